@@ -1,0 +1,64 @@
+# Everything a developer types. `make` alone lists the targets.
+# Needs: make, and Python 3.11 or newer with its venv module (Debian: apt install make python3-venv).
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench sim lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.setup-done
+WORKERS ?= 2
+SEEDS ?= 1000
+# Override with `make setup PYTHON=/path/to/python3.11`.
+PYTHON ?= $(shell for candidate in python3.11 python3.12 python3.13 python3; do \
+	$$candidate -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$candidate && break; done)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with the locked, hash-checked dependencies (instant when nothing changed)
+
+# The stamp is written last, so an interrupted set-up is done again. The environment is rebuilt from nothing
+# whenever the lock changes: what is no longer locked must not linger.
+$(STAMP): requirements-dev.lock pyproject.toml
+	@test -n "$(PYTHON)" || { \
+		echo "No Python 3.11 or newer with venv found. On Debian or Ubuntu: apt install python3 python3-venv." >&2; \
+		echo "Or name one: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+demo: setup ## four departments on this machine: share, kill the primary, audit, verify offline
+	$(BIN)/blockpool demo
+
+test: setup ## every test, real nodes included
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+check: setup ## formatting, lint, strict types, and the one-way import rule
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_import_rule.py
+
+format: setup ## rewrite the sources in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## measure, print one table and write docs/benchmarks.md
+	$(BIN)/python -m bench
+
+sim: setup ## the seeded cluster simulator: make sim SEEDS=1000
+	$(BIN)/python -m tests.sim --seeds $(SEEDS)
+
+lock: ## resolve both lock files anew (needs uv on the PATH)
+	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --output-file requirements.lock
+	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --output-file requirements-dev.lock
+
+clean: ## remove the environment, caches and build products
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
