@@ -1,0 +1,104 @@
+"""Blocks, proposals and certificates: the shapes, and the bytes that are hashed and signed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from chain.crypto import Hash, domain, hash_tagged
+from chain.encoding import Wire, decode, encode
+from chain.limits import LIMITS
+from chain.types import Hash32, Name, Signature, Unsigned
+
+BLOCK_VERSION = 1
+
+
+class BlockHeader(Wire):
+    """What the validators agree on. Its exact bytes are hashed; the hash is voted on."""
+
+    version: Annotated[int, Meta(ge=BLOCK_VERSION, le=BLOCK_VERSION)]
+    """Format of the block: 1."""
+    height: Unsigned
+    """Genesis is 0."""
+    parent_hash: Hash32
+    """Hash of the block at ``height - 1``; zeros for genesis."""
+    time_ms: Unsigned
+    """Proposer's clock, milliseconds since 1970; never less than the parent's."""
+    proposer: Annotated[str, Meta(pattern=r"\A[a-z0-9-]{0,32}\Z")]
+    """Member that built the block; empty for genesis."""
+    transaction_count: Annotated[int, Meta(ge=0, le=LIMITS.block_transactions)]
+    """Leaves under ``tx_root`` and ``result_root``."""
+    tx_root: Hash32
+    """RFC 6962 root over the transaction ids in order."""
+    result_root: Hash32
+    """RFC 6962 root over the encoded outcomes in the same order."""
+    state_root: Hash32
+    """Sparse Merkle root of the state after this block."""
+    history_root: Hash32
+    """RFC 6962 root over the hashes of all earlier blocks; ``height`` leaves."""
+    validators_hash: Hash32
+    """Hash of the validator set that votes on this block."""
+
+
+class Outcome(Wire):
+    """What became of one transaction; a leaf under ``result_root``."""
+
+    transaction_id: Hash32
+    code: Annotated[str, Meta(min_length=1, max_length=64)]
+    """``ok`` or an error code."""
+    reason: Annotated[str, Meta(max_length=LIMITS.reason_length)]
+    """One sentence for a rejected transaction, empty otherwise."""
+    fuel: Unsigned
+    """Contract fuel used; 0 without a contract call."""
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the transaction took effect."""
+        return self.code == OK
+
+
+OK = "ok"
+
+
+class Certificate(Wire):
+    """The commit votes that finalise a block."""
+
+    height: Unsigned
+    view: Unsigned
+    """View in which the votes were given."""
+    block_hash: Hash32
+    votes: Annotated[tuple[tuple[Name, Signature], ...], Meta(max_length=LIMITS.validators)]
+    """(validator, signature over ``commit_message``), strictly ascending by name."""
+
+
+class Proposal(Wire):
+    """A block as the primary proposes it: the header's bytes and the ids of its transactions, whose bodies travel apart."""
+
+    header: Annotated[bytes, Meta(max_length=1024)]
+    transaction_ids: Annotated[tuple[Hash32, ...], Meta(max_length=LIMITS.block_transactions)]
+
+
+class Block(Wire):
+    """A finalised block as nodes keep it and send it to each other; transactions follow in the order of ``outcomes``."""
+
+    header: Annotated[bytes, Meta(max_length=1024)]
+    """Exact bytes of the ``BlockHeader``."""
+    certificate: Certificate | None
+    """None for genesis only."""
+    outcomes: Annotated[tuple[Outcome, ...], Meta(max_length=LIMITS.block_transactions)]
+
+
+def decode_header(data: bytes) -> BlockHeader:
+    """The block header in ``data``; raises ``EncodingError``."""
+    return decode(BlockHeader, data)
+
+
+def block_hash(chain_id: bytes, header: bytes) -> Hash:
+    """Hash of a block: of its header's exact bytes."""
+    return hash_tagged("block", chain_id, header)
+
+
+def commit_message(chain_id: bytes, height: int, view: int, hash_: Hash) -> bytes:
+    """The bytes that a commit vote signs."""
+    return domain("commit", chain_id) + encode((height, view, hash_))

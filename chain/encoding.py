@@ -1,0 +1,54 @@
+"""Canonical MessagePack: one value has one encoding, and anything else is refused.
+
+Values are fixed-shape arrays (``Wire`` structs). Decoding demands exact types, the exact number of elements, no trailing
+bytes and the shortest form of every integer and length. The last rule is enforced by encoding the decoded value again
+and comparing bytes, which also covers whatever a decoder may leave open (MessagePack specification, "Formats").
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from chain.errors import ErrorCode, PoolError
+
+Value = TypeVar("Value")
+
+
+class Wire(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """Base of everything that is hashed, signed, stored or sent: a MessagePack array of the fields in order."""
+
+
+class EncodingError(PoolError):
+    """The bytes are not the canonical encoding of the expected type."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+encode = _encoder.encode
+"""``encode(value) -> bytes``: the canonical encoding of a ``Wire`` value (or of plain arrays, bytes, strings, integers)."""
+
+
+@cache
+def _decoder(type_: Any) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(type_, strict=True)
+
+
+def decode(type_: type[Value], data: bytes | memoryview) -> Value:
+    """Decode ``data`` as ``type_``, refusing everything that ``encode`` would not have written.
+
+    Raises:
+        EncodingError: code ``malformed`` for other shapes and types, ``not_canonical`` for another encoding of the value.
+    """
+    try:
+        value: Value = _decoder(type_).decode(data)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError) as error:
+        raise EncodingError(ErrorCode.MALFORMED, f"{_name(type_)}: {error}") from None
+    if _encoder.encode(value) != data:
+        raise EncodingError(ErrorCode.NOT_CANONICAL, f"{_name(type_)}: not the shortest encoding of its value")
+    return value
+
+
+def _name(type_: Any) -> str:
+    return getattr(type_, "__name__", str(type_))

@@ -1,0 +1,146 @@
+"""The one list of error codes, and the exception that carries them.
+
+A code never changes its meaning: programs match on it, people search for it. Each code has the HTTP status that the
+API answers with (RFC 9457 problem documents), a short title, and what the reader can do about it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class ErrorInfo(NamedTuple):
+    """What is fixed about an error code."""
+
+    http_status: int
+    title: str
+    advice: str
+
+
+class ErrorCode(StrEnum):
+    """Stable codes of everything that can be refused. The same code travels through consensus, HTTP, SDK and CLI."""
+
+    # Bytes and shapes
+    MALFORMED = "malformed"
+    NOT_CANONICAL = "not_canonical"
+    TOO_LARGE = "too_large"
+    # Admission of a transaction (stateless or by the sender's membership): refused, nothing stored
+    WRONG_CHAIN = "wrong_chain"
+    BAD_SIGNATURE = "bad_signature"
+    UNKNOWN_MEMBER = "unknown_member"
+    UNKNOWN_KEY = "unknown_key"
+    REVOKED_KEY = "revoked_key"
+    EXPIRED = "expired"
+    PAYLOAD_MISMATCH = "payload_mismatch"
+    MEMPOOL_FULL = "mempool_full"
+    QUOTA_EXCEEDED = "quota_exceeded"
+    # Semantics: decided by every validator, committed with the transaction
+    UNKNOWN_DATASET = "unknown_dataset"
+    NOT_OWNER = "not_owner"
+    BAD_NAME = "bad_name"
+    BAD_SCHEMA = "bad_schema"
+    SCHEMA_VIOLATION = "schema_violation"
+    SEALING_REQUIRED = "sealing_required"
+    STALE_VERSION = "stale_version"
+    # Reading
+    NOT_FOUND = "not_found"
+    NOT_READY = "not_ready"
+    TIMEOUT = "timeout"
+    BAD_REQUEST = "bad_request"
+    # Proofs and verification
+    BAD_PROOF = "bad_proof"
+    BAD_BLOCK = "bad_block"
+    BAD_CERTIFICATE = "bad_certificate"
+    BAD_GENESIS = "bad_genesis"
+    BAD_EVIDENCE = "bad_evidence"
+    BAD_RECEIPT = "bad_receipt"
+    # The machine room
+    BAD_KEY = "bad_key"
+    KEY_PERMISSIONS = "key_permissions"
+    WRONG_PASSPHRASE = "wrong_passphrase"
+    BAD_CONFIGURATION = "bad_configuration"
+    WRONG_DATA_FOLDER = "wrong_data_folder"
+    DATA_FOLDER_LOCKED = "data_folder_locked"
+    DATABASE_DAMAGED = "database_damaged"
+    DATABASE_VERSION = "database_version"
+    DISK_FULL = "disk_full"
+    STORAGE_FAILED = "storage_failed"
+    PORT_IN_USE = "port_in_use"
+    UNREACHABLE = "unreachable"
+
+    @property
+    def info(self) -> ErrorInfo:
+        """Status, title and advice of this code."""
+        return _INFO[self]
+
+
+_C = ErrorCode
+_INFO: dict[ErrorCode, ErrorInfo] = {
+    _C.MALFORMED: ErrorInfo(400, "Malformed bytes", "Encode the message as docs/protocol.md says."),
+    _C.NOT_CANONICAL: ErrorInfo(400, "Not the canonical encoding", "Use the shortest form of every value, no extras."),
+    _C.TOO_LARGE: ErrorInfo(413, "Too large", "Split the data; the limits are listed under /v1/status."),
+    _C.WRONG_CHAIN: ErrorInfo(400, "Signed for another chain", "Use the chain id of this network's genesis file."),
+    _C.BAD_SIGNATURE: ErrorInfo(401, "Signature does not verify", "Sign the header's exact bytes with the member's key."),
+    _C.UNKNOWN_MEMBER: ErrorInfo(403, "Unknown member", "Check the member name; members are listed under /v1/members."),
+    _C.UNKNOWN_KEY: ErrorInfo(403, "Key not registered for this member", "Use a key from the member's record."),
+    _C.REVOKED_KEY: ErrorInfo(403, "Key no longer valid at this height", "Sign with a key that is valid now."),
+    _C.EXPIRED: ErrorInfo(400, "Transaction has expired", "Sign it again with a later expiry, and check both clocks."),
+    _C.PAYLOAD_MISMATCH: ErrorInfo(400, "Payload differs from what was signed", "Send the records that were hashed."),
+    _C.MEMPOOL_FULL: ErrorInfo(429, "This node's queue is full", "Send again after Retry-After, or to another node."),
+    _C.QUOTA_EXCEEDED: ErrorInfo(429, "This member's share of the queue is spent", "Send again after Retry-After."),
+    _C.UNKNOWN_DATASET: ErrorInfo(422, "Unknown dataset", "Define the dataset first: blockpool dataset define."),
+    _C.NOT_OWNER: ErrorInfo(422, "Only the dataset's owner may do this", "Sign as the owner named in the dataset id."),
+    _C.BAD_NAME: ErrorInfo(422, "Not a valid name", "Names match [a-z0-9-]{1,32}; dataset ids are owner.name."),
+    _C.BAD_SCHEMA: ErrorInfo(422, "JSON Schema not accepted", "Use the keywords listed in docs/protocol.md."),
+    _C.SCHEMA_VIOLATION: ErrorInfo(422, "A record breaks the dataset's schema", "Correct the record named in detail."),
+    _C.SEALING_REQUIRED: ErrorInfo(422, "This dataset takes no open parcels", "Only open datasets take open parcels."),
+    _C.STALE_VERSION: ErrorInfo(422, "Dataset version is not the next one", "Read the entry, then update that version."),
+    _C.NOT_FOUND: ErrorInfo(404, "Not found", "Check the id, and whether this node has caught up."),
+    _C.NOT_READY: ErrorInfo(503, "This node is not ready", "Wait until /readyz answers 200, or ask another node."),
+    _C.TIMEOUT: ErrorInfo(504, "Not committed in time", "It may still commit: ask for it by its transaction id."),
+    _C.BAD_REQUEST: ErrorInfo(400, "Request not understood", "See /docs for parameters and their bounds."),
+    _C.BAD_PROOF: ErrorInfo(422, "Proof does not hold", "What was claimed does not follow from the signed root."),
+    _C.BAD_BLOCK: ErrorInfo(422, "Block is not valid", "The block breaks a rule named in detail."),
+    _C.BAD_CERTIFICATE: ErrorInfo(422, "Certificate is not valid", "A quorum of that height's validators must sign."),
+    _C.BAD_GENESIS: ErrorInfo(422, "Genesis file not accepted", "Check it with: blockpool genesis check FILE."),
+    _C.BAD_EVIDENCE: ErrorInfo(422, "Evidence file not accepted", "Export it again from a node: blockpool evidence."),
+    _C.BAD_RECEIPT: ErrorInfo(422, "Receipt does not verify", "Do not trust the node that gave it; ask another one."),
+    _C.BAD_KEY: ErrorInfo(422, "Key file not accepted", "Give a PKCS#8 PEM file with an Ed25519 private key."),
+    _C.KEY_PERMISSIONS: ErrorInfo(422, "Key file is readable by others", "Run: chmod 600 on the key file."),
+    _C.WRONG_PASSPHRASE: ErrorInfo(422, "Passphrase does not open the key", "Set the right passphrase and try again."),
+    _C.BAD_CONFIGURATION: ErrorInfo(422, "Configuration not accepted", "See docs/operations.md for every setting."),
+    _C.WRONG_DATA_FOLDER: ErrorInfo(422, "Data folder belongs to another chain", "Use this chain's folder or an empty one."),
+    _C.DATA_FOLDER_LOCKED: ErrorInfo(423, "Data folder is in use", "Another daemon runs on it; stop that one first."),
+    _C.DATABASE_DAMAGED: ErrorInfo(500, "Database is damaged", "Restart with --resync to rebuild it from the peers."),
+    _C.DATABASE_VERSION: ErrorInfo(500, "Database of another version", "Use the matching blockpool version."),
+    _C.DISK_FULL: ErrorInfo(507, "Disk is full", "Free space on the data folder's disk, then start the node again."),
+    _C.STORAGE_FAILED: ErrorInfo(500, "Storage failed", "Check the disk; the node stopped so that nothing is lost."),
+    _C.PORT_IN_USE: ErrorInfo(500, "Port is in use", "Stop the other program or choose another port."),
+    _C.UNREACHABLE: ErrorInfo(502, "Cannot reach the node", "Check the address and that the node is running."),
+}
+
+
+class PoolError(Exception):
+    """Something was refused, with a stable code, a sentence for people, and facts for programs.
+
+    Args:
+        code: what kind of refusal.
+        detail: what exactly was wrong here, in one sentence.
+        context: small JSON-able facts, such as ``record_index`` or ``height``.
+    """
+
+    def __init__(self, code: ErrorCode, detail: str, **context: str | int) -> None:
+        super().__init__(f"{code.info.title}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.context = context
+
+    @property
+    def advice(self) -> str:
+        """What the reader can do about it."""
+        return self.code.info.advice
+
+
+class InvariantBroken(RuntimeError):
+    """Our own state contradicts itself: a bug, never a peer's fault. The process stops rather than go on."""

@@ -1,0 +1,91 @@
+"""Private keys on disk: PKCS#8 PEM (RFC 5958, RFC 7468), optionally encrypted, never readable by others.
+
+An Ed25519 key of a member signs transactions, a validator's node key signs votes; both have this form.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from chain.crypto import SEED_SIZE, Ed25519Signer
+from chain.errors import ErrorCode, PoolError
+
+
+def new_seed() -> bytes:
+    """A fresh Ed25519 seed from the operating system's random source: 32 bytes."""
+    return secrets.token_bytes(SEED_SIZE)
+
+
+def encode_private_key(seed: bytes, passphrase: str | None) -> bytes:
+    """PKCS#8 PEM of an Ed25519 seed, encrypted if a passphrase is given."""
+    encryption: KeySerializationEncryption = (
+        BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+    )
+    key = Ed25519PrivateKey.from_private_bytes(seed)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
+def write_secret_file(path: Path, content: bytes) -> None:
+    """Create ``path`` with mode 0600 and ``content`` on disk for good; an existing file is never overwritten.
+
+    Raises:
+        PoolError: code ``bad_key`` if the file exists already.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise PoolError(ErrorCode.BAD_KEY, f"{path} exists already and is not overwritten") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_secret_file(path: Path) -> bytes:
+    """Content of a file that only its owner may read.
+
+    Raises:
+        PoolError: code ``bad_key`` if it cannot be read, ``key_permissions`` if group or others have any access.
+    """
+    try:
+        mode = path.stat().st_mode
+        content = path.read_bytes()
+    except OSError as error:
+        raise PoolError(ErrorCode.BAD_KEY, f"cannot read {path}: {error.strerror}") from None
+    if stat.S_IMODE(mode) & 0o077:
+        raise PoolError(ErrorCode.KEY_PERMISSIONS, f"{path} has mode {stat.S_IMODE(mode):04o}, it must be 0600")
+    return content
+
+
+def load_signer(path: Path, passphrase: str | None = None) -> Ed25519Signer:
+    """The signer whose private key is in ``path``.
+
+    Raises:
+        PoolError: codes ``bad_key``, ``key_permissions``, ``wrong_passphrase``.
+    """
+    content = read_secret_file(path)
+    try:
+        key = load_pem_private_key(content, passphrase.encode() if passphrase else None)
+    except TypeError:
+        wanted = "needs a passphrase" if passphrase is None else "has no passphrase, but one was given"
+        raise PoolError(ErrorCode.WRONG_PASSPHRASE, f"{path} {wanted}") from None
+    except ValueError as error:
+        if passphrase is not None and b"ENCRYPTED" in content:
+            raise PoolError(ErrorCode.WRONG_PASSPHRASE, f"{path} does not open with this passphrase") from None
+        raise PoolError(ErrorCode.BAD_KEY, f"{path} is not a PKCS#8 PEM private key: {error}") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise PoolError(ErrorCode.BAD_KEY, f"{path} holds another kind of key, not Ed25519")
+    return Ed25519Signer(key.private_bytes_raw())

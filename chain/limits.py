@@ -1,0 +1,58 @@
+"""Every bound of the system in one type. Enforced at the edge, and again in consensus where validators must agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes, counts in items, times in milliseconds. Validators must agree on all of these: they are constants
+    of protocol version 1, not settings."""
+
+    record_size_bytes: int = 256 * KIB
+    """One record's body."""
+    transaction_records: int = 4096
+    """Records in one parcel."""
+    transaction_size_bytes: int = 4 * MIB
+    """One encoded transaction: header, signature and payload."""
+    header_size_bytes: int = 128 * KIB
+    """One transaction's signed header."""
+    block_size_bytes: int = 8 * MIB
+    """Sum of the encoded transactions of a block."""
+    block_transactions: int = 4096
+    """Transactions in one block."""
+    frame_size_bytes: int = 16 * MIB
+    """One frame between nodes."""
+    mempool_size_bytes: int = 256 * MIB
+    """All transactions that wait in a node."""
+    mempool_member_share: int = 4
+    """A member may use at most one part in this many of the mempool."""
+    name_length: int = 32
+    """Characters in a member's name, or in a dataset's own name."""
+    title_length: int = 200
+    """Characters in a title."""
+    text_length: int = 2000
+    """Characters in a free text such as a legal basis."""
+    schema_size_bytes: int = 64 * KIB
+    """One JSON Schema."""
+    json_depth: int = 32
+    """Nesting of objects and arrays in a record or schema."""
+    derived_from: int = 256
+    """Sources that one parcel may name."""
+    reason_length: int = 300
+    """Characters of the reason kept with a rejected transaction."""
+    validators: int = 100
+    """Validators of one network."""
+    members: int = 10_000
+    """Members of one network."""
+    clock_drift_ms: int = 5_000
+    """How far a block's time may be from a replica's clock."""
+    catch_up_blocks: int = 256
+    """Blocks asked of a peer at once."""
+
+
+LIMITS = Limits()

@@ -1,0 +1,230 @@
+"""Transactions: what a member signs, how it is encoded, and the checks that need no state.
+
+On the wire a transaction is ``[header, signature, payload]``. The header's exact bytes are what is signed and hashed; the
+payload (a parcel's record bodies) is bound to the header by a Merkle root, so it can be hashed once, kept apart, and
+erased later without breaking a proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from chain.crypto import Hash, Signer, domain, hash_tagged, key_id, sha256, verify_signature
+from chain.encoding import EncodingError, Wire, decode, encode
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from chain.merkle import MerkleTree, leaf_hash, root_of_leaves
+from chain.types import Hash32, KeyId, Name, Nonce, Signature, Text, Title, Unsigned
+
+Sharing = Literal["open", "conditional", "closed"]
+"""Sharing classes of government data: open 无条件共享, conditional 有条件共享, closed 不予共享."""
+
+Source = tuple[Hash32, Annotated[int, Meta(ge=0, le=LIMITS.transaction_records - 1)]]
+"""A record's id: (transaction id, index in its parcel)."""
+
+
+class Header(Wire):
+    """What every transaction's header begins with, after its type tag."""
+
+    chain_id: Hash32
+    member: Name
+    """Member that signs."""
+    key_id: KeyId
+    """Which of the member's keys signs."""
+    nonce: Nonce
+    """Random bytes; they make two otherwise equal transactions different."""
+    expiry_ms: Unsigned
+    """Milliseconds since 1970 after which it must not be ordered; 0 for never."""
+
+
+class DatasetHeader(Header, tag=1):
+    """Registers or updates a catalogue entry. Signed by the owner."""
+
+    dataset: Annotated[str, Meta(max_length=80)]
+    """``owner.name``."""
+    version: Annotated[int, Meta(ge=1, le=2**31)]
+    """1 for a new entry, the present version plus one for an update."""
+    title_zh: Title
+    title_en: Title
+    schema: Annotated[str, Meta(max_length=LIMITS.schema_size_bytes)]
+    """JSON Schema that every record must satisfy, as JSON text; empty for records of any bytes."""
+    sharing: Sharing
+    legal_basis: Text
+    contract: Annotated[str, Meta(max_length=80)]
+    """Access contract of a dataset that is shared conditionally; empty for none."""
+
+
+class ParcelHeader(Header, tag=2):
+    """Shares a set of records of one dataset. Signed by a system of the dataset's owner."""
+
+    dataset: Annotated[str, Meta(max_length=80)]
+    record_count: Annotated[int, Meta(ge=1, le=LIMITS.transaction_records)]
+    records_root: Hash32
+    """RFC 6962 root over the record leaves."""
+    envelope: Annotated[bytes, Meta(max_length=LIMITS.header_size_bytes)]
+    """How the records are sealed; empty for an open parcel."""
+    derived_from: Annotated[tuple[Source, ...], Meta(max_length=LIMITS.derived_from)]
+    """Records that these were made from."""
+
+
+AnyHeader = DatasetHeader | ParcelHeader
+
+
+class Transaction(Wire):
+    """A transaction as it is sent and stored."""
+
+    header: Annotated[bytes, Meta(max_length=LIMITS.header_size_bytes)]
+    """Exact bytes of the encoded header."""
+    signature: Signature
+    """Ed25519 over ``signing_message``."""
+    payload: Annotated[bytes, Meta(max_length=LIMITS.transaction_size_bytes)]
+    """Encoded array of record bodies for a parcel; empty for other types."""
+
+
+Records = Annotated[
+    tuple[Annotated[bytes, Meta(max_length=LIMITS.record_size_bytes)], ...],
+    Meta(min_length=1, max_length=LIMITS.transaction_records),
+]
+
+
+class CheckedTransaction:
+    """A decoded transaction whose payload is known to match its header. The signature is checked apart, by ``verify_sender``.
+
+    Attributes:
+        id: hash of the header's bytes, 32 bytes.
+        header: the decoded header.
+        transaction: the bytes as received.
+        records: record bodies of a parcel, else empty.
+        size_bytes: length of the encoded transaction.
+        schema_verdicts: verdicts on the records by schema hash, so that a schema is applied once and not again at execution.
+    """
+
+    __slots__ = ("header", "id", "records", "schema_verdicts", "size_bytes", "transaction")
+
+    def __init__(self, id_: Hash, header: AnyHeader, transaction: Transaction, records: Sequence[bytes], size: int) -> None:
+        self.id = id_
+        self.header = header
+        self.transaction = transaction
+        self.records = records
+        self.size_bytes = size
+        self.schema_verdicts: dict[Hash, PoolError | None] = {}
+
+
+def transaction_id(chain_id: bytes, header: bytes) -> Hash:
+    """A transaction's id: the hash of its signed header, never of the signature."""
+    return hash_tagged("transaction", chain_id, header)
+
+
+def signing_message(chain_id: bytes, header: bytes) -> bytes:
+    """The bytes that a transaction's signature covers."""
+    return domain("transaction-signature", chain_id) + header
+
+
+def record_leaves(chain_id: bytes, records: Sequence[bytes]) -> list[Hash]:
+    """RFC 6962 leaf hashes of open records; a leaf's data is the tagged hash of the record's body."""
+    prefix = domain("record", chain_id)
+    sha = sha256
+    return [sha(b"\x00" + sha(prefix + body)) for body in records]
+
+
+def record_leaf(chain_id: bytes, body: bytes) -> Hash:
+    """RFC 6962 leaf hash of one open record."""
+    return leaf_hash(hash_tagged("record", chain_id, body))
+
+
+def records_root(chain_id: bytes, records: Sequence[bytes]) -> Hash:
+    """Root over a parcel's records."""
+    return root_of_leaves(record_leaves(chain_id, records))
+
+
+def record_proof(chain_id: bytes, records: Sequence[bytes], index: int) -> list[Hash]:
+    """Proof that record ``index`` is in its parcel."""
+    return MerkleTree(record_leaves(chain_id, records)).inclusion_proof(index)
+
+
+def sign_transaction(header: AnyHeader, signer: Signer, payload: bytes = b"") -> Transaction:
+    """Encode and sign ``header``. The header's ``key_id`` must be the signer's."""
+    if header.key_id != key_id(signer.public_key):
+        raise PoolError(ErrorCode.UNKNOWN_KEY, "the header names another key than the one that signs")
+    data = encode(header)
+    return Transaction(data, signer.sign(signing_message(header.chain_id, data)), payload)
+
+
+def decode_transaction(chain_id: bytes, data: bytes) -> CheckedTransaction:
+    """Decode a transaction and check everything about it that needs neither state nor its signer's key, payload last.
+
+    Raises:
+        PoolError: codes ``too_large``, ``malformed``, ``not_canonical``, ``wrong_chain``.
+    """
+    if len(data) > LIMITS.transaction_size_bytes:
+        raise PoolError(ErrorCode.TOO_LARGE, f"{len(data)} bytes; a transaction has at most {LIMITS.transaction_size_bytes}")
+    transaction = decode(Transaction, data)
+    header = decode_transaction_header(chain_id, transaction.header)
+    return CheckedTransaction(transaction_id(chain_id, transaction.header), header, transaction, (), len(data))
+
+
+def decode_transaction_header(chain_id: bytes, data: bytes) -> AnyHeader:
+    """Decode a transaction's header and check that it is meant for this chain.
+
+    Raises:
+        PoolError: codes ``malformed``, ``not_canonical``, ``wrong_chain``.
+    """
+    header: AnyHeader = decode(AnyHeader, data)  # type: ignore[arg-type]
+    if header.chain_id != chain_id:
+        raise PoolError(ErrorCode.WRONG_CHAIN, f"signed for chain {header.chain_id.hex()[:16]}, this is {chain_id.hex()[:16]}")
+    return header
+
+
+def verify_signed_by(checked: CheckedTransaction, public_key: bytes) -> None:
+    """Check the signature over the header.
+
+    Raises:
+        PoolError: code ``bad_signature``.
+    """
+    message = signing_message(checked.header.chain_id, checked.transaction.header)
+    if not verify_signature(public_key, message, checked.transaction.signature):
+        raise PoolError(ErrorCode.BAD_SIGNATURE, f"the signature of {checked.header.member} does not verify")
+
+
+def verify_payload(checked: CheckedTransaction) -> None:
+    """Decode the payload, check it against the header's root, and keep the records. Called after the signature check,
+    since it costs more.
+
+    Raises:
+        PoolError: codes ``malformed``, ``not_canonical``, ``too_large``, ``payload_mismatch``.
+    """
+    header, payload = checked.header, checked.transaction.payload
+    if not isinstance(header, ParcelHeader):
+        if payload:
+            raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "this type of transaction has no payload")
+        return
+    records = decode_records(payload)
+    if len(records) != header.record_count:
+        raise PoolError(
+            ErrorCode.PAYLOAD_MISMATCH, f"{len(records)} records came, {header.record_count} were signed"
+        )
+    if records_root(header.chain_id, records) != header.records_root:
+        raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "the records' root differs from the one that was signed")
+    checked.records = records
+
+
+def decode_records(payload: bytes) -> tuple[bytes, ...]:
+    """Record bodies in a parcel's payload.
+
+    Raises:
+        PoolError: codes ``malformed``, ``not_canonical``, ``too_large`` (a record over its limit).
+    """
+    try:
+        return decode(Records, payload)  # type: ignore[arg-type]
+    except EncodingError as error:
+        if "length <=" in error.detail:
+            raise PoolError(ErrorCode.TOO_LARGE, f"records: {error.detail}") from None
+        raise
+
+
+def encode_records(records: Sequence[bytes]) -> bytes:
+    """Payload of a parcel: the encoded array of record bodies."""
+    return encode(tuple(records))

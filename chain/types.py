@@ -1,0 +1,50 @@
+"""Bounded scalar types of the wire format. Decoding refuses values outside these bounds."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from msgspec import Meta
+
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+
+NAME_PATTERN = r"\A[a-z0-9-]{1,32}\Z"
+DATASET_PATTERN = r"\A[a-z0-9-]{1,32}\.[a-z0-9-]{1,32}\Z"
+
+Hash32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
+PublicKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
+KeyId = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Nonce = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Unsigned = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""Heights, views, counts, milliseconds since 1970."""
+Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
+"""A member's name."""
+Title = Annotated[str, Meta(max_length=LIMITS.title_length)]
+Text = Annotated[str, Meta(max_length=LIMITS.text_length)]
+
+_name = re.compile(NAME_PATTERN)
+_dataset = re.compile(DATASET_PATTERN)
+
+
+def verify_name(name: str) -> None:
+    """Check a member's name.
+
+    Raises:
+        PoolError: code ``bad_name``.
+    """
+    if not _name.match(name):
+        raise PoolError(ErrorCode.BAD_NAME, f"{name!r} is not a name: 1 to 32 of a-z, 0-9 and -")
+
+
+def verify_dataset_id(dataset: str) -> str:
+    """Check a dataset id and return its owner's name.
+
+    Raises:
+        PoolError: code ``bad_name``.
+    """
+    if not _dataset.match(dataset):
+        raise PoolError(ErrorCode.BAD_NAME, f"{dataset!r} is not a dataset id: it has the form owner.name")
+    return dataset.partition(".")[0]
