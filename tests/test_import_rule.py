@@ -32,11 +32,13 @@ OUTSIDE = frozenset({"tests", "bench", "examples"})
 ALLOWED_MODULES: dict[str, frozenset[str]] = {"cli": frozenset({"node.daemon"})}
 """Single modules a package may import beyond its packages."""
 
-IMPURE_MODULES = frozenset(
-    "asyncio concurrent datetime fcntl glob http io logging mmap multiprocessing os pathlib platform plyvel queue "
-    "random secrets select selectors shutil signal socket socketserver sqlite3 ssl subprocess sys tempfile threading "
-    "time urllib uuid uvloop".split()
-)
+# fmt: off
+IMPURE_MODULES = frozenset({
+    "asyncio", "concurrent", "datetime", "fcntl", "glob", "http", "io", "logging", "mmap", "multiprocessing", "os",
+    "pathlib", "platform", "plyvel", "queue", "random", "secrets", "select", "selectors", "shutil", "signal", "socket",
+    "socketserver", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib", "uuid", "uvloop",
+})
+# fmt: on
 
 
 class Violation(NamedTuple):
