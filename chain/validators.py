@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from chain.blocks import Certificate, commit_message
@@ -74,13 +74,18 @@ class ValidatorSet:
 
 
 def verify_certificate(
-    chain_id: bytes, certificate: Certificate, validators: ValidatorSet, height: int, block_hash: Hash
+    chain_id: bytes,
+    certificate: Certificate,
+    validators: ValidatorSet,
+    height: int,
+    block_hash: Hash,
+    verifier: Callable[[bytes, bytes, bytes], bool] = verify_signature,
 ) -> None:
     """Check that a quorum of distinct ``validators`` committed the block ``block_hash`` at ``height``.
 
     The vote list must be in strictly ascending name order, so nobody counts twice; every vote must be by a validator of
     this height and verify over exactly this height, view and hash. One bad vote condemns the certificate: honest nodes
-    never make one.
+    never make one. ``verifier(public_key, message, signature)`` decides which signatures are valid.
 
     Raises:
         PoolError: code ``bad_certificate``.
@@ -98,7 +103,7 @@ def verify_certificate(
     message = commit_message(chain_id, height, certificate.view, block_hash)
     for member, signature in certificate.votes:
         key = validators.key_of(member)
-        if key is None or not verify_signature(key, message, signature):
+        if key is None or not verifier(key, message, signature):
             raise _bad(f"the vote of {member} does not verify")
 
 
