@@ -71,7 +71,12 @@ def read_secret_file(path: Path) -> bytes:
 
 
 def load_signer(path: Path, passphrase: str | None = None) -> Ed25519Signer:
-    """The signer whose private key is in ``path``.
+    """The signer whose private key is in ``path``; raises as ``load_seed`` does."""
+    return Ed25519Signer(load_seed(path, passphrase))
+
+
+def load_seed(path: Path, passphrase: str | None = None) -> bytes:
+    """The 32-byte seed of the Ed25519 key in ``path``.
 
     Raises:
         PoolError: codes ``bad_key``, ``key_permissions``, ``wrong_passphrase``.
@@ -88,4 +93,4 @@ def load_signer(path: Path, passphrase: str | None = None) -> Ed25519Signer:
         raise PoolError(ErrorCode.BAD_KEY, f"{path} is not a PKCS#8 PEM private key: {error}") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise PoolError(ErrorCode.BAD_KEY, f"{path} holds another kind of key, not Ed25519")
-    return Ed25519Signer(key.private_bytes_raw())
+    return key.private_bytes_raw()

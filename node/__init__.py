@@ -1,0 +1,1 @@
+"""The daemon: it carries out what consensus asks for, on real sockets, disks and clocks."""
