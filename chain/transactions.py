@@ -211,6 +211,19 @@ def verify_payload(checked: CheckedTransaction) -> None:
     checked.records = records
 
 
+def check_stored(chain_id: bytes, transaction: Transaction) -> CheckedTransaction:
+    """Decode a transaction from its parts and check its payload, for one whose signature was checked before it was stored.
+
+    Raises:
+        PoolError: codes as in ``decode_transaction`` and ``verify_payload``.
+    """
+    header = decode_transaction_header(chain_id, transaction.header)
+    size = len(encode(transaction))
+    checked = CheckedTransaction(transaction_id(chain_id, transaction.header), header, transaction, (), size)
+    verify_payload(checked)
+    return checked
+
+
 def decode_records(payload: bytes) -> tuple[bytes, ...]:
     """Record bodies in a parcel's payload.
 

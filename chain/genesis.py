@@ -1,0 +1,180 @@
+"""The genesis file: the one thing that everybody must hold, and the root of all trust.
+
+Human-readable JSON. The chain's id is the hash of its exact bytes, so a changed space makes another chain. It fixes the
+founding members, their keys and nodes; block 0 and the first state follow from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chain import state
+from chain.blocks import BLOCK_VERSION, Block, BlockHeader, block_hash
+from chain.crypto import ZERO_HASH, Hash, sha256, verify_public_key
+from chain.encoding import encode
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from chain.members import Member, MemberKey, NodeRecord
+from chain.merkle import EMPTY_ROOT
+from chain.state_tree import MemoryNodes, StateTree
+from chain.types import Title, Unsigned
+from chain.validators import ValidatorSet
+
+FORMAT = "blockpool-genesis/1"
+
+
+class MemberKeyObject(MemberKey, frozen=True, array_like=False, forbid_unknown_fields=True):
+    """``MemberKey`` as a JSON object."""
+
+
+class NodeRecordObject(NodeRecord, frozen=True, array_like=False, forbid_unknown_fields=True):
+    """``NodeRecord`` as a JSON object; bytes are base64."""
+
+
+class MemberObject(Member, frozen=True, array_like=False, forbid_unknown_fields=True):
+    """``Member`` as a JSON object: an entry of the genesis file, or the file that a member hands in to take part."""
+
+    keys: Annotated[tuple[MemberKeyObject, ...], Meta(min_length=1, max_length=64)]  # type: ignore[assignment]
+    consensus_key: Annotated[bytes, Meta(min_length=32, max_length=32)] | None = None
+    node: NodeRecordObject | None = None
+
+
+class GenesisFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Content of a genesis file."""
+
+    format: Literal["blockpool-genesis/1"]
+    network: Title
+    """Name of the network, for people."""
+    time_ms: Unsigned
+    """When it was made; time of block 0."""
+    members: Annotated[tuple[MemberObject, ...], Meta(min_length=1, max_length=LIMITS.members)]
+
+
+@dataclass(frozen=True)
+class Genesis:
+    """A checked genesis file with everything that follows from it."""
+
+    content: bytes
+    """Exact bytes of the file."""
+    file: GenesisFile
+    members: tuple[Member, ...]
+
+    @cached_property
+    def chain_id(self) -> Hash:
+        """SHA-256 of the file's exact bytes."""
+        return sha256(self.content)
+
+    @cached_property
+    def validators(self) -> ValidatorSet:
+        """Who votes on block 1."""
+        return ValidatorSet(v for v in (member.validator for member in self.members) if v is not None)
+
+    @cached_property
+    def entries(self) -> dict[bytes, bytes]:
+        """The state after block 0."""
+        return {state.member_key(member.name): encode(member) for member in self.members}
+
+    @cached_property
+    def header(self) -> bytes:
+        """Bytes of block 0's header."""
+        tree = StateTree(self.chain_id, MemoryNodes())
+        return encode(
+            BlockHeader(
+                version=BLOCK_VERSION,
+                height=0,
+                parent_hash=ZERO_HASH,
+                time_ms=self.file.time_ms,
+                proposer="",
+                transaction_count=0,
+                tx_root=EMPTY_ROOT,
+                result_root=EMPTY_ROOT,
+                state_root=tree.update(ZERO_HASH, dict(self.entries)).root,
+                history_root=EMPTY_ROOT,
+                validators_hash=self.validators.hash(self.chain_id),
+            )
+        )
+
+    @cached_property
+    def block(self) -> Block:
+        """Block 0. It has no certificate: the file itself is what everybody agreed to."""
+        return Block(self.header, None, ())
+
+    @cached_property
+    def block_hash(self) -> Hash:
+        """Hash of block 0."""
+        return block_hash(self.chain_id, self.header)
+
+    def member(self, name: str) -> Member | None:
+        """A founding member by its name."""
+        return next((member for member in self.members if member.name == name), None)
+
+
+def parse_genesis(content: bytes) -> Genesis:
+    """Read and check a genesis file.
+
+    Raises:
+        PoolError: code ``bad_genesis``, with the member and field that is wrong.
+    """
+    try:
+        file = msgspec.json.decode(content, type=GenesisFile)
+    except msgspec.MsgspecError as error:
+        raise PoolError(ErrorCode.BAD_GENESIS, str(error)) from None
+    members = tuple(sorted((to_member(member) for member in file.members), key=lambda member: member.name))
+    _verify_members(members)
+    genesis = Genesis(content, file, members)
+    if len(genesis.validators) > LIMITS.validators:
+        raise PoolError(ErrorCode.BAD_GENESIS, f"{len(genesis.validators)} validators, at most {LIMITS.validators}")
+    return genesis
+
+
+def encode_genesis(network: str, time_ms: int, members: list[MemberObject]) -> bytes:
+    """Bytes of a genesis file with these members, in order of their names."""
+    file = GenesisFile(FORMAT, network, time_ms, tuple(sorted(members, key=lambda member: member.name)))
+    return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
+
+
+def parse_member_file(content: bytes) -> MemberObject:
+    """Read the file that a member hands in to take part; raises ``bad_genesis``."""
+    try:
+        member = msgspec.json.decode(content, type=MemberObject)
+    except msgspec.MsgspecError as error:
+        raise PoolError(ErrorCode.BAD_GENESIS, str(error)) from None
+    _verify_members((to_member(member),))
+    return member
+
+
+def encode_member_file(member: MemberObject) -> bytes:
+    """Bytes of the file that a member hands in."""
+    return msgspec.json.format(msgspec.json.encode(member), indent=2) + b"\n"
+
+
+def to_member(member: MemberObject) -> Member:
+    """The state's form of a JSON member."""
+    return msgspec.convert(member, Member, from_attributes=True)
+
+
+def _verify_members(members: tuple[Member, ...]) -> None:
+    names = [member.name for member in members]
+    for name in names:
+        if names.count(name) > 1:
+            raise PoolError(ErrorCode.BAD_GENESIS, f"member {name} appears twice")
+    seen: dict[bytes, str] = {}
+    for member in members:
+        public_keys = [key.public_key for key in member.keys]
+        if member.consensus_key is not None:
+            public_keys.append(member.consensus_key)
+            if member.node is None:
+                raise PoolError(ErrorCode.BAD_GENESIS, f"member {member.name} votes, so it needs a node")
+        for public_key in public_keys:
+            try:
+                verify_public_key(public_key)
+            except PoolError as error:
+                raise PoolError(ErrorCode.BAD_GENESIS, f"member {member.name}: {error.detail}") from None
+            if public_key in seen:
+                raise PoolError(ErrorCode.BAD_GENESIS, f"{seen[public_key]} and {member.name} share a key")
+            seen[public_key] = member.name

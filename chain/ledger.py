@@ -1,0 +1,372 @@
+"""The ledger of one node: block store, state and HEAD anchor behind one door.
+
+It executes proposals on the parent's state, checks them, commits certified blocks durably, and recovers after a crash.
+
+What survives a crash: a block counts once ``commit`` has returned. ``commit`` writes the state (not synced), then the block
+with its certificate, transactions and index as one synced batch, then HEAD, synced. A crash before the batch leaves the
+parent as the tip; one between batch and HEAD leaves HEAD one behind, which ``open`` repairs; lost state is executed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from chain import history, state
+from chain.blocks import (
+    BLOCK_VERSION,
+    Block,
+    BlockHeader,
+    Certificate,
+    Outcome,
+    Proposal,
+    block_hash,
+    decode_header,
+)
+from chain.crypto import Hash
+from chain.encoding import decode, encode
+from chain.errors import ErrorCode, InvariantBroken, PoolError
+from chain.execution import Execution
+from chain.genesis import Genesis
+from chain.limits import LIMITS
+from chain.members import Member, signing_key
+from chain.merkle import leaf_hash, leaf_hashes, root_of_leaves
+from chain.state import DatasetEntry, DatasetUsage
+from chain.state_tree import StateProof, StateTree, TreeUpdate
+from chain.storage.blocks import BlockStore
+from chain.storage.engine import Engine
+from chain.storage.head import Head, HeadAnchor
+from chain.storage.state import StateStore
+from chain.transactions import CheckedTransaction, check_stored, verify_signed_by
+from chain.validators import ValidatorSet, verify_certificate
+
+RECHECKED_BLOCKS = 64
+"""How many of the newest blocks are verified at every start."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutedBlock:
+    """A block executed on the ledger's tip, not yet final."""
+
+    header: BlockHeader
+    proposal: Proposal
+    block_hash: Hash
+    transactions: tuple[CheckedTransaction, ...]
+    outcomes: tuple[Outcome, ...]
+    update: TreeUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTip:
+    """The newest durable block."""
+
+    height: int
+    block_hash: Hash
+    header: BlockHeader
+    certificate: Certificate | None
+    """None for genesis."""
+
+
+Progress = Callable[[int, int], None]
+"""(blocks done, blocks in all)."""
+
+
+class Ledger:
+    """See the module. Not thread-safe; readers in other threads use the stores, whose reads are."""
+
+    def __init__(self, genesis: Genesis, blocks: Engine, state_engine: Engine, anchor: HeadAnchor) -> None:
+        self.genesis = genesis
+        self.chain_id = genesis.chain_id
+        self.blocks = BlockStore(blocks)
+        self.states = StateStore(state_engine)
+        self.tree = StateTree(self.chain_id, self.states)
+        self._anchor = anchor
+        self.tip = LedgerTip(0, genesis.block_hash, decode_header(genesis.header), None)
+        self.validators: ValidatorSet = genesis.validators
+        self._members: dict[str, Member | None] = {}
+
+    # Opening and closing
+
+    def open(self, progress: Progress | None = None) -> None:
+        """Recover: check HEAD against the database, verify the newest blocks, bring the state up to them.
+
+        Raises:
+            PoolError: codes ``wrong_data_folder``, ``database_version``, ``database_damaged``.
+        """
+        self.blocks.open(self.chain_id)
+        head, last = self._anchor.read(), self.blocks.last_height()
+        if last is None:
+            if head is not None and head.height > 0:
+                raise _damaged(f"HEAD is at height {head.height}, but the database is empty")
+            self._write_genesis()
+            head, last = Head(0, self.genesis.block_hash), 0
+        if head is None:
+            raise _damaged(f"HEAD is missing, but the database holds {last + 1} blocks")
+        if last < head.height:
+            raise _damaged(f"HEAD is at height {head.height}, but the database ends at {last}: blocks were lost")
+        self._recheck(max(0, min(head.height, last - RECHECKED_BLOCKS)), last, head)
+        if last > head.height:
+            self._anchor.write(Head(self.tip.height, self.tip.block_hash))
+        self._recover_state(progress)
+
+    def close(self) -> None:
+        """Release all files."""
+        self.blocks.close()
+        self.states.close()
+        self._anchor.close()
+
+    # Reading
+
+    def state_value(self, key: bytes) -> bytes | None:
+        """Value of a state key at the tip."""
+        return self.tree.get(self.tip.header.state_root, key)
+
+    def state_proof(self, key: bytes, height: int | None = None) -> tuple[bytes | None, StateProof]:
+        """Value of a state key after the block at ``height`` (the tip by default), and the proof for it.
+
+        Raises:
+            PoolError: code ``not_found`` for a height that is not there.
+        """
+        root = self.tip.header.state_root if height is None else self.header_at(height).state_root
+        return self.tree.get(root, key), self.tree.prove(root, key)
+
+    def header_at(self, height: int) -> BlockHeader:
+        """Header of the block at ``height``; raises ``not_found``."""
+        return decode_header(self.block_at(height).header)
+
+    def block_at(self, height: int) -> Block:
+        """The block at ``height``; raises ``not_found``."""
+        block = self.blocks.block(height) if 0 <= height <= self.tip.height else None
+        if block is None:
+            raise PoolError(ErrorCode.NOT_FOUND, f"no block at height {height}; the newest is {self.tip.height}")
+        return block
+
+    def member(self, name: str) -> Member | None:
+        """A member at the tip."""
+        if name not in self._members:
+            data = self.state_value(state.member_key(name))
+            if len(self._members) >= LIMITS.members:
+                self._members.clear()
+            self._members[name] = decode(Member, data) if data else None
+        return self._members[name]
+
+    def dataset(self, dataset: str) -> DatasetEntry | None:
+        """A catalogue entry at the tip."""
+        data = self.state_value(state.dataset_key(dataset))
+        return decode(DatasetEntry, data) if data else None
+
+    def usage(self, dataset: str) -> DatasetUsage | None:
+        """A dataset's counters at the tip."""
+        data = self.state_value(state.usage_key(dataset))
+        return decode(DatasetUsage, data) if data else None
+
+    def verify_sender(self, checked: CheckedTransaction) -> None:
+        """Check that a transaction is signed by a key that may sign in the next block.
+
+        Raises:
+            PoolError: codes ``unknown_member``, ``unknown_key``, ``revoked_key``, ``bad_signature``.
+        """
+        header = checked.header
+        member = self.member(header.member)
+        verify_signed_by(checked, signing_key(member, header.member, header.key_id, self.tip.height + 1))
+
+    # Making blocks
+
+    def execute(self, transactions: Sequence[CheckedTransaction], time_ms: int, proposer: str) -> ExecutedBlock:
+        """Execute ``transactions`` as the next block. Their senders and payloads must have been verified.
+
+        ``time_ms`` is raised to the parent's if it is less.
+        """
+        tip = self.tip
+        height, time_ms = tip.height + 1, max(time_ms, tip.header.time_ms)
+        execution = Execution(self.state_value, height, time_ms)
+        outcomes = execution.run(transactions)
+        update = self.tree.update(tip.header.state_root, dict(execution.changes))
+        ids = tuple(checked.id for checked in transactions)
+        header = BlockHeader(
+            version=BLOCK_VERSION,
+            height=height,
+            parent_hash=tip.block_hash,
+            time_ms=time_ms,
+            proposer=proposer,
+            transaction_count=len(ids),
+            tx_root=root_of_leaves(leaf_hashes(ids)),
+            result_root=root_of_leaves(leaf_hashes([encode(outcome) for outcome in outcomes])),
+            state_root=update.root,
+            history_root=history.root_at(height, self.blocks.history_node),
+            validators_hash=self.validators.hash(self.chain_id),
+        )
+        data = encode(header)
+        hash_ = block_hash(self.chain_id, data)
+        return ExecutedBlock(header, Proposal(data, ids), hash_, tuple(transactions), outcomes, update)
+
+    def check(
+        self, proposal: Proposal, transactions: Sequence[CheckedTransaction], now_ms: int | None
+    ) -> ExecutedBlock:
+        """Execute a proposal and compare every field with what it should be.
+
+        Args:
+            proposal: what was proposed for the height after the tip.
+            transactions: its transactions in order, senders and payloads verified.
+            now_ms: this node's clock, or None for a block that a quorum has vouched for already.
+
+        Raises:
+            PoolError: code ``bad_block``.
+        """
+        header = decode_header(proposal.header)
+        if header.height != self.tip.height + 1 or header.parent_hash != self.tip.block_hash:
+            raise _bad_block(f"height {header.height} does not follow {self.tip.height}")
+        if header.time_ms < self.tip.header.time_ms:
+            raise _bad_block("its time is before its parent's")
+        if now_ms is not None and abs(header.time_ms - now_ms) > LIMITS.clock_drift_ms:
+            raise _bad_block(f"its time is {abs(header.time_ms - now_ms)} ms from this node's clock")
+        if header.proposer not in self.validators:
+            raise _bad_block(f"its proposer {header.proposer} is no validator")
+        ids = proposal.transaction_ids
+        if len(set(ids)) != len(ids) or any(self.blocks.location(id_) is not None for id_ in ids):
+            raise _bad_block("a transaction is in the chain already")
+        if sum(checked.size_bytes for checked in transactions) > LIMITS.block_size_bytes:
+            raise _bad_block(f"its transactions are larger than {LIMITS.block_size_bytes} bytes")
+        executed = self.execute(transactions, header.time_ms, header.proposer)
+        if executed.proposal != proposal:
+            fields = [name for name in header.__struct_fields__ if getattr(header, name) != getattr(executed.header, name)]
+            raise _bad_block(f"executing it gives another {', '.join(fields) or 'transaction list'}")
+        return executed
+
+    def commit(self, executed: ExecutedBlock, certificate: Certificate) -> None:
+        """Make a certified block the tip. Durable when this returns.
+
+        Raises:
+            PoolError: codes ``disk_full``, ``storage_failed``. The process must stop: what is on disk is unknown.
+        """
+        height = executed.header.height
+        if height != self.tip.height + 1 or certificate.block_hash != executed.block_hash:
+            raise InvariantBroken(f"block {height} committed on top of {self.tip.height}")
+        self.states.commit(height, executed.update)
+        block = Block(executed.proposal.header, certificate, executed.outcomes)
+        nodes = history.nodes_completed_by(height, leaf_hash(executed.block_hash), self.blocks.history_node)
+        writes = [self.blocks.history_write(*node) for node in nodes]
+        self.blocks.append(height, block, executed.transactions, writes)
+        self._anchor.write(Head(height, executed.block_hash))
+        self.tip = LedgerTip(height, executed.block_hash, executed.header, certificate)
+        if any(key.startswith(b"member/") for key in executed.update.keys):
+            self._members.clear()
+
+    def check_certified(self, block: Block, transactions: Sequence[CheckedTransaction]) -> ExecutedBlock:
+        """Verify a block obtained from elsewhere, certificate first, senders and execution after.
+
+        Raises:
+            PoolError: whatever does not hold.
+        """
+        hash_ = block_hash(self.chain_id, block.header)
+        if block.certificate is None:
+            raise PoolError(ErrorCode.BAD_CERTIFICATE, "there is none")
+        verify_certificate(self.chain_id, block.certificate, self.validators, self.tip.height + 1, hash_)
+        for checked in transactions:
+            self.verify_sender(checked)
+        proposal = Proposal(block.header, tuple(checked.id for checked in transactions))
+        executed = self.check(proposal, transactions, None)
+        if executed.outcomes != block.outcomes:
+            raise _bad_block("its outcomes differ from what execution gives")
+        return executed
+
+    # Recovery
+
+    def _write_genesis(self) -> None:
+        genesis = self.genesis
+        writes = [self.blocks.history_write(0, 0, leaf_hash(genesis.block_hash))]
+        self.blocks.append(0, genesis.block, (), writes)
+        self._anchor.write(Head(0, genesis.block_hash))
+
+    def _recheck(self, first: int, last: int, head: Head) -> None:
+        """Verify the blocks ``first`` to ``last`` as far as they can be without executing them, and set the tip."""
+        parent: Hash | None = None
+        for height in range(first, last + 1):
+            block = self.blocks.block(height)
+            if block is None:
+                raise _damaged(f"block {height} is missing")
+            header, hash_ = decode_header(block.header), block_hash(self.chain_id, block.header)
+            if header.height != height or (parent is not None and header.parent_hash != parent):
+                raise _damaged(f"block {height} does not follow its parent")
+            if height == head.height and hash_ != head.block_hash:
+                raise _damaged(f"block {height} is not the one that HEAD names")
+            try:
+                self._recheck_content(height, header, block, hash_)
+            except PoolError as error:
+                raise _damaged(f"block {height}: {error.detail}") from None
+            self.tip = LedgerTip(height, hash_, header, block.certificate)
+            parent = hash_
+
+    def _recheck_content(self, height: int, header: BlockHeader, block: Block, hash_: Hash) -> None:
+        if height == 0:
+            if hash_ != self.genesis.block_hash:
+                raise _damaged("it is not the genesis block")
+            return
+        if block.certificate is None:
+            raise _damaged("its certificate is missing")
+        verify_certificate(self.chain_id, block.certificate, self.validators, height, hash_)
+        ids = []
+        for transaction in self.blocks.transactions(height):
+            checked = check_stored(self.chain_id, transaction)
+            ids.append(checked.id)
+            if self.blocks.location(checked.id) is None:
+                raise _damaged("a transaction is missing from the index")
+        if root_of_leaves(leaf_hashes(ids)) != header.tx_root:
+            raise _damaged("its transactions are not the ones that were committed")
+        if history.root_at(height, self.blocks.history_node) != header.history_root:
+            raise _damaged("the history tree does not match")
+
+    def _recover_state(self, progress: Progress | None) -> None:
+        """Execute the blocks that the state database has not seen, from genesis if it is empty or of no use."""
+        target = self.tip
+        found = self.states.head()
+        start = min(found.height, target.height) if found else 0
+        if found is None or not self._is_state_of(start):
+            start = 0
+            self.states.commit(0, self.tree.update(bytes(32), dict(self.genesis.entries)))
+        for height in range(start + 1, target.height + 1):
+            self._set_tip(height - 1)
+            self._replay(height)
+            if progress is not None:
+                progress(height - start, target.height - start)
+        self.tip = target
+
+    def _is_state_of(self, height: int) -> bool:
+        """Whether the state after ``height`` can be read in full: its root is present under every member's path."""
+        root = self.header_at(height).state_root
+        try:
+            for member in self.genesis.members:
+                if self.tree.get(root, state.member_key(member.name)) is None:
+                    return False
+        except InvariantBroken:
+            return False
+        return True
+
+    def _replay(self, height: int) -> None:
+        block = self._stored_block(height)
+        transactions = [check_stored(self.chain_id, item) for item in self.blocks.transactions(height)]
+        header = decode_header(block.header)
+        executed = self.execute(transactions, header.time_ms, header.proposer)
+        if executed.proposal.header != block.header:
+            raise _damaged(f"executing block {height} again gives another result")
+        self.states.commit(height, executed.update)
+
+    def _stored_block(self, height: int) -> Block:
+        """The block at ``height``, whatever the tip is while recovering."""
+        block = self.blocks.block(height)
+        if block is None:
+            raise _damaged(f"block {height} is missing")
+        return block
+
+    def _set_tip(self, height: int) -> None:
+        block = self._stored_block(height)
+        hash_ = block_hash(self.chain_id, block.header)
+        self.tip = LedgerTip(height, hash_, decode_header(block.header), block.certificate)
+
+
+def _damaged(detail: str) -> PoolError:
+    return PoolError(ErrorCode.DATABASE_DAMAGED, detail)
+
+
+def _bad_block(detail: str) -> PoolError:
+    return PoolError(ErrorCode.BAD_BLOCK, detail)

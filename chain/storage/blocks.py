@@ -1,0 +1,170 @@
+"""The block store: everything that makes up the chain, in one database.
+
+| key                                        | value                                  |
+|--------------------------------------------|----------------------------------------|
+| ``b`` height(8)                            | ``Block``: header, certificate, outcomes |
+| ``d`` dataset ``0x00`` height(8) index(4)  | empty: a parcel of that dataset        |
+| ``h`` level(1) index(8)                    | hash of a complete subtree of history  |
+| ``i`` transaction id(32)                   | height(8) index(4)                     |
+| ``m`` ``version`` / ``chain``              | layout version / chain id              |
+| ``p`` height(8) index(4)                   | payload of a transaction               |
+| ``t`` height(8) index(4)                   | header and signature of a transaction  |
+
+Integers are big endian, so keys of one kind grow with the chain. A block and all that belongs to it is one synced batch.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from chain.blocks import Block
+from chain.crypto import HASH_SIZE, Hash
+from chain.encoding import EncodingError, Value, Wire, decode, encode
+from chain.errors import ErrorCode, InvariantBroken, PoolError
+from chain.storage.engine import Engine, Write
+from chain.transactions import CheckedTransaction, ParcelHeader, Transaction
+from chain.types import Signature
+
+LAYOUT_VERSION = b"1"
+_HEIGHT = struct.Struct(">cQ")
+_PLACE = struct.Struct(">cQI")
+_HISTORY = struct.Struct(">cBQ")
+_LOCATION = struct.Struct(">QI")
+
+
+class Location(NamedTuple):
+    """Where a transaction stands."""
+
+    height: int
+    index: int
+
+
+class StoredHead(Wire):
+    """What is kept of a transaction apart from its payload."""
+
+    header: bytes
+    signature: Signature
+
+
+class BlockStore:
+    """Reads and writes blocks over an engine. Holds no state but what the engine holds."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def open(self, chain_id: bytes) -> None:
+        """Bind an empty database to ``chain_id``, or check that it is bound to it.
+
+        Raises:
+            PoolError: codes ``wrong_data_folder``, ``database_version``.
+        """
+        version, chain = self._engine.get(b"mversion"), self._engine.get(b"mchain")
+        if version is None and chain is None:
+            self._engine.write([(b"mversion", LAYOUT_VERSION), (b"mchain", chain_id)], sync=True)
+            return
+        if chain != chain_id:
+            found = chain.hex()[:16] if chain else "nothing"
+            raise PoolError(ErrorCode.WRONG_DATA_FOLDER, f"it holds chain {found}, the genesis is {chain_id.hex()[:16]}")
+        if version != LAYOUT_VERSION:
+            raise PoolError(ErrorCode.DATABASE_VERSION, f"layout {version!r}, this program writes {LAYOUT_VERSION!r}")
+
+    def append(self, height: int, block: Block, transactions: Sequence[CheckedTransaction], history: Sequence[Write]) -> None:
+        """Write a block with its transactions and index as one durable batch."""
+        batch: list[Write] = [(_HEIGHT.pack(b"b", height), encode(block)), *history]
+        for index, checked in enumerate(transactions):
+            transaction, header = checked.transaction, checked.header
+            batch.append((_PLACE.pack(b"t", height, index), encode(StoredHead(transaction.header, transaction.signature))))
+            batch.append((b"i" + checked.id, _LOCATION.pack(height, index)))
+            if isinstance(header, ParcelHeader):
+                batch.append((_PLACE.pack(b"p", height, index), transaction.payload))
+                batch.append((_dataset_prefix(header.dataset) + _LOCATION.pack(height, index), b""))
+        self._engine.write(batch, sync=True)
+
+    def block(self, height: int) -> Block | None:
+        """The block at ``height``; raises ``database_damaged`` if its bytes do not decode."""
+        data = self._engine.get(_HEIGHT.pack(b"b", height))
+        return None if data is None else _decoded(Block, data)
+
+    def block_bytes(self, height: int) -> bytes | None:
+        """The encoded block at ``height``."""
+        return self._engine.get(_HEIGHT.pack(b"b", height))
+
+    def last_height(self) -> int | None:
+        """Height of the last block in the database, or None if it is empty."""
+        for key, _ in self._engine.scan(b"b", b"c", reverse=True):
+            return int(_HEIGHT.unpack(key)[1])
+        return None
+
+    def location(self, transaction_id: Hash) -> Location | None:
+        """Where a transaction was committed, or None."""
+        data = self._engine.get(b"i" + transaction_id)
+        return None if data is None else Location(*_LOCATION.unpack(data))
+
+    def transaction(self, location: Location) -> Transaction | None:
+        """The transaction at ``location`` with its payload."""
+        head = self.transaction_head(location)
+        if head is None:
+            return None
+        payload = self._engine.get(_PLACE.pack(b"p", *location))
+        return Transaction(head.header, head.signature, payload or b"")
+
+    def transaction_head(self, location: Location) -> StoredHead | None:
+        """Header and signature of the transaction at ``location``."""
+        data = self._engine.get(_PLACE.pack(b"t", *location))
+        return None if data is None else _decoded(StoredHead, data)
+
+    def transactions(self, height: int) -> list[Transaction]:
+        """All transactions of the block at ``height`` in order."""
+        start, stop = _PLACE.pack(b"p", height, 0), _PLACE.pack(b"p", height + 1, 0)
+        payloads = {key[-4:]: value for key, value in self._engine.scan(start, stop)}
+        start, stop = _PLACE.pack(b"t", height, 0), _PLACE.pack(b"t", height + 1, 0)
+        result = []
+        for key, value in self._engine.scan(start, stop):
+            head = _decoded(StoredHead, value)
+            result.append(Transaction(head.header, head.signature, payloads.get(key[-4:], b"")))
+        return result
+
+    def parcels(self, dataset: str, after: Location | None, limit: int) -> list[Location]:
+        """Up to ``limit`` parcels of ``dataset`` in chain order, beginning after ``after``. Rejected ones are among them."""
+        prefix = _dataset_prefix(dataset)
+        start = prefix if after is None else prefix + _LOCATION.pack(*after) + b"\x00"
+        found = []
+        for key, _ in self._engine.scan(start, prefix + b"\xff" * (_LOCATION.size + 1)):
+            found.append(Location(*_LOCATION.unpack(key[len(prefix) :])))
+            if len(found) == limit:
+                break
+        return found
+
+    def history_node(self, level: int, index: int) -> Hash:
+        """Hash of a complete subtree of the history tree."""
+        node = self._engine.get(_HISTORY.pack(b"h", level, index))
+        if node is None or len(node) != HASH_SIZE:
+            raise InvariantBroken(f"history node {level}/{index} is missing")
+        return node
+
+    def history_write(self, level: int, index: int, value: Hash) -> Write:
+        """The write that keeps a history node."""
+        return _HISTORY.pack(b"h", level, index), value
+
+    def scan_blocks(self, start_height: int, stop_height: int) -> Iterator[tuple[int, Block]]:
+        """Blocks from ``start_height`` up to but without ``stop_height``."""
+        start, stop = _HEIGHT.pack(b"b", start_height), _HEIGHT.pack(b"b", stop_height)
+        for key, value in self._engine.scan(start, stop):
+            yield int(_HEIGHT.unpack(key)[1]), _decoded(Block, value)
+
+    def close(self) -> None:
+        """Release the engine."""
+        self._engine.close()
+
+
+def _dataset_prefix(dataset: str) -> bytes:
+    return b"d" + dataset.encode() + b"\x00"
+
+
+def _decoded(type_: type[Value], data: bytes) -> Value:
+    try:
+        return decode(type_, data)
+    except EncodingError as error:
+        raise PoolError(ErrorCode.DATABASE_DAMAGED, error.detail) from None

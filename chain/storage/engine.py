@@ -1,0 +1,140 @@
+"""The key-value port that the stores are written against, and its two engines: LevelDB and memory.
+
+LevelDB is opened with paranoid checks, and durability is asked for by each write. What LevelDB does not do is tell that the
+tail of its log is gone (it drops records after a cut silently): the HEAD anchor is there for that.
+"""
+
+from __future__ import annotations
+
+import bisect
+import errno
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import plyvel
+
+from chain.errors import ErrorCode, PoolError
+
+Write = tuple[bytes, bytes | None]
+"""(key, value), or (key, None) to delete."""
+
+WRITE_BUFFER_SIZE = 16 * 1024 * 1024
+CACHE_SIZE = 16 * 1024 * 1024
+BLOOM_BITS = 10
+
+
+class Engine(Protocol):
+    """An ordered key-value store with atomic batches."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Value of ``key``, or None."""
+        ...
+
+    def write(self, batch: Sequence[Write], *, sync: bool) -> None:
+        """Apply all of ``batch`` or nothing; with ``sync`` it is on disk when this returns."""
+        ...
+
+    def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Entries with ``start <= key < stop`` in key order."""
+        ...
+
+    def close(self) -> None:
+        """Release files; later calls fail."""
+        ...
+
+
+class MemoryEngine:
+    """An engine in memory, for tests, simulations and audits of downloaded chains."""
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, bytes] = {}
+        self._keys: list[bytes] = []
+
+    def get(self, key: bytes) -> bytes | None:
+        """Value of ``key``, or None."""
+        return self._entries.get(key)
+
+    def write(self, batch: Sequence[Write], *, sync: bool) -> None:
+        """Apply all of ``batch``; ``sync`` makes no difference."""
+        for key, value in batch:
+            if value is not None:
+                if key not in self._entries:
+                    bisect.insort(self._keys, key)
+                self._entries[key] = value
+            elif self._entries.pop(key, None) is not None:
+                del self._keys[bisect.bisect_left(self._keys, key)]
+
+    def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Entries with ``start <= key < stop`` in key order."""
+        keys = self._keys[bisect.bisect_left(self._keys, start) : bisect.bisect_left(self._keys, stop)]
+        for key in reversed(keys) if reverse else keys:
+            yield key, self._entries[key]
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class LevelEngine:
+    """LevelDB through plyvel. Any failed write ends the process's trust in the disk: the caller must stop, never retry."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._db = plyvel.DB(
+                str(path),
+                create_if_missing=True,
+                paranoid_checks=True,
+                write_buffer_size=WRITE_BUFFER_SIZE,
+                lru_cache_size=CACHE_SIZE,
+                bloom_filter_bits=BLOOM_BITS,
+                max_open_files=256,
+            )
+        except (plyvel.Error, OSError) as error:
+            raise _storage_error(path, error) from None
+
+    def get(self, key: bytes) -> bytes | None:
+        """Value of ``key``, or None."""
+        try:
+            value: bytes | None = self._db.get(key)
+        except (plyvel.Error, OSError) as error:
+            raise _storage_error(self._path, error) from None
+        return value
+
+    def write(self, batch: Sequence[Write], *, sync: bool) -> None:
+        """Apply all of ``batch`` or nothing; with ``sync`` it is on disk when this returns."""
+        writes = self._db.write_batch(sync=sync)
+        put, delete = writes.put, writes.delete
+        for key, value in batch:
+            if value is None:
+                delete(key)
+            else:
+                put(key, value)
+        try:
+            writes.write()
+        except (plyvel.Error, OSError) as error:
+            raise _storage_error(self._path, error) from None
+
+    def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Entries with ``start <= key < stop`` in key order."""
+        try:
+            with self._db.iterator(start=start, stop=stop, reverse=reverse) as entries:
+                yield from entries
+        except (plyvel.Error, OSError) as error:
+            raise _storage_error(self._path, error) from None
+
+    def close(self) -> None:
+        """Release files; later calls fail."""
+        self._db.close()
+
+
+def _storage_error(path: Path, error: Exception) -> PoolError:
+    text = str(error)
+    if isinstance(error, plyvel.CorruptionError) or "missing files" in text or "not a leveldb" in text:
+        return PoolError(ErrorCode.DATABASE_DAMAGED, f"{path}: {text}")
+    if "No space left" in text or getattr(error, "errno", None) == errno.ENOSPC:
+        return PoolError(ErrorCode.DISK_FULL, f"{path}: {text}")
+    if "lock" in text and "LOCK" in text:
+        return PoolError(ErrorCode.DATA_FOLDER_LOCKED, f"{path}: {text}")
+    return PoolError(ErrorCode.STORAGE_FAILED, f"{path}: {text}")

@@ -1,0 +1,86 @@
+"""The state store: tree nodes and values by their hash, which block the state belongs to, and consensus memory.
+
+| key                | value                                         |
+|--------------------|-----------------------------------------------|
+| ``c`` name         | what the consensus core must not forget       |
+| ``m`` ``head``     | height(8) state root(32) of the newest state  |
+| ``n`` hash(32)     | tree node                                     |
+| ``v`` hash(32)     | value                                         |
+
+State writes are not synced: after a crash the missing blocks are executed again from the block store. Consensus memory is
+always synced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from chain.crypto import HASH_SIZE, Hash
+from chain.state_tree import TreeUpdate
+from chain.storage.engine import Engine, Write
+
+_HEAD = b"mhead"
+_CACHED_NODES = 8192
+
+
+class StateHead(NamedTuple):
+    """Which block's state is the newest."""
+
+    height: int
+    root: Hash
+
+
+class StateStore:
+    """Implements ``chain.state_tree.NodeReader`` over an engine, with a bounded cache."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._cache: dict[Hash, bytes] = {}
+
+    def node(self, hash_: Hash) -> bytes | None:
+        """Bytes of a tree node."""
+        cached = self._cache.get(hash_)
+        if cached is not None:
+            return cached
+        node = self._engine.get(b"n" + hash_)
+        if node is not None:
+            self._remember(hash_, node)
+        return node
+
+    def value(self, hash_: Hash) -> bytes | None:
+        """A value by its hash."""
+        return self._engine.get(b"v" + hash_)
+
+    def head(self) -> StateHead | None:
+        """Which block the newest state belongs to; None for an empty database."""
+        data = self._engine.get(_HEAD)
+        if data is None or len(data) != 8 + HASH_SIZE:
+            return None
+        return StateHead(int.from_bytes(data[:8], "big"), data[8:])
+
+    def commit(self, height: int, update: TreeUpdate) -> None:
+        """Keep what the block at ``height`` changed. Not synced."""
+        batch: list[Write] = [(b"n" + hash_, node) for hash_, node in update.nodes.items()]
+        batch += [(b"v" + hash_, value) for hash_, value in update.values.items()]
+        batch.append((_HEAD, height.to_bytes(8, "big") + update.root))
+        self._engine.write(batch, sync=False)
+        for hash_, node in update.nodes.items():
+            self._remember(hash_, node)
+
+    def remember(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keep consensus memory durably; returns when it is on disk."""
+        self._engine.write([(b"c" + key, value) for key, value in entries], sync=True)
+
+    def memory(self) -> dict[bytes, bytes]:
+        """All consensus memory."""
+        return {key[1:]: value for key, value in self._engine.scan(b"c", b"d")}
+
+    def close(self) -> None:
+        """Release the engine."""
+        self._engine.close()
+
+    def _remember(self, hash_: Hash, node: bytes) -> None:
+        if len(self._cache) >= _CACHED_NODES:
+            self._cache.clear()
+        self._cache[hash_] = node

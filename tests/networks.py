@@ -1,0 +1,136 @@
+"""Small made-up networks for tests: members with keys, genesis, signed transactions, certificates."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from chain.blocks import Certificate, commit_message
+from chain.crypto import Ed25519Signer, key_id
+from chain.encoding import encode
+from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
+from chain.ledger import ExecutedBlock, Ledger
+from chain.storage.engine import MemoryEngine
+from chain.storage.head import MemoryHead
+from chain.transactions import (
+    CheckedTransaction,
+    DatasetHeader,
+    ParcelHeader,
+    Transaction,
+    decode_transaction,
+    encode_records,
+    records_root,
+    sign_transaction,
+    verify_payload,
+)
+
+TIME_MS = 1_700_000_000_000
+SCHEMA = '{"type":"object","properties":{"n":{"type":"integer","maximum":1000000}},"required":["n"]}'
+
+
+def seed(text: str) -> bytes:
+    """A reproducible 32-byte seed."""
+    return hashlib.sha256(text.encode()).digest()
+
+
+@dataclass
+class TestNetwork:
+    """Members ``a``, ``b``, ... each a validator with one system key; ``outsider`` is a member without a vote."""
+
+    __test__ = False
+
+    size: int = 4
+    nonce: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.names = [chr(ord("a") + index) for index in range(self.size)]
+        self.system = {name: Ed25519Signer(seed(f"system {name}")) for name in [*self.names, "outsider"]}
+        self.consensus = {name: Ed25519Signer(seed(f"consensus {name}")) for name in self.names}
+        self.genesis: Genesis = parse_genesis(encode_genesis("test", TIME_MS, [self._member(name) for name in self.system]))
+        self.chain_id = self.genesis.chain_id
+
+    def _member(self, name: str) -> MemberObject:
+        votes = name in self.consensus
+        return MemberObject(
+            name=name,
+            kind="government" if votes else "enterprise",
+            title_zh=f"部门{name}",
+            title_en=f"Department {name}",
+            roles=(),
+            keys=(MemberKeyObject(self.system[name].public_key),),
+            consensus_key=self.consensus[name].public_key if votes else None,
+            node=NodeRecordObject(f"127.0.0.1:{9000 + ord(name[0])}", "", b"certificate") if votes else None,
+        )
+
+    def ledger(self) -> Ledger:
+        """A fresh ledger in memory."""
+        ledger = Ledger(self.genesis, MemoryEngine(), MemoryEngine(), MemoryHead())
+        ledger.open()
+        return ledger
+
+    def next_nonce(self) -> bytes:
+        """A nonce never used before in this network."""
+        self.nonce += 1
+        return self.nonce.to_bytes(16, "big")
+
+    def dataset(self, member: str = "a", name: str = "flights", **changes: object) -> Transaction:
+        """A signed ``dataset`` transaction."""
+        fields: dict[str, object] = {
+            "chain_id": self.chain_id,
+            "member": member,
+            "key_id": key_id(self.system[member].public_key),
+            "nonce": self.next_nonce(),
+            "expiry_ms": 0,
+            "dataset": f"{member}.{name}",
+            "version": 1,
+            "title_zh": "航班",
+            "title_en": "Flights",
+            "schema": SCHEMA,
+            "sharing": "open",
+            "legal_basis": "",
+            "contract": "",
+        }
+        header = DatasetHeader(**(fields | changes))  # type: ignore[arg-type]
+        return sign_transaction(header, self.system[member])
+
+    def parcel(
+        self, records: Sequence[bytes] = (b'{"n":1}',), member: str = "a", dataset: str = "a.flights", **changes: object
+    ) -> Transaction:
+        """A signed open ``parcel`` transaction."""
+        fields: dict[str, object] = {
+            "chain_id": self.chain_id,
+            "member": member,
+            "key_id": key_id(self.system[member].public_key),
+            "nonce": self.next_nonce(),
+            "expiry_ms": 0,
+            "dataset": dataset,
+            "record_count": len(records),
+            "records_root": records_root(self.chain_id, records),
+            "envelope": b"",
+            "derived_from": (),
+        }
+        header = ParcelHeader(**(fields | changes))  # type: ignore[arg-type]
+        return sign_transaction(header, self.system[member], encode_records(records))
+
+    def checked(self, transaction: Transaction) -> CheckedTransaction:
+        """The transaction after its stateless checks."""
+        checked = decode_transaction(self.chain_id, encode(transaction))
+        verify_payload(checked)
+        return checked
+
+    def certify(self, executed: ExecutedBlock, view: int = 0, signers: Sequence[str] | None = None) -> Certificate:
+        """A certificate by ``signers`` (a quorum by default)."""
+        height = executed.header.height
+        names = self.names[: self.genesis.validators.quorum] if signers is None else signers
+        message = commit_message(self.chain_id, height, view, executed.block_hash)
+        votes = tuple((name, self.consensus[name].sign(message)) for name in names)
+        return Certificate(height, view, executed.block_hash, votes)
+
+    def commit(self, ledger: Ledger, transactions: Sequence[Transaction], time_ms: int = TIME_MS + 1) -> ExecutedBlock:
+        """Execute, certify and commit one block."""
+        checked = [self.checked(transaction) for transaction in transactions]
+        executed = ledger.execute(checked, time_ms, self.names[0])
+        ledger.commit(executed, self.certify(executed))
+        return executed
