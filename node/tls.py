@@ -1,7 +1,7 @@
 """TLS 1.3 between nodes: both sides authenticated, the members' self-signed certificates are the trust store.
 
-Python can only ask a client for a certificate by verifying it against trusted ones, so the pinned certificates themselves
-are what is trusted (docs/adr/0001). `Links` then looks up the member by the peer's exact certificate.
+Python can only ask a client for a certificate by verifying it against trusted ones, so the pinned certificates
+themselves are what is trusted (docs/adr/0001). `Links` then looks up the member by the peer's exact certificate.
 """
 
 from __future__ import annotations
@@ -97,4 +97,4 @@ def _load_own_key(context: ssl.SSLContext, me: Identity) -> None:
             file.write(ssl.DER_cert_to_PEM_cert(me.certificate).encode() + key_pem)
         context.load_cert_chain(path, password=password)
     finally:
-        os.unlink(path)
+        Path(path).unlink()

@@ -1,0 +1,189 @@
+"""One TLS connection between two nodes: frames in, frames out, and a watch over its silence.
+
+A connection knows nothing of members or meanings. Sending never blocks and never calls back: frames are queued, written
+together once per turn of the event loop, and held back here (where urgent ones overtake) while the transport is full.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from typing import cast
+
+from chain.errors import ErrorCode, PoolError
+from node.links.framing import FrameDecoder, SendQueue
+from node.links.types import LinkLimits
+
+OnFrame = Callable[["Connection", int, bytes], None]
+OnLost = Callable[["Connection"], None]
+
+
+class Connection(asyncio.BufferedProtocol):
+    """A connection after the TLS handshake. It calls `on_frame` for every frame, and `on_lost` once at its end.
+
+    A `PoolError` out of `on_frame` closes the connection: the peer broke a rule of the links. Anything else is a fault
+    of ours, closes it too, and goes to the event loop's exception handler.
+    """
+
+    def __init__(self, limits: LinkLimits, on_frame: OnFrame, on_lost: OnLost) -> None:
+        self._limits = limits
+        self._on_frame = on_frame
+        self._on_lost = on_lost
+        self._loop = asyncio.get_running_loop()
+        self._decoder = FrameDecoder(limits.frame_size_bytes)
+        self._queue = SendQueue(limits.urgent_queue_bytes, limits.bulk_queue_bytes)
+        self._transport: asyncio.Transport | None = None
+        self._flush_scheduled = False
+        self._write_paused = False
+        self._read_paused = False
+        self._heard = False
+        self._silent_intervals = 0
+        self._watch: asyncio.TimerHandle | None = None
+        self.error: str | None = None
+        """Why it was closed, once it is."""
+        self.is_closed = False
+        self.sent_frames = 0
+        self.sent_bytes = 0
+        self.received_frames = 0
+        self.received_bytes = 0
+
+    # What its owner does with it
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes that wait here for the transport."""
+        return self._queue.size_bytes
+
+    @property
+    def ssl_object(self) -> ssl.SSLObject:
+        """The finished TLS session."""
+        if self._transport is None:
+            raise RuntimeError("the TLS session was asked for before the handshake was done")
+        return cast(ssl.SSLObject, self._transport.get_extra_info("ssl_object"))
+
+    def send(self, kind: int, body: bytes, *, urgent: bool) -> bool:
+        """Queue a frame; False if the connection is closed or the queue full."""
+        if self.is_closed or not self._queue.put(kind, body, urgent=urgent):
+            return False
+        self.sent_frames += 1
+        self.sent_bytes += len(body)
+        if not self._flush_scheduled and not self._write_paused:
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush)
+        return True
+
+    def pause_reading(self) -> None:
+        """Stop reading until `resume_reading`: the peer is faster than we are."""
+        if self._transport is not None and not self.is_closed and not self._read_paused:
+            self._read_paused = True
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self._transport is not None and not self.is_closed and self._read_paused:
+            self._read_paused = False
+            self._transport.resume_reading()
+
+    def close(self, error: str) -> None:
+        """Send what is queued as far as the transport takes it, then close; `error` says why."""
+        if self.is_closed:
+            return
+        self._flush()
+        self._mark_closed(error)
+        if self._transport is not None:
+            self._transport.close()
+            # A peer that does not take the rest, or never answers the TLS farewell, is not waited for.
+            self._loop.call_later(self._limits.handshake_timeout_s, self._transport.abort)
+
+    def abort(self, error: str) -> None:
+        """Close at once; what is queued is lost. `error` says why."""
+        if self.is_closed:
+            return
+        self._mark_closed(error)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _mark_closed(self, error: str) -> None:
+        self.is_closed = True
+        self.error = error
+        if self._watch is not None:
+            self._watch.cancel()
+
+    # What the event loop does with it
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The TLS handshake is done."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
+        _tune(transport.get_extra_info("socket"), self._limits.write_buffer_bytes)
+        self._watch = self._loop.call_later(self._limits.ping_interval_s, self._check_silence)
+
+    def connection_lost(self, exception: Exception | None) -> None:
+        """The end, whoever wanted it."""
+        if not self.is_closed:
+            self._mark_closed(str(exception) if exception else "closed by the peer")
+        self._on_lost(self)
+
+    def eof_received(self) -> None:
+        """The peer has closed its side: TLS has no half-open connections."""
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the transport puts the next bytes."""
+        return self._decoder.writable()
+
+    def buffer_updated(self, count: int) -> None:
+        """`count` bytes have arrived."""
+        self._heard = True
+        self.received_bytes += count
+        try:
+            for kind, body in self._decoder.received(count):
+                if self.is_closed:
+                    return
+                self.received_frames += 1
+                self._on_frame(self, kind, body)
+        except PoolError as error:
+            self.close(error.detail)
+        except Exception as error:
+            self.abort("a handler of ours failed")
+            self._loop.call_exception_handler({"message": "handler of a frame failed", "exception": error})
+
+    def pause_writing(self) -> None:
+        """The transport is full."""
+        self._write_paused = True
+
+    def resume_writing(self) -> None:
+        """The transport has room."""
+        self._write_paused = False
+        self._flush()
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        # write() calls pause_writing() at once when the transport is full, which ends the loop.
+        while self._transport is not None and not self.is_closed and not self._write_paused:
+            chunk = self._queue.take(self._limits.write_buffer_bytes)
+            if not chunk:
+                return
+            self._transport.write(chunk)
+
+    def _check_silence(self) -> None:
+        # Intervals in which *we* looked are counted, not time: if our own loop stood still, the peer is not to blame.
+        self._silent_intervals = 0 if self._heard or self._read_paused else self._silent_intervals + 1
+        self._heard = False
+        if self._silent_intervals >= self._limits.silent_intervals:
+            self.abort(f"nothing heard for {self._silent_intervals * self._limits.ping_interval_s:g} s")
+            return
+        self._watch = self._loop.call_later(self._limits.ping_interval_s, self._check_silence)
+
+
+def protocol_violation(detail: str) -> PoolError:
+    """The error of a peer that does not speak the protocol."""
+    return PoolError(ErrorCode.MALFORMED, detail)
+
+
+def _tune(sock: socket.socket, unsent_limit_bytes: int) -> None:
+    """Small frames leave at once, and little waits in the kernel, where urgent frames could not overtake it."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, unsent_limit_bytes)

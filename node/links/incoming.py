@@ -1,0 +1,79 @@
+"""A connection that a peer made to us: its hello, then its messages, requests and pings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from chain.errors import ErrorCode, PoolError
+from node.links.connection import Connection, protocol_violation
+from node.links.hello import decode_hello
+from node.links.peer_state import LinkSetup, PeerState
+from node.links.requests import IncomingRequests
+from node.links.types import FIRST_MESSAGE_KIND, LinkKind
+from node.tls import fingerprint, peer_certificate
+
+Identify = Callable[[bytes], PeerState | None]
+"""Fingerprint of a certificate -> the peer that has it now."""
+
+
+class IncomingLink:
+    """One accepted connection. Until its hello is accepted it is nobody's, and may send nothing else."""
+
+    def __init__(self, setup: LinkSetup, identify: Identify, on_established: Callable[[PeerState], None]) -> None:
+        self._setup = setup
+        self._identify = identify
+        self._on_established = on_established
+        self._state: PeerState | None = None
+        self._requests: IncomingRequests | None = None
+        self.settled = asyncio.Event()
+        """Set when the hello was accepted or the connection is gone."""
+        self.connection = Connection(setup.limits, self._received, self._lost)
+
+    def _received(self, connection: Connection, kind: int, body: bytes) -> None:
+        if self._state is None or self._requests is None:
+            self._received_hello(kind, body)
+        elif kind >= FIRST_MESSAGE_KIND:
+            try:
+                self._setup.on_message(self._state.member, kind, body)
+            except PoolError as error:
+                self._state.count_fault(error)
+        elif kind == LinkKind.REQUEST:
+            self._requests.received(body)
+        elif kind == LinkKind.PING:
+            connection.send(LinkKind.PONG, body, urgent=True)
+        else:
+            raise protocol_violation(f"a frame of kind {kind} after the hello")
+
+    def _received_hello(self, kind: int, body: bytes) -> None:
+        setup, connection = self._setup, self.connection
+        try:
+            state = self._identify(fingerprint(peer_certificate(connection.ssl_object)))
+            if state is None:
+                raise PoolError(ErrorCode.UNKNOWN_MEMBER, "the certificate is not in any member's record")
+            if kind != LinkKind.HELLO:
+                raise protocol_violation(f"a frame of kind {kind} instead of a hello")
+            decode_hello(body, state.member, setup.chain_id)
+        except PoolError as error:
+            setup.log.warning("refused a link: %s", error.detail)
+            connection.send(LinkKind.REFUSE, error.detail.encode()[:300], urgent=True)
+            connection.close(error.detail)
+            return
+        if state.incoming is not None:
+            state.incoming.abort("replaced by a newer connection of the same member")
+        connection.send(LinkKind.HELLO, setup.hello(), urgent=True)
+        self._state = state
+        self._requests = IncomingRequests(state.member, connection, setup.on_request, setup.limits, setup.log)
+        state.incoming = connection
+        self.settled.set()
+        self._on_established(state)
+
+    def _lost(self, connection: Connection) -> None:
+        self.settled.set()
+        if self._state is None or self._requests is None:
+            return
+        self._requests.cancel()
+        self._state.connection_ended(connection)
+        self._setup.log.info("link from %s is down: %s", self._state.member, connection.error)
+        if self._state.incoming is connection:
+            self._state.incoming = None

@@ -1,0 +1,94 @@
+"""What all links of one node share, and what is remembered of one peer across its connections."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chain.errors import PoolError
+from node.links.connection import Connection
+from node.links.hello import Hello, encode_hello
+from node.links.types import LinkLimits, LinkStatus, OnConnect, OnDisconnect, OnMessage, OnRequest
+from node.tls import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSetup:
+    """Who we are, what we call, and within which bounds."""
+
+    me: Identity
+    chain_id: bytes
+    software: str
+    height: Callable[[], int]
+    on_message: OnMessage
+    on_request: OnRequest
+    on_connect: OnConnect
+    on_disconnect: OnDisconnect
+    limits: LinkLimits
+    jitter: Callable[[], float]
+    log: logging.Logger
+
+    def hello(self) -> bytes:
+        """Our hello, as of now."""
+        return encode_hello(Hello(self.chain_id, self.me.member, self.software, self.height()))
+
+
+class PeerState:
+    """One peer's connections and the sums over those that are gone."""
+
+    def __init__(self, member: str, log: logging.Logger) -> None:
+        self.member = member
+        self.outgoing: Connection | None = None
+        """Our link to the peer, once both hellos are exchanged."""
+        self.incoming: Connection | None = None
+        """The peer's link to us, likewise."""
+        self.hello: Hello | None = None
+        self.rtt_ms: float | None = None
+        self.connects = 0
+        self.dropped_frames = 0
+        self.last_error: str | None = None
+        self._log = log
+        self._faults = 0
+        self._sent = [0, 0]
+        self._received = [0, 0]
+
+    def connection_ended(self, connection: Connection) -> None:
+        """Keep the sums of a connection that is gone."""
+        self._sent = [self._sent[0] + connection.sent_frames, self._sent[1] + connection.sent_bytes]
+        self._received = [
+            self._received[0] + connection.received_frames,
+            self._received[1] + connection.received_bytes,
+        ]
+
+    def count_fault(self, error: PoolError) -> None:
+        """Remember a frame that broke a rule; a peer that sends nothing else must not fill the log."""
+        self._faults += 1
+        if self._faults & (self._faults - 1) == 0:
+            self._log.warning("%s sent a bad message (%d so far): %s", self.member, self._faults, error)
+
+    def note_error(self, error: str) -> None:
+        """Remember why there is no link; the same reason again and again is logged once."""
+        if error != self.last_error:
+            self.last_error = error
+            self._log.warning("no link to %s: %s", self.member, error)
+
+    def status(self) -> LinkStatus:
+        """Now, and the sums so far."""
+        connections = [link for link in (self.outgoing, self.incoming) if link is not None]
+        return LinkStatus(
+            connected=self.outgoing is not None,
+            connected_in=self.incoming is not None,
+            rtt_ms=self.rtt_ms if self.outgoing is not None else None,
+            queued_bytes=self.outgoing.queued_bytes if self.outgoing is not None else 0,
+            sent_frames=self._sent[0] + sum(link.sent_frames for link in connections),
+            sent_bytes=self._sent[1] + sum(link.sent_bytes for link in connections),
+            received_frames=self._received[0] + sum(link.received_frames for link in connections),
+            received_bytes=self._received[1] + sum(link.received_bytes for link in connections),
+            dropped_frames=self.dropped_frames,
+            faults=self._faults,
+            connects=self.connects,
+            last_error=self.last_error,
+            height=self.hello.height if self.hello is not None else None,
+            software=self.hello.software if self.hello is not None else None,
+        )
