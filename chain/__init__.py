@@ -1,4 +1,5 @@
 """What is true: encoding, keys, Merkle trees, transactions, blocks, certificates, state, storage and verification.
 
-Nothing in this package knows about networks, clocks or consensus messages. A node and an offline auditor run the same code.
+Nothing in this package knows about networks, clocks or consensus messages. A node and an offline auditor run the
+same code.
 """

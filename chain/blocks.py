@@ -14,7 +14,7 @@ from chain.types import Hash32, Name, Signature, Unsigned
 BLOCK_VERSION = 1
 
 
-class BlockHeader(Wire):
+class BlockHeader(Wire, frozen=True):
     """What the validators agree on. Its exact bytes are hashed; the hash is voted on."""
 
     version: Annotated[int, Meta(ge=BLOCK_VERSION, le=BLOCK_VERSION)]
@@ -41,7 +41,7 @@ class BlockHeader(Wire):
     """Hash of the validator set that votes on this block."""
 
 
-class Outcome(Wire):
+class Outcome(Wire, frozen=True):
     """What became of one transaction; a leaf under ``result_root``."""
 
     transaction_id: Hash32
@@ -61,7 +61,7 @@ class Outcome(Wire):
 OK = "ok"
 
 
-class Certificate(Wire):
+class Certificate(Wire, frozen=True):
     """The commit votes that finalise a block."""
 
     height: Unsigned
@@ -72,15 +72,19 @@ class Certificate(Wire):
     """(validator, signature over ``commit_message``), strictly ascending by name."""
 
 
-class Proposal(Wire):
-    """A block as the primary proposes it: the header's bytes and the ids of its transactions, whose bodies travel apart."""
+class Proposal(Wire, frozen=True):
+    """A block as the primary proposes it: the header's bytes and the ids of its transactions, whose bodies travel
+    apart.
+    """
 
     header: Annotated[bytes, Meta(max_length=1024)]
     transaction_ids: Annotated[tuple[Hash32, ...], Meta(max_length=LIMITS.block_transactions)]
 
 
-class Block(Wire):
-    """A finalised block as nodes keep it and send it to each other; transactions follow in the order of ``outcomes``."""
+class Block(Wire, frozen=True):
+    """A finalised block as nodes keep it and send it to each other; transactions follow in the order of
+    ``outcomes``.
+    """
 
     header: Annotated[bytes, Meta(max_length=1024)]
     """Exact bytes of the ``BlockHeader``."""

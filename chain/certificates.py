@@ -1,4 +1,6 @@
-"""Self-signed TLS certificates of nodes. The certificate itself stands in the member's record, so it is its own authority."""
+"""Self-signed TLS certificates of nodes. The certificate itself stands in the member's record, so it is its own
+authority.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from chain.errors import ErrorCode, PoolError
 
 _NOT_BEFORE = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 _NOT_AFTER = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
-"""RFC 5280, section 4.1.2.5: the date for a certificate without a set end. Members change keys by a transaction instead."""
+"""RFC 5280, section 4.1.2.5: the date for a certificate without a set end. Members change keys by a transaction
+instead.
+"""
 
 
 def make_tls_key() -> bytes:

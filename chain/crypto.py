@@ -1,9 +1,9 @@
 """Hashes, keys and signatures.
 
-Every hash and signature is domain-separated: ``"blockpool/1" NUL kind NUL chain_id bytes``, so that nothing signed for one
-purpose or one chain means anything for another. Signatures are Ed25519 (RFC 8032), and libsodium alone decides which are
-valid, since libraries differ on malformed ones and replicas must not. Keys must be canonical points of the prime-order
-group: otherwise one signature could fit many messages.
+Every hash and signature is domain-separated: ``"blockpool/1" NUL kind NUL chain_id bytes``, so that nothing signed
+for one purpose or one chain means anything for another. Signatures are Ed25519 (RFC 8032), and libsodium alone
+decides which are valid, since libraries differ on malformed ones and replicas must not. Keys must be canonical
+points of the prime-order group: otherwise one signature could fit many messages.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Canonical MessagePack: one value has one encoding, and anything else is refused.
 
-Values are fixed-shape arrays (``Wire`` structs). Decoding demands exact types, the exact number of elements, no trailing
-bytes and the shortest form of every integer and length. The last rule is enforced by encoding the decoded value again
-and comparing bytes, which also covers whatever a decoder may leave open (MessagePack specification, "Formats").
+Values are fixed-shape arrays (``Wire`` structs). Decoding demands exact types, the exact number of elements, no
+trailing bytes and the shortest form of every integer and length. The last rule is enforced by encoding the decoded
+value again and comparing bytes, which also covers whatever a decoder may leave open (MessagePack specification,
+"Formats").
 """
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,19 +27,27 @@ class EncodingError(PoolError):
 
 _encoder = msgspec.msgpack.Encoder()
 encode = _encoder.encode
-"""``encode(value) -> bytes``: the canonical encoding of a ``Wire`` value (or of plain arrays, bytes, strings, integers)."""
+"""``encode(value) -> bytes``: the canonical encoding of a ``Wire`` value (or of plain arrays, bytes, strings,
+integers).
+"""
 
 
-@cache
+_decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
+
+
 def _decoder(type_: Any) -> msgspec.msgpack.Decoder[Any]:
-    return msgspec.msgpack.Decoder(type_, strict=True)
+    decoder = _decoders.get(type_)
+    if decoder is None:
+        decoder = _decoders[type_] = msgspec.msgpack.Decoder(type_, strict=True)
+    return decoder
 
 
 def decode(type_: type[Value], data: bytes | memoryview) -> Value:
     """Decode ``data`` as ``type_``, refusing everything that ``encode`` would not have written.
 
     Raises:
-        EncodingError: code ``malformed`` for other shapes and types, ``not_canonical`` for another encoding of the value.
+        EncodingError: code ``malformed`` for other shapes and types, ``not_canonical`` for another encoding of the
+        value.
     """
     try:
         value: Value = _decoder(type_).decode(data)

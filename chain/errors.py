@@ -58,7 +58,7 @@ class ErrorCode(StrEnum):
     # The machine room
     BAD_KEY = "bad_key"
     KEY_PERMISSIONS = "key_permissions"
-    WRONG_PASSPHRASE = "wrong_passphrase"
+    WRONG_PASSPHRASE = "wrong_passphrase"  # noqa: S105  (a code, no secret)
     BAD_CONFIGURATION = "bad_configuration"
     WRONG_DATA_FOLDER = "wrong_data_folder"
     DATA_FOLDER_LOCKED = "data_folder_locked"
@@ -81,7 +81,9 @@ _INFO: dict[ErrorCode, ErrorInfo] = {
     _C.NOT_CANONICAL: ErrorInfo(400, "Not the canonical encoding", "Use the shortest form of every value, no extras."),
     _C.TOO_LARGE: ErrorInfo(413, "Too large", "Split the data; the limits are listed under /v1/status."),
     _C.WRONG_CHAIN: ErrorInfo(400, "Signed for another chain", "Use the chain id of this network's genesis file."),
-    _C.BAD_SIGNATURE: ErrorInfo(401, "Signature does not verify", "Sign the header's exact bytes with the member's key."),
+    _C.BAD_SIGNATURE: ErrorInfo(
+        401, "Signature does not verify", "Sign the header's exact bytes with the member's key."
+    ),
     _C.UNKNOWN_MEMBER: ErrorInfo(403, "Unknown member", "Check the member name; members are listed under /v1/members."),
     _C.UNKNOWN_KEY: ErrorInfo(403, "Key not registered for this member", "Use a key from the member's record."),
     _C.REVOKED_KEY: ErrorInfo(403, "Key no longer valid at this height", "Sign with a key that is valid now."),
@@ -95,7 +97,9 @@ _INFO: dict[ErrorCode, ErrorInfo] = {
     _C.BAD_SCHEMA: ErrorInfo(422, "JSON Schema not accepted", "Use the keywords listed in docs/protocol.md."),
     _C.SCHEMA_VIOLATION: ErrorInfo(422, "A record breaks the dataset's schema", "Correct the record named in detail."),
     _C.SEALING_REQUIRED: ErrorInfo(422, "This dataset takes no open parcels", "Only open datasets take open parcels."),
-    _C.STALE_VERSION: ErrorInfo(422, "Dataset version is not the next one", "Read the entry, then update that version."),
+    _C.STALE_VERSION: ErrorInfo(
+        422, "Dataset version is not the next one", "Read the entry, then update that version."
+    ),
     _C.NOT_FOUND: ErrorInfo(404, "Not found", "Check the id, and whether this node has caught up."),
     _C.NOT_READY: ErrorInfo(503, "This node is not ready", "Wait until /readyz answers 200, or ask another node."),
     _C.TIMEOUT: ErrorInfo(504, "Not committed in time", "It may still commit: ask for it by its transaction id."),
@@ -110,7 +114,9 @@ _INFO: dict[ErrorCode, ErrorInfo] = {
     _C.KEY_PERMISSIONS: ErrorInfo(422, "Key file is readable by others", "Run: chmod 600 on the key file."),
     _C.WRONG_PASSPHRASE: ErrorInfo(422, "Passphrase does not open the key", "Set the right passphrase and try again."),
     _C.BAD_CONFIGURATION: ErrorInfo(422, "Configuration not accepted", "See docs/operations.md for every setting."),
-    _C.WRONG_DATA_FOLDER: ErrorInfo(422, "Data folder belongs to another chain", "Use this chain's folder or an empty one."),
+    _C.WRONG_DATA_FOLDER: ErrorInfo(
+        422, "Data folder belongs to another chain", "Use this chain's folder or an empty one."
+    ),
     _C.DATA_FOLDER_LOCKED: ErrorInfo(423, "Data folder is in use", "Another daemon runs on it; stop that one first."),
     _C.DATABASE_DAMAGED: ErrorInfo(500, "Database is damaged", "Restart with --resync to rebuild it from the peers."),
     _C.DATABASE_VERSION: ErrorInfo(500, "Database of another version", "Use the matching blockpool version."),

@@ -1,8 +1,8 @@
 """What transactions do to the state. Deterministic: the same block on the same parent state gives the same outcomes and
 root on every validator and for every auditor.
 
-Each handler has one shape: check everything, then change. A refused transaction changes nothing and leaves an outcome with
-the code and a reason, so that its sender has a final, provable answer.
+Each handler has one shape: check everything, then change. A refused transaction changes nothing and leaves an
+outcome with the code and a reason, so that its sender has a final, provable answer.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class Execution:
     def _apply(self, checked: CheckedTransaction) -> None:
         header = checked.header
         if header.expiry_ms and header.expiry_ms < self._time_ms:
-            raise PoolError(ErrorCode.EXPIRED, f"expired at {header.expiry_ms} ms, the block's time is {self._time_ms} ms")
+            raise PoolError(
+                ErrorCode.EXPIRED, f"expired at {header.expiry_ms} ms, the block's time is {self._time_ms} ms"
+            )
         member = self._read(state.member_key(header.member), Member)
         signing_key(member, header.member, header.key_id, self._height)
         if isinstance(header, DatasetHeader):
@@ -133,7 +135,9 @@ class Execution:
 
 
 def verdict_on_records(checked: CheckedTransaction, schema: RecordSchema) -> PoolError | None:
-    """What ``schema`` says of a parcel's records. Asked once: the node asks on arrival, so that execution finds it there."""
+    """What ``schema`` says of a parcel's records. Asked once: the node asks on arrival, so that execution finds it
+    there.
+    """
     verdicts: dict[Hash, PoolError | None] = checked.schema_verdicts
     if schema.hash not in verdicts:
         verdicts[schema.hash] = schema.check(checked.records)

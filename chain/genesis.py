@@ -25,7 +25,7 @@ from chain.state_tree import MemoryNodes, StateTree
 from chain.types import Title, Unsigned
 from chain.validators import ValidatorSet
 
-FORMAT = "blockpool-genesis/1"
+FORMAT: Literal["blockpool-genesis/1"] = "blockpool-genesis/1"
 
 
 class MemberKeyObject(MemberKey, frozen=True, array_like=False, forbid_unknown_fields=True):
@@ -39,7 +39,7 @@ class NodeRecordObject(NodeRecord, frozen=True, array_like=False, forbid_unknown
 class MemberObject(Member, frozen=True, array_like=False, forbid_unknown_fields=True):
     """``Member`` as a JSON object: an entry of the genesis file, or the file that a member hands in to take part."""
 
-    keys: Annotated[tuple[MemberKeyObject, ...], Meta(min_length=1, max_length=64)]  # type: ignore[assignment]
+    keys: Annotated[tuple[MemberKeyObject, ...], Meta(min_length=1, max_length=64)]
     consensus_key: Annotated[bytes, Meta(min_length=32, max_length=32)] | None = None
     node: NodeRecordObject | None = None
 

@@ -1,8 +1,8 @@
 """The tree over all block hashes: an append-only RFC 6962 tree that keeps the hashes of its complete subtrees.
 
-A complete subtree of ``2**level`` leaves starting at leaf ``index * 2**level`` is the node ``(level, index)``. Once complete
-it never changes, so appending writes at most ``log2(size)`` nodes, and any proof about any earlier size can be made from
-stored nodes alone.
+A complete subtree of ``2**level`` leaves starting at leaf ``index * 2**level`` is the node ``(level, index)``. Once
+complete it never changes, so appending writes at most ``log2(size)`` nodes, and any proof about any earlier size
+can be made from stored nodes alone.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 It executes proposals on the parent's state, checks them, commits certified blocks durably, and recovers after a crash.
 
-What survives a crash: a block counts once ``commit`` has returned. ``commit`` writes the state (not synced), then the block
-with its certificate, transactions and index as one synced batch, then HEAD, synced. A crash before the batch leaves the
-parent as the tip; one between batch and HEAD leaves HEAD one behind, which ``open`` repairs; lost state is executed again.
+What survives a crash: a block counts once ``commit`` has returned. ``commit`` writes the state (not synced), then
+the block with its certificate, transactions and index as one synced batch, then HEAD, synced. A crash before the
+batch leaves the parent as the tip; one between batch and HEAD leaves HEAD one behind, which ``open`` repairs; lost
+state is executed again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from chain.blocks import (
     block_hash,
     decode_header,
 )
-from chain.crypto import Hash
+from chain.crypto import ZERO_HASH, Hash
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.execution import Execution
@@ -99,7 +100,7 @@ class Ledger:
             if head is not None and head.height > 0:
                 raise _damaged(f"HEAD is at height {head.height}, but the database is empty")
             self._write_genesis()
-            head, last = Head(0, self.genesis.block_hash), 0
+            return
         if head is None:
             raise _damaged(f"HEAD is missing, but the database holds {last + 1} blocks")
         if last < head.height:
@@ -229,7 +230,9 @@ class Ledger:
             raise _bad_block(f"its transactions are larger than {LIMITS.block_size_bytes} bytes")
         executed = self.execute(transactions, header.time_ms, header.proposer)
         if executed.proposal != proposal:
-            fields = [name for name in header.__struct_fields__ if getattr(header, name) != getattr(executed.header, name)]
+            fields = [
+                name for name in header.__struct_fields__ if getattr(header, name) != getattr(executed.header, name)
+            ]
             raise _bad_block(f"executing it gives another {', '.join(fields) or 'transaction list'}")
         return executed
 
@@ -275,6 +278,7 @@ class Ledger:
     def _write_genesis(self) -> None:
         genesis = self.genesis
         writes = [self.blocks.history_write(0, 0, leaf_hash(genesis.block_hash))]
+        self.states.commit(0, self.tree.update(ZERO_HASH, dict(genesis.entries)))
         self.blocks.append(0, genesis.block, (), writes)
         self._anchor.write(Head(0, genesis.block_hash))
 
@@ -323,7 +327,7 @@ class Ledger:
         start = min(found.height, target.height) if found else 0
         if found is None or not self._is_state_of(start):
             start = 0
-            self.states.commit(0, self.tree.update(bytes(32), dict(self.genesis.entries)))
+            self.states.commit(0, self.tree.update(ZERO_HASH, dict(self.genesis.entries)))
         for height in range(start + 1, target.height + 1):
             self._set_tip(height - 1)
             self._replay(height)

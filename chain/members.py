@@ -16,7 +16,7 @@ MemberKind = Literal["government", "enterprise", "social", "public"]
 """政府部门, 企业, 社会组织, 公共机构."""
 
 
-class MemberKey(Wire):
+class MemberKey(Wire, frozen=True):
     """A key that signs transactions for a member, and the heights at which it may."""
 
     public_key: PublicKey
@@ -30,7 +30,7 @@ class MemberKey(Wire):
         return self.from_height <= height and (self.until_height == 0 or height <= self.until_height)
 
 
-class NodeRecord(Wire):
+class NodeRecord(Wire, frozen=True):
     """Where a member's node listens, and the certificate that its links are pinned to."""
 
     address: Annotated[str, Meta(max_length=255)]
@@ -41,7 +41,7 @@ class NodeRecord(Wire):
     """X.509 certificate, DER."""
 
 
-class Member(Wire):
+class Member(Wire, frozen=True):
     """A member's entry in the state, under ``member/NAME``."""
 
     name: Name
@@ -81,5 +81,7 @@ def signing_key(member: Member | None, name: str, id_: KeyId, height: int) -> by
     if key is None:
         raise PoolError(ErrorCode.UNKNOWN_KEY, f"key {id_.hex()} is not registered for {name}")
     if not key.is_valid_at(height):
-        raise PoolError(ErrorCode.REVOKED_KEY, f"key {id_.hex()} of {name} is not valid at height {height}", height=height)
+        raise PoolError(
+            ErrorCode.REVOKED_KEY, f"key {id_.hex()} of {name} is not valid at height {height}", height=height
+        )
     return key.public_key

@@ -1,7 +1,8 @@
 """Merkle trees of RFC 6962 (section 2.1): roots, inclusion proofs, consistency proofs.
 
-Leaf: ``SHA-256(0x00 | data)``; node: ``SHA-256(0x01 | left | right)``; the empty tree: SHA-256 of nothing. The verifiers
-follow RFC 9162, sections 2.1.3.2 and 2.1.4.2, which restate the algorithms with every bound check spelled out.
+Leaf: ``SHA-256(0x00 | data)``; node: ``SHA-256(0x01 | left | right)``; the empty tree: SHA-256 of nothing. The
+verifiers follow RFC 9162, sections 2.1.3.2 and 2.1.4.2, which restate the algorithms with every bound check spelled
+out.
 """
 
 from __future__ import annotations
@@ -131,9 +132,7 @@ def verify_inclusion(leaf: Hash, index: int, tree_size: int, proof: Sequence[Has
         raise PoolError(ErrorCode.BAD_PROOF, "inclusion proof leads to another root")
 
 
-def verify_consistency(
-    old_size: int, new_size: int, old_root: Hash, new_root: Hash, proof: Sequence[Hash]
-) -> None:
+def verify_consistency(old_size: int, new_size: int, old_root: Hash, new_root: Hash, proof: Sequence[Hash]) -> None:
     """Check that the tree of ``old_size`` leaves is a prefix of that of ``new_size`` (RFC 9162, section 2.1.4.2).
 
     Raises:

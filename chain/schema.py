@@ -1,11 +1,11 @@
 """JSON Schemas of datasets, and checking records against them the same way on every validator.
 
-Only keywords whose verdict cannot depend on the implementation are taken: no patterns (regular expressions differ), formats,
-references, ``multipleOf`` (floating point) or combinators. jsonschema-rs applies them (draft 2020-12). Records are strict
-JSON: UTF-8, no duplicate keys, no NaN, bounded depth; orjson reads them.
+Only keywords whose verdict cannot depend on the implementation are taken: no patterns (regular expressions differ),
+formats, references, ``multipleOf`` (floating point) or combinators. jsonschema-rs applies them (draft 2020-12).
+Records are strict JSON: UTF-8, no duplicate keys, no NaN, bounded depth; orjson reads them.
 
-The reason given for a bad record becomes part of the chain, so it is made here from path and keyword, never taken from a
-library's message.
+The reason given for a bad record becomes part of the chain, so it is made here from path and keyword, never taken
+from a library's message.
 """
 
 from __future__ import annotations
@@ -170,9 +170,15 @@ def _is_valid_argument(keyword: str, value: object) -> bool:
         return isinstance(value, str)
     if keyword == "type":
         names = value if isinstance(value, list) else [value]
-        return bool(names) and all(isinstance(name, str) and name in _TYPES for name in names) and len(set(names)) == len(names)
+        return (
+            bool(names)
+            and all(isinstance(name, str) and name in _TYPES for name in names)
+            and len(set(names)) == len(names)
+        )
     if keyword == "required":
-        return isinstance(value, list) and all(isinstance(name, str) for name in value) and len(set(value)) == len(value)
+        return (
+            isinstance(value, list) and all(isinstance(name, str) for name in value) and len(set(value)) == len(value)
+        )
     if keyword == "enum":
         return isinstance(value, list) and bool(value) and all(_is_plain(item) for item in value)
     if keyword == "const":

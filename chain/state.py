@@ -14,7 +14,7 @@ from chain.transactions import Sharing
 from chain.types import Hash32, Name, Unsigned
 
 
-class DatasetEntry(Wire):
+class DatasetEntry(Wire, frozen=True):
     """A catalogue entry."""
 
     dataset: str
@@ -37,7 +37,7 @@ class DatasetEntry(Wire):
     """Transaction of this version."""
 
 
-class DatasetUsage(Wire):
+class DatasetUsage(Wire, frozen=True):
     """How much a dataset holds. Apart from the entry, since it changes with every block that adds to it."""
 
     parcels: Unsigned

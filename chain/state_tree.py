@@ -1,11 +1,11 @@
 """A compact sparse Merkle tree over the state, with proofs of presence and absence under any root still held.
 
-A key's place is given by the bits of its hash. A subtree that holds one entry is that entry's leaf, whatever its depth; an
-empty subtree is the zero hash; so the shape depends on the entries alone, never on their history (the compaction of
-Dahlberg, Pulls and Peeters, "Efficient Sparse Merkle Trees", 2016, as Jellyfish trees use it).
+A key's place is given by the bits of its hash. A subtree that holds one entry is that entry's leaf, whatever its
+depth; an empty subtree is the zero hash; so the shape depends on the entries alone, never on their history (the
+compaction of Dahlberg, Pulls and Peeters, "Efficient Sparse Merkle Trees", 2016, as Jellyfish trees use it).
 
-Leaf: ``SHA-256(0x00 | path | value hash)``; node: ``SHA-256(0x01 | left | right)``. Nodes are kept by their hash, so roots
-share what they have in common and an old root stays readable as long as its nodes are kept.
+Leaf: ``SHA-256(0x00 | path | value hash)``; node: ``SHA-256(0x01 | left | right)``. Nodes are kept by their hash,
+so roots share what they have in common and an old root stays readable as long as its nodes are kept.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class TreeUpdate(NamedTuple):
     keys: frozenset[bytes]
 
 
-class StateProof(Wire):
+class StateProof(Wire, frozen=True):
     """Proof about one key under one state root."""
 
     siblings: tuple[Hash32, ...]
@@ -171,9 +171,7 @@ class StateTree:
         return node
 
 
-def verify_state_proof(
-    chain_id: bytes, root: Hash, key: bytes, value: bytes | None, proof: StateProof
-) -> None:
+def verify_state_proof(chain_id: bytes, root: Hash, key: bytes, value: bytes | None, proof: StateProof) -> None:
     """Check that ``key`` has ``value`` under the state root ``root``, or has none if ``value`` is None.
 
     Raises:

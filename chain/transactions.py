@@ -1,8 +1,8 @@
 """Transactions: what a member signs, how it is encoded, and the checks that need no state.
 
-On the wire a transaction is ``[header, signature, payload]``. The header's exact bytes are what is signed and hashed; the
-payload (a parcel's record bodies) is bound to the header by a Merkle root, so it can be hashed once, kept apart, and
-erased later without breaking a proof.
+On the wire a transaction is ``[header, signature, payload]``. The header's exact bytes are what is signed and
+hashed; the payload (a parcel's record bodies) is bound to the header by a Merkle root, so it can be hashed once,
+kept apart, and erased later without breaking a proof.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Source = tuple[Hash32, Annotated[int, Meta(ge=0, le=LIMITS.transaction_records -
 """A record's id: (transaction id, index in its parcel)."""
 
 
-class Header(Wire):
+class Header(Wire, frozen=True):
     """What every transaction's header begins with, after its type tag."""
 
     chain_id: Hash32
@@ -40,7 +40,7 @@ class Header(Wire):
     """Milliseconds since 1970 after which it must not be ordered; 0 for never."""
 
 
-class DatasetHeader(Header, tag=1):
+class DatasetHeader(Header, frozen=True, tag=1):
     """Registers or updates a catalogue entry. Signed by the owner."""
 
     dataset: Annotated[str, Meta(max_length=80)]
@@ -57,7 +57,7 @@ class DatasetHeader(Header, tag=1):
     """Access contract of a dataset that is shared conditionally; empty for none."""
 
 
-class ParcelHeader(Header, tag=2):
+class ParcelHeader(Header, frozen=True, tag=2):
     """Shares a set of records of one dataset. Signed by a system of the dataset's owner."""
 
     dataset: Annotated[str, Meta(max_length=80)]
@@ -73,7 +73,7 @@ class ParcelHeader(Header, tag=2):
 AnyHeader = DatasetHeader | ParcelHeader
 
 
-class Transaction(Wire):
+class Transaction(Wire, frozen=True):
     """A transaction as it is sent and stored."""
 
     header: Annotated[bytes, Meta(max_length=LIMITS.header_size_bytes)]
@@ -91,7 +91,8 @@ Records = Annotated[
 
 
 class CheckedTransaction:
-    """A decoded transaction whose payload is known to match its header. The signature is checked apart, by ``verify_sender``.
+    """A decoded transaction whose payload is known to match its header. The signature is checked apart, by
+    ``verify_sender``.
 
     Attributes:
         id: hash of the header's bytes, 32 bytes.
@@ -99,12 +100,15 @@ class CheckedTransaction:
         transaction: the bytes as received.
         records: record bodies of a parcel, else empty.
         size_bytes: length of the encoded transaction.
-        schema_verdicts: verdicts on the records by schema hash, so that a schema is applied once and not again at execution.
+        schema_verdicts: verdicts on the records by schema hash, so that a schema is applied once and not again at
+        execution.
     """
 
     __slots__ = ("header", "id", "records", "schema_verdicts", "size_bytes", "transaction")
 
-    def __init__(self, id_: Hash, header: AnyHeader, transaction: Transaction, records: Sequence[bytes], size: int) -> None:
+    def __init__(
+        self, id_: Hash, header: AnyHeader, transaction: Transaction, records: Sequence[bytes], size: int
+    ) -> None:
         self.id = id_
         self.header = header
         self.transaction = transaction
@@ -160,7 +164,9 @@ def decode_transaction(chain_id: bytes, data: bytes) -> CheckedTransaction:
         PoolError: codes ``too_large``, ``malformed``, ``not_canonical``, ``wrong_chain``.
     """
     if len(data) > LIMITS.transaction_size_bytes:
-        raise PoolError(ErrorCode.TOO_LARGE, f"{len(data)} bytes; a transaction has at most {LIMITS.transaction_size_bytes}")
+        raise PoolError(
+            ErrorCode.TOO_LARGE, f"{len(data)} bytes; a transaction has at most {LIMITS.transaction_size_bytes}"
+        )
     transaction = decode(Transaction, data)
     header = decode_transaction_header(chain_id, transaction.header)
     return CheckedTransaction(transaction_id(chain_id, transaction.header), header, transaction, (), len(data))
@@ -174,7 +180,9 @@ def decode_transaction_header(chain_id: bytes, data: bytes) -> AnyHeader:
     """
     header: AnyHeader = decode(AnyHeader, data)  # type: ignore[arg-type]
     if header.chain_id != chain_id:
-        raise PoolError(ErrorCode.WRONG_CHAIN, f"signed for chain {header.chain_id.hex()[:16]}, this is {chain_id.hex()[:16]}")
+        raise PoolError(
+            ErrorCode.WRONG_CHAIN, f"signed for chain {header.chain_id.hex()[:16]}, this is {chain_id.hex()[:16]}"
+        )
     return header
 
 
@@ -203,16 +211,15 @@ def verify_payload(checked: CheckedTransaction) -> None:
         return
     records = decode_records(payload)
     if len(records) != header.record_count:
-        raise PoolError(
-            ErrorCode.PAYLOAD_MISMATCH, f"{len(records)} records came, {header.record_count} were signed"
-        )
+        raise PoolError(ErrorCode.PAYLOAD_MISMATCH, f"{len(records)} records came, {header.record_count} were signed")
     if records_root(header.chain_id, records) != header.records_root:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "the records' root differs from the one that was signed")
     checked.records = records
 
 
 def check_stored(chain_id: bytes, transaction: Transaction) -> CheckedTransaction:
-    """Decode a transaction from its parts and check its payload, for one whose signature was checked before it was stored.
+    """Decode a transaction from its parts and check its payload, for one whose signature was checked before it was
+    stored.
 
     Raises:
         PoolError: codes as in ``decode_transaction`` and ``verify_payload``.
@@ -231,7 +238,7 @@ def decode_records(payload: bytes) -> tuple[bytes, ...]:
         PoolError: codes ``malformed``, ``not_canonical``, ``too_large`` (a record over its limit).
     """
     try:
-        return decode(Records, payload)  # type: ignore[arg-type]
+        return decode(Records, payload)
     except EncodingError as error:
         if "length <=" in error.detail:
             raise PoolError(ErrorCode.TOO_LARGE, f"records: {error.detail}") from None

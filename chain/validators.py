@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from itertools import pairwise
 
 from chain.blocks import Certificate, commit_message
 from chain.crypto import Hash, hash_tagged, verify_signature
@@ -13,7 +14,7 @@ from chain.quorum import max_faulty, quorum
 from chain.types import Name, PublicKey
 
 
-class Validator(Wire):
+class Validator(Wire, frozen=True):
     """One voting member."""
 
     member: Name
@@ -93,7 +94,7 @@ def verify_certificate(
     if certificate.height != height or certificate.block_hash != block_hash:
         raise _bad(f"certificate is for another block than height {height}, {block_hash.hex()[:16]}")
     names = [member for member, _ in certificate.votes]
-    if any(earlier >= later for earlier, later in zip(names, names[1:], strict=False)):
+    if any(earlier >= later for earlier, later in pairwise(names)):
         raise _bad("votes are not in strictly ascending order of their signers: a signer appears twice or out of order")
     strangers = [member for member in names if member not in validators]
     if strangers:

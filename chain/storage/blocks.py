@@ -10,7 +10,8 @@
 | ``p`` height(8) index(4)                   | payload of a transaction               |
 | ``t`` height(8) index(4)                   | header and signature of a transaction  |
 
-Integers are big endian, so keys of one kind grow with the chain. A block and all that belongs to it is one synced batch.
+Integers are big endian, so keys of one kind grow with the chain. A block and all that belongs to it is one synced
+batch.
 """
 
 from __future__ import annotations
@@ -38,10 +39,11 @@ class Location(NamedTuple):
     """Where a transaction stands."""
 
     height: int
-    index: int
+    position: int
+    """Place in its block, from 0."""
 
 
-class StoredHead(Wire):
+class StoredHead(Wire, frozen=True):
     """What is kept of a transaction apart from its payload."""
 
     header: bytes
@@ -66,16 +68,22 @@ class BlockStore:
             return
         if chain != chain_id:
             found = chain.hex()[:16] if chain else "nothing"
-            raise PoolError(ErrorCode.WRONG_DATA_FOLDER, f"it holds chain {found}, the genesis is {chain_id.hex()[:16]}")
+            raise PoolError(
+                ErrorCode.WRONG_DATA_FOLDER, f"it holds chain {found}, the genesis is {chain_id.hex()[:16]}"
+            )
         if version != LAYOUT_VERSION:
             raise PoolError(ErrorCode.DATABASE_VERSION, f"layout {version!r}, this program writes {LAYOUT_VERSION!r}")
 
-    def append(self, height: int, block: Block, transactions: Sequence[CheckedTransaction], history: Sequence[Write]) -> None:
+    def append(
+        self, height: int, block: Block, transactions: Sequence[CheckedTransaction], history: Sequence[Write]
+    ) -> None:
         """Write a block with its transactions and index as one durable batch."""
         batch: list[Write] = [(_HEIGHT.pack(b"b", height), encode(block)), *history]
         for index, checked in enumerate(transactions):
             transaction, header = checked.transaction, checked.header
-            batch.append((_PLACE.pack(b"t", height, index), encode(StoredHead(transaction.header, transaction.signature))))
+            batch.append(
+                (_PLACE.pack(b"t", height, index), encode(StoredHead(transaction.header, transaction.signature)))
+            )
             batch.append((b"i" + checked.id, _LOCATION.pack(height, index)))
             if isinstance(header, ParcelHeader):
                 batch.append((_PLACE.pack(b"p", height, index), transaction.payload))
@@ -127,7 +135,9 @@ class BlockStore:
         return result
 
     def parcels(self, dataset: str, after: Location | None, limit: int) -> list[Location]:
-        """Up to ``limit`` parcels of ``dataset`` in chain order, beginning after ``after``. Rejected ones are among them."""
+        """Up to ``limit`` parcels of ``dataset`` in chain order, beginning after ``after``. Rejected ones are among
+        them.
+        """
         prefix = _dataset_prefix(dataset)
         start = prefix if after is None else prefix + _LOCATION.pack(*after) + b"\x00"
         found = []

@@ -1,7 +1,7 @@
 """The key-value port that the stores are written against, and its two engines: LevelDB and memory.
 
-LevelDB is opened with paranoid checks, and durability is asked for by each write. What LevelDB does not do is tell that the
-tail of its log is gone (it drops records after a cut silently): the HEAD anchor is there for that.
+LevelDB is opened with paranoid checks, and durability is asked for by each write. What LevelDB does not do is tell
+that the tail of its log is gone (it drops records after a cut silently): the HEAD anchor is there for that.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class MemoryEngine:
 
 
 class LevelEngine:
-    """LevelDB through plyvel. Any failed write ends the process's trust in the disk: the caller must stop, never retry."""
+    """LevelDB through plyvel. Any failed write ends the process's trust in the disk: the caller must stop, never
+    retry.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,9 +1,9 @@
 """The HEAD anchor: which block is the last one acknowledged, apart from LevelDB and synced on its own.
 
-The file has two slots that are written in turn, so a torn write spoils at most the newer one and leaves its predecessor.
-A slot: magic 8 bytes, height 8 (big endian), block hash 32, CRC-32 of those 4; padded to 512 bytes, a disk sector.
-HEAD is written after the block's synced batch. So after a crash HEAD equals the database's last block or is one behind;
-HEAD *ahead* of the database means that LevelDB has lost what was promised.
+The file has two slots that are written in turn, so a torn write spoils at most the newer one and leaves its
+predecessor. A slot: magic 8 bytes, height 8 (big endian), block hash 32, CRC-32 of those 4; padded to 512 bytes, a
+disk sector. HEAD is written after the block's synced batch. So after a crash HEAD equals the database's last block
+or is one behind; HEAD *ahead* of the database means that LevelDB has lost what was promised.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@
 | ``n`` hash(32)     | tree node                                     |
 | ``v`` hash(32)     | value                                         |
 
-State writes are not synced: after a crash the missing blocks are executed again from the block store. Consensus memory is
-always synced.
+State writes are not synced: after a crash the missing blocks are executed again from the block store. Consensus
+memory is always synced.
 """
 
 from __future__ import annotations

@@ -1,0 +1,109 @@
+"""Audit of a whole chain: every block, from genesis on, verified and executed as a validator would, trusting nobody.
+
+For each block, in this order:
+
+1. the package decodes canonically and every payload matches its signed root (each record hashed again);
+2. a quorum of that height's validators signed the block's hash;
+3. every transaction is signed by a key that its member's entry allowed at that height;
+4. the block follows its parent: height, parent hash, time, proposer; no transaction stands in the chain twice;
+5. executing it on the state after its parent gives the same outcomes and every root in its header.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from chain.blocks import Block
+from chain.encoding import decode
+from chain.errors import ErrorCode, PoolError
+from chain.genesis import Genesis
+from chain.ledger import Ledger
+from chain.packages import BlockPackage, open_package
+from chain.storage.engine import MemoryEngine, Write
+from chain.storage.head import MemoryHead
+
+
+class _IndexEngine(MemoryEngine):
+    """Keeps what later checks need (history nodes, transaction index) and lets bodies go, so that memory stays
+    small.
+    """
+
+    _KEPT = frozenset(b"him")
+
+    def write(self, batch: Sequence[Write], *, sync: bool) -> None:
+        super().write([entry for entry in batch if entry[0][0] in self._KEPT], sync=sync)
+
+
+@dataclass
+class AuditReport:
+    """What has been verified so far. Counts, never one green tick."""
+
+    height: int = 0
+    """Last block verified."""
+    block_hash: bytes = b""
+    blocks: int = 0
+    transactions: int = 0
+    records: int = 0
+    record_bytes: int = 0
+    certificate_signatures: int = 0
+    transaction_signatures: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """Transactions by outcome code."""
+    records_by_dataset: Counter[str] = field(default_factory=Counter)
+    """Accepted records by dataset."""
+
+
+class ChainAudit:
+    """Verifies a chain block by block. Feed it packages from genesis on, wherever they come from."""
+
+    def __init__(self, genesis: Genesis) -> None:
+        self._genesis = genesis
+        self._ledger = Ledger(genesis, _IndexEngine(), MemoryEngine(), MemoryHead())
+        self._ledger.open()
+        self.report = AuditReport(block_hash=genesis.block_hash)
+
+    @property
+    def next_height(self) -> int:
+        """Height of the block to be added next; 0 before the genesis block has been compared."""
+        return self.report.height + 1 if self.report.blocks else 0
+
+    def add(self, package: BlockPackage) -> None:
+        """Verify the next block.
+
+        Raises:
+            PoolError: what does not hold, with ``height`` in its context. The audit cannot go on after that.
+        """
+        height = self.next_height
+        try:
+            if height == 0:
+                self._add_genesis(package)
+            else:
+                self._add_block(package)
+        except PoolError as error:
+            raise PoolError(error.code, error.detail, **(error.context | {"height": height})) from None
+
+    def _add_genesis(self, package: BlockPackage) -> None:
+        if decode(Block, package.block) != self._genesis.block or package.transactions:
+            raise PoolError(ErrorCode.BAD_BLOCK, "block 0 is not the one that the genesis file gives")
+        self.report.blocks = 1
+
+    def _add_block(self, package: BlockPackage) -> None:
+        block, transactions = open_package(self._genesis.chain_id, package)
+        executed = self._ledger.check_certified(block, transactions)
+        if block.certificate is None:
+            raise PoolError(ErrorCode.BAD_CERTIFICATE, "there is none")
+        self._ledger.commit(executed, block.certificate)
+        report = self.report
+        report.height, report.block_hash = executed.header.height, executed.block_hash
+        report.blocks += 1
+        report.transactions += len(transactions)
+        report.transaction_signatures += len(transactions)
+        report.certificate_signatures += len(block.certificate.votes)
+        for checked, outcome in zip(transactions, executed.outcomes, strict=True):
+            report.outcomes[outcome.code] += 1
+            report.records += len(checked.records)
+            report.record_bytes += sum(map(len, checked.records))
+            if outcome.is_ok and checked.records:
+                report.records_by_dataset[getattr(checked.header, "dataset", "")] += len(checked.records)
