@@ -139,13 +139,13 @@ def verify_consistency(old_size: int, new_size: int, old_root: Hash, new_root: H
         PoolError: code ``bad_proof``.
     """
     _check_hashes([old_root, new_root, *proof])
-    if not 0 <= old_size <= new_size:
-        raise PoolError(ErrorCode.BAD_PROOF, f"a tree of {old_size} cannot precede one of {new_size}")
-    if old_size in (0, new_size):
-        expected = EMPTY_ROOT if old_size == 0 else new_root
-        if proof or old_root != expected:
-            raise PoolError(ErrorCode.BAD_PROOF, "trees of these sizes need an empty proof and fitting roots")
+    if old_size == new_size and new_size >= 0:
+        if proof or old_root != new_root or (new_size == 0 and new_root != EMPTY_ROOT):
+            raise PoolError(ErrorCode.BAD_PROOF, "trees of one size need an empty proof and equal roots")
         return
+    if not 0 < old_size < new_size:
+        # The empty tree precedes every tree: a proof from it would say nothing about the new root.
+        raise PoolError(ErrorCode.BAD_PROOF, f"no proof leads from a tree of {old_size} to one of {new_size}")
     path = list(proof)
     if old_size & (old_size - 1) == 0:
         path.insert(0, old_root)
