@@ -1,0 +1,119 @@
+"""Helping replicas that lag, and noticing that we lag ourselves.
+
+Links lose messages when they break, so replicas say now and then where they stand, and repeat their votes while they
+are stalled. Whoever is ahead answers with something that proves itself: the certificate of its last block, or the
+justification of its view. What a peer merely claims only causes a look (``CatchUp``). All answers are rate-limited.
+"""
+
+from __future__ import annotations
+
+from chain.blocks import Certificate
+from chain.errors import PoolError
+from chain.validators import verify_certificate
+from consensus import normal_case, view_change
+from consensus.core import Core, Tip
+from consensus.effects import CatchUp
+from consensus.justification import Refused
+from consensus.messages import Committed, PrePrepare, Status
+
+
+def broadcast_status(core: Core) -> None:
+    """Say where we stand."""
+    if core.me in core.validators:
+        core.broadcast(Status(core.tip.height, normal_case.shown_view(core)))
+
+
+def on_status(core: Core, sender: str, message: Status) -> None:
+    """A peer says where it stands: help it, or look whether we lag."""
+    if message.height > core.tip.height:
+        look(core, sender, message.height)
+    else:
+        assist(core, sender, message.height, message.view)
+
+
+def look(core: Core, peer: str, height: int) -> None:
+    """Tell the node that ``peer`` claims to have delivered ``height``."""
+    if height > core.tip.height and core.rate_limit.is_allowed(peer, "catch-up"):
+        core.emit(CatchUp(height, peer))
+
+
+def assist(core: Core, peer: str, height: int, view: int) -> None:
+    """Show a peer at ``height`` and ``view`` the way to where we are, if we are ahead of it."""
+    current, certificate = core.current, core.tip.certificate
+    if height == core.tip.height and (view >= current.view or current.is_changing):
+        return
+    if not core.rate_limit.is_allowed(peer, "assistance"):
+        return
+    if height == core.tip.height and current.justification is not None:
+        core.send(peer, current.justification)
+    elif certificate is not None:
+        core.send(peer, Committed(certificate))
+
+
+def on_committed(core: Core, sender: str, message: Committed) -> None:
+    """A certificate: of the height in flight it finalises the block; of the last block it may raise our start view."""
+    certificate = message.certificate
+    if certificate.height > core.current.height:
+        look(core, sender, certificate.height)
+    elif certificate.height == core.current.height and not core.current.is_decided:
+        _verify(core, certificate, certificate.block_hash)
+        normal_case.finalise(core, certificate, sender)
+    elif certificate.height == core.tip.height:
+        _raise_start_view(core, certificate)
+
+
+def repeat_own_votes(core: Core) -> None:
+    """Send again what peers may have lost. Nothing new is said, so nothing is persisted."""
+    current = core.current
+    broadcast_status(core)
+    if not core.can_vote:
+        return
+    if current.certificate is not None:
+        for name, _ in current.certificate.votes:
+            look(core, name, current.height)
+        return
+    if current.is_changing:
+        core.broadcast(core.view_change_message())
+        return
+    if current.has_prepared and core.primary == core.me:
+        _repeat_proposal(core)
+    elif current.has_prepared and current.sworn.prepare is not None:
+        core.broadcast(current.sworn.prepare)
+    if current.has_committed and current.sworn.commit is not None:
+        core.broadcast(current.sworn.commit)
+
+
+def _repeat_proposal(core: Core) -> None:
+    """As primary, to those whose prepare has not come; with the justification of the view, which they may lack too."""
+    current = core.current
+    vote, proposal = current.sworn.prepare, None
+    if vote is not None:
+        proposal = current.find_proposal(vote.block_hash)
+    if vote is None or proposal is None:
+        return
+    for name in core.validators.names:
+        if name == core.me or current.prepares.find(current.view, name) is not None:
+            continue
+        if current.justification is not None:
+            core.send(name, current.justification)
+        core.send(name, PrePrepare(vote, proposal))
+
+
+def _raise_start_view(core: Core, certificate: Certificate) -> None:
+    """Adopt the later view in which others certified the last block. Its validators are those of the height before."""
+    if core.previous_validators is None or certificate.view <= core.current.start_view:
+        return
+    if core.current.sworn.prepare is not None:
+        return
+    _verify(core, certificate, core.tip.block_hash, is_tip=True)
+    if view_change.adopt_start_view(core, certificate):
+        core.tip = Tip(core.tip.height, core.tip.block_hash, certificate, core.validators)
+
+
+def _verify(core: Core, certificate: Certificate, hash_: bytes, is_tip: bool = False) -> None:
+    height = core.tip.height if is_tip else core.current.height
+    validators = core.previous_validators if is_tip and core.previous_validators is not None else core.validators
+    try:
+        verify_certificate(core.chain_id, certificate, validators, height, hash_, core.verifier)
+    except PoolError:
+        raise Refused("certificate does not verify") from None

@@ -1,0 +1,41 @@
+"""Settings of the consensus core. Times are ticks; the node decides how long a tick is (defaults suit 20 ms)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ConsensusConfig:
+    """Timers and bounds of one replica. Replicas may differ in these without harm to safety."""
+
+    view_timeout_ticks: int = 25
+    """Patience with a primary while work waits, before the first view change at a height."""
+    timeout_doublings_max: int = 7
+    """The timeout doubles with every further view change at a height, at most this many times."""
+    retransmit_ticks: int = 10
+    """A stalled replica repeats its own votes this long after the last progress; each repetition doubles the pause."""
+    retransmit_doublings_max: int = 4
+    """Bound on that doubling."""
+    status_ticks: int = 50
+    """Every so often a replica says where it stands, so that peers can tell who needs help."""
+    assist_ticks: int = 5
+    """A peer gets help (a certificate, a new-view message) and causes a catch-up hint at most once in so many ticks."""
+    censorship_ticks: int = 250
+    """A transaction must have waited this long as the oldest, and ..."""
+    censorship_heights: int = 64
+    """... at least this many blocks must have passed it by, before the primary is replaced for leaving it out."""
+    crawl_heights: int = 8
+    """Slow heights (over half of the timeout) in excess of prompt ones before the primary is replaced for crawling."""
+    proposals_kept: int = 8
+    """Proposals of one height held besides those that a vote of ours binds us to."""
+    views_kept: int = 4
+    """Views of one height in which a validator's votes are held; its lowest are forgotten first."""
+
+    def timeout_ticks(self, doublings: int) -> int:
+        """Patience after ``doublings`` view changes in succession (Castro and Liskov 1999, section 4.5.2)."""
+        return self.view_timeout_ticks << min(doublings, self.timeout_doublings_max)
+
+    def retransmit_pause_ticks(self, repetitions: int) -> int:
+        """Pause before the next repetition of our own votes."""
+        return self.retransmit_ticks << min(repetitions, self.retransmit_doublings_max)

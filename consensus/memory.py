@@ -1,0 +1,71 @@
+"""What a replica must not forget: its own statements at one height, and the blocks they bind it to.
+
+| key | value | written |
+|---|---|---|
+| `votes` | `Sworn` of the height in flight | before any statement of ours is sent |
+| `proposal/0`, `proposal/1` | `Proposal` | before we prepare a block that neither holds |
+
+Two places for proposals suffice: one for the block that a prepared certificate of ours binds us to, the other for the
+block of our latest prepare. A crash between the writes of one batch leaves `votes` older than the proposals, which
+costs at most the proposal of an unprepared vote, never a statement. Values of an old height are overwritten later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from chain.blocks import Proposal
+from chain.encoding import EncodingError, Wire, decode
+from chain.errors import InvariantBroken
+from chain.types import Unsigned
+from consensus.messages import Commit, Prepare, PreparedCertificate, ViewChangeVote
+
+T = TypeVar("T")
+
+VOTES_KEY = b"votes"
+PROPOSAL_KEYS = (b"proposal/0", b"proposal/1")
+
+
+class Sworn(Wire, frozen=True):
+    """A replica's own latest statements at one height."""
+
+    height: Unsigned
+    prepare: Prepare | None
+    """Latest prepare; its view is the highest in which we voted."""
+    commit: Commit | None
+    """Latest commit."""
+    view_change: ViewChangeVote | None
+    """Latest view-change vote: we vote in no view below it."""
+    prepared: PreparedCertificate | None
+    """The prepared certificate of the highest view we know; what our view changes claim."""
+
+
+def load_sworn(memory: Mapping[bytes, bytes]) -> Sworn | None:
+    """Our last statements, or None for a replica that never voted.
+
+    Raises:
+        InvariantBroken: the value is damaged. Voting without it could contradict what we signed.
+    """
+    value = memory.get(VOTES_KEY)
+    return None if value is None else _load(Sworn, value)
+
+
+def load_proposals(memory: Mapping[bytes, bytes]) -> tuple[Proposal | None, Proposal | None]:
+    """The two proposals kept, in the order of ``PROPOSAL_KEYS``.
+
+    Raises:
+        InvariantBroken: a value is damaged.
+    """
+    first, second = (memory.get(key) for key in PROPOSAL_KEYS)
+    return (
+        None if first is None else _load(Proposal, first),
+        None if second is None else _load(Proposal, second),
+    )
+
+
+def _load(type_: type[T], value: bytes) -> T:
+    try:
+        return decode(type_, value)
+    except EncodingError as error:
+        raise InvariantBroken(f"consensus memory is damaged: {error.detail}") from error

@@ -1,0 +1,254 @@
+"""One replica of the consensus: the only door in, and the only door out.
+
+The node calls the inputs (``step``, ``tick``, ``work_pending``, ``propose``, ``executed``, ``advance``), then takes the
+effects and carries them out in order. The replica reads no clock, opens no socket and draws no random number: the same
+inputs always give the same effects, in the daemon as in the simulator.
+
+One height is in flight at a time. The protocol is PBFT (Castro and Liskov, OSDI 1999; TOCS 2002) with a stable primary
+and the whole block as the unit of agreement; ``docs/consensus.md`` has the rules, the bounds and the safety argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chain.blocks import Proposal
+from chain.crypto import Hash, Signer, verify_signature
+from chain.errors import InvariantBroken
+from chain.validators import ValidatorSet
+from consensus import assistance, normal_case, view_change
+from consensus.buffer import NextHeightBuffer
+from consensus.config import ConsensusConfig
+from consensus.core import Core, Tip
+from consensus.effects import Effect
+from consensus.evidence import Verifier
+from consensus.justification import Refused
+from consensus.messages import Commit, Committed, Message, NewView, Prepare, PrePrepare, Status, ViewChange
+
+__all__ = ["Replica", "Tip"]
+
+
+class Replica:
+    """The consensus of one validator, or of a member that only follows.
+
+    Args:
+        chain_id: of the network; part of everything that is signed.
+        me: this member's name. If it is no validator after ``tip``, the replica follows silently until it becomes one.
+        signer: signs this member's votes.
+        tip: the last block that the node has stored durably.
+        config: timers and bounds.
+        memory: the newest value of every key that was ever persisted.
+        verifier: decides which signatures are valid.
+
+    Raises:
+        InvariantBroken: the memory is damaged.
+    """
+
+    def __init__(
+        self,
+        chain_id: bytes,
+        me: str,
+        signer: Signer,
+        tip: Tip,
+        config: ConsensusConfig | None = None,
+        memory: Mapping[bytes, bytes] | None = None,
+        verifier: Verifier = verify_signature,
+    ) -> None:
+        self._core = Core(chain_id, me, signer, tip, config or ConsensusConfig(), memory or {}, verifier)
+        self._next_height = NextHeightBuffer()
+        self._status_ticks = 0
+
+    @property
+    def tip(self) -> Tip:
+        """The last block that the node has stored durably."""
+        return self._core.tip
+
+    @property
+    def height(self) -> int:
+        """The height in flight."""
+        return self._core.current.height
+
+    @property
+    def view(self) -> int:
+        """The view that is active, or wanted during a view change."""
+        return self._core.current.view
+
+    @property
+    def validators(self) -> ValidatorSet:
+        """Who votes at this height."""
+        return self._core.validators
+
+    @property
+    def primary(self) -> str:
+        """Who proposes in this view."""
+        return self._core.primary
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether this replica proposes in this view."""
+        return self._core.primary == self._core.me
+
+    @property
+    def is_changing_view(self) -> bool:
+        """Whether the view is wanted but not active yet."""
+        return self._core.current.is_changing
+
+    def take_effects(self) -> list[Effect]:
+        """What is to be done, in order; each effect is handed out once."""
+        effects = self._core.effects
+        self._core.effects = []
+        return effects
+
+    def step(self, sender: str, message: Message) -> None:
+        """A message from the member ``sender``, as authenticated by its link. A peer's fault never raises."""
+        try:
+            self._dispatch(sender, message)
+        except Refused as refused:
+            self._core.reject(sender, refused.reason)
+        self._settle()
+
+    def tick(self) -> None:
+        """A tick has passed."""
+        core = self._core
+        core.rate_limit.note_tick()
+        core.watch.note_tick()
+        if core.can_vote and not core.current.is_decided:
+            self._tick_patience()
+        if self._is_stalled() and core.patience.is_repetition_due():
+            assistance.repeat_own_votes(core)
+        self._status_ticks += 1
+        if self._status_ticks >= core.config.status_ticks:
+            self._status_ticks = 0
+            assistance.broadcast_status(core)
+        self._settle()
+
+    def work_pending(self, oldest: Hash | None) -> None:
+        """The id of the oldest pending transaction, None if none is pending. Call before ``advance``, and on change."""
+        self._core.watch.note_oldest(oldest)
+        normal_case.ask_for_proposal(self._core)
+        self._settle()
+
+    def propose(self, height: int, view: int, proposal: Proposal | None) -> None:
+        """The answer to ``Build``: a block already executed here, or None if there is nothing to propose after all."""
+        normal_case.propose(self._core, height, view, proposal)
+        self._settle()
+
+    def executed(self, block_hash: Hash, refusal: str | None) -> None:
+        """The answer to ``Execute``: None if the block is valid, else why not."""
+        normal_case.executed(self._core, block_hash, refusal)
+        self._settle()
+
+    def advance(self, tip: Tip) -> None:
+        """The node has stored a block, and all before it, durably: delivered by us or verified in catch-up.
+
+        Raises:
+            InvariantBroken: the block has no certificate, or differs from the one finalised here.
+        """
+        core = self._core
+        if tip.height <= core.tip.height:
+            return
+        decided = core.current.certificate
+        if tip.certificate is None:
+            raise InvariantBroken(f"block {tip.height} has no certificate")
+        if decided is not None and decided.height == tip.height and decided.block_hash != tip.block_hash:
+            raise InvariantBroken(f"two blocks are certified at height {tip.height}")
+        is_next = tip.height == core.current.height
+        if is_next:
+            changes = max(0, tip.certificate.view - core.current.start_view)
+            core.doublings_carried = max(0, min(core.doublings, core.doublings_carried + changes) - 1)
+        core.previous_validators = core.validators if is_next else None
+        core.watch.note_block()
+        core.enter_height(tip)
+        normal_case.ask_for_proposal(core)
+        normal_case.check_prepared(core)
+        for sender, message in self._next_height.take(core.current.height):
+            self.step(sender, message)
+        self._settle()
+
+    def _dispatch(self, sender: str, message: Message) -> None:
+        core = self._core
+        if sender == core.me:
+            raise Refused("message under our own name")
+        if isinstance(message, Status):
+            assistance.on_status(core, sender, message)
+            return
+        if isinstance(message, Committed):
+            assistance.on_committed(core, sender, message)
+            return
+        if sender not in core.validators:
+            raise Refused("not a validator")
+        height = _height_of(message)
+        if height == core.current.height:
+            self._handle(sender, message)
+        elif height == core.current.height + 1:
+            self._next_height.keep(height, sender, message)
+        elif height > core.current.height:
+            assistance.look(core, sender, height - 1)
+        elif isinstance(message, ViewChange):
+            assistance.assist(core, sender, height - 1, message.vote.view - 1)
+
+    def _handle(self, sender: str, message: PrePrepare | Prepare | Commit | ViewChange | NewView) -> None:
+        """A message of the height in flight."""
+        core = self._core
+        if core.current.is_delivered:
+            return
+        if isinstance(message, Prepare):
+            normal_case.on_prepare(core, sender, message)
+        elif isinstance(message, Commit):
+            normal_case.on_commit(core, sender, message)
+        elif isinstance(message, PrePrepare):
+            normal_case.on_pre_prepare(core, sender, message)
+        elif isinstance(message, NewView):
+            view_change.on_new_view(core, sender, message)
+        else:
+            view_change.on_view_change(core, sender, message)
+            assistance.assist(core, sender, core.tip.height, message.vote.view - 1)
+
+    def _tick_patience(self) -> None:
+        """Give the primary up when it is silent for too long, leaves transactions out, or crawls."""
+        core, current = self._core, self._core.current
+        if current.is_changing:
+            is_waiting = view_change.has_support(core)
+        else:
+            is_waiting = core.watch.oldest is not None or current.accepted is not None or current.bound is not None
+        if not is_waiting:
+            core.patience.waited_ticks = 0
+        elif core.patience.is_exhausted(core.doublings):
+            view_change.start(core, current.view + 1, "timeout")
+        elif core.is_active and not self.is_primary:
+            core.suspicion = core.watch.complaint
+
+    def _is_stalled(self) -> bool:
+        """Whether something is under way that peers may be waiting for."""
+        core, current = self._core, self._core.current
+        if current.is_delivered:
+            return False
+        return (
+            current.is_changing
+            or current.is_decided
+            or current.has_prepared
+            or current.accepted is not None
+            or core.watch.oldest is not None
+        )
+
+    def _settle(self) -> None:
+        """Act on what an input has found out.
+
+        A suspicion counts at once only in the first view of a height. In later ones the doubling timer decides, so that
+        replicas that disagree about validity cannot chase each other through views at the speed of the network.
+        """
+        core, current = self._core, self._core.current
+        suspicion, core.suspicion = core.suspicion, None
+        if suspicion is not None and core.is_active and current.view == current.start_view:
+            view_change.start(core, current.view + 1, suspicion)
+        certificate = current.certificate
+        if certificate is not None and not current.is_delivered and current.find_proposal(certificate.block_hash):
+            normal_case.finalise(core, certificate, core.me)
+
+
+def _height_of(message: PrePrepare | Prepare | Commit | ViewChange | NewView) -> int:
+    if isinstance(message, PrePrepare):
+        return message.prepare.height
+    if isinstance(message, ViewChange):
+        return message.vote.height
+    return message.height
