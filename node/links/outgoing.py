@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import struct
 import time
+from collections.abc import Callable
 
 from node.links.connection import Connection, protocol_violation
 from node.links.hello import decode_hello
@@ -15,6 +16,30 @@ from node.links.types import LinkKind, Peer
 from node.tls import client_context, peer_certificate
 
 _PING = struct.Struct(">d")
+
+
+class Backoff:
+    """Waits between attempts: doubling from a minimum to a maximum, each shortened at random by up to half.
+
+    The randomness keeps nodes that lost each other at one moment from trying again at one moment.
+    """
+
+    def __init__(self, min_s: float, max_s: float, jitter: Callable[[], float]) -> None:
+        """`jitter` gives numbers in [0, 1)."""
+        self._min_s = min_s
+        self._max_s = max_s
+        self._jitter = jitter
+        self._wait_s = min_s
+
+    def next_s(self) -> float:
+        """The wait before the next attempt, in seconds."""
+        wait_s = self._wait_s
+        self._wait_s = min(2 * wait_s, self._max_s)
+        return wait_s * (1 - 0.5 * self._jitter())
+
+    def reset(self) -> None:
+        """Start from the minimum again."""
+        self._wait_s = self._min_s
 
 
 class OutgoingLink:
@@ -47,17 +72,17 @@ class OutgoingLink:
 
     async def _keep_dialling(self) -> None:
         limits, loop = self._setup.limits, asyncio.get_running_loop()
-        wait_s = limits.backoff_min_s
+        backoff = Backoff(limits.backoff_min_s, limits.backoff_max_s, self._setup.jitter)
         while True:
             started_s = loop.time()
             await self._dial_once()
             # Only a link that lasted proves that waiting can start from the bottom again.
-            lasted = loop.time() - started_s > limits.backoff_max_s + limits.connect_timeout_s
-            wait_s = limits.backoff_min_s if lasted else min(2 * wait_s, limits.backoff_max_s)
+            if loop.time() - started_s > limits.backoff_max_s + limits.connect_timeout_s:
+                backoff.reset()
             self._redial.clear()
-            await asyncio.sleep(limits.backoff_min_s)  # however often we are asked to dial soon
+            await asyncio.sleep(limits.redial_interval_min_s)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s * (0.5 + 0.5 * self._setup.jitter())):
+                async with asyncio.timeout(backoff.next_s()):
                     await self._redial.wait()
 
     async def _dial_once(self) -> None:

@@ -69,6 +69,8 @@ class LinkLimits:
     backoff_min_s: float = 0.1
     """Wait before the first new attempt; it doubles up to `backoff_max_s` and is jittered down to half."""
     backoff_max_s: float = 2.0
+    redial_interval_min_s: float = 0.1
+    """Between attempts, even if the peer dials in, which otherwise ends the wait."""
     write_buffer_bytes: int = MIB // 4
     """Handed to the transport at once. What is there can no longer be overtaken."""
 

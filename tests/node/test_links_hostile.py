@@ -1,0 +1,350 @@
+"""Links against strangers, impostors and peers that break the rules: each is shut out, and the node goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import struct
+import tracemalloc
+
+import pytest
+import uvloop
+
+from chain.limits import MIB
+from node.links import Peer
+from node.tls import client_context, server_context
+from tests.node.link_cluster import (
+    CHAIN_ID,
+    HOST,
+    SLOW,
+    LinkNode,
+    RawPeer,
+    cluster,
+    hello_of,
+    identity,
+    limits,
+    single,
+    until,
+)
+
+HELLO, REFUSE, PING, PONG, REQUEST, RESPONSE = 1, 2, 3, 4, 5, 6
+MESSAGE = 20
+MORE = 0x80
+METEOROLOGY = identity("meteorology")
+
+
+async def is_still_served(node: LinkNode) -> bool:
+    """Whether the known peer gets a link and its message through."""
+    peer = await RawPeer.established(METEOROLOGY, node)
+    before = len(node.messages)
+    peer.write_frame(MESSAGE, b"still there")
+    await until(lambda: len(node.messages) > before)
+    peer.writer.close()
+    return node.messages[-1] == ("meteorology", MESSAGE, b"still there")
+
+
+def test_unknown_certificate_is_refused_in_the_handshake() -> None:
+    async def main() -> None:
+        async with single(METEOROLOGY) as node:
+            stranger = await RawPeer.dial(identity("meteorology", salt="another key"), node)
+            stranger.write_frame(HELLO, hello_of(METEOROLOGY))
+            assert await stranger.read_to_end() == b""
+            assert not node.links.status()["meteorology"].connected_in
+            assert await is_still_served(node)
+
+    uvloop.run(main())
+
+
+def test_client_without_certificate_is_refused() -> None:
+    async def main() -> None:
+        async with single(METEOROLOGY) as node:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            anonymous = await RawPeer.dial(METEOROLOGY, node, context)
+            anonymous.write_frame(HELLO, hello_of(METEOROLOGY))
+            assert await anonymous.read_to_end() == b""
+            assert not node.links.status()["meteorology"].connected_in
+
+    uvloop.run(main())
+
+
+def test_old_tls_is_refused_even_with_the_right_certificate() -> None:
+    async def main() -> None:
+        async with single(METEOROLOGY) as node:
+            context = client_context(METEOROLOGY, [node.me.certificate])
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await RawPeer.dial(METEOROLOGY, node, context)
+            assert await is_still_served(node)
+
+    uvloop.run(main())
+
+
+def test_dialled_node_with_another_certificate_is_not_spoken_to() -> None:
+    async def main() -> None:
+        async with cluster("registry") as (impostor,):
+            impostor.links.update_peers({"aviation": Peer(HOST, 1, identity("aviation").certificate)})
+            node = LinkNode(identity("aviation"))
+            await node.start()
+            # The impostor sits at meteorology's address with registry's certificate, which is a member's too.
+            peers = {
+                "meteorology": Peer(HOST, impostor.port, METEOROLOGY.certificate),
+                "registry": Peer(HOST, 1, impostor.me.certificate),
+            }
+            node.links.update_peers(peers)
+            await until(lambda: node.links.status()["meteorology"].last_error)
+            assert "CERTIFICATE_VERIFY_FAILED" in (node.links.status()["meteorology"].last_error or "")
+            assert not node.links.send("meteorology", MESSAGE, b"secret")
+            await node.links.close()
+
+    uvloop.run(main())
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (hello_of(METEOROLOGY, chain_id=b"\x08" * 32), b"chain 0808"),
+        (hello_of(METEOROLOGY, member="registry"), b"certificate of 'meteorology'"),
+        (b"\x00\x02" + hello_of(METEOROLOGY)[2:], b"version 2 meets version 1"),
+        (hello_of(METEOROLOGY)[:-1], b"truncated"),
+        (hello_of(METEOROLOGY) + b"\x00", b"trailing"),
+        (b"\x00", b"without a version"),
+    ],
+    ids=["other chain", "other member", "other version", "cut short", "trailing byte", "one byte"],
+)
+def test_wrong_hello_is_refused_with_the_reason(body: bytes, reason: bytes) -> None:
+    async def main() -> None:
+        async with single(METEOROLOGY) as node:
+            peer = await RawPeer.dial(METEOROLOGY, node)
+            peer.write_frame(HELLO, body)
+            kind, text = await peer.read_frame()
+            assert kind == REFUSE
+            assert reason in text
+            assert await peer.read_to_end() == b""
+            assert not node.links.status()["meteorology"].connected_in
+            assert await is_still_served(node)
+
+    uvloop.run(main())
+
+
+def test_node_of_another_chain_learns_why_it_gets_no_link() -> None:
+    async def main() -> None:
+        async with cluster("aviation") as (node,):
+            other = LinkNode(METEOROLOGY, chain_id=b"\x09" * 32)
+            await other.start()
+            other.links.update_peers({"aviation": node.as_peer()})
+            node.links.update_peers({"meteorology": other.as_peer()})
+            wanted = f"refused by the peer: chain {'09' * 32} meets chain {CHAIN_ID.hex()}"
+            await until(lambda: other.links.status()["aviation"].last_error == wanted)
+            assert other.links.connected == []
+            await other.links.close()
+
+    uvloop.run(main())
+
+
+@pytest.mark.parametrize("kind", [MESSAGE, PING, REQUEST, RESPONSE, 0])
+def test_nothing_but_a_hello_is_taken_first(kind: int) -> None:
+    async def main() -> None:
+        async with single(METEOROLOGY) as node:
+            peer = await RawPeer.dial(METEOROLOGY, node)
+            peer.write_frame(kind, bytes(9))
+            assert (await peer.read_frame())[0] == REFUSE
+            assert await peer.read_to_end() == b""
+            assert node.messages == []
+
+    uvloop.run(main())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        struct.pack(">IB", 0xFFFFFFFF, MESSAGE),
+        struct.pack(">IB", 64 * 1024 + 2, MESSAGE),
+        struct.pack(">IB", 0, MESSAGE),
+        struct.pack(">IB", 2, MORE | MESSAGE) + b"x" + struct.pack(">IB", 2, MESSAGE + 1) + b"x",
+        struct.pack(">IB", 1, MORE | MESSAGE),
+        struct.pack(">IB", 1, HELLO),
+        struct.pack(">IB", 1, RESPONSE),
+        struct.pack(">IB", 3, REQUEST) + b"ab",
+        struct.pack(">IB", 1, 9),
+        b"GET / HTTP/1.1\r\n\r\n",
+    ],
+    ids=[
+        "giant length",
+        "length one over",
+        "length zero",
+        "mixed kinds in one frame",
+        "empty segment",
+        "second hello",
+        "answer on the wrong side",
+        "request without id",
+        "reserved kind",
+        "http",
+    ],
+)
+def test_broken_frames_end_the_link(data: bytes) -> None:
+    async def main() -> None:
+        async with single(METEOROLOGY) as node:
+            peer = await RawPeer.established(METEOROLOGY, node)
+            peer.writer.write(data)
+            assert await peer.read_to_end() == b""
+            await until(lambda: not node.links.status()["meteorology"].connected_in)
+            assert node.messages == []
+            assert await is_still_served(node)
+
+    uvloop.run(main())
+
+
+def test_giant_length_is_refused_before_anything_is_allocated_for_it() -> None:
+    async def main() -> None:
+        async with single(METEOROLOGY) as node:
+            peer = await RawPeer.established(METEOROLOGY, node)
+            tracemalloc.start()
+            peer.writer.write(struct.pack(">IB", 0x7FFFFFFF, MESSAGE) + bytes(4096))
+            assert await peer.read_to_end() == b""
+            _, peak_bytes = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert peak_bytes < MIB
+
+    uvloop.run(main())
+
+
+def test_frame_that_grows_beyond_the_limit_is_refused() -> None:
+    async def main() -> None:
+        async with single(METEOROLOGY, limits(frame_size_bytes=MIB)) as node:
+            peer = await RawPeer.established(METEOROLOGY, node)
+            for _ in range(17):  # 17 x 64 KiB, and always one more to come
+                peer.write_frame(MORE | MESSAGE, bytes(64 * 1024))
+            assert await peer.read_to_end() == b""
+            await until(lambda: not node.links.status()["meteorology"].connected_in)
+
+    uvloop.run(main())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_bytes_end_the_link_and_nothing_else(seed: int) -> None:
+    async def main() -> None:
+        noise = random.Random(seed)
+        async with single(METEOROLOGY) as node:
+            plain_reader, plain_writer = await asyncio.open_connection(HOST, node.port)
+            plain_writer.write(noise.randbytes(4096))
+            peer = await RawPeer.established(METEOROLOGY, node)
+            peer.writer.write(b"\xff" + noise.randbytes(100 + 1000 * seed))  # the first length is out of bounds
+            assert await peer.read_to_end() == b""
+            await plain_reader.read()
+            plain_writer.close()
+            assert await is_still_served(node)
+
+    uvloop.run(main())
+
+
+def test_silent_tcp_connections_are_closed_in_time_and_bounded() -> None:
+    async def main() -> None:
+        async with single(METEOROLOGY, limits(handshake_timeout_s=1.0, unauthenticated=5)) as node:
+            silent = [await asyncio.open_connection(HOST, node.port) for _ in range(20)]
+            async with asyncio.timeout(10):
+                over_the_bound = [await reader.read() for reader, _ in silent[5:]]
+                assert not any(reader.at_eof() for reader, _ in silent[:5]), "only those over the bound go at once"
+                in_time = [await reader.read() for reader, _ in silent[:5]]
+            assert over_the_bound + in_time == [b""] * 20
+            assert await is_still_served(node)
+            for _, writer in silent:
+                writer.close()
+
+    uvloop.run(main())
+
+
+def test_peer_that_never_says_hello_is_closed() -> None:
+    async def main() -> None:
+        async with single(METEOROLOGY, limits(handshake_timeout_s=0.5)) as node:
+            peer = await RawPeer.dial(METEOROLOGY, node)
+            assert await peer.read_to_end() == b""
+            assert await is_still_served(node)
+
+    uvloop.run(main())
+
+
+def test_frozen_peer_that_dialled_us_is_noticed() -> None:
+    async def main() -> None:
+        async with single(METEOROLOGY, limits(ping_interval_s=0.05)) as node:
+            peer = await RawPeer.established(METEOROLOGY, node)  # and from now on says nothing
+            assert node.links.status()["meteorology"].connected_in
+            await peer.read_to_end()
+            await until(lambda: not node.links.status()["meteorology"].connected_in)
+
+    uvloop.run(main())
+
+
+def test_frozen_peer_that_we_dialled_is_noticed_and_dialled_again() -> None:
+    async def main() -> None:
+        writers = []
+
+        async def hello_and_nothing_more(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            hello = hello_of(METEOROLOGY)
+            writer.write(struct.pack(">IB", 1 + len(hello), HELLO) + hello)
+            writers.append(writer)
+
+        node = LinkNode(identity("aviation"), limits=limits(ping_interval_s=0.05))
+        tls = server_context(METEOROLOGY, [node.me.certificate])
+        server = await asyncio.start_server(hello_and_nothing_more, HOST, 0, ssl=tls)
+        port = server.sockets[0].getsockname()[1]
+        await node.start()
+        node.links.update_peers({"meteorology": Peer(HOST, port, METEOROLOGY.certificate)})
+        await until(lambda: len(node.events) >= 3)
+        assert node.events[:3] == [("up", "meteorology"), ("down", "meteorology"), ("up", "meteorology")]
+        await node.links.close()
+        for writer in writers:
+            writer.close()
+        server.close()
+
+    uvloop.run(main())
+
+
+def test_newer_connection_of_a_member_replaces_the_older() -> None:
+    async def main() -> None:
+        async with single(METEOROLOGY) as node:
+            older = await RawPeer.established(METEOROLOGY, node)
+            newer = await RawPeer.established(METEOROLOGY, node)
+            assert await older.read_to_end() == b""
+            newer.write_frame(PING, b"12345678")
+            assert await newer.read_frame() == (PONG, b"12345678")
+            assert node.links.status()["meteorology"].connected_in
+
+    uvloop.run(main())
+
+
+def test_peer_with_too_many_requests_is_not_read_until_one_is_done() -> None:
+    async def main() -> None:
+        async with single(METEOROLOGY, limits(requests_served=4)) as node:
+            peer = await RawPeer.established(METEOROLOGY, node)
+            for number in range(4):
+                peer.write_frame(REQUEST, struct.pack(">IB", number, SLOW) + b"ab")
+            await until(lambda: node.serving == 4)
+            for number in range(4, 40):
+                peer.write_frame(REQUEST, struct.pack(">IB", number, SLOW) + b"ab")
+            node.release.set()
+            answers = [await peer.read_frame() for _ in range(40)]
+            assert {struct.unpack(">I", body[:4])[0] for _, body in answers} == set(range(40))
+            assert {(kind, body[4:]) for kind, body in answers} == {(RESPONSE, b"ba")}
+
+    uvloop.run(main())
+
+
+def test_bad_messages_are_counted_and_our_own_bug_is_not_hidden() -> None:
+    async def main() -> None:
+        reported: list[BaseException | None] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context.get("exception")))
+        async with single(METEOROLOGY) as node:
+            peer = await RawPeer.established(METEOROLOGY, node)
+            peer.write_frame(MESSAGE, b"bad")
+            peer.write_frame(MESSAGE, b"good")
+            await until(lambda: node.messages)
+            assert node.links.status()["meteorology"].faults == 1
+            assert reported == []
+            peer.write_frame(MESSAGE, b"bug")
+            await until(lambda: reported)
+            assert [str(error) for error in reported] == ["our own bug"]
+
+    uvloop.run(main())
