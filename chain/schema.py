@@ -55,14 +55,15 @@ class RecordSchema:
 
         One call of the validator covers all records; only a parcel that fails is gone through one by one.
         """
+        if not _is_shallow(records):
+            return self._first_offence(records)
         try:
             values = [orjson.loads(body) for body in records]
         except orjson.JSONDecodeError:
             return self._first_offence(records)
         # Writing the values back gives the same bytes exactly if every record is compact JSON without duplicate keys or
         # other oddities (JSON objects delimit themselves, so records cannot make up for one another).
-        plain = orjson.dumps(values) == b"[%b]" % b",".join(records)
-        if plain and _is_shallow(records) and self._many.is_valid(values):
+        if orjson.dumps(values) == b"[%b]" % b",".join(records) and self._many.is_valid(values):
             return None
         return self._first_offence(records)
 
@@ -75,14 +76,9 @@ class RecordSchema:
 
     def _offence(self, body: bytes) -> str | None:
         try:
-            value = orjson.loads(body)
-            json.loads(body, object_pairs_hook=_refuse_duplicates)
+            value = _strict_json(body)
         except PoolError as error:
             return error.detail
-        except (ValueError, RecursionError):
-            return "not strict JSON"
-        if depth_of(value) > LIMITS.json_depth:
-            return f"nested deeper than {LIMITS.json_depth}"
         errors = [_describe(error) for error in self._one.iter_errors(value)]
         return min(errors) if errors else None
 
@@ -120,6 +116,22 @@ def _describe(error: Any) -> str:
     return f"/{path} breaks {keyword!r}"[: LIMITS.reason_length // 2]
 
 
+def _strict_json(text: bytes | str) -> object:
+    """The value of a JSON text without duplicate keys and of bounded depth.
+
+    orjson decides what is JSON: its bounds are fixed. The standard library, whose bounds depend on the stack and the
+    environment, then sees only shallow texts and converts no numbers; it is there to find duplicate keys.
+    """
+    try:
+        value: object = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise PoolError(ErrorCode.SCHEMA_VIOLATION, "not strict JSON") from None
+    if depth_of(value) > LIMITS.json_depth:
+        raise PoolError(ErrorCode.SCHEMA_VIOLATION, f"nested deeper than {LIMITS.json_depth}")
+    json.loads(text, object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
+    return value
+
+
 def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     result = dict(pairs)
     if len(result) != len(pairs):
@@ -131,14 +143,11 @@ def _parse_schema(text: str) -> dict[str, Any]:
     if len(text.encode()) > LIMITS.schema_size_bytes:
         _refuse(f"larger than {LIMITS.schema_size_bytes} bytes")
     try:
-        orjson.loads(text)
-        schema = json.loads(text, object_pairs_hook=_refuse_duplicates)
+        schema = _strict_json(text)
     except PoolError as error:
         _refuse(error.detail)
-    except (ValueError, RecursionError):
-        _refuse("not strict JSON")
-    if not isinstance(schema, dict) or depth_of(schema) > LIMITS.json_depth:
-        _refuse(f"not a JSON object of at most {LIMITS.json_depth} levels")
+    if not isinstance(schema, dict):
+        _refuse("not a JSON object")
     _verify_schema(schema, "")
     return schema
 
