@@ -55,7 +55,7 @@ def test_few_nodes_are_read_and_none_beyond_the_size(nodes: dict[tuple[int, int]
 
     history.consistency_proof(37, 61, reader)
     assert all((index + 1) << level <= 61 for level, index in read)
-    assert len(read) <= 2 * 61 .bit_length()
+    assert len(read) <= 2 * (61).bit_length()
 
 
 @pytest.mark.parametrize(("index", "size"), [(-1, 3), (3, 3), (0, 0)])
