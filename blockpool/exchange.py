@@ -1,0 +1,281 @@
+"""How a request gets an answer from one of several nodes, without doing any I/O.
+
+An operation is a generator: it yields what should be done (send this, pause so long, here is an item) and is sent
+what came of it. ``Client`` and ``AsyncClient`` carry operations out over httpx and add no rule of their own, so
+retries, failover and checks exist once.
+
+Every request may be repeated: reads change nothing, and a transaction's id is fixed by its bytes, so a node that has it
+already answers with the same receipt. A node that cannot be reached, is overloaded (429), not ready (503) or gives
+an answer that does not verify is left alone for a while and the next one is asked; refusals are final.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+
+from chain.errors import ErrorCode, PoolError
+
+T = TypeVar("T")
+
+MSGPACK = "application/msgpack"
+JSON = "application/json"
+
+_RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504, 507})
+_RETRY_AFTER_MAX_S = 60.0
+_DETAIL_LENGTH_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request to whichever node is asked."""
+
+    method: str
+    path: str
+    parameters: Mapping[str, str | int] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    timeout_s: float = 10.0
+    """How long the node may be silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A node's answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """No answer came, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """To do: send ``request`` to the node at ``url``; answer with ``Reply`` or ``Unreachable``."""
+
+    url: str
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """To do: wait."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """To do: hand ``item`` to the caller (only in operations that give many items)."""
+
+    item: Any
+
+
+Answer = Reply | Unreachable | None
+Operation = Generator[Send | Pause | Emit, Answer, T]
+"""Steps that end in a ``T``."""
+
+
+class UntrueAnswer(PoolError):
+    """A node's answer does not verify. Another node may give a true one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long and how often to try. Pauses double from ``pause_first_s`` to ``pause_max_s``, each node for itself,
+    with up to half as much again at random so that many clients do not come back in step."""
+
+    attempts_max: int = 12
+    """For each node."""
+    total_max_s: float = 60.0
+    """No further attempt is begun after this time."""
+    pause_first_s: float = 0.1
+    pause_max_s: float = 5.0
+
+    def pause_s(self, failures: int) -> float:
+        """Pause after so many failures in a row (1 or more)."""
+        pause: float = min(self.pause_max_s, self.pause_first_s * 2.0 ** min(failures - 1, 16))
+        return pause * random.uniform(1.0, 1.5)
+
+
+class _Node:
+    """What is remembered of one node."""
+
+    __slots__ = ("failures", "rests_until_s", "url")
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.failures = 0
+        self.rests_until_s = 0.0
+
+
+class NodePool:
+    """The nodes that may be asked, in order of preference. It stays with a node that answers.
+
+    Args:
+        urls: base URLs.
+        clock: seconds that never go back.
+
+    Raises:
+        PoolError: code ``bad_request`` for no or a strange URL.
+    """
+
+    def __init__(self, urls: Sequence[str], clock: Callable[[], float]) -> None:
+        for url in urls:
+            if not url.startswith(("http://", "https://")):
+                raise PoolError(
+                    ErrorCode.BAD_REQUEST, f"{url!r} is not a node's URL: it begins with http:// or https://"
+                )
+        if not urls:
+            raise PoolError(ErrorCode.BAD_REQUEST, "no node's URL was given")
+        self._nodes = [_Node(url.rstrip("/")) for url in urls]
+        self.clock = clock
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def choose(self) -> tuple[str, float]:
+        """The node to ask next, and how long to wait before (seconds)."""
+        now_s = self.clock()
+        node = next((node for node in self._nodes if node.rests_until_s <= now_s), None)
+        if node is None:
+            node = min(self._nodes, key=lambda resting: resting.rests_until_s)
+        return node.url, max(0.0, node.rests_until_s - now_s)
+
+    def succeeded(self, url: str) -> None:
+        """``url`` gave an answer: ask it first from now on."""
+        node = self._find(url)
+        node.failures, node.rests_until_s = 0, 0.0
+        if self._nodes[0] is not node:
+            self._nodes.remove(node)
+            self._nodes.insert(0, node)
+
+    def failed(self, url: str, policy: RetryPolicy, retry_after_s: float | None = None) -> None:
+        """``url`` gave none: let it rest, as long as it asked for or as ``policy`` says."""
+        node = self._find(url)
+        if self.clock() < node.rests_until_s:
+            return  # several requests failed at once: that is one failure
+        node.failures += 1
+        rest_s = policy.pause_s(node.failures) if retry_after_s is None else retry_after_s
+        node.rests_until_s = self.clock() + rest_s
+
+    def _find(self, url: str) -> _Node:
+        return next(node for node in self._nodes if node.url == url)
+
+
+def exchange(nodes: NodePool, policy: RetryPolicy, request: Request, read: Callable[[Reply], T]) -> Operation[T]:
+    """Get an answer that ``read`` accepts, from one node after the other.
+
+    Args:
+        read: turns a reply into the result; raises ``UntrueAnswer`` to have another node asked, any other
+            ``PoolError`` to end.
+
+    Raises:
+        PoolError: the node's refusal, or the last failure once the policy is used up.
+    """
+    started_s = nodes.clock()
+    last: PoolError | None = None
+    for _ in range(policy.attempts_max * len(nodes)):
+        url, pause_s = nodes.choose()
+        if last is not None and nodes.clock() + pause_s - started_s > policy.total_max_s:
+            break
+        if pause_s > 0:
+            yield Pause(pause_s)
+        answer = yield Send(url, request)
+        if not isinstance(answer, Reply):
+            reason = answer.reason if answer else "no answer"
+            last = PoolError(ErrorCode.UNREACHABLE, f"{url}: {reason}")
+            nodes.failed(url, policy)
+            continue
+        if answer.status in _RETRIED_STATUSES:
+            last = error_of_reply(answer)
+            nodes.failed(url, policy, retry_after_s(answer))
+            continue
+        try:
+            result = read(answer)
+        except UntrueAnswer as error:
+            last = UntrueAnswer(error.code, f"{url}: {error.detail}", **error.context)
+            nodes.failed(url, policy)
+            continue
+        nodes.succeeded(url)
+        return result
+    raise last or PoolError(ErrorCode.UNREACHABLE, "no attempt was allowed")
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """The members of a problem document (RFC 9457) that this package reads."""
+
+    code: str = ""
+    title: str = ""
+    detail: str = ""
+    record_index: int | None = None
+    transaction_id: str | None = None
+    height: int | None = None
+
+
+def error_of_reply(reply: Reply) -> PoolError:
+    """The error that a refusing reply states. A code unknown to this version becomes ``bad_request`` or
+    ``not_ready``.
+    """
+    try:
+        problem = msgspec.json.decode(reply.body, type=Problem)
+    except msgspec.MsgspecError:
+        problem = Problem(detail=f"HTTP status {reply.status}")
+    context: dict[str, str | int] = {"http_status": reply.status}
+    for name in ("record_index", "transaction_id", "height"):
+        value = getattr(problem, name)
+        if value is not None:
+            context[name] = value
+    detail = problem.detail[:_DETAIL_LENGTH_MAX] or problem.title or f"HTTP status {reply.status}"
+    code = known_code(problem.code)
+    if code is not None:
+        return PoolError(code, detail, **context)
+    code = ErrorCode.NOT_READY if reply.status >= 500 else ErrorCode.BAD_REQUEST
+    return PoolError(code, f"{detail} ({problem.code})" if problem.code else detail, **context)
+
+
+def known_code(text: str) -> ErrorCode | None:
+    """The error code with this text; None for one that a newer version may have added."""
+    try:
+        return ErrorCode(text)
+    except ValueError:
+        return None
+
+
+def retry_after_s(reply: Reply) -> float | None:
+    """Seconds that the node asks to be left alone (RFC 9110, 10.2.3, the form in seconds), at most a minute."""
+    value = reply.headers.get("retry-after", "")
+    return min(float(value), _RETRY_AFTER_MAX_S) if value.isdigit() else None
+
+
+def expect_ok(reply: Reply) -> bytes:
+    """Body of a reply with status 200; raises what the reply states otherwise."""
+    if reply.status != 200:
+        raise error_of_reply(reply)
+    return reply.body
+
+
+def reader(type_: type[T]) -> Callable[[Reply], T]:
+    """A ``read`` for JSON answers of this type."""
+
+    def read(reply: Reply) -> T:
+        body = expect_ok(reply)
+        try:
+            return msgspec.json.decode(body, type=type_)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise UntrueAnswer(
+                ErrorCode.MALFORMED, f"the node's answer is not what the API promises: {error}"
+            ) from None
+
+    return read

@@ -1,0 +1,241 @@
+"""Transactions that a program makes and signs: catalogue entries and parcels of records.
+
+A transaction's id is the hash of its signed header, so the same bytes are the same transaction however often they
+are sent.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from blockpool.identity import Identity
+from chain.crypto import hash_tagged
+from chain.encoding import encode
+from chain.errors import ErrorCode, PoolError
+from chain.genesis import Genesis
+from chain.limits import LIMITS
+from chain.schema import compile_schema
+from chain.transactions import (
+    AnyHeader,
+    DatasetHeader,
+    ParcelHeader,
+    Sharing,
+    encode_records,
+    records_root,
+    sign_transaction,
+    transaction_id,
+)
+from chain.types import verify_dataset_id
+
+RecordBody = bytes | str | Mapping[str, object]
+"""A record as a program has it: exact bytes, text, or an object that becomes compact JSON."""
+
+PARCEL_RECORDS = 500
+"""Records in a parcel unless told otherwise: large enough to make signatures cheap, small enough to commit at once."""
+
+_NONCE_SIZE = 16
+_PAYLOAD_SIZE_MAX_BYTES = LIMITS.transaction_size_bytes - LIMITS.header_size_bytes
+_RECORD_OVERHEAD_BYTES = 5
+"""MessagePack's longest head of a byte string."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RecordId:
+    """Where a record is: ``str()`` gives ``<transaction id in hex>/<index>``."""
+
+    transaction_id: bytes
+    """The parcel's transaction id: 32 bytes."""
+    index: int
+    """Place in the parcel, from 0."""
+
+    @classmethod
+    def parse(cls, text: str) -> RecordId:
+        """Read the form that ``str()`` gives.
+
+        Raises:
+            PoolError: code ``bad_request``.
+        """
+        transaction, slash, index = text.partition("/")
+        if not slash or not index.isascii() or not index.isdigit() or len(index) > 6:
+            raise PoolError(ErrorCode.BAD_REQUEST, f"{text!r} is not a record id: it has the form TRANSACTION/INDEX")
+        return cls(parse_transaction_id(transaction), int(index))
+
+    def __str__(self) -> str:
+        return f"{self.transaction_id.hex()}/{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetDefinition:
+    """What the catalogue should say about a dataset."""
+
+    dataset: str
+    """``owner.name``; the owner is the member that signs."""
+    title_zh: str
+    title_en: str
+    schema: str = ""
+    """JSON Schema that every record must satisfy, as JSON text; empty for records of any bytes."""
+    sharing: Sharing = "open"
+    """``open`` 无条件共享, ``conditional`` 有条件共享, ``closed`` 不予共享."""
+    legal_basis: str = ""
+    contract: str = ""
+    """Access contract of a conditional dataset; empty for none."""
+
+    def verify(self) -> None:
+        """Check id and schema as every validator will.
+
+        Raises:
+            PoolError: codes ``bad_name``, ``bad_schema``.
+        """
+        verify_dataset_id(self.dataset)
+        if self.schema:
+            compile_schema(self.schema)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """A transaction ready to be sent, as often as needed."""
+
+    transaction_id: bytes
+    """32 bytes."""
+    content: bytes
+    """The encoded transaction."""
+    record_count: int = 0
+    """Records of a parcel."""
+
+
+def parse_transaction_id(text: str) -> bytes:
+    """Read a transaction id in hexadecimal; raises ``bad_request``."""
+    try:
+        id_ = bytes.fromhex(text)
+    except ValueError:
+        id_ = b""
+    if len(id_) != 32 or len(text) != 64:
+        raise PoolError(ErrorCode.BAD_REQUEST, f"{text!r} is not a transaction id: 64 hexadecimal digits")
+    return id_
+
+
+def sign_dataset(
+    genesis: Genesis, identity: Identity, definition: DatasetDefinition, version: int
+) -> SignedTransaction:
+    """Sign a catalogue entry: version 1 registers it, the present version plus one updates it.
+
+    Raises:
+        PoolError: codes ``bad_name``, ``bad_schema``.
+    """
+    definition.verify()
+    header = DatasetHeader(
+        chain_id=genesis.chain_id,
+        member=identity.member,
+        key_id=identity.key_id,
+        nonce=secrets.token_bytes(_NONCE_SIZE),
+        expiry_ms=0,
+        dataset=definition.dataset,
+        version=version,
+        title_zh=definition.title_zh,
+        title_en=definition.title_en,
+        schema=definition.schema,
+        sharing=definition.sharing,
+        legal_basis=definition.legal_basis,
+        contract=definition.contract,
+    )
+    return _sign(header, identity, b"")
+
+
+def sign_parcel(
+    genesis: Genesis,
+    identity: Identity,
+    dataset: str,
+    records: Sequence[bytes],
+    *,
+    nonce: bytes | None = None,
+    derived_from: Sequence[RecordId] = (),
+) -> SignedTransaction:
+    """Sign an open parcel.
+
+    Args:
+        records: record bodies, 1 to 4,096.
+        nonce: 16 bytes; random if not given. The same nonce and records give the same transaction.
+        derived_from: records of other parcels that these were made from.
+
+    Raises:
+        PoolError: code ``too_large`` if it exceeds a limit of the network.
+    """
+    if not 1 <= len(records) <= LIMITS.transaction_records:
+        raise PoolError(ErrorCode.TOO_LARGE, f"{len(records)} records; a parcel has 1 to {LIMITS.transaction_records}")
+    header = ParcelHeader(
+        chain_id=genesis.chain_id,
+        member=identity.member,
+        key_id=identity.key_id,
+        nonce=secrets.token_bytes(_NONCE_SIZE) if nonce is None else nonce,
+        expiry_ms=0,
+        dataset=dataset,
+        record_count=len(records),
+        records_root=records_root(genesis.chain_id, records),
+        envelope=b"",
+        derived_from=tuple((source.transaction_id, source.index) for source in derived_from),
+    )
+    return _sign(header, identity, encode_records(records), len(records))
+
+
+def repeatable_nonce(genesis: Genesis, key: str, position: int, records: Sequence[bytes]) -> bytes:
+    """A nonce that depends only on what is submitted: repeating an interrupted submission gives the same transactions,
+    which the chain recognises, so nothing is committed twice.
+
+    Args:
+        key: names the submission, such as the dataset and batch size.
+        position: the parcel's number in it, from 0, so that equal parcels stay different.
+        records: the parcel's record bodies.
+    """
+    content = encode((key, position, records_root(genesis.chain_id, records)))
+    return hash_tagged("submission-nonce", genesis.chain_id, content)[:_NONCE_SIZE]
+
+
+def encode_record(record: RecordBody) -> bytes:
+    """A record's body: bytes as they are, text as UTF-8, objects as compact JSON.
+
+    Raises:
+        PoolError: code ``malformed`` for an object that JSON cannot express, ``too_large`` over the record limit.
+    """
+    if isinstance(record, bytes):
+        body = record
+    elif isinstance(record, str):
+        body = record.encode()
+    else:
+        try:
+            body = orjson.dumps(record)
+        except TypeError as error:
+            raise PoolError(ErrorCode.MALFORMED, f"a record is not JSON: {error}") from None
+    if len(body) > LIMITS.record_size_bytes:
+        raise PoolError(ErrorCode.TOO_LARGE, f"a record of {len(body)} bytes; at most {LIMITS.record_size_bytes}")
+    return body
+
+
+def group_records(bodies: Iterable[bytes], parcel_records: int) -> Iterator[list[bytes]]:
+    """Cut a stream of record bodies into parcels of ``parcel_records``, fewer where the size limit demands it.
+
+    Only one group is held at a time. The same stream is always cut at the same places.
+    """
+    group: list[bytes] = []
+    size_bytes = 0
+    for body in bodies:
+        added_bytes = len(body) + _RECORD_OVERHEAD_BYTES
+        if group and (len(group) == parcel_records or size_bytes + added_bytes > _PAYLOAD_SIZE_MAX_BYTES):
+            yield group
+            group, size_bytes = [], 0
+        group.append(body)
+        size_bytes += added_bytes
+    if group:
+        yield group
+
+
+def _sign(header: AnyHeader, identity: Identity, payload: bytes, record_count: int = 0) -> SignedTransaction:
+    transaction = sign_transaction(header, identity.signer, payload)
+    content = encode(transaction)
+    if len(content) > LIMITS.transaction_size_bytes:
+        limit = LIMITS.transaction_size_bytes
+        raise PoolError(ErrorCode.TOO_LARGE, f"{len(content)} bytes; a transaction has at most {limit}")
+    return SignedTransaction(transaction_id(header.chain_id, transaction.header), content, record_count)
