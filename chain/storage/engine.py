@@ -1,7 +1,8 @@
 """The key-value port that the stores are written against, and its two engines: LevelDB and memory.
 
-LevelDB is opened with paranoid checks, and durability is asked for by each write. What LevelDB does not do is tell
-that the tail of its log is gone (it drops records after a cut silently): the HEAD anchor is there for that.
+LevelDB is opened with paranoid checks, every read verifies checksums (paranoid checks alone do not make it), and
+durability is asked for by each write. What LevelDB does not do is tell that the tail of its log is gone (it drops records
+after a cut silently): the HEAD anchor is there for that.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class LevelEngine:
     def get(self, key: bytes) -> bytes | None:
         """Value of ``key``, or None."""
         try:
-            value: bytes | None = self._db.get(key)
+            value: bytes | None = self._db.get(key, verify_checksums=True)
         except (plyvel.Error, OSError) as error:
             raise _storage_error(self._path, error) from None
         return value
@@ -121,7 +122,7 @@ class LevelEngine:
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Entries with ``start <= key < stop`` in key order."""
         try:
-            with self._db.iterator(start=start, stop=stop, reverse=reverse) as entries:
+            with self._db.iterator(start=start, stop=stop, reverse=reverse, verify_checksums=True) as entries:
                 yield from entries
         except (plyvel.Error, OSError) as error:
             raise _storage_error(self._path, error) from None
