@@ -1,0 +1,280 @@
+"""Stores: both engines behave alike; blocks, state and the HEAD anchor keep what they promise (scenarios 40, 44)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chain.errors import ErrorCode, InvariantBroken, PoolError
+from chain.merkle import leaf_hash
+from chain.state_tree import EMPTY, StateTree
+from chain.storage.blocks import BlockStore, Location
+from chain.storage.engine import Engine, LevelEngine, MemoryEngine
+from chain.storage.head import Head, HeadFile, MemoryHead
+from chain.storage.state import StateHead, StateStore
+from tests.networks import TestNetwork
+
+HASH = bytes(range(32))
+SLOT = 512
+keys = st.binary(min_size=1, max_size=2)
+batches = st.lists(st.lists(st.tuples(keys, st.none() | st.binary(max_size=3)), max_size=6), max_size=6)
+
+
+def read_one_by_one(path: Path) -> None:
+    engine = LevelEngine(path)
+    for number in range(1000):
+        engine.get(number.to_bytes(4, "big"))
+
+
+def read_by_scan(path: Path) -> None:
+    for _ in LevelEngine(path).scan(b"\x00", b"\xff"):
+        pass
+
+
+@pytest.fixture(params=["memory", "level"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    return MemoryEngine() if request.param == "memory" else LevelEngine(tmp_path / "db")
+
+
+class TestEngines:
+    @given(batches=batches, bounds=st.tuples(keys, keys))
+    def test_both_engines_behave_alike(
+        self, tmp_path_factory: pytest.TempPathFactory, batches: list[list[tuple[bytes, bytes | None]]],
+        bounds: tuple[bytes, bytes],
+    ) -> None:  # fmt: skip
+        memory, level = MemoryEngine(), LevelEngine(tmp_path_factory.mktemp("engine"))
+        for batch in batches:
+            memory.write(batch, sync=False)
+            level.write(batch, sync=False)
+        for key in {key for batch in batches for key, _ in batch} | set(bounds):
+            assert memory.get(key) == level.get(key)
+        for reverse in (False, True):
+            found = list(level.scan(*bounds, reverse=reverse))
+            assert list(memory.scan(*bounds, reverse=reverse)) == found
+            assert found == sorted(found, reverse=reverse)
+            assert all(bounds[0] <= key < bounds[1] for key, _ in found)
+        level.close()
+
+    def test_a_batch_is_applied_in_order(self, engine: Engine) -> None:
+        engine.write([(b"a", b"1"), (b"a", None), (b"b", b"1"), (b"b", b"2")], sync=True)
+        assert (engine.get(b"a"), engine.get(b"b")) == (None, b"2")
+        engine.close()
+
+    def test_a_reopened_level_database_has_what_was_written(self, tmp_path: Path) -> None:
+        engine = LevelEngine(tmp_path / "db")
+        engine.write([(b"k", b"v")], sync=True)
+        engine.close()
+        engine = LevelEngine(tmp_path / "db")
+        assert engine.get(b"k") == b"v"
+        engine.close()
+
+    def test_s44_a_second_opener_is_refused(self, tmp_path: Path) -> None:
+        engine = LevelEngine(tmp_path / "db")
+        with pytest.raises(PoolError) as caught:
+            LevelEngine(tmp_path / "db")
+        assert caught.value.code is ErrorCode.DATA_FOLDER_LOCKED
+        engine.close()
+
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [("CURRENT", b"MANIFEST-999999\n"), ("CURRENT", b""), ("MANIFEST", b"garbage" * 100)],
+    )
+    def test_s40_a_damaged_database_says_so(self, tmp_path: Path, name: str, content: bytes) -> None:
+        path = tmp_path / "db"
+        engine = LevelEngine(path)
+        engine.write([(b"k", b"v")], sync=True)
+        engine.close()
+        next(file for file in path.iterdir() if file.name.startswith(name)).write_bytes(content)
+        with pytest.raises(PoolError) as caught:
+            LevelEngine(path)
+        assert caught.value.code is ErrorCode.DATABASE_DAMAGED
+
+    @pytest.mark.parametrize("read", [read_one_by_one, read_by_scan])
+    def test_s40_a_flipped_bit_in_a_table_is_not_served(self, tmp_path: Path, read: Callable[[Path], None]) -> None:
+        path = tmp_path / "db"
+        engine = LevelEngine(path)
+        engine.write([(number.to_bytes(4, "big"), os.urandom(100)) for number in range(1000)], sync=True)
+        engine.close()
+        LevelEngine(path).close()  # recovery turns the log into a table
+        table = next(path.glob("*.ldb"))
+        content = bytearray(table.read_bytes())
+        content[len(content) // 2] ^= 1
+        table.write_bytes(content)
+        with pytest.raises(PoolError) as caught:
+            read(path)
+        assert caught.value.code is ErrorCode.DATABASE_DAMAGED
+
+    def test_a_folder_that_cannot_be_made_is_reported(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(PoolError) as caught:
+            LevelEngine(tmp_path / "file" / "db")
+        assert caught.value.code is ErrorCode.STORAGE_FAILED
+
+
+class TestBlockStore:
+    @pytest.fixture
+    def network(self) -> TestNetwork:
+        return TestNetwork()
+
+    def test_it_is_bound_to_one_chain_and_layout(self, engine: Engine) -> None:
+        store = BlockStore(engine)
+        store.open(HASH)
+        store.open(HASH)
+        with pytest.raises(PoolError) as caught:
+            store.open(bytes(32))
+        assert caught.value.code is ErrorCode.WRONG_DATA_FOLDER
+        engine.write([(b"mversion", b"0")], sync=True)
+        with pytest.raises(PoolError) as caught:
+            store.open(HASH)
+        assert caught.value.code is ErrorCode.DATABASE_VERSION
+        engine.close()
+
+    def test_what_was_appended_is_found(self, network: TestNetwork, engine: Engine) -> None:
+        store, ledger = BlockStore(engine), network.ledger()
+        transactions = [network.dataset(), network.parcel([b'{"n":1}']), network.parcel([b'{"n":2}'])]
+        executed = network.commit(ledger, transactions)
+        assert store.last_height() is None
+        store.append(1, ledger.block_at(1), executed.transactions, [store.history_write(0, 1, HASH)])
+        assert store.last_height() == 1
+        assert store.block(1) == ledger.block_at(1)
+        assert store.block(2) is None
+        assert store.block_bytes(2) is None
+        assert store.transactions(1) == transactions
+        assert store.transactions(2) == []
+        for index, checked in enumerate(executed.transactions):
+            location = store.location(checked.id)
+            assert location == Location(1, index)
+            assert store.transaction(location) == transactions[index]
+        assert store.location(bytes(32)) is None
+        assert store.transaction(Location(1, 3)) is None
+        assert store.history_node(0, 1) == HASH
+        assert list(store.scan_blocks(0, 2)) == [(1, ledger.block_at(1))]
+        assert list(store.scan_blocks(2, 9)) == []
+        engine.close()
+
+    def test_parcels_of_a_dataset_are_paged_in_chain_order(self, network: TestNetwork, engine: Engine) -> None:
+        store, ledger = BlockStore(engine), network.ledger()
+        network.commit(ledger, [network.dataset(), network.dataset(name="flights-2")])
+        places = []
+        for height in (2, 3, 300):
+            parcels = [network.parcel([b'{"n":%d}' % number]) for number in range(3)]
+            foreign = network.parcel(dataset="a.flights-2")
+            executed = network.commit(ledger, [foreign, *parcels])
+            store.append(height, ledger.block_at(ledger.tip.height), executed.transactions, [])
+            places += [Location(height, index) for index in (1, 2, 3)]
+        assert store.parcels("a.flights", None, 100) == places
+        assert store.parcels("a.flights", None, 2) == places[:2]
+        assert store.parcels("a.flights", places[1], 100) == places[2:]
+        assert store.parcels("a.flights", places[-1], 100) == []
+        assert len(store.parcels("a.flights-2", None, 100)) == 3
+        assert store.parcels("a.flight", None, 100) == []
+        engine.close()
+
+    def test_damage_is_reported_not_served(self, engine: Engine) -> None:
+        store = BlockStore(engine)
+        engine.write([(b"b" + (1).to_bytes(8, "big"), b"garbage")], sync=True)
+        with pytest.raises(PoolError) as caught:
+            store.block(1)
+        assert caught.value.code is ErrorCode.DATABASE_DAMAGED
+        with pytest.raises(InvariantBroken):
+            store.history_node(0, 5)
+        engine.close()
+
+
+class TestStateStore:
+    def test_commits_nodes_values_and_the_head(self, engine: Engine) -> None:
+        store = StateStore(engine)
+        assert store.head() is None
+        update = StateTree(HASH, store).update(EMPTY, {b"a": b"1", b"b": b"2"})
+        store.commit(3, update)
+        assert store.head() == StateHead(3, update.root)
+        fresh = StateTree(HASH, StateStore(engine))
+        assert (fresh.get(update.root, b"a"), fresh.get(update.root, b"c")) == (b"1", None)
+        engine.close()
+
+    def test_consensus_memory_is_kept_by_name(self, engine: Engine) -> None:
+        store = StateStore(engine)
+        store.remember([(b"vote", b"1"), (b"view", b"2")])
+        store.remember([(b"vote", b"3")])
+        assert StateStore(engine).memory() == {b"vote": b"3", b"view": b"2"}
+        engine.close()
+
+    def test_nodes_beyond_the_cache_are_read_from_the_engine(self, engine: Engine) -> None:
+        store = StateStore(engine)
+        tree = StateTree(HASH, store)
+        content = {number.to_bytes(2, "big"): b"v" for number in range(9000)}
+        update = tree.update(EMPTY, dict(content))
+        store.commit(1, update)
+        assert all(tree.get(update.root, key) == b"v" for key in list(content)[::500])
+        engine.close()
+
+
+class TestHead:
+    def test_memory_and_file_remember_the_last_write(self, tmp_path: Path) -> None:
+        for anchor in (MemoryHead(), HeadFile(tmp_path / "HEAD")):
+            assert anchor.read() is None
+            for height in (0, 1, 2, 3):
+                anchor.write(Head(height, HASH))
+                assert anchor.read() == Head(height, HASH)
+            anchor.close()
+        reopened = HeadFile(tmp_path / "HEAD")
+        assert reopened.read() == Head(3, HASH)
+        reopened.close()
+
+    @pytest.mark.parametrize("damage", [lambda slot: bytes(SLOT), lambda slot: slot[:20] + bytes(SLOT - 20)])
+    def test_s40_a_torn_write_leaves_the_one_before(self, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+        path = tmp_path / "HEAD"
+        anchor = HeadFile(path)
+        anchor.write(Head(6, HASH))
+        anchor.write(Head(7, HASH))
+        content = path.read_bytes()
+        path.write_bytes(content[:SLOT] + damage(content[SLOT:]))
+        assert anchor.read() == Head(6, HASH)
+        anchor.close()
+
+    def test_s40_every_flipped_bit_of_the_newer_slot_is_noticed(self, tmp_path: Path) -> None:
+        path = tmp_path / "HEAD"
+        anchor = HeadFile(path)
+        anchor.write(Head(6, HASH))
+        anchor.write(Head(7, HASH))
+        content = path.read_bytes()
+        for bit in range(8 * (8 + 8 + 32 + 4)):
+            flipped = bytearray(content)
+            flipped[SLOT + bit // 8] ^= 1 << bit % 8
+            path.write_bytes(flipped)
+            assert anchor.read() == Head(6, HASH)
+        anchor.close()
+
+    @pytest.mark.parametrize("content", [b"x" * 2 * SLOT, b"x", b"BPHEAD\x00\x01" + bytes(600)])
+    def test_s40_no_whole_slot_is_damage(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "HEAD"
+        path.write_bytes(content)
+        anchor = HeadFile(path)
+        with pytest.raises(PoolError) as caught:
+            anchor.read()
+        assert caught.value.code is ErrorCode.DATABASE_DAMAGED
+        anchor.close()
+
+    def test_a_path_that_cannot_be_opened_is_reported(self, tmp_path: Path) -> None:
+        with pytest.raises(PoolError) as caught:
+            HeadFile(tmp_path / "missing" / "HEAD")
+        assert caught.value.code is ErrorCode.STORAGE_FAILED
+
+    @given(height=st.integers(0, 2**64 - 1), block_hash=st.binary(min_size=32, max_size=32))
+    def test_any_head_survives(self, tmp_path_factory: pytest.TempPathFactory, height: int, block_hash: bytes) -> None:
+        anchor = HeadFile(tmp_path_factory.mktemp("head") / "HEAD")
+        anchor.write(Head(height, block_hash))
+        assert anchor.read() == Head(height, block_hash)
+        anchor.close()
+
+
+def test_history_nodes_are_kept_by_level_and_index(engine: Engine) -> None:
+    store = BlockStore(engine)
+    engine.write([store.history_write(level, level, leaf_hash(bytes([level]))) for level in range(5)], sync=True)
+    assert [store.history_node(level, level) for level in range(5)] == [leaf_hash(bytes([level])) for level in range(5)]
+    engine.close()
