@@ -1,8 +1,8 @@
 """The key-value port that the stores are written against, and its two engines: LevelDB and memory.
 
 LevelDB is opened with paranoid checks, every read verifies checksums (paranoid checks alone do not make it), and
-durability is asked for by each write. What LevelDB does not do is tell that the tail of its log is gone (it drops records
-after a cut silently): the HEAD anchor is there for that.
+durability is asked for by each write. What LevelDB does not do is tell that the tail of its log is gone (it drops
+records after a cut silently): the HEAD anchor is there for that.
 """
 
 from __future__ import annotations
