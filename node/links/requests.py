@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import struct
+from collections import deque
 
 from chain.errors import ErrorCode, PoolError
 from node.links.connection import Connection, protocol_violation
@@ -78,26 +79,36 @@ class IncomingRequests:
         self._limits = limits
         self._log = log
         self._tasks: set[asyncio.Task[None]] = set()
+        # Came in with the last bytes that were read: reading stops while anything is here, which bounds it.
+        self._backlog: deque[bytes] = deque()
 
     def received(self, frame: bytes) -> None:
-        """Start working on a request; stop reading from the peer when enough are under way."""
+        """Start working on a request, or stop reading from the peer if enough are under way."""
         if len(frame) < _REQUEST.size:
             raise protocol_violation("a request without id and kind")
-        id_, kind = _REQUEST.unpack_from(frame)
-        task = asyncio.get_running_loop().create_task(self._serve(id_, kind, frame[_REQUEST.size :]))
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        if len(self._tasks) >= self._limits.requests_served:
+        if len(self._tasks) < self._limits.requests_served:
+            self._start(frame)
+        else:
+            self._backlog.append(frame)
             self._connection.pause_reading()
 
     def cancel(self) -> None:
         """The connection is gone, and with it whoever wanted to know."""
+        self._backlog.clear()
         for task in self._tasks:
             task.cancel()
 
+    def _start(self, frame: bytes) -> None:
+        id_, kind = _REQUEST.unpack_from(frame)
+        task = asyncio.get_running_loop().create_task(self._serve(id_, kind, frame[_REQUEST.size :]))
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if len(self._tasks) < self._limits.requests_served:
+        if self._backlog:
+            self._start(self._backlog.popleft())
+        if not self._backlog:
             self._connection.resume_reading()
 
     async def _serve(self, id_: int, kind: int, body: bytes) -> None:

@@ -10,10 +10,13 @@ import tracemalloc
 
 import pytest
 import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from chain.limits import MIB
 from node.links import Peer
-from node.tls import client_context, server_context
+from node.tls import Identity, client_context, server_context
 from tests.node.link_cluster import (
     CHAIN_ID,
     HOST,
@@ -98,6 +101,74 @@ def test_dialled_node_with_another_certificate_is_not_spoken_to() -> None:
             assert "CERTIFICATE_VERIFY_FAILED" in (node.links.status()["meteorology"].last_error or "")
             assert not node.links.send("meteorology", MESSAGE, b"secret")
             await node.links.close()
+
+    uvloop.run(main())
+
+
+def issued_by(authority: Identity, member: str) -> Identity:
+    """A certificate in `member`'s name that is signed with another member's key."""
+    leaf = identity(member, salt="issued")
+    issuer = x509.load_der_x509_certificate(authority.certificate)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, member)]))
+        .issuer_name(issuer.subject)
+        .public_key(leaf.private_key.public_key())
+        .serial_number(1)
+        .not_valid_before(issuer.not_valid_before_utc)
+        .not_valid_after(issuer.not_valid_after_utc)
+        .sign(authority.private_key, None)
+    )
+    return Identity(member, certificate.public_bytes(Encoding.DER), leaf.private_key)
+
+
+def authority_identity(member: str) -> Identity:
+    """A member that enrolled a certificate which claims to be an authority."""
+    key = identity(member).private_key
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, member)])
+    plain = x509.load_der_x509_certificate(identity(member).certificate)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(plain.not_valid_before_utc)
+        .not_valid_after(plain.not_valid_after_utc)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, None)
+    )
+    return Identity(member, certificate.public_bytes(Encoding.DER), key)
+
+
+def test_certificate_issued_by_a_member_is_nobodys() -> None:
+    """OpenSSL lets it through, since the member's certificate says it is an authority: the pin must not."""
+
+    async def main() -> None:
+        authority = authority_identity("meteorology")
+        async with single(authority) as node:
+            peer = await RawPeer.dial(issued_by(authority, "branch"), node)
+            peer.write_frame(HELLO, hello_of(authority))
+            kind, text = await peer.read_frame()
+            assert kind == REFUSE
+            assert b"not in any member's record" in text
+
+    uvloop.run(main())
+
+
+def test_dialled_node_with_an_issued_certificate_is_not_spoken_to() -> None:
+    async def main() -> None:
+        authority = authority_identity("meteorology")
+        node = LinkNode(identity("aviation"))
+        tls = server_context(issued_by(authority, "branch"), [node.me.certificate])
+        server = await asyncio.start_server(lambda reader, writer: None, HOST, 0, ssl=tls)
+        port = server.sockets[0].getsockname()[1]
+        await node.start()
+        node.links.update_peers({"meteorology": Peer(HOST, port, authority.certificate)})
+        await until(lambda: node.links.status()["meteorology"].last_error)
+        assert "another certificate" in (node.links.status()["meteorology"].last_error or "")
+        await node.links.close()
+        server.close()
 
     uvloop.run(main())
 
@@ -258,7 +329,7 @@ def test_silent_tcp_connections_are_closed_in_time_and_bounded() -> None:
 
 def test_peer_that_never_says_hello_is_closed() -> None:
     async def main() -> None:
-        async with single(METEOROLOGY, limits(handshake_timeout_s=0.5)) as node:
+        async with single(METEOROLOGY, limits(handshake_timeout_s=0.5, ping_interval_s=60.0)) as node:
             peer = await RawPeer.dial(METEOROLOGY, node)
             assert await peer.read_to_end() == b""
             assert await is_still_served(node)
@@ -304,7 +375,7 @@ def test_frozen_peer_that_we_dialled_is_noticed_and_dialled_again() -> None:
 
 def test_newer_connection_of_a_member_replaces_the_older() -> None:
     async def main() -> None:
-        async with single(METEOROLOGY) as node:
+        async with single(METEOROLOGY, limits(ping_interval_s=60.0)) as node:
             older = await RawPeer.established(METEOROLOGY, node)
             newer = await RawPeer.established(METEOROLOGY, node)
             assert await older.read_to_end() == b""
@@ -315,19 +386,37 @@ def test_newer_connection_of_a_member_replaces_the_older() -> None:
     uvloop.run(main())
 
 
-def test_peer_with_too_many_requests_is_not_read_until_one_is_done() -> None:
+def test_requests_served_at_once_are_bounded_and_all_are_answered() -> None:
     async def main() -> None:
         async with single(METEOROLOGY, limits(requests_served=4)) as node:
             peer = await RawPeer.established(METEOROLOGY, node)
-            for number in range(4):
+            for number in range(40):
                 peer.write_frame(REQUEST, struct.pack(">IB", number, SLOW) + b"ab")
             await until(lambda: node.serving == 4)
-            for number in range(4, 40):
-                peer.write_frame(REQUEST, struct.pack(">IB", number, SLOW) + b"ab")
             node.release.set()
             answers = [await peer.read_frame() for _ in range(40)]
             assert {struct.unpack(">I", body[:4])[0] for _, body in answers} == set(range(40))
             assert {(kind, body[4:]) for kind, body in answers} == {(RESPONSE, b"ba")}
+            assert node.serving_max == 4
+
+    uvloop.run(main())
+
+
+def test_peer_that_floods_requests_is_not_read_meanwhile() -> None:
+    async def main() -> None:
+        async with single(METEOROLOGY, limits(requests_served=4)) as node:
+            peer = await RawPeer.established(METEOROLOGY, node)
+
+            async def flood() -> None:
+                for number in range(1000):  # 60 MB: more than sockets can hold
+                    peer.write_frame(REQUEST, struct.pack(">IB", number, SLOW) + bytes(60_000))
+                    await peer.writer.drain()
+
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await flood()
+            assert node.links.status()["meteorology"].received_bytes < MIB
+            assert node.serving == 4
 
     uvloop.run(main())
 
