@@ -70,6 +70,11 @@ class ErrorCode(StrEnum):
     UNREACHABLE = "unreachable"
 
     @property
+    def is_storage(self) -> bool:
+        """Whether our own storage has failed: never a peer's fault, and the process must stop."""
+        return self in _STORAGE
+
+    @property
     def info(self) -> ErrorInfo:
         """Status, title and advice of this code."""
         return _INFO[self]
@@ -125,6 +130,8 @@ _INFO: dict[ErrorCode, ErrorInfo] = {
     _C.PORT_IN_USE: ErrorInfo(500, "Port is in use", "Stop the other program or choose another port."),
     _C.UNREACHABLE: ErrorInfo(502, "Cannot reach the node", "Check the address and that the node is running."),
 }
+
+_STORAGE = frozenset({_C.DATABASE_DAMAGED, _C.DATABASE_VERSION, _C.DISK_FULL, _C.STORAGE_FAILED})
 
 
 class PoolError(Exception):

@@ -7,12 +7,13 @@ outcome with the code and a reason, so that its sender has a final, provable ans
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from chain import state
 from chain.blocks import OK, Outcome
 from chain.crypto import Hash
-from chain.encoding import Value, decode, encode
+from chain.encoding import Value, encode
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.members import Member, signing_key
@@ -21,8 +22,13 @@ from chain.state import DatasetEntry, DatasetUsage
 from chain.transactions import CheckedTransaction, DatasetHeader, ParcelHeader
 from chain.types import verify_dataset_id
 
-StateGetter = Callable[[bytes], bytes | None]
-"""Value of a state key after the parent block, or None."""
+
+class StateReader(Protocol):
+    """Reads the state after the parent block."""
+
+    def __call__(self, key: bytes, type_: type[Value]) -> Value | None:
+        """The decoded entry of ``key``, or None."""
+        ...
 
 
 class Execution:
@@ -32,17 +38,16 @@ class Execution:
         changes: new values by state key, complete once all transactions have run.
     """
 
-    def __init__(self, get: StateGetter, height: int, time_ms: int) -> None:
-        self._get = get
+    def __init__(self, read_parent: StateReader, height: int, time_ms: int) -> None:
+        self._read_parent = read_parent
         self._height = height
         self._time_ms = time_ms
         self._entries: dict[bytes, object] = {}
-        self._changed: set[bytes] = set()
 
     @property
     def changes(self) -> dict[bytes, bytes]:
         """New values by state key."""
-        return {key: encode(self._entries[key]) for key in sorted(self._changed)}
+        return {key: encode(entry) for key, entry in sorted(self._entries.items(), key=lambda item: item[0])}
 
     def run(self, transactions: Sequence[CheckedTransaction]) -> tuple[Outcome, ...]:
         """Execute all transactions; one outcome for each, in the same order."""
@@ -121,17 +126,13 @@ class Execution:
         )
 
     def _read(self, key: bytes, type_: type[Value]) -> Value | None:
-        entry = self._entries.get(key)
-        if entry is None:
-            data = self._get(key)
-            if data is None:
-                return None
-            entry = self._entries[key] = decode(type_, data)
-        return entry  # type: ignore[return-value]  # a key's kind decides its type
+        changed = self._entries.get(key)
+        if changed is not None:
+            return changed  # type: ignore[return-value]  # a key's kind decides its type
+        return self._read_parent(key, type_)
 
     def _write(self, key: bytes, entry: object) -> None:
         self._entries[key] = entry
-        self._changed.add(key)
 
 
 def verdict_on_records(checked: CheckedTransaction, schema: RecordSchema) -> PoolError | None:

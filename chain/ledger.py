@@ -25,7 +25,7 @@ from chain.blocks import (
     decode_header,
 )
 from chain.crypto import ZERO_HASH, Hash
-from chain.encoding import decode, encode
+from chain.encoding import Value, decode, encode
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.execution import Execution
 from chain.genesis import Genesis
@@ -43,6 +43,9 @@ from chain.validators import ValidatorSet, verify_certificate
 
 RECHECKED_BLOCKS = 64
 """How many of the newest blocks are verified at every start."""
+
+CACHED_ENTRIES = 4096
+"""Decoded state entries held in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class Ledger:
         self._anchor = anchor
         self.tip = LedgerTip(0, genesis.block_hash, decode_header(genesis.header), None)
         self.validators: ValidatorSet = genesis.validators
-        self._members: dict[str, Member | None] = {}
+        self._entries: dict[bytes, object] = {}
 
     # Opening and closing
 
@@ -144,22 +147,33 @@ class Ledger:
 
     def member(self, name: str) -> Member | None:
         """A member at the tip."""
-        if name not in self._members:
-            data = self.state_value(state.member_key(name))
-            if len(self._members) >= LIMITS.members:
-                self._members.clear()
-            self._members[name] = decode(Member, data) if data else None
-        return self._members[name]
+        return self.entry(state.member_key(name), Member)
 
     def dataset(self, dataset: str) -> DatasetEntry | None:
         """A catalogue entry at the tip."""
-        data = self.state_value(state.dataset_key(dataset))
-        return decode(DatasetEntry, data) if data else None
+        return self.entry(state.dataset_key(dataset), DatasetEntry)
 
     def usage(self, dataset: str) -> DatasetUsage | None:
         """A dataset's counters at the tip."""
-        data = self.state_value(state.usage_key(dataset))
-        return decode(DatasetUsage, data) if data else None
+        return self.entry(state.usage_key(dataset), DatasetUsage)
+
+    def entry(self, key: bytes, type_: type[Value]) -> Value | None:
+        """A decoded state entry at the tip, or None. Entries are kept decoded until they change, up to a bound."""
+        found = self._entries.get(key)
+        if found is None:
+            data = self.state_value(key)
+            if data is None:
+                return None
+            if len(self._entries) >= CACHED_ENTRIES:
+                self._entries.clear()
+            found = self._entries[key] = decode(type_, data)
+        return found  # type: ignore[return-value]  # a key's kind decides its type
+
+    def entries(self, prefix: bytes) -> list[bytes]:
+        """Values of all state entries at the tip whose keys begin with ``prefix``, in key order."""
+        keys = self.states.keys(prefix)
+        values = (self.state_value(key) for key in keys)
+        return [value for value in values if value is not None]
 
     def verify_sender(self, checked: CheckedTransaction) -> None:
         """Check that a transaction is signed by a key that may sign in the next block.
@@ -180,7 +194,7 @@ class Ledger:
         """
         tip = self.tip
         height, time_ms = tip.height + 1, max(time_ms, tip.header.time_ms)
-        execution = Execution(self.state_value, height, time_ms)
+        execution = Execution(self.entry, height, time_ms)
         outcomes = execution.run(transactions)
         update = self.tree.update(tip.header.state_root, dict(execution.changes))
         ids = tuple(checked.id for checked in transactions)
@@ -252,8 +266,8 @@ class Ledger:
         self.blocks.append(height, block, executed.transactions, writes)
         self._anchor.write(Head(height, executed.block_hash))
         self.tip = LedgerTip(height, executed.block_hash, executed.header, certificate)
-        if any(key.startswith(b"member/") for key in executed.update.keys):
-            self._members.clear()
+        for key in executed.update.keys:
+            self._entries.pop(key, None)
 
     def check_certified(self, block: Block, transactions: Sequence[CheckedTransaction]) -> ExecutedBlock:
         """Verify a block obtained from elsewhere, certificate first, senders and execution after.
@@ -334,6 +348,7 @@ class Ledger:
             if progress is not None:
                 progress(height - start, target.height - start)
         self.tip = target
+        self._entries.clear()
 
     def _is_state_of(self, height: int) -> bool:
         """Whether the state after ``height`` can be read in full: its root is present under every member's path."""
@@ -363,6 +378,7 @@ class Ledger:
         return block
 
     def _set_tip(self, height: int) -> None:
+        self._entries.clear()
         block = self._stored_block(height)
         hash_ = block_hash(self.chain_id, block.header)
         self.tip = LedgerTip(height, hash_, decode_header(block.header), block.certificate)

@@ -4,6 +4,7 @@
 |--------------------|-----------------------------------------------|
 | ``c`` name         | what the consensus core must not forget       |
 | ``m`` ``head``     | height(8) state root(32) of the newest state  |
+| ``k`` state key    | empty: a key that has or had a value          |
 | ``n`` hash(32)     | tree node                                     |
 | ``v`` hash(32)     | value                                         |
 
@@ -63,10 +64,17 @@ class StateStore:
         """Keep what the block at ``height`` changed. Not synced."""
         batch: list[Write] = [(b"n" + hash_, node) for hash_, node in update.nodes.items()]
         batch += [(b"v" + hash_, value) for hash_, value in update.values.items()]
+        batch += [(b"k" + key, b"") for key in update.keys]
         batch.append((_HEAD, height.to_bytes(8, "big") + update.root))
         self._engine.write(batch, sync=False)
         for hash_, node in update.nodes.items():
             self._remember(hash_, node)
+
+    def keys(self, prefix: bytes) -> list[bytes]:
+        """State keys beginning with ``prefix`` that have or had a value, in order. A convenience that nothing
+        proves.
+        """
+        return [key[1:] for key, _ in self._engine.scan(b"k" + prefix, b"k" + prefix + b"\xff")]
 
     def remember(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
         """Keep consensus memory durably; returns when it is on disk."""

@@ -1,0 +1,197 @@
+"""The application: reads through FastAPI, the hot path in front of it, status, health, events and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import Annotated
+
+import orjson
+from fastapi import FastAPI, Header, Query
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from node.api.problems import bad_request, problem_response
+from node.api.reads import reads_router
+from node.api.submission import DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS, PATH, AsgiApp, Submission
+from node.api.views import Json, block_summary
+from node.service import NodeService
+
+_HEARTBEAT_S = 15.0
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_SUBMISSION_DOC: Json = {
+    "tags": ["transactions"],
+    "summary": "Submit a transaction",
+    "description": "Takes a signed transaction. With wait=commit the answer is its receipt; a rejection that was "
+    "committed is a problem document with the receipt in it. Submitting the same transaction again gives the same
+    receipt.", "parameters": [
+        {"name": "wait", "in": "query", "schema": {"type": "string", "enum": ["commit"]}},
+        {
+            "name": "timeout_ms",
+            "in": "query",
+            "schema": {"type": "integer", "minimum": 1, "maximum": MAX_TIMEOUT_MS, "default": DEFAULT_TIMEOUT_MS},
+        },
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/msgpack": _BINARY,
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "required": ["header", "signature"],
+                    "properties": {
+                        name: {"type": "string", "contentEncoding": "base64"}
+                        for name in ("header", "signature", "payload")
+                    },
+                }
+            },
+        },
+    },
+    "responses": {
+        "200": {"description": "Committed: the receipt"},
+        "202": {"description": "Waiting to be ordered"},
+        "4XX": {"description": "Refused", "content": {"application/problem+json": {}}},
+        "5XX": {"description": "Not possible now", "content": {"application/problem+json": {}}},
+    },
+}
+
+
+def make_app(service: NodeService) -> AsgiApp:
+    """The node's ASGI application."""
+    app = FastAPI(
+        title="blockpool node 块数据池",
+        version=service.software,
+        description="A shared, append-only pool of signed records. Errors are problem documents with stable codes.",
+        openapi_url="/openapi.json",
+    )
+    app.include_router(reads_router(service))
+    _add_status(app, service)
+    _add_events(app, service)
+    _add_problems(app, service)
+    schema = app.openapi()
+    schema["paths"].setdefault(PATH, {})["post"] = _SUBMISSION_DOC
+    app.openapi_schema = schema
+    return Submission(service, app)
+
+
+def status_view(service: NodeService) -> Json:
+    """What ``/v1/status`` answers."""
+    tip, replica, mempool = service.ledger.tip, service.driver.replica, service.pool.mempool
+    unready = service.unready_reason
+    return {
+        "network": service.home.genesis.file.network,
+        "chain_id": service.ledger.chain_id.hex(),
+        "member": service.home.member.name,
+        "role": "validator" if service.is_validator else "observer",
+        "version": service.software,
+        "height": tip.height,
+        "block_hash": tip.block_hash.hex(),
+        "time_ms": tip.header.time_ms,
+        "view": replica.view,
+        "primary": replica.primary,
+        "is_ready": unready is None,
+        "unready_reason": unready,
+        "syncing": service.catch_up.is_running,
+        "peers": [
+            {
+                "member": member,
+                "connected": status.connected,
+                "rtt_ms": status.rtt_ms,
+                "height": service.height_of(member),
+                "last_error": status.last_error,
+            }
+            for member, status in sorted(service.links.status().items())
+        ],
+        "mempool": {"transactions": len(mempool), "size_bytes": mempool.size_bytes},
+        "limits": asdict(LIMITS),
+    }
+
+
+def _add_status(app: FastAPI, service: NodeService) -> None:
+    @app.get("/v1/status", tags=["node"])
+    async def get_status() -> Response:
+        """Where this node stands."""
+        return Response(orjson.dumps(status_view(service)), media_type="application/json")
+
+    @app.get("/v1/genesis", tags=["node"])
+    async def get_genesis() -> Response:
+        """The genesis file's exact bytes. An auditor gets it from somewhere else: this copy proves nothing."""
+        return Response(service.home.genesis.content, media_type="application/json")
+
+    @app.get("/healthz", tags=["node"])
+    async def get_health() -> Response:
+        """200 while the process serves."""
+        return Response(b'{"status":"ok"}', media_type="application/json")
+
+    @app.get("/readyz", tags=["node"])
+    async def get_readiness() -> Response:
+        """200 if transactions can be ordered through this node now."""
+        reason = service.unready_reason
+        if reason is not None:
+            raise PoolError(ErrorCode.NOT_READY, reason)
+        return Response(b'{"status":"ready"}', media_type="application/json")
+
+    @app.get("/metrics", tags=["node"])
+    async def get_metrics() -> Response:
+        """Prometheus metrics."""
+        return Response(service.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _add_events(app: FastAPI, service: NodeService) -> None:
+    @app.get("/v1/events", tags=["events"])
+    async def get_events(
+        from_: Annotated[int | None, Query(alias="from", ge=0)] = None,
+        last_event_id: Annotated[str | None, Header()] = None,
+    ) -> Response:
+        """Blocks as they become final, as server-sent events; resumes by height (``from`` or ``Last-Event-ID``)."""
+        if last_event_id is not None:
+            if not last_event_id.isdigit() or len(last_event_id) > 18:
+                raise bad_request("Last-Event-ID is a height")
+            from_ = int(last_event_id) + 1
+        first = service.pool.height + 1 if from_ is None else from_
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(_events(service, first), media_type="text/event-stream", headers=headers)
+
+
+async def _events(service: NodeService, height: int) -> AsyncIterator[bytes]:
+    """One event a block, and a comment now and then so that a dead connection is noticed."""
+    while not service.pool.is_closing:
+        try:
+            await asyncio.wait_for(service.pool.wait_for_height(height), _HEARTBEAT_S)
+        except TimeoutError:
+            yield b": waiting\n\n"
+            continue
+        except PoolError:
+            return  # the node is shutting down; the client resumes with the height it has
+        summary = block_summary(service.ledger.chain_id, service.ledger.block_at(height).header)
+        yield b"id: %d\nevent: block\ndata: %b\n\n" % (height, orjson.dumps(summary))
+        height += 1
+
+
+def _add_problems(app: FastAPI, service: NodeService) -> None:
+    @app.exception_handler(PoolError)
+    async def on_pool_error(_request: Request, error: PoolError) -> Response:
+        if error.code.is_storage:
+            service.fail(error)
+        return problem_response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_bad_parameters(_request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        return problem_response(bad_request(f"{where}: {first['msg']}"))
+
+    @app.exception_handler(HTTPException)
+    async def on_http_error(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 404:
+            return problem_response(PoolError(ErrorCode.NOT_FOUND, f"no resource at {request.url.path}"))
+        response = problem_response(bad_request(str(error.detail)))
+        response.status_code = error.status_code
+        return response

@@ -1,0 +1,180 @@
+"""``POST /v1/transactions``: the hot path, written against ASGI itself.
+
+It reads the raw body and builds no request or model objects: routing and validation layers would cost more than the
+signature check. Everything else goes to the FastAPI application behind it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+import orjson
+
+from chain.blocks import Outcome
+from chain.crypto import Hash
+from chain.encoding import decode, encode
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from chain.receipts import Receipt
+from chain.transactions import Transaction
+from node.api.problems import MEDIA_TYPE, bad_request, problem_body, problem_headers
+from node.service import NodeService
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+PATH = "/v1/transactions"
+MSGPACK = "application/msgpack"
+JSON = "application/json"
+DEFAULT_TIMEOUT_MS = 15_000
+MAX_TIMEOUT_MS = 120_000
+_JSON_EXPANSION = 2
+"""Base64 and JSON make a body at most this much longer than the transaction in it."""
+
+
+class TransactionObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A transaction as JSON; bytes are base64."""
+
+    header: bytes
+    signature: bytes
+    payload: bytes = b""
+
+
+class Submission:
+    """ASGI application that takes transactions and passes everything else on."""
+
+    def __init__(self, service: NodeService, other: AsgiApp) -> None:
+        self._service = service
+        self._other = other
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
+            await self._other(scope, receive, send)
+            return
+        try:
+            status, media_type, body = await self._submit(scope, receive)
+            await _respond(send, status, media_type, body, {})
+        except PoolError as error:
+            self._service.metrics.refused_transactions.labels(error.code.value).inc()
+            if error.code.is_storage:
+                self._service.fail(error)
+            await _respond(send, error.code.info.http_status, MEDIA_TYPE, problem_body(error), problem_headers(error))
+
+    async def _submit(self, scope: Scope, receive: Receive) -> tuple[int, str, bytes]:
+        service = self._service
+        content_type, accept, length = _headers(scope)
+        wait_s = _wait_s(scope["query_string"])
+        is_json = content_type == JSON
+        if not is_json and content_type != MSGPACK:
+            raise bad_request(f"Content-Type must be {MSGPACK} or {JSON}, not {content_type or 'absent'}")
+        data = await _read_body(receive, length, LIMITS.transaction_size_bytes * (_JSON_EXPANSION if is_json else 1))
+        if is_json:
+            data = _from_json(data)
+        if service.pool.is_closing:
+            raise PoolError(ErrorCode.NOT_READY, "the node is shutting down")
+        id_, is_committed = service.dissemination.submit(data)
+        if is_committed:
+            location = service.ledger.blocks.location(id_)
+            if location is not None:
+                return _committed(id_, service.pool.receipt(location), accept)
+        if wait_s is None:
+            return 202, JSON, orjson.dumps({"transaction_id": id_.hex(), "status": "pending"})
+        return _committed(id_, await service.pool.wait_for_receipt(id_, wait_s), accept)
+
+
+def receipt_object(receipt: Receipt) -> dict[str, object]:
+    """A receipt as JSON."""
+    return {
+        "header": base64.b64encode(receipt.header).decode(),
+        "certificate": base64.b64encode(encode(receipt.certificate)).decode(),
+        "outcome": base64.b64encode(receipt.outcome).decode(),
+        "index": receipt.index,
+        "proof": [item.hex() for item in receipt.proof],
+    }
+
+
+def _committed(id_: Hash, receipt: Receipt, accept: str) -> tuple[int, str, bytes]:
+    outcome = decode(Outcome, receipt.outcome)
+    if not outcome.is_ok:
+        error = PoolError(ErrorCode(outcome.code), outcome.reason)
+        extra: dict[str, object] = {"transaction_id": id_.hex(), "receipt": receipt_object(receipt)}
+        return error.code.info.http_status, MEDIA_TYPE, problem_body(error, extra)
+    if MSGPACK in accept:
+        return 200, MSGPACK, encode(receipt)
+    answer = {"transaction_id": id_.hex(), "status": "committed", "receipt": receipt_object(receipt)}
+    return 200, JSON, orjson.dumps(answer)
+
+
+def _headers(scope: Scope) -> tuple[str, str, int | None]:
+    content_type = accept = ""
+    length: int | None = None
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            content_type = value.decode("latin-1").partition(";")[0].strip().lower()
+        elif name == b"accept":
+            accept = value.decode("latin-1").lower()
+        elif name == b"content-length" and value.isdigit():
+            length = int(value)
+    return content_type, accept, length
+
+
+def _wait_s(query: bytes) -> float | None:
+    """Seconds to wait for the commit, or None not to wait."""
+    if not query:
+        return None
+    parameters = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    wait, timeout = parameters.pop("wait", None), parameters.pop("timeout_ms", str(DEFAULT_TIMEOUT_MS))
+    if parameters or wait not in (None, "commit"):
+        raise bad_request("the parameters are wait=commit and timeout_ms")
+    if not timeout.isdigit() or not 1 <= int(timeout) <= MAX_TIMEOUT_MS:
+        raise bad_request(f"timeout_ms is from 1 to {MAX_TIMEOUT_MS}")
+    return int(timeout) / 1000 if wait else None
+
+
+async def _read_body(receive: Receive, length: int | None, limit: int) -> bytes:
+    """The request's body, refused as soon as it is known to be too large."""
+    if length is not None and length > limit:
+        raise _too_large(limit)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+    chunks, size = [body], len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise bad_request("the connection closed before the body was complete")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            raise _too_large(limit)
+    return b"".join(chunks)
+
+
+def _from_json(data: bytes) -> bytes:
+    try:
+        given = msgspec.json.decode(data, type=TransactionObject)
+    except (msgspec.MsgspecError, binascii.Error, RecursionError) as error:
+        raise PoolError(ErrorCode.MALFORMED, f"transaction: {error}") from None
+    return encode(Transaction(given.header, given.signature, given.payload))
+
+
+async def _respond(send: Send, status: int, media_type: str, body: bytes, headers: dict[str, str]) -> None:
+    raw = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
+    raw += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _too_large(limit: int) -> PoolError:
+    return PoolError(ErrorCode.TOO_LARGE, f"the body is larger than {limit} bytes")

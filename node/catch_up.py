@@ -1,0 +1,135 @@
+"""Catching up: fetching blocks that others have and this node lacks, verifying each one in full before it is used.
+
+What a peer claims is only a reason to ask it. A peer that has nothing to show for its claim, answers too slowly or
+sends something wrong loses the claim, and the next one is asked; so no peer can hold a node up for longer than one
+request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from chain.encoding import decode, encode
+from chain.errors import PoolError
+from chain.limits import LIMITS
+from chain.packages import BlockPackage, Packages, join_packages, open_package, read_packages
+from node.frames import BlockRange, FrameKind
+from node.links import Links
+from node.pool import Pool
+
+_REQUEST_TIMEOUT_S = 10.0
+_REPLY_BYTES = LIMITS.frame_size_bytes // 4
+"""A reply is closed once it holds this much, so that one large block more still fits a frame."""
+
+
+class CatchUp:
+    """Pulls blocks while any peer is ahead."""
+
+    def __init__(self, pool: Pool, links: Links, on_fatal: Callable[[Exception], None]) -> None:
+        self._pool = pool
+        self._links = links
+        self._on_fatal = on_fatal
+        self._claims: dict[str, int] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._log = logging.getLogger("blockpool.catch_up")
+        self.blocks = 0
+        """Blocks taken this way since the start."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether blocks are being pulled now."""
+        return self._task is not None
+
+    def hint(self, peer: str, height: int) -> None:
+        """A peer says that it holds the block at ``height``."""
+        if height <= self._pool.height:
+            return
+        self._claims[peer] = max(height, self._claims.get(peer, 0))
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def serve(self, body: bytes) -> bytes:
+        """Answer a peer that catches up. Reading happens beside the loop, since it can take a while."""
+        wanted = decode(BlockRange, body)
+        store, limit = self._pool.ledger.blocks, min(wanted.limit, self._pool.height - wanted.first + 1)
+        if limit <= 0:
+            return join_packages([])
+        loop = asyncio.get_running_loop()
+        return join_packages(await loop.run_in_executor(None, read_packages, store, wanted.first, limit, _REPLY_BYTES))
+
+    async def close(self) -> None:
+        """Stop pulling."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        first = self._pool.height
+        try:
+            while (peer := self._next_peer()) is not None:
+                await self._pull(peer)
+        except Exception as error:
+            self._on_fatal(error)
+        finally:
+            self._task = None
+            if self._pool.height > first:
+                self._log.info("caught up", extra={"from_height": first, "to_height": self._pool.height})
+
+    def _next_peer(self) -> str | None:
+        """A connected peer with a claim beyond our height; claims that are met or cannot be followed are dropped."""
+        connected = set(self._links.connected)
+        self._claims = {
+            peer: height for peer, height in self._claims.items() if height > self._pool.height and peer in connected
+        }
+        return max(self._claims, key=lambda peer: self._claims[peer], default=None)
+
+    async def _pull(self, peer: str) -> None:
+        """Pull from one peer until its claim is met or it fails. The next request is under way while blocks are
+        verified.
+        """
+        request = self._request(peer, self._pool.height + 1)
+        try:
+            while True:
+                packages = await request
+                if not packages:
+                    self._drop(peer, "it holds no block that follows ours")
+                    return
+                following = self._pool.height + 1 + len(packages)
+                is_last = following > self._claims.get(peer, 0)
+                if not is_last:
+                    request = self._request(peer, following)
+                await self._take_all(packages)
+                if is_last or self._pool.height + 1 != following:
+                    return
+        except PoolError as error:
+            if error.code.is_storage:
+                raise
+            self._drop(peer, error.detail)
+        finally:
+            request.cancel()
+
+    def _request(self, peer: str, first: int) -> asyncio.Task[tuple[BlockPackage, ...]]:
+        return asyncio.get_running_loop().create_task(self._ask(peer, first))
+
+    async def _ask(self, peer: str, first: int) -> tuple[BlockPackage, ...]:
+        body = encode(BlockRange(first, LIMITS.catch_up_blocks))
+        reply = await self._links.request(peer, FrameKind.FETCH_BLOCKS, body, timeout_s=_REQUEST_TIMEOUT_S)
+        return decode(Packages, reply)
+
+    async def _take_all(self, packages: tuple[BlockPackage, ...]) -> None:
+        ledger = self._pool.ledger
+        for package in packages:
+            block, transactions = open_package(ledger.chain_id, package)
+            if block.certificate is not None and block.certificate.height <= self._pool.height:
+                continue  # consensus delivered it while it was under way
+            executed = ledger.check_certified(block, transactions)
+            if block.certificate is not None:
+                self._pool.commit(executed, block.certificate)
+                self.blocks += 1
+            await asyncio.sleep(0)
+
+    def _drop(self, peer: str, reason: str) -> None:
+        self._claims.pop(peer, None)
+        self._log.warning("peer is no help in catching up", extra={"peer": peer, "reason": reason})

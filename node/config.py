@@ -1,0 +1,146 @@
+"""Configuration of a daemon: one TOML file in its home, any setting of which the environment can override.
+
+``BLOCKPOOL_<SECTION>_<KEY>`` wins over the file, for example ``BLOCKPOOL_API_LISTEN=0.0.0.0:8000``.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from chain.errors import ErrorCode, PoolError
+from chain.types import Name
+from node.log import LogFormat
+
+CONFIG_FILE = "config.toml"
+_ADDRESS = r"\A(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}\Z"
+
+Address = Annotated[str, Meta(pattern=_ADDRESS)]
+"""``host:port``."""
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of the sections: unknown keys are refused, so that a misspelt setting does not go unnoticed."""
+
+
+class NodeSection(_Section, frozen=True):
+    """Who this node is, and where its files are, relative to the home."""
+
+    member: Name
+    genesis: str = "genesis.json"
+    data: str = "data"
+    consensus_key: str | None = None
+    """Left out for an observer."""
+    tls_key: str = "tls.pem"
+    tls_certificate: str = "tls.crt"
+
+
+class PeerSection(_Section, frozen=True):
+    """Links to other nodes."""
+
+    listen: Address
+
+
+class ApiSection(_Section, frozen=True):
+    """The HTTP API."""
+
+    listen: Address
+    connections: Annotated[int, Meta(ge=1, le=100_000)] = 4096
+    """Connections and waiting requests served at once; further ones get 503."""
+
+
+class LogSection(_Section, frozen=True):
+    """Logs, to standard error."""
+
+    level: Annotated[str, Meta(pattern=r"\A(debug|info|warning|error)\Z")] = "info"
+    format: LogFormat = "text"
+
+
+class ConsensusSection(_Section, frozen=True):
+    """Timers. Nodes may differ; safety does not depend on them."""
+
+    tick_ms: Annotated[int, Meta(ge=5, le=1000)] = 20
+    """Length of a tick."""
+    view_timeout_ms: Annotated[int, Meta(ge=50, le=600_000)] = 500
+    """Patience with a primary that makes no progress, before the first view change."""
+
+
+class ConfigFile(_Section, frozen=True):
+    """The whole file."""
+
+    node: NodeSection
+    peer: PeerSection
+    api: ApiSection
+    log: LogSection = LogSection()
+    consensus: ConsensusSection = ConsensusSection()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """A daemon's settings with paths resolved."""
+
+    home: Path
+    file: ConfigFile
+    passphrase: str | None
+
+    def path(self, name: str) -> Path:
+        """A file named in the configuration, relative to the home."""
+        return self.home / name
+
+
+def load_config(home: Path, environment: Mapping[str, str] = os.environ) -> NodeConfig:
+    """Read ``config.toml`` in ``home`` and apply the environment.
+
+    Raises:
+        PoolError: code ``bad_configuration``, naming the setting.
+    """
+    path = home / CONFIG_FILE
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _bad(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _bad(f"{path}: {error}") from None
+    _override(raw, environment)
+    try:
+        file = msgspec.convert(raw, ConfigFile, strict=False)
+    except msgspec.ValidationError as error:
+        raise _bad(f"{path}: {error}") from None
+    return NodeConfig(home, file, _passphrase(environment))
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of ``host:port`` or ``[v6]:port``."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
+    for section in ConfigFile.__struct_fields__:
+        prefix = f"BLOCKPOOL_{section.upper()}_"
+        for name, value in environment.items():
+            if name.startswith(prefix):
+                raw.setdefault(section, {})[name[len(prefix) :].lower()] = value
+
+
+def _passphrase(environment: Mapping[str, str]) -> str | None:
+    if "BLOCKPOOL_PASSPHRASE" in environment:
+        return environment["BLOCKPOOL_PASSPHRASE"]
+    path = environment.get("BLOCKPOOL_PASSPHRASE_FILE")
+    if path is None:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\n")
+    except OSError as error:
+        raise _bad(f"cannot read the passphrase file {path}: {error.strerror}") from None
+
+
+def _bad(detail: str) -> PoolError:
+    return PoolError(ErrorCode.BAD_CONFIGURATION, detail)

@@ -1,0 +1,124 @@
+"""The daemon: opens its home, runs the node until a signal or a fatal error, and says why it ends.
+
+Exit codes: 0 stopped in good order; 1 the node's data cannot be trusted (damaged, disk full, storage failed);
+2 something about its configuration, keys or ports is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib.metadata
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+
+from chain.errors import ErrorCode, PoolError
+from chain.ledger import Ledger
+from node.api.app import make_app
+from node.api.server import ApiServer, bind
+from node.config import NodeConfig, load_config, split_address
+from node.home import Home, open_home, open_ledger, set_aside
+from node.log import set_up_logging
+from node.service import NodeService
+
+EXIT_OK = 0
+EXIT_UNTRUSTED = 1
+EXIT_USAGE = 2
+
+_SWITCH_INTERVAL_S = 0.0005
+"""How long a worker thread waits for the interpreter while the loop is busy; Python's own 5 ms would delay every
+read.
+"""
+
+_log = logging.getLogger("blockpool.daemon")
+
+
+def run(home: Path, *, resync: bool = False) -> int:
+    """Run the node whose home is ``home``; returns the process's exit code.
+
+    Args:
+        home: folder with ``config.toml`` and what it names.
+        resync: set the databases aside and fetch the chain from the peers.
+    """
+    try:
+        config = load_config(home)
+        set_up_logging(config.file.log.level, config.file.log.format)
+        return uvloop.run(_run(config, resync))
+    except PoolError as error:
+        print(f"blockpool: {error}\n  code: {error.code}\n  what to do: {error.advice}", file=sys.stderr)
+        return EXIT_UNTRUSTED if error.code.is_storage else EXIT_USAGE
+
+
+async def _run(config: NodeConfig, resync: bool) -> int:
+    home = open_home(config)
+    try:
+        sock = bind(*split_address(config.file.api.listen))
+        ledger = _open(home, resync)
+        stop = asyncio.Event()
+        service = NodeService(home, ledger, stop.set, importlib.metadata.version("blockpool"))
+        await service.start()
+        server = ApiServer(make_app(service), sock, config.file.api.connections)
+        await server.start()
+        _prepare_process(stop)
+        _log.info(
+            "ready",
+            extra={
+                "member": home.member.name,
+                "chain": home.genesis.chain_id.hex()[:16],
+                "height": ledger.tip.height,
+                "api": config.file.api.listen,
+                "peer": config.file.peer.listen,
+            },
+        )
+        await stop.wait()
+        _log.info("stopping")
+        service.pool.close()
+        await server.stop()
+        await service.stop()
+        _log.info("stopped", extra={"height": ledger.tip.height})
+        return EXIT_OK if service.fatal is None else _explain(service.fatal)
+    finally:
+        home.lock.close()
+
+
+def _open(home: Home, resync: bool) -> Ledger:
+    if resync:
+        _log.warning("databases set aside", extra={"folder": str(set_aside(home))})
+    try:
+        return open_ledger(home, _report_recovery)
+    except PoolError as error:
+        if error.code is not ErrorCode.DATABASE_DAMAGED:
+            raise
+        # Never serve what may be wrong, and never lose it either: the peers have what was acknowledged.
+        _log.error("database is damaged", extra={"reason": error.detail})
+        if len(home.genesis.validators) == 1 and home.signer is not None:
+            raise  # there is nobody to fetch the chain from
+        _log.warning("set aside; fetching the chain from the peers", extra={"folder": str(set_aside(home))})
+        return open_ledger(home, _report_recovery)
+
+
+def _report_recovery(done: int, total: int) -> None:
+    if done == total or done % 1000 == 0:
+        _log.info("executing blocks again", extra={"done": done, "of": total})
+
+
+def _prepare_process(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    # Everything loaded so far stays for good: keep it out of every later collection.
+    gc.collect()
+    gc.freeze()
+
+
+def _explain(error: Exception) -> int:
+    if isinstance(error, PoolError):
+        print(f"blockpool: {error}\n  code: {error.code}\n  what to do: {error.advice}", file=sys.stderr)
+    else:
+        print(f"blockpool: stopped on an internal error: {error}", file=sys.stderr)
+    return EXIT_UNTRUSTED

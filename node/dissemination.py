@@ -1,0 +1,167 @@
+"""Spreading transactions, apart from ordering them: who receives one sends it to every node at once.
+
+A primary then proposes ids only. Links may drop frames, so a node repeats its own transactions while they wait, and
+whoever lacks one that is proposed fetches it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from chain.crypto import Hash
+from chain.encoding import decode, encode
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS, MIB
+from chain.transactions import CheckedTransaction
+from node.frames import FrameKind, TransactionIds, TransactionList
+from node.links import Links
+from node.pool import Pool
+
+_FRAME_BYTES = MIB
+"""A frame is closed once it holds this much; a single larger transaction still goes in one."""
+_REPEAT_S = 2.0
+_REPEATED = 256
+"""Own transactions repeated at once."""
+_FETCH_TIMEOUT_S = 2.0
+_REPLY_BYTES = LIMITS.frame_size_bytes - 64 * 1024
+
+
+class Dissemination:
+    """Sends this node's transactions out, takes others' in, and fetches missing ones."""
+
+    def __init__(self, pool: Pool, links: Links, on_new: Callable[[], None]) -> None:
+        self._pool = pool
+        self._links = links
+        self._on_new = on_new
+        self._outbox: list[bytes] = []
+        self._own: dict[Hash, None] = {}
+        self._is_flush_due = False
+        self.refused = 0
+        """Transactions from peers that failed a check."""
+
+    def submit(self, data: bytes) -> tuple[Hash, bool]:
+        """Verify, keep and spread a transaction handed to this node.
+
+        Returns:
+            Its id, and whether it is committed already.
+
+        Raises:
+            PoolError: why it is refused.
+        """
+        verified = self._pool.verify(data)
+        if verified.checked is None:
+            return verified.id, True
+        if verified.id not in self._pool.mempool:
+            self._pool.admit(verified.checked)
+            self._own[verified.id] = None
+            self._outbox.append(data)
+            self._schedule_flush()
+            self._on_new()
+        return verified.id, False
+
+    def receive(self, body: bytes) -> None:
+        """Take in transactions that a peer spreads. A bad one is the peer's fault and concerns nobody else.
+
+        Raises:
+            PoolError: the frame does not decode.
+        """
+        for data in decode(TransactionList, body):
+            self._take(data)
+        self._on_new()
+
+    def repeat(self) -> None:
+        """Spread own transactions that still wait once more; called every ``repeat_s`` seconds."""
+        mempool = self._pool.mempool
+        self._own = {id_: None for id_ in self._own if id_ in mempool}
+        for id_ in list(self._own)[:_REPEATED]:
+            checked = mempool.get(id_)
+            if checked is not None:
+                self._outbox.append(encode(checked.transaction))
+        if self._outbox:
+            self._schedule_flush()
+
+    @property
+    def repeat_s(self) -> float:
+        """Pause between repetitions, seconds."""
+        return _REPEAT_S
+
+    async def fetch(self, ids: Sequence[Hash], prefer: str) -> dict[Hash, CheckedTransaction]:
+        """Get transactions from peers, the preferred one first, each verified like any other.
+
+        Returns:
+            Those that could be had.
+        """
+        found: dict[Hash, CheckedTransaction] = {}
+        peers = sorted(self._links.connected, key=lambda member: member != prefer)
+        for peer in peers:
+            missing = tuple(id_ for id_ in ids if id_ not in found)
+            if not missing:
+                break
+            try:
+                reply = await self._links.request(
+                    peer, FrameKind.FETCH_TRANSACTIONS, encode(missing), timeout_s=_FETCH_TIMEOUT_S
+                )
+                for data in decode(TransactionList, reply):
+                    verified = self._pool.verify(data)
+                    if verified.checked is not None:
+                        found[verified.id] = verified.checked
+            except PoolError as error:
+                if error.code.is_storage:
+                    raise
+                self.refused += 1
+        return found
+
+    async def serve(self, body: bytes) -> bytes:
+        """Answer a peer's fetch from the mempool and the chain."""
+        found: list[bytes] = []
+        size = 0
+        for id_ in decode(TransactionIds, body):
+            data = self._encoded(id_)
+            if data is None:
+                continue
+            size += len(data)
+            if size > _REPLY_BYTES:
+                break
+            found.append(data)
+            await asyncio.sleep(0)
+        return encode(tuple(found))
+
+    def _encoded(self, id_: Hash) -> bytes | None:
+        checked = self._pool.mempool.get(id_)
+        if checked is not None:
+            return encode(checked.transaction)
+        location = self._pool.ledger.blocks.location(id_)
+        stored = self._pool.ledger.blocks.transaction(location) if location else None
+        return encode(stored) if stored else None
+
+    def _take(self, data: bytes) -> None:
+        try:
+            verified = self._pool.verify(data)
+            if verified.checked is not None and verified.id not in self._pool.mempool:
+                self._pool.admit(verified.checked)
+        except PoolError as error:
+            if error.code.is_storage:
+                raise
+            if error.code not in (ErrorCode.MEMPOOL_FULL, ErrorCode.QUOTA_EXCEEDED):
+                self.refused += 1
+
+    def _schedule_flush(self) -> None:
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Send what has gathered since the loop last turned, in frames of about ``_FRAME_BYTES``."""
+        self._is_flush_due = False
+        outbox, self._outbox = self._outbox, []
+        frame: list[bytes] = []
+        size = 0
+        for data in outbox:
+            frame.append(data)
+            size += len(data)
+            if size >= _FRAME_BYTES or len(frame) == LIMITS.block_transactions:
+                self._links.broadcast(FrameKind.TRANSACTIONS, encode(tuple(frame)))
+                frame, size = [], 0
+        if frame:
+            self._links.broadcast(FrameKind.TRANSACTIONS, encode(tuple(frame)))

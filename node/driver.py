@@ -1,0 +1,299 @@
+"""Drives the consensus core: feeds it messages, ticks and work, and carries out the effects it asks for, in their
+order.
+
+The core decides, this module acts. Inputs are gathered while the event loop turns; then one pass takes all effects,
+writes everything that must be durable in one synced batch, and only then sends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from chain.blocks import Certificate, Proposal, decode_header
+from chain.crypto import Hash, Signer
+from chain.encoding import encode
+from chain.errors import InvariantBroken, PoolError
+from chain.ledger import ExecutedBlock
+from chain.transactions import CheckedTransaction
+from consensus.config import ConsensusConfig
+from consensus.effects import (
+    Broadcast,
+    Build,
+    CatchUp,
+    Deliver,
+    Effect,
+    Evidence,
+    Execute,
+    Persist,
+    Reject,
+    Send,
+    ViewChangeStarted,
+    ViewEntered,
+)
+from consensus.messages import decode_message, encode_message
+from consensus.replica import Replica, Tip
+from node.dissemination import Dissemination
+from node.frames import FrameKind
+from node.links import Links
+from node.metrics import Metrics
+from node.pool import CommittedBlock, Pool
+
+_FETCH_ROUNDS = 3
+
+
+class ConsensusDriver:
+    """One replica on its node.
+
+    Args:
+        pool: the node's ledger and mempool.
+        links: to the other nodes.
+        signer: the consensus key, or None for a node that only follows.
+        me: this member's name.
+        config: timers and bounds of the core.
+        on_catch_up: told ``(peer, height)`` when a peer is ahead.
+        on_fatal: told of an error after which this node must stop.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        links: Links,
+        signer: Signer,
+        me: str,
+        config: ConsensusConfig,
+        metrics: Metrics,
+        on_catch_up: Callable[[str, int], None],
+        on_fatal: Callable[[Exception], None],
+        *,
+        may_vote: bool,
+    ) -> None:
+        self._pool = pool
+        self._links = links
+        self._signer = signer
+        self._me = me
+        self._config = config
+        self._metrics = metrics
+        self._on_catch_up = on_catch_up
+        self._on_fatal = on_fatal
+        self._log = logging.getLogger("blockpool.consensus")
+        self._dissemination: Dissemination | None = None
+        self._executed: dict[Hash, ExecutedBlock] = {}
+        self._fetched: dict[Hash, CheckedTransaction] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_pump_due = False
+        self.may_vote = may_vote
+        self.replica = self._make_replica()
+        pool.add_listener(self._on_committed)
+
+    def use(self, dissemination: Dissemination) -> None:
+        """Fetch missing transactions through ``dissemination``."""
+        self._dissemination = dissemination
+
+    # Inputs
+
+    def receive(self, member: str, body: bytes) -> None:
+        """A consensus message came; raises ``PoolError`` if it does not decode."""
+        self.replica.step(member, decode_message(body))
+        self._schedule()
+
+    def tick(self) -> None:
+        """One tick has passed."""
+        self.replica.tick()
+        self._schedule()
+
+    def work_changed(self) -> None:
+        """The mempool may have got its first transaction, or lost its oldest."""
+        self.replica.work_pending(self._pool.mempool.oldest)
+        self._schedule()
+
+    def start_voting(self) -> None:
+        """End the probation of a node that was resynchronised: from now on it takes part."""
+        self.may_vote = True
+        self.replica = self._make_replica()
+        self.work_changed()
+
+    async def close(self) -> None:
+        """Drop what is under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # Effects
+
+    def _schedule(self) -> None:
+        if not self._is_pump_due:
+            self._is_pump_due = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._is_pump_due = False
+        if self._pool.is_closing:
+            return
+        try:
+            while effects := self.replica.take_effects():
+                self._carry_out(effects)
+        except (PoolError, InvariantBroken) as error:
+            self._on_fatal(error)
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        persists = {effect.key: effect.value for effect in effects if isinstance(effect, Persist)}
+        if persists:
+            # Durable before anything of this batch leaves: a restarted replica never contradicts what it has sent.
+            self._pool.ledger.states.remember(persists.items())
+        for effect in effects:
+            match effect:
+                case Broadcast(message):
+                    self._broadcast(encode_message(message))
+                case Send(to, message):
+                    self._links.send(to, FrameKind.CONSENSUS, encode_message(message), urgent=True)
+                case Build(height, view):
+                    self._build(height, view)
+                case Execute(hash_, proposal):
+                    self._judge(hash_, proposal)
+                case Deliver(proposal, certificate):
+                    self._deliver(proposal, certificate)
+                case CatchUp(height, peer):
+                    self._on_catch_up(peer, height)
+                case _:
+                    self._report(effect)
+
+    def _broadcast(self, body: bytes) -> None:
+        for member in self.replica.validators.names:
+            if member != self._me:
+                self._links.send(member, FrameKind.CONSENSUS, body, urgent=True)
+
+    def _build(self, height: int, view: int) -> None:
+        if (self.replica.height, self.replica.view) != (height, view):
+            return
+        ledger, mempool, now_ms = self._pool.ledger, self._pool.mempool, self._pool.clock_ms()
+        transactions = mempool.select(now_ms)
+        self._pool.forget_expired()
+        if not transactions:
+            self.replica.propose(height, view, None)
+            self.replica.work_pending(mempool.oldest)
+            return
+        executed = ledger.execute(transactions, now_ms, self._me)
+        self._executed[executed.block_hash] = executed
+        self.replica.propose(height, view, executed.proposal)
+
+    def _judge(self, hash_: Hash, proposal: Proposal) -> None:
+        transactions = self._bodies(proposal)
+        if transactions is None:
+            self._spawn(self._judge_after_fetch(hash_, proposal))
+            return
+        try:
+            self._executed[hash_] = self._pool.ledger.check(proposal, transactions, self._pool.clock_ms())
+        except PoolError as error:
+            if error.code.is_storage:
+                raise
+            self._log.warning("proposal refused", extra={"height": self.replica.height, "reason": error.detail})
+            self.replica.executed(hash_, error.detail)
+        else:
+            self.replica.executed(hash_, None)
+
+    async def _judge_after_fetch(self, hash_: Hash, proposal: Proposal) -> None:
+        height = self.replica.height
+        await self._fetch(proposal)
+        if self.replica.height == height and self._bodies(proposal) is not None:
+            self._judge(hash_, proposal)
+            self._schedule()
+
+    def _deliver(self, proposal: Proposal, certificate: Certificate) -> None:
+        if certificate.height != self._pool.height + 1:
+            return  # catch-up was faster
+        executed = self._executed.get(certificate.block_hash)
+        if executed is None:
+            transactions = self._bodies(proposal)
+            if transactions is None:
+                self._spawn(self._deliver_after_fetch(proposal, certificate))
+                return
+            try:
+                executed = self._pool.ledger.check(proposal, transactions, None)
+            except PoolError as error:
+                if error.code.is_storage:
+                    raise
+                raise InvariantBroken(f"a certified block does not execute here: {error.detail}") from error
+        self._pool.commit(executed, certificate)
+
+    async def _deliver_after_fetch(self, proposal: Proposal, certificate: Certificate) -> None:
+        await self._fetch(proposal)
+        if self._bodies(proposal) is not None:
+            self._deliver(proposal, certificate)
+            self._schedule()
+            return
+        for member, _ in certificate.votes:
+            self._on_catch_up(member, certificate.height)
+
+    def _bodies(self, proposal: Proposal) -> list[CheckedTransaction] | None:
+        """The proposal's transactions, or None if one is missing here."""
+        found = []
+        for id_ in proposal.transaction_ids:
+            checked = self._pool.mempool.get(id_) or self._fetched.get(id_)
+            if checked is None:
+                return None
+            found.append(checked)
+        return found
+
+    async def _fetch(self, proposal: Proposal) -> None:
+        height = self._pool.height
+        for _ in range(_FETCH_ROUNDS):
+            mempool = self._pool.mempool
+            missing = [id_ for id_ in proposal.transaction_ids if id_ not in mempool and id_ not in self._fetched]
+            if not missing or self._pool.height != height or self._dissemination is None:
+                return
+            proposer = decode_header(proposal.header).proposer
+            self._fetched |= await self._dissemination.fetch(missing, proposer)
+
+    def _on_committed(self, block: CommittedBlock) -> None:
+        self._executed.clear()
+        self._fetched.clear()
+        self.replica.work_pending(self._pool.mempool.oldest)
+        self.replica.advance(self._tip())
+        self._schedule()
+
+    def _report(self, effect: Effect) -> None:
+        match effect:
+            case ViewChangeStarted(height, view, reason):
+                self._metrics.view_changes.labels(reason).inc()
+                self._log.warning("view change", extra={"height": height, "view": view, "reason": reason})
+            case ViewEntered(height, view, primary):
+                self._log.info("view entered", extra={"height": height, "view": view, "primary": primary})
+            case Reject(peer, reason):
+                self._metrics.rejected_messages.labels(reason).inc()
+                self._log.debug("message refused", extra={"peer": peer, "reason": reason})
+            case Evidence(accused, first, second):
+                self._metrics.evidence.inc()
+                statements = {"first": encode(first).hex(), "second": encode(second).hex()}
+                self._log.error("a validator contradicts itself", extra={"validator": accused} | statements)
+            case _:
+                pass
+
+    # Parts
+
+    def _make_replica(self) -> Replica:
+        ledger = self._pool.ledger
+        return Replica(
+            ledger.chain_id,
+            self._me if self.may_vote else "",
+            self._signer,
+            self._tip(),
+            config=self._config,
+            memory=ledger.states.memory() if self.may_vote else {},
+        )
+
+    def _tip(self) -> Tip:
+        ledger = self._pool.ledger
+        return Tip(ledger.tip.height, ledger.tip.block_hash, ledger.tip.certificate, ledger.validators)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_done)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_fatal(error if isinstance(error, Exception) else RuntimeError(str(error)))

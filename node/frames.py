@@ -1,0 +1,50 @@
+"""What nodes say to each other over the links: the kinds of frames, and their bodies."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Annotated
+
+from msgspec import Meta
+
+from chain.encoding import Wire
+from chain.limits import LIMITS
+from chain.types import Hash32, Unsigned
+from node.links import FIRST_MESSAGE_KIND
+
+
+class FrameKind(IntEnum):
+    """Kinds of messages and requests between nodes."""
+
+    CONSENSUS = FIRST_MESSAGE_KIND
+    """One consensus message: ``consensus.messages.encode_message``."""
+    TRANSACTIONS = FIRST_MESSAGE_KIND + 1
+    """New transactions: ``TransactionList``."""
+    NEWS = FIRST_MESSAGE_KIND + 2
+    """The sender's height, told to nodes that do not vote: ``News``."""
+    FETCH_TRANSACTIONS = FIRST_MESSAGE_KIND + 16
+    """Request: ``TransactionIds``. Response: ``TransactionList`` of those that the peer has, as far as a frame goes."""
+    FETCH_BLOCKS = FIRST_MESSAGE_KIND + 17
+    """Request: ``BlockRange``. Response: ``chain.packages.Packages``."""
+
+
+TransactionList = Annotated[
+    tuple[Annotated[bytes, Meta(max_length=LIMITS.transaction_size_bytes)], ...],
+    Meta(max_length=LIMITS.block_transactions),
+]
+"""Encoded transactions."""
+
+TransactionIds = Annotated[tuple[Hash32, ...], Meta(max_length=LIMITS.block_transactions)]
+
+
+class News(Wire, frozen=True):
+    """Where the sender stands."""
+
+    height: Unsigned
+
+
+class BlockRange(Wire, frozen=True):
+    """Which blocks are wanted."""
+
+    first: Unsigned
+    limit: Annotated[int, Meta(ge=1, le=LIMITS.catch_up_blocks)]

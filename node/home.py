@@ -1,0 +1,125 @@
+"""A daemon's home: opening its genesis, keys, lock and ledger, each with an error that says what is wrong."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from chain.crypto import Ed25519Signer
+from chain.errors import ErrorCode, PoolError
+from chain.genesis import Genesis, parse_genesis
+from chain.keys import load_signer
+from chain.ledger import Ledger, Progress
+from chain.members import Member
+from chain.storage.engine import LevelEngine
+from chain.storage.head import HeadFile
+from node.config import NodeConfig
+from node.links import Identity
+from node.lock import FolderLock
+from node.tls import load_identity
+
+_PROBATION_FILE = "PROBATION"
+
+
+@dataclass(frozen=True)
+class Home:
+    """What a daemon needs from its home, opened and checked."""
+
+    config: NodeConfig
+    genesis: Genesis
+    member: Member
+    signer: Ed25519Signer | None
+    """Consensus key; None for an observer."""
+    identity: Identity
+    lock: FolderLock
+    data: Path
+
+    @property
+    def probation_file(self) -> Path:
+        """Present while a resynchronised node must not vote: it may have forgotten what it voted for."""
+        return self.data / _PROBATION_FILE
+
+
+def open_home(config: NodeConfig) -> Home:
+    """Open a home: read genesis and keys, check them against each other, lock the data folder.
+
+    Raises:
+        PoolError: codes ``bad_genesis``, ``bad_configuration``, ``bad_key``, ``key_permissions``, ``wrong_passphrase``,
+            ``data_folder_locked``, ``storage_failed``.
+    """
+    section = config.file.node
+    genesis = parse_genesis(_read(config.path(section.genesis), ErrorCode.BAD_GENESIS))
+    member = genesis.member(section.member)
+    if member is None:
+        raise PoolError(ErrorCode.BAD_CONFIGURATION, f"node.member: {section.member} is no member in the genesis file")
+    if member.node is None:
+        raise PoolError(ErrorCode.BAD_CONFIGURATION, f"node.member: {section.member} has no node in the genesis file")
+    signer = None
+    if section.consensus_key is not None:
+        signer = load_signer(config.path(section.consensus_key), config.passphrase)
+        if signer.public_key != member.consensus_key:
+            raise PoolError(
+                ErrorCode.BAD_KEY, f"{section.consensus_key} is not {member.name}'s key in the genesis file"
+            )
+    certificate = _load_certificate(config.path(section.tls_certificate))
+    if certificate != member.node.tls_certificate:
+        raise PoolError(
+            ErrorCode.BAD_KEY, f"{section.tls_certificate} is not {member.name}'s certificate in the genesis file"
+        )
+    identity = load_identity(member.name, certificate, config.path(section.tls_key), config.passphrase)
+    data = config.path(section.data)
+    return Home(config, genesis, member, signer, identity, FolderLock(data), data)
+
+
+def open_ledger(home: Home, progress: Progress | None = None) -> Ledger:
+    """Open and recover the ledger in the home's data folder.
+
+    Raises:
+        PoolError: codes of ``Ledger.open`` and of the storage engines.
+    """
+    engines: list[LevelEngine] = []
+    try:
+        for name in ("blocks", "state"):
+            engines.append(LevelEngine(home.data / name))
+        ledger = Ledger(home.genesis, engines[0], engines[1], HeadFile(home.data / "HEAD"))
+        ledger.open(progress)
+    except PoolError:
+        for engine in engines:
+            engine.close()
+        raise
+    return ledger
+
+
+def set_aside(home: Home) -> Path:
+    """Move the databases and HEAD into a folder of their own, so that the node starts empty; nothing is deleted.
+
+    The probation mark is written first: a crash in between must not let the node vote with its memory gone.
+    """
+    home.probation_file.touch()
+    target = home.data / time.strftime("damaged-%Y%m%d-%H%M%S", time.gmtime())
+    target.mkdir()
+    for name in ("blocks", "state", "HEAD"):
+        source = home.data / name
+        if source.exists():
+            shutil.move(source, target / name)
+    return target
+
+
+def _load_certificate(path: Path) -> bytes:
+    content = _read(path, ErrorCode.BAD_KEY)
+    try:
+        return x509.load_pem_x509_certificate(content).public_bytes(Encoding.DER)
+    except ValueError as error:
+        raise PoolError(ErrorCode.BAD_KEY, f"{path} is not a PEM certificate: {error}") from None
+
+
+def _read(path: Path, code: ErrorCode) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PoolError(code, f"cannot read {path}: {error.strerror}") from None

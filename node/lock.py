@@ -1,0 +1,38 @@
+"""One daemon a data folder: an advisory lock that the kernel drops when the process ends, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from chain.errors import ErrorCode, PoolError
+
+
+class FolderLock:
+    """Holds the lock on a data folder until it is closed."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the lock.
+
+        Raises:
+            PoolError: codes ``data_folder_locked``, ``storage_failed``.
+        """
+        path = folder / "LOCK"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise PoolError(ErrorCode.STORAGE_FAILED, f"{path}: {error.strerror}") from None
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._descriptor, 32, 0).decode(errors="replace").strip()
+            os.close(self._descriptor)
+            raise PoolError(ErrorCode.DATA_FOLDER_LOCKED, f"{folder} is in use by process {holder}") from None
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def close(self) -> None:
+        """Let go."""
+        os.close(self._descriptor)

@@ -1,0 +1,126 @@
+"""Transactions that wait to be ordered: verified, bounded, with a quota for each member and turns among members.
+
+Only verified transactions come in, so a forged one can neither take room nor push another out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from chain.crypto import Hash
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS, Limits
+from chain.transactions import CheckedTransaction
+
+
+class Mempool:
+    """Waiting transactions by id, in order of arrival, and by member.
+
+    Attributes:
+        size_bytes: sum of the encoded sizes.
+    """
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self._limits = limits
+        self._by_id: dict[Hash, CheckedTransaction] = {}
+        self._by_member: dict[str, deque[Hash]] = {}
+        self._member_bytes: dict[str, int] = {}
+        self.size_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self._by_id
+
+    @property
+    def oldest(self) -> Hash | None:
+        """The transaction that has waited longest."""
+        return next(iter(self._by_id), None)
+
+    def get(self, id_: Hash) -> CheckedTransaction | None:
+        """A waiting transaction by its id."""
+        return self._by_id.get(id_)
+
+    def add(self, checked: CheckedTransaction) -> None:
+        """Take in a verified transaction; one that waits already is ignored.
+
+        Raises:
+            PoolError: codes ``mempool_full``, ``quota_exceeded``.
+        """
+        if checked.id in self._by_id:
+            return
+        member, size = checked.header.member, checked.size_bytes
+        self.verify_room(member, size)
+        self._by_id[checked.id] = checked
+        queue = self._by_member.get(member)
+        if queue is None:
+            queue = self._by_member[member] = deque()
+        queue.append(checked.id)
+        self._member_bytes[member] = self._member_bytes.get(member, 0) + size
+        self.size_bytes += size
+
+    def verify_room(self, member: str, size: int) -> None:
+        """Whether a transaction of ``size`` bytes by ``member`` would fit; asked before costly checks.
+
+        Raises:
+            PoolError: codes ``mempool_full``, ``quota_exceeded``.
+        """
+        capacity = self._limits.mempool_size_bytes
+        if self.size_bytes + size > capacity:
+            raise PoolError(ErrorCode.MEMPOOL_FULL, f"{self.size_bytes} of {capacity} bytes are taken")
+        quota = capacity // self._limits.mempool_member_share
+        used = self._member_bytes.get(member, 0)
+        if used + size > quota:
+            raise PoolError(ErrorCode.QUOTA_EXCEEDED, f"{member} has {used} of its {quota} bytes waiting")
+
+    def remove(self, ids: Iterable[Hash]) -> None:
+        """Forget transactions that were ordered or have expired."""
+        for id_ in ids:
+            checked = self._by_id.pop(id_, None)
+            if checked is None:
+                continue
+            member = checked.header.member
+            left = self._member_bytes[member] - checked.size_bytes
+            self.size_bytes -= checked.size_bytes
+            if left:
+                self._member_bytes[member] = left
+            else:
+                del self._member_bytes[member]
+                del self._by_member[member]
+
+    def select(self, time_ms: int) -> list[CheckedTransaction]:
+        """The next block's transactions: members take turns, each in its order of arrival, until the block is full.
+
+        A member that floods thus fills only what the others leave. Transactions that expire before ``time_ms`` are
+        dropped on the way.
+        """
+        chosen: list[CheckedTransaction] = []
+        room = self._limits.block_size_bytes
+        expired: list[Hash] = []
+        turns = deque(self._waiting_of(member) for member in sorted(self._by_member))
+        while turns and len(chosen) < self._limits.block_transactions:
+            waiting = turns.popleft()
+            checked = next(waiting, None)
+            if checked is None:
+                continue
+            if checked.header.expiry_ms and checked.header.expiry_ms < time_ms:
+                expired.append(checked.id)
+            elif checked.size_bytes > room:
+                continue
+            else:
+                room -= checked.size_bytes
+                chosen.append(checked)
+            turns.append(waiting)
+        self.remove(expired)
+        return chosen
+
+    def _waiting_of(self, member: str) -> Iterator[CheckedTransaction]:
+        queue = self._by_member[member]
+        while queue and queue[0] not in self._by_id:
+            queue.popleft()  # ordered or expired since it was queued
+        for id_ in queue:
+            checked = self._by_id.get(id_)
+            if checked is not None:
+                yield checked

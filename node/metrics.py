@@ -1,0 +1,68 @@
+"""What a node measures, for Prometheus. All names begin with ``blockpool_``."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+_LATENCY_S = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """One node's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        ProcessCollector(namespace="blockpool", registry=registry)
+        self.height = Gauge("blockpool_height", "Height of the newest durable block", registry=registry)
+        self.view = Gauge("blockpool_view", "Consensus view", registry=registry)
+        self.peers = Gauge("blockpool_peers_connected", "Peers that this node can send to", registry=registry)
+        self.transactions = Counter(
+            "blockpool_transactions", "Transactions committed, by outcome", ["code"], registry=registry
+        )
+        self.records = Counter("blockpool_records", "Records in accepted parcels", registry=registry)
+        self.commit_latency = Histogram(
+            "blockpool_commit_latency_seconds",
+            "From a transaction's arrival at this node to its commit here",
+            buckets=_LATENCY_S,
+            registry=registry,
+        )
+        self.view_changes = Counter(
+            "blockpool_view_changes", "View changes started, by reason", ["reason"], registry=registry
+        )
+        self.rejected_messages = Counter(
+            "blockpool_rejected_messages", "Consensus messages refused, by reason", ["reason"], registry=registry
+        )
+        self.evidence = Counter("blockpool_misbehaviour", "Pairs of contradicting votes seen", registry=registry)
+        self.refused_transactions = Counter(
+            "blockpool_refused_transactions", "Transactions refused at the API, by code", ["code"], registry=registry
+        )
+        self.mempool_transactions = Gauge("blockpool_mempool_transactions", "Waiting transactions", registry=registry)
+        self.mempool_bytes = Gauge("blockpool_mempool_bytes", "Size of waiting transactions", registry=registry)
+        self.disk_used = Gauge("blockpool_data_bytes", "Size of the data folder", registry=registry)
+        self.disk_free = Gauge("blockpool_disk_free_bytes", "Free space on its disk", registry=registry)
+
+    def observe(self, data: Path, mempool: Callable[[], tuple[int, int]]) -> None:
+        """Read gauges that follow the disk and the mempool when they are asked for."""
+        self.mempool_transactions.set_function(lambda: mempool()[0])
+        self.mempool_bytes.set_function(lambda: mempool()[1])
+        self.disk_used.set_function(lambda: folder_size_bytes(data))
+        self.disk_free.set_function(lambda: shutil.disk_usage(data).free)
+
+    def render(self) -> bytes:
+        """The metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+def folder_size_bytes(folder: Path) -> int:
+    """Sum of the sizes of all files below ``folder``; files that vanish meanwhile do not count."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:
+            continue
+    return total

@@ -1,0 +1,194 @@
+"""What a node holds and knows on its own, without a network: ledger, mempool, and who waits for what.
+
+Every transaction comes in through ``verify``, whoever sent it; every block becomes final through ``commit``,
+whether it came by consensus or by catch-up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from chain.blocks import Block, Certificate
+from chain.crypto import Hash
+from chain.errors import ErrorCode, PoolError
+from chain.execution import verdict_on_records
+from chain.ledger import ExecutedBlock, Ledger
+from chain.receipts import Receipt, ReceiptMaker
+from chain.schema import compile_schema
+from chain.storage.blocks import Location
+from chain.transactions import CheckedTransaction, ParcelHeader, decode_transaction, verify_payload
+from node.mempool import Mempool
+
+
+class Verified(NamedTuple):
+    """A transaction that came in: new and verified, waiting already, or committed already."""
+
+    id: Hash
+    checked: CheckedTransaction | None
+    """None for one that is committed already."""
+    location: Location | None
+    """Where it was committed, if it was."""
+
+
+class CommittedBlock(NamedTuple):
+    """A block that has just become final on this node."""
+
+    executed: ExecutedBlock
+    certificate: Certificate
+    waiting_ms: dict[Hash, float]
+    """How long those of its transactions that this node held had waited here, milliseconds."""
+
+
+Listener = Callable[[CommittedBlock], None]
+
+
+class Pool:
+    """See the module. All methods run on the event loop's thread."""
+
+    def __init__(self, ledger: Ledger, clock_ms: Callable[[], int], monotonic_s: Callable[[], float]) -> None:
+        self.ledger = ledger
+        self.mempool = Mempool()
+        self.clock_ms = clock_ms
+        self._monotonic_s = monotonic_s
+        self._arrivals: dict[Hash, float] = {}
+        self._waiters: dict[Hash, list[asyncio.Future[Receipt]]] = {}
+        self._height_waiters: list[asyncio.Future[None]] = []
+        self._listeners: list[Listener] = []
+        self.is_closing = False
+
+    @property
+    def height(self) -> int:
+        """Height of the newest durable block."""
+        return self.ledger.tip.height
+
+    def add_listener(self, listener: Listener) -> None:
+        """Call ``listener`` after every block that becomes final, in the order of registration."""
+        self._listeners.append(listener)
+
+    def verify(self, data: bytes) -> Verified:
+        """Decode a transaction and verify all that can be without ordering it: shape, chain, sender, signature,
+        payload.
+
+        Cheap checks come first; nothing is stored or remembered before the signature has been checked. The dataset's
+        schema, if it is known already, is applied here too, so that execution finds the verdict ready.
+
+        Raises:
+            PoolError: the code of the first check that fails.
+        """
+        checked = decode_transaction(self.ledger.chain_id, data)
+        waiting = self.mempool.get(checked.id)
+        if waiting is not None and waiting.transaction.signature == checked.transaction.signature:
+            return Verified(checked.id, waiting, None)
+        self.ledger.verify_sender(checked)
+        if waiting is not None:
+            return Verified(checked.id, waiting, None)
+        location = self.ledger.blocks.location(checked.id)
+        if location is not None:
+            return Verified(checked.id, None, location)
+        verify_payload(checked)
+        self._apply_schema(checked)
+        return Verified(checked.id, checked, None)
+
+    def admit(self, checked: CheckedTransaction) -> None:
+        """Let a verified transaction wait to be ordered.
+
+        Raises:
+            PoolError: codes ``expired``, ``mempool_full``, ``quota_exceeded``.
+        """
+        expiry_ms = checked.header.expiry_ms
+        if expiry_ms and expiry_ms < self.clock_ms():
+            raise PoolError(ErrorCode.EXPIRED, f"it expired {self.clock_ms() - expiry_ms} ms ago by this node's clock")
+        self.mempool.add(checked)
+        self._arrivals.setdefault(checked.id, self._monotonic_s())
+
+    def forget_expired(self) -> None:
+        """Answer those who wait for transactions that the mempool has dropped as expired."""
+        for id_ in [id_ for id_ in self._arrivals if id_ not in self.mempool]:
+            del self._arrivals[id_]
+            for waiter in self._waiters.pop(id_, ()):
+                if not waiter.done():
+                    waiter.set_exception(PoolError(ErrorCode.EXPIRED, "it expired before it was ordered"))
+
+    def commit(self, executed: ExecutedBlock, certificate: Certificate) -> None:
+        """Make a certified block final and durable, then tell everybody who waits."""
+        self.ledger.commit(executed, certificate)
+        ids = executed.proposal.transaction_ids
+        self.mempool.remove(ids)
+        now = self._monotonic_s()
+        arrived = {id_: self._arrivals.pop(id_, None) for id_ in ids}
+        waiting_ms = {id_: (now - moment) * 1000 for id_, moment in arrived.items() if moment is not None}
+        self._answer(executed, certificate)
+        for listener in self._listeners:
+            listener(CommittedBlock(executed, certificate, waiting_ms))
+
+    async def wait_for_receipt(self, id_: Hash, timeout_s: float) -> Receipt:
+        """The receipt of a transaction that waits, once it is committed.
+
+        Raises:
+            PoolError: codes ``timeout``, ``expired``, ``not_ready`` (the node is shutting down).
+        """
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(id_, []).append(future)
+        try:
+            return await asyncio.wait_for(future, timeout_s)
+        except TimeoutError:
+            raise PoolError(ErrorCode.TIMEOUT, f"not committed within {timeout_s:g} s") from None
+        finally:
+            waiting = self._waiters.get(id_)
+            if waiting is not None and future in waiting:
+                waiting.remove(future)
+                if not waiting:
+                    del self._waiters[id_]
+
+    async def wait_for_height(self, height: int) -> None:
+        """Return once the block at ``height`` is final here.
+
+        Raises:
+            PoolError: code ``not_ready`` if the node shuts down first.
+        """
+        while self.height < height:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._height_waiters.append(future)
+            await future
+
+    def receipt(self, location: Location) -> Receipt:
+        """The receipt of a committed transaction."""
+        return ReceiptMaker(self.ledger.block_at(location.height)).receipt(location.position)
+
+    def close(self) -> None:
+        """Answer everybody who still waits that the node is stopping."""
+        self.is_closing = True
+        stopping = PoolError(ErrorCode.NOT_READY, "the node is shutting down; the transaction may still be committed")
+        for height_waiter in self._height_waiters:
+            if not height_waiter.done():
+                height_waiter.set_exception(stopping)
+        for waiting in self._waiters.values():
+            for waiter in waiting:
+                if not waiter.done():
+                    waiter.set_exception(stopping)
+
+    def _answer(self, executed: ExecutedBlock, certificate: Certificate) -> None:
+        if self._waiters:
+            maker: ReceiptMaker | None = None
+            for position, id_ in enumerate(executed.proposal.transaction_ids):
+                waiting = self._waiters.pop(id_, None)
+                if waiting is None:
+                    continue
+                if maker is None:
+                    maker = ReceiptMaker(Block(executed.proposal.header, certificate, executed.outcomes))
+                receipt = maker.receipt(position)
+                for future in waiting:
+                    if not future.done():
+                        future.set_result(receipt)
+        height_waiters, self._height_waiters = self._height_waiters, []
+        for waiter in height_waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _apply_schema(self, checked: CheckedTransaction) -> None:
+        if isinstance(checked.header, ParcelHeader):
+            entry = self.ledger.dataset(checked.header.dataset)
+            if entry is not None and entry.schema:
+                verdict_on_records(checked, compile_schema(entry.schema))

@@ -1,0 +1,251 @@
+"""A running node: pool, links, consensus, catch-up and dissemination joined together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from chain.crypto import Ed25519Signer
+from chain.encoding import decode, encode
+from chain.errors import ErrorCode, PoolError
+from chain.keys import new_seed
+from chain.ledger import Ledger
+from chain.members import Member
+from consensus.config import ConsensusConfig
+from node.catch_up import CatchUp
+from node.config import NodeConfig, split_address
+from node.dissemination import Dissemination
+from node.driver import ConsensusDriver
+from node.frames import FrameKind, News
+from node.home import Home
+from node.links import Hello, Links, Peer
+from node.metrics import Metrics
+from node.pool import CommittedBlock, Pool
+
+_PROBATION_BLOCKS = 3
+"""Blocks that a resynchronised validator watches being decided before it votes again."""
+
+
+class NodeService:
+    """See the module.
+
+    Attributes:
+        fatal: the error for which the node must stop, once there is one.
+    """
+
+    def __init__(self, home: Home, ledger: Ledger, on_stop: Callable[[], None], software: str) -> None:
+        self.home = home
+        self.software = software
+        self.pool = Pool(ledger, lambda: time.time_ns() // 1_000_000, time.monotonic)
+        self.metrics = Metrics()
+        self.fatal: Exception | None = None
+        self._on_stop = on_stop
+        self._log = logging.getLogger("blockpool.node")
+        self._handles: list[asyncio.TimerHandle] = []
+        self._heights: dict[str, int] = {}
+        self._probation_height: int | None = None
+        self.links = self._make_links()
+        self.catch_up = CatchUp(self.pool, self.links, self.fail)
+        self.driver = ConsensusDriver(
+            self.pool,
+            self.links,
+            home.signer or Ed25519Signer(new_seed()),  # a node that only follows signs nothing
+            home.member.name,
+            consensus_config(home.config),
+            self.metrics,
+            self.heard_of_height,
+            self.fail,
+            may_vote=home.signer is not None and not home.probation_file.exists(),
+        )
+        self.dissemination = Dissemination(self.pool, self.links, self.driver.work_changed)
+        self.driver.use(self.dissemination)
+        self.pool.add_listener(self._on_committed)
+        self.metrics.observe(home.data, lambda: (len(self.pool.mempool), self.pool.mempool.size_bytes))
+        self.metrics.height.set(self.pool.height)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The node's ledger."""
+        return self.pool.ledger
+
+    @property
+    def is_validator(self) -> bool:
+        """Whether this node votes on the next block."""
+        return self.driver.may_vote and self.home.member.name in self.ledger.validators
+
+    @property
+    def unready_reason(self) -> str | None:
+        """Why this node cannot get transactions ordered now, or None if it can."""
+        if self.pool.is_closing:
+            return "shutting down"
+        if self.catch_up.is_running:
+            return f"catching up from height {self.pool.height}"
+        validators = self.ledger.validators
+        reachable = sum(self.links.is_connected(name) for name in validators.names) + self.is_validator
+        if reachable < validators.quorum:
+            return f"{reachable} of {validators.quorum} validators needed for a quorum are connected"
+        return None
+
+    async def start(self) -> None:
+        """Connect to the peers and start the clock; raises ``port_in_use``."""
+        await self.links.start()
+        self._every(self.home.config.file.consensus.tick_ms / 1000, self.driver.tick)
+        self._every(self.dissemination.repeat_s, self.dissemination.repeat)
+        self._every(1.0, self._look_around)
+        if not self.driver.may_vote and self.home.signer is not None:
+            self._log.warning("this node does not vote until it has caught up with its peers")
+
+    async def stop(self) -> None:
+        """Stop gracefully: answer those who wait, close links, then the databases."""
+        self.pool.close()
+        for handle in self._handles:
+            handle.cancel()
+        await self.catch_up.close()
+        await self.driver.close()
+        await self.links.close()
+        self.ledger.close()
+
+    def fail(self, error: Exception) -> None:
+        """An error after which this node must not go on: what is on disk, or our own state, cannot be trusted."""
+        if self.fatal is None:
+            self.fatal = error
+            self._log.critical("the node stops", extra={"reason": str(error)}, exc_info=error)
+            self.pool.is_closing = True
+            self._on_stop()
+
+    def heard_of_height(self, peer: str, height: int) -> None:
+        """A peer says where it stands."""
+        self._heights[peer] = max(height, self._heights.get(peer, 0))
+        self.catch_up.hint(peer, height)
+
+    def height_of(self, peer: str) -> int | None:
+        """What a peer said last about its height."""
+        return self._heights.get(peer)
+
+    # Links
+
+    def _make_links(self) -> Links:
+        home = self.home
+        peers = {
+            member.name: _peer(member)
+            for member in home.genesis.members
+            if member.node is not None and member.name != home.member.name
+        }
+        return Links(
+            me=home.identity,
+            peers=peers,
+            listen=split_address(home.config.file.peer.listen),
+            chain_id=home.genesis.chain_id,
+            height=lambda: self.pool.height,
+            on_message=self._on_message,
+            on_request=self._on_request,
+            on_connect=self._on_connect,
+            on_disconnect=lambda member: self._log.info("peer disconnected", extra={"peer": member}),
+            software=self.software,
+        )
+
+    def _on_message(self, member: str, kind: int, body: bytes) -> None:
+        if self.pool.is_closing:
+            return
+        try:
+            match kind:
+                case FrameKind.CONSENSUS:
+                    self.driver.receive(member, body)
+                case FrameKind.TRANSACTIONS:
+                    self.dissemination.receive(body)
+                case FrameKind.NEWS:
+                    self.heard_of_height(member, decode(News, body).height)
+                case _:
+                    raise PoolError(ErrorCode.MALFORMED, f"frames of kind {kind} are unknown")
+        except PoolError as error:
+            if error.code.is_storage:
+                self.fail(error)
+                return
+            raise
+
+    async def _on_request(self, _member: str, kind: int, body: bytes) -> bytes:
+        match kind:
+            case FrameKind.FETCH_TRANSACTIONS:
+                return await self.dissemination.serve(body)
+            case FrameKind.FETCH_BLOCKS:
+                return await self.catch_up.serve(body)
+            case _:
+                raise PoolError(ErrorCode.MALFORMED, f"requests of kind {kind} are unknown")
+
+    def _on_connect(self, member: str, hello: Hello) -> None:
+        self._log.info("peer connected", extra={"peer": member, "height": hello.height})
+        self.links.send(member, FrameKind.NEWS, encode(News(self.pool.height)))
+        self.heard_of_height(member, hello.height)
+
+    # Clockwork
+
+    def _every(self, period_s: float, work: Callable[[], None]) -> None:
+        """Call ``work`` every ``period_s``. A stalled loop loses calls rather than making them up in a burst."""
+        loop = asyncio.get_running_loop()
+        slot = len(self._handles)
+
+        def run() -> None:
+            work()
+            if not self.pool.is_closing:
+                self._handles[slot] = loop.call_later(period_s, run)
+
+        self._handles.append(loop.call_later(period_s, run))
+
+    def _look_around(self) -> None:
+        self.metrics.peers.set(len(self.links.connected))
+        self.metrics.view.set(self.driver.replica.view)
+        self.pool.forget_expired()
+        self._end_probation()
+
+    def _end_probation(self) -> None:
+        """Let a resynchronised node vote again once nothing that it may have voted for can still be undecided.
+
+        It may have voted, before it lost its memory, up to the height after its last block, and honest validators stand
+        within a block or two of each other while they decide. Of the claims, the f highest may be lies; a few
+        blocks more than the next one cover the rest. Where the others cannot decide anything without this node (n <
+        4, no fault is tolerated anyway), having caught up with all of them has to do.
+        """
+        path, validators = self.home.probation_file, self.ledger.validators
+        if self.driver.may_vote or self.home.signer is None or self.catch_up.is_running:
+            return
+        if self._probation_height is None:
+            others = [name for name in validators.names if name != self.home.member.name]
+            heard = sorted((self._heights[name] for name in others if name in self._heights), reverse=True)
+            if len(heard) < min(len(others), validators.quorum):
+                return
+            faulty = validators.max_faulty
+            self._probation_height = (heard[faulty] if heard else 0) + (_PROBATION_BLOCKS if faulty else 0)
+        if self.pool.height >= self._probation_height:
+            path.unlink(missing_ok=True)
+            self._log.warning("caught up after resynchronisation: voting again", extra={"height": self.pool.height})
+            self.driver.start_voting()
+
+    def _on_committed(self, block: CommittedBlock) -> None:
+        metrics, executed = self.metrics, block.executed
+        metrics.height.set(executed.header.height)
+        for outcome in executed.outcomes:
+            metrics.transactions.labels(outcome.code).inc()
+        accepted = zip(executed.transactions, executed.outcomes, strict=True)
+        metrics.records.inc(sum(len(checked.records) for checked, outcome in accepted if outcome.is_ok))
+        for waited_ms in block.waiting_ms.values():
+            metrics.commit_latency.observe(waited_ms / 1000)
+        news = encode(News(executed.header.height))
+        validators = self.ledger.validators
+        for member in self.links.connected:
+            if member not in validators:
+                self.links.send(member, FrameKind.NEWS, news)
+
+
+def consensus_config(config: NodeConfig) -> ConsensusConfig:
+    """The core's timers, in ticks."""
+    section = config.file.consensus
+    return ConsensusConfig(view_timeout_ticks=max(2, section.view_timeout_ms // section.tick_ms))
+
+
+def _peer(member: Member) -> Peer:
+    if member.node is None:
+        raise PoolError(ErrorCode.BAD_CONFIGURATION, f"{member.name} has no node")
+    host, port = split_address(member.node.address)
+    return Peer(host, port, member.node.tls_certificate)
