@@ -1,5 +1,5 @@
 # Everything a developer types. `make` alone lists the targets.
-# Needs: make, and Python 3.11 or newer with its venv module (Debian: apt install make python3-venv).
+# Needs: make, and Python 3.11 or 3.12 with its venv module (Debian: apt install make python3-venv).
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -10,9 +10,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done
 WORKERS ?= 2
 SEEDS ?= 1000
-# Override with `make setup PYTHON=/path/to/python3.11`.
-PYTHON ?= $(shell for candidate in python3.11 python3.12 python3.13 python3; do \
-	$$candidate -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+# The LevelDB binding comes as a ready wheel for these two; for later versions pip would have to compile it.
+# Override with `make setup PYTHON=/path/to/python3.12`.
+PYTHON ?= $(shell for candidate in python3.11 python3.12 python3; do \
+	$$candidate -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null \
 	&& echo $$candidate && break; done)
 
 help: ## list the targets
@@ -24,8 +25,8 @@ setup: $(STAMP) ## make .venv with the locked, hash-checked dependencies (instan
 # whenever the lock changes: what is no longer locked must not linger.
 $(STAMP): requirements-dev.lock pyproject.toml
 	@test -n "$(PYTHON)" || { \
-		echo "No Python 3.11 or newer with venv found. On Debian or Ubuntu: apt install python3 python3-venv." >&2; \
-		echo "Or name one: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+		echo "No Python 3.11 or 3.12 with its venv module found. On Debian 12: apt install python3 python3-venv." >&2; \
+		echo "Or name one: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
