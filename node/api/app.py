@@ -28,8 +28,8 @@ _SUBMISSION_DOC: Json = {
     "tags": ["transactions"],
     "summary": "Submit a transaction",
     "description": "Takes a signed transaction. With wait=commit the answer is its receipt; a rejection that was "
-    "committed is a problem document with the receipt in it. Submitting the same transaction again gives the same
-    receipt.", "parameters": [
+    "committed is a problem document with the receipt in it. The same transaction again gives the same receipt.",
+    "parameters": [
         {"name": "wait", "in": "query", "schema": {"type": "string", "enum": ["commit"]}},
         {
             "name": "timeout_ms",

@@ -7,7 +7,7 @@ import contextlib
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Path, Query
 from starlette.responses import Response
 
 from chain import history
@@ -141,7 +141,7 @@ def _add_records(router: APIRouter, service: NodeService) -> None:
         return Response(body, media_type="application/octet-stream")
 
     @router.get("/records/{transaction_id}/{index}/evidence", tags=["records"])
-    async def get_evidence(transaction_id: str, index: Annotated[int, Query(ge=0)]) -> Response:
+    async def get_evidence(transaction_id: str, index: Annotated[int, Path(ge=0)]) -> Response:
         """The record's evidence file, to be verified offline."""
         return Response(make_record_evidence(ledger, _hash(transaction_id), index), media_type="application/json")
 
