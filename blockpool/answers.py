@@ -49,6 +49,7 @@ class NodeStatus(_Answer, frozen=True, kw_only=True):
     view: int
     primary: str
     is_ready: bool
+    unready_reason: str | None = None
     syncing: bool
     peers: tuple[PeerStatus, ...] = ()
     mempool: MempoolStatus
@@ -200,6 +201,8 @@ class VerifiedReceipt:
     """The bytes of the proof."""
     record_count: int = 0
     """Records of a parcel that this program sent itself; 0 otherwise."""
+    is_earlier: bool = False
+    """Whether an earlier run of a repeatable submission had committed it."""
 
     @property
     def height(self) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -129,7 +129,7 @@ class AsyncClient:
         parcel_records: int = PARCEL_RECORDS,
         idempotency_key: str | None = None,
         in_flight: int = PARCELS_IN_FLIGHT,
-    ) -> AsyncIterator[VerifiedReceipt]:
+    ) -> AsyncGenerator[VerifiedReceipt]:
         """Share records, with up to ``in_flight`` parcels waiting for their commit; gives the receipts in order.
 
         When a parcel fails, those after it that are in flight are given up: they may still commit.
@@ -149,19 +149,19 @@ class AsyncClient:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
 
-    async def records(self, dataset: str) -> AsyncIterator[Record]:
+    async def records(self, dataset: str) -> AsyncGenerator[Record]:
         """All records of a dataset in chain order, each verified."""
         async with aclosing(self._iterate(self._operations.records(dataset))) as found:
             async for record in found:
                 yield record
 
-    async def chain(self, first_height: int = 0) -> AsyncIterator[BlockPackage]:
+    async def chain(self, first_height: int = 0) -> AsyncGenerator[BlockPackage]:
         """All blocks with their transactions, as the node gives them."""
         async with aclosing(self._iterate(self._operations.chain(first_height))) as found:
             async for package in found:
                 yield package
 
-    async def events(self, from_height: int | None = None) -> AsyncIterator[BlockSummary]:
+    async def events(self, from_height: int | None = None) -> AsyncGenerator[BlockSummary]:
         """Blocks as they are committed, each height once and in order; never ends by itself."""
         feed = EventFeed(self._operations.nodes, self._operations.policy, from_height)
         while True:

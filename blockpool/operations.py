@@ -7,6 +7,7 @@ pinned genesis file before they are handed on, and a node that gives a false one
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import TypeVar
 
 import msgspec
@@ -173,15 +174,13 @@ class Operations:
         return exchange(self.nodes, self.policy, request, lambda reply: self._read_commit(transaction, reply))
 
     def _read_commit(self, transaction: SignedTransaction, reply: Reply) -> VerifiedReceipt:
-        if reply.status == 422:
-            error = error_of_reply(reply)
-            receipt = _untrue_unless(lambda: _receipt_of_problem(reply.body, error))
+        if reply.status != 200:
+            receipt = _receipt_of_problem(reply)
             verified = self._verified(transaction.transaction_id, receipt)
             if verified.outcome.is_ok:
                 raise UntrueAnswer(ErrorCode.BAD_RECEIPT, "the node says rejected, its receipt says accepted")
             raise TransactionRejected(verified)
-        body = expect_ok(reply)
-        receipt = _untrue_unless(lambda: decode(Receipt, body))
+        receipt = _untrue_unless(lambda: decode(Receipt, reply.body))
         verified = self._verified(transaction.transaction_id, receipt, transaction.record_count)
         if not verified.outcome.is_ok:
             raise TransactionRejected(verified)
@@ -237,7 +236,7 @@ class Operations:
                 probe.saw(known=True)
                 if not found.outcome.is_ok:
                     raise TransactionRejected(found)
-                return found
+                return replace(found, is_earlier=True)
         return (yield from self.commit(parcel))
 
     # Reading what can be proven
@@ -316,14 +315,15 @@ def _decode_packages(body: bytes) -> tuple[BlockPackage, ...]:
     return decode(Packages, body)
 
 
-def _receipt_of_problem(body: bytes, error: PoolError) -> Receipt:
-    """The receipt in a problem document. A refusal that proves nothing may be a lie: another node is asked."""
+def _receipt_of_problem(reply: Reply) -> Receipt:
+    """The receipt in a rejection's problem document. Without one the node has refused to take the transaction."""
     try:
-        answer = msgspec.json.decode(body, type=_Rejection).receipt
+        answer = msgspec.json.decode(reply.body, type=_Rejection).receipt
         proof = tuple(bytes.fromhex(item) for item in answer.proof)
     except (msgspec.MsgspecError, ValueError):
-        raise error from None
-    return Receipt(answer.header, decode(Certificate, answer.certificate), answer.outcome, answer.index, proof)
+        raise error_of_reply(reply) from None
+    certificate = _untrue_unless(lambda: decode(Certificate, answer.certificate))
+    return Receipt(answer.header, certificate, answer.outcome, answer.index, proof)
 
 
 def _untrue_unless(check: Callable[[], T]) -> T:

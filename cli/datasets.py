@@ -1,0 +1,148 @@
+"""``blockpool dataset``: the catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import RenderableType
+from rich.syntax import Syntax
+
+from blockpool import Client, Dataset, DatasetDefinition, ErrorCode, PoolError
+from chain.transactions import Sharing
+from cli.options import (
+    READABLE_FILE,
+    json_option,
+    load_identity,
+    node_option,
+    node_urls,
+    reading_client,
+    signing_options,
+)
+from cli.output import emit, facts, grid, talk
+
+
+@click.group()
+def dataset() -> None:
+    """Define datasets and look at the catalogue."""
+
+
+@dataset.command()
+@click.argument("dataset_id", metavar="ID")
+@click.option("--schema", "schema_file", type=READABLE_FILE, help="JSON Schema that every record must satisfy.")
+@click.option("--title-zh", help="Chinese title; needed for a new dataset.")
+@click.option("--title-en", help="English title; needed for a new dataset.")
+@click.option(
+    "--sharing",
+    type=click.Choice(["open", "conditional", "closed"]),
+    help="Sharing class: 无条件共享, 有条件共享, 不予共享. New datasets are open unless told otherwise.",
+)
+@click.option("--legal-basis", help="Law or rule that the sharing rests on.")
+@signing_options
+@json_option
+def define(
+    dataset_id: str,
+    schema_file: Path | None,
+    title_zh: str | None,
+    title_en: str | None,
+    sharing: Sharing | None,
+    legal_basis: str | None,
+    genesis_file: Path,
+    key_file: Path,
+    member: str | None,
+    nodes: tuple[str, ...],
+) -> None:
+    """Register dataset ID (OWNER.NAME), or update its entry: what is not given stays as it is.
+
+    \b
+    Example: blockpool dataset define aviation.flights --schema flights.json \\
+               --title-zh 航班 --title-en Flights --legal-basis "Open data regulation, art. 4"
+    """
+    schema = schema_file.read_text(encoding="utf-8") if schema_file else None
+    genesis, identity = load_identity(key_file, genesis_file, member)
+    with Client(node_urls(nodes, genesis, identity.member), genesis, identity) as client:
+        present = find_dataset(client, dataset_id)
+        if present is None and (title_zh is None or title_en is None):
+            raise click.UsageError(f"{dataset_id} is new: give --title-zh and --title-en.")
+        definition = DatasetDefinition(
+            dataset=dataset_id,
+            title_zh=_first(title_zh, present.title_zh if present else None),
+            title_en=_first(title_en, present.title_en if present else None),
+            schema=_first(schema, present.schema if present else None),
+            sharing=sharing or (present.sharing if present else "open"),
+            legal_basis=_first(legal_basis, present.legal_basis if present else None),
+            contract=present.contract if present else "",
+        )
+        receipt = client.define(definition)
+        entry = client.dataset(dataset_id)
+    if receipt is None:
+        talk().print("The catalogue says the same already: nothing was changed.")
+    else:
+        talk().print(f"Version {entry.version} is final at height {receipt.height}.")
+    emit(entry, _facts(entry))
+
+
+@dataset.command(name="list")
+@node_option
+@json_option
+def list_(nodes: tuple[str, ...]) -> None:
+    """List the catalogue.
+
+    \b
+    Example: blockpool dataset list --node http://127.0.0.1:8000
+    """
+    with reading_client(nodes) as client:
+        entries = client.datasets()
+    right = frozenset({"version", "records", "parcels", "MiB"})
+    table = grid("dataset", "title", "sharing", "version", "records", "parcels", "MiB", right=right)
+    for entry in entries:
+        usage = entry.usage
+        title = f"{entry.title_zh} {entry.title_en}".strip()
+        counts = (f"{usage.records:,}", f"{usage.parcels:,}", f"{usage.size_bytes / 2**20:.1f}")
+        table.add_row(entry.dataset, title, entry.sharing, str(entry.version), *counts)
+    emit(entries, table)
+
+
+@dataset.command()
+@click.argument("dataset_id", metavar="ID")
+@node_option
+@json_option
+def show(dataset_id: str, nodes: tuple[str, ...]) -> None:
+    """Show the catalogue entry of dataset ID with its schema.
+
+    \b
+    Example: blockpool dataset show aviation.flights
+    """
+    with reading_client(nodes) as client:
+        entry = client.dataset(dataset_id)
+    schema = Syntax(entry.schema, "json", word_wrap=True, background_color="default") if entry.schema else "No schema."
+    emit(entry, _facts(entry), "", schema)
+
+
+def find_dataset(client: Client, dataset_id: str) -> Dataset | None:
+    """A catalogue entry, or None."""
+    try:
+        return client.dataset(dataset_id)
+    except PoolError as error:
+        if error.code is not ErrorCode.NOT_FOUND:
+            raise
+        return None
+
+
+def _first(*values: str | None) -> str:
+    return next((value for value in values if value is not None), "")
+
+
+def _facts(entry: Dataset) -> RenderableType:
+    return facts(
+        {
+            "dataset": entry.dataset,
+            "title": f"{entry.title_zh} {entry.title_en}".strip(),
+            "owner": entry.owner,
+            "sharing": entry.sharing,
+            "legal basis": entry.legal_basis or "-",
+            "version": f"{entry.version}, of height {entry.updated_height}; registered at {entry.registered_height}",
+            "records": f"{entry.usage.records:,} in {entry.usage.parcels:,} parcels, {entry.usage.size_bytes:,} bytes",
+            "transaction": entry.transaction_id,
+        }
+    )

@@ -1,0 +1,103 @@
+"""``blockpool genesis``: the file that founds a network."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from blockpool import Genesis, load_genesis
+from chain.errors import ErrorCode, PoolError
+from chain.genesis import encode_genesis, parse_genesis, parse_member_file
+from cli.options import READABLE_FILE, json_option
+from cli.output import emit, facts, grid, talk
+
+
+@click.group()
+def genesis() -> None:
+    """Found a network from its members' public records."""
+
+
+@genesis.command()
+@click.argument("members", nargs=-1, required=True, type=READABLE_FILE, metavar="MEMBER.json...")
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="New genesis file.")
+@click.option("--network", "name", required=True, help="Name of the network, for people.")
+@json_option
+def create(members: tuple[Path, ...], out: Path, name: str) -> None:
+    """Make a genesis file from the MEMBER.json files that members handed in. No private key is needed.
+
+    \b
+    Example: blockpool genesis create tax.json health.json police.json -o genesis.json --network "City pool"
+    """
+    if out.exists():
+        raise PoolError(ErrorCode.BAD_GENESIS, f"{out} exists already and is not overwritten")
+    content = encode_genesis(name, time.time_ns() // 1_000_000, [_read_member(path) for path in members])
+    made = parse_genesis(content)
+    out.write_bytes(content)
+    emit(describe(made), *_shown(made))
+    talk().print(
+        f"Wrote {out}. Every operator compares the chain id by another way, and copies it to node/genesis.json."
+    )
+
+
+@genesis.command()
+@click.argument("file", type=READABLE_FILE)
+@json_option
+def check(file: Path) -> None:
+    """Check a genesis FILE and show whom it founds. Compare the chain id with the other members.
+
+    \b
+    Example: blockpool genesis check genesis.json
+    """
+    found = load_genesis(file)
+    emit(describe(found), *_shown(found))
+
+
+def describe(found: Genesis) -> dict[str, Any]:
+    """A genesis file for programs."""
+    return {
+        "network": found.file.network,
+        "chain_id": found.chain_id.hex(),
+        "time_ms": found.file.time_ms,
+        "validators": list(found.validators.names),
+        "quorum": found.validators.quorum,
+        "max_faulty": found.validators.max_faulty,
+        "members": [
+            {
+                "member": member.name,
+                "kind": member.kind,
+                "title_zh": member.title_zh,
+                "title_en": member.title_en,
+                "votes": member.consensus_key is not None,
+                "peer": member.node.address if member.node else None,
+                "api": member.node.api_url if member.node else None,
+            }
+            for member in found.members
+        ],
+    }
+
+
+def _shown(found: Genesis) -> tuple[Any, ...]:
+    validators = found.validators
+    head = facts(
+        {
+            "network": found.file.network,
+            "chain id": found.chain_id.hex(),
+            "validators": f"{len(validators)}: {validators.quorum} decide, {validators.max_faulty} may be faulty",
+        }
+    )
+    table = grid("member", "title", "kind", "node", "votes")
+    for member in found.members:
+        node = member.node.address if member.node else "-"
+        votes = "yes" if member.consensus_key else "no"
+        table.add_row(member.name, f"{member.title_zh} {member.title_en}".strip(), member.kind, node, votes)
+    return head, "", table
+
+
+def _read_member(path: Path) -> Any:
+    try:
+        return parse_member_file(path.read_bytes())
+    except PoolError as error:
+        raise PoolError(error.code, f"{path}: {error.detail}", **error.context) from None

@@ -1,0 +1,141 @@
+"""A member's folder: its public record, its keys, and its node's home.
+
+DIR/member.json         public: handed to whoever makes the genesis file
+DIR/system.pem          secret: signs the member's transactions
+DIR/node/config.toml    the daemon's settings
+DIR/node/consensus.pem  secret: signs votes (validators only)
+DIR/node/tls.pem        secret: the node's links; tls.crt is its public certificate
+DIR/node/genesis.json   put there by the operator once the network's genesis file is agreed
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from chain.crypto import Ed25519Signer
+from chain.errors import ErrorCode, PoolError
+from chain.genesis import MemberKeyObject, MemberObject, NodeRecordObject, encode_member_file, parse_member_file
+from chain.keys import encode_private_key, new_seed, write_secret_file
+from chain.members import MemberKind
+from chain.tls_certificate import make_tls_certificate
+from chain.types import verify_name
+
+NodeRole = Literal["validator", "observer", "none"]
+
+MEMBER_FILE = "member.json"
+SYSTEM_KEY = "system.pem"
+NODE_FOLDER = "node"
+GENESIS_FILE = "genesis.json"
+
+TITLES: dict[str, tuple[str, str]] = {
+    "aviation": ("民用航空局", "Civil Aviation Authority"),
+    "meteorology": ("气象局", "Meteorological Service"),
+    "registry": ("航空器登记处", "Aircraft Registry"),
+    "airports": ("机场管理局", "Airports Authority"),
+    "tax": ("税务局", "Tax Administration"),
+    "health": ("卫生健康委员会", "Health Commission"),
+    "police": ("公安局", "Police Department"),
+    "transport": ("交通运输局", "Transport Bureau"),
+}
+"""Titles (Chinese, English) of the departments that examples use."""
+
+_CONFIG = """\
+# Settings of this node; docs/operations.md describes each. Paths are relative to this folder.
+# The environment overrides: BLOCKPOOL_<SECTION>_<KEY>, for example BLOCKPOOL_API_LISTEN=0.0.0.0:8000
+
+[node]
+member = "{member}"
+genesis = "{genesis}"
+data = "data"
+{consensus_key}tls_key = "tls.pem"
+tls_certificate = "tls.crt"
+
+[peer]
+listen = "{peer_listen}"
+
+[api]
+listen = "{api_listen}"
+
+[log]
+level = "info"
+format = "text"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPlan:
+    """What a new member shall be."""
+
+    name: str
+    kind: MemberKind = "government"
+    title_zh: str = ""
+    title_en: str = ""
+    roles: tuple[str, ...] = ()
+    node: NodeRole = "validator"
+    peer_address: str = "127.0.0.1:7000"
+    """``host:port`` under which other nodes reach this one."""
+    api_address: str = "127.0.0.1:8000"
+    """``host:port`` of the HTTP API."""
+
+
+def create_member(plan: MemberPlan, folder: Path, passphrase: str | None) -> MemberObject:
+    """Make a member's folder with fresh keys. Secret files have mode 0600, and no existing file is touched.
+
+    Raises:
+        PoolError: code ``bad_name``; ``bad_key`` if the folder holds a member already.
+    """
+    verify_name(plan.name)
+    if (folder / MEMBER_FILE).exists():
+        raise PoolError(ErrorCode.BAD_KEY, f"{folder} holds a member already and is not overwritten")
+    node_folder = folder / NODE_FOLDER
+    (folder if plan.node == "none" else node_folder).mkdir(parents=True, exist_ok=True)
+    consensus_key = _new_key(node_folder / "consensus.pem", passphrase) if plan.node == "validator" else None
+    node = None if plan.node == "none" else _create_node(plan, node_folder, passphrase)
+    known_zh, known_en = TITLES.get(plan.name, ("", ""))
+    member = MemberObject(
+        name=plan.name,
+        kind=plan.kind,
+        title_zh=plan.title_zh or known_zh,
+        title_en=plan.title_en or known_en or plan.name.capitalize(),
+        roles=plan.roles,
+        keys=(MemberKeyObject(_new_key(folder / SYSTEM_KEY, passphrase)),),
+        consensus_key=consensus_key,
+        node=node,
+    )
+    content = encode_member_file(member)
+    parse_member_file(content)
+    (folder / MEMBER_FILE).write_bytes(content)
+    return member
+
+
+def _new_key(path: Path, passphrase: str | None) -> bytes:
+    """Make a private key; returns the public one."""
+    seed = new_seed()
+    write_secret_file(path, encode_private_key(seed, passphrase))
+    return Ed25519Signer(seed).public_key
+
+
+def _create_node(plan: MemberPlan, folder: Path, passphrase: str | None) -> NodeRecordObject:
+    seed = new_seed()
+    write_secret_file(folder / "tls.pem", encode_private_key(seed, passphrase))
+    certificate = make_tls_certificate(seed, plan.name)
+    (folder / "tls.crt").write_text(ssl.DER_cert_to_PEM_cert(certificate), encoding="ascii")
+    config = _CONFIG.format(
+        member=plan.name,
+        genesis=GENESIS_FILE,
+        consensus_key='consensus_key = "consensus.pem"\n' if plan.node == "validator" else "",
+        peer_listen=_listen_address(plan.peer_address),
+        api_listen=plan.api_address,
+    )
+    (folder / "config.toml").write_text(config, encoding="utf-8")
+    return NodeRecordObject(plan.peer_address, f"http://{plan.api_address}", certificate)
+
+
+def _listen_address(address: str) -> str:
+    """Where to listen so that ``address`` works: exactly there on loopback, on all interfaces otherwise, since the
+    address that others use is often not one that the machine itself has."""
+    host, _, port = address.rpartition(":")
+    return address if host in ("127.0.0.1", "localhost", "[::1]") else f"0.0.0.0:{port}"

@@ -1,0 +1,145 @@
+"""``blockpool network``: a whole network on one machine, and a look at all nodes of any network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from blockpool import Client, Genesis, NodeStatus, PoolError, RetryPolicy, load_genesis
+from chain.errors import ErrorCode
+from chain.genesis import encode_genesis, parse_genesis
+from cli.failures import ExitCode
+from cli.genesis import describe
+from cli.homes import GENESIS_FILE, NODE_FOLDER, SYSTEM_KEY, MemberPlan, create_member
+from cli.options import genesis_option, json_option, new_passphrase
+from cli.output import emit, grid, talk
+
+_API_PORT_OFFSET = 1000
+_ONCE = RetryPolicy(attempts_max=1, total_max_s=5)
+
+
+@click.group()
+def network() -> None:
+    """Make a local network; look at all nodes of a network."""
+
+
+@network.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@click.option("--members", required=True, metavar="A,B,C,D", help="Names, separated by commas. Each runs a validator.")
+@click.option("--base-port", type=click.IntRange(1024, 64000), default=7000, show_default=True, help="First peer port.")
+@click.option("--name", default="Local pool", show_default=True, help="Name of the network, for people.")
+@click.option("--encrypt", is_flag=True, help="Encrypt the private keys (BLOCKPOOL_PASSPHRASE, or typed).")
+@json_option
+def init(folder: Path, members: str, base_port: int, name: str, encrypt: bool) -> None:
+    """Make a network in DIR to try things on this machine: keys, genesis, and one home a member.
+
+    Peers listen on --base-port and the ports after it, their APIs a thousand higher. In a real network nobody sees
+    another's
+    keys: see `member new` and `genesis create`.
+
+    \b
+    Example: blockpool network init pool --members aviation,meteorology,registry,airports
+             blockpool node run pool/aviation/node
+    """
+    names = [part.strip() for part in members.split(",") if part.strip()]
+    ports = [(base_port + index, base_port + _API_PORT_OFFSET + index) for index in range(len(names))]
+    made = create_network(folder, name, names, ports, new_passphrase(encrypt))
+    homes = {member.name: folder / member.name / NODE_FOLDER for member in made.members}
+    table = grid("member", "node home", "API", "signing key")
+    for member in made.members:
+        api = member.node.api_url if member.node else ""
+        table.add_row(member.name, str(homes[member.name]), api, str(folder / member.name / SYSTEM_KEY))
+    emit(describe(made) | {"homes": {name: str(home) for name, home in homes.items()}}, table)
+    console = talk()
+    console.print("\nStart each node in a terminal of its own:")
+    for home in homes.values():
+        console.print(f"  blockpool node run {home}")
+    console.print(f"Then: blockpool network status --genesis {folder / GENESIS_FILE}")
+
+
+def create_network(
+    folder: Path, name: str, members: Sequence[str], ports: Sequence[tuple[int, int]], passphrase: str | None = None
+) -> Genesis:
+    """Make a network of validators on the loopback interface.
+
+    Args:
+        folder: new or empty.
+        ports: (peer port, API port) of each member.
+
+    Raises:
+        PoolError: code ``bad_genesis`` for a folder that is not empty or names that repeat; ``bad_name``.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise PoolError(ErrorCode.BAD_GENESIS, f"{folder} is not empty: nothing there is overwritten")
+    if not members or len(set(members)) != len(members):
+        raise PoolError(ErrorCode.BAD_GENESIS, "a network has at least one member, each named once")
+    created = [
+        create_member(
+            MemberPlan(member, peer_address=f"127.0.0.1:{peer}", api_address=f"127.0.0.1:{api}"),
+            folder / member,
+            passphrase,
+        )
+        for member, (peer, api) in zip(members, ports, strict=True)
+    ]
+    content = encode_genesis(name, time.time_ns() // 1_000_000, created)
+    genesis = parse_genesis(content)
+    (folder / GENESIS_FILE).write_bytes(content)
+    for member in members:
+        (folder / member / NODE_FOLDER / GENESIS_FILE).write_bytes(content)
+    return genesis
+
+
+@network.command()
+@genesis_option
+@json_option
+@click.pass_context
+def status(context: click.Context, genesis_file: Path) -> None:
+    """Ask every node that the genesis file names how it is. Exit code 1 if fewer than a quorum answer ready.
+
+    \b
+    Example: blockpool network status --genesis pool/genesis.json
+    """
+    genesis = load_genesis(genesis_file)
+    answers = {member.name: _ask(member.node.api_url) for member in genesis.members if member.node}
+    ready = [
+        name
+        for name, answer in answers.items()
+        if isinstance(answer, NodeStatus) and answer.is_ready and name in genesis.validators
+    ]
+    table = grid(
+        "member",
+        "state",
+        "height",
+        "view",
+        "primary",
+        "block",
+        "waiting",
+        right=frozenset({"height", "view", "waiting"}),
+    )
+    for name, answer in answers.items():
+        if isinstance(answer, NodeStatus):
+            state = "ready" if answer.is_ready else "syncing" if answer.syncing else "not ready"
+            row = (state, f"{answer.height:,}", str(answer.view), answer.primary, answer.block_hash[:16])
+            table.add_row(name, *row, str(answer.mempool.transactions))
+        else:
+            table.add_row(name, "unreachable", "", "", "", "", "")
+    value = {
+        "ready_validators": len(ready),
+        "quorum": genesis.validators.quorum,
+        "nodes": {name: answer if isinstance(answer, NodeStatus) else None for name, answer in answers.items()},
+    }
+    emit(value, table)
+    if len(ready) < genesis.validators.quorum:
+        talk().print(f"{len(ready)} validators are ready; {genesis.validators.quorum} are needed to order anything.")
+        context.exit(ExitCode.FALSE)
+
+
+def _ask(url: str) -> NodeStatus | PoolError:
+    try:
+        with Client(url, retry=_ONCE) as client:
+            return client.status()
+    except PoolError as error:
+        return error

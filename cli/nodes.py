@@ -1,0 +1,71 @@
+"""``blockpool node``: the daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import RenderableType
+
+from blockpool import NodeStatus
+from cli.options import DEFAULT_NODE, json_option, reading_client
+from cli.output import emit, facts, grid
+
+
+@click.group()
+def node() -> None:
+    """Run a node; ask one how it is."""
+
+
+@node.command()
+@click.argument("home", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--resync", is_flag=True, help="Throw the databases away and fetch everything from the peers again.")
+@json_option
+@click.pass_context
+def run(context: click.Context, home: Path, resync: bool) -> None:
+    """Run the node whose home is HOME until SIGTERM or Ctrl-C. Logs go to standard error.
+
+    \b
+    Example: blockpool node run pool/aviation/node
+    """
+    from node.daemon import run as run_daemon  # here, so that other commands start fast and need no server libraries
+
+    context.exit(run_daemon(home, resync=resync))
+
+
+@node.command()
+@click.argument("url", default=DEFAULT_NODE, envvar="BLOCKPOOL_NODE")
+@json_option
+def status(url: str) -> None:
+    """Show the health of the node at URL: height, view, primary, peers, queue. [env: BLOCKPOOL_NODE]
+
+    \b
+    Example: blockpool node status http://127.0.0.1:8001
+    """
+    with reading_client((url.split()[0],)) as client:
+        answer = client.status()
+    emit(answer, _facts(answer), "", _peers(answer))
+
+
+def _facts(answer: NodeStatus) -> RenderableType:
+    return facts(
+        {
+            "node": f"{answer.member} ({answer.role}), version {answer.version}",
+            "network": answer.network,
+            "chain id": answer.chain_id,
+            "state": "ready" if answer.is_ready else f"not ready: {answer.unready_reason}",
+            "height": f"{answer.height:,}",
+            "block": answer.block_hash,
+            "view": f"{answer.view}, primary {answer.primary}",
+            "waiting": f"{answer.mempool.transactions} transactions, {answer.mempool.size_bytes:,} bytes",
+        }
+    )
+
+
+def _peers(answer: NodeStatus) -> RenderableType:
+    table = grid("peer", "link", "round trip", "height", right=frozenset({"round trip", "height"}))
+    for peer in answer.peers:
+        rtt = f"{peer.rtt_ms:.1f} ms" if peer.rtt_ms is not None else ""
+        height = f"{peer.height:,}" if peer.height is not None else ""
+        table.add_row(peer.member, "up" if peer.connected else "down", rtt, height)
+    return table

@@ -1,0 +1,96 @@
+"""Where words go: payload to standard output, talk and progress to standard error, JSON for programs on request."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+JSON_KEY = "blockpool.json"
+_PIPE_WIDTH = 200
+"""Columns when there is no terminal, so that hashes are not broken."""
+
+
+def is_json() -> bool:
+    """Whether ``--json`` was given to the running command."""
+    context = click.get_current_context(silent=True)
+    return bool(context and context.meta.get(JSON_KEY))
+
+
+def talk() -> Console:
+    """The console for people, on standard error."""
+    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
+
+
+def emit(value: Any, *shown: RenderableType) -> None:
+    """Give the payload: ``value`` as JSON for programs, ``shown`` for people."""
+    if is_json():
+        print_json(value)
+        return
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    for item in shown:
+        console.print(item)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON to standard output."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def facts(rows: dict[str, object], title: str | None = None) -> Table:
+    """A table of names and values."""
+    table = Table(show_header=False, box=None, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, Text(str(value)))
+    return table
+
+
+def grid(*columns: str, title: str | None = None, right: frozenset[str] = frozenset()) -> Table:
+    """An empty table with these column heads; those in ``right`` are aligned right."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return table
+
+
+class RateColumn(ProgressColumn):
+    """Things done a second."""
+
+    def render(self, task: Task) -> Text:
+        """The rate, once there is one."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "", style="dim")
+
+
+def progress() -> Progress:
+    """A progress bar on standard error: done of total, rate and time left. Silent when nobody watches."""
+    console = talk()
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        RateColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )

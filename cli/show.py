@@ -1,0 +1,121 @@
+"""``blockpool show``: blocks, transactions and records, as a node gives them."""
+
+from __future__ import annotations
+
+import datetime
+
+import click
+from rich.console import RenderableType
+from rich.syntax import Syntax
+
+from blockpool import BlockAnswer, RecordAnswer, RecordId, TransactionAnswer
+from blockpool.signing import parse_transaction_id
+from cli.options import json_option, node_option, reading_client
+from cli.output import emit, facts, grid
+
+
+@click.group()
+def show() -> None:
+    """Show a block, transaction or record, as a node gives it. For proof, see `evidence` and `audit`."""
+
+
+@show.command()
+@click.argument("height", default="latest")
+@node_option
+@json_option
+def block(height: str, nodes: tuple[str, ...]) -> None:
+    """Show the block at HEIGHT, the newest by default.
+
+    \b
+    Example: blockpool show block 12
+    """
+    if height != "latest" and not (height.isascii() and height.isdigit()):
+        raise click.BadParameter("a height is a number, or latest", param_hint="HEIGHT")
+    with reading_client(nodes) as client:
+        answer = client.block(None if height == "latest" else int(height))
+    emit(answer, *_shown_block(answer))
+
+
+def _shown_block(answer: BlockAnswer) -> tuple[RenderableType, ...]:
+    certificate = answer.certificate
+    votes = f"view {certificate.view}: {', '.join(vote.member for vote in certificate.votes)}" if certificate else "-"
+    head = facts(
+        {
+            "height": answer.height,
+            "hash": answer.hash,
+            "parent": answer.parent_hash,
+            "time": _time(answer.time_ms),
+            "proposer": answer.proposer or "-",
+            "votes": votes,
+            "transactions root": answer.tx_root,
+            "results root": answer.result_root,
+            "state root": answer.state_root,
+            "history root": answer.history_root,
+        }
+    )
+    table = grid("transaction", "outcome", "reason")
+    for transaction in answer.transactions:
+        table.add_row(transaction.transaction_id, transaction.code, transaction.reason)
+    return head, "", table
+
+
+@show.command()
+@click.argument("transaction_id", metavar="ID")
+@node_option
+@json_option
+def transaction(transaction_id: str, nodes: tuple[str, ...]) -> None:
+    """Show where transaction ID stands and what it says.
+
+    \b
+    Example: blockpool show transaction 5f0c... (64 hexadecimal digits)
+    """
+    with reading_client(nodes) as client:
+        answer = client.transaction(parse_transaction_id(transaction_id))
+    emit(answer, _shown_transaction(answer))
+
+
+def _shown_transaction(answer: TransactionAnswer) -> RenderableType:
+    outcome = answer.outcome or {}
+    rows: dict[str, object] = {
+        "transaction": answer.transaction_id,
+        "status": answer.status,
+        "type": answer.type,
+        "member": answer.member,
+    }
+    if answer.status == "committed":
+        rows["place"] = f"block {answer.height}, transaction {answer.index}"
+        rows["outcome"] = f"{outcome.get('code', '')} {outcome.get('reason', '')}".strip()
+    return facts(rows | answer.fields)
+
+
+@show.command()
+@click.argument("record_id", metavar="ID")
+@node_option
+@json_option
+def record(record_id: str, nodes: tuple[str, ...]) -> None:
+    """Show record ID (TRANSACTION/INDEX) and where it stands.
+
+    \b
+    Example: blockpool show record 5f0c.../17
+    """
+    with reading_client(nodes) as client:
+        answer = client.record(RecordId.parse(record_id))
+    emit(answer, *_shown_record(answer))
+
+
+def _shown_record(answer: RecordAnswer) -> tuple[RenderableType, ...]:
+    head = facts(
+        {
+            "record": answer.record,
+            "dataset": answer.dataset,
+            "member": answer.member,
+            "block": f"{answer.height}, {_time(answer.time_ms)}",
+            "outcome": answer.outcome,
+        }
+    )
+    text = answer.body.decode("utf-8", errors="replace")
+    return head, "", Syntax(text, "json", word_wrap=True, background_color="default")
+
+
+def _time(time_ms: int) -> str:
+    return datetime.datetime.fromtimestamp(time_ms / 1000, datetime.UTC).isoformat(sep=" ", timespec="milliseconds")
