@@ -1,0 +1,130 @@
+"""What the sections share: the network under test, the load process, and how to find a saturation point."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bench.load import LoadPlan, LoadProcess, LoadResult
+from bench.network import Network
+from bench.records import flight_schema, mean_size_bytes
+from bench.statistics import Summary, summarise
+from bench.workload import dataset_transaction, sender_of
+from chain.encoding import decode
+from chain.errors import ErrorCode, PoolError
+from chain.receipts import Receipt, verify_receipt
+
+PLAIN, CHECKED = "plain", "checked"
+"""Datasets of every member: without and with a schema."""
+
+SUSTAINED_SHARE = 0.95
+"""A rate is sustained if at least this part of it is committed in time ..."""
+SUSTAINED_P99_MS = 1_000
+"""... and 99 % of the transactions within this time."""
+RAMP = 1.3
+"""Factor between two rates of the ramp."""
+RAMP_STEPS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """How long things run, in seconds."""
+
+    step_s: float
+    half_s: float
+    idle_s: float
+    failover_s: float
+    records_for_memory: int
+
+
+FULL = Durations(step_s=5, half_s=15, idle_s=30, failover_s=20, records_for_memory=1_000_000)
+QUICK = Durations(step_s=2, half_s=4, idle_s=5, failover_s=8, records_for_memory=60_000)
+
+
+@dataclass
+class Bench:
+    """A network under test."""
+
+    network: Network
+    load: LoadProcess
+    durations: Durations
+    say: Callable[[str], None]
+    rates: dict[str, float] = field(default_factory=dict)
+    """Sustained rates found so far, in records a second, by section."""
+
+    def define_datasets(self) -> None:
+        """Register both datasets of every member."""
+        for node in self.network.nodes:
+            for name, schema in ((PLAIN, ""), (CHECKED, flight_schema())):
+                body = dataset_transaction(self.network.genesis.chain_id, sender_of(node), name, schema)
+                headers = {"Content-Type": "application/msgpack"}
+                request = urllib.request.Request(f"{node.url}/v1/transactions?wait=commit", body, headers)  # noqa: S310
+                with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # our own node, http only
+                    answer.read()
+
+    def plan(self, dataset: str, records: int, transactions_per_s: float, duration_s: float) -> LoadPlan:
+        """A load on all running nodes."""
+        senders = tuple(sender_of(node) for node in self.network.running())
+        return LoadPlan(self.network.genesis.chain_id, senders, dataset, records, transactions_per_s, duration_s)
+
+    def run(self, plan: LoadPlan) -> tuple[LoadResult, Summary]:
+        """Run a load to its end, check a sample of its receipts, and let the queues drain."""
+        cpu_before = self.network.cpu_seconds()
+        result = self.load.run(plan)
+        self.network.wait_idle()
+        self.verify_samples(result)
+        summary = summarise(result)
+        cpu_us = (self.network.cpu_seconds() - cpu_before) * 1e6 / max(1, summary.committed)
+        self.say(
+            f"offered {summary.offered_per_s:,.0f}/s, committed {summary.committed_per_s:,.0f}/s, "
+            f"p50 {summary.p50_ms:.0f} ms, p99 {summary.p99_ms:.0f} ms, nodes' cpu {cpu_us:.0f} us a record, "
+            f"load's cpu {summary.load_cpu_share:.0%} of a core {summary.refused or ''}"
+        )
+        return result, summary
+
+    def verify_samples(self, result: LoadResult) -> None:
+        """Verify the receipts that the load kept: what was counted as committed is."""
+        genesis = self.network.genesis
+        for id_, data in result.samples:
+            _, outcome = verify_receipt(genesis.chain_id, genesis.validators, id_, decode(Receipt, data))
+            if not outcome.is_ok:
+                raise PoolError(ErrorCode(outcome.code), outcome.reason)
+
+    def find_saturation(self, dataset: str, records: int, first_rate: float) -> tuple[float, list[Summary]]:
+        """Raise the rate (transactions a second) step by step until it is no longer sustained, then look once between.
+
+        Returns:
+            The highest sustained rate in transactions a second, and all runs.
+        """
+        step_s = self.durations.step_s
+        runs: list[Summary] = []
+
+        def is_sustained(rate: float) -> bool:
+            _, summary = self.run(self.plan(dataset, records, rate, step_s))
+            runs.append(summary)
+            return summary.share >= SUSTAINED_SHARE and summary.p99_ms <= SUSTAINED_P99_MS
+
+        rate = first_rate
+        while not is_sustained(rate):
+            rate /= 2
+            if rate < 1:
+                return 0.0, runs
+        for _ in range(RAMP_STEPS):
+            if not is_sustained(rate * RAMP):
+                break
+            rate *= RAMP
+        between = rate * RAMP**0.5
+        return (between if is_sustained(between) else rate), runs
+
+    def setting(self, records: int, schema: bool) -> str:
+        """The conditions of a load, for the report."""
+        body = mean_size_bytes()
+        return (
+            f"Records of {body} bytes on average, {records} a transaction. Each transaction is signed by its member's "
+            "system before the clock starts, posted over HTTP to that member's node and answered with a receipt once "
+            "it is committed. All four validators verify every transaction's signature and every vote"
+            f"{', and check every record against the JSON Schema of flights' if schema else ''}; each syncs one "
+            "LevelDB batch a block, its HEAD and its votes to disk. The load ran on the same machine, in a process of "
+            "its own."
+        )

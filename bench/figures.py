@@ -1,0 +1,87 @@
+"""A measured figure, and the targets it is held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.statistics import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a figure should be. ``is_ceiling``: smaller is better."""
+
+    least: float
+    aim: float
+    is_ceiling: bool = False
+
+    def verdict(self, value: float) -> str:
+        """Which of the two is reached."""
+        for name, bound in (("aim reached", self.aim), ("reached", self.least)):
+            if value <= bound if self.is_ceiling else value >= bound:
+                return name
+        return "missed"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table."""
+
+    key: str
+    """Stable name, for the results file and the targets."""
+    what: str
+    value: float
+    unit: str
+    how: str = ""
+    """What has to be known to read the figure."""
+
+    @property
+    def target(self) -> Target | None:
+        """Its target, if it has one."""
+        return TARGETS.get(self.key)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the target is reached; empty without one."""
+        return self.target.verdict(self.value) if self.target else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What one part of the benchmark found."""
+
+    name: str
+    title: str
+    setting: str
+    """Payload, who signs and verifies what, durability, where the load ran."""
+    figures: list[Figure]
+    runs: list[Summary] = field(default_factory=list)
+    """The runs behind the figures, in the order in which they were made."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For the results file."""
+        figures = [
+            {"key": figure.key, "what": figure.what, "value": figure.value, "unit": figure.unit}
+            | {"verdict": figure.verdict, "how": figure.how}
+            for figure in self.figures
+        ]
+        runs = [run.as_json() for run in self.runs]
+        return {"name": self.name, "title": self.title, "setting": self.setting, "figures": figures, "runs": runs}
+
+
+CATCH_UP_LEAST, CATCH_UP_AIM = 3, 10
+"""Catch-up is held against multiples of the live rate of parcels."""
+
+TARGETS = {
+    "singles_rate": Target(2_000, 4_000),
+    "singles_p99": Target(250, 80, is_ceiling=True),
+    "parcels_rate": Target(40_000, 100_000),
+    "checked_rate": Target(20_000, 50_000),
+    "idle_p50": Target(15, 6, is_ceiling=True),
+    "idle_p99": Target(40, 15, is_ceiling=True),
+    "failover_gap": Target(3, 1, is_ceiling=True),
+    "catch_up_ratio": Target(CATCH_UP_LEAST, CATCH_UP_AIM),
+    "audit_bulk": Target(200_000, 500_000),
+    "memory": Target(400, 200, is_ceiling=True),
+}

@@ -1,0 +1,80 @@
+"""What a run of the load generator says: rates, percentiles, gaps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+from bench.load import LoadResult
+
+WARM_UP_SHARE = 0.2
+"""Part of a run at its beginning that does not count for rates and percentiles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One run. Rates are of records; latencies of transactions, from when they were due to the receipt, in ms."""
+
+    offered_per_s: float
+    committed_per_s: float
+    """Records whose receipts came within the measured part of the run, a second."""
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+    committed: int
+    """Records committed in the whole run."""
+    refused: dict[str, int]
+    """Transactions by what else was answered."""
+    load_cpu_share: float
+    """Part of one core that the load generator used while it sent."""
+
+    @property
+    def share(self) -> float:
+        """Part of what was offered that was committed in time."""
+        return self.committed_per_s / self.offered_per_s
+
+    def as_json(self) -> dict[str, Any]:
+        """For the results file."""
+        return asdict(self)
+
+
+def summarise(result: LoadResult) -> Summary:
+    """Rates and percentiles of one run."""
+    plan = result.plan
+    start, end = plan.duration_s * WARM_UP_SHARE, plan.duration_s
+    good = [answer for answer in result.answers if answer.status == 200]
+    in_time = sum(start <= answer.done_s < end for answer in good)
+    measured = sorted(answer.latency_ms for answer in result.answers if answer.due_s >= start)
+    bad = Counter(str(answer.status) for answer in result.answers if answer.status != 200)
+    return Summary(
+        offered_per_s=plan.rate * plan.records,
+        committed_per_s=in_time * plan.records / (end - start),
+        p50_ms=percentile(measured, 50),
+        p95_ms=percentile(measured, 95),
+        p99_ms=percentile(measured, 99),
+        max_ms=percentile(measured, 100),
+        committed=len(good) * plan.records,
+        refused=dict(bad),
+        load_cpu_share=result.cpu_seconds / plan.duration_s,
+    )
+
+
+def percentile(ascending: Sequence[float], percent: float) -> float:
+    """The smallest value that at least ``percent`` % of the values do not exceed; 0 for no values."""
+    if not ascending:
+        return 0.0
+    rank = max(1, -(-len(ascending) * percent // 100))
+    return ascending[int(rank) - 1]
+
+
+def longest_gap_s(result: LoadResult, from_s: float) -> float:
+    """The longest time after ``from_s`` without a commit, as all clients together saw it."""
+    times = [
+        from_s,
+        *sorted(answer.done_s for answer in result.answers if answer.status == 200 and answer.done_s > from_s),
+    ]
+    return max((later - earlier for earlier, later in pairwise(times)), default=float("inf"))
