@@ -10,7 +10,7 @@ state is executed again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 from chain import history, state
@@ -269,8 +269,15 @@ class Ledger:
         for key in executed.update.keys:
             self._entries.pop(key, None)
 
-    def check_certified(self, block: Block, transactions: Sequence[CheckedTransaction]) -> ExecutedBlock:
+    def check_certified(
+        self, block: Block, transactions: Sequence[CheckedTransaction], verified: Set[Hash] = frozenset()
+    ) -> ExecutedBlock:
         """Verify a block obtained from elsewhere, certificate first, senders and execution after.
+
+        Args:
+            block: the block.
+            transactions: its transactions in order, payloads verified.
+            verified: ids of those whose senders the caller has verified before.
 
         Raises:
             PoolError: whatever does not hold.
@@ -280,7 +287,8 @@ class Ledger:
             raise PoolError(ErrorCode.BAD_CERTIFICATE, "there is none")
         verify_certificate(self.chain_id, block.certificate, self.validators, self.tip.height + 1, hash_)
         for checked in transactions:
-            self.verify_sender(checked)
+            if checked.id not in verified:
+                self.verify_sender(checked)
         proposal = Proposal(block.header, tuple(checked.id for checked in transactions))
         executed = self.check(proposal, transactions, None)
         if executed.outcomes != block.outcomes:

@@ -20,6 +20,9 @@ from node.links import Links
 from node.pool import Pool
 
 _REQUEST_TIMEOUT_S = 10.0
+_CLOSE_BLOCKS = 2
+_PATIENCE_S = 0.25
+"""A gap of so few blocks is given so much time to be closed by consensus itself."""
 _REPLY_BYTES = LIMITS.frame_size_bytes // 4
 """A reply is closed once it holds this much, so that one large block more still fits a frame."""
 
@@ -33,6 +36,7 @@ class CatchUp:
         self._on_fatal = on_fatal
         self._claims: dict[str, int] = {}
         self._task: asyncio.Task[None] | None = None
+        self._is_pulling = False
         self._log = logging.getLogger("blockpool.catch_up")
         self.blocks = 0
         """Blocks taken this way since the start."""
@@ -40,7 +44,7 @@ class CatchUp:
     @property
     def is_running(self) -> bool:
         """Whether blocks are being pulled now."""
-        return self._task is not None
+        return self._is_pulling
 
     def hint(self, peer: str, height: int) -> None:
         """A peer says that it holds the block at ``height``."""
@@ -48,7 +52,8 @@ class CatchUp:
             return
         self._claims[peer] = max(height, self._claims.get(peer, 0))
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+            is_close = height <= self._pool.height + _CLOSE_BLOCKS
+            self._task = asyncio.get_running_loop().create_task(self._run(_PATIENCE_S if is_close else 0))
 
     async def serve(self, body: bytes) -> bytes:
         """Answer a peer that catches up. Reading happens beside the loop, since it can take a while."""
@@ -65,15 +70,18 @@ class CatchUp:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _run(self) -> None:
+    async def _run(self, pause_s: float) -> None:
         first = self._pool.height
         try:
+            await asyncio.sleep(pause_s)
+            first = self._pool.height
             while (peer := self._next_peer()) is not None:
+                self._is_pulling = True
                 await self._pull(peer)
         except Exception as error:
             self._on_fatal(error)
         finally:
-            self._task = None
+            self._task, self._is_pulling = None, False
             if self._pool.height > first:
                 self._log.info("caught up", extra={"from_height": first, "to_height": self._pool.height})
 
@@ -124,7 +132,8 @@ class CatchUp:
             block, transactions = open_package(ledger.chain_id, package)
             if block.certificate is not None and block.certificate.height <= self._pool.height:
                 continue  # consensus delivered it while it was under way
-            executed = ledger.check_certified(block, transactions)
+            verified = {checked.id for checked in transactions if self._pool.recognise(checked) is not None}
+            executed = ledger.check_certified(block, transactions, verified)
             if block.certificate is not None:
                 self._pool.commit(executed, block.certificate)
                 self.blocks += 1

@@ -7,14 +7,16 @@ whoever lacks one that is proposed fetches it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from chain.crypto import Hash
 from chain.encoding import decode, encode
-from chain.errors import ErrorCode, PoolError
+from chain.errors import PoolError
 from chain.limits import LIMITS, MIB
+from chain.storage.blocks import Location
 from chain.transactions import CheckedTransaction
 from node.frames import FrameKind, TransactionIds, TransactionList
+from node.intake import Intake
 from node.links import Links
 from node.pool import Pool
 
@@ -30,35 +32,29 @@ _REPLY_BYTES = LIMITS.frame_size_bytes - 64 * 1024
 class Dissemination:
     """Sends this node's transactions out, takes others' in, and fetches missing ones."""
 
-    def __init__(self, pool: Pool, links: Links, on_new: Callable[[], None]) -> None:
+    def __init__(self, pool: Pool, links: Links, intake: Intake) -> None:
         self._pool = pool
         self._links = links
-        self._on_new = on_new
+        self._intake = intake
         self._outbox: list[bytes] = []
         self._own: dict[Hash, None] = {}
         self._is_flush_due = False
-        self.refused = 0
-        """Transactions from peers that failed a check."""
 
-    def submit(self, data: bytes) -> tuple[Hash, bool]:
+    async def submit(self, data: bytes) -> tuple[Hash, Location | None]:
         """Verify, keep and spread a transaction handed to this node.
 
         Returns:
-            Its id, and whether it is committed already.
+            Its id, and where it is committed if it is already.
 
         Raises:
             PoolError: why it is refused.
         """
-        verified = self._pool.verify(data)
-        if verified.checked is None:
-            return verified.id, True
-        if verified.id not in self._pool.mempool:
-            self._pool.admit(verified.checked)
+        verified = await self._intake.submit(data)
+        if verified.location is None and verified.id not in self._own:
             self._own[verified.id] = None
             self._outbox.append(data)
             self._schedule_flush()
-            self._on_new()
-        return verified.id, False
+        return verified.id, verified.location
 
     def receive(self, body: bytes) -> None:
         """Take in transactions that a peer spreads. A bad one is the peer's fault and concerns nobody else.
@@ -66,9 +62,7 @@ class Dissemination:
         Raises:
             PoolError: the frame does not decode.
         """
-        for data in decode(TransactionList, body):
-            self._take(data)
-        self._on_new()
+        self._intake.receive(decode(TransactionList, body))
 
     def repeat(self) -> None:
         """Spread own transactions that still wait once more; called every ``repeat_s`` seconds."""
@@ -103,13 +97,13 @@ class Dissemination:
                     peer, FrameKind.FETCH_TRANSACTIONS, encode(missing), timeout_s=_FETCH_TIMEOUT_S
                 )
                 for data in decode(TransactionList, reply):
-                    verified = self._pool.verify(data)
+                    verified = self._pool.verify(self._pool.decode(data))
                     if verified.checked is not None:
                         found[verified.id] = verified.checked
             except PoolError as error:
                 if error.code.is_storage:
                     raise
-                self.refused += 1
+                self._intake.refused += 1
         return found
 
     async def serve(self, body: bytes) -> bytes:
@@ -134,17 +128,6 @@ class Dissemination:
         location = self._pool.ledger.blocks.location(id_)
         stored = self._pool.ledger.blocks.transaction(location) if location else None
         return encode(stored) if stored else None
-
-    def _take(self, data: bytes) -> None:
-        try:
-            verified = self._pool.verify(data)
-            if verified.checked is not None and verified.id not in self._pool.mempool:
-                self._pool.admit(verified.checked)
-        except PoolError as error:
-            if error.code.is_storage:
-                raise
-            if error.code not in (ErrorCode.MEMPOOL_FULL, ErrorCode.QUOTA_EXCEEDED):
-                self.refused += 1
 
     def _schedule_flush(self) -> None:
         if not self._is_flush_due:

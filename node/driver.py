@@ -37,6 +37,7 @@ from consensus.messages import decode_message, encode_message
 from consensus.replica import Replica, Tip
 from node.dissemination import Dissemination
 from node.frames import FrameKind
+from node.intake import Intake
 from node.links import Links
 from node.metrics import Metrics
 from node.pool import CommittedBlock, Pool
@@ -79,6 +80,7 @@ class ConsensusDriver:
         self._on_catch_up = on_catch_up
         self._on_fatal = on_fatal
         self._log = logging.getLogger("blockpool.consensus")
+        self._intake: Intake | None = None
         self._dissemination: Dissemination | None = None
         self._executed: dict[Hash, ExecutedBlock] = {}
         self._fetched: dict[Hash, CheckedTransaction] = {}
@@ -88,8 +90,11 @@ class ConsensusDriver:
         self.replica = self._make_replica()
         pool.add_listener(self._on_committed)
 
-    def use(self, dissemination: Dissemination) -> None:
-        """Fetch missing transactions through ``dissemination``."""
+    def use(self, intake: Intake, dissemination: Dissemination) -> None:
+        """Look for transactions that a proposal needs in ``intake`` first, then fetch them through
+        ``dissemination``.
+        """
+        self._intake = intake
         self._dissemination = dissemination
 
     # Inputs
@@ -230,6 +235,8 @@ class ConsensusDriver:
     def _bodies(self, proposal: Proposal) -> list[CheckedTransaction] | None:
         """The proposal's transactions, or None if one is missing here."""
         found = []
+        if self._intake is not None:
+            self._intake.hurry(proposal.transaction_ids)
         for id_ in proposal.transaction_ids:
             checked = self._pool.mempool.get(id_) or self._fetched.get(id_)
             if checked is None:

@@ -67,9 +67,23 @@ class Pool:
         """Call ``listener`` after every block that becomes final, in the order of registration."""
         self._listeners.append(listener)
 
-    def verify(self, data: bytes) -> Verified:
-        """Decode a transaction and verify all that can be without ordering it: shape, chain, sender, signature,
-        payload.
+    def decode(self, data: bytes) -> CheckedTransaction:
+        """Decode a transaction and check its shape and chain; nothing else about it is known yet.
+
+        Raises:
+            PoolError: codes ``too_large``, ``malformed``, ``not_canonical``, ``wrong_chain``.
+        """
+        return decode_transaction(self.ledger.chain_id, data)
+
+    def recognise(self, checked: CheckedTransaction) -> Verified | None:
+        """What is known already of a transaction with the very same bytes, or None if it must be verified."""
+        waiting = self.mempool.get(checked.id)
+        if waiting is not None and waiting.transaction.signature == checked.transaction.signature:
+            return Verified(checked.id, waiting, None)
+        return None
+
+    def verify(self, checked: CheckedTransaction) -> Verified:
+        """Verify all that can be without ordering a transaction: sender, signature, payload.
 
         Cheap checks come first; nothing is stored or remembered before the signature has been checked. The dataset's
         schema, if it is known already, is applied here too, so that execution finds the verdict ready.
@@ -77,11 +91,8 @@ class Pool:
         Raises:
             PoolError: the code of the first check that fails.
         """
-        checked = decode_transaction(self.ledger.chain_id, data)
-        waiting = self.mempool.get(checked.id)
-        if waiting is not None and waiting.transaction.signature == checked.transaction.signature:
-            return Verified(checked.id, waiting, None)
         self.ledger.verify_sender(checked)
+        waiting = self.mempool.get(checked.id)
         if waiting is not None:
             return Verified(checked.id, waiting, None)
         location = self.ledger.blocks.location(checked.id)

@@ -20,6 +20,7 @@ from node.dissemination import Dissemination
 from node.driver import ConsensusDriver
 from node.frames import FrameKind, News
 from node.home import Home
+from node.intake import Intake
 from node.links import Hello, Links, Peer
 from node.metrics import Metrics
 from node.pool import CommittedBlock, Pool
@@ -59,8 +60,9 @@ class NodeService:
             self.fail,
             may_vote=home.signer is not None and not home.probation_file.exists(),
         )
-        self.dissemination = Dissemination(self.pool, self.links, self.driver.work_changed)
-        self.driver.use(self.dissemination)
+        self.intake = Intake(self.pool, self.driver.work_changed, self.fail)
+        self.dissemination = Dissemination(self.pool, self.links, self.intake)
+        self.driver.use(self.intake, self.dissemination)
         self.pool.add_listener(self._on_committed)
         self.metrics.observe(home.data, lambda: (len(self.pool.mempool), self.pool.mempool.size_bytes))
         self.metrics.height.set(self.pool.height)
@@ -100,6 +102,7 @@ class NodeService:
     async def stop(self) -> None:
         """Stop gracefully: answer those who wait, close links, then the databases."""
         self.pool.close()
+        self.intake.close()
         for handle in self._handles:
             handle.cancel()
         await self.catch_up.close()

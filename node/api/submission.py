@@ -80,11 +80,9 @@ class Submission:
             data = _from_json(data)
         if service.pool.is_closing:
             raise PoolError(ErrorCode.NOT_READY, "the node is shutting down")
-        id_, is_committed = service.dissemination.submit(data)
-        if is_committed:
-            location = service.ledger.blocks.location(id_)
-            if location is not None:
-                return _committed(id_, service.pool.receipt(location), accept)
+        id_, location = await service.dissemination.submit(data)
+        if location is not None:
+            return _committed(id_, service.pool.receipt(location), accept)
         if wait_s is None:
             return 202, JSON, orjson.dumps({"transaction_id": id_.hex(), "status": "pending"})
         return _committed(id_, await service.pool.wait_for_receipt(id_, wait_s), accept)

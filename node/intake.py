@@ -1,0 +1,147 @@
+"""Transactions on their way in: decoded, not yet verified, bounded, verified a little at a time.
+
+Checking a signature costs more than everything else that a node does with a transaction. Done as frames come in, a
+burst of them would hold up consensus messages for many times their own cost. So arrivals are queued and verified in
+short slices between which the event loop turns; a transaction that a proposal needs at once is verified out of turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from chain.crypto import Hash
+from chain.errors import ErrorCode, PoolError
+from chain.limits import MIB
+from chain.transactions import CheckedTransaction
+from node.pool import Pool, Verified
+
+_SLICE_S = 0.0015
+_CAPACITY_BYTES = 64 * MIB
+
+OnVerified = Callable[[CheckedTransaction], None]
+
+
+class _Arrival(NamedTuple):
+    checked: CheckedTransaction
+    answer: asyncio.Future[Verified] | None
+    """Whoever handed the transaction to this node waits here; None for one that a peer spreads."""
+
+
+class Intake:
+    """The queue before the mempool.
+
+    Args:
+        pool: verifies and keeps.
+        on_slice: called after every slice that let something into the mempool.
+        on_fatal: told of a failing disk.
+    """
+
+    def __init__(self, pool: Pool, on_slice: Callable[[], None], on_fatal: Callable[[Exception], None]) -> None:
+        self._pool = pool
+        self._on_slice = on_slice
+        self._on_fatal = on_fatal
+        self._arrivals: dict[Hash, _Arrival] = {}
+        self._size_bytes = 0
+        self._is_due = False
+        self.refused = 0
+        """Transactions from peers that failed a check."""
+
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self._arrivals
+
+    async def submit(self, data: bytes) -> Verified:
+        """Queue a transaction handed to this node, and wait until it is verified and in the mempool.
+
+        Raises:
+            PoolError: why it is refused.
+        """
+        checked = self._pool.decode(data)
+        known = self._pool.recognise(checked)
+        if known is not None:
+            return known
+        if checked.id in self._arrivals or self._size_bytes + checked.size_bytes > _CAPACITY_BYTES:
+            if checked.id not in self._arrivals:
+                raise PoolError(ErrorCode.MEMPOOL_FULL, f"{self._size_bytes} bytes wait to be verified")
+            return self._take_in(checked)  # the same id twice at once: it must not hide behind the other's verdict
+        answer: asyncio.Future[Verified] = asyncio.get_running_loop().create_future()
+        self._queue(_Arrival(checked, answer))
+        return await answer
+
+    def receive(self, items: Iterable[bytes]) -> None:
+        """Queue transactions that a peer spreads. Those that do not decode are its fault; what has no room is
+        dropped, to be fetched if it is proposed."""
+        for data in items:
+            try:
+                checked = self._pool.decode(data)
+            except PoolError:
+                self.refused += 1
+                continue
+            if checked.id in self._pool.mempool or self._size_bytes + checked.size_bytes > _CAPACITY_BYTES:
+                continue
+            waiting = self._arrivals.get(checked.id)
+            if waiting is None:
+                self._queue(_Arrival(checked, None))
+            elif waiting.checked.transaction.signature != checked.transaction.signature:
+                self._verify(_Arrival(checked, None))
+
+    def hurry(self, ids: Iterable[Hash]) -> None:
+        """Verify these now, if they are waiting here: a proposal needs them."""
+        for id_ in ids:
+            arrival = self._arrivals.pop(id_, None)
+            if arrival is not None:
+                self._size_bytes -= arrival.checked.size_bytes
+                self._verify(arrival)
+
+    def close(self) -> None:
+        """Answer those who wait that the node is stopping."""
+        for arrival in self._arrivals.values():
+            if arrival.answer is not None and not arrival.answer.done():
+                arrival.answer.set_exception(PoolError(ErrorCode.NOT_READY, "the node is shutting down"))
+        self._arrivals.clear()
+
+    def _queue(self, arrival: _Arrival) -> None:
+        self._arrivals[arrival.checked.id] = arrival
+        self._size_bytes += arrival.checked.size_bytes
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._verify_slice)
+
+    def _verify_slice(self) -> None:
+        """Verify for a moment, then let the loop turn before going on."""
+        arrivals, end_s = self._arrivals, time.perf_counter() + _SLICE_S
+        try:
+            while arrivals and time.perf_counter() < end_s:
+                arrival = arrivals.pop(next(iter(arrivals)))
+                self._size_bytes -= arrival.checked.size_bytes
+                self._verify(arrival)
+        except PoolError as error:
+            self._on_fatal(error)
+            return
+        self._is_due = bool(arrivals)
+        if self._is_due:
+            asyncio.get_running_loop().call_soon(self._verify_slice)
+        self._on_slice()
+
+    def _verify(self, arrival: _Arrival) -> None:
+        answer = arrival.answer
+        try:
+            verified = self._take_in(arrival.checked)
+        except PoolError as error:
+            if error.code.is_storage:
+                raise
+            if answer is None:
+                self.refused += error.code not in (ErrorCode.MEMPOOL_FULL, ErrorCode.QUOTA_EXCEEDED)
+            elif not answer.done():
+                answer.set_exception(error)
+            return
+        if answer is not None and not answer.done():
+            answer.set_result(verified)
+
+    def _take_in(self, checked: CheckedTransaction) -> Verified:
+        verified = self._pool.verify(checked)
+        if verified.checked is not None:
+            self._pool.admit(verified.checked)
+        return verified
