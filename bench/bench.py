@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bench.load import LoadPlan, LoadProcess, LoadResult
 from bench.network import Network
@@ -70,16 +73,17 @@ class Bench:
 
     def run(self, plan: LoadPlan) -> tuple[LoadResult, Summary]:
         """Run a load to its end, check a sample of its receipts, and let the queues drain."""
-        cpu_before = self.network.cpu_seconds()
+        clock = _CpuClock(self.network)
         result = self.load.run(plan)
         self.network.wait_idle()
+        nodes_s, others_share = clock.stop(result.total_cpu_seconds)
         self.verify_samples(result)
-        summary = summarise(result)
-        cpu_us = (self.network.cpu_seconds() - cpu_before) * 1e6 / max(1, summary.committed)
+        summary = summarise(result, others_share)
         self.say(
             f"offered {summary.offered_per_s:,.0f}/s, committed {summary.committed_per_s:,.0f}/s, "
-            f"p50 {summary.p50_ms:.0f} ms, p99 {summary.p99_ms:.0f} ms, nodes' cpu {cpu_us:.0f} us a record, "
-            f"load's cpu {summary.load_cpu_share:.0%} of a core {summary.refused or ''}"
+            f"p50 {summary.p50_ms:.0f} ms, p99 {summary.p99_ms:.0f} ms, "
+            f"nodes' cpu {nodes_s * 1e6 / max(1, summary.committed):.0f} us a record, "
+            f"load's {summary.load_cpu_share:.0%} of a core, others' {others_share:.0%} {summary.refused or ''}"
         )
         return result, summary
 
@@ -128,3 +132,24 @@ class Bench:
             "LevelDB batch a block, its HEAD and its votes to disk. The load ran on the same machine, in a process of "
             "its own."
         )
+
+
+class _CpuClock:
+    """Who used the processors during a run."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._nodes = network.cpu_seconds()
+        self._busy, self._started = busy_seconds(), time.monotonic()
+
+    def stop(self, load_seconds: float) -> tuple[float, float]:
+        """Processor time of the nodes, and the part of a core that neither they nor the load used."""
+        nodes = self._network.cpu_seconds() - self._nodes
+        others = busy_seconds() - self._busy - nodes - load_seconds
+        return nodes, max(0.0, others / (time.monotonic() - self._started))
+
+
+def busy_seconds() -> float:
+    """Processor time that all programs of this machine have used since it started, the kernel's included."""
+    user, nice, system, _, _, irq, softirq, *_ = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    return sum(map(int, (user, nice, system, irq, softirq))) / os.sysconf("SC_CLK_TCK")

@@ -31,6 +31,8 @@ class Summary:
     """Transactions by what else was answered."""
     load_cpu_share: float
     """Part of one core that the load generator used while it sent."""
+    other_cpu_share: float
+    """Part of one core that programs outside the benchmark used: what disturbed the run."""
 
     @property
     def share(self) -> float:
@@ -42,7 +44,7 @@ class Summary:
         return asdict(self)
 
 
-def summarise(result: LoadResult) -> Summary:
+def summarise(result: LoadResult, other_cpu_share: float = 0.0) -> Summary:
     """Rates and percentiles of one run."""
     plan = result.plan
     start, end = plan.duration_s * WARM_UP_SHARE, plan.duration_s
@@ -60,6 +62,7 @@ def summarise(result: LoadResult) -> Summary:
         committed=len(good) * plan.records,
         refused=dict(bad),
         load_cpu_share=result.cpu_seconds / plan.duration_s,
+        other_cpu_share=other_cpu_share,
     )
 
 
