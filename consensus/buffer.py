@@ -1,28 +1,34 @@
-"""Messages of the height after the one in flight, which reach a replica that is a step behind."""
+"""Messages of heights after the one in flight, which reach a replica that is a few steps behind.
+
+A replica whose disk or processor is slower than a quorum's, or that has just caught up, hears of the next heights before it
+has stored the last one. Were those messages dropped, it could only follow by catch-up, always a step late.
+"""
 
 from __future__ import annotations
 
 from consensus.messages import Message
 
+WINDOW_HEIGHTS = 4
+"""How far ahead messages are kept. Further behind, catch-up is the way."""
 
-class NextHeightBuffer:
-    """The newest message of each kind from each peer: whatever a peer sends, it fills its own few places only."""
 
-    __slots__ = ("_height", "_messages")
+class FutureBuffer:
+    """The newest message of each kind from each peer for each height of the window: a peer fills its own places only."""
+
+    __slots__ = ("_messages",)
 
     def __init__(self) -> None:
-        self._height = 0
-        self._messages: dict[tuple[str, type[Message]], Message] = {}
+        self._messages: dict[int, dict[tuple[str, type[Message]], Message]] = {}
 
-    def keep(self, height: int, sender: str, message: Message) -> None:
-        """Keep a message of ``height``; those of another height are forgotten."""
-        if height != self._height:
-            self._messages.clear()
-            self._height = height
-        self._messages[sender, type(message)] = message
+    def keep(self, current: int, height: int, sender: str, message: Message) -> bool:
+        """Keep a message of ``height`` while ``current`` is in flight; False if it lies beyond the window."""
+        if not current < height <= current + WINDOW_HEIGHTS:
+            return False
+        self._messages.setdefault(height, {})[sender, type(message)] = message
+        return True
 
     def take(self, height: int) -> list[tuple[str, Message]]:
-        """Remove and return what is kept for ``height``, as (sender, message)."""
-        messages = self._messages if height == self._height else {}
-        self._messages = {}
+        """Remove and return what is kept for ``height``, as (sender, message), and forget lower heights."""
+        messages = self._messages.pop(height, {})
+        self._messages = {kept: rest for kept, rest in self._messages.items() if kept > height}
         return [(sender, message) for (sender, _), message in messages.items()]

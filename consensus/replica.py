@@ -17,7 +17,7 @@ from chain.crypto import Hash, Signer, verify_signature
 from chain.errors import InvariantBroken
 from chain.validators import ValidatorSet
 from consensus import assistance, normal_case, view_change
-from consensus.buffer import NextHeightBuffer
+from consensus.buffer import FutureBuffer
 from consensus.config import ConsensusConfig
 from consensus.core import Core, Tip
 from consensus.effects import Effect
@@ -55,7 +55,7 @@ class Replica:
         verifier: Verifier = verify_signature,
     ) -> None:
         self._core = Core(chain_id, me, signer, tip, config or ConsensusConfig(), memory or {}, verifier)
-        self._next_height = NextHeightBuffer()
+        self._future = FutureBuffer()
         self._status_ticks = 0
 
     @property
@@ -161,7 +161,7 @@ class Replica:
         core.enter_height(tip)
         normal_case.ask_for_proposal(core)
         normal_case.check_prepared(core)
-        for sender, message in self._next_height.take(core.current.height):
+        for sender, message in self._future.take(core.current.height):
             self.step(sender, message)
         self._settle()
 
@@ -180,10 +180,10 @@ class Replica:
         height = _height_of(message)
         if height == core.current.height:
             self._handle(sender, message)
-        elif height == core.current.height + 1:
-            self._next_height.keep(height, sender, message)
         elif height > core.current.height:
-            assistance.look(core, sender, height - 1)
+            self._future.keep(core.current.height, height, sender, message)
+            if height > core.current.height + 1:
+                assistance.look(core, sender, height - 1)
         elif isinstance(message, ViewChange):
             assistance.assist(core, sender, height - 1, message.vote.view - 1)
 
