@@ -7,6 +7,7 @@ import click
 from blockpool.version import VERSION
 from cli.audit import audit
 from cli.datasets import dataset
+from cli.demo.command import demo
 from cli.evidence import evidence, verify
 from cli.failures import PoolGroup
 from cli.genesis import genesis
@@ -34,7 +35,7 @@ def blockpool() -> None:
     """
 
 
-for command in (keys, member, genesis, network, node, dataset, submit, show, evidence, verify, audit):
+for command in (keys, member, genesis, network, node, dataset, submit, show, evidence, verify, audit, demo):
     blockpool.add_command(command)
 
 

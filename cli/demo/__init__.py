@@ -1,0 +1,1 @@
+"""``blockpool demo``: four departments on one machine, through loss and recovery, with every claim checked."""

