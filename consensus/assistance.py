@@ -72,15 +72,15 @@ def repeat_own_votes(core: Core) -> None:
         for name, _ in current.certificate.votes:
             look(core, name, current.height)
         return
+    sworn = current.sworn
     if current.is_changing:
         core.broadcast(core.view_change_message())
-        return
-    if current.has_prepared and core.primary == core.me:
+    elif current.has_prepared and core.primary == core.me:
         _repeat_proposal(core)
-    elif current.has_prepared and current.sworn.prepare is not None:
-        core.broadcast(current.sworn.prepare)
-    if current.has_committed and current.sworn.commit is not None:
-        core.broadcast(current.sworn.commit)
+    elif current.has_prepared and sworn.prepare is not None:
+        core.broadcast(sworn.prepare)
+    if sworn.commit is not None:  # of whatever view: it may still complete a quorum there
+        core.broadcast(sworn.commit)
 
 
 def _repeat_proposal(core: Core) -> None:

@@ -201,8 +201,8 @@ class Replica:
         elif isinstance(message, NewView):
             view_change.on_new_view(core, sender, message)
         else:
-            view_change.on_view_change(core, sender, message)
             assistance.assist(core, sender, core.tip.height, message.vote.view - 1)
+            view_change.on_view_change(core, sender, message)
 
     def _tick_patience(self) -> None:
         """Give the primary up when it is silent for too long, leaves transactions out, or crawls."""

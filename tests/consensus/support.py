@@ -53,9 +53,7 @@ def transaction_id(label: str) -> Hash:
 
 def make_proposal(height: int, parent: Hash, proposer: str, ids: tuple[Hash, ...], time_ms: int = 0) -> Proposal:
     """A well-formed block; everything that only execution checks is zero."""
-    header = BlockHeader(
-        BLOCK_VERSION, height, parent, time_ms, proposer, len(ids), root(ids), *([ZERO_HASH] * 4)
-    )
+    header = BlockHeader(BLOCK_VERSION, height, parent, time_ms, proposer, len(ids), root(ids), *([ZERO_HASH] * 4))
     return Proposal(encode(header), ids)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 
 from chain.blocks import Certificate, Proposal, decode_header
@@ -28,6 +29,8 @@ class Checkers:
         self.committed: dict[bytes, int] = {}
         """Height of every committed transaction."""
         self.evidence: list[Evidence] = []
+        self.counts: Counter[str] = Counter()
+        self._views: dict[int, int] = {}
 
     @property
     def height(self) -> int:
@@ -43,6 +46,8 @@ class Checkers:
             raise Violation(f"{node} stored block {height} with a bad certificate: {error}") from error
         if self._chain.setdefault(height, hash_) != hash_:
             raise Violation(f"{node} stored another block {height} than an earlier node")
+        if self._views.setdefault(height, certificate.view) != certificate.view:
+            self.counts["blocks certified in two views"] += 1
         if decode_header(proposal.header).parent_hash != self._chain[height - 1]:
             raise Violation(f"block {height} does not follow block {height - 1}")
         for transaction in proposal.transaction_ids:
@@ -54,6 +59,8 @@ class Checkers:
         statement: Statement
         if isinstance(message, PrePrepare):
             statement = message.prepare
+            if decode_header(message.proposal.header).proposer != node:
+                self.counts["blocks proposed again"] += 1
         elif isinstance(message, ViewChange):
             statement = message.vote
         elif isinstance(message, Prepare | Commit):

@@ -19,8 +19,19 @@ from tests.sim.faults import KINDS
 from tests.sim.network import LinkQuality, Network
 from tests.sim.node import CONFIG, SimNode, World
 
-LIVENESS_TICKS_MAX = 12 * CONFIG.timeout_ticks(CONFIG.timeout_doublings_max)
+LIVENESS_TICKS_MAX = 3 * CONFIG.timeout_ticks(CONFIG.timeout_doublings_max)
 TROUBLE_EVERY_TICKS = 8
+LOSABLE_KINDS = (
+    "PrePrepare",
+    "Prepare",
+    "Commit",
+    "Commit",
+    "ViewChange",
+    "NewView",
+    "Committed",
+    "Status",
+    "BlockResponse",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +90,7 @@ class Cluster:
             len(self.submitted),
             healing_ticks,
             self.clock.events,
-            self.counts + self.network.counts,
+            self.counts + self.network.counts + self.checkers.counts,
         )
 
     def _run_safety_phase(self) -> None:
@@ -90,6 +101,7 @@ class Cluster:
             delay_moments_max=random.choice((4, MOMENTS_PER_TICK, 4 * MOMENTS_PER_TICK, 12 * MOMENTS_PER_TICK)),
         )
         self.world.crash_chance = random.choice((0.0, 0.0, 0.0005, 0.003, 0.01))
+        self.world.eclipse_chance = random.choice((0.0, 0.0, 0.1, 0.4))
         trouble = random.choice((0.1, 0.3, 0.7))
         for node in self.nodes.values():
             node.start()
@@ -101,7 +113,7 @@ class Cluster:
                 self._make_trouble()
 
     def _run_liveness_phase(self) -> int:
-        self.world.crash_chance = 0.0
+        self.world.crash_chance = self.world.eclipse_chance = 0.0
         self.network.heal()
         for node in self.nodes.values():
             if not node.is_up:
@@ -130,8 +142,19 @@ class Cluster:
             node.add_transactions(ids)
 
     def _make_trouble(self) -> None:
-        actions = (self._crash, self._restart, self._restart, self._split, self._isolate, self._cut_one_way, self._mend)
-        action = self.random.choice(actions)
+        action = self.random.choice(
+            (
+                self._crash,
+                self._restart,
+                self._restart,
+                self._split,
+                self._isolate,
+                self._cut_one_way,
+                self._lose_kinds,
+                self._lose_kinds,
+                self._mend,
+            )
+        )
         self.counts[action.__name__.strip("_")] += 1
         action()
 
@@ -158,8 +181,14 @@ class Cluster:
         deaf = self.random.choice(list(self.nodes))
         self._cut(lambda sender, to: to == deaf and self.random.random() < 0.7)
 
+    def _lose_kinds(self) -> None:
+        """Lose most packets of some kinds, so that phases complete at some replicas only."""
+        kinds = self.random.sample(LOSABLE_KINDS, self.random.randint(1, 4))
+        self.network.losses = {kind: self.random.choice((0.3, 0.6, 0.9)) for kind in kinds}
+
     def _mend(self) -> None:
         self.network.cut.clear()
+        self.network.losses.clear()
 
     def _cut(self, is_cut) -> None:  # type: ignore[no-untyped-def]
         self.network.cut.update(

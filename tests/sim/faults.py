@@ -141,6 +141,55 @@ class Liar(SimNode):
         super().send_message(to, message)
 
 
+class Forger(SimNode):
+    """Signs nothing properly when it counts: forged votes, claims with forged proofs, new views without proof.
+
+    As primary of a later view it proposes a block of its own, whatever the justification binds it to.
+    """
+
+    is_byzantine = True
+
+    def send_message(self, to: str, message: Message) -> None:
+        if self.world.random.random() < 0.5:
+            forged = self._forge(message)
+            self.world.counts["forgeries"] += forged is not message
+            message = forged
+        super().send_message(to, message)
+
+    def _forge(self, message: Message) -> Message:
+        if isinstance(message, Prepare | Commit):
+            return type(message)(message.height, message.view, message.block_hash, self.name, bytes(64))
+        if isinstance(message, ViewChange):
+            view = message.vote.view
+            return ViewChange(
+                view_change_vote(self.name, message.vote.height, view, view - 1, hash_of(self._own_block())),
+                self._forged_proof(view - 1),
+                self._own_block(),
+            )
+        if isinstance(message, NewView):
+            claimed = view_change_vote(
+                self.name, message.height, message.view, message.view - 1, hash_of(self._own_block())
+            )
+            votes = [claimed if vote.validator == self.name else vote for vote in message.votes]
+            proof = self.world.random.choice((None, self._forged_proof(message.view - 1)))
+            return NewView(message.height, message.view, tuple(votes), proof)
+        if isinstance(message, PrePrepare) and message.prepare.view:
+            vote = prepare(self.name, message.prepare.height, message.prepare.view, hash_of(self._own_block()))
+            return PrePrepare(vote, self._own_block())
+        return message
+
+    def _own_block(self) -> Proposal:
+        ids = (transaction_id(f"smuggled after {self.disk.height}"),)
+        return make_proposal(self.disk.height + 1, self.disk.tip.block_hash, self.name, ids)
+
+    def _forged_proof(self, view: int) -> PreparedCertificate:
+        block, height = hash_of(self._own_block()), self.disk.height + 1
+        names = NAMES[: self.world.size]
+        own = prepare(self.name, height, view, block).signature
+        votes = tuple((name, own if name == self.name else bytes(64)) for name in names)
+        return PreparedCertificate(height, view, block, votes)
+
+
 class Flooder(SimNode):
     """Takes part honestly and sends nonsense with every message: lies about heights, forged proofs, old messages."""
 
@@ -187,4 +236,4 @@ class Flooder(SimNode):
         return random.choice(messages)
 
 
-KINDS: tuple[type[SimNode], ...] = (Silent, Equivocator, Twin, InvalidProposer, Amnesiac, Liar, Flooder)
+KINDS: tuple[type[SimNode], ...] = (Silent, Equivocator, Twin, InvalidProposer, Amnesiac, Liar, Forger, Flooder)

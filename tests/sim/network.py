@@ -38,6 +38,8 @@ class Network:
         self.quality = HEALTHY
         self.cut: set[tuple[str, str]] = set()
         """(sender, receiver) of the directions that are broken."""
+        self.losses: dict[str, float] = {}
+        """Further loss by kind of packet: what makes replicas see different parts of one conversation."""
         self.counts: Counter[str] = Counter()
 
     def send(self, sender: str, to: str, packet: Packet) -> None:
@@ -46,7 +48,7 @@ class Network:
         if (sender, to) in self.cut:
             self.counts["packets cut off"] += 1
             return
-        if self._random.random() < self.quality.loss:
+        if self._random.random() < self.quality.loss + self.losses.get(type(packet).__name__, 0.0):
             self.counts["packets lost"] += 1
             return
         self._carry(sender, to, packet)
@@ -57,6 +59,7 @@ class Network:
     def heal(self) -> None:
         """Good links everywhere."""
         self.cut.clear()
+        self.losses.clear()
         self.quality = HEALTHY
 
     def _carry(self, sender: str, to: str, packet: Packet) -> None:

@@ -89,6 +89,8 @@ class World:
     counts: Counter[str]
     crash_chance: float = 0.0
     """Chance to crash before any one effect."""
+    eclipse_chance: float = 0.0
+    """Chance that whoever is first to store a block is cut off at that moment, before it can tell anyone."""
 
 
 class SimNode:
@@ -117,9 +119,7 @@ class SimNode:
         """Start, or start again, from the disk."""
         memory = dict(self.disk.memory) if self._memory_survives else {}
         self._life += 1
-        self.replica = Replica(
-            CHAIN_ID, self.name, FakeSigner(self.name), self.disk.tip, CONFIG, memory, fake_verifier
-        )
+        self.replica = Replica(CHAIN_ID, self.name, FakeSigner(self.name), self.disk.tip, CONFIG, memory, fake_verifier)
         self.mempool.clear()
         self._committed = {id_ for proposal, _ in self.disk.blocks for id_ in proposal.transaction_ids}
         self._schedule_tick(self._life, self.world.random.randint(1, MOMENTS_PER_TICK))
@@ -271,7 +271,13 @@ class SimNode:
         if certificate.height <= self.disk.height:
             return
         if not self.is_byzantine:
+            is_first = self.world.checkers.height < certificate.height
             self.world.checkers.on_stored(self.name, proposal, certificate)
+            if is_first and self.world.random.random() < self.world.eclipse_chance:
+                self.world.counts["eclipses"] += 1
+                self.world.network.cut.update(
+                    link for peer in self.peers for link in ((self.name, peer), (peer, self.name))
+                )
         self.disk.append(proposal, certificate)
         self._committed.update(proposal.transaction_ids)
         for id_ in proposal.transaction_ids:
