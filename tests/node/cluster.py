@@ -1,0 +1,294 @@
+"""Whole nodes in one event loop, for tests: real homes on disk, real LevelDB, real TLS links, real HTTP.
+
+`ScriptedPeer` plays a member that lies: the links under it are real, only what it answers is made up.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+from msgspec.structs import replace
+
+from chain.crypto import Ed25519Signer, key_id
+from chain.encoding import decode, encode
+from chain.genesis import Genesis, MemberKeyObject, MemberObject, encode_genesis, parse_genesis
+from chain.keys import load_signer, new_seed
+from chain.ledger import Ledger
+from chain.receipts import Receipt, verify_receipt
+from chain.transactions import (
+    DatasetHeader,
+    ParcelHeader,
+    Transaction,
+    encode_records,
+    records_root,
+    sign_transaction,
+    transaction_id,
+)
+from cli.homes import MemberPlan, create_member
+from node.api.app import make_app
+from node.api.server import ApiServer, bind
+from node.config import load_config
+from node.home import Home, open_home, open_ledger
+from node.links import Links, Peer
+from node.service import NodeService
+from tests.node.link_cluster import FAST, HOST, until
+
+SCHEMA = '{"type":"object","properties":{"n":{"type":"integer","maximum":1000000}},"required":["n"]}'
+MSGPACK = {"Content-Type": "application/msgpack", "Accept": "application/msgpack"}
+SPENT_KEY_UNTIL = 1
+"""Last height at which the second key of every member may sign."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on. They are held until all are known, so that none comes twice."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for sock in sockets:
+            sock.bind((HOST, 0))
+        return [sock.getsockname()[1] for sock in sockets]
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+@dataclass
+class Network:
+    """Members' folders, genesis and keys; nothing runs yet."""
+
+    folder: Path
+    genesis: Genesis
+    signers: dict[str, Ed25519Signer]
+    spent_signers: dict[str, Ed25519Signer]
+    """Second keys, valid up to the height `SPENT_KEY_UNTIL`."""
+    nonces: itertools.count[int] = field(default_factory=lambda: itertools.count(secrets.randbits(64)))
+
+    @classmethod
+    def create(cls, folder: Path, validators: Sequence[str] = "abcd", others: Sequence[str] = ("observer",)) -> Network:
+        names = [*validators, *others]
+        ports = iter(free_ports(2 * len(names)))
+        spent = {name: Ed25519Signer(new_seed()) for name in names}
+        members = []
+        for name in names:
+            plan = MemberPlan(
+                name,
+                node="validator" if name in validators else "observer",
+                peer_address=f"{HOST}:{next(ports)}",
+                api_address=f"{HOST}:{next(ports)}",
+            )
+            members.append(_with_second_key(create_member(plan, folder / name, None), spent[name]))
+        content = encode_genesis("test", time.time_ns() // 1_000_000, members)
+        for name in names:
+            (folder / name / "node" / "genesis.json").write_bytes(content)
+        (folder / "genesis.json").write_bytes(content)
+        signers = {name: load_signer(folder / name / "system.pem") for name in names}
+        return cls(folder, parse_genesis(content), signers, spent)
+
+    def home(self, name: str) -> Path:
+        return self.folder / name / "node"
+
+    def dataset(self, member: str = "a", name: str = "flights", schema: str = SCHEMA, **changes: object) -> bytes:
+        """An encoded `dataset` transaction."""
+        fields = self._common(member) | {
+            "dataset": f"{member}.{name}",
+            "version": 1,
+            "title_zh": "航班",
+            "title_en": "Flights",
+            "schema": schema,
+            "sharing": "open",
+            "legal_basis": "",
+            "contract": "",
+        }
+        return encode(self.sign(DatasetHeader(**(fields | changes)), member))  # type: ignore[arg-type]
+
+    def parcel(
+        self, records: Sequence[bytes] = (b'{"n":1}',), member: str = "a", dataset: str = "", **changes: object
+    ) -> bytes:
+        """An encoded `parcel` transaction."""
+        fields = self._common(member) | {
+            "dataset": dataset or f"{member}.flights",
+            "record_count": len(records),
+            "records_root": records_root(self.genesis.chain_id, records),
+            "envelope": b"",
+            "derived_from": (),
+        }
+        header = ParcelHeader(**(fields | changes))  # type: ignore[arg-type]
+        return encode(self.sign(header, member, encode_records(records)))
+
+    def spent_parcel(self, member: str = "a") -> bytes:
+        """A parcel signed with the member's second key."""
+        signer = self.spent_signers[member]
+        records = [b'{"n":1}']
+        header = ParcelHeader(
+            **self._common(member) | {"key_id": key_id(signer.public_key)},  # type: ignore[arg-type]
+            dataset=f"{member}.flights",
+            record_count=1,
+            records_root=records_root(self.genesis.chain_id, records),
+            envelope=b"",
+            derived_from=(),
+        )
+        return encode(sign_transaction(header, signer, encode_records(records)))
+
+    def sign(self, header: DatasetHeader | ParcelHeader, member: str, payload: bytes = b"") -> Transaction:
+        """Sign with the member's key, whatever the header says of the key."""
+        if header.key_id == key_id(self.signers[member].public_key):
+            return sign_transaction(header, self.signers[member], payload)
+        honest = sign_transaction(replace(header, key_id=key_id(self.signers[member].public_key)), self.signers[member])
+        return Transaction(encode(header), honest.signature, payload)
+
+    def id_of(self, data: bytes) -> bytes:
+        """The transaction id of an encoded transaction."""
+        return transaction_id(self.genesis.chain_id, decode(Transaction, data).header)
+
+    def _common(self, member: str) -> dict[str, object]:
+        return {
+            "chain_id": self.genesis.chain_id,
+            "member": member,
+            "key_id": key_id(self.signers[member].public_key),
+            "nonce": next(self.nonces).to_bytes(16, "big"),
+            "expiry_ms": 0,
+        }
+
+
+def forged(data: bytes) -> bytes:
+    """The same transaction with one bit of its signature changed."""
+    transaction = decode(Transaction, data)
+    signature = bytes([transaction.signature[0] ^ 1]) + transaction.signature[1:]
+    return encode(Transaction(transaction.header, signature, transaction.payload))
+
+
+class Node:
+    """One node as the daemon builds it, within the test's event loop."""
+
+    def __init__(self, network: Network, name: str, *, api: bool = False) -> None:
+        self.network = network
+        self.name = name
+        self.home: Home = open_home(load_config(network.home(name), {}))
+        self.ledger: Ledger = open_ledger(self.home)
+        self.is_stopped = False
+        self.service = NodeService(self.home, self.ledger, self._on_stop, "test")
+        self._server: ApiServer | None = None
+        self._api = api
+
+    @property
+    def height(self) -> int:
+        return self.ledger.tip.height
+
+    @property
+    def api_url(self) -> str:
+        return f"http://{self.home.config.file.api.listen}"
+
+    async def start(self) -> None:
+        await self.service.start()
+        if self._api:
+            host, port = self.home.config.file.api.listen.split(":")
+            self._server = ApiServer(make_app(self.service), bind(host, int(port)), 256)
+            await self._server.start()
+
+    async def stop(self) -> None:
+        self.service.pool.close()
+        if self._server is not None:
+            await self._server.stop()
+        await self.service.stop()
+        self.home.lock.close()
+
+    async def submit(self, data: bytes, timeout_s: float = 20) -> Receipt:
+        """Hand in a transaction and wait until it is committed here; the receipt is verified."""
+        pool = self.service.pool
+        id_, location = await self.service.dissemination.submit(data)
+        receipt = pool.receipt(location) if location else await pool.wait_for_receipt(id_, timeout_s)
+        verify_receipt(self.network.genesis.chain_id, self.network.genesis.validators, id_, receipt)
+        return receipt
+
+    def _on_stop(self) -> None:
+        self.is_stopped = True
+
+
+@asynccontextmanager
+async def running(network: Network, *names: str, api: bool = False) -> AsyncIterator[list[Node]]:
+    """Nodes that are all linked to each other."""
+    nodes = [Node(network, name, api=api) for name in names]
+    try:
+        for node in nodes:
+            await node.start()
+        await until(lambda: all(len(node.service.links.connected) >= len(nodes) - 1 for node in nodes))
+        yield nodes
+    finally:
+        for node in nodes:
+            await node.stop()
+
+
+@asynccontextmanager
+async def single(folder: Path) -> AsyncIterator[tuple[Network, Node, httpx.AsyncClient]]:
+    """A network of one validator, `a`, with its API served; `b` is a member that only hands in transactions."""
+    network = Network.create(folder, validators="a", others=("b",))
+    async with running(network, "a", api=True) as (node,), httpx.AsyncClient(base_url=node.api_url) as client:
+        yield network, node, client
+
+
+class ScriptedPeer:
+    """A member's node that answers as a test says."""
+
+    def __init__(
+        self,
+        network: Network,
+        name: str,
+        answer: Callable[[int, bytes], Awaitable[bytes]],
+        height: int = 0,
+    ) -> None:
+        home = open_home(load_config(network.home(name), {}))
+        home.lock.close()
+        self.asked: list[tuple[str, int, bytes]] = []
+        """(member, kind, body) of every request."""
+        self.heard: list[tuple[str, int, bytes]] = []
+        """The same of every message."""
+        self._answer = answer
+        peers = {
+            member.name: Peer(*_split(member.node.address), member.node.tls_certificate)
+            for member in network.genesis.members
+            if member.node is not None and member.name != name
+        }
+        self.links = Links(
+            me=home.identity,
+            peers=peers,
+            listen=_split(home.config.file.peer.listen),
+            chain_id=network.genesis.chain_id,
+            on_message=lambda *message: self.heard.append(message),
+            on_request=self._on_request,
+            height=lambda: height,
+            software="scripted",
+            limits=FAST,
+        )
+
+    async def _on_request(self, member: str, kind: int, body: bytes) -> bytes:
+        self.asked.append((member, kind, body))
+        return await self._answer(kind, body)
+
+
+@asynccontextmanager
+async def scripted(*peers: ScriptedPeer) -> AsyncIterator[None]:
+    """The peers' links, up while the context lasts."""
+    try:
+        for peer in peers:
+            await peer.links.start()
+        yield
+    finally:
+        for peer in peers:
+            await peer.links.close()
+
+
+def _with_second_key(member: MemberObject, signer: Ed25519Signer) -> MemberObject:
+    key = MemberKeyObject(signer.public_key, 0, SPENT_KEY_UNTIL)
+    return replace(member, keys=(*member.keys, key))
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host, int(port)
