@@ -1,7 +1,7 @@
 """Messages of heights after the one in flight, which reach a replica that is a few steps behind.
 
-A replica whose disk or processor is slower than a quorum's, or that has just caught up, hears of the next heights before it
-has stored the last one. Were those messages dropped, it could only follow by catch-up, always a step late.
+A replica whose disk or processor is slower than a quorum's, or that has just caught up, hears of the next heights
+before it has stored the last one. Were those messages dropped, it could only follow by catch-up, always a step late.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ WINDOW_HEIGHTS = 4
 
 
 class FutureBuffer:
-    """The newest message of each kind from each peer for each height of the window: a peer fills its own places only."""
+    """The newest message of each kind from each peer for each height of the window: a peer fills its own places
+    only.
+    """
 
     __slots__ = ("_messages",)
 
