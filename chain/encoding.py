@@ -32,14 +32,16 @@ integers).
 """
 
 
-_decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
+_decoders: dict[int, tuple[Any, msgspec.msgpack.Decoder[Any]]] = {}
+"""By the type's identity, since hashing an annotated type takes longer than decoding a value. The type is kept
+alive with its decoder, so its identity stays its own."""
 
 
 def _decoder(type_: Any) -> msgspec.msgpack.Decoder[Any]:
-    decoder = _decoders.get(type_)
-    if decoder is None:
-        decoder = _decoders[type_] = msgspec.msgpack.Decoder(type_, strict=True)
-    return decoder
+    known = _decoders.get(id(type_))
+    if known is None:
+        known = _decoders[id(type_)] = type_, msgspec.msgpack.Decoder(type_, strict=True)
+    return known[1]
 
 
 def decode(type_: type[Value], data: bytes | memoryview) -> Value:

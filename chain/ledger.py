@@ -10,7 +10,7 @@ state is executed again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Container, Sequence, Set
 from dataclasses import dataclass
 
 from chain import history, state
@@ -216,7 +216,11 @@ class Ledger:
         return ExecutedBlock(header, Proposal(data, ids), hash_, tuple(transactions), outcomes, update)
 
     def check(
-        self, proposal: Proposal, transactions: Sequence[CheckedTransaction], now_ms: int | None
+        self,
+        proposal: Proposal,
+        transactions: Sequence[CheckedTransaction],
+        now_ms: int | None,
+        uncommitted: Container[Hash] = frozenset(),
     ) -> ExecutedBlock:
         """Execute a proposal and compare every field with what it should be.
 
@@ -224,6 +228,7 @@ class Ledger:
             proposal: what was proposed for the height after the tip.
             transactions: its transactions in order, senders and payloads verified.
             now_ms: this node's clock, or None for a block that a quorum has vouched for already.
+            uncommitted: ids that the caller knows not to be in the chain; the index is not asked for them.
 
         Raises:
             PoolError: code ``bad_block``.
@@ -238,7 +243,9 @@ class Ledger:
         if header.proposer not in self.validators:
             raise _bad_block(f"its proposer {header.proposer} is no validator")
         ids = proposal.transaction_ids
-        if len(set(ids)) != len(ids) or any(self.blocks.location(id_) is not None for id_ in ids):
+        if len(set(ids)) != len(ids) or any(
+            id_ not in uncommitted and self.blocks.location(id_) is not None for id_ in ids
+        ):
             raise _bad_block("a transaction is in the chain already")
         if sum(checked.size_bytes for checked in transactions) > LIMITS.block_size_bytes:
             raise _bad_block(f"its transactions are larger than {LIMITS.block_size_bytes} bytes")

@@ -20,6 +20,8 @@ from node.links import Links
 from node.pool import Pool
 
 _REQUEST_TIMEOUT_S = 10.0
+_FAILURES_COUNTED = 9
+"""The time that a peer gets falls with its failures in succession, to a tenth at the most."""
 _CLOSE_BLOCKS = 2
 _PATIENCE_S = 0.25
 """A gap of so few blocks is given so much time to be closed by consensus itself."""
@@ -35,6 +37,7 @@ class CatchUp:
         self._links = links
         self._on_fatal = on_fatal
         self._claims: dict[str, int] = {}
+        self._failures: dict[str, int] = {}
         self._task: asyncio.Task[None] | None = None
         self._is_pulling = False
         self._log = logging.getLogger("blockpool.catch_up")
@@ -86,12 +89,14 @@ class CatchUp:
                 self._log.info("caught up", extra={"from_height": first, "to_height": self._pool.height})
 
     def _next_peer(self) -> str | None:
-        """A connected peer with a claim beyond our height; claims that are met or cannot be followed are dropped."""
+        """A connected peer with a claim beyond our height, the most reliable first; claims that are met or cannot be
+        followed are dropped.
+        """
         connected = set(self._links.connected)
         self._claims = {
             peer: height for peer, height in self._claims.items() if height > self._pool.height and peer in connected
         }
-        return max(self._claims, key=lambda peer: self._claims[peer], default=None)
+        return min(self._claims, key=lambda peer: (self._failures.get(peer, 0), -self._claims[peer]), default=None)
 
     async def _pull(self, peer: str) -> None:
         """Pull from one peer until its claim is met or it fails. The next request is under way while blocks are
@@ -108,7 +113,10 @@ class CatchUp:
                 is_last = following > self._claims.get(peer, 0)
                 if not is_last:
                     request = self._request(peer, following)
-                await self._take_all(packages)
+                if not await self._take_all(packages):
+                    self._drop(peer, "it sends blocks that are here already")
+                    return
+                self._failures.pop(peer, None)
                 if is_last or self._pool.height + 1 != following:
                     return
         except PoolError as error:
@@ -123,11 +131,13 @@ class CatchUp:
 
     async def _ask(self, peer: str, first: int) -> tuple[BlockPackage, ...]:
         body = encode(BlockRange(first, LIMITS.catch_up_blocks))
-        reply = await self._links.request(peer, FrameKind.FETCH_BLOCKS, body, timeout_s=_REQUEST_TIMEOUT_S)
+        timeout_s = _REQUEST_TIMEOUT_S / (1 + self._failures.get(peer, 0))
+        reply = await self._links.request(peer, FrameKind.FETCH_BLOCKS, body, timeout_s=timeout_s)
         return decode(Packages, reply)
 
-    async def _take_all(self, packages: tuple[BlockPackage, ...]) -> None:
-        ledger = self._pool.ledger
+    async def _take_all(self, packages: tuple[BlockPackage, ...]) -> bool:
+        """Verify and commit the packages in order; whether they, or consensus meanwhile, brought us forward."""
+        ledger, before = self._pool.ledger, self._pool.height
         for package in packages:
             block, transactions = open_package(ledger.chain_id, package)
             if block.certificate is not None and block.certificate.height <= self._pool.height:
@@ -138,7 +148,10 @@ class CatchUp:
                 self._pool.commit(executed, block.certificate)
                 self.blocks += 1
             await asyncio.sleep(0)
+        return self._pool.height > before
 
     def _drop(self, peer: str, reason: str) -> None:
+        """Forget a peer's claim, and trust it less: others are asked before it, and it gets less time."""
         self._claims.pop(peer, None)
+        self._failures[peer] = min(self._failures.get(peer, 0) + 1, _FAILURES_COUNTED)
         self._log.warning("peer is no help in catching up", extra={"peer": peer, "reason": reason})

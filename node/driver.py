@@ -190,7 +190,9 @@ class ConsensusDriver:
             self._spawn(self._judge_after_fetch(hash_, proposal))
             return
         try:
-            self._executed[hash_] = self._pool.ledger.check(proposal, transactions, self._pool.clock_ms())
+            self._executed[hash_] = self._pool.ledger.check(
+                proposal, transactions, self._pool.clock_ms(), self._pool.mempool
+            )
         except PoolError as error:
             if error.code.is_storage:
                 raise

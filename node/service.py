@@ -82,13 +82,25 @@ class NodeService:
         """Why this node cannot get transactions ordered now, or None if it can."""
         if self.pool.is_closing:
             return "shutting down"
-        if self.catch_up.is_running:
+        if self.is_syncing:
             return f"catching up from height {self.pool.height}"
         validators = self.ledger.validators
         reachable = sum(self.links.is_connected(name) for name in validators.names) + self.is_validator
         if reachable < validators.quorum:
             return f"{reachable} of {validators.quorum} validators needed for a quorum are connected"
         return None
+
+    @property
+    def is_syncing(self) -> bool:
+        """Whether blocks are being fetched that an honest validator is known to have.
+
+        The f highest claims may be lies, and lies must not take this node out of service.
+        """
+        if not self.catch_up.is_running:
+            return False
+        validators = self.ledger.validators
+        claims = sorted((self._heights.get(name, 0) for name in validators.names), reverse=True)
+        return claims[validators.max_faulty] > self.pool.height
 
     async def start(self) -> None:
         """Connect to the peers and start the clock; raises ``port_in_use``."""
@@ -211,7 +223,7 @@ class NodeService:
         4, no fault is tolerated anyway), having caught up with all of them has to do.
         """
         path, validators = self.home.probation_file, self.ledger.validators
-        if self.driver.may_vote or self.home.signer is None or self.catch_up.is_running:
+        if self.driver.may_vote or self.home.signer is None or self.is_syncing:
             return
         if self._probation_height is None:
             others = [name for name in validators.names if name != self.home.member.name]

@@ -98,7 +98,7 @@ def status_view(service: NodeService) -> Json:
         "primary": replica.primary,
         "is_ready": unready is None,
         "unready_reason": unready,
-        "syncing": service.catch_up.is_running,
+        "syncing": service.is_syncing,
         "peers": [
             {
                 "member": member,
