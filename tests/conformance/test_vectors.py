@@ -1,0 +1,238 @@
+"""The test vectors: this code makes them, and an implementation that shares none of it agrees with them."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from functools import cache
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from chain.evidence import verify_evidence
+from tests.conformance import mini
+from tests.vectors import make
+
+unhex = bytes.fromhex
+
+
+@cache
+def vectors(name: str) -> Any:
+    return json.loads((make.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@cache
+def genesis() -> mini.MiniGenesis:
+    return mini.MiniGenesis(vectors("chain")["genesis_file"].encode())
+
+
+@pytest.mark.parametrize("name", make.MAKERS)
+def test_the_files_are_what_this_code_makes(name: str) -> None:
+    """After a deliberate change of the protocol: ``python -m tests.vectors.make``."""
+    assert (make.FOLDER / f"{name}.json").read_text(encoding="utf-8") == make.content_of(name)
+
+
+def test_keys() -> None:
+    for case in vectors("keys"):
+        seed = unhex(case["seed"])
+        assert seed == mini.sha256(case["name"].encode())
+        assert mini.public_key_of(seed).hex() == case["public_key"]
+        assert mini.key_id(unhex(case["public_key"])).hex() == case["key_id"]
+        key = load_pem_private_key(case["pkcs8_pem"].encode(), None)
+        assert key.private_bytes_raw() == seed  # type: ignore[union-attr]
+
+
+def test_encoding() -> None:
+    for case in vectors("encoding"):
+        if "encoded" in case:
+            value = int(case["integer"]) if "integer" in case else case.get("string")
+            assert mini.pack(value).hex() == case["encoded"]
+        else:
+            value = bytes(case["zero_bytes"]) if "zero_bytes" in case else [0] * case["array_of_zeros"]
+            assert mini.pack(value)[: -len(value) or None].hex() == case["encoded_start"]
+
+
+def test_transactions() -> None:
+    content = vectors("transactions")
+    chain_id, seed = unhex(content["chain_id"]), unhex(content["seed"])
+    for case in content["cases"]:
+        values = [unhex(v) if name in BYTE_FIELDS else v for name, v in case["fields"].items()]
+        header = [case["tag"], *values]
+        if case["name"] == "parcel":
+            header[-1] = [[unhex(id_), index] for id_, index in case["fields"]["derived_from"]]
+        records = [unhex(record) for record in case.get("records", ())]
+        assert mini.pack(header).hex() == case["header"]
+        assert mini.sign_transaction(chain_id, seed, header, records).hex() == case["transaction"]
+        assert mini.tagged_hash("transaction", chain_id, unhex(case["header"])).hex() == case["transaction_id"]
+        message = unhex(case["signing_message"])
+        assert message == mini.domain("transaction-signature", chain_id) + unhex(case["header"])
+        assert mini.is_signed(mini.public_key_of(seed), message, unhex(case["signature"]))
+        if records:
+            leaves = [mini.record_leaf_data(chain_id, record) for record in records]
+            root = mini.merkle_root(leaves)
+            assert root.hex() == case["fields"]["records_root"]
+            for index, proof in enumerate(case["record_proofs"]):
+                found = mini.root_of_inclusion(leaves[index], index, len(leaves), [unhex(item) for item in proof])
+                assert found == root
+
+
+BYTE_FIELDS = {"chain_id", "key_id", "nonce", "records_root", "envelope"}
+
+
+def test_merkle_trees() -> None:
+    content = vectors("merkle")
+    leaves, roots = [unhex(leaf) for leaf in content["leaves"]], [unhex(root) for root in content["roots"]]
+    assert [mini.merkle_root(leaves[:size]) for size in range(len(leaves) + 1)] == roots
+    for case in content["inclusion"]:
+        proof = [unhex(item) for item in case["proof"]]
+        assert mini.root_of_inclusion(leaves[case["index"]], case["index"], case["size"], proof) == roots[case["size"]]
+    for case in content["consistency"]:
+        old, new, proof = case["from"], case["to"], [unhex(item) for item in case["proof"]]
+        if old == new:
+            assert proof == []
+        else:
+            assert mini.roots_of_consistency(old, new, roots[old], proof) == (roots[old], roots[new])
+
+
+def test_state_tree() -> None:
+    content = vectors("state_tree")
+    chain_id, root = unhex(content["chain_id"]), unhex(content["root"])
+    entries = {key.encode(): unhex(value) for key, value in content["entries"].items()}
+    assert mini.state_root(chain_id, entries) == root
+    absent = 0
+    for case in content["proofs"]:
+        key, value = case["key"].encode(), None if case["value"] is None else unhex(case["value"])
+        proof = unhex(case["proof"])
+        assert mini.tagged_hash("state-key", chain_id, key).hex() == case["path"]
+        assert mini.is_state_proved(chain_id, root, key, value, proof)
+        assert not mini.is_state_proved(chain_id, root, key, b"another" if value is None else None, proof)
+        absent += value is None
+    assert absent
+
+
+def test_genesis_and_block_0() -> None:
+    content, first = vectors("chain"), vectors("chain")["blocks"][0]
+    assert genesis().chain_id.hex() == content["chain_id"]
+    assert genesis().validators_hash.hex() == content["validators_hash"]
+    empty = mini.merkle_root([])
+    root = mini.state_root(genesis().chain_id, genesis().state())
+    header = [1, 0, bytes(32), make.TIME_MS, "", 0, empty, empty, root, empty, genesis().validators_hash]
+    assert mini.pack(header).hex() == first["header"]
+    assert mini.tagged_hash("block", genesis().chain_id, mini.pack(header)).hex() == first["hash"]
+    assert mini.pack([mini.pack([mini.pack(header), None, []]), []]).hex() == first["package"]
+
+
+def test_blocks_certificates_and_receipts() -> None:
+    chain_id, blocks = genesis().chain_id, vectors("chain")["blocks"]
+    hashes = [unhex(block["hash"]) for block in blocks]
+    codes = []
+    for height, block in enumerate(blocks[1:], start=1):
+        fields = mini.unpack(unhex(block["header"]))
+        assert fields == [unhex(v) if name in HASH_FIELDS else v for name, v in block["fields"].items()]
+        assert (fields[1], fields[2]) == (height, hashes[height - 1])
+        assert fields[9] == mini.merkle_root(hashes[:height])
+        encoded_block, transactions = mini.unpack(unhex(block["package"]))
+        header, certificate, outcomes = mini.unpack(encoded_block)
+        assert header == unhex(block["header"])
+        assert mini.pack(certificate).hex() == block["certificate"]
+        assert genesis().is_certified(header, certificate)
+        ids = [mini.tagged_hash("transaction", chain_id, mini.unpack(data)[0]) for data in transactions]
+        assert [outcome[0] for outcome in outcomes] == ids
+        assert (fields[5], fields[6]) == (len(ids), mini.merkle_root(ids))
+        assert fields[7] == mini.merkle_root([mini.pack(outcome) for outcome in outcomes])
+        assert [genesis().receipt_outcome(unhex(receipt)) for receipt in block["receipts"]] == outcomes
+        codes += [outcome[1] for outcome in outcomes]
+    assert codes == ["ok", "ok", "schema_violation", "ok", "ok", "ok"]
+
+
+HASH_FIELDS = {"parent_hash", "tx_root", "result_root", "state_root", "history_root", "validators_hash"}
+
+
+def test_a_tampered_receipt_is_refused_by_the_second_implementation() -> None:
+    receipt = unhex(vectors("chain")["blocks"][2]["receipts"][0])
+    header, certificate, outcome, index, proof = mini.unpack(receipt)
+    refused = [
+        [header, certificate, mini.pack([bytes(32), "ok", "", 0]), index, proof],
+        [header, certificate, outcome, 1 - index, proof],
+        [header, certificate, outcome, index, [bytes(32)]],
+        [header, [*certificate[:3], certificate[3][:2]], outcome, index, proof],
+        [header, [*certificate[:3], [certificate[3][0]] * 3], outcome, index, proof],
+        [header, [certificate[0], certificate[1] + 1, *certificate[2:]], outcome, index, proof],
+        [mini.pack([*mini.unpack(header)[:3], 0, *mini.unpack(header)[4:]]), certificate, outcome, index, proof],
+    ]
+    for forged in refused:
+        with pytest.raises(ValueError, match=r"not |proof"):
+            genesis().receipt_outcome(mini.pack(forged))
+
+
+def test_state_and_history_at_the_tip() -> None:
+    content = vectors("chain")
+    tip = mini.unpack(unhex(content["blocks"][-1]["header"]))
+    for case in content["state_proofs_at_tip"]:
+        value = None if case["value"] is None else unhex(case["value"])
+        key, proof = case["key"].encode(), unhex(case["proof"])
+        assert mini.is_state_proved(genesis().chain_id, tip[8], key, value, proof)
+    usage = next(case for case in content["state_proofs_at_tip"] if case["key"] == "usage/aviation.flights")
+    parcels, records, _, last_height = mini.unpack(unhex(usage["value"]))
+    assert (parcels, records, last_height) == (4, 6, 3)
+    hashes = [unhex(block["hash"]) for block in content["blocks"]]
+    size = content["history"]["size"]
+    proof = [unhex(item) for item in content["history"]["inclusion_of_block_1"]]
+    assert mini.root_of_inclusion(hashes[1], 1, size, proof) == tip[9] == mini.merkle_root(hashes[:size])
+    older = mini.merkle_root(hashes[:2])
+    proof = [unhex(item) for item in content["history"]["consistency_from_2"]]
+    assert mini.roots_of_consistency(2, size, older, proof) == (older, tip[9])
+
+
+def test_the_evidence_file() -> None:
+    content = vectors("chain")
+    assert [step.title for step in verify_evidence(content["evidence_file"].encode(), make.make_genesis())] == [
+        "chain", "block", "quorum", "order", "record", "member", "signature", "dataset",
+    ]  # fmt: skip
+    evidence, chain_id = json.loads(content["evidence_file"]), genesis().chain_id
+    block, parcel, record = evidence["block"], evidence["parcel"], evidence["record"]
+    header = b64decode(block["header"])
+    fields, parcel_fields = mini.unpack(header), mini.unpack(b64decode(parcel["header"]))
+    votes = [[vote["validator"], b64decode(vote["signature"])] for vote in block["certificate"]["votes"]]
+    hash_ = mini.tagged_hash("block", chain_id, header)
+    assert genesis().is_certified(header, [fields[1], block["certificate"]["view"], hash_, votes])
+    id_ = mini.tagged_hash("transaction", chain_id, b64decode(parcel["header"]))
+    outcome = b64decode(block["outcome"])
+    assert mini.unpack(outcome) == [id_, "ok", "", 0]
+    proof = [unhex(item) for item in block["outcome_proof"]]
+    assert mini.root_of_inclusion(outcome, block["outcome_index"], fields[5], proof) == fields[7]
+    leaf = mini.record_leaf_data(chain_id, b64decode(record["body"]))
+    proof = [unhex(item) for item in record["proof"]]
+    assert record["transaction_id"] == id_.hex()
+    assert mini.root_of_inclusion(leaf, record["index"], parcel_fields[7], proof) == parcel_fields[8]
+    member = b64decode(evidence["member"]["value"])
+    assert mini.is_state_proved(chain_id, fields[8], b"member/aviation", member, b64decode(evidence["member"]["proof"]))
+    public_key = mini.unpack(member)[5][0][0]
+    message = mini.domain("transaction-signature", chain_id) + b64decode(parcel["header"])
+    assert mini.is_signed(public_key, message, b64decode(parcel["signature"]))
+    entry = b64decode(evidence["dataset"]["value"])
+    key = b"dataset/" + mini.unpack(entry)[0].encode()
+    assert mini.is_state_proved(chain_id, fields[8], key, entry, b64decode(evidence["dataset"]["proof"]))
+
+
+def test_consensus_messages() -> None:
+    content = vectors("messages")
+    chain_id, hash_ = unhex(content["chain_id"]), unhex(content["block_hash"])
+    height, view = content["height"], content["view"]
+    for kind in ("prepare", "commit"):
+        assert mini.domain(kind, chain_id) + mini.pack([height, view, hash_]) == unhex(content[f"{kind}_message"])
+    claim = mini.domain("view-change", chain_id) + mini.pack([height, view + 1, view, hash_])
+    assert claim == unhex(content["view_change_message"])
+    nothing = mini.domain("view-change", chain_id) + mini.pack([height, view + 1, None, None])
+    assert nothing == unhex(content["view_change_message_without_claim"])
+    messages = {name: mini.unpack(unhex(data)) for name, data in content["messages"].items()}
+    tags = {"pre_prepare": 4, "prepare": 1, "commit": 2, "view_change": 5, "view_change_without_claim": 5,
+            "new_view": 6, "committed": 7, "status": 8}  # fmt: skip
+    assert {name: message[0] for name, message in messages.items()} == tags
+    prepare, commit, vote = messages["prepare"], messages["commit"], messages["view_change"][1]
+    assert mini.is_signed(genesis().validators[prepare[4]], unhex(content["prepare_message"]), prepare[5])
+    assert mini.is_signed(genesis().validators[commit[4]], unhex(content["commit_message"]), commit[5])
+    assert vote[0] == 3
+    assert mini.is_signed(genesis().validators[vote[5]], claim, vote[6])
+    assert messages["status"] == [8, height, view]
