@@ -99,7 +99,13 @@ def open_home(path: Path, genesis: Genesis) -> Iterator[Packages]:
     """
     data = _data_folder(path)
     head = _read_head(data / "HEAD")
-    engine = LevelEngine(data / "blocks")
+    try:
+        engine = LevelEngine(data / "blocks")
+    except PoolError as error:
+        if error.code is ErrorCode.DATA_FOLDER_LOCKED:
+            detail = f"the daemon of {path} is running: stop it, or audit the URL of its API"
+            raise PoolError(error.code, detail) from None
+        raise
     try:
         store = BlockStore(engine)
         store.open(genesis.chain_id)

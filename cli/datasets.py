@@ -14,9 +14,9 @@ from cli.options import (
     READABLE_FILE,
     json_option,
     load_identity,
-    node_option,
     node_urls,
     reading_client,
+    reading_options,
     signing_options,
 )
 from cli.output import emit, facts, grid, talk
@@ -83,15 +83,15 @@ def define(
 
 
 @dataset.command(name="list")
-@node_option
+@reading_options
 @json_option
-def list_(nodes: tuple[str, ...]) -> None:
+def list_(nodes: tuple[str, ...], genesis_file: Path | None) -> None:
     """List the catalogue.
 
     \b
     Example: blockpool dataset list --node http://127.0.0.1:8000
     """
-    with reading_client(nodes) as client:
+    with reading_client(nodes, genesis_file) as client:
         entries = client.datasets()
     right = frozenset({"version", "records", "parcels", "MiB"})
     table = grid("dataset", "title", "sharing", "version", "records", "parcels", "MiB", right=right)
@@ -105,15 +105,15 @@ def list_(nodes: tuple[str, ...]) -> None:
 
 @dataset.command()
 @click.argument("dataset_id", metavar="ID")
-@node_option
+@reading_options
 @json_option
-def show(dataset_id: str, nodes: tuple[str, ...]) -> None:
+def show(dataset_id: str, nodes: tuple[str, ...], genesis_file: Path | None) -> None:
     """Show the catalogue entry of dataset ID with its schema.
 
     \b
     Example: blockpool dataset show aviation.flights
     """
-    with reading_client(nodes) as client:
+    with reading_client(nodes, genesis_file) as client:
         entry = client.dataset(dataset_id)
     schema = Syntax(entry.schema, "json", word_wrap=True, background_color="default") if entry.schema else "No schema."
     emit(entry, _facts(entry), "", schema)

@@ -30,8 +30,7 @@ def evidence(record_id: str, out: Path, genesis_file: Path, nodes: tuple[str, ..
     \b
     Example: blockpool evidence 5f0c.../17 -o flight.evidence.json --genesis genesis.json
     """
-    genesis = load_genesis(genesis_file)
-    with reading_client(nodes, genesis) as client:
+    with reading_client(nodes, genesis_file) as client:
         content = client.evidence(RecordId.parse(record_id))
     out.write_bytes(content)
     emit({"record": record_id, "file": str(out), "size_bytes": len(content)}, f"Wrote {out}, {len(content):,} bytes.")

@@ -8,7 +8,7 @@ import click
 from rich.console import RenderableType
 
 from blockpool import NodeStatus
-from cli.options import DEFAULT_NODE, json_option, reading_client
+from cli.options import json_option, reading_client, reading_options
 from cli.output import emit, facts, grid
 
 
@@ -34,15 +34,16 @@ def run(context: click.Context, home: Path, resync: bool) -> None:
 
 
 @node.command()
-@click.argument("url", default=DEFAULT_NODE, envvar="BLOCKPOOL_NODE")
+@click.argument("url", required=False)
+@reading_options
 @json_option
-def status(url: str) -> None:
-    """Show the health of the node at URL: height, view, primary, peers, queue. [env: BLOCKPOOL_NODE]
+def status(url: str | None, nodes: tuple[str, ...], genesis_file: Path | None) -> None:
+    """Show the health of the node at URL: height, view, primary, peers, queue.
 
     \b
     Example: blockpool node status http://127.0.0.1:8001
     """
-    with reading_client((url.split()[0],)) as client:
+    with reading_client((url,) if url else nodes, genesis_file) as client:
         answer = client.status()
     emit(answer, _facts(answer), "", _peers(answer))
 

@@ -49,6 +49,14 @@ genesis_option = click.option(
     help="The network's genesis file, which everything is verified against. [env: BLOCKPOOL_GENESIS]",
 )
 
+known_nodes_option = click.option(
+    "--genesis",
+    "genesis_file",
+    type=READABLE_FILE,
+    envvar="BLOCKPOOL_GENESIS",
+    help="The network's genesis file; names its nodes. [env: BLOCKPOOL_GENESIS]",
+)
+
 key_option = click.option(
     "--key",
     "key_file",
@@ -78,8 +86,14 @@ def node_urls(nodes: tuple[str, ...], genesis: Genesis | None = None, first: str
     return [member.node.api_url for member in members if member.node and member.node.api_url] or [DEFAULT_NODE]
 
 
-def reading_client(nodes: tuple[str, ...], genesis: Genesis | None = None) -> Client:
+def reading_options(command: Command) -> Command:
+    """The options of commands that show what a node says."""
+    return node_option(known_nodes_option(command))
+
+
+def reading_client(nodes: tuple[str, ...], genesis_file: Path | None) -> Client:
     """A client that signs nothing. It gives up soon: a person is waiting."""
+    genesis = load_genesis(genesis_file) if genesis_file else None
     return Client(node_urls(nodes, genesis), genesis, retry=RetryPolicy(attempts_max=4, total_max_s=15))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 
 import click
 from rich.console import RenderableType
@@ -10,7 +11,7 @@ from rich.syntax import Syntax
 
 from blockpool import BlockAnswer, RecordAnswer, RecordId, TransactionAnswer
 from blockpool.signing import parse_transaction_id
-from cli.options import json_option, node_option, reading_client
+from cli.options import json_option, reading_client, reading_options
 from cli.output import emit, facts, grid
 
 
@@ -21,9 +22,9 @@ def show() -> None:
 
 @show.command()
 @click.argument("height", default="latest")
-@node_option
+@reading_options
 @json_option
-def block(height: str, nodes: tuple[str, ...]) -> None:
+def block(height: str, nodes: tuple[str, ...], genesis_file: Path | None) -> None:
     """Show the block at HEIGHT, the newest by default.
 
     \b
@@ -31,7 +32,7 @@ def block(height: str, nodes: tuple[str, ...]) -> None:
     """
     if height != "latest" and not (height.isascii() and height.isdigit()):
         raise click.BadParameter("a height is a number, or latest", param_hint="HEIGHT")
-    with reading_client(nodes) as client:
+    with reading_client(nodes, genesis_file) as client:
         answer = client.block(None if height == "latest" else int(height))
     emit(answer, *_shown_block(answer))
 
@@ -61,15 +62,15 @@ def _shown_block(answer: BlockAnswer) -> tuple[RenderableType, ...]:
 
 @show.command()
 @click.argument("transaction_id", metavar="ID")
-@node_option
+@reading_options
 @json_option
-def transaction(transaction_id: str, nodes: tuple[str, ...]) -> None:
+def transaction(transaction_id: str, nodes: tuple[str, ...], genesis_file: Path | None) -> None:
     """Show where transaction ID stands and what it says.
 
     \b
     Example: blockpool show transaction 5f0c... (64 hexadecimal digits)
     """
-    with reading_client(nodes) as client:
+    with reading_client(nodes, genesis_file) as client:
         answer = client.transaction(parse_transaction_id(transaction_id))
     emit(answer, _shown_transaction(answer))
 
@@ -90,15 +91,15 @@ def _shown_transaction(answer: TransactionAnswer) -> RenderableType:
 
 @show.command()
 @click.argument("record_id", metavar="ID")
-@node_option
+@reading_options
 @json_option
-def record(record_id: str, nodes: tuple[str, ...]) -> None:
+def record(record_id: str, nodes: tuple[str, ...], genesis_file: Path | None) -> None:
     """Show record ID (TRANSACTION/INDEX) and where it stands.
 
     \b
     Example: blockpool show record 5f0c.../17
     """
-    with reading_client(nodes) as client:
+    with reading_client(nodes, genesis_file) as client:
         answer = client.record(RecordId.parse(record_id))
     emit(answer, *_shown_record(answer))
 

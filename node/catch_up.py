@@ -105,6 +105,7 @@ class CatchUp:
         request = self._request(peer, self._pool.height + 1)
         try:
             while True:
+                before = self._pool.height
                 packages = await request
                 if not packages:
                     self._drop(peer, "it holds no block that follows ours")
@@ -113,7 +114,8 @@ class CatchUp:
                 is_last = following > self._claims.get(peer, 0)
                 if not is_last:
                     request = self._request(peer, following)
-                if not await self._take_all(packages):
+                await self._take_all(packages)
+                if self._pool.height == before:
                     self._drop(peer, "it sends blocks that are here already")
                     return
                 self._failures.pop(peer, None)
@@ -135,9 +137,8 @@ class CatchUp:
         reply = await self._links.request(peer, FrameKind.FETCH_BLOCKS, body, timeout_s=timeout_s)
         return decode(Packages, reply)
 
-    async def _take_all(self, packages: tuple[BlockPackage, ...]) -> bool:
-        """Verify and commit the packages in order; whether they, or consensus meanwhile, brought us forward."""
-        ledger, before = self._pool.ledger, self._pool.height
+    async def _take_all(self, packages: tuple[BlockPackage, ...]) -> None:
+        ledger = self._pool.ledger
         for package in packages:
             block, transactions = open_package(ledger.chain_id, package)
             if block.certificate is not None and block.certificate.height <= self._pool.height:
@@ -148,7 +149,6 @@ class CatchUp:
                 self._pool.commit(executed, block.certificate)
                 self.blocks += 1
             await asyncio.sleep(0)
-        return self._pool.height > before
 
     def _drop(self, peer: str, reason: str) -> None:
         """Forget a peer's claim, and trust it less: others are asked before it, and it gets less time."""

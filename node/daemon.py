@@ -114,7 +114,7 @@ def _prepare_process(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     # Everything loaded so far stays for good: keep it out of every later collection. What comes later is freed by
-    counting  # references; the collector only has to find the rare cycle.
+    # counting references; the collector only has to find the rare cycle.
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 20)

@@ -48,7 +48,9 @@ class TestNetwork:
         self.names = [chr(ord("a") + index) for index in range(self.size)]
         self.system = {name: Ed25519Signer(seed(f"system {name}")) for name in [*self.names, "outsider"]}
         self.consensus = {name: Ed25519Signer(seed(f"consensus {name}")) for name in self.names}
-        self.genesis: Genesis = parse_genesis(encode_genesis("test", TIME_MS, [self._member(name) for name in self.system]))
+        self.genesis: Genesis = parse_genesis(
+            encode_genesis("test", TIME_MS, [self._member(name) for name in self.system])
+        )
         self.chain_id = self.genesis.chain_id
 
     def _member(self, name: str) -> MemberObject:

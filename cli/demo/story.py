@@ -134,7 +134,8 @@ class Story:
         """Nothing was lost."""
         with self.narrator.stage("Count the records on every node"):
             datasets = list(self.totals)
-            table = grid("node", *datasets, "height", "block", right=frozenset({*datasets, "height"}))
+            heads = [dataset.partition(".")[2] for dataset in datasets]
+            table = grid("node", *heads, "height", "block", right=frozenset({*heads, "height"}))
             table.add_row("(files)", *(f"{self.totals[dataset]:,}" for dataset in datasets), "", "", style="dim")
             counts, tips = {}, set()
             for member, node in self.network.nodes.items():

@@ -199,7 +199,9 @@ class Table:
         if isinstance(effect, CatchUp):
             return f"catch up to {effect.height} from {effect.peer}"
         if isinstance(effect, Evidence):
-            return f"evidence against {effect.accused}: {self._statement(effect.first)} / {self._statement(effect.second)}"
+            return (
+                f"evidence against {effect.accused}: {self._statement(effect.first)} / {self._statement(effect.second)}"
+            )
         if isinstance(effect, ViewChangeStarted):
             return f"view change to {effect.view}: {effect.reason}"
         if isinstance(effect, ViewEntered):
