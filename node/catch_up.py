@@ -129,7 +129,9 @@ class CatchUp:
             request.cancel()
 
     def _request(self, peer: str, first: int) -> asyncio.Task[tuple[BlockPackage, ...]]:
-        return asyncio.get_running_loop().create_task(self._ask(peer, first))
+        task = asyncio.get_running_loop().create_task(self._ask(peer, first))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may fail after we lost interest
+        return task
 
     async def _ask(self, peer: str, first: int) -> tuple[BlockPackage, ...]:
         body = encode(BlockRange(first, LIMITS.catch_up_blocks))

@@ -1,0 +1,207 @@
+"""Catching up among peers of which some lie, stall or talk nonsense: the next one is asked, nothing wrong is taken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import uvloop
+from msgspec.structs import replace
+
+from chain.blocks import Block
+from chain.encoding import decode, encode
+from chain.packages import BlockPackage, Packages
+from node import catch_up
+from node.frames import BlockRange, FrameKind, News
+from tests.node.cluster import Network, Node, ScriptedPeer, running, scripted
+from tests.node.link_cluster import until
+
+Answer = Callable[[int, bytes], Awaitable[bytes]]
+BLOCKS = 6
+
+
+async def build_chain(network: Network) -> list[BlockPackage]:
+    """Let a, b and c make a chain while d is away; returns its packages from height 1 on."""
+    async with running(network, "a", "b", "c") as (a, b, c):
+        await a.submit(network.dataset())
+        while a.height < BLOCKS:
+            await a.submit(network.parcel([b'{"n":%d}' % a.height]))
+        await until(lambda: min(b.height, c.height) >= BLOCKS)
+        reply = await a.service.catch_up.serve(encode(BlockRange(1, 256)))
+        return list(decode(Packages, reply))
+
+
+def answering(packages: Callable[[int], list[BlockPackage]]) -> Answer:
+    """Answers a request for blocks with what `packages` gives for the first height asked."""
+
+    async def answer(kind: int, body: bytes) -> bytes:
+        assert kind == FrameKind.FETCH_BLOCKS
+        return encode(tuple(packages(decode(BlockRange, body).first)))
+
+    return answer
+
+
+async def no_answer(kind: int, body: bytes) -> bytes:
+    await asyncio.sleep(3600)
+    return b""
+
+
+async def garbage(kind: int, body: bytes) -> bytes:
+    return b"\xc1" * 100
+
+
+def altered(package: BlockPackage, **changes: object) -> BlockPackage:
+    """The package with fields of its block changed."""
+    return BlockPackage(encode(replace(decode(Block, package.block), **changes)), package.transactions)
+
+
+def without_vote(package: BlockPackage) -> BlockPackage:
+    certificate = decode(Block, package.block).certificate
+    assert certificate is not None
+    return altered(package, certificate=replace(certificate, votes=certificate.votes[:2]))
+
+
+def with_wrong_vote(package: BlockPackage) -> BlockPackage:
+    certificate = decode(Block, package.block).certificate
+    assert certificate is not None
+    (name, _), *others = certificate.votes
+    return altered(package, certificate=replace(certificate, votes=((name, bytes(64)), *others)))
+
+
+def with_another_transaction(package: BlockPackage, network: Network) -> BlockPackage:
+    return BlockPackage(package.block, (network.parcel(), *package.transactions[1:]))
+
+
+LIES: dict[str, Callable[[Network, list[BlockPackage]], Answer]] = {
+    "nothing to show": lambda network, chain: answering(lambda first: []),
+    "garbage": lambda network, chain: garbage,
+    "certificate below quorum": lambda network, chain: answering(
+        lambda first: [without_vote(package) for package in chain[first - 1 :]]
+    ),
+    "vote that does not verify": lambda network, chain: answering(
+        lambda first: [with_wrong_vote(package) for package in chain[first - 1 :]]
+    ),
+    "no certificate": lambda network, chain: answering(
+        lambda first: [altered(package, certificate=None) for package in chain[first - 1 :]]
+    ),
+    "another transaction": lambda network, chain: answering(
+        lambda first: [with_another_transaction(package, network) for package in chain[first - 1 :]]
+    ),
+    "blocks that do not follow": lambda network, chain: answering(lambda first: chain[first : first + 2]),
+    "outcomes exchanged": lambda network, chain: answering(
+        lambda first: [altered(package, outcomes=decode(Block, chain[0].block).outcomes) for package in chain[1:]]
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lying_peer_is_left_for_the_next_one(tmp_path: Path, lie: str) -> None:
+    """s35, s10: the liar claims more than anybody, so it is asked first."""
+
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        chain = await build_chain(network)
+        liar = ScriptedPeer(network, "c", LIES[lie](network, chain), height=10**6)
+        async with scripted(liar):
+            d = Node(network, "d")
+            await d.start()
+            try:
+                await until(lambda: liar.asked)
+                assert d.height == 0
+                async with running(network, "a", "b"):
+                    await until(lambda: d.height == len(chain))
+                assert encode(d.ledger.block_at(3)) == chain[2].block
+                assert d.service.fatal is None
+            finally:
+                await d.stop()
+
+    uvloop.run(main())
+
+
+def test_blocks_of_another_chain_are_refused(tmp_path: Path) -> None:
+    async def main() -> None:
+        other = await build_chain(Network.create(tmp_path / "other"))
+        network = Network.create(tmp_path / "this")
+        liar = ScriptedPeer(network, "c", answering(lambda first: other[first - 1 :]), height=len(other))
+        async with scripted(liar), running(network, "a") as (a,):
+            await until(lambda: liar.asked and not a.service.catch_up.is_running)
+            assert a.height == 0
+            assert a.service.fatal is None
+
+    uvloop.run(main())
+
+
+def test_old_blocks_sent_again_do_not_hold_catching_up(tmp_path: Path) -> None:
+    """s35: a peer that answers every request with blocks that we hold already makes no progress possible."""
+
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        chain = await build_chain(network)
+        liar = ScriptedPeer(network, "d", answering(lambda first: chain[:1]), height=10**6)
+        async with running(network, "a") as (a,), scripted(liar):
+            await until(lambda: liar.asked)
+            await until(lambda: not a.service.catch_up.is_running)
+            assert len(liar.asked) <= 2
+            assert a.height == len(chain)
+
+    uvloop.run(main())
+
+
+def test_a_peer_that_stalls_costs_one_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catch_up, "_REQUEST_TIMEOUT_S", 0.5)
+
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        chain = await build_chain(network)
+        staller = ScriptedPeer(network, "c", no_answer, height=10**6)
+        async with scripted(staller):
+            d = Node(network, "d")
+            await d.start()
+            try:
+                await until(lambda: staller.asked)
+                async with running(network, "a", "b"):
+                    await until(lambda: d.height == len(chain), timeout_s=5)
+            finally:
+                await d.stop()
+
+    uvloop.run(main())
+
+
+def test_a_peer_that_keeps_lying_about_its_height_does_not_make_a_node_unready(tmp_path: Path) -> None:
+    """s35: one liar cannot take a node out of service; its claims count only if an honest node supports them."""
+
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        liar = ScriptedPeer(network, "d", no_answer, height=10**6)
+        async with running(network, "a", "b", "c") as (a, b, c), scripted(liar):
+            for _ in range(3):
+                for member in "abc":
+                    await until(lambda member=member: liar.links.is_connected(member))
+                    liar.links.send(member, FrameKind.NEWS, encode(News(10**6)))
+                await a.submit(network.dataset(name=f"set-{a.height}"))
+            await until(lambda: any(node.service.catch_up.is_running for node in (a, b, c)))
+            assert [node.service.unready_reason for node in (a, b, c)] == [None, None, None]
+
+    uvloop.run(main())
+
+
+def test_an_observer_that_is_behind_asks_whoever_has_more(tmp_path: Path) -> None:
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        async with running(network, "a", "b", "c", "d") as nodes:
+            await nodes[0].submit(network.dataset())
+            for index in range(5):
+                await nodes[index % 4].submit(network.parcel([b'{"n":%d}' % index]))
+            observer = Node(network, "observer")
+            await observer.start()
+            try:
+                await until(lambda: observer.height == max(node.height for node in nodes))
+                assert observer.service.catch_up.blocks == observer.height
+                await nodes[0].submit(network.parcel())
+                await until(lambda: observer.height == max(node.height for node in nodes))
+            finally:
+                await observer.stop()
+
+    uvloop.run(main())
