@@ -243,9 +243,10 @@ class Operations:
 
     def evidence(self, id_: RecordId) -> Operation[bytes]:
         """A record's evidence file, verified."""
+        genesis = self.genesis
 
         def read(content: bytes) -> bytes:
-            for _ in verify_evidence(content, self.genesis):
+            for _ in verify_evidence(content, genesis):
                 pass
             part = parse_evidence(content).record
             if (part.transaction_id, part.index) != (id_.transaction_id.hex(), id_.index):

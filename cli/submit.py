@@ -119,7 +119,7 @@ def submit(
         try:
             asyncio.run(run(lambda count: bar.advance(task, count)))
         except TransactionRejected as error:
-            raise _with_line(error, source, submission.records) from None
+            raise locate_rejection(error, source, submission.records) from None
     submission.seconds = round(time.monotonic() - started_s, 3)
     emit(asdict(submission), _facts(submission))
 
@@ -166,7 +166,7 @@ def _located(code: ErrorCode, reason: str, record: SourceRecord, index: int) -> 
     )
 
 
-def _with_line(error: TransactionRejected, source: RecordSource, confirmed: int) -> PoolError:
+def locate_rejection(error: TransactionRejected, source: RecordSource, confirmed: int) -> PoolError:
     """A parcel's rejection, with the place in the file of the record that it names."""
     context = dict(error.context)
     detail = error.detail

@@ -1,0 +1,287 @@
+"""The clients against real nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from blockpool import (
+    AsyncClient,
+    Client,
+    DatasetDefinition,
+    ErrorCode,
+    Identity,
+    PoolError,
+    RecordId,
+    RetryPolicy,
+    TransactionRejected,
+    load_genesis,
+    sign_parcel,
+    verify_evidence,
+)
+from chain.audit import ChainAudit
+from chain.crypto import Ed25519Signer
+from cli.networks import create_network
+from tests.processes import RunningNetwork
+
+pytestmark = pytest.mark.integration
+
+SOON = RetryPolicy(attempts_max=2, total_max_s=5)
+
+
+def records(count: int) -> list[dict[str, object]]:
+    return [{"n": number} for number in range(count)]
+
+
+def test_submitted_records_come_back_verified(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    with running_network.client() as client:
+        receipts = client.submit(records(25), dataset, parcel_records=10)
+        assert [receipt.record_count for receipt in receipts] == [10, 10, 5]
+        assert all(receipt.outcome.is_ok for receipt in receipts)
+        found = list(client.records(dataset))
+    assert [record.json() for record in found] == records(25)
+    assert [record.id for record in found] == [id_ for receipt in receipts for id_ in receipt.record_ids]
+    assert {record.member for record in found} == {"aviation"}
+
+
+def test_a_record_is_found_by_its_id_and_proven(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    with running_network.client() as client:
+        id_ = client.submit(records(3), dataset)[0].record_ids[2]
+        answer = client.record(id_)
+        content = client.evidence(id_)
+    assert (answer.record, answer.dataset, answer.value, answer.outcome) == (str(id_), dataset, {"n": 2}, "ok")
+    assert [step.number for step in verify_evidence(content, running_network.network.genesis)] == list(range(1, 9))
+
+
+def test_a_dataset_is_registered_updated_and_left_alone(running_network: RunningNetwork) -> None:
+    definition = DatasetDefinition("aviation.definitions", "定义", "Definitions")
+    with running_network.client() as client:
+        assert client.define(definition) is not None
+        assert client.define(definition) is None
+        assert client.define(replace(definition, title_en="Others", legal_basis="Law")) is not None
+        entry = client.dataset(definition.dataset)
+    assert (entry.version, entry.title_en, entry.legal_basis, entry.owner) == (2, "Others", "Law", "aviation")
+
+
+def test_a_rejection_comes_with_its_proof(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    with running_network.client() as client:
+        with pytest.raises(TransactionRejected) as raised:
+            client.submit([{"n": 1}, {"n": "two"}], dataset)
+        rejection = raised.value
+        assert rejection.code is ErrorCode.SCHEMA_VIOLATION
+        assert "record 1" in rejection.detail
+        receipt = client.receipt(rejection.receipt.transaction_id)
+        transaction = client.transaction(rejection.receipt.transaction_id)
+        assert (receipt.outcome, receipt.height) == (rejection.receipt.outcome, rejection.receipt.height)
+        assert transaction.outcome is not None
+        assert transaction.outcome["code"] == "schema_violation"
+    assert running_network.record_counts(dataset) == {0}
+
+
+@pytest.mark.parametrize(
+    ("member", "dataset", "code"),
+    [
+        ("registry", "aviation.mine", ErrorCode.NOT_OWNER),
+        ("aviation", "aviation.never-defined", ErrorCode.UNKNOWN_DATASET),
+    ],
+)
+def test_semantic_refusals(running_network: RunningNetwork, member: str, dataset: str, code: ErrorCode) -> None:
+    with running_network.client("aviation") as owner:
+        owner.define(DatasetDefinition("aviation.mine", "", ""))
+    with running_network.client(member) as client, pytest.raises(TransactionRejected) as raised:
+        client.submit(records(1), dataset)
+    assert raised.value.code is code
+
+
+def test_a_key_of_nobody_is_refused_at_the_door(running_network: RunningNetwork) -> None:
+    stranger = Identity("aviation", Ed25519Signer(bytes(32)))
+    with (
+        Client(running_network.network.urls, running_network.network.genesis, stranger) as client,
+        pytest.raises(PoolError) as raised,
+    ):
+        client.submit(records(1), "aviation.mine")
+    assert raised.value.code is ErrorCode.UNKNOWN_KEY
+    assert not isinstance(raised.value, TransactionRejected)
+
+
+def test_another_networks_genesis_is_noticed(running_network: RunningNetwork, tmp_path: Path) -> None:
+    other = create_network(tmp_path / "other", "Other", ["aviation"], [(7000, 8000)])
+    identity = Identity.load(tmp_path / "other" / "aviation" / "system.pem", other)
+    with Client(running_network.network.urls, other, identity) as client, pytest.raises(PoolError) as raised:
+        client.submit(records(1), "aviation.mine")
+    assert raised.value.code is ErrorCode.WRONG_CHAIN
+
+
+def test_sending_again_gives_the_same_receipt(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    parcel = sign_parcel(running_network.network.genesis, running_network.identity(), dataset, [b'{"n":1}'])
+    with running_network.client() as client:
+        first, second = client.commit(parcel), client.commit(parcel)
+    assert (first.header, first.outcome, first.receipt.index) == (second.header, second.outcome, second.receipt.index)
+    assert running_network.record_counts(dataset) == {1}
+
+
+def test_an_idempotency_key_makes_repetition_harmless(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    with running_network.client() as client:
+        before = client.submit(records(20), dataset, parcel_records=5, idempotency_key="k")
+        after = client.submit(records(25), dataset, parcel_records=5, idempotency_key="k")
+        assert [receipt.is_earlier for receipt in after] == [True] * 4 + [False]
+        assert [receipt.transaction_id for receipt in after[:4]] == [receipt.transaction_id for receipt in before]
+        client.submit(records(5), dataset, parcel_records=5, idempotency_key="other")
+    assert running_network.record_counts(dataset) == {30}
+
+
+def test_a_dead_node_is_passed_over(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    urls = ["http://127.0.0.1:1", running_network.network.urls[0]]
+    with Client(urls, running_network.network.genesis, running_network.identity()) as client:
+        assert client.submit(records(1), dataset)[0].outcome.is_ok
+
+
+def test_nothing_to_reach_is_said() -> None:
+    with Client("http://127.0.0.1:1", retry=SOON) as client, pytest.raises(PoolError) as raised:
+        client.status()
+    assert raised.value.code is ErrorCode.UNREACHABLE
+
+
+def test_what_is_missing_is_said(running_network: RunningNetwork) -> None:
+    with Client(running_network.network.urls) as client:
+        with pytest.raises(PoolError) as without_genesis:
+            client.evidence(RecordId(bytes(32), 0))
+        assert without_genesis.value.code is ErrorCode.BAD_GENESIS
+    with Client(running_network.network.urls, running_network.network.genesis) as client:
+        with pytest.raises(PoolError) as without_identity:
+            client.submit(records(1), "aviation.mine")
+        assert without_identity.value.code is ErrorCode.BAD_KEY
+        with pytest.raises(PoolError) as unknown:
+            client.receipt(bytes(32))
+        assert unknown.value.code is ErrorCode.NOT_FOUND
+
+
+def test_the_chain_can_be_audited(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    audit = ChainAudit(running_network.network.genesis)
+    with running_network.client() as client:
+        last = client.submit(records(7), dataset)[-1]
+        for package in client.chain():
+            audit.add(package)
+    assert audit.report.height >= last.height
+    assert audit.report.records_by_dataset[dataset] == 7
+
+
+def test_events_give_every_height_once_from_where_asked(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    with running_network.client() as client:
+        client.submit(records(3), dataset, parcel_records=1)
+        newest = client.status().height
+        heights = []
+        for event in client.events(from_height=1):
+            heights.append(event.height)
+            if event.height == newest:
+                break
+    assert heights == list(range(1, newest + 1))
+
+
+def test_events_follow_new_blocks(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    seen: list[int] = []
+
+    def follow() -> None:
+        with running_network.client() as client:
+            for event in client.events(from_height=first):
+                seen.append(event.height)
+                if len(seen) == 2:
+                    return
+
+    with running_network.client() as client:
+        first = client.status().height + 1
+        follower = threading.Thread(target=follow)
+        follower.start()
+        client.submit(records(2), dataset, parcel_records=1)
+        follower.join(timeout=20)
+    assert seen == [first, first + 1]
+
+
+def test_async_receipts_come_in_the_order_of_the_records(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+
+    async def run() -> None:
+        network = running_network.network
+        async with AsyncClient(network.urls, network.genesis, running_network.identity()) as client:
+            receipts = await client.submit(records(60), dataset, parcel_records=5, in_flight=6)
+            assert sum(receipt.record_count for receipt in receipts) == 60
+            found = {record.id: record.json() async for record in client.records(dataset)}
+            ids = [id_ for receipt in receipts for id_ in receipt.record_ids]
+            assert [found[id_] for id_ in ids] == records(60)
+            again = await client.receipt(receipts[3].transaction_id)
+            assert again.header == receipts[3].header
+
+    asyncio.run(run())
+
+
+def test_async_repetition_commits_nothing_twice(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+
+    async def run() -> list[bool]:
+        network = running_network.network
+        async with AsyncClient(network.urls, network.genesis, running_network.identity()) as client:
+            for _ in range(2):
+                receipts = await client.submit(records(40), dataset, parcel_records=4, idempotency_key="k", in_flight=3)
+            return [receipt.is_earlier for receipt in receipts]
+
+    assert asyncio.run(run()) == [True] * 10
+    assert running_network.record_counts(dataset) == {40}
+
+
+def test_async_rejection_ends_the_stream(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    committed = []
+
+    async def run() -> None:
+        network = running_network.network
+        async with AsyncClient(network.urls, network.genesis, running_network.identity()) as client:
+            bodies: list[dict[str, object]] = [{"n": 1}, {"n": 2}, {}, {"n": 4}]
+            async for receipt in client.submit_stream(bodies, dataset, parcel_records=1):
+                committed.append(receipt.record_count)
+
+    with pytest.raises(TransactionRejected) as raised:
+        asyncio.run(run())
+    assert raised.value.code is ErrorCode.SCHEMA_VIOLATION
+    assert committed == [1, 1]
+
+
+def test_async_events_and_reads(running_network: RunningNetwork) -> None:
+    async def run() -> None:
+        async with AsyncClient(running_network.network.urls, running_network.network.genesis) as client:
+            async for event in client.events(from_height=1):
+                block = await client.block(event.height)
+                assert (block.hash, block.height) == (event.hash, 1)
+                break
+            assert (await client.block()).height >= 1
+            assert (await anext(client.chain(0))).transactions == ()
+
+    asyncio.run(run())
+
+
+def test_genesis_and_key_files_that_cannot_be_used(tmp_path: Path, running_network: RunningNetwork) -> None:
+    with pytest.raises(PoolError) as raised:
+        load_genesis(tmp_path / "missing.json")
+    assert raised.value.code is ErrorCode.BAD_GENESIS
+    (tmp_path / "genesis.json").write_text(json.dumps({"format": "other"}))
+    with pytest.raises(PoolError) as raised:
+        load_genesis(tmp_path / "genesis.json")
+    assert raised.value.code is ErrorCode.BAD_GENESIS
+    other = create_network(tmp_path / "other", "Other", ["aviation"], [(7000, 8000)])
+    with pytest.raises(PoolError) as raised:
+        Identity.load(running_network.key_file(), other)
+    assert raised.value.code is ErrorCode.UNKNOWN_KEY
+    assert Identity.load(running_network.key_file(), other, member="new-member").member == "new-member"

@@ -1,0 +1,171 @@
+"""Nodes that lie: a proxy before a real node that changes answers. The client must never hand on what is not proven."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import orjson
+import pytest
+
+from blockpool import Client, ErrorCode, PoolError, RetryPolicy, TransactionRejected, VerifiedReceipt
+from chain.encoding import decode, encode
+from chain.receipts import Receipt
+from tests.processes import RunningNetwork
+
+pytestmark = pytest.mark.integration
+
+Change = Callable[[str, int, bytes], tuple[int, bytes]]
+"""(path, status, body) of the true answer -> status and body of the answer given."""
+
+
+@contextmanager
+def lying_proxy(target: str, change: Change) -> Iterator[str]:
+    """A server that passes everything on to ``target`` and changes the answers; gives its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _serve(self) -> None:
+            length = int(self.headers.get("content-length", 0))
+            passed = {name: self.headers[name] for name in ("content-type", "accept") if name in self.headers}
+            reply = httpx.request(
+                self.command, target + self.path, headers=passed, content=self.rfile.read(length), timeout=20
+            )
+            status, body = change(self.path, reply.status_code, reply.content)
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.send_header("content-type", reply.headers.get("content-type", ""))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = _serve  # noqa: N815
+        do_POST = _serve  # noqa: N815
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def flip_last_bit(_path: str, status: int, body: bytes) -> tuple[int, bytes]:
+    return status, body[:-1] + bytes([body[-1] ^ 1])
+
+
+def drop_votes(_path: str, status: int, body: bytes) -> tuple[int, bytes]:
+    receipt = decode(Receipt, body)
+    certificate = receipt.certificate
+    fewer = type(certificate)(certificate.height, certificate.view, certificate.block_hash, certificate.votes[:2])
+    return status, encode(Receipt(receipt.header, fewer, receipt.outcome, receipt.index, receipt.proof))
+
+
+def only(part: str, change: Change) -> Change:
+    return lambda path, status, body: change(path, status, body) if part in path else (status, body)
+
+
+def submit(network: RunningNetwork, urls: list[str]) -> VerifiedReceipt:
+    dataset = network.new_dataset()
+    policy = RetryPolicy(attempts_max=2, pause_first_s=0.01)
+    with Client(urls, network.network.genesis, network.identity(), retry=policy) as client:
+        return client.submit([{"n": 1}], dataset)[0]
+
+
+@pytest.mark.parametrize("change", [flip_last_bit, drop_votes])
+def test_a_forged_receipt_is_refused(running_network: RunningNetwork, change: Change) -> None:
+    with lying_proxy(running_network.network.urls[0], change) as url, pytest.raises(PoolError) as raised:
+        submit(running_network, [url])
+    assert raised.value.code in (
+        ErrorCode.BAD_CERTIFICATE,
+        ErrorCode.BAD_PROOF,
+        ErrorCode.MALFORMED,
+        ErrorCode.BAD_RECEIPT,
+    )
+    assert not isinstance(raised.value, TransactionRejected)
+
+
+def test_an_honest_node_is_asked_after_a_lying_one(running_network: RunningNetwork) -> None:
+    with lying_proxy(running_network.network.urls[0], flip_last_bit) as url:
+        receipt = submit(running_network, [url, running_network.network.urls[1]])
+    assert receipt.outcome.is_ok
+
+
+def test_an_invented_rejection_is_refused(running_network: RunningNetwork) -> None:
+    def reject(_path: str, _status: int, body: bytes) -> tuple[int, bytes]:
+        receipt = decode(Receipt, body)
+        certificate = base64.b64encode(encode(receipt.certificate)).decode()
+        parts = {"header": base64.b64encode(receipt.header).decode(), "certificate": certificate}
+        proof = [item.hex() for item in receipt.proof]
+        parts_and_proof = parts | {"outcome": base64.b64encode(receipt.outcome).decode(), "proof": proof}
+        problem = {"code": "not_owner", "detail": "invented", "receipt": parts_and_proof | {"index": receipt.index}}
+        return 422, orjson.dumps(problem)
+
+    with lying_proxy(running_network.network.urls[0], reject) as url, pytest.raises(PoolError) as raised:
+        submit(running_network, [url])
+    assert raised.value.code is ErrorCode.BAD_RECEIPT
+
+
+def test_forged_evidence_is_refused(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    with running_network.client() as client:
+        record = client.submit([{"n": 1}], dataset)[0].record_ids[0]
+    change = only("/evidence", lambda _path, status, body: (status, body.replace(b'"index": 0', b'"index": 1', 1)))
+    network = running_network.network
+    with lying_proxy(network.urls[0], change) as url:
+        with (
+            Client(url, network.genesis, retry=RetryPolicy(attempts_max=1)) as client,
+            pytest.raises(PoolError),
+        ):
+            client.evidence(record)
+        with Client([url, network.urls[1]], network.genesis) as client:
+            assert client.evidence(record)
+
+
+def test_another_records_evidence_is_refused(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    network = running_network.network
+    with running_network.client() as client:
+        first, second = client.submit([{"n": 1}, {"n": 2}], dataset)[0].record_ids
+        true = client.evidence(second)
+    with (
+        lying_proxy(network.urls[0], only("/evidence", lambda *_: (200, true))) as url,
+        Client(url, network.genesis, retry=RetryPolicy(attempts_max=1)) as client,
+        pytest.raises(PoolError) as raised,
+    ):
+        client.evidence(first)
+    assert raised.value.code is ErrorCode.BAD_EVIDENCE
+
+
+def test_a_changed_record_is_refused(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    network = running_network.network
+    with running_network.client() as client:
+        client.submit([{"n": 1}, {"n": 2}], dataset)
+    change = only("/raw", lambda _path, status, body: (status, body.replace(b'{"n":2}', b'{"n":3}')))
+    with (
+        lying_proxy(network.urls[0], change) as url,
+        Client(url, network.genesis, retry=RetryPolicy(attempts_max=1)) as client,
+        pytest.raises(PoolError) as raised,
+    ):
+        list(client.records(dataset))
+    assert raised.value.code is ErrorCode.PAYLOAD_MISMATCH
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"height":"x"}', b"[" * 100_000])
+def test_nonsense_is_an_error_of_the_pool(running_network: RunningNetwork, body: bytes) -> None:
+    with (
+        lying_proxy(running_network.network.urls[0], lambda *_: (200, body)) as url,
+        Client(url, retry=RetryPolicy(attempts_max=1)) as client,
+        pytest.raises(PoolError) as raised,
+    ):
+        client.status()
+    assert raised.value.code is ErrorCode.MALFORMED

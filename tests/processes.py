@@ -1,0 +1,65 @@
+"""Real networks for tests: daemons as processes on free local ports, killed whatever happens."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from blockpool import Client, DatasetDefinition, Identity
+from cli.homes import GENESIS_FILE, SYSTEM_KEY
+from cli.processes import LocalNetwork
+
+MEMBERS = ("airports", "aviation", "meteorology", "registry")
+SCHEMA = '{"type":"object","properties":{"n":{"type":"integer","maximum":1000000}},"required":["n"]}'
+
+
+@dataclass
+class RunningNetwork:
+    """A started network, and what tests need of it."""
+
+    network: LocalNetwork
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def genesis_file(self) -> Path:
+        """The genesis file."""
+        return self.network.folder / GENESIS_FILE
+
+    def key_file(self, member: str = "aviation") -> Path:
+        """A member's signing key."""
+        return self.network.folder / member / SYSTEM_KEY
+
+    def identity(self, member: str = "aviation") -> Identity:
+        """A member that signs."""
+        return Identity.load(self.key_file(member), self.network.genesis)
+
+    def client(self, member: str = "aviation") -> Client:
+        """A client that signs as ``member`` and asks its node first."""
+        return Client(self.network.urls_from(member), self.network.genesis, self.identity(member))
+
+    def new_dataset(self, member: str = "aviation", schema: str = SCHEMA) -> str:
+        """Define a dataset that no other test uses; gives its id."""
+        dataset = f"{member}.test-{next(self._numbers)}"
+        with self.client(member) as client:
+            client.define(DatasetDefinition(dataset, "测试", "Test", schema))
+        return dataset
+
+    def record_counts(self, dataset: str) -> set[int]:
+        """How many records of a dataset each node holds."""
+        counts = set()
+        for url in self.network.urls:
+            with Client(url) as client:
+                counts.add(client.dataset(dataset).usage.records)
+        return counts
+
+
+@pytest.fixture(scope="session")
+def running_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNetwork]:
+    """Four validators that live as long as the test session. Tests use datasets of their own, and kill no node."""
+    with LocalNetwork(tmp_path_factory.mktemp("network") / "pool", MEMBERS, "Test pool") as network:
+        network.start()
+        yield RunningNetwork(network)
