@@ -7,12 +7,13 @@ kept apart, and erased later without breaking a proof.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from chain.crypto import Hash, Signer, domain, hash_tagged, key_id, sha256, verify_signature
+from chain.crypto import Hash, Signer, domain, hash_tagged, key_id, verify_signature
 from chain.encoding import EncodingError, Wire, decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
@@ -129,9 +130,8 @@ def signing_message(chain_id: bytes, header: bytes) -> bytes:
 
 def record_leaves(chain_id: bytes, records: Sequence[bytes]) -> list[Hash]:
     """RFC 6962 leaf hashes of open records; a leaf's data is the tagged hash of the record's body."""
-    prefix = domain("record", chain_id)
-    sha = sha256
-    return [sha(b"\x00" + sha(prefix + body)) for body in records]
+    prefix, sha = domain("record", chain_id), hashlib.sha256
+    return [sha(b"\x00" + sha(prefix + body).digest()).digest() for body in records]
 
 
 def record_leaf(chain_id: bytes, body: bytes) -> Hash:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from consensus.messages import Message
 
-WINDOW_HEIGHTS = 4
-"""How far ahead messages are kept. Further behind, catch-up is the way."""
+WINDOW_HEIGHTS = 16
+"""How far ahead messages are kept: a fraction of a second under load. Further behind, catch-up is the way."""
 
 
 class FutureBuffer:

@@ -142,10 +142,11 @@ class CatchUp:
     async def _take_all(self, packages: tuple[BlockPackage, ...]) -> None:
         ledger = self._pool.ledger
         for package in packages:
-            block, transactions = open_package(ledger.chain_id, package)
+            block, transactions = open_package(ledger.chain_id, package, self._pool.recognise)
             if block.certificate is not None and block.certificate.height <= self._pool.height:
                 continue  # consensus delivered it while it was under way
-            verified = {checked.id for checked in transactions if self._pool.recognise(checked) is not None}
+            mempool = self._pool.mempool
+            verified = {checked.id for checked in transactions if mempool.get(checked.id) is checked}
             executed = ledger.check_certified(block, transactions, verified)
             if block.certificate is not None:
                 self._pool.commit(executed, block.certificate)

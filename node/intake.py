@@ -61,7 +61,7 @@ class Intake:
         checked = self._pool.decode(data)
         known = self._pool.recognise(checked)
         if known is not None:
-            return known
+            return Verified(known.id, known, None)
         if checked.id in self._arrivals or self._size_bytes + checked.size_bytes > _CAPACITY_BYTES:
             if checked.id not in self._arrivals:
                 raise PoolError(ErrorCode.MEMPOOL_FULL, f"{self._size_bytes} bytes wait to be verified")

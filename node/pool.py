@@ -75,11 +75,11 @@ class Pool:
         """
         return decode_transaction(self.ledger.chain_id, data)
 
-    def recognise(self, checked: CheckedTransaction) -> Verified | None:
-        """What is known already of a transaction with the very same bytes, or None if it must be verified."""
+    def recognise(self, checked: CheckedTransaction) -> CheckedTransaction | None:
+        """The waiting transaction with the very same bytes, verified already; None if this one must be verified."""
         waiting = self.mempool.get(checked.id)
-        if waiting is not None and waiting.transaction.signature == checked.transaction.signature:
-            return Verified(checked.id, waiting, None)
+        if waiting is not None and waiting.transaction == checked.transaction:
+            return waiting
         return None
 
     def verify(self, checked: CheckedTransaction) -> Verified:
