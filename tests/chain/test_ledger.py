@@ -39,8 +39,11 @@ def test_dataset_and_parcel_change_state(network: TestNetwork) -> None:
     ledger = network.ledger()
     network.commit(ledger, [network.dataset(), network.parcel([b'{"n":1}', b'{"n":2}'])])
     entry, usage = ledger.dataset("a.flights"), ledger.usage("a.flights")
-    assert entry is not None and entry.version == 1 and entry.registered_height == 1
-    assert usage is not None and (usage.parcels, usage.records, usage.last_height) == (1, 2, 1)
+    assert entry is not None
+    assert entry.version == 1
+    assert entry.registered_height == 1
+    assert usage is not None
+    assert (usage.parcels, usage.records, usage.last_height) == (1, 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +190,8 @@ class TestRecovery:
         again = disk_ledger(network, tmp_path)
         again.open()
         usage = again.usage("a.flights")
-        assert usage is not None and usage.parcels == 2
+        assert usage is not None
+        assert usage.parcels == 2
         again.close()
 
     def test_s40_head_ahead_of_the_database_is_damage(self, network: TestNetwork, tmp_path: Path) -> None:
