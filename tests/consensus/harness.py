@@ -6,6 +6,7 @@ Used by unit tests, which look at states and messages, and by traces, which reco
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from chain.blocks import Certificate, Proposal, decode_header
 from chain.crypto import Hash
@@ -153,7 +154,7 @@ class Table:
         """A replica's effects of one kind."""
         return [effect for effect in self.effects[name] if isinstance(effect, kind)]
 
-    def sent(self, name: str, kind: type[Message]) -> list[Message]:
+    def sent(self, name: str, kind: Any) -> list[Message]:
         """Messages of one kind that a replica has sent."""
         effects = self.effects[name]
         messages = [effect.message for effect in effects if isinstance(effect, Send | Broadcast)]

@@ -7,6 +7,9 @@ hundred times faster than Ed25519, so that thousands of simulated runs take minu
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import TypeVar
+
+import msgspec
 
 from chain.blocks import BLOCK_VERSION, BlockHeader, Proposal, block_hash
 from chain.crypto import ZERO_HASH, Hash, sha256
@@ -18,6 +21,7 @@ from consensus.replica import Tip
 
 CHAIN_ID = sha256(b"the chain of the consensus tests")
 GENESIS_HASH = sha256(b"the genesis of the consensus tests")
+S = TypeVar("S", bound=Statement)
 NAMES = tuple("abcdefghijklmnopqrstuvwxyz")
 
 
@@ -62,32 +66,24 @@ def hash_of(proposal: Proposal) -> Hash:
     return block_hash(CHAIN_ID, proposal.header)
 
 
-def signed(statement: Statement) -> Statement:
+def signed(statement: S) -> S:
     """The statement with a genuine signature of its validator."""
-    return type(statement)(
-        *[getattr(statement, name) for name in statement.__struct_fields__[:-1]],
-        FakeSigner(statement.validator).sign(signed_message(CHAIN_ID, statement)),
-    )
+    signature = FakeSigner(statement.validator).sign(signed_message(CHAIN_ID, statement))
+    return msgspec.structs.replace(statement, signature=signature)
 
 
 def prepare(validator: str, height: int, view: int, hash_: Hash) -> Prepare:
     """A genuine prepare."""
-    vote = signed(Prepare(height, view, hash_, validator, bytes(64)))
-    assert isinstance(vote, Prepare)
-    return vote
+    return signed(Prepare(height, view, hash_, validator, bytes(64)))
 
 
 def commit(validator: str, height: int, view: int, hash_: Hash) -> Commit:
     """A genuine commit."""
-    vote = signed(Commit(height, view, hash_, validator, bytes(64)))
-    assert isinstance(vote, Commit)
-    return vote
+    return signed(Commit(height, view, hash_, validator, bytes(64)))
 
 
 def view_change_vote(
     validator: str, height: int, view: int, prepared_view: int | None = None, prepared_hash: Hash | None = None
 ) -> ViewChangeVote:
     """A genuine view-change vote."""
-    vote = signed(ViewChangeVote(height, view, prepared_view, prepared_hash, validator, bytes(64)))
-    assert isinstance(vote, ViewChangeVote)
-    return vote
+    return signed(ViewChangeVote(height, view, prepared_view, prepared_hash, validator, bytes(64)))

@@ -7,7 +7,7 @@ import pytest
 from chain.blocks import Certificate, Proposal
 from chain.crypto import Hash
 from chain.errors import InvariantBroken, PoolError
-from consensus.effects import CatchUp, Deliver, Effect, Evidence, Execute, Persist, Reject
+from consensus.effects import CatchUp, Deliver, Evidence, Execute, Persist, Reject
 from consensus.evidence import verify_evidence
 from consensus.messages import (
     Commit,

@@ -21,10 +21,9 @@ from pathlib import Path
 
 import pytest
 
-from consensus.messages import Message
+from consensus.messages import Message, PrePrepare
 from tests.consensus.harness import Table
 from tests.consensus.support import hash_of, make_proposal, prepare, transaction_id
-from consensus.messages import PrePrepare
 
 TRACES = sorted((Path(__file__).parent / "traces").glob("*.txt"))
 SEPARATOR = "----"

@@ -1,4 +1,4 @@
-"""What must hold at every moment of every run, judged from outside: checkers see what nodes do, never what they think."""
+"""What must hold at every moment of every run. Checkers see what nodes do, never what they think."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chain.errors import PoolError
 from chain.validators import verify_certificate
 from consensus.effects import Evidence
 from consensus.evidence import is_contradiction, verify_evidence
-from consensus.messages import Message, PrePrepare, Prepare, Commit, Statement, ViewChange
+from consensus.messages import Commit, Message, Prepare, PrePrepare, Statement, ViewChange
 from tests.consensus.support import CHAIN_ID, GENESIS_HASH, fake_verifier, hash_of, validator_set
 
 
@@ -19,7 +19,7 @@ class Violation(AssertionError):
 
 
 class Checkers:
-    """Agreement, valid certificates, honest nodes that never contradict themselves, and evidence that accuses no honest one."""
+    """Agreement, valid certificates, no honest node that contradicts itself, no evidence against one."""
 
     def __init__(self, size: int, byzantine: Collection[str]) -> None:
         self._validators = validator_set(size)

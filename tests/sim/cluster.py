@@ -1,12 +1,14 @@
 """One seed, one run: a safety phase with every fault, then a liveness phase with healthy links and all honest nodes up.
 
-Safety holds throughout, however many nodes are down. After healing, everything submitted must be stored by every honest
-node within ``LIVENESS_TICKS_MAX``, with the Byzantine nodes still at work. The same seed gives the same run, to the event.
+Safety holds throughout, however many nodes are down. After healing, everything submitted must be stored by every
+honest node within ``LIVENESS_TICKS_MAX``, with the Byzantine nodes still at work. The same seed gives the same run, to
+the event.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -190,7 +192,7 @@ class Cluster:
         self.network.cut.clear()
         self.network.losses.clear()
 
-    def _cut(self, is_cut) -> None:  # type: ignore[no-untyped-def]
+    def _cut(self, is_cut: Callable[[str, str], bool]) -> None:
         self.network.cut.update(
             (sender, to) for sender in self.nodes for to in self.nodes if sender != to and is_cut(sender, to)
         )
@@ -199,8 +201,9 @@ class Cluster:
         self.nodes[to].receive(sender, packet)
 
     def _describe(self) -> str:
-        return ", ".join(
-            f"{node.name} stored {node.disk.height} in view {node.replica.view}{' (changing)' if node.replica.is_changing_view else ''}"
-            for node in self.honest
-            if node.replica is not None
-        )
+        lines = []
+        for node in self.honest:
+            if node.replica is not None:
+                state = "changing to" if node.replica.is_changing_view else "in"
+                lines.append(f"{node.name} stored {node.disk.height}, {state} view {node.replica.view}")
+        return "; ".join(lines)

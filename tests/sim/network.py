@@ -1,4 +1,4 @@
-"""Links between simulated nodes: they delay, reorder, lose and duplicate what is sent, and break in one or both directions."""
+"""Links between simulated nodes: they delay, reorder, lose, duplicate, and break in one or both directions."""
 
 from __future__ import annotations
 

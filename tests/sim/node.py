@@ -1,7 +1,7 @@
 """A simulated node: the real consensus core with a tiny deterministic application around it.
 
-It carries effects out one by one, in order, and can crash before any of them; then all that is left is its disk. A block
-is valid if its proposer did not mark it bad and none of its transactions is committed already.
+It carries effects out one by one, in order, and can crash before any of them; then all that is left is its disk. A
+block is valid if its proposer did not mark it bad and none of its transactions is committed already.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class SimNode:
         self.world = world
         self.disk = Disk(world.size)
         self.peers = [peer for peer in validator_set(world.size).names if peer != name]
-        self._memory_survives = memory_survives
+        self.memory_survives = memory_survives
         self._life = 0
         self.replica: Replica | None = None
         self.mempool: dict[Hash, None] = {}
@@ -117,7 +117,7 @@ class SimNode:
 
     def start(self) -> None:
         """Start, or start again, from the disk."""
-        memory = dict(self.disk.memory) if self._memory_survives else {}
+        memory = dict(self.disk.memory) if self.memory_survives else {}
         self._life += 1
         self.replica = Replica(CHAIN_ID, self.name, FakeSigner(self.name), self.disk.tip, CONFIG, memory, fake_verifier)
         self.mempool.clear()
