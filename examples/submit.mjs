@@ -1,0 +1,315 @@
+#!/usr/bin/env node
+// Submits records to a block data pool from plain Node.js (18 or newer), without any package.
+//
+// Written from docs/protocol.md alone; section numbers below are of that document. Nothing here trusts the node that it
+// talks to: every receipt is verified against the genesis file.
+//
+//   node submit.mjs --genesis genesis.json --key system.pem --member aviation --dataset aviation.flights \
+//        --url http://127.0.0.1:8000 [--batch 500] < flights.ndjson
+//   node submit.mjs ... --offline                 sign only: one JSON line a parcel, nothing is sent
+//   node submit.mjs --genesis genesis.json --verify receipt.msgpack --transaction ID
+//
+// One JSON text a line on standard input. Results are JSON lines on standard output, talk goes to standard error.
+// Exit codes: 0 all committed, or the receipt is good; 1 refused, or it is not; 2 usage; 3 cannot reach or read.
+
+import { createHash, createPrivateKey, createPublicKey, randomBytes, sign, verify } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+
+const ATTEMPTS = 8;
+const WAIT_MS = 15_000;
+
+class Refused extends Error {}
+class Unreachable extends Error {}
+class Misused extends Error {}
+
+// --- MessagePack (section 2) -------------------------------------------------------------------------------------------
+
+function encode(value) {
+  if (value === null) return Buffer.from([0xc0]);
+  if (typeof value === 'number') return encodeInteger(value);
+  if (typeof value === 'string') {
+    const data = Buffer.from(value, 'utf8');
+    return Buffer.concat([head(data.length, data.length < 32 ? 0xa0 + data.length : null, [0xd9, 0xda, 0xdb]), data]);
+  }
+  if (Buffer.isBuffer(value)) return Buffer.concat([head(value.length, null, [0xc4, 0xc5, 0xc6]), value]);
+  const count = value.length;
+  return Buffer.concat([head(count, count < 16 ? 0x90 + count : null, [null, 0xdc, 0xdd]), ...value.map(encode)]);
+}
+
+function encodeInteger(value) {
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`not an unsigned integer: ${value}`);
+  if (value < 0x80) return Buffer.from([value]);
+  if (value < 2 ** 32) return head(value, null, [0xcc, 0xcd, 0xce]);
+  const data = Buffer.alloc(9, 0xcf);
+  data.writeBigUInt64BE(BigInt(value), 1);
+  return data;
+}
+
+// A number in one byte by itself, or behind the marker for 1, 2 or 4 bytes, whichever is shortest.
+function head(number, single, [one, two, four]) {
+  if (single !== null) return Buffer.from([single]);
+  if (one !== null && number < 0x100) return Buffer.from([one, number]);
+  if (number < 0x10000) return Buffer.from([two, number >> 8, number & 0xff]);
+  const data = Buffer.alloc(5, four);
+  data.writeUInt32BE(number, 1);
+  return data;
+}
+
+// Decodes one value and requires that it was encoded in the only allowed way.
+function decode(data) {
+  const [value, end] = decodeAt(data, 0);
+  if (end !== data.length || !encode(value).equals(data)) throw new Refused('not canonical MessagePack');
+  return value;
+}
+
+function decodeAt(data, at) {
+  const marker = data[at];
+  if (marker === undefined) throw new Refused('MessagePack ends too early');
+  const sized = { 0xc4: 1, 0xc5: 2, 0xc6: 4, 0xcc: 1, 0xcd: 2, 0xce: 4, 0xcf: 8, 0xd9: 1, 0xda: 2, 0xdb: 4, 0xdc: 2, 0xdd: 4 }[marker];
+  const start = at + 1 + (sized ?? 0);
+  if (start > data.length) throw new Refused('MessagePack ends too early');
+  const number = sized ? Number(BigInt(`0x${data.subarray(at + 1, start).toString('hex')}`)) : 0;
+  if (marker === 0xc0) return [null, start];
+  if (marker < 0x80) return [marker, start];
+  if (marker >= 0xcc && marker <= 0xcf) return [number, start];
+  if (marker >= 0xc4 && marker <= 0xc6) return slice(data, start, number, (bytes) => bytes);
+  if (marker >= 0xa0 && marker <= 0xbf) return slice(data, start, marker - 0xa0, (bytes) => bytes.toString('utf8'));
+  if (marker >= 0xd9 && marker <= 0xdb) return slice(data, start, number, (bytes) => bytes.toString('utf8'));
+  if (marker >= 0x90 && marker <= 0x9f) return decodeArray(data, start, marker - 0x90);
+  if (marker === 0xdc || marker === 0xdd) return decodeArray(data, start, number);
+  throw new Refused(`MessagePack type 0x${marker.toString(16)} does not occur in the protocol`);
+}
+
+function slice(data, start, length, convert) {
+  if (start + length > data.length) throw new Refused('MessagePack ends too early');
+  return [convert(data.subarray(start, start + length)), start + length];
+}
+
+function decodeArray(data, start, count) {
+  const items = [];
+  let at = start;
+  for (let place = 0; place < count; place++) {
+    const [item, end] = decodeAt(data, at);
+    items.push(item);
+    at = end;
+  }
+  return [items, at];
+}
+
+// --- Hashes and trees (sections 3 and 4) -------------------------------------------------------------------------------
+
+const sha256 = (...parts) => createHash('sha256').update(Buffer.concat(parts)).digest();
+const domain = (kind, chainId) => Buffer.concat([Buffer.from(`blockpool/1\0${kind}\0`, 'ascii'), chainId]);
+const taggedHash = (kind, chainId, data) => sha256(domain(kind, chainId), data);
+const leafHash = (data) => sha256(Buffer.from([0]), data);
+const nodeHash = (left, right) => sha256(Buffer.from([1]), left, right);
+
+function merkleRoot(leaves) {
+  let level = leaves.map(leafHash);
+  if (level.length === 0) return sha256();
+  while (level.length > 1) {
+    const above = [];
+    for (let place = 0; place < level.length; place += 2) {
+      above.push(place + 1 < level.length ? nodeHash(level[place], level[place + 1]) : level[place]);
+    }
+    level = above;
+  }
+  return level[0];
+}
+
+// RFC 9162, section 2.1.3.2: the root that an inclusion proof implies.
+function rootOfInclusion(leafData, index, size, proof) {
+  if (index >= size) throw new Refused(`leaf ${index} lies outside a tree of ${size}`);
+  let result = leafHash(leafData);
+  let [position, last] = [index, size - 1];
+  for (const sibling of proof) {
+    if (last === 0) throw new Refused('inclusion proof is too long');
+    if (position % 2 === 1 || position === last) {
+      result = nodeHash(sibling, result);
+      while (position % 2 === 0 && position !== 0) [position, last] = [position >> 1, last >> 1];
+    } else {
+      result = nodeHash(result, sibling);
+    }
+    [position, last] = [position >> 1, last >> 1];
+  }
+  if (last !== 0) throw new Refused('inclusion proof is too short');
+  return result;
+}
+
+// --- Genesis and keys (sections 3 and 5) -------------------------------------------------------------------------------
+
+function readGenesis(path) {
+  const content = readFileSync(path);
+  const voting = JSON.parse(content.toString('utf8')).members.filter((member) => member.consensus_key);
+  const validators = new Map(
+    voting
+      .sort((first, second) => (first.name < second.name ? -1 : 1))
+      .map((member) => [member.name, Buffer.from(member.consensus_key, 'base64')]),
+  );
+  const chainId = sha256(content);
+  const count = validators.size;
+  return {
+    chainId,
+    validators,
+    quorum: Math.floor((count + Math.floor((count - 1) / 3)) / 2) + 1,
+    validatorsHash: taggedHash('validators', chainId, encode([...validators])),
+  };
+}
+
+function readKey(path) {
+  const secret = createPrivateKey(readFileSync(path));
+  if (secret.asymmetricKeyType !== 'ed25519') throw new Refused(`${path} is not an Ed25519 key`);
+  const publicKey = Buffer.from(createPublicKey(secret).export({ format: 'jwk' }).x, 'base64url');
+  return { secret, id: taggedHash('key', Buffer.alloc(0), publicKey).subarray(0, 16) };
+}
+
+function isSigned(publicKey, message, signature) {
+  const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: publicKey.toString('base64url') }, format: 'jwk' });
+  return verify(null, message, key, signature);
+}
+
+// --- Parcels (section 6) -----------------------------------------------------------------------------------------------
+
+function makeParcel(genesis, key, options, records) {
+  const { chainId } = genesis;
+  const root = merkleRoot(records.map((body) => taggedHash('record', chainId, body)));
+  const nonce = options.nonce ? Buffer.from(options.nonce, 'hex') : randomBytes(16);
+  const expiry = Number(options['expiry-ms']);
+  const fields = [chainId, options.member, key.id, nonce, expiry, options.dataset, records.length, root, Buffer.alloc(0), []];
+  const header = encode([2, ...fields]);
+  const signature = sign(null, Buffer.concat([domain('transaction-signature', chainId), header]), key.secret);
+  return { id: taggedHash('transaction', chainId, header), data: encode([header, signature, encode(records)]) };
+}
+
+// --- Receipts (sections 8 and 9) ---------------------------------------------------------------------------------------
+
+function verifyReceipt(genesis, transactionId, data) {
+  const [header, certificate, outcome, index, proof] = decode(data);
+  const [, height, , , , count, , resultRoot, , , validatorsHash] = decode(header);
+  if (!validatorsHash.equals(genesis.validatorsHash)) throw new Refused('the block was made by other validators');
+  verifyCertificate(genesis, height, taggedHash('block', genesis.chainId, header), certificate);
+  if (!rootOfInclusion(outcome, index, count, proof).equals(resultRoot)) throw new Refused('the outcome is not in the block');
+  const [id, code, reason] = decode(outcome);
+  if (!id.equals(transactionId)) throw new Refused('the receipt is for another transaction');
+  return { transaction_id: id.toString('hex'), height, index, code, reason, votes: certificate[3].map(([name]) => name) };
+}
+
+function verifyCertificate(genesis, height, blockHash, [certified, view, hash, votes]) {
+  if (certified !== height || !hash.equals(blockHash)) throw new Refused('the certificate is for another block');
+  if (votes.length < genesis.quorum) throw new Refused(`${votes.length} votes are no quorum of ${genesis.quorum}`);
+  const message = Buffer.concat([domain('commit', genesis.chainId), encode([height, view, blockHash])]);
+  let previous = '';
+  for (const [name, signature] of votes) {
+    if (name <= previous) throw new Refused('votes are not in ascending order of their signers');
+    const publicKey = genesis.validators.get(name);
+    if (!publicKey) throw new Refused(`${name} is no validator`);
+    if (!isSigned(publicKey, message, signature)) throw new Refused(`the vote of ${name} does not verify`);
+    previous = name;
+  }
+}
+
+// --- Submission (section 13) -------------------------------------------------------------------------------------------
+
+// Posts until there is a final answer. Sending the same transaction again is harmless: it is committed once.
+async function submit(url, parcel) {
+  const target = `${url}/v1/transactions?wait=commit&timeout_ms=${WAIT_MS}`;
+  const headers = { 'Content-Type': 'application/msgpack', Accept: 'application/msgpack' };
+  let last = '';
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    let answer;
+    try {
+      answer = await fetch(target, { method: 'POST', headers, body: parcel.data, signal: AbortSignal.timeout(2 * WAIT_MS) });
+    } catch (error) {
+      last = error.cause?.message ?? error.message;
+      await pause(2 ** attempt * 100);
+      continue;
+    }
+    if (answer.status === 200) return Buffer.from(await answer.arrayBuffer());
+    const problem = await answer.json();
+    if (![429, 503, 504].includes(answer.status)) throw new Refused(`${problem.code}: ${problem.detail}`);
+    last = `${problem.code}: ${problem.detail}`;
+    await pause(1000 * Number(answer.headers.get('retry-after') ?? 1));
+  }
+  throw new Unreachable(`${url}: ${last}`);
+}
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+async function* batches(input, size) {
+  let batch = [];
+  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
+    if (line.trim() === '') continue;
+    batch.push(Buffer.from(line, 'utf8'));
+    if (batch.length === size) {
+      yield batch;
+      batch = [];
+    }
+  }
+  if (batch.length > 0) yield batch;
+}
+
+// --- The command -------------------------------------------------------------------------------------------------------
+
+const OPTIONS = {
+  genesis: { type: 'string' },
+  key: { type: 'string' },
+  member: { type: 'string' },
+  dataset: { type: 'string' },
+  url: { type: 'string' },
+  batch: { type: 'string', default: '500' },
+  'expiry-ms': { type: 'string', default: '0' },
+  nonce: { type: 'string' }, // for repeatable results; only for a single parcel
+  offline: { type: 'boolean', default: false },
+  verify: { type: 'string' },
+  transaction: { type: 'string' },
+};
+
+function readOptions() {
+  let values;
+  try {
+    ({ values } = parseArgs({ options: OPTIONS }));
+  } catch (error) {
+    throw new Misused(error.message);
+  }
+  const online = values.offline ? [] : ['url'];
+  const needed = values.verify ? ['genesis', 'transaction'] : ['genesis', 'key', 'member', 'dataset', ...online];
+  const missing = needed.filter((name) => !values[name]);
+  if (missing.length > 0) throw new Misused(`missing: --${missing.join(', --')}`);
+  if (!(Number(values.batch) >= 1 && Number(values.batch) <= 4096)) throw new Misused('--batch is from 1 to 4096');
+  return values;
+}
+
+async function main() {
+  const options = readOptions();
+  const genesis = readGenesis(options.genesis);
+  if (options.verify) {
+    print(verifyReceipt(genesis, Buffer.from(options.transaction, 'hex'), readFileSync(options.verify)));
+    return;
+  }
+  const key = readKey(options.key);
+  let [parcels, records] = [0, 0];
+  for await (const batch of batches(process.stdin, Number(options.batch))) {
+    const parcel = makeParcel(genesis, key, options, batch);
+    if (options.offline) {
+      print({ transaction_id: parcel.id.toString('hex'), records: batch.length, transaction: parcel.data.toString('hex') });
+    } else {
+      print({ records: batch.length, ...verifyReceipt(genesis, parcel.id, await submit(options.url, parcel)) });
+    }
+    [parcels, records] = [parcels + 1, records + batch.length];
+  }
+  console.error(`${records} records in ${parcels} parcels ${options.offline ? 'signed' : 'committed, receipts verified'}`);
+}
+
+const print = (value) => console.log(JSON.stringify(value));
+
+function exitCode(error) {
+  if (error instanceof Misused) return 2;
+  return error instanceof Unreachable || error.code === 'ENOENT' || error.code === 'EACCES' ? 3 : 1;
+}
+
+main().catch((error) => {
+  console.error(`submit.mjs: ${error.message}`);
+  process.exitCode = exitCode(error);
+});

@@ -1,0 +1,152 @@
+"""examples/submit.mjs, a client in plain Node.js: offline against the vectors, and against real nodes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chain.encoding import decode, encode
+from chain.keys import encode_private_key, write_secret_file
+from chain.receipts import Receipt
+from chain.transactions import transaction_id
+from tests.vectors import make
+
+SCRIPT = Path(__file__).parents[2] / "examples" / "submit.mjs"
+OLDEST_NODE_JS = 18
+
+
+@cache
+def node_js() -> str | None:
+    """Path of a Node.js that is new enough."""
+    path = shutil.which("node")
+    if path is None:
+        return None
+    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
+    return path if int(version.lstrip("v").partition(".")[0]) >= OLDEST_NODE_JS else None
+
+
+pytestmark = pytest.mark.skipif(node_js() is None, reason=f"Node.js {OLDEST_NODE_JS} or newer is not installed")
+
+
+def run(*arguments: str | Path, lines: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [node_js() or "node", str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, input=lines, capture_output=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder with the genesis file and aviation's key of the vectors."""
+    (tmp_path / "genesis.json").write_bytes(make.make_genesis().content)
+    write_secret_file(tmp_path / "system.pem", encode_private_key(make.seed("system aviation"), None))
+    return tmp_path
+
+
+def signing_options(files: Path) -> list[str | Path]:
+    return [
+        "--genesis", files / "genesis.json", "--key", files / "system.pem",
+        "--member", "aviation", "--dataset", "aviation.flights",
+    ]  # fmt: skip
+
+
+def test_offline_it_makes_the_vectors_bytes(files: Path) -> None:
+    lines = b"\n".join(make.RECORDS) + b"\n\n"
+    expiry = str(make.TIME_MS + 3_600_000)
+    done = run(*signing_options(files), "--offline", "--nonce", "22" * 16, "--expiry-ms", expiry, lines=lines)
+    assert done.returncode == 0, done.stderr
+    genesis = make.make_genesis()
+    parcel = make.parcel_transaction(genesis, make.RECORDS, 0x22)
+    assert json.loads(done.stdout) == {
+        "transaction_id": transaction_id(genesis.chain_id, parcel.header).hex(),
+        "records": 3,
+        "transaction": encode(parcel).hex(),
+    }
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 15, 16, 17, 33, 300])
+def test_parcels_of_any_size_are_what_this_code_makes(files: Path, count: int) -> None:
+    records = tuple(b'{"flight":%d,"text":"%b"}' % (number, b"x" * number) for number in range(1, count + 1))
+    expiry = str(make.TIME_MS + 3_600_000)
+    done = run(*signing_options(files), "--offline", "--nonce", "44" * 16, "--expiry-ms", expiry,
+               lines=b"\n".join(records))  # fmt: skip
+    expected = make.parcel_transaction(make.make_genesis(), records, 0x44)
+    assert json.loads(done.stdout)["transaction"] == encode(expected).hex()
+
+
+def test_it_cuts_the_input_into_batches_with_fresh_nonces(files: Path) -> None:
+    done = run(*signing_options(files), "--offline", "--batch", "2", lines=b'{"flight":1}\n' * 5)
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [result["records"] for result in results] == [2, 2, 1]
+    assert len({result["transaction_id"] for result in results}) == 3
+
+
+def receipt_of(height: int, index: int) -> tuple[str, bytes]:
+    block = json.loads((make.FOLDER / "chain.json").read_text())["blocks"][height]
+    return block["outcomes"][index]["transaction_id"], bytes.fromhex(block["receipts"][index])
+
+
+def verify(files: Path, id_: str, receipt: bytes) -> subprocess.CompletedProcess[bytes]:
+    (files / "receipt").write_bytes(receipt)
+    return run("--genesis", files / "genesis.json", "--verify", files / "receipt", "--transaction", id_)
+
+
+@pytest.mark.parametrize(("height", "index", "code"), [(1, 0, "ok"), (2, 1, "schema_violation"), (3, 2, "ok")])
+def test_it_verifies_receipts(files: Path, height: int, index: int, code: str) -> None:
+    id_, receipt = receipt_of(height, index)
+    done = verify(files, id_, receipt)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["transaction_id"], found["height"], found["index"]) == (id_, height, index)
+    assert (found["code"], found["votes"]) == (code, ["airports", "aviation", "meteorology"])
+
+
+def altered(receipt: bytes) -> dict[str, bytes]:
+    """Receipts that claim something else, each with the words of its refusal."""
+    good = decode(Receipt, receipt)
+    certificate = good.certificate
+    votes = certificate.votes
+
+    def changed(of: Any, **changes: object) -> Any:
+        return type(of)(**({name: getattr(of, name) for name in of.__struct_fields__} | changes))
+
+    def with_votes(*given: tuple[str, bytes]) -> bytes:
+        return encode(changed(good, certificate=changed(certificate, votes=given)))
+
+    return {
+        "votes are no quorum": with_votes(*votes[:2]),
+        "ascending order": with_votes(votes[0], votes[0], votes[1]),
+        "is no validator": with_votes(*votes[:2], ("university", votes[2][1])),
+        "does not verify": with_votes(*votes[:2], ("registry", votes[2][1])),
+        "for another block": encode(changed(good, certificate=changed(certificate, height=9))),
+        "not in the block": encode(changed(good, outcome=good.outcome.replace(b"schema_violation", b"ok"))),
+        "too short": encode(changed(good, proof=())),
+        "too long": encode(changed(good, proof=(*good.proof, bytes(32)))),
+        "outside a tree": encode(changed(good, index=2)),
+        "not canonical": receipt + b"\x00",
+        "ends too early": receipt[:-1],
+    }
+
+
+@pytest.mark.parametrize("words", altered(receipt_of(2, 1)[1]))
+def test_it_refuses_an_altered_receipt(files: Path, words: str) -> None:
+    id_, receipt = receipt_of(2, 1)
+    done = verify(files, id_, altered(receipt)[words])
+    assert done.returncode == 1
+    assert words in done.stderr.decode()
+
+
+def test_it_refuses_a_receipt_for_another_transaction(files: Path) -> None:
+    done = verify(files, receipt_of(2, 0)[0], receipt_of(2, 1)[1])
+    assert done.returncode == 1
+    assert b"another transaction" in done.stderr
+
+
+def test_usage_and_missing_files_have_their_exit_codes(files: Path) -> None:
+    assert run("--genesis", files / "genesis.json").returncode == 2
+    assert run("--no-such-option").returncode == 2
+    assert run("--genesis", files / "none", "--verify", files / "none", "--transaction", "00").returncode == 3
