@@ -91,13 +91,16 @@ class Pool:
         Raises:
             PoolError: the code of the first check that fails.
         """
+        location = self.ledger.blocks.location(checked.id)
+        if location is not None:
+            head = self.ledger.blocks.transaction_head(location)
+            if head is None or head.signature != checked.transaction.signature:
+                self.ledger.verify_sender(checked)  # else it was verified then; its key may have been revoked since
+            return Verified(checked.id, None, location)
         self.ledger.verify_sender(checked)
         waiting = self.mempool.get(checked.id)
         if waiting is not None:
             return Verified(checked.id, waiting, None)
-        location = self.ledger.blocks.location(checked.id)
-        if location is not None:
-            return Verified(checked.id, None, location)
         verify_payload(checked)
         self._apply_schema(checked)
         return Verified(checked.id, checked, None)
@@ -135,11 +138,13 @@ class Pool:
             listener(CommittedBlock(executed, certificate, waiting_ms))
 
     async def wait_for_receipt(self, id_: Hash, timeout_s: float) -> Receipt:
-        """The receipt of a transaction that waits, once it is committed.
+        """The receipt of a transaction that was admitted, once it is committed.
 
         Raises:
             PoolError: codes ``timeout``, ``expired``, ``not_ready`` (the node is shutting down).
         """
+        if id_ not in self.mempool and (location := self.ledger.blocks.location(id_)) is not None:
+            return self.receipt(location)  # committed since the caller looked
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(id_, []).append(future)
         try:

@@ -19,7 +19,7 @@ from chain.blocks import Outcome
 from chain.crypto import Hash
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
-from chain.limits import LIMITS
+from chain.limits import LIMITS, MIB
 from chain.receipts import Receipt
 from chain.transactions import Transaction
 from node.api.problems import MEDIA_TYPE, bad_request, problem_body, problem_headers
@@ -35,8 +35,16 @@ MSGPACK = "application/msgpack"
 JSON = "application/json"
 DEFAULT_TIMEOUT_MS = 15_000
 MAX_TIMEOUT_MS = 120_000
+_DISCARDED_BYTES = 64 * MIB
+"""Of a body that is too large, so much is read and thrown away, since a client that is still sending would not see the
+answer; after that the connection is closed.
+"""
 _JSON_EXPANSION = 2
 """Base64 and JSON make a body at most this much longer than the transaction in it."""
+
+
+class _EndlessBody(Exception):
+    """The body is so large that the connection is closed rather than read to its end."""
 
 
 class TransactionObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +75,9 @@ class Submission:
             if error.code.is_storage:
                 self._service.fail(error)
             await _respond(send, error.code.info.http_status, MEDIA_TYPE, problem_body(error), problem_headers(error))
+        except _EndlessBody:
+            error = _too_large(LIMITS.transaction_size_bytes)
+            await _respond(send, error.code.info.http_status, MEDIA_TYPE, problem_body(error), {"Connection": "close"})
 
     async def _submit(self, scope: Scope, receive: Receive) -> tuple[int, str, bytes]:
         service = self._service
@@ -138,9 +149,11 @@ def _wait_s(query: bytes) -> float | None:
 
 
 async def _read_body(receive: Receive, length: int | None, limit: int) -> bytes:
-    """The request's body, refused as soon as it is known to be too large."""
+    """The request's body. One that is declared too large is refused at once; of any other that is, no more than
+    ``limit`` is ever held.
+    """
     if length is not None and length > limit:
-        raise _too_large(limit)
+        raise _too_large(limit) if length <= _DISCARDED_BYTES else _EndlessBody
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False):
@@ -152,10 +165,16 @@ async def _read_body(receive: Receive, length: int | None, limit: int) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise bad_request("the connection closed before the body was complete")
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > limit:
-            raise _too_large(limit)
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        elif size > _DISCARDED_BYTES:
+            raise _EndlessBody
+        else:
+            chunks.clear()
+    if size > limit:
+        raise _too_large(limit)
     return b"".join(chunks)
 
 
