@@ -76,8 +76,8 @@ class Submission:
                 self._service.fail(error)
             await _respond(send, error.code.info.http_status, MEDIA_TYPE, problem_body(error), problem_headers(error))
         except _EndlessBody:
-            error = _too_large(LIMITS.transaction_size_bytes)
-            await _respond(send, error.code.info.http_status, MEDIA_TYPE, problem_body(error), {"Connection": "close"})
+            problem = problem_body(_too_large(LIMITS.transaction_size_bytes))
+            await _respond(send, ErrorCode.TOO_LARGE.info.http_status, MEDIA_TYPE, problem, {"Connection": "close"})
 
     async def _submit(self, scope: Scope, receive: Receive) -> tuple[int, str, bytes]:
         service = self._service
