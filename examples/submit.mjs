@@ -5,7 +5,7 @@
 // talks to: every receipt is verified against the genesis file.
 //
 //   node submit.mjs --genesis genesis.json --key system.pem --member aviation --dataset aviation.flights \
-//        --url http://127.0.0.1:8000 [--batch 500] < flights.ndjson
+//        --url http://127.0.0.1:8000 [--batch 500] [--attempts 8] < flights.ndjson
 //   node submit.mjs ... --offline                 sign only: one JSON line a parcel, nothing is sent
 //   node submit.mjs --genesis genesis.json --verify receipt.msgpack --transaction ID
 //
@@ -17,7 +17,6 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 
-const ATTEMPTS = 8;
 const WAIT_MS = 15_000;
 
 class Refused extends Error {}
@@ -213,11 +212,11 @@ function verifyCertificate(genesis, height, blockHash, [certified, view, hash, v
 // --- Submission (section 13) -------------------------------------------------------------------------------------------
 
 // Posts until there is a final answer. Sending the same transaction again is harmless: it is committed once.
-async function submit(url, parcel) {
+async function submit(url, parcel, attempts) {
   const target = `${url}/v1/transactions?wait=commit&timeout_ms=${WAIT_MS}`;
   const headers = { 'Content-Type': 'application/msgpack', Accept: 'application/msgpack' };
   let last = '';
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+  for (let attempt = 0; attempt < attempts; attempt++) {
     let answer;
     try {
       answer = await fetch(target, { method: 'POST', headers, body: parcel.data, signal: AbortSignal.timeout(2 * WAIT_MS) });
@@ -259,6 +258,7 @@ const OPTIONS = {
   dataset: { type: 'string' },
   url: { type: 'string' },
   batch: { type: 'string', default: '500' },
+  attempts: { type: 'string', default: '8' },
   'expiry-ms': { type: 'string', default: '0' },
   nonce: { type: 'string' }, // for repeatable results; only for a single parcel
   offline: { type: 'boolean', default: false },
@@ -295,7 +295,7 @@ async function main() {
     if (options.offline) {
       print({ transaction_id: parcel.id.toString('hex'), records: batch.length, transaction: parcel.data.toString('hex') });
     } else {
-      print({ records: batch.length, ...verifyReceipt(genesis, parcel.id, await submit(options.url, parcel)) });
+      print({ records: batch.length, ...verifyReceipt(genesis, parcel.id, await submit(options.url, parcel, Number(options.attempts))) });
     }
     [parcels, records] = [parcels + 1, records + batch.length];
   }

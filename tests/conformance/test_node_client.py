@@ -15,6 +15,7 @@ from chain.encoding import decode, encode
 from chain.keys import encode_private_key, write_secret_file
 from chain.receipts import Receipt
 from chain.transactions import transaction_id
+from tests.processes import RunningNetwork
 from tests.vectors import make
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "submit.mjs"
@@ -150,3 +151,40 @@ def test_usage_and_missing_files_have_their_exit_codes(files: Path) -> None:
     assert run("--genesis", files / "genesis.json").returncode == 2
     assert run("--no-such-option").returncode == 2
     assert run("--genesis", files / "none", "--verify", files / "none", "--transaction", "00").returncode == 3
+
+
+def online_options(running: RunningNetwork, dataset: str, url: str | None = None) -> list[str | Path]:
+    return [
+        "--genesis", running.genesis_file, "--key", running.key_file(), "--member", "aviation",
+        "--dataset", dataset, "--url", url or running.network.urls[0],
+    ]  # fmt: skip
+
+
+@pytest.mark.integration
+def test_it_shares_records_through_a_real_network(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    lines = b"".join(b'{"n":%d}\n' % number for number in range(120))
+    done = run(*online_options(running_network, dataset), "--batch", "50", lines=lines)
+    assert done.returncode == 0, done.stderr
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(result["records"], result["code"]) for result in results] == [(50, "ok"), (50, "ok"), (20, "ok")]
+    assert all(len(result["votes"]) >= 3 for result in results)
+    with running_network.client() as client:
+        record = client.record(f"{results[2]['transaction_id']}/19")
+    assert record.body == b'{"n":119}'
+
+
+@pytest.mark.integration
+def test_a_refusal_has_its_code_and_exit_code(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    done = run(*online_options(running_network, dataset), lines=b'{"n":1}\n{"n":2000000}\n')
+    assert done.returncode == 1
+    assert b"schema_violation: record 1: /n breaks 'maximum'" in done.stderr
+
+
+@pytest.mark.integration
+def test_a_node_that_is_not_there_is_a_matter_of_reach(running_network: RunningNetwork) -> None:
+    options = online_options(running_network, "aviation.any", "http://127.0.0.1:9")
+    done = run(*options, "--attempts", "2", lines=b'{"n":1}\n')
+    assert done.returncode == 3
+    assert b"127.0.0.1:9" in done.stderr
