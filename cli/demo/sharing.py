@@ -91,6 +91,9 @@ def share_all(
             for file in files:
                 group.create_task(share(file))
 
-    with bar:
-        asyncio.run(share_together())
+    try:
+        with bar:
+            asyncio.run(share_together())
+    except ExceptionGroup as failures:  # of the task group: the first is what went wrong, the rest was cancelled
+        raise failures.exceptions[0] from None
     return result

@@ -1,0 +1,158 @@
+"""Submitting files to real nodes: interruption, repetition, bad records, rejections."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from blockpool import Client, ErrorCode, TransactionRejected
+from cli.sources import NdjsonSource
+from cli.submit import locate_rejection
+from tests.cli.commands import Done, run
+from tests.processes import RunningNetwork
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def submit_arguments(network: RunningNetwork, file: Path, dataset: str, *more: object) -> list[str]:
+    signing = ("--genesis", network.genesis_file, "--key", network.key_file())
+    return list(map(str, ("submit", file, "--dataset", dataset, *signing, *more)))
+
+
+def submit(network: RunningNetwork, file: Path, dataset: str, *more: object) -> Done:
+    return run(*submit_arguments(network, file, dataset, *more))
+
+
+def write_records(path: Path, count: int) -> Path:
+    path.write_text("".join(f'{{"n":{number}}}\n' for number in range(count)))
+    return path
+
+
+def test_a_file_is_shared_once_however_often_it_is_submitted(running_network: RunningNetwork, tmp_path: Path) -> None:
+    dataset, file = running_network.new_dataset(), write_records(tmp_path / "r.ndjson", 95)
+    first = submit(running_network, file, dataset, "--batch", 10, "--json")
+    again = submit(running_network, file, dataset, "--batch", 10, "--json")
+    assert (first.code, again.code) == (0, 0)
+    assert (first.json["records"], first.json["parcels"], first.json["parcels_found"]) == (95, 10, 0)
+    assert (again.json["records"], again.json["parcels_found"]) == (95, 10)
+    assert again.json["first_record"] == first.json["first_record"]
+    assert running_network.record_counts(dataset) == {95}
+
+
+def test_csv_becomes_typed_records(running_network: RunningNetwork, tmp_path: Path) -> None:
+    dataset = running_network.new_dataset()
+    (tmp_path / "r.csv").write_text("n,name\n1,a\n2,\n")
+    done = submit(running_network, tmp_path / "r.csv", dataset)
+    assert done.code == 0
+    assert "2 records in 1 parcels" in done.out
+    with running_network.client() as client:
+        assert [record.json() for record in client.records(dataset)] == [{"n": 1, "name": "a"}, {"n": 2, "name": ""}]
+
+
+def test_killed_in_mid_stream_it_resumes_without_duplicates(running_network: RunningNetwork, tmp_path: Path) -> None:
+    dataset, file = running_network.new_dataset(), write_records(tmp_path / "r.ndjson", 4000)
+    arguments = submit_arguments(running_network, file, dataset, "--batch", 5, "--in-flight", 4)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline_s = time.monotonic() + 30
+    with Client(running_network.network.urls) as client:
+        while client.dataset(dataset).usage.records < 200 and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(10) == -signal.SIGKILL
+        before = client.dataset(dataset).usage.records
+    assert 200 <= before < 4000
+    done = submit(running_network, file, dataset, "--batch", 5, "--in-flight", 4, "--json")
+    assert (done.code, done.json["records"]) == (0, 4000)
+    assert done.json["parcels_found"] * 5 >= before
+    assert running_network.record_counts(dataset) == {4000}
+
+
+def test_a_file_that_grew_is_continued(running_network: RunningNetwork, tmp_path: Path) -> None:
+    dataset = running_network.new_dataset()
+    submit(running_network, write_records(tmp_path / "r.ndjson", 50), dataset, "--batch", 10)
+    done = submit(running_network, write_records(tmp_path / "r.ndjson", 70), dataset, "--batch", 10, "--json")
+    assert (done.json["parcels"], done.json["parcels_found"]) == (7, 5)
+    assert running_network.record_counts(dataset) == {70}
+
+
+def test_a_bad_record_is_named_with_its_line_and_nothing_is_sent(
+    running_network: RunningNetwork, tmp_path: Path
+) -> None:
+    dataset, file = running_network.new_dataset(), tmp_path / "r.ndjson"
+    file.write_text('{"n":1}\n' * 700 + "\n" + '{"n":"two"}\n' + '{"n":3}\n')
+    done = submit(running_network, file, dataset, "--json")
+    assert done.code == 1
+    error = done.json["error"]
+    assert (error["code"], error["line"], error["record_index"]) == ("schema_violation", 702, 700)
+    assert "/n breaks 'type'" in error["detail"]
+    assert running_network.record_counts(dataset) == {0}
+    shown = submit(running_network, file, dataset)
+    assert "line 702 (record 700): /n breaks 'type'. Nothing was sent." in shown.err
+
+
+def test_a_bad_csv_field_is_named_with_its_line(running_network: RunningNetwork, tmp_path: Path) -> None:
+    dataset, file = running_network.new_dataset(), tmp_path / "r.csv"
+    file.write_text("n\n1\nx\n")
+    done = submit(running_network, file, dataset, "--json")
+    assert (done.code, done.json["error"]["line"]) == (1, 3)
+    assert running_network.record_counts(dataset) == {0}
+
+
+def test_a_rejection_by_the_validators_is_located_in_the_file(running_network: RunningNetwork, tmp_path: Path) -> None:
+    """The schema may change between check and commit; then the validators refuse, and name the record in its parcel."""
+    dataset, file = running_network.new_dataset(), tmp_path / "r.ndjson"
+    file.write_text('{"n":1}\n\n{"n":2}\n{"n":3}\n{}\n')
+    source = NdjsonSource(file)
+    with running_network.client() as client, pytest.raises(TransactionRejected) as raised:
+        client.submit((record.body for record in source), dataset, parcel_records=2)
+    error = locate_rejection(raised.value, source, confirmed=2)
+    assert error.code is ErrorCode.SCHEMA_VIOLATION
+    assert (error.context["record_index"], error.context["line"]) == (3, 5)
+    assert error.detail.startswith("line 5: record 1")
+    assert error.detail.endswith("2 records before it are committed.")
+
+
+def test_anothers_dataset_is_refused(running_network: RunningNetwork, tmp_path: Path) -> None:
+    dataset = running_network.new_dataset("registry")
+    done = submit(running_network, write_records(tmp_path / "r.ndjson", 3), dataset, "--json")
+    assert done.code == 1
+    assert done.json["error"]["code"] == "not_owner"
+    assert len(done.json["error"]["transaction_id"]) == 64
+
+
+def test_an_unknown_dataset_is_said(running_network: RunningNetwork, tmp_path: Path) -> None:
+    done = submit(running_network, write_records(tmp_path / "r.ndjson", 3), "aviation.nothing", "--json")
+    assert (done.code, done.json["error"]["code"]) == (1, "not_found")
+
+
+def test_an_empty_file_shares_nothing(running_network: RunningNetwork, tmp_path: Path) -> None:
+    dataset = running_network.new_dataset()
+    done = submit(running_network, write_records(tmp_path / "r.ndjson", 0), dataset, "--json")
+    assert (done.code, done.json["records"], done.json["first_record"]) == (0, 0, "")
+
+
+def test_other_kinds_of_files_are_wrong_usage(running_network: RunningNetwork, tmp_path: Path) -> None:
+    (tmp_path / "r.xlsx").write_bytes(b"PK")
+    done = submit(running_network, tmp_path / "r.xlsx", running_network.new_dataset())
+    assert done.code == 2
+
+
+def test_the_member_of_an_unlisted_key_must_be_named(running_network: RunningNetwork, tmp_path: Path) -> None:
+    run("keys", "new", tmp_path / "k.pem")
+    arguments = ("submit", write_records(tmp_path / "r.ndjson", 1), "--dataset", "aviation.x")
+    signing = ("--genesis", running_network.genesis_file, "--key", tmp_path / "k.pem", "--json")
+    done = run(*arguments, *signing)
+    assert (done.code, done.json["error"]["code"]) == (1, "unknown_key")
