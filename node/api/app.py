@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from node.api.problems import bad_request, problem_response
+from node.api.problems import bad_request, parse_number, problem_response
 from node.api.reads import reads_router
 from node.api.submission import DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS, PATH, AsgiApp, Submission
 from node.api.views import Json, block_summary
@@ -152,9 +152,7 @@ def _add_events(app: FastAPI, service: NodeService) -> None:
     ) -> Response:
         """Blocks as they become final, as server-sent events; resumes by height (``from`` or ``Last-Event-ID``)."""
         if last_event_id is not None:
-            if not last_event_id.isdigit() or len(last_event_id) > 18:
-                raise bad_request("Last-Event-ID is a height")
-            from_ = int(last_event_id) + 1
+            from_ = parse_number(last_event_id, "Last-Event-ID is a height") + 1
         first = service.pool.height + 1 if from_ is None else from_
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(_events(service, first), media_type="text/event-stream", headers=headers)
@@ -192,6 +190,4 @@ def _add_problems(app: FastAPI, service: NodeService) -> None:
     async def on_http_error(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
             return problem_response(PoolError(ErrorCode.NOT_FOUND, f"no resource at {request.url.path}"))
-        response = problem_response(bad_request(str(error.detail)))
-        response.status_code = error.status_code
-        return response
+        return problem_response(bad_request(str(error.detail)), error.status_code)

@@ -22,7 +22,7 @@ from chain.packages import join_packages, read_packages
 from chain.state import DatasetEntry
 from chain.storage.blocks import Location
 from chain.transactions import ParcelHeader, decode_records, decode_transaction_header
-from node.api.problems import bad_request
+from node.api.problems import bad_request, parse_number
 from node.api.submission import MSGPACK, receipt_object
 from node.api.views import (
     Json,
@@ -65,9 +65,8 @@ def _add_blocks(router: APIRouter, service: NodeService) -> None:
     @router.get("/blocks/{height}", tags=["blocks"])
     async def get_block(height: str) -> Response:
         """A block by its height, or ``latest``."""
-        if height != "latest" and not height.isdigit():
-            raise bad_request("a height is a number, or latest")
-        number = ledger.tip.height if height == "latest" else int(height)
+        newest = ledger.tip.height
+        number = newest if height == "latest" else parse_number(height, "a height is a number, or latest")
         return _json(block_view(ledger.chain_id, ledger.block_at(number)))
 
     @router.get("/chain", tags=["blocks"])
@@ -166,7 +165,10 @@ def _add_catalogue(router: APIRouter, service: NodeService) -> None:
     @router.get("/datasets/{dataset}/parcels", tags=["catalogue"])
     async def list_parcels(dataset: str, after: str | None = None, limit: Limit = 100) -> Response:
         """Parcels of a dataset in chain order, after ``HEIGHT.INDEX``; rejected ones among them."""
-        found = ledger.blocks.parcels(dataset, _place(after) if after else None, limit)
+        place = _place(after) if after else None
+        if ledger.dataset(dataset) is None:
+            raise PoolError(ErrorCode.NOT_FOUND, f"{dataset} is not in the catalogue")
+        found = ledger.blocks.parcels(dataset, place, limit)
         parcels = [_parcel_view(service, location) for location in found]
         following = f"{found[-1].height}.{found[-1].position}" if len(found) == limit else None
         return _json({"parcels": parcels, "next": following})
@@ -236,9 +238,11 @@ def _hash(text: str) -> Hash:
 
 def _place(text: str) -> Location:
     height, _, position = text.partition(".")
-    if not (height.isdigit() and position.isdigit() and len(height) <= 18 and len(position) <= 9):
-        raise bad_request("after has the form HEIGHT.INDEX")
-    return Location(int(height), int(position))
+    refusal = "after has the form HEIGHT.INDEX"
+    index = parse_number(position, refusal)
+    if index >= LIMITS.block_transactions:
+        raise bad_request(refusal)
+    return Location(parse_number(height, refusal), index)
 
 
 def _location(service: NodeService, id_: Hash) -> Location:

@@ -22,7 +22,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS, MIB
 from chain.receipts import Receipt
 from chain.transactions import Transaction
-from node.api.problems import MEDIA_TYPE, bad_request, problem_body, problem_headers
+from node.api.problems import MEDIA_TYPE, bad_request, parse_number, problem_body, problem_headers
 from node.service import NodeService
 
 Scope = MutableMapping[str, Any]
@@ -89,8 +89,9 @@ class Submission:
         data = await _read_body(receive, length, LIMITS.transaction_size_bytes * (_JSON_EXPANSION if is_json else 1))
         if is_json:
             data = _from_json(data)
-        if service.pool.is_closing:
-            raise PoolError(ErrorCode.NOT_READY, "the node is shutting down")
+        unready = service.unready_reason
+        if unready is not None:
+            raise PoolError(ErrorCode.NOT_READY, unready)  # nothing taken in that could not be ordered
         id_, location = await service.dissemination.submit(data)
         if location is not None:
             return _committed(id_, service.pool.receipt(location), accept)
@@ -143,9 +144,11 @@ def _wait_s(query: bytes) -> float | None:
     wait, timeout = parameters.pop("wait", None), parameters.pop("timeout_ms", str(DEFAULT_TIMEOUT_MS))
     if parameters or wait not in (None, "commit"):
         raise bad_request("the parameters are wait=commit and timeout_ms")
-    if not timeout.isdigit() or not 1 <= int(timeout) <= MAX_TIMEOUT_MS:
-        raise bad_request(f"timeout_ms is from 1 to {MAX_TIMEOUT_MS}")
-    return int(timeout) / 1000 if wait else None
+    refusal = f"timeout_ms is from 1 to {MAX_TIMEOUT_MS}"
+    timeout_ms = parse_number(timeout, refusal)
+    if not 1 <= timeout_ms <= MAX_TIMEOUT_MS:
+        raise bad_request(refusal)
+    return timeout_ms / 1000 if wait else None
 
 
 async def _read_body(receive: Receive, length: int | None, limit: int) -> bytes:
