@@ -1,4 +1,7 @@
-"""``python -m bench [SECTION ...] [--quick] [--json FILE]``: measure, print one table, write docs/benchmarks.md."""
+"""``python -m bench [SECTION ...] [--quick] [--json FILE]``: measure and print one table.
+
+A full run of all sections also writes docs/benchmarks.md.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def main() -> int:
     """Run the sections that were asked for. Exit code 0 if all of them gave figures, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of: {', '.join(SECTIONS)} (all of them)")
-    parser.add_argument("--quick", action="store_true", help="short runs, about a minute; figures are rough")
+    parser.add_argument("--quick", action="store_true", help="short runs, about two minutes; figures are rough")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured to FILE")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the nodes' homes and logs in DIR")
     options = parser.parse_args()
@@ -45,14 +48,14 @@ def main() -> int:
     if unknown:
         parser.error(f"no section {unknown[0]}; there are: {', '.join(SECTIONS)}")
     names = [name for name in SECTIONS if name in (options.sections or SECTIONS)]
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Console(width=None if sys.stdout.isatty() else 150)
     facts = machine_facts(options.quick)
     with tempfile.TemporaryDirectory(prefix="blockpool-bench-") as folder:
-        sections, failed = _measure(console, names, options.keep or Path(folder), options.quick)
+        sections, failed = _measure(console, names, options.keep or Path(folder) / "pool", options.quick)
     print_table(console, sections)
     if options.json:
         write_json(options.json, facts, sections)
-    if not options.sections and not failed:
+    if not (options.sections or failed or options.quick):
         write_document(facts, sections)
         console.print(f"written to {DOCUMENT}")
     return 1 if failed else 0

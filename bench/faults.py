@@ -32,14 +32,14 @@ def failover(bench: Bench) -> Section:
     pending = bench.load.start(plan)
     kill_at = plan.start_at_s + plan.duration_s * KILL_AT_SHARE
     time.sleep(kill_at - time.monotonic())
-    primary.kill()
+    primary.process.kill()
     killed_s = time.monotonic() - plan.start_at_s
     result = pending.result(timeout=plan.duration_s + plan.grace_s + 60)
     gap, before = longest_gap_s(result, killed_s), longest_gap_s(result, plan.duration_s * 0.1)
     summary = summarise(result)
     bench.say(f"primary {primary.member} killed at {killed_s:.1f} s: gap {gap:.2f} s, p99 {summary.p99_ms:.0f} ms")
-    primary.start()
-    network.wait_ready()
+    primary.process.start()
+    primary.process.wait_ready()
     network.wait_idle()
     lost = sum(answer.status != 200 for answer in result.answers)
     how = (
@@ -59,18 +59,18 @@ def catch_up(bench: Bench) -> Section:
     """Wipe a node's data and let it fetch and verify everything from its peers, without other load."""
     network = bench.network
     node = next(node for node in network.nodes if node is not network.primary())
-    node.stop()
+    node.process.stop()
     shutil.rmtree(node.data)
     other = network.running()[0]
     status = other.status() or {}
     records, transactions = chain_counts(bench)
     started = time.monotonic()
-    node.start()
+    node.process.start()
     wait_for(lambda: (node.status() or {}).get("height", 0) > 0, 60, "the first block")
     first = time.monotonic()
     wait_for(lambda: (node.status() or {}).get("height", 0) >= status["height"], CATCH_UP_TIMEOUT_S, "the last block")
     done = time.monotonic()
-    network.wait_ready()
+    node.process.wait_ready()
     rate = records / (done - started)
     how = (
         f"{records:,} records in {transactions:,} transactions, {status['height']:,} blocks; "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import urllib.request
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -71,8 +70,7 @@ def audit(bench: Bench) -> Section:
     height = (node.status() or {})["height"]
     files, first = [], 0
     while first <= height:
-        with urllib.request.urlopen(f"{node.url}/v1/chain?from={first}&limit=256", timeout=60) as answer:  # noqa: S310
-            content = answer.read()
+        content = node.get_bytes(f"/v1/chain?from={first}&limit=256", timeout_s=60)
         files.append(folder / f"{first:09}.chain")
         files[-1].write_bytes(content)
         first += len(decode(tuple[BlockPackage, ...], content))

@@ -1,69 +1,72 @@
-"""Four validators as processes of their own, with homes as ``blockpool network init`` makes them."""
+"""Four validators as processes of their own, and what can be seen of them from outside."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chain.genesis import Genesis, MemberObject, encode_genesis, parse_genesis
+from chain.genesis import Genesis
 from chain.keys import load_seed
-from cli.homes import NODE_FOLDER, SYSTEM_KEY, MemberPlan, create_member
+from cli.homes import SYSTEM_KEY
+from cli.processes import LocalNetwork, NodeProcess
+
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""The nodes are on this machine: never through a proxy."""
 
 MEMBERS = ("airports", "aviation", "meteorology", "registry")
-START_TIMEOUT_S = 30
-STOP_TIMEOUT_S = 20
 
 
-@dataclass
+@dataclass(frozen=True)
 class Node:
     """One validator's daemon."""
 
-    member: str
-    home: Path
-    api_port: int
+    process: NodeProcess
     system_seed: bytes
-    process: subprocess.Popen[bytes] | None = None
+    """Of the key that signs its member's transactions."""
+
+    @property
+    def member(self) -> str:
+        """Whose node it is."""
+        return self.process.member
 
     @property
     def url(self) -> str:
         """Base URL of its HTTP API."""
-        return f"http://127.0.0.1:{self.api_port}"
+        return self.process.url
+
+    @property
+    def api_port(self) -> int:
+        """Port of its HTTP API."""
+        return int(self.url.rpartition(":")[2])
 
     @property
     def data(self) -> Path:
         """Its data folder."""
-        return self.home / "data"
-
-    def start(self) -> None:
-        """Start the daemon; its log goes to ``node.log`` in its home."""
-        command = [sys.executable, "-m", "cli.main", "node", "run", str(self.home)]
-        with (self.home / "node.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[1])
-
-    def stop(self) -> None:
-        """Shut it down gracefully and wait."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """Kill it at once, as a crash would."""
-        self._end(signal.SIGKILL)
+        return self.process.home / "data"
 
     def get(self, path: str) -> Any:
         """JSON answer of its API; raises ``OSError`` if it does not answer."""
-        with urllib.request.urlopen(self.url + path, timeout=5) as answer:  # noqa: S310  # our own node, http only
-            return json.load(answer)
+        return json.loads(self.get_bytes(path))
+
+    def get_bytes(self, path: str, timeout_s: float = 5) -> bytes:
+        """Answer of its API; raises ``OSError``."""
+        with _OPENER.open(self.url + path, timeout=timeout_s) as answer:
+            content: bytes = answer.read()
+        return content
+
+    def post_transaction(self, body: bytes) -> None:
+        """Submit an encoded transaction and wait until it is committed; raises ``OSError`` if it is refused."""
+        headers = {"Content-Type": "application/msgpack"}
+        request = urllib.request.Request(f"{self.url}/v1/transactions?wait=commit", body, headers)  # noqa: S310  # our node
+        with _OPENER.open(request, timeout=30) as answer:
+            answer.read()
 
     def status(self) -> dict[str, Any] | None:
         """``/v1/status``, or None while it does not answer."""
@@ -96,47 +99,34 @@ class Node:
 
     @property
     def _pid(self) -> int:
-        if self.process is None:
-            raise RuntimeError(f"{self.member} is not running")
-        return self.process.pid
-
-    def _end(self, signal_: signal.Signals) -> None:
-        if self.process is None:
-            return
-        self.process.send_signal(signal_)
-        try:
-            self.process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process = None
+        pid = self.process.pid
+        if pid is None:
+            raise ProcessLookupError(f"the node of {self.member} has ended; see {self.process.log}")
+        return pid
 
 
-@dataclass
 class Network:
     """The four nodes and what they share."""
 
-    folder: Path
-    genesis: Genesis
-    nodes: list[Node] = field(default_factory=list)
+    def __init__(self, local: LocalNetwork) -> None:
+        self.folder = local.folder
+        self.genesis: Genesis = local.genesis
+        self.nodes = [
+            Node(process, load_seed(local.folder / member / SYSTEM_KEY)) for member, process in local.nodes.items()
+        ]
 
     def node(self, member: str) -> Node:
         """The node of ``member``."""
         return next(node for node in self.nodes if node.member == member)
 
     def running(self) -> list[Node]:
-        """Nodes whose process has been started and not ended."""
-        return [node for node in self.nodes if node.process is not None]
+        """Nodes whose process runs."""
+        return [node for node in self.nodes if node.process.pid is not None]
 
     def primary(self) -> Node:
         """The node that proposes now, as a majority of the running ones sees it."""
         names = [status["primary"] for node in self.running() if (status := node.status())]
         return self.node(max(set(names), key=names.count))
-
-    def wait_ready(self) -> None:
-        """Wait until every running node says that it is ready."""
-        for node in self.running():
-            wait_for(lambda node=node: (node.status() or {}).get("is_ready"), START_TIMEOUT_S, f"{node.member} ready")  # type: ignore[misc]
 
     def wait_idle(self, timeout_s: float = 60) -> None:
         """Wait until all running nodes have the same block and no transactions are waiting."""
@@ -156,29 +146,10 @@ class Network:
 
 @contextmanager
 def running_network(folder: Path) -> Iterator[Network]:
-    """Four started, ready nodes under ``folder``; all are stopped at the end."""
-    network = make_network(folder)
-    try:
-        for node in network.nodes:
-            node.start()
-        network.wait_ready()
-        yield network
-    finally:
-        for node in network.nodes:
-            node.stop()
-
-
-def make_network(folder: Path) -> Network:
-    """Write the homes of four validators under ``folder``."""
-    ports = _free_ports(2 * len(MEMBERS))
-    made = [
-        _make_home(folder / member, member, *ports[2 * place : 2 * place + 2]) for place, member in enumerate(MEMBERS)
-    ]
-    content = encode_genesis("benchmark", time.time_ns() // 1_000_000, [member for _, member in made])
-    nodes = [node for node, _ in made]
-    for node in nodes:
-        (node.home / "genesis.json").write_bytes(content)
-    return Network(folder, parse_genesis(content), nodes)
+    """Four started, ready nodes under ``folder``; all are ended with the block."""
+    with LocalNetwork(folder, MEMBERS, "Benchmark") as local:
+        local.start()
+        yield Network(local)
 
 
 def wait_for(condition: Callable[[], object], timeout_s: float, what: str) -> None:
@@ -188,20 +159,3 @@ def wait_for(condition: Callable[[], object], timeout_s: float, what: str) -> No
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {timeout_s} s for {what}")
         time.sleep(0.05)
-
-
-def _make_home(folder: Path, member: str, peer_port: int, api_port: int) -> tuple[Node, MemberObject]:
-    plan = MemberPlan(member, peer_address=f"127.0.0.1:{peer_port}", api_address=f"127.0.0.1:{api_port}")
-    entry = create_member(plan, folder, None)
-    return Node(member, folder / NODE_FOLDER, api_port, load_seed(folder / SYSTEM_KEY)), entry
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for free in sockets:
-            free.bind(("127.0.0.1", 0))
-        return [free.getsockname()[1] for free in sockets]
-    finally:
-        for free in sockets:
-            free.close()

@@ -103,7 +103,8 @@ def _runs(section: Section) -> list[str]:
         refused = ", ".join(f"{count} x {status}" for status, count in sorted(run.refused.items())) or "none"
         lines.append(
             f"| {run.offered_per_s:,.0f} | {run.committed_per_s:,.0f} | {run.p50_ms:.1f} | {run.p95_ms:.1f} "
-            f"| {run.p99_ms:.1f} | {run.max_ms:.1f} | {refused} | {run.load_cpu_share:.0%} | {run.other_cpu_share:.0%} |"
+            f"| {run.p99_ms:.1f} | {run.max_ms:.1f} | {refused} | {run.load_cpu_share:.0%} "
+            f"| {run.other_cpu_share:.0%} |"
         )
     return lines
 
@@ -123,13 +124,13 @@ _METHOD = [
     "",
     "- Open loop: requests go out at fixed times whatever the answers, and latency counts from the time a request was",
     "  due, so a stall is charged to everything that it delayed. The first fifth of each run is not counted.",
-    "- A rate is *sustained* if at least 95 % of it is committed within the run and 99 % of the transactions within",
-    "  one second. The ramp raises the rate by a factor of 1.3 until that fails, then tries once in between. *Peak* is",
+    "- A rate is *sustained* if at least 95 % of it is kept up with (latency does not grow, all is committed) and 99 %",
+    "  of the transactions are answered within one second. The ramp raises the rate by a factor of 1.3 until that fails, then tries once in between. *Peak* is",
     "  the most that was committed in any run, overload included.",
     "- Committed means that the client holds a receipt: a quorum's certificate and a proof of the outcome. A sample of",
     "  the receipts of every run is verified.",
-    "- *Load's core* and *others* say which part of one core the load generator and programs outside the benchmark used",
-    "  during a run; the nodes had the rest.",
+    "- *Load's core* and *others* say which part of one core the load generator and programs outside the benchmark",
+    "  used during a run; the nodes had the rest.",
     "- Rates are of records; latencies are of transactions, as the client sees them.",
     "- Payloads repeat: 4,096 different single records, or 64 different parcels, in turn. Every transaction is",
     "  different and signed for itself.",

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from bench.load import LoadResult
+from bench.load import Answer, LoadResult
 
 WARM_UP_SHARE = 0.2
 """Part of a run at its beginning that does not count for rates and percentiles."""
@@ -25,6 +25,8 @@ class Summary:
     p95_ms: float
     p99_ms: float
     max_ms: float
+    kept_up: float
+    """Part of the offered rate that was kept up with: 1 if latencies do not grow and everything is committed."""
     committed: int
     """Records committed in the whole run."""
     refused: dict[str, int]
@@ -33,11 +35,6 @@ class Summary:
     """Part of one core that the load generator used while it sent."""
     other_cpu_share: float
     """Part of one core that programs outside the benchmark used: what disturbed the run."""
-
-    @property
-    def share(self) -> float:
-        """Part of what was offered that was committed in time."""
-        return self.committed_per_s / self.offered_per_s
 
     def as_json(self) -> dict[str, Any]:
         """For the results file."""
@@ -50,7 +47,8 @@ def summarise(result: LoadResult, other_cpu_share: float = 0.0) -> Summary:
     start, end = plan.duration_s * WARM_UP_SHARE, plan.duration_s
     good = [answer for answer in result.answers if answer.status == 200]
     in_time = sum(start <= answer.done_s < end for answer in good)
-    measured = sorted(answer.latency_ms for answer in result.answers if answer.due_s >= start)
+    due = [answer for answer in result.answers if answer.due_s >= start]
+    measured = sorted(answer.latency_ms for answer in due)
     bad = Counter(str(answer.status) for answer in result.answers if answer.status != 200)
     return Summary(
         offered_per_s=plan.rate * plan.records,
@@ -59,11 +57,32 @@ def summarise(result: LoadResult, other_cpu_share: float = 0.0) -> Summary:
         p95_ms=percentile(measured, 95),
         p99_ms=percentile(measured, 99),
         max_ms=percentile(measured, 100),
+        kept_up=kept_up(due),
         committed=len(good) * plan.records,
         refused=dict(bad),
         load_cpu_share=result.cpu_seconds / plan.duration_s,
         other_cpu_share=other_cpu_share,
     )
+
+
+def kept_up(answers: Sequence[Answer]) -> float:
+    """Part of the offered rate that was kept up with, for answers in the order in which their requests were due.
+
+    If only the part 1 / (1 + x) of a rate is served, latency grows by x seconds a second. Medians of the first and the
+    last third show that growth; counting the commits within a short run would be off by those on the way at its ends.
+    """
+    third = len(answers) // 3
+    if not third:
+        return 0.0
+    first, last = answers[:third], answers[-third:]
+    seconds = (last[0].due_s - first[0].due_s) or 1.0
+    growth = (_median_latency_ms(last) - _median_latency_ms(first)) / 1000 / seconds
+    committed = sum(answer.status == 200 for answer in answers) / len(answers)
+    return committed / (1 + max(0.0, growth))
+
+
+def _median_latency_ms(answers: Sequence[Answer]) -> float:
+    return percentile(sorted(answer.latency_ms for answer in answers), 50)
 
 
 def percentile(ascending: Sequence[float], percent: float) -> float:
