@@ -96,14 +96,14 @@ def _runs(section: Section) -> list[str]:
         return []
     lines = [
         "",
-        "| offered/s | committed/s | p50 ms | p95 ms | p99 ms | longest ms | not committed | load's core | others |",
+        "| offered/s | committed/s | kept up | p50 ms | p95 ms | p99 ms | longest ms | not committed | load's core | others |",
     ]
-    lines.append("|---:|---:|---:|---:|---:|---:|---|---:|---:|")
+    lines.append("|---:|---:|---:|---:|---:|---:|---:|---|---:|---:|")
     for run in section.runs:
         refused = ", ".join(f"{count} x {status}" for status, count in sorted(run.refused.items())) or "none"
         lines.append(
-            f"| {run.offered_per_s:,.0f} | {run.committed_per_s:,.0f} | {run.p50_ms:.1f} | {run.p95_ms:.1f} "
-            f"| {run.p99_ms:.1f} | {run.max_ms:.1f} | {refused} | {run.load_cpu_share:.0%} "
+            f"| {run.offered_per_s:,.0f} | {run.committed_per_s:,.0f} | {run.kept_up:.0%} | {run.p50_ms:.1f} "
+            f"| {run.p95_ms:.1f} | {run.p99_ms:.1f} | {run.max_ms:.1f} | {refused} | {run.load_cpu_share:.0%} "
             f"| {run.other_cpu_share:.0%} |"
         )
     return lines
@@ -125,8 +125,8 @@ _METHOD = [
     "- Open loop: requests go out at fixed times whatever the answers, and latency counts from the time a request was",
     "  due, so a stall is charged to everything that it delayed. The first fifth of each run is not counted.",
     "- A rate is *sustained* if at least 95 % of it is kept up with (latency does not grow, all is committed) and 99 %",
-    "  of the transactions are answered within one second. The ramp raises the rate by a factor of 1.3 until that fails, then tries once in between. *Peak* is",
-    "  the most that was committed in any run, overload included.",
+    "  of the transactions are answered within one second. The ramp raises the rate by a factor of 1.3 until that",
+    "  fails, then tries once in between. *Peak* is the most that was committed in any run, overload included.",
     "- Committed means that the client holds a receipt: a quorum's certificate and a proof of the outcome. A sample of",
     "  the receipts of every run is verified.",
     "- *Load's core* and *others* say which part of one core the load generator and programs outside the benchmark",
