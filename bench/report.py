@@ -96,7 +96,7 @@ def _runs(section: Section) -> list[str]:
         return []
     lines = [
         "",
-        "| offered/s | committed/s | kept up | p50 ms | p95 ms | p99 ms | longest ms | not committed | load's core | others |",
+        "| offered/s | committed/s | kept up | p50 ms | p95 ms | p99 ms | longest ms | not committed | load | others |",
     ]
     lines.append("|---:|---:|---:|---:|---:|---:|---:|---|---:|---:|")
     for run in section.runs:
@@ -129,7 +129,7 @@ _METHOD = [
     "  fails, then tries once in between. *Peak* is the most that was committed in any run, overload included.",
     "- Committed means that the client holds a receipt: a quorum's certificate and a proof of the outcome. A sample of",
     "  the receipts of every run is verified.",
-    "- *Load's core* and *others* say which part of one core the load generator and programs outside the benchmark",
+    "- *Load* and *others* say which part of one core the load generator and programs outside the benchmark",
     "  used during a run; the nodes had the rest.",
     "- Rates are of records; latencies are of transactions, as the client sees them.",
     "- Payloads repeat: 4,096 different single records, or 64 different parcels, in turn. Every transaction is",
