@@ -56,13 +56,13 @@ class Dissemination:
             self._schedule_flush()
         return verified.id, verified.location
 
-    def receive(self, body: bytes) -> None:
+    def receive(self, peer: str, body: bytes) -> None:
         """Take in transactions that a peer spreads. A bad one is the peer's fault and concerns nobody else.
 
         Raises:
             PoolError: the frame does not decode.
         """
-        self._intake.receive(decode(TransactionList, body))
+        self._intake.receive(peer, decode(TransactionList, body))
 
     def repeat(self) -> None:
         """Spread own transactions that still wait once more; called every ``repeat_s`` seconds."""

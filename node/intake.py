@@ -2,14 +2,18 @@
 
 Checking a signature costs more than everything else that a node does with a transaction. Done as frames come in, a
 burst of them would hold up consensus messages for many times their own cost. So arrivals are queued and verified in
-short slices between which the event loop turns; a transaction that a proposal needs at once is verified out of turn.
+short slices between which the event loop turns; a transaction that a proposal needs at once is verified out of
+turn. Sources (each peer, and this node's own API) have queues of their own and take turns, so that whoever floods
+waits for itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from chain.crypto import Hash
@@ -19,15 +23,25 @@ from chain.transactions import CheckedTransaction
 from node.pool import Pool, Verified
 
 _SLICE_S = 0.0015
-_CAPACITY_BYTES = 64 * MIB
-
-OnVerified = Callable[[CheckedTransaction], None]
+_CAPACITY_BYTES = 32 * MIB
+"""Of one source's queue."""
+_OWN_API = ""
+"""The source of what is handed to this node itself; no member has an empty name."""
 
 
 class _Arrival(NamedTuple):
+    source: str
     checked: CheckedTransaction
     answer: asyncio.Future[Verified] | None
     """Whoever handed the transaction to this node waits here; None for one that a peer spreads."""
+
+
+@dataclass(slots=True)
+class _Queue:
+    """One source's arrivals in order. Ids that were verified out of turn stay in it until their turn comes."""
+
+    ids: deque[Hash] = field(default_factory=deque)
+    size_bytes: int = 0
 
 
 class Intake:
@@ -35,7 +49,7 @@ class Intake:
 
     Args:
         pool: verifies and keeps.
-        on_slice: called after every slice that let something into the mempool.
+        on_slice: called after every slice, which may have let something into the mempool.
         on_fatal: told of a failing disk.
     """
 
@@ -44,7 +58,7 @@ class Intake:
         self._on_slice = on_slice
         self._on_fatal = on_fatal
         self._arrivals: dict[Hash, _Arrival] = {}
-        self._size_bytes = 0
+        self._queues: dict[str, _Queue] = {}
         self._is_due = False
         self.refused = 0
         """Transactions from peers that failed a check."""
@@ -62,38 +76,38 @@ class Intake:
         known = self._pool.recognise(checked)
         if known is not None:
             return Verified(known.id, known, None)
-        if checked.id in self._arrivals or self._size_bytes + checked.size_bytes > _CAPACITY_BYTES:
-            if checked.id not in self._arrivals:
-                raise PoolError(ErrorCode.MEMPOOL_FULL, f"{self._size_bytes} bytes wait to be verified")
-            return self._take_in(checked)  # the same id twice at once: it must not hide behind the other's verdict
+        if checked.id in self._arrivals:
+            return self._take_in(checked)  # at once: it must not hide behind the verdict on its namesake
+        if not self._has_room(_OWN_API, checked):
+            raise PoolError(ErrorCode.MEMPOOL_FULL, f"{_CAPACITY_BYTES} bytes wait to be verified")
         answer: asyncio.Future[Verified] = asyncio.get_running_loop().create_future()
-        self._queue(_Arrival(checked, answer))
+        self._queue(_Arrival(_OWN_API, checked, answer))
         return await answer
 
-    def receive(self, items: Iterable[bytes]) -> None:
-        """Queue transactions that a peer spreads. Those that do not decode are its fault; what has no room is
-        dropped, to be fetched if it is proposed."""
+    def receive(self, peer: str, items: Iterable[bytes]) -> None:
+        """Queue transactions that a peer spreads.
+
+        Those that do not decode are its fault; what has no room is dropped, to be fetched if it is proposed.
+        """
         for data in items:
             try:
                 checked = self._pool.decode(data)
             except PoolError:
                 self.refused += 1
                 continue
-            if checked.id in self._pool.mempool or self._size_bytes + checked.size_bytes > _CAPACITY_BYTES:
+            if checked.id in self._pool.mempool:
                 continue
             waiting = self._arrivals.get(checked.id)
             if waiting is None:
-                self._queue(_Arrival(checked, None))
-            elif waiting.checked.transaction.signature != checked.transaction.signature:
-                self._verify(_Arrival(checked, None))
+                if self._has_room(peer, checked):
+                    self._queue(_Arrival(peer, checked, None))
+            elif waiting.checked.transaction != checked.transaction:
+                self._verify(_Arrival(peer, checked, None))
 
     def hurry(self, ids: Iterable[Hash]) -> None:
         """Verify these now, if they are waiting here: a proposal needs them."""
         for id_ in ids:
-            arrival = self._arrivals.pop(id_, None)
-            if arrival is not None:
-                self._size_bytes -= arrival.checked.size_bytes
-                self._verify(arrival)
+            self._verify_waiting(id_)
 
     def close(self) -> None:
         """Answer those who wait that the node is stopping."""
@@ -101,29 +115,52 @@ class Intake:
             if arrival.answer is not None and not arrival.answer.done():
                 arrival.answer.set_exception(PoolError(ErrorCode.NOT_READY, "the node is shutting down"))
         self._arrivals.clear()
+        self._queues.clear()
+
+    def _has_room(self, source: str, checked: CheckedTransaction) -> bool:
+        queue = self._queues.get(source)
+        return queue is None or queue.size_bytes + checked.size_bytes <= _CAPACITY_BYTES
 
     def _queue(self, arrival: _Arrival) -> None:
         self._arrivals[arrival.checked.id] = arrival
-        self._size_bytes += arrival.checked.size_bytes
+        queue = self._queues.get(arrival.source)
+        if queue is None:
+            queue = self._queues[arrival.source] = _Queue()
+        queue.ids.append(arrival.checked.id)
+        queue.size_bytes += arrival.checked.size_bytes
         if not self._is_due:
             self._is_due = True
             asyncio.get_running_loop().call_soon(self._verify_slice)
 
     def _verify_slice(self) -> None:
-        """Verify for a moment, then let the loop turn before going on."""
-        arrivals, end_s = self._arrivals, time.perf_counter() + _SLICE_S
+        """Verify for a moment, the sources in turn, then let the loop turn before going on."""
+        end_s = time.perf_counter() + _SLICE_S
         try:
-            while arrivals and time.perf_counter() < end_s:
-                arrival = arrivals.pop(next(iter(arrivals)))
-                self._size_bytes -= arrival.checked.size_bytes
-                self._verify(arrival)
+            while self._queues and time.perf_counter() < end_s:
+                self._verify_one_of_each()
         except PoolError as error:
             self._on_fatal(error)
             return
-        self._is_due = bool(arrivals)
+        self._is_due = bool(self._queues)
         if self._is_due:
             asyncio.get_running_loop().call_soon(self._verify_slice)
         self._on_slice()
+
+    def _verify_one_of_each(self) -> None:
+        for source, queue in list(self._queues.items()):
+            if queue.ids:
+                self._verify_waiting(queue.ids.popleft())
+            else:
+                del self._queues[source]
+
+    def _verify_waiting(self, id_: Hash) -> None:
+        arrival = self._arrivals.pop(id_, None)
+        if arrival is None:
+            return
+        queue = self._queues.get(arrival.source)
+        if queue is not None:
+            queue.size_bytes -= arrival.checked.size_bytes
+        self._verify(arrival)
 
     def _verify(self, arrival: _Arrival) -> None:
         answer = arrival.answer

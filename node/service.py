@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from chain.crypto import Ed25519Signer
@@ -169,7 +170,7 @@ class NodeService:
                 case FrameKind.CONSENSUS:
                     self.driver.receive(member, body)
                 case FrameKind.TRANSACTIONS:
-                    self.dissemination.receive(body)
+                    self.dissemination.receive(member, body)
                 case FrameKind.NEWS:
                     self.heard_of_height(member, decode(News, body).height)
                 case _:
@@ -240,8 +241,8 @@ class NodeService:
     def _on_committed(self, block: CommittedBlock) -> None:
         metrics, executed = self.metrics, block.executed
         metrics.height.set(executed.header.height)
-        for outcome in executed.outcomes:
-            metrics.transactions.labels(outcome.code).inc()
+        for code, count in Counter(outcome.code for outcome in executed.outcomes).items():
+            metrics.transactions.labels(code).inc(count)
         accepted = zip(executed.transactions, executed.outcomes, strict=True)
         metrics.records.inc(sum(len(checked.records) for checked, outcome in accepted if outcome.is_ok))
         for waited_ms in block.waiting_ms.values():

@@ -1,0 +1,129 @@
+"""The intake: verified in turns, out of turn when a proposal needs it, never hidden behind a forgery."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+
+from chain.encoding import encode
+from chain.errors import ErrorCode, PoolError
+from chain.transactions import Transaction
+from node.intake import Intake
+from node.pool import Pool
+from tests.networks import TIME_MS, TestNetwork
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def network() -> TestNetwork:
+    return TestNetwork()
+
+
+@pytest.fixture
+def pool(network: TestNetwork) -> Pool:
+    return Pool(network.ledger(), lambda: TIME_MS + 1, lambda: 0.0)
+
+
+def forged(transaction: Transaction) -> Transaction:
+    signature = transaction.signature
+    return msgspec.structs.replace(transaction, signature=bytes([signature[0] ^ 1]) + signature[1:])
+
+
+def make_intake(pool: Pool) -> tuple[Intake, list[Exception]]:
+    fatal: list[Exception] = []
+    return Intake(pool, lambda: None, fatal.append), fatal
+
+
+async def drained(intake: Intake) -> None:
+    async with asyncio.timeout(10):
+        while intake._is_due:
+            await asyncio.sleep(0)
+
+
+async def test_a_submission_is_answered_once_it_waits_in_the_mempool(network: TestNetwork, pool: Pool) -> None:
+    intake, _ = make_intake(pool)
+    verified = await intake.submit(encode(network.dataset()))
+    assert verified.id in pool.mempool
+    again = await intake.submit(encode(pool.mempool.select(TIME_MS)[0].transaction))
+    assert again.id == verified.id
+    assert len(pool.mempool) == 1
+
+
+async def test_a_forgery_is_refused_and_leaves_nothing(network: TestNetwork, pool: Pool) -> None:
+    intake, _ = make_intake(pool)
+    with pytest.raises(PoolError) as caught:
+        await intake.submit(encode(forged(network.dataset())))
+    assert caught.value.code == ErrorCode.BAD_SIGNATURE
+    assert len(pool.mempool) == 0
+
+
+async def test_a_forgery_with_the_same_id_does_not_hide_the_genuine_one(network: TestNetwork, pool: Pool) -> None:
+    intake, _ = make_intake(pool)
+    genuine = network.dataset()
+    intake.receive("b", [encode(forged(genuine))])
+    intake.receive("c", [encode(genuine)])
+    await drained(intake)
+    assert len(pool.mempool) == 1
+    assert intake.refused == 1
+
+
+async def test_a_submission_is_not_answered_with_the_verdict_on_its_namesake(network: TestNetwork, pool: Pool) -> None:
+    intake, _ = make_intake(pool)
+    genuine = network.dataset()
+    intake.receive("b", [encode(forged(genuine))])
+    assert (await intake.submit(encode(genuine))).id in pool.mempool
+
+
+async def test_s54_sources_take_turns(network: TestNetwork, pool: Pool) -> None:
+    intake, _ = make_intake(pool)
+    flood = [encode(forged(network.dataset())) for _ in range(2000)]
+    intake.receive("b", flood)
+    verified = await intake.submit(encode(network.dataset()))
+    assert verified.id in pool.mempool
+    assert intake.refused < len(flood), "the submission did not wait for the whole flood"
+
+
+async def test_what_a_proposal_needs_is_verified_at_once(network: TestNetwork, pool: Pool) -> None:
+    intake, _ = make_intake(pool)
+    transactions = [network.dataset() for _ in range(3)]
+    ids = [network.checked(transaction).id for transaction in transactions]
+    intake.receive("b", [encode(transaction) for transaction in transactions])
+    assert ids[2] in intake
+    intake.hurry(ids[2:])
+    assert ids[2] in pool.mempool
+    assert ids[0] not in pool.mempool
+    await drained(intake)
+    assert all(id_ in pool.mempool for id_ in ids)
+
+
+async def test_a_full_queue_drops_a_peers_and_refuses_our_own(
+    network: TestNetwork, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.intake._CAPACITY_BYTES", 1000)
+    intake, _ = make_intake(pool)
+    transactions = [encode(network.dataset()) for _ in range(9)]
+    intake.receive("b", transactions)
+    own = [intake.submit(encode(network.dataset())) for _ in range(4)]
+    results = await asyncio.gather(*own, return_exceptions=True)
+    refused = [result for result in results if isinstance(result, PoolError)]
+    assert refused
+    assert {error.code for error in refused} == {ErrorCode.MEMPOOL_FULL}
+    assert 0 < len(pool.mempool) < 13
+
+
+async def test_closing_answers_those_who_wait(network: TestNetwork, pool: Pool) -> None:
+    intake, _ = make_intake(pool)
+    waiting = asyncio.ensure_future(intake.submit(encode(network.dataset())))
+    await asyncio.sleep(0)  # it is queued now, and its turn comes when the loop turns again
+    intake.close()
+    with pytest.raises(PoolError) as caught:
+        await waiting
+    assert caught.value.code == ErrorCode.NOT_READY
