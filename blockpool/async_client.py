@@ -28,7 +28,7 @@ from blockpool.events import EventFeed
 from blockpool.exchange import Answer, Emit, NodePool, Operation, Pause, RetryPolicy, Send, Unreachable
 from blockpool.identity import Identity
 from blockpool.operations import Operations, ResumeProbe
-from blockpool.over_httpx import arguments, describe, reply_of
+from blockpool.over_httpx import arguments, client_settings, describe, reply_of
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
 from chain.genesis import Genesis
 from chain.packages import BlockPackage
@@ -50,9 +50,10 @@ class AsyncClient:
         *,
         retry: RetryPolicy | None = None,
     ) -> None:
-        nodes = NodePool([urls] if isinstance(urls, str) else urls, time.monotonic)
+        urls = [urls] if isinstance(urls, str) else list(urls)
+        nodes = NodePool(urls, time.monotonic)
         self._operations = Operations(nodes, retry or RetryPolicy(), genesis, identity)
-        self._http = httpx.AsyncClient(trust_env=False)
+        self._http = httpx.AsyncClient(**client_settings(urls))
 
     async def __aenter__(self) -> Self:
         return self

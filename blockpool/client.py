@@ -23,7 +23,7 @@ from blockpool.events import EventFeed
 from blockpool.exchange import Answer, Emit, NodePool, Operation, Pause, RetryPolicy, Send, Unreachable
 from blockpool.identity import Identity
 from blockpool.operations import Operations, ResumeProbe
-from blockpool.over_httpx import arguments, describe, reply_of
+from blockpool.over_httpx import arguments, client_settings, describe, reply_of
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
 from chain.genesis import Genesis
 from chain.packages import BlockPackage
@@ -35,6 +35,7 @@ class Client:
     """A connection to a pool through one or several of its nodes. Use it in one thread, and close it (or use ``with``).
 
     No node is believed where proof is possible: receipts, records and evidence are verified against ``genesis``.
+    Proxies named in the environment are not used.
 
     Args:
         urls: base URLs of nodes; the first that answers is used, the others when it fails.
@@ -53,9 +54,10 @@ class Client:
         *,
         retry: RetryPolicy | None = None,
     ) -> None:
-        nodes = NodePool([urls] if isinstance(urls, str) else urls, time.monotonic)
+        urls = [urls] if isinstance(urls, str) else list(urls)
+        nodes = NodePool(urls, time.monotonic)
         self._operations = Operations(nodes, retry or RetryPolicy(), genesis, identity)
-        self._http = httpx.Client(trust_env=False)
+        self._http = httpx.Client(**client_settings(urls))
 
     def __enter__(self) -> Self:
         return self

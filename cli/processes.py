@@ -13,14 +13,16 @@ from pathlib import Path
 
 import httpx
 
-from blockpool import ErrorCode, PoolError
+from blockpool import Client, ErrorCode, PoolError, RetryPolicy
 from cli.homes import NODE_FOLDER
 from cli.networks import create_network
 
 READY_TIMEOUT_S = 30.0
+SETTLE_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0
 _POLL_S = 0.05
 _LOG_TAIL_LINES = 15
+_FEW = RetryPolicy(attempts_max=3, total_max_s=10)
 _SOURCE_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -70,6 +72,11 @@ class NodeProcess:
                 pass
             time.sleep(_POLL_S)
         raise self._failed(f"is not ready after {timeout_s:.0f} s")
+
+    def height(self) -> int:
+        """Height of its newest block; raises ``unreachable``."""
+        with Client(self.url, retry=_FEW) as client:
+            return client.status().height
 
     def kill(self) -> None:
         """End it at once, as a power cut would (SIGKILL)."""
@@ -132,6 +139,23 @@ class LocalNetwork:
             node.start()
         for node in self.nodes.values():
             node.wait_ready()
+
+    def settle(self, timeout_s: float = SETTLE_TIMEOUT_S) -> int:
+        """Wait until every running node has what any of them has now; gives that height.
+
+        A commit needs a quorum, so the slowest node may be a moment behind the receipt.
+
+        Raises:
+            PoolError: code ``timeout``.
+        """
+        running = [node for node in self.nodes.values() if node.pid is not None]
+        height = max(node.height() for node in running)
+        deadline_s = time.monotonic() + timeout_s
+        while behind := [node.member for node in running if node.height() < height]:
+            if time.monotonic() > deadline_s:
+                raise PoolError(ErrorCode.TIMEOUT, f"{', '.join(behind)} did not reach height {height}")
+            time.sleep(_POLL_S)
+        return height
 
     def __enter__(self) -> LocalNetwork:
         return self

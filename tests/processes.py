@@ -46,10 +46,12 @@ class RunningNetwork:
         dataset = f"{member}.test-{next(self._numbers)}"
         with self.client(member) as client:
             client.define(DatasetDefinition(dataset, "测试", "Test", schema))
+        self.network.settle()
         return dataset
 
     def record_counts(self, dataset: str) -> set[int]:
         """How many records of a dataset each node holds."""
+        self.network.settle()
         counts = set()
         for url in self.network.urls:
             with Client(url) as client:

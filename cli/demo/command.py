@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,12 +13,14 @@ from pathlib import Path
 from types import FrameType
 
 import click
+from rich.console import Console
 from rich.panel import Panel
+from rich.rule import Rule
 
 from blockpool import PoolError
 from cli.demo.data import MEMBERS, load_files
 from cli.demo.narrator import Narrator, story_console
-from cli.demo.story import Story
+from cli.demo.story import EVIDENCE_FILE, Story
 from cli.failures import ExitCode
 from cli.homes import GENESIS_FILE, SYSTEM_KEY
 from cli.options import json_option
@@ -64,7 +67,7 @@ def demo(context: click.Context, keep: bool, folder: Path | None) -> None:
         seconds = time.monotonic() - started_s
         _conclude(narrator, story, seconds)
         if keep:
-            narrator.console.print(_what_next(network))
+            _what_next(narrator.console, network)
     if narrator.failed:
         context.exit(ExitCode.FALSE)
 
@@ -130,24 +133,23 @@ def _show_logs(narrator: Narrator, network: LocalNetwork) -> None:
             )
 
 
-def _what_next(network: LocalNetwork) -> Panel:
+def _what_next(console: Console, network: LocalNetwork) -> None:
+    """Say what to try, in lines that can be copied."""
+    program = sys.argv[0] if Path(sys.argv[0]).name == "blockpool" else f"{sys.executable} -m cli.main"
     genesis, key = network.folder / GENESIS_FILE, network.folder / "aviation" / SYSTEM_KEY
-    evidence = network.folder / "flight.evidence.json"
     pids = " ".join(str(node.pid) for node in network.nodes.values())
-    lines = [
-        "The network is running. Try, in this terminal:",
+    console.print(Rule("[bold]The network is running. What next?[/]", align="left", style="blue"))
+    for line in (
+        f"export BLOCKPOOL_GENESIS={genesis} BLOCKPOOL_KEY={key}",
+        f"{program} network status",
+        f"{program} dataset list",
+        f"{program} show block",
+        f"{program} verify {network.folder / EVIDENCE_FILE}",
+        f"{program} audit chain {network.nodes['airports'].url}",
         "",
-        f"  export BLOCKPOOL_GENESIS={genesis} BLOCKPOOL_KEY={key}",
-        "  blockpool network status",
-        "  blockpool dataset list",
-        "  blockpool show block",
-        f"  blockpool verify {evidence}",
-        f"  blockpool audit chain {network.nodes['airports'].url}",
-        "",
-        f"API of aviation's node: {network.nodes['aviation'].url}/docs",
-        f"Logs: {network.folder}/*.log",
-        "",
-        f"Stop it:   kill {pids}",
-        f"Remove it: rm -r {network.folder}",
-    ]
-    return Panel("\n".join(lines), title="What next", border_style="blue")
+        f"# the API of aviation's node: {network.nodes['aviation'].url}/docs",
+        f"# logs: {network.folder}/*.log",
+        f"# stop it:   kill {pids}",
+        f"# remove it: rm -r {network.folder}",
+    ):
+        console.print(line, soft_wrap=True, markup=False)

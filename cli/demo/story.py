@@ -19,9 +19,8 @@ from cli.homes import SYSTEM_KEY
 from cli.output import grid
 from cli.processes import LocalNetwork, NodeProcess
 
-_CATCH_UP_TIMEOUT_S = 30.0
+EVIDENCE_FILE = "flight.evidence.json"
 _GAP_MAX_S = 3.0
-_POLL_S = 0.05
 
 
 @dataclass
@@ -73,6 +72,7 @@ class Story:
             for file in self.files:
                 with self._client_of(file.member) as client:
                     client.define(file.definition)
+            self.network.settle()
             with Client(self.network.urls) as client:
                 entries = client.datasets()
             table = grid(
@@ -120,11 +120,12 @@ class Story:
         with self.narrator.stage(
             f"Restart {victim.member}: it fetches what it missed, block by block with certificates"
         ):
-            target = max(status.height for status in self.statuses().values())
+            target = self.network.settle()
             started_s = time.monotonic()
             victim.start()
             victim.wait_ready()
-            height = self._wait_for_height(victim, target)
+            self.network.settle()
+            height = victim.height()
             self.measured["restart_s"] = round(time.monotonic() - started_s, 3)
             self.narrator.claim(
                 f"{victim.member} is back at height {height}, the others are at {target}", height >= target
@@ -165,7 +166,7 @@ class Story:
     def prove(self, record: RecordId) -> None:
         """One flight's origin, shown to someone who trusts nobody."""
         with self.narrator.stage("Prove one flight's origin offline, then flip one byte"):
-            path = self.network.folder / "flight.evidence.json"
+            path = self.network.folder / EVIDENCE_FILE
             with Client(self.network.urls, self.network.genesis) as client:
                 path.write_bytes(client.evidence(record))
             flight = _body_of(path.read_bytes())
@@ -198,13 +199,6 @@ class Story:
     def _client_of(self, member: str) -> Client:
         identity = Identity.load(self.network.folder / member / SYSTEM_KEY, self.network.genesis)
         return Client(self.network.urls_from(member), self.network.genesis, identity)
-
-    def _wait_for_height(self, node: NodeProcess, target: int) -> int:
-        deadline_s = time.monotonic() + _CATCH_UP_TIMEOUT_S
-        with Client(node.url) as client:
-            while (height := client.status().height) < target and time.monotonic() < deadline_s:
-                time.sleep(_POLL_S)
-        return height
 
     def _verify(self, path: Path) -> tuple[list[Step], PoolError | None]:
         passed: list[Step] = []

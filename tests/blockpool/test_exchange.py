@@ -78,11 +78,10 @@ def test_asks_the_next_node_at_once_and_stays_with_it() -> None:
     assert (play.asked, play.pauses_s) == ([A, B, B], [])
 
 
-def test_comes_back_to_a_node_that_rested_when_the_other_fails() -> None:
-    play = Play([GONE, GONE, GOOD], (A, B))
+def test_when_all_rest_it_waits_for_the_first_that_is_back() -> None:
+    play = Play([Reply(503, {"retry-after": "5"}, b""), Reply(503, {"retry-after": "2"}, b""), GOOD], (A, B))
     assert play.run() == b"good"
-    assert play.asked == [A, B, A]
-    assert len(play.pauses_s) == 1
+    assert (play.asked, play.pauses_s) == ([A, B, B], [2.0])
 
 
 def test_pauses_double_and_are_bounded() -> None:

@@ -28,6 +28,7 @@ def share(network: RunningNetwork, count: int = 3) -> tuple[str, str]:
     dataset = network.new_dataset()
     with network.client() as client:
         receipts = client.submit([{"n": number} for number in range(count)], dataset)
+    network.network.settle()
     return dataset, str(receipts[0].record_ids[0])
 
 
