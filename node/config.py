@@ -20,7 +20,8 @@ from chain.types import Name
 from node.log import LogFormat
 
 CONFIG_FILE = "config.toml"
-_ADDRESS = r"\A(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}\Z"
+_PORT = r"([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_ADDRESS = rf"\A(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):{_PORT}\Z"
 
 Address = Annotated[str, Meta(pattern=_ADDRESS)]
 """``host:port``."""
@@ -127,7 +128,9 @@ def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
         prefix = f"BLOCKPOOL_{section.upper()}_"
         for name, value in environment.items():
             if name.startswith(prefix):
-                raw.setdefault(section, {})[name[len(prefix) :].lower()] = value
+                settings = raw.setdefault(section, {})
+                if isinstance(settings, dict):  # anything else is refused when the file is checked
+                    settings[name[len(prefix) :].lower()] = value
 
 
 def _passphrase(environment: Mapping[str, str]) -> str | None:
@@ -138,8 +141,8 @@ def _passphrase(environment: Mapping[str, str]) -> str | None:
         return None
     try:
         return Path(path).read_text(encoding="utf-8").rstrip("\n")
-    except OSError as error:
-        raise _bad(f"cannot read the passphrase file {path}: {error.strerror}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _bad(f"cannot read the passphrase file {path}: {error}") from None
 
 
 def _bad(detail: str) -> PoolError:

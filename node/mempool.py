@@ -6,7 +6,7 @@ Only verified transactions come in, so a forged one can neither take room nor pu
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
@@ -24,7 +24,7 @@ class Mempool:
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._limits = limits
         self._by_id: dict[Hash, CheckedTransaction] = {}
-        self._by_member: dict[str, deque[Hash]] = {}
+        self._by_member: dict[str, dict[Hash, CheckedTransaction]] = {}
         self._member_bytes: dict[str, int] = {}
         self.size_bytes = 0
 
@@ -54,10 +54,7 @@ class Mempool:
         member, size = checked.header.member, checked.size_bytes
         self.verify_room(member, size)
         self._by_id[checked.id] = checked
-        queue = self._by_member.get(member)
-        if queue is None:
-            queue = self._by_member[member] = deque()
-        queue.append(checked.id)
+        self._by_member.setdefault(member, {})[checked.id] = checked
         self._member_bytes[member] = self._member_bytes.get(member, 0) + size
         self.size_bytes += size
 
@@ -81,12 +78,11 @@ class Mempool:
             checked = self._by_id.pop(id_, None)
             if checked is None:
                 continue
-            member = checked.header.member
-            left = self._member_bytes[member] - checked.size_bytes
+            member, waiting = checked.header.member, self._by_member[checked.header.member]
+            del waiting[id_]
+            self._member_bytes[member] -= checked.size_bytes
             self.size_bytes -= checked.size_bytes
-            if left:
-                self._member_bytes[member] = left
-            else:
+            if not waiting:
                 del self._member_bytes[member]
                 del self._by_member[member]
 
@@ -99,7 +95,7 @@ class Mempool:
         chosen: list[CheckedTransaction] = []
         room = self._limits.block_size_bytes
         expired: list[Hash] = []
-        turns = deque(self._waiting_of(member) for member in sorted(self._by_member))
+        turns = deque(iter(self._by_member[member].values()) for member in sorted(self._by_member))
         while turns and len(chosen) < self._limits.block_transactions:
             waiting = turns.popleft()
             checked = next(waiting, None)
@@ -115,12 +111,3 @@ class Mempool:
             turns.append(waiting)
         self.remove(expired)
         return chosen
-
-    def _waiting_of(self, member: str) -> Iterator[CheckedTransaction]:
-        queue = self._by_member[member]
-        while queue and queue[0] not in self._by_id:
-            queue.popleft()  # ordered or expired since it was queued
-        for id_ in queue:
-            checked = self._by_id.get(id_)
-            if checked is not None:
-                yield checked

@@ -1,0 +1,137 @@
+"""The mempool's bounds and order: quotas, turns among members, expiry."""
+
+from __future__ import annotations
+
+import pytest
+
+from chain.errors import ErrorCode, PoolError
+from chain.limits import Limits
+from chain.transactions import CheckedTransaction
+from node.mempool import Mempool
+from tests.networks import TIME_MS, TestNetwork
+
+NETWORK = TestNetwork()
+
+
+def parcel(member: str = "a", size: int = 1, expiry_ms: int = 0) -> CheckedTransaction:
+    """A transaction of about `size` hundred bytes over its smallest."""
+    text = b'{"n":1,"t":"%s"}' % (b"x" * (100 * size))
+    return NETWORK.checked(NETWORK.parcel([text], member, f"{member}.flights", expiry_ms=expiry_ms))
+
+
+def refusal(mempool: Mempool, checked: CheckedTransaction) -> ErrorCode:
+    with pytest.raises(PoolError) as caught:
+        mempool.add(checked)
+    return caught.value.code
+
+
+def test_sizes_add_up_and_go_down_to_nothing() -> None:
+    mempool = Mempool()
+    waiting = [parcel(member, size) for member in "abc" for size in (1, 5)]
+    for checked in waiting:
+        mempool.add(checked)
+        mempool.add(checked)
+    assert len(mempool) == 6
+    assert mempool.size_bytes == sum(checked.size_bytes for checked in waiting)
+    mempool.remove([checked.id for checked in waiting] + [bytes(32)])
+    assert (len(mempool), mempool.size_bytes, mempool.oldest) == (0, 0, None)
+
+
+def test_a_member_may_use_its_share_and_no_more() -> None:
+    size = parcel().size_bytes
+    mempool = Mempool(Limits(mempool_size_bytes=8 * size, mempool_member_share=4))
+    mempool.add(parcel())
+    mempool.add(parcel())
+    assert refusal(mempool, parcel()) == ErrorCode.QUOTA_EXCEEDED
+    mempool.add(parcel("b"))
+    assert len(mempool) == 3
+    first = mempool.oldest
+    assert first is not None
+    mempool.remove([first])
+    mempool.add(parcel())
+    assert refusal(mempool, parcel()) == ErrorCode.QUOTA_EXCEEDED
+
+
+def test_a_full_mempool_takes_nothing_from_anybody() -> None:
+    size = parcel().size_bytes
+    mempool = Mempool(Limits(mempool_size_bytes=4 * size, mempool_member_share=2))
+    for member in "aabb":
+        mempool.add(parcel(member))
+    assert refusal(mempool, parcel("c")) == ErrorCode.MEMPOOL_FULL
+    assert mempool.size_bytes == 4 * size
+
+
+def test_the_oldest_is_the_one_that_came_first() -> None:
+    mempool = Mempool()
+    first, second, third = parcel("b"), parcel("a"), parcel("b")
+    for checked in (first, second, third):
+        mempool.add(checked)
+    assert mempool.oldest == first.id
+    mempool.remove([first.id])
+    assert mempool.oldest == second.id
+    assert mempool.get(first.id) is None
+    assert mempool.get(third.id) is third
+
+
+def test_a_flood_leaves_every_other_member_its_turn() -> None:
+    """s54: one member fills its quota; whatever the others hand in is in the very next block."""
+    mempool = Mempool(Limits(block_transactions=10))
+    for _ in range(500):
+        mempool.add(parcel("a"))
+    others = [parcel(member) for member in "bcdbcd"]
+    for checked in others:
+        mempool.add(checked)
+    chosen = mempool.select(TIME_MS)
+    assert len(chosen) == 10
+    assert {checked.id for checked in others} < {checked.id for checked in chosen}
+
+
+def test_each_members_transactions_keep_their_order() -> None:
+    mempool = Mempool()
+    waiting = [parcel(member) for member in "abababaacb"]
+    for checked in waiting:
+        mempool.add(checked)
+    chosen = mempool.select(TIME_MS)
+    assert len(chosen) == len(waiting)
+    for member in "abc":
+        assert [c.id for c in chosen if c.header.member == member] == [
+            c.id for c in waiting if c.header.member == member
+        ]
+
+
+def test_a_block_is_filled_to_its_size_and_not_beyond() -> None:
+    size = parcel("a", 9).size_bytes
+    mempool = Mempool(Limits(block_size_bytes=3 * size + size // 2))
+    for _ in range(5):
+        mempool.add(parcel("a", 9))
+    small = parcel("b", 1)
+    mempool.add(small)
+    chosen = mempool.select(TIME_MS)
+    assert sum(checked.size_bytes for checked in chosen) <= 3 * size + size // 2
+    assert len(chosen) == 4
+    assert small in chosen
+    mempool.remove([checked.id for checked in chosen])
+    assert len(mempool.select(TIME_MS)) == 2
+
+
+def test_selecting_takes_nothing_out_but_what_has_expired() -> None:
+    mempool = Mempool()
+    late, in_time, eternal = parcel(expiry_ms=TIME_MS - 1), parcel(expiry_ms=TIME_MS), parcel()
+    for checked in (late, in_time, eternal):
+        mempool.add(checked)
+    assert mempool.select(TIME_MS) == [in_time, eternal]
+    assert mempool.select(TIME_MS) == [in_time, eternal]
+    assert late.id not in mempool
+    assert mempool.size_bytes == in_time.size_bytes + eternal.size_bytes
+
+
+def test_one_that_expired_and_came_back_is_chosen_once() -> None:
+    """A clock that jumped ahead and back lets the same transaction in twice; twice in a block makes it invalid."""
+    mempool = Mempool()
+    first, comes_back = parcel(), parcel(expiry_ms=TIME_MS)
+    mempool.add(first)
+    mempool.add(comes_back)
+    mempool.select(TIME_MS + 3_600_000)
+    mempool.add(comes_back)
+    chosen = mempool.select(TIME_MS)
+    assert chosen == [first, comes_back]
