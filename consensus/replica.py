@@ -155,7 +155,8 @@ class Replica:
         is_next = tip.height == core.current.height
         if is_next:
             changes = max(0, tip.certificate.view - core.current.start_view)
-            core.doublings_carried = max(0, min(core.doublings, core.doublings_carried + changes) - 1)
+            needed = min(core.doublings_carried + changes, core.config.timeout_doublings_max)
+            core.doublings_carried = max(0, needed - 1)
         core.previous_validators = core.validators if is_next else None
         core.watch.note_block()
         core.enter_height(tip)

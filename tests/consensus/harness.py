@@ -59,6 +59,7 @@ CONFIG = ConsensusConfig(
     censorship_heights=3,
     crawl_heights=3,
 )
+LETTERS_MAX = 5000
 Letter = tuple[str, str, Message]
 """(sender, receiver, message)."""
 
@@ -119,11 +120,14 @@ class Table:
             self.carry_out(to)
 
     def run(self) -> None:
-        """Deliver messages in order until none is left."""
-        while self.letters:
+        """Deliver messages in order until none is left; replicas that never fall silent are a storm."""
+        for _ in range(LETTERS_MAX):
+            if not self.letters:
+                return
             sender, to, message = self.letters.pop(0)
             if not self.is_lost(sender, to, message):
                 self.step(to, sender, message)
+        raise AssertionError(f"a storm: more than {LETTERS_MAX} messages without a tick")
 
     def tick(self, ticks: int = 1, names: Iterable[str] | None = None) -> None:
         """Let ticks pass at these replicas (all by default) and deliver what they send."""

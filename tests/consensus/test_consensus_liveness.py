@@ -247,6 +247,24 @@ def test_s29_timeouts_double_and_fall_back_after_progress() -> None:
     assert max(gaps) <= longest
 
 
+def test_s29_patience_that_was_needed_is_kept_for_a_while_and_given_up_block_by_block() -> None:
+    """A network that needed two doublings starts the next height with one, and the one after that with none."""
+    table = Table(4)
+    x = block("x")
+    y = block("y", height=2, parent=hash_of(x))
+    waits = []
+    for proposal, view in ((x, 2), (y, 2)):
+        table.store("d", proposal, certificate(proposal, "abc", view, height=table.replicas["d"].height))
+        before = len(view_changes(table, "d"))
+        table.work(f"t{len(waits)}", "d")
+        ticks = 0
+        while len(view_changes(table, "d")) == before:
+            table.tick(1, "d")
+            ticks += 1
+        waits.append(ticks)
+    assert waits == [2 * TIMEOUT, TIMEOUT]
+
+
 def test_s29_f_plus_1_wishes_are_followed_into_the_lowest_of_their_views() -> None:
     table = Table(7)
     table.step("g", "a", empty_view_change("a", 5))

@@ -7,7 +7,7 @@ import pytest
 from chain.blocks import Certificate, Proposal
 from chain.crypto import Hash
 from chain.errors import InvariantBroken, PoolError
-from consensus.effects import CatchUp, Deliver, Evidence, Execute, Persist, Reject
+from consensus.effects import Build, CatchUp, Deliver, Evidence, Execute, Persist, Reject
 from consensus.evidence import verify_evidence
 from consensus.messages import (
     Commit,
@@ -331,6 +331,57 @@ def test_s06_an_unjustified_new_view_changes_nothing(name: str) -> None:
     assert table.replicas["a"].view == 0
 
 
+BAD_VIEW_CHANGES: dict[str, tuple[ViewChange, str]] = {
+    "to view 0": (empty_view_change("c", 0), "view change to view 0"),
+    "claim from the view it wants": (
+        prepared_view_change("c", 1, BOUND, 1, "abc"),
+        "view-change claim is from the future",
+    ),
+    "view without a block": (ViewChange(view_change_vote("c", 1, 1, 0), None, None), "view-change claim is half empty"),
+    "claim without proof": (
+        ViewChange(view_change_vote("c", 1, 1, 0, hash_of(BOUND)), None, None),
+        "view-change claim without proof",
+    ),
+    "proof without claim": (
+        ViewChange(view_change_vote("c", 1, 1), prepared_certificate(BOUND, 0, "abc"), BOUND),
+        "view change with proof of no claim",
+    ),
+    "proof of another view": (
+        ViewChange(view_change_vote("c", 1, 2, 1, hash_of(BOUND)), prepared_certificate(BOUND, 0, "abc"), BOUND),
+        "view-change proof of another claim",
+    ),
+    "another proposal": (
+        ViewChange(view_change_vote("c", 1, 1, 0, hash_of(BOUND)), prepared_certificate(BOUND, 0, "abc"), block("y")),
+        "proposal is not the block voted for",
+    ),
+    "proof with one signer thrice": (
+        prepared_view_change("c", 1, BOUND, 0, "aaa"),
+        "prepared certificate out of order",
+    ),
+    "forged vote": (ViewChange(ViewChangeVote(1, 1, None, None, "c", bytes(64)), None, None), "vote does not verify"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_VIEW_CHANGES)
+def test_s06_a_view_change_that_does_not_prove_its_claim_is_refused(name: str) -> None:
+    table = Table(4)
+    message, reason = BAD_VIEW_CHANGES[name]
+    table.step("a", "c", message)
+    table.step("a", "d", empty_view_change("d", 2))
+    assert reasons(table, "a") == [reason]
+    assert not table.replicas["a"].is_changing_view, "it counts for nothing"
+
+
+def test_s06_a_primary_does_not_propose_before_its_view_is_justified() -> None:
+    table = Table(4)
+    table.is_lost = lambda sender, to, message: True
+    table.work("t", "b")
+    table.tick(CONFIG.view_timeout_ticks, "b")
+    assert (table.replicas["b"].view, table.replicas["b"].is_primary) == (1, True)
+    table.work("u", "b")
+    assert table.of("b", Build) == []
+
+
 def test_s06_forged_prepared_votes_are_refused() -> None:
     table = Table(4)
     forged = PreparedCertificate(1, 0, hash_of(BOUND), tuple((name, bytes(64)) for name in "abc"))
@@ -585,3 +636,22 @@ def test_evidence_effects_verify() -> None:
     (evidence,) = table.of("b", Evidence)
     assert isinstance(evidence, Evidence)
     assert verify_evidence(CHAIN_ID, validator_set(4), evidence.first, evidence.second, fake_verifier) == "d"
+
+
+def test_s04_a_later_vote_does_not_push_the_prepared_block_out_of_memory() -> None:
+    table = Table(4)
+    x, y, z = block("x"), block("y", "b"), block("z", "c")
+    table.step("d", "a", pre_prepare(x))
+    for name in "bc":
+        table.step("d", name, prepare(name, 1, 0, hash_of(x)))
+    for view, primary, proposal in ((1, "b", y), (2, "c", z)):
+        table.step("d", primary, new_view(view, [empty_view_change(name, view) for name in "abc"], None))
+        table.step("d", primary, pre_prepare(proposal, primary, view))
+    assert [vote.block_hash for vote in table.sent("d", Prepare)] == [hash_of(x), hash_of(y), hash_of(z)]
+    table.start("d")
+    table.effects["d"].clear()
+    table.work("t", "d")
+    table.tick(4 * CONFIG.view_timeout_ticks, "d")
+    changes = table.sent("d", ViewChange)
+    assert {change.vote.view for change in changes} == {3}
+    assert {(change.vote.prepared_view, change.proposal) for change in changes} == {(0, x)}
