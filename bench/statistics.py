@@ -94,9 +94,11 @@ def percentile(ascending: Sequence[float], percent: float) -> float:
 
 
 def longest_gap_s(result: LoadResult, from_s: float) -> float:
-    """The longest time after ``from_s`` without a commit, as all clients together saw it."""
-    times = [
-        from_s,
-        *sorted(answer.done_s for answer in result.answers if answer.status == 200 and answer.done_s > from_s),
-    ]
-    return max((later - earlier for earlier, later in pairwise(times)), default=float("inf"))
+    """The longest time without a commit, as all clients together saw it, from ``from_s`` until the last request was due;
+    endless if nothing was committed any more.
+    """
+    done = sorted(answer.done_s for answer in result.answers if answer.status == 200 and answer.done_s > from_s)
+    if not done:
+        return float("inf")
+    moments = [from_s, *done, max(done[-1], result.plan.duration_s)]
+    return max(later - earlier for earlier, later in pairwise(moments))
