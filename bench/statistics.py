@@ -94,8 +94,9 @@ def percentile(ascending: Sequence[float], percent: float) -> float:
 
 
 def longest_gap_s(result: LoadResult, from_s: float) -> float:
-    """The longest time without a commit, as all clients together saw it, from ``from_s`` until the last request was due;
-    endless if nothing was committed any more.
+    """The longest time without a commit, as all clients together saw it, from ``from_s`` until sending ended.
+
+    Endless if nothing was committed any more.
     """
     done = sorted(answer.done_s for answer in result.answers if answer.status == 200 and answer.done_s > from_s)
     if not done:
