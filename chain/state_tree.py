@@ -122,6 +122,22 @@ class StateTree:
         new_root = self._apply(root, 0, entries, made.nodes)
         return made._replace(root=new_root)
 
+    def is_complete(self, root: Hash) -> bool:
+        """Whether every node and value under ``root`` is there with the right bytes; reads the whole tree."""
+        pending = [] if root == EMPTY else [root]
+        while pending:
+            hash_ = pending.pop()
+            node = self._nodes.node(hash_)
+            if node is None or sha256(node) != hash_:
+                return False
+            if node[0] == _LEAF:
+                value = self._nodes.value(node[33:])
+                if value is None or hash_tagged("state-value", self._chain_id, value) != node[33:]:
+                    return False
+            else:
+                pending += [child for child in (node[1:33], node[33:]) if child != EMPTY]
+        return True
+
     def _descend(self, root: Hash, path: bytes) -> tuple[list[Hash], bytes, bytes]:
         siblings: list[Hash] = []
         bits = int.from_bytes(path, "big")

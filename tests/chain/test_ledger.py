@@ -194,6 +194,25 @@ class TestRecovery:
         assert usage.parcels == 2
         again.close()
 
+    @pytest.mark.parametrize("kind", [b"n", b"v"])
+    def test_s40_damaged_state_is_executed_again(self, network: TestNetwork, tmp_path: Path, kind: bytes) -> None:
+        ledger = disk_ledger(network, tmp_path)
+        ledger.open()
+        for transaction in (network.dataset(), network.parcel(), network.parcel()):
+            network.commit(ledger, [transaction])
+        root = ledger.tip.header.state_root
+        ledger.close()
+        engine = LevelEngine(tmp_path / "state")
+        engine.write([(key, value[:-1] + b"?") for key, value in engine.scan(kind, kind + b"\xff")], sync=True)
+        engine.close()
+        again = disk_ledger(network, tmp_path)
+        again.open()
+        assert again.tree.is_complete(root)
+        usage = again.usage("a.flights")
+        assert usage is not None
+        assert usage.parcels == 2
+        again.close()
+
     def test_s40_head_ahead_of_the_database_is_damage(self, network: TestNetwork, tmp_path: Path) -> None:
         ledger = disk_ledger(network, tmp_path)
         ledger.open()
