@@ -70,7 +70,8 @@ def repeat_own_votes(core: Core) -> None:
         return
     if current.certificate is not None:
         for name, _ in current.certificate.votes:
-            look(core, name, current.height)
+            if name != core.me:
+                look(core, name, current.height)
         return
     sworn = current.sworn
     if current.is_changing:
