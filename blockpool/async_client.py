@@ -25,10 +25,10 @@ from blockpool.answers import (
     VerifiedReceipt,
 )
 from blockpool.events import EventFeed
-from blockpool.exchange import Answer, Emit, NodePool, Operation, Pause, RetryPolicy, Send, Unreachable
+from blockpool.exchange import Answer, Emit, NodePool, Operation, Pause, Reply, Request, RetryPolicy, Send, Unreachable
 from blockpool.identity import Identity
 from blockpool.operations import Operations, ResumeProbe
-from blockpool.over_httpx import arguments, client_settings, describe, reply_of
+from blockpool.over_httpx import ReplyReader, arguments, client_settings, describe
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
 from chain.genesis import Genesis
 from chain.packages import BlockPackage
@@ -177,9 +177,8 @@ class AsyncClient:
                                 yield event
                         feed.lost("the stream ended")
                     else:
-                        await response.aread()
-                        feed.refused(reply_of(response))
-            except httpx.TransportError as error:
+                        feed.refused(await _read(request, response))
+            except httpx.RequestError as error:
                 feed.lost(describe(error))
 
     async def _run(self, operation: Operation[T]) -> T:
@@ -209,7 +208,15 @@ class AsyncClient:
             await asyncio.sleep(action.seconds)
         elif isinstance(action, Send):
             try:
-                return reply_of(await self._http.request(**arguments(action.url, action.request)))
-            except httpx.TransportError as error:
+                async with self._http.stream(**arguments(action.url, action.request)) as response:
+                    return await _read(action.request, response)
+            except httpx.RequestError as error:
                 return Unreachable(describe(error))
         return None
+
+
+async def _read(request: Request, response: httpx.Response) -> Reply:
+    reader = ReplyReader(request)
+    async for piece in response.aiter_bytes():
+        reader.take(piece)
+    return reader.reply(response)

@@ -20,10 +20,10 @@ from blockpool.answers import (
     VerifiedReceipt,
 )
 from blockpool.events import EventFeed
-from blockpool.exchange import Answer, Emit, NodePool, Operation, Pause, RetryPolicy, Send, Unreachable
+from blockpool.exchange import Answer, Emit, NodePool, Operation, Pause, Reply, Request, RetryPolicy, Send, Unreachable
 from blockpool.identity import Identity
 from blockpool.operations import Operations, ResumeProbe
-from blockpool.over_httpx import arguments, client_settings, describe, reply_of
+from blockpool.over_httpx import ReplyReader, arguments, client_settings, describe
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
 from chain.genesis import Genesis
 from chain.packages import BlockPackage
@@ -177,9 +177,8 @@ class Client:
                         yield from filter(None, map(feed.take_line, response.iter_lines()))
                         feed.lost("the stream ended")
                     else:
-                        response.read()
-                        feed.refused(reply_of(response))
-            except httpx.TransportError as error:
+                        feed.refused(_read(request, response))
+            except httpx.RequestError as error:
                 feed.lost(describe(error))
 
     def _run(self, operation: Operation[T]) -> T:
@@ -211,7 +210,15 @@ class Client:
             time.sleep(action.seconds)
         elif isinstance(action, Send):
             try:
-                return reply_of(self._http.request(**arguments(action.url, action.request)))
-            except httpx.TransportError as error:
+                with self._http.stream(**arguments(action.url, action.request)) as response:
+                    return _read(action.request, response)
+            except httpx.RequestError as error:
                 return Unreachable(describe(error))
         return None
+
+
+def _read(request: Request, response: httpx.Response) -> Reply:
+    reader = ReplyReader(request)
+    for piece in response.iter_bytes():
+        reader.take(piece)
+    return reader.reply(response)

@@ -15,6 +15,7 @@ import random
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -133,10 +134,8 @@ class NodePool:
 
     def __init__(self, urls: Sequence[str], clock: Callable[[], float]) -> None:
         for url in urls:
-            if not url.startswith(("http://", "https://")):
-                raise PoolError(
-                    ErrorCode.BAD_REQUEST, f"{url!r} is not a node's URL: it begins with http:// or https://"
-                )
+            if not _is_url(url):
+                raise PoolError(ErrorCode.BAD_REQUEST, f"{url!r} is not a node's URL, such as http://127.0.0.1:8000")
         if not urls:
             raise PoolError(ErrorCode.BAD_REQUEST, "no node's URL was given")
         self._nodes = [_Node(url.rstrip("/")) for url in urls]
@@ -172,6 +171,14 @@ class NodePool:
 
     def _find(self, url: str) -> _Node:
         return next(node for node in self._nodes if node.url == url)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # not a port, or brackets that do not match
+        return False
 
 
 def exchange(nodes: NodePool, policy: RetryPolicy, request: Request, read: Callable[[Reply], T]) -> Operation[T]:

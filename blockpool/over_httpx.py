@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import httpx
 
 from blockpool.exchange import Reply, Request
+from chain.packages import MAX_PACKAGE_SIZE_BYTES
 
+REPLY_SIZE_MAX_BYTES = 2 * MAX_PACKAGE_SIZE_BYTES
+"""More than the largest answer there is, blocks for an audit."""
 _CONNECT_TIMEOUT_S = 3.0
+_SLOWNESS_MAX = 4
+"""An answer may take so many times the silence allowed until it is complete."""
 
 
 def client_settings(urls: Sequence[str]) -> dict[str, Any]:
@@ -19,7 +25,7 @@ def client_settings(urls: Sequence[str]) -> dict[str, Any]:
 
 
 def arguments(url: str, request: Request) -> dict[str, Any]:
-    """Arguments for httpx's ``request`` and ``stream``."""
+    """Arguments for httpx's ``stream``."""
     return {
         "method": request.method,
         "url": url + request.path,
@@ -30,11 +36,25 @@ def arguments(url: str, request: Request) -> dict[str, Any]:
     }
 
 
-def reply_of(response: httpx.Response) -> Reply:
-    """The reply in a response whose body has been read."""
-    return Reply(
-        response.status_code, {name.lower(): value for name, value in response.headers.items()}, response.content
-    )
+class ReplyReader:
+    """Collects a reply whose body arrives in pieces, within bounds: a node may send without end, or drip."""
+
+    def __init__(self, request: Request) -> None:
+        self._body = bytearray()
+        self._deadline_s = time.monotonic() + _SLOWNESS_MAX * request.timeout_s
+
+    def take(self, piece: bytes) -> None:
+        """Take the next piece; raises ``httpx.RequestError`` beyond the bounds."""
+        self._body += piece
+        if len(self._body) > REPLY_SIZE_MAX_BYTES:
+            raise httpx.RequestError(f"the answer is larger than {REPLY_SIZE_MAX_BYTES} bytes")
+        if time.monotonic() > self._deadline_s:
+            raise httpx.RequestError("the answer takes too long to arrive")
+
+    def reply(self, response: httpx.Response) -> Reply:
+        """The whole reply."""
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status_code, headers, bytes(self._body))
 
 
 def describe(error: httpx.HTTPError) -> str:

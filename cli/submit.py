@@ -102,26 +102,42 @@ def submit(
     total = check_records(source, entry)
     submission = Submission(dataset_id)
 
-    async def run(advance: Callable[[int], None]) -> None:
-        async with AsyncClient(urls, genesis, identity) as pool:
-            bodies = (record.body for record in source)
-            stream = pool.submit_stream(
-                bodies, dataset_id, parcel_records=batch, idempotency_key=f"batch {batch}", in_flight=in_flight
-            )
-            async with aclosing(stream) as receipts:
-                async for receipt in receipts:
-                    submission.add(receipt)
-                    advance(receipt.record_count)
-
     started_s = time.monotonic()
     with progress() as bar:
         task = bar.add_task(f"Sharing {file.name}", total=total)
+
+        def on_receipt(receipt: VerifiedReceipt) -> None:
+            submission.add(receipt)
+            bar.advance(task, receipt.record_count)
+
+        pool = AsyncClient(urls, genesis, identity)
         try:
-            asyncio.run(run(lambda count: bar.advance(task, count)))
+            asyncio.run(_commit_all(pool, source, dataset_id, batch, in_flight, on_receipt))
         except TransactionRejected as error:
             raise locate_rejection(error, source, submission.records) from None
     submission.seconds = round(time.monotonic() - started_s, 3)
     emit(asdict(submission), _facts(submission))
+
+
+async def _commit_all(
+    pool: AsyncClient,
+    source: RecordSource,
+    dataset: str,
+    batch: int,
+    in_flight: int,
+    on_receipt: Callable[[VerifiedReceipt], None],
+) -> None:
+    async with pool:
+        stream = pool.submit_stream(
+            (record.body for record in source),
+            dataset,
+            parcel_records=batch,
+            idempotency_key=f"batch {batch}",
+            in_flight=in_flight,
+        )
+        async with aclosing(stream) as receipts:
+            async for receipt in receipts:
+                on_receipt(receipt)
 
 
 def check_records(source: RecordSource, entry: Dataset) -> int:

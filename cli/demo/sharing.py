@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 
-from blockpool import AsyncClient, Identity, RecordId
+from blockpool import AsyncClient, Identity, RecordId, VerifiedReceipt
 from cli.demo.data import SharedFile
 from cli.demo.narrator import Narrator
 from cli.homes import SYSTEM_KEY
@@ -48,25 +48,41 @@ class SharingResult:
         return max((later - earlier for earlier, later in pairwise(times_s)), default=0.0)
 
 
-def share_all(
-    narrator: Narrator, network: LocalNetwork, files: list[SharedFile], totals: dict[str, int], victim: NodeProcess
-) -> SharingResult:
-    """Share all files at once, each signed by its owner and sent to the owner's node first; kill ``victim`` in
-    mid-stream.
-    """
-    result = SharingResult()
-    bar = Progress(
-        TextColumn("  {task.description:<22}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        MofNCompleteColumn(),
-        RateColumn(),
-        console=narrator.console,
-    )
-    kill_at = int(_KILL_AFTER * sum(totals.values()))
+class Sharing:
+    """Everybody shares everything at once, each signing with its own key and asking its own node first."""
 
-    async def share(file: SharedFile) -> None:
-        task = bar.add_task(file.dataset, total=totals[file.dataset])
+    def __init__(self, narrator: Narrator, network: LocalNetwork, totals: dict[str, int], victim: NodeProcess) -> None:
+        self._network = network
+        self._totals = totals
+        self._victim = victim
+        self._kill_at = int(_KILL_AFTER * sum(totals.values()))
+        self._bar = Progress(
+            TextColumn("  {task.description:<22}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            MofNCompleteColumn(),
+            RateColumn(),
+            console=narrator.console,
+        )
+        self.result = SharingResult()
+
+    def run(self, files: list[SharedFile]) -> SharingResult:
+        """Share all files; the victim is killed in mid-stream."""
+        try:
+            with self._bar:
+                asyncio.run(self._share_all(files))
+        except ExceptionGroup as failures:  # of the task group: the first is what went wrong, the rest was cancelled
+            raise failures.exceptions[0] from None
+        return self.result
+
+    async def _share_all(self, files: list[SharedFile]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for file in files:
+                group.create_task(self._share(file))
+
+    async def _share(self, file: SharedFile) -> None:
+        network = self._network
+        task = self._bar.add_task(file.dataset, total=self._totals[file.dataset])
         identity = Identity.load(network.folder / file.member / SYSTEM_KEY, network.genesis)
         async with AsyncClient(network.urls_from(file.member), network.genesis, identity) as client:
             stream = client.submit_stream(
@@ -77,23 +93,15 @@ def share_all(
             )
             async with aclosing(stream) as receipts:
                 async for receipt in receipts:
-                    result.commit_times_s.append(time.monotonic())
-                    result.committed[file.dataset] += receipt.record_count
-                    result.records.setdefault(file.dataset, receipt.record_ids[0])
-                    bar.advance(task, receipt.record_count)
-                    if result.killed_s is None and result.committed.total() >= kill_at:
-                        result.killed_s, result.committed_at_kill = time.monotonic(), result.committed.total()
-                        victim.kill()
-                        bar.console.print(f"  [bold red]SIGKILL[/] to the primary, {victim.member}")
+                    self._bar.advance(task, receipt.record_count)
+                    self._note(file.dataset, receipt)
 
-    async def share_together() -> None:
-        async with asyncio.TaskGroup() as group:
-            for file in files:
-                group.create_task(share(file))
-
-    try:
-        with bar:
-            asyncio.run(share_together())
-    except ExceptionGroup as failures:  # of the task group: the first is what went wrong, the rest was cancelled
-        raise failures.exceptions[0] from None
-    return result
+    def _note(self, dataset: str, receipt: VerifiedReceipt) -> None:
+        result = self.result
+        result.commit_times_s.append(time.monotonic())
+        result.committed[dataset] += receipt.record_count
+        result.records.setdefault(dataset, receipt.record_ids[0])
+        if result.killed_s is None and result.committed.total() >= self._kill_at:
+            result.killed_s, result.committed_at_kill = time.monotonic(), result.committed.total()
+            self._victim.kill()
+            self._bar.console.print(f"  [bold red]SIGKILL[/] to the primary, {self._victim.member}")

@@ -13,7 +13,7 @@ from chain.evidence import verify_evidence
 from cli.audit import audit_packages, audit_tables, open_url
 from cli.demo.data import SharedFile
 from cli.demo.narrator import Narrator
-from cli.demo.sharing import SharingResult, share_all
+from cli.demo.sharing import Sharing, SharingResult
 from cli.evidence import verification_lines
 from cli.homes import SYSTEM_KEY
 from cli.output import grid
@@ -95,7 +95,7 @@ class Story:
                 f"View {before.view}: {before.primary} orders. Every parcel is signed by its owner, and every"
             )
             self.narrator.say("receipt is verified here. The validators check each record against its schema.")
-            sharing = share_all(self.narrator, self.network, self.files, self.totals, victim)
+            sharing = Sharing(self.narrator, self.network, self.totals, victim).run(self.files)
             after = next(iter(self.statuses().values()))
             self.measured["service_gap_s"] = round(sharing.gap_s, 3)
             self.narrator.say(

@@ -174,7 +174,9 @@ def test_several_requests_that_fail_together_count_once() -> None:
     assert nodes.choose()[1] <= 0.15
 
 
-@pytest.mark.parametrize("urls", [[], ["127.0.0.1:8000"], ["ftp://node"]])
+@pytest.mark.parametrize(
+    "urls", [[], ["127.0.0.1:8000"], ["ftp://node"], ["http://"], ["http://a:99999"], ["http://[::1"]]
+)
 def test_strange_urls_are_refused(urls: list[str]) -> None:
     with pytest.raises(PoolError) as raised:
         NodePool(urls, Clock())

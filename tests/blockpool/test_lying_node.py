@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -158,6 +159,31 @@ def test_a_changed_record_is_refused(running_network: RunningNetwork) -> None:
     ):
         list(client.records(dataset))
     assert raised.value.code is ErrorCode.PAYLOAD_MISMATCH
+
+
+@pytest.mark.parametrize("header", [b"", b"content-encoding: gzip\r\n"])
+def test_an_answer_without_end_is_cut_off(header: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=send_without_end, args=(server, header))
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with Client(url, retry=RetryPolicy(attempts_max=1)) as client, pytest.raises(PoolError) as raised:
+            client.status()
+        thread.join(timeout=10)
+    assert raised.value.code is ErrorCode.UNREACHABLE
+    assert not thread.is_alive()
+
+
+def send_without_end(server: socket.socket, header: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + header + b"\r\n")
+        try:
+            while True:
+                connection.sendall(bytes(65536))
+        except OSError:
+            return
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"height":"x"}', b"[" * 100_000])
