@@ -20,6 +20,7 @@ from consensus.effects import (
     Evidence,
     Execute,
     Persist,
+    Reject,
     Send,
     ViewChangeStarted,
     ViewEntered,
@@ -163,6 +164,14 @@ class Table:
         effects = self.effects[name]
         messages = [effect.message for effect in effects if isinstance(effect, Send | Broadcast)]
         return [message for message in messages if isinstance(message, kind)]
+
+    def reasons(self, name: str) -> list[str]:
+        """Why a replica refused messages."""
+        return [effect.reason for effect in self.effects[name] if isinstance(effect, Reject)]
+
+    def executed(self, name: str) -> list[Hash]:
+        """Blocks whose execution a replica asked for."""
+        return [effect.block_hash for effect in self.effects[name] if isinstance(effect, Execute)]
 
     def evidence(self) -> list[Evidence]:
         """All evidence found by anyone."""

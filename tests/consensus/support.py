@@ -11,12 +11,22 @@ from typing import TypeVar
 
 import msgspec
 
-from chain.blocks import BLOCK_VERSION, BlockHeader, Proposal, block_hash
+from chain.blocks import BLOCK_VERSION, BlockHeader, Certificate, Proposal, block_hash
 from chain.crypto import ZERO_HASH, Hash, sha256
 from chain.encoding import encode
 from chain.merkle import root
 from chain.validators import Validator, ValidatorSet
-from consensus.messages import Commit, Prepare, Statement, ViewChangeVote, signed_message
+from consensus.messages import (
+    Commit,
+    NewView,
+    Prepare,
+    PreparedCertificate,
+    PrePrepare,
+    Statement,
+    ViewChange,
+    ViewChangeVote,
+    signed_message,
+)
 from consensus.replica import Tip
 
 CHAIN_ID = sha256(b"the chain of the consensus tests")
@@ -87,3 +97,45 @@ def view_change_vote(
 ) -> ViewChangeVote:
     """A genuine view-change vote."""
     return signed(ViewChangeVote(height, view, prepared_view, prepared_hash, validator, bytes(64)))
+
+
+def block(label: str, proposer: str = "a", height: int = 1, parent: Hash = GENESIS_HASH) -> Proposal:
+    """A well-formed block of one transaction."""
+    return make_proposal(height, parent, proposer, (transaction_id(label),))
+
+
+def pre_prepare(proposal: Proposal, by: str = "a", view: int = 0, height: int = 1) -> PrePrepare:
+    """A primary's proposal."""
+    return PrePrepare(prepare(by, height, view, hash_of(proposal)), proposal)
+
+
+def prepared_certificate(proposal: Proposal, view: int, voters: str) -> PreparedCertificate:
+    """Proof that the voters prepared a block."""
+    hash_ = hash_of(proposal)
+    return PreparedCertificate(
+        1, view, hash_, tuple((name, prepare(name, 1, view, hash_).signature) for name in voters)
+    )
+
+
+def certificate(proposal: Proposal, view: int, voters: str, height: int = 1) -> Certificate:
+    """The commits of the voters."""
+    hash_ = hash_of(proposal)
+    return Certificate(
+        height, view, hash_, tuple((name, commit(name, height, view, hash_).signature) for name in voters)
+    )
+
+
+def prepared_view_change(by: str, view: int, proposal: Proposal, prepared_view: int, voters: str) -> ViewChange:
+    """A view change that claims and proves a prepared block."""
+    vote = view_change_vote(by, 1, view, prepared_view, hash_of(proposal))
+    return ViewChange(vote, prepared_certificate(proposal, prepared_view, voters), proposal)
+
+
+def empty_view_change(by: str, view: int) -> ViewChange:
+    """A view change that claims nothing."""
+    return ViewChange(view_change_vote(by, 1, view), None, None)
+
+
+def new_view(view: int, changes: list[ViewChange], prepared: PreparedCertificate | None) -> NewView:
+    """A new view of the votes of these view changes."""
+    return NewView(1, view, tuple(change.vote for change in changes), prepared)

@@ -6,20 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from chain.blocks import Certificate, Proposal
-from chain.crypto import Hash
+from chain.blocks import Certificate
 from consensus.effects import Build, CatchUp, Deliver, Execute, Persist, ViewChangeStarted, ViewEntered
-from consensus.messages import Commit, Committed, Message, NewView, Prepare, PrePrepare, Status, ViewChange
+from consensus.messages import Commit, Committed, Message, NewView, Prepare, PrePrepare, Status
 from consensus.replica import Replica, Tip
 from tests.consensus.harness import CONFIG, Table
 from tests.consensus.support import (
     CHAIN_ID,
     GENESIS_HASH,
     FakeSigner,
+    block,
+    certificate,
     commit,
+    empty_view_change,
     fake_verifier,
     hash_of,
-    make_proposal,
+    pre_prepare,
     prepare,
     transaction_id,
     validator_set,
@@ -27,23 +29,6 @@ from tests.consensus.support import (
 )
 
 TIMEOUT = CONFIG.view_timeout_ticks
-
-
-def block(label: str, proposer: str = "a", height: int = 1, parent: Hash = GENESIS_HASH) -> Proposal:
-    return make_proposal(height, parent, proposer, (transaction_id(label),))
-
-
-def pre_prepare(proposal: Proposal, by: str = "a", view: int = 0, height: int = 1) -> PrePrepare:
-    return PrePrepare(prepare(by, height, view, hash_of(proposal)), proposal)
-
-
-def certificate(proposal: Proposal, voters: str, view: int = 0, height: int = 1) -> Certificate:
-    votes = tuple((name, commit(name, height, view, hash_of(proposal)).signature) for name in voters)
-    return Certificate(height, view, hash_of(proposal), votes)
-
-
-def empty_view_change(by: str, view: int) -> ViewChange:
-    return ViewChange(view_change_vote(by, 1, view), None, None)
 
 
 def view_changes(table: Table, name: str) -> list[tuple[int, str]]:
@@ -254,7 +239,7 @@ def test_s29_patience_that_was_needed_is_kept_for_a_while_and_given_up_block_by_
     y = block("y", height=2, parent=hash_of(x))
     waits = []
     for proposal, view in ((x, 2), (y, 2)):
-        table.store("d", proposal, certificate(proposal, "abc", view, height=table.replicas["d"].height))
+        table.store("d", proposal, certificate(proposal, view, "abc", height=table.replicas["d"].height))
         before = len(view_changes(table, "d"))
         table.work(f"t{len(waits)}", "d")
         ticks = 0
@@ -365,7 +350,7 @@ def test_s36_a_replica_far_behind_asks_for_blocks_when_it_hears_later_votes() ->
 def test_s37_help_for_a_peer_is_limited() -> None:
     table = Table(4, replace(CONFIG, assist_ticks=5))
     x = block("x")
-    table.store("b", x, certificate(x, "abc"))
+    table.store("b", x, certificate(x, 0, "abc"))
     for _ in range(20):
         table.step("b", "d", Status(0, 0))
         table.step("b", "d", empty_view_change("d", 3))
@@ -463,7 +448,7 @@ def test_a_member_that_does_not_vote_follows_silently_and_may_join_later() -> No
     effects = replica.take_effects()
     assert [type(effect) for effect in effects] == [CatchUp]
     x = block("x")
-    replica.advance(Tip(1, hash_of(x), certificate(x, "abc"), validator_set(4)))
+    replica.advance(Tip(1, hash_of(x), certificate(x, 0, "abc"), validator_set(4)))
     replica.step("a", pre_prepare(block("y", height=2, parent=hash_of(x)), height=2))
     assert any(isinstance(effect, Execute) for effect in replica.take_effects())
 
@@ -471,7 +456,7 @@ def test_a_member_that_does_not_vote_follows_silently_and_may_join_later() -> No
 def test_a_validator_that_left_votes_no_more() -> None:
     table = Table(4)
     x = block("x")
-    table.replicas["d"].advance(Tip(1, hash_of(x), certificate(x, "abc"), validator_set(3)))
+    table.replicas["d"].advance(Tip(1, hash_of(x), certificate(x, 0, "abc"), validator_set(3)))
     table.step("d", "a", pre_prepare(block("y", height=2, parent=hash_of(x)), height=2))
     table.work("t", "d")
     table.tick(5 * TIMEOUT, "d")

@@ -1,0 +1,122 @@
+"""Equivocation and forgetting: what is evidence, what is not, and what it costs the others (scenarios 1, 2, 20)."""
+
+from __future__ import annotations
+
+import pytest
+
+from chain.errors import PoolError
+from consensus.effects import Evidence
+from consensus.evidence import verify_evidence
+from consensus.messages import (
+    Commit,
+    Prepare,
+)
+from tests.consensus.harness import Table
+from tests.consensus.support import (
+    CHAIN_ID,
+    block,
+    commit,
+    empty_view_change,
+    fake_verifier,
+    hash_of,
+    pre_prepare,
+    prepare,
+    transaction_id,
+    validator_set,
+    view_change_vote,
+)
+
+
+def test_s01_two_proposals_of_one_view_never_both_commit_and_are_evidence() -> None:
+    table = Table(4)
+    first, second = block("x"), block("y")
+    for to, proposal in (("b", first), ("c", first), ("d", second)):
+        table.step(to, "a", pre_prepare(proposal))
+    for to in "bcd":
+        for proposal in (first, second):
+            table.step(to, "a", commit("a", 1, 0, hash_of(proposal)))
+    table.run()
+    table.step("b", "a", pre_prepare(second))
+    assert len(table.hashes(1)) <= 1
+    assert {evidence.accused for evidence in table.evidence()} == {"a"}
+
+
+def test_s02_a_twin_counts_once_and_yields_evidence_for_each_phase() -> None:
+    table = Table(4)
+    first, second = block("x"), block("y")
+    table.step("b", "a", pre_prepare(first))
+    table.step("b", "d", prepare("d", 1, 0, hash_of(second)))
+    table.step("b", "d", prepare("d", 1, 0, hash_of(first)))
+    table.step("b", "d", commit("d", 1, 0, hash_of(second)))
+    table.step("b", "d", commit("d", 1, 0, hash_of(first)))
+    assert table.sent("b", Commit) == []
+    kinds = [type(evidence.first) for evidence in table.evidence()]
+    assert kinds == [Prepare, Commit]
+
+
+def test_s20_evidence_is_judged_alike_by_everyone_in_either_order() -> None:
+    x, y = hash_of(block("x")), hash_of(block("y"))
+    pairs = [
+        (prepare("d", 1, 0, x), prepare("d", 1, 0, y)),
+        (commit("d", 1, 0, x), commit("d", 1, 0, y)),
+        (view_change_vote("d", 1, 2, 0, x), view_change_vote("d", 1, 2)),
+        (commit("d", 1, 1, x), view_change_vote("d", 1, 2)),
+        (commit("d", 1, 1, x), view_change_vote("d", 1, 2, 0, x)),
+        (commit("d", 1, 1, x), view_change_vote("d", 1, 2, 1, y)),
+    ]
+    for first, second in pairs:
+        assert verify_evidence(CHAIN_ID, validator_set(4), first, second, fake_verifier) == "d"
+        assert verify_evidence(CHAIN_ID, validator_set(4), second, first, fake_verifier) == "d"
+
+
+def test_s20_what_an_honest_replica_may_sign_is_no_evidence() -> None:
+    x, y = hash_of(block("x")), hash_of(block("y"))
+    pairs = [
+        (prepare("d", 1, 0, x), prepare("d", 1, 1, y)),
+        (prepare("d", 1, 0, x), prepare("d", 2, 0, y)),
+        (prepare("d", 1, 0, x), prepare("c", 1, 0, y)),
+        (prepare("d", 1, 0, x), commit("d", 1, 0, x)),
+        (prepare("d", 1, 0, x), prepare("d", 1, 0, x)),
+        (commit("d", 1, 1, x), view_change_vote("d", 1, 2, 1, x)),
+        (commit("d", 1, 2, x), view_change_vote("d", 1, 1)),
+        (Prepare(1, 0, x, "d", bytes(64)), prepare("d", 1, 0, y)),
+        (prepare("z", 1, 0, x), prepare("z", 1, 0, y)),
+    ]
+    for first, second in pairs:
+        with pytest.raises(PoolError):
+            verify_evidence(CHAIN_ID, validator_set(4), first, second, fake_verifier)
+
+
+def test_s20_a_replica_that_forgets_what_it_committed_is_exposed() -> None:
+    for commit_first in (True, False):
+        table = Table(4)
+        statements = [commit("d", 1, 0, hash_of(block("x"))), empty_view_change("d", 1)]
+        for statement in statements if commit_first else reversed(statements):
+            table.step("b", "d", statement)
+        assert [evidence.accused for evidence in table.evidence()] == ["d"]
+
+
+def test_s20_evidence_is_reported_once() -> None:
+    table = Table(4)
+    for label in "xyzxyz":
+        table.step("b", "d", prepare("d", 1, 0, hash_of(block(label))))
+    assert len(table.evidence()) == 1
+
+
+def test_a_forged_first_vote_does_not_shut_out_the_genuine_one() -> None:
+    table = Table(4)
+    x = block("x")
+    table.step("b", "c", Prepare(1, 0, transaction_id("?"), "c", bytes(64)))
+    table.step("b", "a", pre_prepare(x))
+    table.step("b", "c", prepare("c", 1, 0, hash_of(x)))
+    assert table.evidence() == []
+    assert len(table.sent("b", Commit)) == 1
+
+
+def test_evidence_effects_verify() -> None:
+    table = Table(4)
+    table.step("b", "d", prepare("d", 1, 0, hash_of(block("x"))))
+    table.step("b", "d", prepare("d", 1, 0, hash_of(block("y"))))
+    (evidence,) = table.of("b", Evidence)
+    assert isinstance(evidence, Evidence)
+    assert verify_evidence(CHAIN_ID, validator_set(4), evidence.first, evidence.second, fake_verifier) == "d"
