@@ -7,6 +7,7 @@ Exit codes: 0 stopped in good order; 1 the node's data cannot be trusted (damage
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import importlib.metadata
 import logging
@@ -17,12 +18,12 @@ from pathlib import Path
 import uvloop
 
 from chain.errors import ErrorCode, PoolError
-from chain.ledger import Ledger
 from node.api.app import make_app
 from node.api.server import ApiServer, bind
 from node.config import NodeConfig, load_config, split_address
-from node.home import Home, open_home, open_ledger, set_aside
+from node.home import Home, open_home
 from node.log import set_up_logging
+from node.recovery import note_damage, open_recovered
 from node.service import NodeService
 
 EXIT_OK = 0
@@ -51,15 +52,17 @@ def run(home: Path, *, resync: bool = False) -> int:
         set_up_logging(config.file.log.level, config.file.log.format)
         return uvloop.run(_run(config, resync))
     except PoolError as error:
-        print(f"blockpool: {error}\n  code: {error.code}\n  what to do: {error.advice}", file=sys.stderr)
-        return EXIT_UNTRUSTED if error.code.is_storage else EXIT_USAGE
+        return _refuse(error)
+    except OSError as error:
+        code = ErrorCode.DISK_FULL if error.errno == errno.ENOSPC else ErrorCode.STORAGE_FAILED
+        return _refuse(PoolError(code, str(error)))
 
 
 async def _run(config: NodeConfig, resync: bool) -> int:
     home = open_home(config)
     try:
         sock = bind(*split_address(config.file.api.listen))
-        ledger = _open(home, resync)
+        ledger = open_recovered(home, resync=resync)
         stop = asyncio.Event()
         service = NodeService(home, ledger, stop.set, importlib.metadata.version("blockpool"))
         await service.start()
@@ -82,30 +85,9 @@ async def _run(config: NodeConfig, resync: bool) -> int:
         await server.stop()
         await service.stop()
         _log.info("stopped", extra={"height": ledger.tip.height})
-        return EXIT_OK if service.fatal is None else _explain(service.fatal)
+        return EXIT_OK if service.fatal is None else _explain(home, service.fatal)
     finally:
         home.lock.close()
-
-
-def _open(home: Home, resync: bool) -> Ledger:
-    if resync:
-        _log.warning("databases set aside", extra={"folder": str(set_aside(home))})
-    try:
-        return open_ledger(home, _report_recovery)
-    except PoolError as error:
-        if error.code is not ErrorCode.DATABASE_DAMAGED:
-            raise
-        # Never serve what may be wrong, and never lose it either: the peers have what was acknowledged.
-        _log.error("database is damaged", extra={"reason": error.detail})
-        if len(home.genesis.validators) == 1 and home.signer is not None:
-            raise  # there is nobody to fetch the chain from
-        _log.warning("set aside; fetching the chain from the peers", extra={"folder": str(set_aside(home))})
-        return open_ledger(home, _report_recovery)
-
-
-def _report_recovery(done: int, total: int) -> None:
-    if done == total or done % 1000 == 0:
-        _log.info("executing blocks again", extra={"done": done, "of": total})
 
 
 def _prepare_process(stop: asyncio.Event) -> None:
@@ -120,9 +102,15 @@ def _prepare_process(stop: asyncio.Event) -> None:
     gc.set_threshold(_GC_THRESHOLD, 20, 20)
 
 
-def _explain(error: Exception) -> int:
+def _explain(home: Home, error: Exception) -> int:
     if isinstance(error, PoolError):
-        print(f"blockpool: {error}\n  code: {error.code}\n  what to do: {error.advice}", file=sys.stderr)
-    else:
-        print(f"blockpool: stopped on an internal error: {error}", file=sys.stderr)
+        if error.code is ErrorCode.DATABASE_DAMAGED:
+            note_damage(home)
+        return _refuse(error)
+    print(f"blockpool: stopped on an internal error: {error}", file=sys.stderr)
     return EXIT_UNTRUSTED
+
+
+def _refuse(error: PoolError) -> int:
+    print(f"blockpool: {error}\n  code: {error.code}\n  what to do: {error.advice}", file=sys.stderr)
+    return EXIT_UNTRUSTED if error.code.is_storage else EXIT_USAGE

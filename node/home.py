@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from chain.crypto import Ed25519Signer
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.genesis import Genesis, parse_genesis
 from chain.keys import load_signer
 from chain.ledger import Ledger, Progress
@@ -24,6 +23,7 @@ from node.lock import FolderLock
 from node.tls import load_identity
 
 _PROBATION_FILE = "PROBATION"
+_DAMAGE_FILE = "DAMAGED"
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ class Home:
     def probation_file(self) -> Path:
         """Present while a resynchronised node must not vote: it may have forgotten what it voted for."""
         return self.data / _PROBATION_FILE
+
+    @property
+    def damage_file(self) -> Path:
+        """Present after damage was found in a database while the node ran."""
+        return self.data / _DAMAGE_FILE
 
 
 def open_home(config: NodeConfig) -> Home:
@@ -76,8 +81,10 @@ def open_home(config: NodeConfig) -> Home:
     return Home(config, genesis, member, signer, identity, FolderLock(data), data)
 
 
-def open_ledger(home: Home, progress: Progress | None = None) -> Ledger:
-    """Open and recover the ledger in the home's data folder.
+def open_ledger(
+    home: Home, progress: Progress | None = None, on_memory_lost: Callable[[], None] | None = None
+) -> Ledger:
+    """Open and recover the ledger in the home's data folder. For the arguments see ``Ledger.open``.
 
     Raises:
         PoolError: codes of ``Ledger.open`` and of the storage engines.
@@ -87,27 +94,12 @@ def open_ledger(home: Home, progress: Progress | None = None) -> Ledger:
         for name in ("blocks", "state"):
             engines.append(LevelEngine(home.data / name))
         ledger = Ledger(home.genesis, engines[0], engines[1], HeadFile(home.data / "HEAD"))
-        ledger.open(progress)
-    except PoolError:
+        ledger.open(progress, on_memory_lost)
+    except (PoolError, InvariantBroken):
         for engine in engines:
             engine.close()
         raise
     return ledger
-
-
-def set_aside(home: Home) -> Path:
-    """Move the databases and HEAD into a folder of their own, so that the node starts empty; nothing is deleted.
-
-    The probation mark is written first: a crash in between must not let the node vote with its memory gone.
-    """
-    home.probation_file.touch()
-    target = home.data / time.strftime("damaged-%Y%m%d-%H%M%S", time.gmtime())
-    target.mkdir()
-    for name in ("blocks", "state", "HEAD"):
-        source = home.data / name
-        if source.exists():
-            shutil.move(source, target / name)
-    return target
 
 
 def _load_certificate(path: Path) -> bytes:

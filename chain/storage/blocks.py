@@ -60,10 +60,12 @@ class BlockStore:
         """Bind an empty database to ``chain_id``, or check that it is bound to it.
 
         Raises:
-            PoolError: codes ``wrong_data_folder``, ``database_version``.
+            PoolError: codes ``wrong_data_folder``, ``database_version``, ``database_damaged``.
         """
         version, chain = self._engine.get(b"mversion"), self._engine.get(b"mchain")
         if version is None and chain is None:
+            if self.last_height() is not None:
+                raise PoolError(ErrorCode.DATABASE_DAMAGED, "the database has lost its beginning")
             self._engine.write([(b"mversion", LAYOUT_VERSION), (b"mchain", chain_id)], sync=True)
             return
         if chain != chain_id:

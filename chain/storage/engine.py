@@ -24,6 +24,9 @@ WRITE_BUFFER_SIZE = 16 * 1024 * 1024
 CACHE_SIZE = 16 * 1024 * 1024
 BLOOM_BITS = 10
 
+_DAMAGE_SIGNS = ("missing files", "not a leveldb", "CURRENT file", "No such file or directory")
+"""In LevelDB's errors: files that it made and still needs are gone, or are not what it wrote."""
+
 
 class Engine(Protocol):
     """An ordered key-value store with atomic batches."""
@@ -121,9 +124,14 @@ class LevelEngine:
 
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Entries with ``start <= key < stop`` in key order."""
+        # plyvel loses the only entry of a range that is read backwards if its key is the start: compare it here.
+        first = None if reverse else start
         try:
-            with self._db.iterator(start=start, stop=stop, reverse=reverse, verify_checksums=True) as entries:
-                yield from entries
+            with self._db.iterator(start=first, stop=stop, reverse=reverse, verify_checksums=True) as entries:
+                for entry in entries:
+                    if entry[0] < start:
+                        break
+                    yield entry
         except (plyvel.Error, OSError) as error:
             raise _storage_error(self._path, error) from None
 
@@ -134,7 +142,7 @@ class LevelEngine:
 
 def _storage_error(path: Path, error: Exception) -> PoolError:
     text = str(error)
-    if isinstance(error, plyvel.CorruptionError) or "missing files" in text or "not a leveldb" in text:
+    if isinstance(error, plyvel.CorruptionError) or any(sign in text for sign in _DAMAGE_SIGNS):
         return PoolError(ErrorCode.DATABASE_DAMAGED, f"{path}: {text}")
     if "No space left" in text or getattr(error, "errno", None) == errno.ENOSPC:
         return PoolError(ErrorCode.DISK_FULL, f"{path}: {text}")

@@ -42,6 +42,11 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
 
 
 class TestEngines:
+    def test_the_only_entry_of_a_range_is_found_backwards_too(self, engine: Engine) -> None:
+        engine.write([(b"b", b"1"), (b"d", b"2")], sync=False)
+        for start, stop in ((b"b", b"c"), (b"a", b"c"), (b"b", b"d")):
+            assert list(engine.scan(start, stop, reverse=True)) == [(b"b", b"1")]
+
     @given(batches=batches, bounds=st.tuples(keys, keys))
     def test_both_engines_behave_alike(
         self, tmp_path_factory: pytest.TempPathFactory, batches: list[list[tuple[bytes, bytes | None]]],

@@ -1,0 +1,101 @@
+"""Getting a ledger to run on out of a data folder, in whatever state it was left.
+
+A database that cannot be trusted is never served and never deleted: it is moved into a folder of its own, and the
+node fetches the chain from its peers. A validator whose databases were set aside has lost its memory of what it voted
+for. It is marked, on disk and before anything else happens, and does not vote until the mark is gone (see
+``NodeService``): otherwise it could vote against its own earlier vote.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import shutil
+import time
+from pathlib import Path
+
+from chain.errors import ErrorCode, InvariantBroken, PoolError
+from chain.ledger import Ledger
+from node.home import Home, open_ledger
+
+_DATABASES = ("blocks", "state", "HEAD")
+
+_log = logging.getLogger("blockpool.recovery")
+
+
+def open_recovered(home: Home, *, resync: bool) -> Ledger:
+    """Open the ledger; start from an empty one if it is damaged, was found damaged before, or ``resync`` says so.
+
+    Raises:
+        PoolError: codes of ``Ledger.open`` and of the storage engines; ``database_damaged`` only where there is nobody
+            to fetch the chain from; ``bad_configuration`` for a resync there.
+    """
+    if resync and _is_sole_validator(home):
+        raise PoolError(ErrorCode.BAD_CONFIGURATION, "the only validator has nobody to fetch the chain from")
+    if resync or (home.damage_file.exists() and not _is_sole_validator(home)):
+        _log.warning("databases set aside", extra={"folder": str(set_aside(home))})
+    try:
+        return _open(home)
+    except InvariantBroken as error:
+        damage = PoolError(ErrorCode.DATABASE_DAMAGED, str(error))
+    except PoolError as error:
+        if error.code is not ErrorCode.DATABASE_DAMAGED:
+            raise
+        damage = error
+    _log.error("database is damaged", extra={"reason": damage.detail})
+    if _is_sole_validator(home):
+        raise damage
+    _log.warning("set aside; fetching the chain from the peers", extra={"folder": str(set_aside(home))})
+    return _open(home)
+
+
+def set_aside(home: Home) -> Path:
+    """Move the databases and HEAD into a folder of their own, so that the node starts empty; nothing is deleted.
+
+    The node is marked first: a crash in between must not let it vote with its memory gone.
+    """
+    _mark(home.probation_file)
+    stamp = time.strftime("damaged-%Y%m%d-%H%M%S", time.gmtime())
+    names = itertools.chain([stamp], (f"{stamp}-{number}" for number in itertools.count(2)))
+    target = next(folder for name in names if not (folder := home.data / name).exists())
+    target.mkdir()
+    for name in _DATABASES:
+        source = home.data / name
+        if source.exists():
+            shutil.move(source, target / name)
+    home.damage_file.unlink(missing_ok=True)
+    return target
+
+
+def note_damage(home: Home) -> None:
+    """Remember that damage was found while running, which the quick checks of the next start may not find again."""
+    _mark(home.damage_file)
+
+
+def _open(home: Home) -> Ledger:
+    return open_ledger(home, _report_progress, lambda: _forgotten(home))
+
+
+def _forgotten(home: Home) -> None:
+    _log.error("the state database has lost what this node voted for; it will be built again from the blocks")
+    _mark(home.probation_file)
+
+
+def _is_sole_validator(home: Home) -> bool:
+    return len(home.genesis.validators) == 1 and home.signer is not None
+
+
+def _mark(path: Path) -> None:
+    """Make an empty file, on disk for good when this returns."""
+    path.touch()
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _report_progress(done: int, total: int) -> None:
+    if done == total or done % 1000 == 0:
+        _log.info("executing blocks again", extra={"done": done, "of": total})

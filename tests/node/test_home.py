@@ -1,0 +1,177 @@
+"""Opening a home: whatever is wrong with it is named, with its code, before anything is changed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chain.errors import ErrorCode, PoolError
+from chain.keys import encode_private_key, new_seed
+from node.config import load_config
+from node.home import open_home, open_ledger
+from node.lock import FolderLock
+from node.recovery import set_aside
+from tests.node.cluster import Network
+
+Spoil = Callable[[Network], None]
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Network:
+    return Network.create(tmp_path)
+
+
+def edit(network: Network, old: str, new: str) -> None:
+    path = network.home("a") / "config.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def replace_file(name: str, source: str, member: str = "b") -> Spoil:
+    def spoil(network: Network) -> None:
+        target = network.home("a") / name
+        target.unlink()
+        shutil.copy(network.home(member) / source, target)
+
+    return spoil
+
+
+def write(name: str, content: bytes) -> Spoil:
+    return lambda network: (network.home("a") / name).write_bytes(content) and None
+
+
+def encrypt(network: Network) -> None:
+    (network.home("a") / "consensus.pem").write_bytes(encode_private_key(new_seed(), "secret"))
+
+
+MISTAKES: dict[str, tuple[Spoil, ErrorCode, str]] = {
+    "genesis missing": (lambda n: (n.home("a") / "genesis.json").unlink(), ErrorCode.BAD_GENESIS, "genesis.json"),
+    "genesis is nonsense": (write("genesis.json", b"{"), ErrorCode.BAD_GENESIS, ""),
+    "consensus key missing": (lambda n: (n.home("a") / "consensus.pem").unlink(), ErrorCode.BAD_KEY, "consensus.pem"),
+    "another's consensus key": (
+        replace_file("consensus.pem", "consensus.pem"),
+        ErrorCode.BAD_KEY,
+        "consensus.pem is not a's key",
+    ),
+    "consensus key is nonsense": (write("consensus.pem", b"-----BEGIN"), ErrorCode.BAD_KEY, "consensus.pem"),
+    "consensus key world-readable": (
+        lambda n: (n.home("a") / "consensus.pem").chmod(0o644),
+        ErrorCode.KEY_PERMISSIONS,
+        "consensus.pem has mode 0644",
+    ),
+    "TLS key group-readable": (
+        lambda n: (n.home("a") / "tls.pem").chmod(0o640),
+        ErrorCode.KEY_PERMISSIONS,
+        "tls.pem has mode 0640",
+    ),
+    "consensus key needs a passphrase": (encrypt, ErrorCode.WRONG_PASSPHRASE, "needs a passphrase"),
+    "TLS key of another certificate": (replace_file("tls.pem", "tls.pem"), ErrorCode.BAD_KEY, "tls.pem"),
+    "another's certificate": (replace_file("tls.crt", "tls.crt"), ErrorCode.BAD_KEY, "tls.crt is not a's certificate"),
+    "certificate missing": (lambda n: (n.home("a") / "tls.crt").unlink(), ErrorCode.BAD_KEY, "tls.crt"),
+    "certificate is nonsense": (write("tls.crt", b"nonsense"), ErrorCode.BAD_KEY, "tls.crt"),
+    "no such member": (
+        lambda n: edit(n, 'member = "a"', 'member = "nobody"'),
+        ErrorCode.BAD_CONFIGURATION,
+        "nobody is no member",
+    ),
+    "another member's name": (lambda n: edit(n, 'member = "a"', 'member = "b"'), ErrorCode.BAD_KEY, "is not b's key"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_named_and_nothing_is_made(network: Network, case: str) -> None:
+    spoil, code, words = MISTAKES[case]
+    spoil(network)
+    with pytest.raises(PoolError) as caught:
+        open_home(load_config(network.home("a"), {}))
+    assert caught.value.code == code
+    assert words in caught.value.detail
+    assert not (network.home("a") / "data").exists()
+
+
+def test_a_genesis_of_another_network_does_not_go_with_these_keys(network: Network, tmp_path: Path) -> None:
+    other = Network.create(tmp_path / "other")
+    shutil.copy(other.folder / "genesis.json", network.home("a") / "genesis.json")
+    with pytest.raises(PoolError) as caught:
+        open_home(load_config(network.home("a"), {}))
+    assert caught.value.code == ErrorCode.BAD_KEY
+
+
+def test_the_data_of_another_chain_is_not_touched(network: Network) -> None:
+    home = open_home(load_config(network.home("a"), {}))
+    open_ledger(home).close()
+    home.lock.close()
+    content = (network.home("a") / "genesis.json").read_bytes()
+    (network.home("a") / "genesis.json").write_bytes(content + b"\n")  # one byte more is another chain
+    other = open_home(load_config(network.home("a"), {}))
+    with pytest.raises(PoolError) as caught:
+        open_ledger(other)
+    assert caught.value.code == ErrorCode.WRONG_DATA_FOLDER
+    other.lock.close()
+    (network.home("a") / "genesis.json").write_bytes(content)
+    again = open_home(load_config(network.home("a"), {}))
+    ledger = open_ledger(again)
+    assert ledger.tip.height == 0
+    ledger.close()
+    again.lock.close()
+
+
+def test_an_encrypted_home_opens_with_its_passphrase_only(network: Network) -> None:
+    home = network.home("a")
+    for name in ("consensus.pem", "tls.pem"):
+        key = (home / name).read_bytes()
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        seed = load_pem_private_key(key, None).private_bytes_raw()  # type: ignore[union-attr]
+        (home / name).write_bytes(encode_private_key(seed, "right"))
+    opened = open_home(load_config(home, {"BLOCKPOOL_PASSPHRASE": "right"}))
+    assert opened.signer is not None
+    opened.lock.close()
+    for environment in ({"BLOCKPOOL_PASSPHRASE": "wrong"}, {}):
+        with pytest.raises(PoolError) as caught:
+            open_home(load_config(home, environment))
+        assert caught.value.code == ErrorCode.WRONG_PASSPHRASE
+
+
+def test_an_observer_needs_no_consensus_key(network: Network) -> None:
+    home = open_home(load_config(network.home("observer"), {}))
+    assert home.signer is None
+    home.lock.close()
+
+
+def test_a_folder_in_use_is_refused_and_names_the_process(tmp_path: Path) -> None:
+    """s44."""
+    held = FolderLock(tmp_path)
+    with pytest.raises(PoolError) as caught:
+        FolderLock(tmp_path)
+    assert caught.value.code == ErrorCode.DATA_FOLDER_LOCKED
+    assert str(multiprocessing.current_process().pid) in caught.value.detail
+    held.close()
+    FolderLock(tmp_path).close()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(PoolError) as caught:
+        FolderLock(tmp_path / "file" / "data")
+    assert caught.value.code == ErrorCode.STORAGE_FAILED
+    assert str(tmp_path / "file") in caught.value.detail
+
+
+def test_setting_aside_keeps_everything_and_marks_the_node_first(network: Network) -> None:
+    home = open_home(load_config(network.home("a"), {}))
+    open_ledger(home).close()
+    first, second = set_aside(home), set_aside(home)
+    assert first != second
+    assert sorted(path.name for path in first.iterdir()) == ["HEAD", "blocks", "state"]
+    assert list(second.iterdir()) == []
+    assert home.probation_file.exists()
+    ledger = open_ledger(home)
+    assert ledger.tip.height == 0
+    ledger.close()
+    home.lock.close()
