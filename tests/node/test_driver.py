@@ -1,0 +1,141 @@
+"""The loop around the consensus core: missing bodies are fetched, bad proposals refused, certified blocks delivered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import uvloop
+
+from chain.encoding import decode, encode
+from chain.transactions import Transaction
+from node.frames import FrameKind, TransactionIds
+from tests.node.cluster import Network, Node, ScriptedPeer, forged, running, scripted
+from tests.node.link_cluster import until
+
+
+def put_into(node: Node, data: bytes) -> None:
+    """Let one node alone have a transaction, as if the frames to all others had been lost."""
+    pool = node.service.pool
+    verified = pool.verify(pool.decode(data))
+    assert verified.checked is not None
+    pool.admit(verified.checked)
+    node.service.driver.work_changed()
+
+
+def primary_of(nodes: list[Node]) -> Node:
+    name = nodes[0].service.driver.replica.primary
+    return next(node for node in nodes if node.name == name)
+
+
+def test_bodies_that_only_the_primary_has_are_fetched(tmp_path: Path) -> None:
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        async with running(network, *"abcd") as nodes:
+            for member in "abc":
+                put_into(primary_of(nodes), network.dataset(member))
+            await until(lambda: min(node.height for node in nodes) >= 1)
+            assert len({node.ledger.block_at(1).header for node in nodes}) == 1
+            assert all(node.service.driver.replica.view == 0 for node in nodes)
+
+    uvloop.run(main())
+
+
+def test_a_transaction_that_never_reached_the_primary_is_ordered_all_the_same(tmp_path: Path) -> None:
+    """s26: the others see it wait and are told again by the node that took it in."""
+
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        async with running(network, *"abcd") as nodes:
+            other = next(node for node in nodes if node is not primary_of(nodes))
+            data = network.dataset()
+            put_into(other, data)
+            other.service.dissemination._own[network.id_of(data)] = None
+            await until(lambda: min(node.height for node in nodes) >= 1)
+            assert nodes[0].ledger.dataset("a.flights") is not None
+
+    uvloop.run(main())
+
+
+def test_a_peer_that_serves_forged_bodies_is_passed_over(tmp_path: Path) -> None:
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        data = network.dataset()
+        id_ = network.id_of(data)
+
+        async def lie(kind: int, body: bytes) -> bytes:
+            assert kind == FrameKind.FETCH_TRANSACTIONS
+            assert decode(TransactionIds, body) == (id_,)
+            return encode((forged(data),))
+
+        liar = ScriptedPeer(network, "d", lie)
+        async with running(network, "a", "b") as (a, b), scripted(liar):
+            await until(lambda: a.service.links.is_connected("d"))
+            put_into(b, data)
+            found = await a.service.dissemination.fetch([id_], "d")
+            assert [member for member, kind, _ in liar.asked if kind == FrameKind.FETCH_TRANSACTIONS] == ["a"]
+            assert encode(found[id_].transaction) == data
+            assert await a.service.dissemination.fetch([bytes(32)], "b") == {}
+
+    uvloop.run(main())
+
+
+def test_a_peer_that_spreads_forged_transactions_harms_nobody(tmp_path: Path) -> None:
+    """s34: neither its forgeries nor frames of nonsense are kept, and the genuine one still gets through."""
+
+    async def main() -> None:
+        network = Network.create(tmp_path)
+
+        async def nothing(kind: int, body: bytes) -> bytes:
+            return b""
+
+        liar = ScriptedPeer(network, "d", nothing)
+        async with running(network, "a", "b", "c") as nodes, scripted(liar):
+            data = network.dataset()
+            for member in "abc":
+                await until(lambda member=member: liar.links.is_connected(member))
+                liar.links.send(member, FrameKind.TRANSACTIONS, encode((forged(data), b"nonsense", data[:-1])))
+                liar.links.send(member, FrameKind.TRANSACTIONS, b"\xc1")
+                liar.links.send(member, FrameKind.CONSENSUS, b"\xc1")
+                liar.links.send(member, 63, b"of no known kind")
+            await until(lambda: all(node.service.intake.refused >= 3 for node in nodes))
+            assert [len(node.service.pool.mempool) for node in nodes] == [0, 0, 0]
+            receipt = await nodes[0].submit(data)
+            assert receipt.index == 0
+            assert all(node.service.fatal is None for node in nodes)
+
+    uvloop.run(main())
+
+
+def test_one_transaction_handed_to_all_nodes_at_once_is_committed_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        async with running(network, *"abcd") as nodes:
+            data = network.dataset()
+            for node in nodes:
+                await node.service.dissemination.submit(data)
+            receipts = [await node.submit(data) for node in nodes]
+            assert len({encode(receipt.outcome) for receipt in receipts}) == 1
+            await until(lambda: min(node.height for node in nodes) >= 1)
+            committed = [
+                t for height in range(1, nodes[0].height + 1) for t in nodes[0].ledger.blocks.transactions(height)
+            ]
+            assert committed == [decode(Transaction, data)]
+
+    uvloop.run(main())
+
+
+def test_an_idle_network_makes_no_blocks(tmp_path: Path) -> None:
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        async with running(network, *"abcd") as nodes:
+            await nodes[0].submit(network.dataset())
+            await until(lambda: min(node.height for node in nodes) == 1)
+            ticks = nodes[0].service.driver.replica
+            await until(lambda: all(len(node.service.pool.mempool) == 0 for node in nodes))
+            for _ in range(200):
+                for node in nodes:
+                    node.service.driver.tick()
+            assert ticks.view == 0
+            assert [node.height for node in nodes] == [1, 1, 1, 1]
+
+    uvloop.run(main())

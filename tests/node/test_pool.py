@@ -1,0 +1,204 @@
+"""The pool on its own: what is verified before it is kept, and who is told what, when."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+import uvloop
+
+from chain.encoding import encode
+from chain.errors import ErrorCode, PoolError
+from chain.receipts import Receipt, verify_receipt
+from chain.transactions import Transaction
+from node.pool import CommittedBlock, Pool
+from tests.networks import TIME_MS, TestNetwork
+from tests.node.cluster import forged
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now_ms = TIME_MS
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+class Bench:
+    """A pool over a ledger in memory, and a network that certifies what it is told to."""
+
+    def __init__(self) -> None:
+        self.network = TestNetwork()
+        self.clock = Clock()
+        self.pool = Pool(self.network.ledger(), self.clock, time.monotonic)
+
+    def take(self, transaction: Transaction | bytes) -> bytes:
+        """Verify and admit; gives the id."""
+        data = transaction if isinstance(transaction, bytes) else encode(transaction)
+        verified = self.pool.verify(self.pool.decode(data))
+        if verified.location is None and verified.checked is not None:
+            self.pool.admit(verified.checked)
+        return verified.id
+
+    def commit_waiting(self) -> None:
+        """Order everything that waits."""
+        pool = self.pool
+        chosen = pool.mempool.select(self.clock())
+        pool.forget_expired()
+        if chosen:
+            executed = pool.ledger.execute(chosen, self.clock(), "a")
+            pool.commit(executed, self.network.certify(executed))
+
+    def verify(self, id_: bytes, receipt: Receipt) -> None:
+        verify_receipt(self.network.chain_id, self.network.genesis.validators, id_, receipt)
+
+
+def refused(bench: Bench, data: Transaction | bytes) -> ErrorCode:
+    with pytest.raises(PoolError) as caught:
+        bench.take(data)
+    return caught.value.code
+
+
+def test_a_forged_signature_is_never_kept() -> None:
+    """s34: not the first time, not over a waiting transaction, not over a committed one."""
+    bench = Bench()
+    good = encode(bench.network.dataset())
+    assert refused(bench, forged(good)) == ErrorCode.BAD_SIGNATURE
+    assert len(bench.pool.mempool) == 0
+    id_ = bench.take(good)
+    assert refused(bench, forged(good)) == ErrorCode.BAD_SIGNATURE
+    waiting = bench.pool.mempool.get(id_)
+    assert waiting is not None
+    assert encode(waiting.transaction) == good
+    bench.commit_waiting()
+    assert refused(bench, forged(good)) == ErrorCode.BAD_SIGNATURE
+    assert len(bench.pool.mempool) == 0
+
+
+def test_the_same_transaction_waits_once_and_is_recognised_when_committed() -> None:
+    """s49."""
+    bench = Bench()
+    data = encode(bench.network.dataset())
+    assert bench.take(data) == bench.take(data)
+    assert len(bench.pool.mempool) == 1
+    bench.commit_waiting()
+    verified = bench.pool.verify(bench.pool.decode(data))
+    assert verified.location is not None
+    assert bench.pool.height == 1
+    bench.verify(verified.id, bench.pool.receipt(verified.location))
+
+
+def test_everybody_who_waits_gets_the_same_receipt() -> None:
+    async def main() -> None:
+        bench = Bench()
+        id_ = bench.take(bench.network.dataset())
+        waiting = [asyncio.create_task(bench.pool.wait_for_receipt(id_, 5)) for _ in range(3)]
+        await asyncio.sleep(0)
+        bench.commit_waiting()
+        receipts = await asyncio.gather(*waiting)
+        assert receipts[0] == receipts[1] == receipts[2]
+        bench.verify(id_, receipts[0])
+
+    uvloop.run(main())
+
+
+def test_a_commit_before_the_wait_is_not_missed() -> None:
+    async def main() -> None:
+        bench = Bench()
+        id_ = bench.take(bench.network.dataset())
+        bench.commit_waiting()
+        bench.verify(id_, await bench.pool.wait_for_receipt(id_, 0.01))
+
+    uvloop.run(main())
+
+
+def test_waiting_ends_with_the_timeout_and_leaves_nothing_behind() -> None:
+    async def main() -> None:
+        bench = Bench()
+        id_ = bench.take(bench.network.dataset())
+        with pytest.raises(PoolError) as caught:
+            await bench.pool.wait_for_receipt(id_, 0.01)
+        assert caught.value.code == ErrorCode.TIMEOUT
+        assert not bench.pool._waiters
+        bench.commit_waiting()
+        bench.verify(id_, await bench.pool.wait_for_receipt(id_, 0.01))
+
+    uvloop.run(main())
+
+
+def test_one_who_gives_up_does_not_take_the_answer_from_the_others() -> None:
+    async def main() -> None:
+        bench = Bench()
+        id_ = bench.take(bench.network.dataset())
+        patient = asyncio.create_task(bench.pool.wait_for_receipt(id_, 5))
+        gone = asyncio.create_task(bench.pool.wait_for_receipt(id_, 5))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        bench.commit_waiting()
+        bench.verify(id_, await patient)
+
+    uvloop.run(main())
+
+
+def test_expired_on_arrival_is_refused_and_expired_while_waiting_is_answered() -> None:
+    async def main() -> None:
+        bench = Bench()
+        assert refused(bench, bench.network.dataset(expiry_ms=TIME_MS - 1)) == ErrorCode.EXPIRED
+        id_ = bench.take(bench.network.dataset(expiry_ms=TIME_MS + 5))
+        waiting = asyncio.create_task(bench.pool.wait_for_receipt(id_, 5))
+        await asyncio.sleep(0)
+        bench.clock.now_ms += 6
+        bench.commit_waiting()
+        with pytest.raises(PoolError) as caught:
+            await waiting
+        assert caught.value.code == ErrorCode.EXPIRED
+        assert (len(bench.pool.mempool), bench.pool.height) == (0, 0)
+
+    uvloop.run(main())
+
+
+def test_shutting_down_answers_everybody() -> None:
+    async def main() -> None:
+        bench = Bench()
+        id_ = bench.take(bench.network.dataset())
+        receipt = asyncio.create_task(bench.pool.wait_for_receipt(id_, 60))
+        height = asyncio.create_task(bench.pool.wait_for_height(7))
+        await asyncio.sleep(0)
+        bench.pool.close()
+        for task in (receipt, height):
+            with pytest.raises(PoolError) as caught:
+                await task
+            assert caught.value.code == ErrorCode.NOT_READY
+
+    uvloop.run(main())
+
+
+def test_waiting_for_a_height_ends_when_it_is_reached() -> None:
+    async def main() -> None:
+        bench = Bench()
+        waiting = asyncio.create_task(bench.pool.wait_for_height(2))
+        for _ in range(2):
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            bench.take(bench.network.dataset(name=f"set-{bench.pool.height}"))
+            bench.commit_waiting()
+        await waiting
+        await bench.pool.wait_for_height(1)
+
+    uvloop.run(main())
+
+
+def test_listeners_hear_of_every_block_once_and_of_the_time_waited() -> None:
+    bench = Bench()
+    heard: list[CommittedBlock] = []
+    bench.pool.add_listener(heard.append)
+    id_ = bench.take(bench.network.dataset())
+    bench.commit_waiting()
+    (block,) = heard
+    assert block.executed.header.height == 1
+    assert set(block.waiting_ms) == {id_}
+    assert 0 <= block.waiting_ms[id_] < 10_000
