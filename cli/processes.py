@@ -41,13 +41,13 @@ class NodeProcess:
         """Process id while it runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
-    def start(self) -> None:
-        """Start the daemon; its log is appended to ``log``."""
+    def start(self, *arguments: str) -> None:
+        """Start the daemon, with more arguments if given; its log is appended to ``log``."""
         paths = [str(_SOURCE_ROOT), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "node", "run", str(self.home)],
+                [sys.executable, "-m", "cli.main", "node", "run", str(self.home), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
