@@ -55,6 +55,12 @@ class ErrorCode(StrEnum):
     BAD_GENESIS = "bad_genesis"
     BAD_EVIDENCE = "bad_evidence"
     BAD_RECEIPT = "bad_receipt"
+    # Sealed parcels; ``culprit`` in the context names who is to blame, where somebody is
+    BAD_ENVELOPE = "bad_envelope"
+    BAD_SEALING = "bad_sealing"
+    BAD_SHARE = "bad_share"
+    NOT_ENOUGH_SHARES = "not_enough_shares"
+    BAD_DISCLOSURE = "bad_disclosure"
     # The machine room
     BAD_KEY = "bad_key"
     KEY_PERMISSIONS = "key_permissions"
@@ -115,7 +121,14 @@ _INFO: dict[ErrorCode, ErrorInfo] = {
     _C.BAD_GENESIS: ErrorInfo(422, "Genesis file not accepted", "Check it with: blockpool genesis check FILE."),
     _C.BAD_EVIDENCE: ErrorInfo(422, "Evidence file not accepted", "Export it again from a node: blockpool evidence."),
     _C.BAD_RECEIPT: ErrorInfo(422, "Receipt does not verify", "Do not trust the node that gave it; ask another one."),
-    _C.BAD_KEY: ErrorInfo(422, "Key file not accepted", "Give a PKCS#8 PEM file with an Ed25519 private key."),
+    _C.BAD_ENVELOPE: ErrorInfo(
+        422, "Sealing envelope not accepted", "Seal the parcel anew for the present validators."
+    ),
+    _C.BAD_SEALING: ErrorInfo(422, "Parcel is not sealed as it must be", "Ask the dataset's owner to seal it anew."),
+    _C.BAD_SHARE: ErrorInfo(422, "Key share is not the committed one", "Ask another validator; report the one named."),
+    _C.NOT_ENOUGH_SHARES: ErrorInfo(503, "Too few key shares", "Ask more validators, or again once they are back."),
+    _C.BAD_DISCLOSURE: ErrorInfo(422, "Disclosure does not hold", "Do not trust what it says; ask for a new one."),
+    _C.BAD_KEY: ErrorInfo(422, "Key file not accepted", "Give a PKCS#8 PEM file with a key of the kind wanted."),
     _C.KEY_PERMISSIONS: ErrorInfo(422, "Key file is readable by others", "Run: chmod 600 on the key file."),
     _C.WRONG_PASSPHRASE: ErrorInfo(422, "Passphrase does not open the key", "Set the right passphrase and try again."),
     _C.BAD_CONFIGURATION: ErrorInfo(422, "Configuration not accepted", "See docs/operations.md for every setting."),
