@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Iterator
 
@@ -30,7 +31,8 @@ def bind(host: str, port: int) -> socket.socket:
     except socket.gaierror as error:
         raise PoolError(ErrorCode.BAD_CONFIGURATION, f"api.listen: {host}: {error.strerror}") from None
     except OSError as error:
-        raise PoolError(ErrorCode.PORT_IN_USE, f"api.listen: {host}:{port}: {error.strerror}") from None
+        code = ErrorCode.PORT_IN_USE if error.errno == errno.EADDRINUSE else ErrorCode.BAD_CONFIGURATION
+        raise PoolError(code, f"api.listen: {host}:{port}: {error.strerror}") from None
     return sock
 
 
