@@ -39,12 +39,17 @@ def memory(bench: Bench) -> Section:
         if not summary.committed:
             raise TimeoutError("nothing is committed any more")
     records, transactions = chain_counts(bench)
-    now, peak = zip(*(node.memory_bytes() for node in bench.network.running()), strict=True)
+    found = [node.memory() for node in bench.network.running()]
+    largest = max(found, key=lambda memory: memory.resident)
+    how = (
+        f"resident, largest of four, after {records:,} records; {largest.private / 1e6:.0f} MB of it private, "
+        "the rest mostly mapped database files"
+    )
     figures = [
+        Figure("memory", "memory of a node", largest.resident / 1e6, "MB", how),
         Figure(
-            "memory", "memory of a node", max(now) / 1e6, "MB", f"resident, largest of four, after {records:,} records"
+            "memory_peak", "memory of a node, peak", max(item.peak for item in found) / 1e6, "MB", "since its start"
         ),
-        Figure("memory_peak", "memory of a node, peak", max(peak) / 1e6, "MB", "largest of four since its start"),
         _disk_figure(bench, records, transactions),
     ]
     return Section("memory", "Memory and disk", bench.setting(PARCEL_RECORDS, schema=False), figures, runs)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from chain.genesis import Genesis
 from chain.keys import load_seed
@@ -21,6 +21,17 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """The nodes are on this machine: never through a proxy."""
 
 MEMBERS = ("airports", "aviation", "meteorology", "registry")
+
+
+class Memory(NamedTuple):
+    """Memory of a process in bytes."""
+
+    resident: int
+    """All that is in memory, database files that LevelDB has mapped included."""
+    private: int
+    """Its own part: what could not be dropped and read again."""
+    peak: int
+    """The most that was ever resident."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +87,12 @@ class Node:
             return None
         return status
 
-    def memory_bytes(self) -> tuple[int, int]:
-        """Resident memory now and at its peak."""
+    def memory(self) -> Memory:
+        """What it takes of the machine's memory now."""
         status = Path(f"/proc/{self._pid}/status").read_text()
         values = dict(line.split(":", 1) for line in status.splitlines())
-        return int(values["VmRSS"].split()[0]) * 1024, int(values["VmHWM"].split()[0]) * 1024
+        resident, private, peak = (int(values[name].split()[0]) * 1024 for name in ("VmRSS", "RssAnon", "VmHWM"))
+        return Memory(resident, private, peak)
 
     def cpu_seconds(self) -> float:
         """Processor time that it has used."""
