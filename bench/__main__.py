@@ -25,15 +25,16 @@ from chain.errors import PoolError
 SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "idle": rates.idle,
     "singles": rates.singles,
+    "memory": footprint.memory,
     "parcels": rates.parcels,
     "checked": rates.checked,
     "failover": faults.failover,
     "disk": footprint.disk,
-    "memory": footprint.memory,
     "catch_up": faults.catch_up,
     "audit": footprint.audit,
 }
-"""In the order in which they run: later ones use the chain and the rates of earlier ones."""
+"""In the order in which they run: later ones use the chain and the rates of earlier ones, and memory is read when the
+chain has just reached its million."""
 
 
 def main() -> int:

@@ -17,10 +17,9 @@ from chain.encoding import decode
 from chain.genesis import parse_genesis
 from chain.packages import BlockPackage
 
-LOAD_SHARE = 0.6
-"""Part of the sustained rate at which the chain is filled."""
-FILL_STEP_S = 10
-DEFAULT_RATE = 10_000
+FILL_RATE = 20_000
+"""Records a second at which the chain is filled."""
+FILL_STEP_S = 15
 BULK_RECORDS = 100
 """A block with at least this many records a transaction counts as bulk in the audit."""
 AUDIT_TIMEOUT_S = 300
@@ -30,7 +29,7 @@ AUDIT_LIMIT_RECORDS = 400_000
 def memory(bench: Bench) -> Section:
     """Fill the chain in parcels until every node has committed a million records, then read its resident memory."""
     wanted = bench.durations.records_for_memory
-    rate = bench.rates.get("parcels", DEFAULT_RATE) * LOAD_SHARE / PARCEL_RECORDS
+    rate = FILL_RATE / PARCEL_RECORDS
     runs: list[Summary] = []
     while (before := chain_counts(bench)[0]) < wanted:
         left_s = (wanted - before) / PARCEL_RECORDS / rate
