@@ -91,13 +91,11 @@ class Ledger:
 
     # Opening and closing
 
-    def open(self, progress: Progress | None = None, on_memory_lost: Callable[[], None] | None = None) -> None:
+    def open(self, progress: Progress | None = None) -> None:
         """Recover: check HEAD against the database, verify the newest blocks, bring the state up to them.
 
         Args:
             progress: told of blocks that are executed again.
-            on_memory_lost: called before anything is rebuilt if the state database has lost more than a crash can
-                take; the consensus memory in it is then gone too.
 
         Raises:
             PoolError: codes ``wrong_data_folder``, ``database_version``, ``database_damaged``.
@@ -116,7 +114,7 @@ class Ledger:
         self._recheck(max(0, min(head.height, last - RECHECKED_BLOCKS)), last, head)
         if last > head.height:
             self._anchor.write(Head(self.tip.height, self.tip.block_hash))
-        self._recover_state(progress, on_memory_lost)
+        self._recover_state(progress)
 
     def close(self) -> None:
         """Release all files."""
@@ -354,16 +352,11 @@ class Ledger:
         if history.root_at(height, self.blocks.history_node) != header.history_root:
             raise _damaged("the history tree does not match")
 
-    def _recover_state(self, progress: Progress | None, on_memory_lost: Callable[[], None] | None) -> None:
+    def _recover_state(self, progress: Progress | None) -> None:
         """Execute the blocks that the state database has not seen, from genesis if it is empty or of no use."""
         target = self.tip
         found = self.states.head()
         start = min(found.height, target.height) if found else 0
-        # A vote on the next block, which is synced, takes the state of this one to the disk with it: a validator
-        # that has its votes is at most one state behind.
-        is_lost = target.height > 0 if found is None else start + 1 < target.height
-        if is_lost and on_memory_lost is not None:
-            on_memory_lost()
         if found is None or not self.tree.is_complete(self.header_at(start).state_root):
             start = 0
             self.states.commit(0, self.tree.update(ZERO_HASH, dict(self.genesis.entries)))

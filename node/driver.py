@@ -17,6 +17,7 @@ from chain.crypto import Hash, Signer
 from chain.encoding import encode
 from chain.errors import InvariantBroken, PoolError
 from chain.ledger import ExecutedBlock
+from chain.storage.votes import VoteStore
 from chain.transactions import CheckedTransaction
 from consensus.config import ConsensusConfig
 from consensus.effects import (
@@ -51,6 +52,7 @@ class ConsensusDriver:
     Args:
         pool: the node's ledger and mempool.
         links: to the other nodes.
+        votes: keeps this node's own votes durably.
         signer: the consensus key, or None for a node that only follows.
         me: this member's name.
         config: timers and bounds of the core.
@@ -62,6 +64,7 @@ class ConsensusDriver:
         self,
         pool: Pool,
         links: Links,
+        votes: VoteStore,
         signer: Signer,
         me: str,
         config: ConsensusConfig,
@@ -73,6 +76,7 @@ class ConsensusDriver:
     ) -> None:
         self._pool = pool
         self._links = links
+        self._votes = votes
         self._signer = signer
         self._me = me
         self._config = config
@@ -115,7 +119,7 @@ class ConsensusDriver:
         self._schedule()
 
     def start_voting(self) -> None:
-        """End the probation of a node that was resynchronised: from now on it takes part."""
+        """End the node's probation: from now on it takes part."""
         self.may_vote = True
         self.replica = self._make_replica()
         self.work_changed()
@@ -147,7 +151,7 @@ class ConsensusDriver:
         persists = {effect.key: effect.value for effect in effects if isinstance(effect, Persist)}
         if persists:
             # Durable before anything of this batch leaves: a restarted replica never contradicts what it has sent.
-            self._pool.ledger.states.remember(persists.items())
+            self._votes.write(persists.items())
         for effect in effects:
             match effect:
                 case Broadcast(message):
@@ -290,7 +294,7 @@ class ConsensusDriver:
             self._signer,
             self._tip(),
             config=self._config,
-            memory=ledger.states.memory() if self.may_vote else {},
+            memory=self._votes.read() if self.may_vote else {},
         )
 
     def _tip(self) -> Tip:

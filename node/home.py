@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,10 +80,8 @@ def open_home(config: NodeConfig) -> Home:
     return Home(config, genesis, member, signer, identity, FolderLock(data), data)
 
 
-def open_ledger(
-    home: Home, progress: Progress | None = None, on_memory_lost: Callable[[], None] | None = None
-) -> Ledger:
-    """Open and recover the ledger in the home's data folder. For the arguments see ``Ledger.open``.
+def open_ledger(home: Home, progress: Progress | None = None) -> Ledger:
+    """Open and recover the ledger in the home's data folder. For ``progress`` see ``Ledger.open``.
 
     Raises:
         PoolError: codes of ``Ledger.open`` and of the storage engines.
@@ -94,7 +91,7 @@ def open_ledger(
         for name in ("blocks", "state"):
             engines.append(LevelEngine(home.data / name))
         ledger = Ledger(home.genesis, engines[0], engines[1], HeadFile(home.data / "HEAD"))
-        ledger.open(progress, on_memory_lost)
+        ledger.open(progress)
     except (PoolError, InvariantBroken):
         for engine in engines:
             engine.close()

@@ -1,9 +1,10 @@
 """Getting a ledger to run on out of a data folder, in whatever state it was left.
 
 A database that cannot be trusted is never served and never deleted: it is moved into a folder of its own, and the
-node fetches the chain from its peers. A validator whose databases were set aside has lost its memory of what it voted
-for. It is marked, on disk and before anything else happens, and does not vote until the mark is gone (see
-``NodeService``): otherwise it could vote against its own earlier vote.
+node fetches the chain from its peers. A validator whose databases were set aside, or which has no whole record of what
+it voted for, is marked, on disk and before anything else happens. It is on probation: it does not vote until the mark
+is gone (see ``NodeService``), otherwise it could vote against its own earlier vote. A new validator has no record
+either, and finds out from its peers whether it is new.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.ledger import Ledger
+from chain.storage.votes import MemoryVotes, VoteFile, VoteStore
 from node.home import Home, open_ledger
 
 _DATABASES = ("blocks", "state", "HEAD")
@@ -68,18 +70,32 @@ def set_aside(home: Home) -> Path:
     return target
 
 
+def open_votes(home: Home) -> VoteStore:
+    """Open what this node has voted for; if it may have voted for something else too, it is on probation from now on.
+
+    Raises:
+        PoolError: codes ``disk_full``, ``storage_failed``.
+    """
+    if home.signer is None:
+        return MemoryVotes()
+    path = home.data / "VOTES"
+    is_missing = not path.exists()
+    if is_missing:
+        _mark(home.probation_file)  # before the file is there: a crash in between must not look like nothing was lost
+    votes = VoteFile(path)
+    if votes.is_doubtful:
+        _log.error("the file of votes is not whole", extra={"path": str(path)})
+        _mark(home.probation_file)
+    return votes
+
+
 def note_damage(home: Home) -> None:
     """Remember that damage was found while running, which the quick checks of the next start may not find again."""
     _mark(home.damage_file)
 
 
 def _open(home: Home) -> Ledger:
-    return open_ledger(home, _report_progress, lambda: _forgotten(home))
-
-
-def _forgotten(home: Home) -> None:
-    _log.error("the state database has lost what this node voted for; it will be built again from the blocks")
-    _mark(home.probation_file)
+    return open_ledger(home, _report_progress)
 
 
 def _is_sole_validator(home: Home) -> bool:

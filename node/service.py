@@ -25,9 +25,8 @@ from node.intake import Intake
 from node.links import Hello, Links, Peer
 from node.metrics import Metrics
 from node.pool import CommittedBlock, Pool
-
-_PROBATION_BLOCKS = 3
-"""Blocks that a resynchronised validator watches being decided before it votes again."""
+from node.probation import safe_height
+from node.recovery import open_votes
 
 
 class NodeService:
@@ -49,10 +48,12 @@ class NodeService:
         self._heights: dict[str, int] = {}
         self._probation_height: int | None = None
         self.links = self._make_links()
+        self.votes = open_votes(home)
         self.catch_up = CatchUp(self.pool, self.links, self.fail)
         self.driver = ConsensusDriver(
             self.pool,
             self.links,
+            self.votes,
             home.signer or Ed25519Signer(new_seed()),  # a node that only follows signs nothing
             home.member.name,
             consensus_config(home.config),
@@ -109,8 +110,9 @@ class NodeService:
         self._every(self.home.config.file.consensus.tick_ms / 1000, self.driver.tick)
         self._every(self.dissemination.repeat_s, self.dissemination.repeat)
         self._every(1.0, self._look_around)
+        self._end_probation()
         if not self.driver.may_vote and self.home.signer is not None:
-            self._log.warning("this node does not vote until it has caught up with its peers")
+            self._log.info("not voting before the other validators have been heard")
 
     async def stop(self) -> None:
         """Stop gracefully: answer those who wait, close links, then the databases."""
@@ -122,6 +124,7 @@ class NodeService:
         await self.driver.close()
         await self.links.close()
         self.ledger.close()
+        self.votes.close()
 
     def fail(self, error: Exception) -> None:
         """An error after which this node must not go on: what is on disk, or our own state, cannot be trusted."""
@@ -194,6 +197,7 @@ class NodeService:
         self._log.info("peer connected", extra={"peer": member, "height": hello.height})
         self.links.send(member, FrameKind.NEWS, encode(News(self.pool.height)))
         self.heard_of_height(member, hello.height)
+        self._end_probation()
 
     # Clockwork
 
@@ -216,26 +220,14 @@ class NodeService:
         self._end_probation()
 
     def _end_probation(self) -> None:
-        """Let a resynchronised node vote again once nothing that it may have voted for can still be undecided.
-
-        It may have voted, before it lost its memory, up to the height after its last block, and honest validators stand
-        within a block or two of each other while they decide. Of the claims, the f highest may be lies; a few
-        blocks more than the next one cover the rest. Where the others cannot decide anything without this node (n <
-        4, no fault is tolerated anyway), having caught up with all of them has to do.
-        """
-        path, validators = self.home.probation_file, self.ledger.validators
+        """Let a node that may have forgotten votes vote again, once that is safe (see ``node.probation``)."""
         if self.driver.may_vote or self.home.signer is None or self.is_syncing:
             return
         if self._probation_height is None:
-            others = [name for name in validators.names if name != self.home.member.name]
-            heard = sorted((self._heights[name] for name in others if name in self._heights), reverse=True)
-            if len(heard) < min(len(others), validators.quorum):
-                return
-            faulty = validators.max_faulty
-            self._probation_height = (heard[faulty] if heard else 0) + (_PROBATION_BLOCKS if faulty else 0)
-        if self.pool.height >= self._probation_height:
-            path.unlink(missing_ok=True)
-            self._log.warning("caught up after resynchronisation: voting again", extra={"height": self.pool.height})
+            self._probation_height = safe_height(self.home.member.name, self.ledger.validators, self._heights)
+        if self._probation_height is not None and self.pool.height >= self._probation_height:
+            self.home.probation_file.unlink(missing_ok=True)
+            self._log.info("voting from now on", extra={"height": self.pool.height})
             self.driver.start_voting()
 
     def _on_committed(self, block: CommittedBlock) -> None:

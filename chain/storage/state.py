@@ -1,20 +1,17 @@
-"""The state store: tree nodes and values by their hash, which block the state belongs to, and consensus memory.
+"""The state store: tree nodes and values by their hash, and which block the newest state belongs to.
 
 | key                | value                                         |
 |--------------------|-----------------------------------------------|
-| ``c`` name         | what the consensus core must not forget       |
 | ``m`` ``head``     | height(8) state root(32) of the newest state  |
 | ``k`` state key    | empty: a key that has or had a value          |
 | ``n`` hash(32)     | tree node                                     |
 | ``v`` hash(32)     | value                                         |
 
-State writes are not synced: after a crash the missing blocks are executed again from the block store. Consensus
-memory is always synced.
+Writes are not synced: after a crash the missing blocks are executed again from the block store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from chain.crypto import HASH_SIZE, Hash
@@ -75,14 +72,6 @@ class StateStore:
         proves.
         """
         return [key[1:] for key, _ in self._engine.scan(b"k" + prefix, b"k" + prefix + b"\xff")]
-
-    def remember(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
-        """Keep consensus memory durably; returns when it is on disk."""
-        self._engine.write([(b"c" + key, value) for key, value in entries], sync=True)
-
-    def memory(self) -> dict[bytes, bytes]:
-        """All consensus memory."""
-        return {key[1:]: value for key, value in self._engine.scan(b"c", b"d")}
 
     def close(self) -> None:
         """Release the engine."""

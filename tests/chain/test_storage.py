@@ -202,13 +202,6 @@ class TestStateStore:
         assert (fresh.get(update.root, b"a"), fresh.get(update.root, b"c")) == (b"1", None)
         engine.close()
 
-    def test_consensus_memory_is_kept_by_name(self, engine: Engine) -> None:
-        store = StateStore(engine)
-        store.remember([(b"vote", b"1"), (b"view", b"2")])
-        store.remember([(b"vote", b"3")])
-        assert StateStore(engine).memory() == {b"vote": b"3", b"view": b"2"}
-        engine.close()
-
     def test_nodes_beyond_the_cache_are_read_from_the_engine(self, engine: Engine) -> None:
         store = StateStore(engine)
         tree = StateTree(HASH, store)

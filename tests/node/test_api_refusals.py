@@ -135,7 +135,7 @@ def test_a_node_that_cannot_get_anything_ordered_says_503(tmp_path: Path) -> Non
             ):
                 verify_problem(response, 503, ErrorCode.NOT_READY)
                 assert response.headers["retry-after"] == "1"
-                assert "2 of 3 validators" in response.json()["detail"]
+                assert "1 of 3 validators" in response.json()["detail"]
             assert len(a.service.pool.mempool) == 0
             assert (await client.get("/healthz")).status_code == 200
             assert (await get(client, "/v1/status"))["is_ready"] is False

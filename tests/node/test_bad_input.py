@@ -287,7 +287,7 @@ def snapshot(node: Node) -> tuple[object, ...]:
         len(node.service.pool.mempool),
         node.service.pool.mempool.size_bytes,
         list(node.ledger.blocks._engine.scan(b"", b"\xff")),
-        node.ledger.states.memory(),
+        dict(node.service.votes.read()),
     )
 
 

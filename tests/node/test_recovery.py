@@ -15,7 +15,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.storage.head import Head, HeadFile
 from node.config import load_config
 from node.home import Home, open_home
-from node.recovery import note_damage, open_recovered
+from node.recovery import note_damage, open_recovered, open_votes
 from tests.node.cluster import Network, Node, running
 from tests.node.link_cluster import until
 
@@ -145,21 +145,39 @@ STATE_LOSSES: dict[str, Damage] = {
 
 
 @pytest.mark.parametrize("case", STATE_LOSSES)
-def test_lost_state_is_built_again_but_lost_votes_are_not_forgotten(home: Home, case: str) -> None:
-    """s3: a validator whose memory is gone must not vote, although its chain is whole."""
+def test_lost_state_is_built_again(home: Home, case: str) -> None:
     STATE_LOSSES[case](home.data)
     ledger = open_recovered(home, resync=False)
     assert ledger.tip.height >= BLOCKS
     assert ledger.usage("a.flights") is not None
-    assert home.probation_file.exists()
+    assert not home.probation_file.exists()
     ledger.close()
+
+
+VOTE_LOSSES: dict[str, Damage] = {
+    "gone": lambda data: (data / "VOTES").unlink(),
+    "cut": lambda data: cut(data / "VOTES", 0.6),
+    "flipped": lambda data: flip(data / "VOTES", 30),
+    "emptied": lambda data: (data / "VOTES").write_bytes(b"") and None,
+}
+
+
+@pytest.mark.parametrize("case", VOTE_LOSSES)
+def test_s3_a_validator_that_may_have_lost_votes_does_not_vote(home: Home, case: str) -> None:
+    """Although its chain is whole."""
+    VOTE_LOSSES[case](home.data)
+    votes = open_votes(home)
+    assert home.probation_file.exists()
+    votes.close()
 
 
 def test_whole_data_opens_without_a_mark(home: Home) -> None:
     ledger = open_recovered(home, resync=False)
+    votes = open_votes(home)
     assert ledger.tip.height >= BLOCKS
-    assert ledger.states.memory()
+    assert votes.read()
     assert not home.probation_file.exists()
+    votes.close()
     ledger.close()
 
 

@@ -69,7 +69,7 @@ def test_without_a_quorum_a_node_is_not_ready_and_commits_nothing(tmp_path: Path
     async def main() -> None:
         network = Network.create(tmp_path)
         async with running(network, "a", "b") as (a, b):
-            assert a.service.unready_reason == "2 of 3 validators needed for a quorum are connected"
+            assert a.service.unready_reason == "1 of 3 validators needed for a quorum are connected"
             await a.service.dissemination.submit(network.dataset())
             await until(lambda: len(b.service.pool.mempool) == 1)
             c = Node(network, "c")

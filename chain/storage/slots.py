@@ -1,0 +1,110 @@
+"""A small file of two slots that are written in turn, in place: the newest whole slot is the content.
+
+Overwriting bytes that are on disk already costs one ``fdatasync`` without a new file size to be journalled, and a write
+that is torn by a crash spoils only the slot it went to. A slot: magic 8 bytes, sequence 8, length 4, CRC-32 of the
+preceding fields and the content, 4; then the content. Integers are big endian.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+from chain.errors import ErrorCode, InvariantBroken, PoolError
+
+_MAGIC = b"BPSLOT\x00\x01"
+_FIELDS = struct.Struct(">8sQI")
+_CHECKSUM = struct.Struct(">I")
+_PREFIX_SIZE = _FIELDS.size + _CHECKSUM.size
+
+
+class Slot(NamedTuple):
+    """A whole slot."""
+
+    sequence: int
+    """Grows with every write; its parity says which slot it is in."""
+    content: bytes
+
+
+class SlotFile:
+    """The file.
+
+    Args:
+        path: created, filled with zeros and synced if it does not exist.
+        slot_size_bytes: of each slot, prefix included; a multiple of the disk's sector.
+
+    Attributes:
+        is_doubtful: a slot was written and is not whole: torn by a crash, or damaged later. Which one cannot be told.
+    """
+
+    def __init__(self, path: Path, slot_size_bytes: int) -> None:
+        self._path = path
+        self._slot_size_bytes = slot_size_bytes
+        self.is_doubtful = False
+        try:
+            is_new = not path.exists()
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            if is_new:
+                os.pwrite(self._descriptor, bytes(2 * slot_size_bytes), 0)
+                os.fsync(self._descriptor)
+                _sync_folder(path.parent)
+        except OSError as error:
+            raise _failed(path, error) from None
+
+    def read(self) -> Slot | None:
+        """The newest whole slot; None if nothing was ever written, or nothing is whole (see ``is_doubtful``)."""
+        try:
+            content = os.pread(self._descriptor, 2 * self._slot_size_bytes, 0)
+        except OSError as error:
+            raise _failed(self._path, error) from None
+        parts = [content[: self._slot_size_bytes], content[self._slot_size_bytes :]]
+        slots = [_decode(part) for part in parts]
+        missing = len(content) < 2 * self._slot_size_bytes
+        self.is_doubtful = missing or any(slot is None and any(part) for slot, part in zip(slots, parts, strict=True))
+        return max((slot for slot in slots if slot is not None), default=None)
+
+    def write(self, sequence: int, content: bytes) -> None:
+        """Make ``content`` durable before returning. ``sequence`` must be the one after the last."""
+        if _PREFIX_SIZE + len(content) > self._slot_size_bytes:
+            raise InvariantBroken(f"{len(content)} bytes do not fit a slot of {self._path}")
+        fields = _FIELDS.pack(_MAGIC, sequence, len(content))
+        checksum = _CHECKSUM.pack(zlib.crc32(content, zlib.crc32(fields)))
+        try:
+            os.pwrite(self._descriptor, fields + checksum + content, self._slot_size_bytes * (sequence & 1))
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            raise _failed(self._path, error) from None
+
+    def close(self) -> None:
+        """Release the file."""
+        os.close(self._descriptor)
+
+
+def _decode(part: bytes) -> Slot | None:
+    if len(part) < _PREFIX_SIZE:
+        return None
+    magic, sequence, length = _FIELDS.unpack_from(part)
+    (checksum,) = _CHECKSUM.unpack_from(part, _FIELDS.size)
+    content = part[_PREFIX_SIZE : _PREFIX_SIZE + length]
+    if magic != _MAGIC or len(content) != length:
+        return None
+    if zlib.crc32(content, zlib.crc32(part[: _FIELDS.size])) != checksum:
+        return None
+    return Slot(sequence, content)
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _failed(path: Path, error: OSError) -> PoolError:
+    code = ErrorCode.DISK_FULL if error.errno == errno.ENOSPC else ErrorCode.STORAGE_FAILED
+    return PoolError(code, f"{path}: {error.strerror}")

@@ -1,0 +1,92 @@
+"""What a validator must not forget: its own votes, durable before they are sent.
+
+Kept apart from LevelDB, which may lose the tail of its log silently, and in place, which costs a fraction of an append.
+All entries are one atomic write. If a slot is not whole, the newest votes may be gone: the node must not vote until
+nothing that they concern can still be undecided (``is_doubtful``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from chain.encoding import EncodingError, decode, encode
+from chain.storage.slots import SlotFile
+
+_SLOT_SIZE_BYTES = 1024 * 1024
+"""Two proposals of 4,096 transaction ids, and votes with a certificate of 100 validators, take a third of it."""
+
+Entries = tuple[tuple[bytes, bytes], ...]
+
+
+class VoteStore(Protocol):
+    """Keeps named values durably."""
+
+    is_doubtful: bool
+    """The newest votes may be gone."""
+
+    def read(self) -> Mapping[bytes, bytes]:
+        """The newest value of every name."""
+        ...
+
+    def write(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keep new values; all are durable when this returns, or none is."""
+        ...
+
+    def close(self) -> None:
+        """Release the file."""
+        ...
+
+
+class MemoryVotes:
+    """Votes in memory, for tests, and for nodes that only follow."""
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, bytes] = {}
+        self.is_doubtful = False
+
+    def read(self) -> Mapping[bytes, bytes]:
+        """The newest value of every name."""
+        return self._entries
+
+    def write(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keep new values."""
+        self._entries.update(entries)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class VoteFile:
+    """Votes on disk, in a ``SlotFile`` whose content is the encoded array of (name, value)."""
+
+    def __init__(self, path: Path) -> None:
+        self._slots = SlotFile(path, _SLOT_SIZE_BYTES)
+        slot = self._slots.read()
+        self.is_doubtful = self._slots.is_doubtful
+        self._sequence = slot.sequence if slot is not None else 0
+        self._entries: dict[bytes, bytes] = {}
+        if slot is not None:
+            try:
+                self._entries = dict(decode(Entries, slot.content))
+            except EncodingError:
+                self.is_doubtful = True
+
+    def read(self) -> Mapping[bytes, bytes]:
+        """The newest value of every name."""
+        return self._entries
+
+    def write(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keep new values; all are durable when this returns, or none is.
+
+        Raises:
+            PoolError: codes ``disk_full``, ``storage_failed``: the process must stop.
+        """
+        self._entries.update(entries)
+        self._sequence += 1
+        self._slots.write(self._sequence, encode(tuple(self._entries.items())))
+
+    def close(self) -> None:
+        """Release the file."""
+        self._slots.close()
