@@ -43,6 +43,13 @@ class ErrorCode(StrEnum):
     SCHEMA_VIOLATION = "schema_violation"
     SEALING_REQUIRED = "sealing_required"
     STALE_VERSION = "stale_version"
+    # Access contracts: a call that fails denies, with its code; committed with the request
+    BAD_CONTRACT = "bad_contract"
+    CONTRACT_FAILED = "contract_failed"
+    CONTRACT_OUT_OF_FUEL = "contract_out_of_fuel"
+    CONTRACT_OUT_OF_MEMORY = "contract_out_of_memory"
+    CONTRACT_TRAPPED = "contract_trapped"
+    CONTRACT_BAD_VERDICT = "contract_bad_verdict"
     # Reading
     NOT_FOUND = "not_found"
     NOT_READY = "not_ready"
@@ -73,6 +80,7 @@ class ErrorCode(StrEnum):
     DISK_FULL = "disk_full"
     STORAGE_FAILED = "storage_failed"
     PORT_IN_USE = "port_in_use"
+    ENGINE_DAMAGED = "engine_damaged"
     UNREACHABLE = "unreachable"
 
     @property
@@ -111,6 +119,24 @@ _INFO: dict[ErrorCode, ErrorInfo] = {
     _C.STALE_VERSION: ErrorInfo(
         422, "Dataset version is not the next one", "Read the entry, then update that version."
     ),
+    _C.BAD_CONTRACT: ErrorInfo(
+        422, "Contract not accepted", "Correct the line named in detail; try it with: blockpool contract check."
+    ),
+    _C.CONTRACT_FAILED: ErrorInfo(
+        422, "Contract raised an error", "Ask the dataset's owner to correct the line named in detail."
+    ),
+    _C.CONTRACT_OUT_OF_FUEL: ErrorInfo(
+        422, "Contract did too much work", "Ask the dataset's owner to simplify the contract."
+    ),
+    _C.CONTRACT_OUT_OF_MEMORY: ErrorInfo(
+        422, "Contract used too much memory", "Ask the dataset's owner to simplify the contract."
+    ),
+    _C.CONTRACT_TRAPPED: ErrorInfo(
+        422, "Contract left the sandbox's bounds", "Ask the dataset's owner to keep to docs/contracts.md."
+    ),
+    _C.CONTRACT_BAD_VERDICT: ErrorInfo(
+        422, "Contract gave no valid verdict", "Ask the dataset's owner to return allow, deny or ask."
+    ),
     _C.NOT_FOUND: ErrorInfo(404, "Not found", "Check the id, and whether this node has caught up."),
     _C.NOT_READY: ErrorInfo(503, "This node is not ready", "Wait until /readyz answers 200, or ask another node."),
     _C.TIMEOUT: ErrorInfo(504, "Not committed in time", "It may still commit: ask for it by its transaction id."),
@@ -141,6 +167,9 @@ _INFO: dict[ErrorCode, ErrorInfo] = {
     _C.DISK_FULL: ErrorInfo(507, "Disk is full", "Free space on the data folder's disk, then start the node again."),
     _C.STORAGE_FAILED: ErrorInfo(500, "Storage failed", "Check the disk; the node stopped so that nothing is lost."),
     _C.PORT_IN_USE: ErrorInfo(500, "Port is in use", "Stop the other program or choose another port."),
+    _C.ENGINE_DAMAGED: ErrorInfo(
+        500, "Contract engine is damaged", "Reinstall blockpool, and check the disk of the cache folder."
+    ),
     _C.UNREACHABLE: ErrorInfo(502, "Cannot reach the node", "Check the address and that the node is running."),
 }
 

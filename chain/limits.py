@@ -45,6 +45,22 @@ class Limits:
     """Sources that one parcel may name."""
     reason_length: int = 300
     """Characters of the reason kept with a rejected transaction."""
+    contract_source_size_bytes: int = 64 * KIB
+    """One access contract's source."""
+    contract_parameters_size_bytes: int = 64 * KIB
+    """One access contract's parameters, as JSON."""
+    contract_memory_size_bytes: int = 64 * MIB
+    """Memory of the interpreter that runs a contract."""
+    contract_fuel: int = 500_000_000
+    """WebAssembly instructions of one call, about; loading a contract has as much once more."""
+    contract_inputs_size_bytes: int = 256 * KIB
+    """What one call of a contract is told, as JSON."""
+    contract_state_size_bytes: int = 16 * KIB
+    """State that a contract keeps, as JSON."""
+    contract_fields: int = 1024
+    """Fields that one verdict may name."""
+    contract_approvers: int = 64
+    """Members that one verdict may ask."""
     validators: int = 100
     """Validators of one network."""
     members: int = 10_000
