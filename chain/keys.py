@@ -1,16 +1,20 @@
 """Private keys on disk: PKCS#8 PEM (RFC 5958, RFC 7468), optionally encrypted, never readable by others.
 
-An Ed25519 key of a member signs transactions, a validator's node key signs votes; both have this form.
+An Ed25519 key of a member signs transactions, a validator's node key signs votes; both have this form. A file may hold
+several keys that belong together, one PEM block each, such as the two parts of a hybrid KEM key.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -23,6 +27,8 @@ from cryptography.hazmat.primitives.serialization import (
 from chain.crypto import SEED_SIZE, Ed25519Signer
 from chain.errors import ErrorCode, PoolError
 
+_PEM_BLOCK = re.compile(rb"-----BEGIN [A-Z ]+-----\n.*?-----END [A-Z ]+-----\n?", re.DOTALL)
+
 
 def new_seed() -> bytes:
     """A fresh Ed25519 seed from the operating system's random source: 32 bytes."""
@@ -31,11 +37,15 @@ def new_seed() -> bytes:
 
 def encode_private_key(seed: bytes, passphrase: str | None) -> bytes:
     """PKCS#8 PEM of an Ed25519 seed, encrypted if a passphrase is given."""
+    return encode_private_keys([Ed25519PrivateKey.from_private_bytes(seed)], passphrase)
+
+
+def encode_private_keys(keys: Sequence[PrivateKeyTypes], passphrase: str | None) -> bytes:
+    """PKCS#8 PEM blocks of keys that belong together, each encrypted if a passphrase is given."""
     encryption: KeySerializationEncryption = (
         BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
     )
-    key = Ed25519PrivateKey.from_private_bytes(seed)
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    return b"".join(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption) for key in keys)
 
 
 def write_secret_file(path: Path, content: bytes) -> None:
@@ -81,9 +91,20 @@ def load_seed(path: Path, passphrase: str | None = None) -> bytes:
     Raises:
         PoolError: codes ``bad_key``, ``key_permissions``, ``wrong_passphrase``.
     """
-    content = read_secret_file(path)
+    key = _load_pem(path, read_secret_file(path), passphrase)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise PoolError(ErrorCode.BAD_KEY, f"{path} holds another kind of key, not Ed25519")
+    return key.private_bytes_raw()
+
+
+def load_private_keys(path: Path, passphrase: str | None = None) -> list[PrivateKeyTypes]:
+    """The keys in ``path``, in the order of their PEM blocks; raises as ``load_seed`` does."""
+    return [_load_pem(path, block, passphrase) for block in _PEM_BLOCK.findall(read_secret_file(path))]
+
+
+def _load_pem(path: Path, content: bytes, passphrase: str | None) -> PrivateKeyTypes:
     try:
-        key = load_pem_private_key(content, passphrase.encode() if passphrase else None)
+        return load_pem_private_key(content, passphrase.encode() if passphrase else None)
     except TypeError:
         wanted = "needs a passphrase" if passphrase is None else "has no passphrase, but one was given"
         raise PoolError(ErrorCode.WRONG_PASSPHRASE, f"{path} {wanted}") from None
@@ -91,6 +112,3 @@ def load_seed(path: Path, passphrase: str | None = None) -> bytes:
         if passphrase is not None and b"ENCRYPTED" in content:
             raise PoolError(ErrorCode.WRONG_PASSPHRASE, f"{path} does not open with this passphrase") from None
         raise PoolError(ErrorCode.BAD_KEY, f"{path} is not a PKCS#8 PEM private key: {error}") from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise PoolError(ErrorCode.BAD_KEY, f"{path} holds another kind of key, not Ed25519")
-    return key.private_bytes_raw()

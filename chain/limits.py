@@ -41,6 +41,8 @@ class Limits:
     """One JSON Schema."""
     json_depth: int = 32
     """Nesting of objects and arrays in a record or schema."""
+    record_fields: int = 1024
+    """Fields of a sealed JSON record that are committed to one by one."""
     derived_from: int = 256
     """Sources that one parcel may name."""
     reason_length: int = 300

@@ -67,7 +67,7 @@ def test_every_domain_in_the_code_is_listed() -> None:
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             used |= set(KIND.findall(path.read_text(encoding="utf-8")))
-    listed = set(re.findall(r"^\| `([a-z-]+)` \| (?:hash|signature)", DOCUMENT, re.MULTILINE))
+    listed = set(re.findall(r"^\| `([a-z-]+)` \| (?:hash|signature|context)", DOCUMENT, re.MULTILINE))
     assert used == listed
     assert {"transaction", "commit", "state-key"} <= used
 

@@ -1,0 +1,94 @@
+"""Keys that key shares are sealed to: their suites, encodings and ids.
+
+A KEM key belongs to one HPKE suite (RFC 9180) for good; the suite is the first byte of its encoding. Whether a key is
+valid is decided here with integers alone, so that every replica says the same whatever its crypto library: a key that
+passes can always be sealed to, and no member can stop an owner's sealing by enrolling a broken one.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Annotated
+
+from msgspec import Meta
+
+from chain.crypto import KEY_ID_SIZE, hash_tagged
+from chain.errors import ErrorCode, PoolError
+
+ML_KEM_PUBLIC_KEY_SIZE = 1184
+X25519_KEY_SIZE = 32
+_ML_KEM_PRIME = 3329
+_FIELD_PRIME = 2**255 - 19
+_SMALL_ORDER = frozenset(
+    {
+        0,
+        1,
+        _FIELD_PRIME - 1,
+        325606250916557431795983626356110631294008115727848805560023387167927233504,
+        39382357235489614581723060781553021112529911719440698176882885853963445705823,
+    }
+)
+"""u-coordinates of Curve25519's and its twist's points of order 1, 2, 4 and 8 (RFC 7748, section 6.1 and the "Twist"
+part of its security considerations): with these every shared secret is zero."""
+
+
+class KemSuite(IntEnum):
+    """HPKE suites. All use HKDF-SHA-256 and AES-256-GCM; they differ in the KEM."""
+
+    X25519 = 1
+    """DHKEM(X25519, HKDF-SHA-256) of RFC 9180, for members whose rules do not take post-quantum algorithms yet."""
+    HYBRID = 2
+    """ML-KEM-768 with X25519 (FIPS 203, draft-ietf-hpke-pq, the X-Wing combiner): secret while either one holds."""
+
+    @property
+    def public_key_size(self) -> int:
+        """Bytes of a public key after its suite byte."""
+        return X25519_KEY_SIZE + (ML_KEM_PUBLIC_KEY_SIZE if self is KemSuite.HYBRID else 0)
+
+    @property
+    def overhead_size(self) -> int:
+        """Bytes that sealing adds: the encapsulated key and AES-GCM's tag."""
+        return 32 + 16 + (1088 if self is KemSuite.HYBRID else 0)
+
+
+KEM_KEY_SIZE_MAX = 1 + KemSuite.HYBRID.public_key_size
+KemKey = Annotated[bytes, Meta(min_length=1, max_length=KEM_KEY_SIZE_MAX)]
+"""An encoded public key: suite byte, then for ``HYBRID`` the ML-KEM-768 key (1,184 bytes), then the X25519 key (32)."""
+
+
+def kem_key_id(public_key: bytes) -> bytes:
+    """Short name of an encoded KEM public key: 16 bytes, independent of the chain."""
+    return hash_tagged("kem-key", b"", public_key)[:KEY_ID_SIZE]
+
+
+def verify_kem_key(public_key: bytes) -> KemSuite:
+    """Enrolment check of an encoded KEM public key; returns its suite.
+
+    Size; ML-KEM's modulus check (FIPS 203, section 7.2); for X25519 a canonical coordinate of no small order.
+
+    Raises:
+        PoolError: code ``bad_key``.
+    """
+    try:
+        suite = KemSuite(public_key[0])
+    except (IndexError, ValueError):
+        raise PoolError(ErrorCode.BAD_KEY, "a KEM key begins with the byte of a known suite") from None
+    if len(public_key) != 1 + suite.public_key_size:
+        raise PoolError(
+            ErrorCode.BAD_KEY,
+            f"a KEM key of suite {suite.name} has {1 + suite.public_key_size} bytes, not {len(public_key)}",
+        )
+    if suite is KemSuite.HYBRID and not _is_reduced(public_key[1 : 1 + ML_KEM_PUBLIC_KEY_SIZE - 32]):
+        raise PoolError(ErrorCode.BAD_KEY, "an ML-KEM coefficient is not below 3329")
+    coordinate = int.from_bytes(public_key[-X25519_KEY_SIZE:], "little")
+    if coordinate >= _FIELD_PRIME or coordinate in _SMALL_ORDER:
+        raise PoolError(ErrorCode.BAD_KEY, "an X25519 key is not canonical or has small order")
+    return suite
+
+
+def _is_reduced(vector: bytes) -> bool:
+    """Whether all 12-bit coefficients (three bytes hold two, little endian) are below ML-KEM's prime."""
+    for low, middle, high in zip(vector[::3], vector[1::3], vector[2::3], strict=True):
+        if low | (middle & 15) << 8 >= _ML_KEM_PRIME or middle >> 4 | high << 4 >= _ML_KEM_PRIME:
+            return False
+    return True
