@@ -48,6 +48,7 @@ class ApiServer:
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             server_header=False,
             date_header=False,
             limit_concurrency=connections,
