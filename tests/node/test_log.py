@@ -1,0 +1,67 @@
+"""Logs: one event a line, its facts as fields, as text or JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from node.log import JsonFormatter, TextFormatter, set_up_logging
+
+
+def record(event: str, **facts: object) -> logging.LogRecord:
+    made = logging.makeLogRecord({"name": "blockpool.test", "levelno": 30, "levelname": "WARNING", "msg": event})
+    made.__dict__.update(facts)
+    return made
+
+
+def test_json_has_the_event_and_its_facts() -> None:
+    line = JsonFormatter().format(record("view change", height=7, reason="timeout", raw=b"\x01"))
+    entry = json.loads(line)
+    assert "\n" not in line
+    assert entry["time"].endswith("+00:00")
+    del entry["time"]
+    assert entry == {
+        "level": "warning",
+        "logger": "blockpool.test",
+        "event": "view change",
+        "height": 7,
+        "reason": "timeout",
+        "raw": "b'\\x01'",
+    }
+
+
+def test_text_is_one_line_with_its_facts() -> None:
+    line = TextFormatter().format(record("view change", height=7))
+    assert line.split(" ", 1)[1] == "warning view change height=7"
+
+
+def test_an_exception_is_told_in_both_forms() -> None:
+    try:
+        raise ValueError("wrong")
+    except ValueError:
+        failed = record("the node stops", exc_info=sys.exc_info())
+    assert "ValueError: wrong" in json.loads(JsonFormatter().format(failed))["exception"]
+    assert "ValueError: wrong" in TextFormatter().format(failed)
+
+
+@pytest.fixture
+def root_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+
+
+@pytest.mark.usefixtures("root_logging")
+def test_the_level_is_kept_and_libraries_stay_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("info", "json")
+    logging.getLogger("blockpool.node").info("ready")
+    logging.getLogger("blockpool.node").debug("hidden")
+    logging.getLogger("uvicorn.error").info("hidden")
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert [json.loads(line)["event"] for line in said.err.splitlines()] == ["ready"]
