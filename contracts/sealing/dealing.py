@@ -63,7 +63,7 @@ def deal(
             name,
             key.id,
             share_hash(context, salt, name, position, share),
-            key.seal(share, _share_info(context, suite, threshold, name, key.id)),
+            key.seal(share, share_info(context, suite, threshold, name, key.id)),
         )
         for position, (name, key, share) in enumerate(zip(names, keys, shares, strict=True))
     )
@@ -86,7 +86,7 @@ def open_own_share(envelope: Envelope, context: ParcelContext, validator: str, k
     entry = envelope.shares[position]
     if entry.key_id != key.public_key.id or envelope.suite is not key.public_key.suite:
         raise PoolError(ErrorCode.BAD_KEY, f"the share of {validator} is sealed to another key ({entry.key_id.hex()})")
-    info = _share_info(context, envelope.suite, envelope.threshold, validator, entry.key_id)
+    info = share_info(context, envelope.suite, envelope.threshold, validator, entry.key_id)
     share = key.open(entry.sealed, info)
     if share is None:
         raise dealer_fault(context, f"the share of {validator} does not open")
@@ -161,16 +161,17 @@ def seed_commitment(context: ParcelContext, salt: bytes, seed: bytes) -> Hash:
     return hashlib.sha256(prefix + seed).digest()
 
 
+def share_info(context: ParcelContext, suite: KemSuite, threshold: int, validator: str, key_id: bytes) -> bytes:
+    """HPKE ``info`` of a sealed share: everything that it must not be taken out of."""
+    bound = (int(suite), context.dataset, context.records_root, threshold, validator, key_id)
+    return domain("sealed-share", context.chain_id) + encode(bound)
+
+
 def dealer_fault(context: ParcelContext, reason: str, **facts: str) -> PoolError:
     """The error that blames the dataset's owner for a parcel that is sealed wrongly."""
     return PoolError(
         ErrorCode.BAD_SEALING, f"{context.owner} sealed this parcel wrongly: {reason}", culprit=context.owner, **facts
     )
-
-
-def _share_info(context: ParcelContext, suite: KemSuite, threshold: int, validator: str, key_id: bytes) -> bytes:
-    bound = (int(suite), context.dataset, context.records_root, threshold, validator, key_id)
-    return domain("sealed-share", context.chain_id) + encode(bound)
 
 
 def _by_position(envelope: Envelope, shares: Mapping[str, bytes]) -> dict[int, bytes]:
