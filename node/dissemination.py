@@ -23,8 +23,9 @@ from node.pool import Pool
 _FRAME_BYTES = MIB
 """A frame is closed once it holds this much; a single larger transaction still goes in one."""
 _REPEAT_S = 2.0
-_REPEATED = 256
-"""Own transactions repeated at once."""
+_REPEAT_AFTER_S = 3.0
+_REPEATED_BYTES = MIB // 4
+"""Own transactions repeated at once; a single larger one is repeated too."""
 _FETCH_TIMEOUT_S = 2.0
 _REPLY_BYTES = LIMITS.frame_size_bytes - 64 * 1024
 
@@ -65,13 +66,21 @@ class Dissemination:
         self._intake.receive(peer, decode(TransactionList, body))
 
     def repeat(self) -> None:
-        """Spread own transactions that still wait once more; called every ``repeat_s`` seconds."""
+        """Spread the oldest of our own transactions once more if they wait suspiciously long; called every
+        ``repeat_s``.
+
+        A link that broke may have lost them. Only a little at a time: when all wait because the nodes are overloaded,
+        repeating everything would make it worse. The oldest come first, so each one's turn comes.
+        """
         mempool = self._pool.mempool
         self._own = {id_: None for id_ in self._own if id_ in mempool}
-        for id_ in list(self._own)[:_REPEATED]:
+        size = 0
+        for id_ in self._own:
             checked = mempool.get(id_)
-            if checked is not None:
-                self._outbox.append(encode(checked.transaction))
+            if checked is None or size >= _REPEATED_BYTES or self._pool.waiting_s(id_) < _REPEAT_AFTER_S:
+                break
+            size += checked.size_bytes
+            self._outbox.append(encode(checked.transaction))
         if self._outbox:
             self._schedule_flush()
 

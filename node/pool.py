@@ -117,6 +117,11 @@ class Pool:
         self.mempool.add(checked)
         self._arrivals.setdefault(checked.id, self._monotonic_s())
 
+    def waiting_s(self, id_: Hash) -> float:
+        """How long a transaction has waited here, seconds; 0 for one that does not wait."""
+        arrived = self._arrivals.get(id_)
+        return 0.0 if arrived is None else self._monotonic_s() - arrived
+
     def forget_expired(self) -> None:
         """Answer those who wait for transactions that the mempool has dropped as expired."""
         for id_ in [id_ for id_ in self._arrivals if id_ not in self.mempool]:
