@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from chain.errors import ErrorCode, PoolError
+from node.api.protocol import bounded_protocol
 from node.api.submission import AsgiApp
 
 _KEEP_ALIVE_S = 30
@@ -42,7 +43,7 @@ class ApiServer:
     def __init__(self, app: AsgiApp, sock: socket.socket, connections: int) -> None:
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=bounded_protocol(connections),
             loop="none",
             ws="none",
             lifespan="off",
@@ -51,7 +52,6 @@ class ApiServer:
             proxy_headers=False,
             server_header=False,
             date_header=False,
-            limit_concurrency=connections,
             backlog=1024,
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=_SHUTDOWN_S,

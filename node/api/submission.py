@@ -6,6 +6,7 @@ signature check. Everything else goes to the FastAPI application behind it.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -35,6 +36,8 @@ MSGPACK = "application/msgpack"
 JSON = "application/json"
 DEFAULT_TIMEOUT_MS = 15_000
 MAX_TIMEOUT_MS = 120_000
+_BODY_S = 60.0
+"""From the request's head to the end of its body."""
 _DISCARDED_BYTES = 64 * MIB
 """Of a body that is too large, so much is read and thrown away, since a client that is still sending would not see the
 answer; after that the connection is closed.
@@ -43,8 +46,12 @@ _JSON_EXPANSION = 2
 """Base64 and JSON make a body at most this much longer than the transaction in it."""
 
 
-class _EndlessBody(Exception):
-    """The body is so large that the connection is closed rather than read to its end."""
+class _BodyAbandoned(Exception):
+    """The body is so large or so slow that the connection is closed rather than read to its end."""
+
+    def __init__(self, error: PoolError) -> None:
+        super().__init__(error.detail)
+        self.error = error
 
 
 class TransactionObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,9 +82,9 @@ class Submission:
             if error.code.is_storage:
                 self._service.fail(error)
             await _respond(send, error.code.info.http_status, MEDIA_TYPE, problem_body(error), problem_headers(error))
-        except _EndlessBody:
-            problem = problem_body(_too_large(LIMITS.transaction_size_bytes))
-            await _respond(send, ErrorCode.TOO_LARGE.info.http_status, MEDIA_TYPE, problem, {"Connection": "close"})
+        except _BodyAbandoned as abandoned:
+            status, problem = abandoned.error.code.info.http_status, problem_body(abandoned.error)
+            await _respond(send, status, MEDIA_TYPE, problem, {"Connection": "close"})
 
     async def _submit(self, scope: Scope, receive: Receive) -> tuple[int, str, bytes]:
         service = self._service
@@ -156,7 +163,15 @@ async def _read_body(receive: Receive, length: int | None, limit: int) -> bytes:
     ``limit`` is ever held.
     """
     if length is not None and length > limit:
-        raise _too_large(limit) if length <= _DISCARDED_BYTES else _EndlessBody
+        raise _too_large(limit) if length <= _DISCARDED_BYTES else _BodyAbandoned(_too_large(limit))
+    try:
+        async with asyncio.timeout(_BODY_S):
+            return await _read_chunks(receive, limit)
+    except TimeoutError:
+        raise _BodyAbandoned(bad_request(f"the body did not come within {_BODY_S:g} s")) from None
+
+
+async def _read_chunks(receive: Receive, limit: int) -> bytes:
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False):
@@ -173,7 +188,7 @@ async def _read_body(receive: Receive, length: int | None, limit: int) -> bytes:
         if size <= limit:
             chunks.append(chunk)
         elif size > _DISCARDED_BYTES:
-            raise _EndlessBody
+            raise _BodyAbandoned(_too_large(limit))
         else:
             chunks.clear()
     if size > limit:

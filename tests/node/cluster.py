@@ -189,7 +189,8 @@ class Node:
         await self.service.start()
         if self._api:
             host, port = self.home.config.file.api.listen.split(":")
-            self._server = ApiServer(make_app(self.service), bind(host, int(port)), 256)
+            connections = self.home.config.file.api.connections
+            self._server = ApiServer(make_app(self.service), bind(host, int(port)), connections)
             await self._server.start()
 
     async def stop(self) -> None:

@@ -1,0 +1,150 @@
+"""HTTP connections that are slow, endless, too many or no HTTP: they end with an answer, and others are served."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvloop
+
+from chain.errors import ErrorCode
+from node.api import protocol, submission
+from tests.node.cluster import Network, Node, running, single
+from tests.node.test_bad_input import submit
+
+HEAD = b"POST /v1/transactions HTTP/1.1\r\nHost: n\r\nContent-Type: application/msgpack\r\n"
+
+
+@asynccontextmanager
+async def connection(
+    client: httpx.AsyncClient,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def last_words(reader: asyncio.StreamReader) -> tuple[int, dict[str, object]]:
+    """Status and problem of an answer after which the connection is closed."""
+    async with asyncio.timeout(10):
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    return int(head.split()[1]), json.loads(body)
+
+
+def test_a_head_that_does_not_end_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """s48: slow-loris, before the first byte, within the first head, and within a later one."""
+    monkeypatch.setattr(protocol, "_HEAD_S", 0.3)
+
+    async def main() -> None:
+        async with single(tmp_path) as (network, _, client):
+            for sent in (b"", b"GET /healthz HT", HEAD, b"GET /healthz HTTP/1.1\r\nHost: n\r\n\r\nGET /v1"):
+                async with connection(client) as (reader, writer):
+                    writer.write(sent)
+                    if b"\r\n\r\n" in sent:
+                        assert (await reader.readuntil(b'{"status":"ok"}')).startswith(b"HTTP/1.1 200")
+                    status, problem = await last_words(reader)
+                    assert (status, problem["code"]) == (400, ErrorCode.BAD_REQUEST)
+                    assert "in time" in str(problem["detail"])
+            await submit(client, network.dataset())
+
+    uvloop.run(main())
+
+
+def test_a_head_that_is_complete_in_time_is_not_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "_HEAD_S", 0.3)
+
+    async def main() -> None:
+        async with single(tmp_path) as (_, _, client), connection(client) as (reader, writer):
+            for _ in range(3):
+                writer.write(b"GET /healthz HTTP/1.1\r\nHos")
+                await asyncio.sleep(0.15)
+                writer.write(b"t: n\r\n\r\n")
+                assert (await reader.readuntil(b'{"status":"ok"}')).startswith(b"HTTP/1.1 200")
+            await asyncio.sleep(0.5)  # idle between requests is another bound, and a longer one
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: n\r\n\r\n")
+            assert (await reader.readuntil(b'{"status":"ok"}')).startswith(b"HTTP/1.1 200")
+
+    uvloop.run(main())
+
+
+def test_a_head_without_end_is_not_kept(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with single(tmp_path) as (_, _, client), connection(client) as (reader, writer):
+            writer.write(HEAD)
+            sent_bytes = 0
+            while not reader.at_eof() and sent_bytes < 2**24:
+                writer.write(b"X-More: " + b"m" * 16_000 + b"\r\n")
+                sent_bytes += 16_010
+                try:
+                    await asyncio.wait_for(writer.drain(), 5)
+                except ConnectionError:
+                    break
+                await asyncio.sleep(0)
+            assert sent_bytes < 2**22
+
+    uvloop.run(main())
+
+
+def test_a_body_that_does_not_come_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submission, "_BODY_S", 0.3)
+
+    async def main() -> None:
+        async with single(tmp_path) as (_, node, client):
+            for sent in (b"", b"\x93\xc4"):
+                async with connection(client) as (reader, writer):
+                    writer.write(HEAD + b"Content-Length: 1000\r\n\r\n" + sent)
+                    status, problem = await last_words(reader)
+                    assert (status, problem["code"]) == (400, ErrorCode.BAD_REQUEST)
+                    assert "the body did not come" in str(problem["detail"])
+            assert len(node.service.pool.mempool) == 0
+
+    uvloop.run(main())
+
+
+@pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"GET / HTTP/9.9\r\n\r\n"])
+def test_what_is_no_http(tmp_path: Path, sent: bytes) -> None:
+    async def main() -> None:
+        async with single(tmp_path) as (_, _, client), connection(client) as (reader, writer):
+            writer.write(sent)
+            status, problem = await last_words(reader)
+            assert (status, problem["code"]) == (400, ErrorCode.BAD_REQUEST)
+
+    uvloop.run(main())
+
+
+def test_more_connections_than_are_served_get_503(tmp_path: Path) -> None:
+    async def main() -> None:
+        network = Network.create(tmp_path, validators="a", others=())
+        config = network.home("a") / "config.toml"
+        config.write_text(config.read_text().replace("[api]", "[api]\nconnections = 3"))
+        async with running(network, "a", api=True) as (node,):
+            await crowd(node)
+
+    uvloop.run(main())
+
+
+async def crowd(node: Node) -> None:
+    """Three connections stay open, a fourth is told so, and there is room again when one has gone."""
+    health = b"GET /healthz HTTP/1.1\r\nHost: n\r\n\r\n"
+    async with httpx.AsyncClient(base_url=node.api_url) as client:
+        async with connection(client) as (reader, writer):
+            async with connection(client) as first, connection(client) as second:
+                for idle_reader, idle_writer in (first, second, (reader, writer)):
+                    idle_writer.write(health)
+                    assert (await idle_reader.readuntil(b"}")).startswith(b"HTTP/1.1 200")
+                response = await client.get("/healthz")
+                assert (response.status_code, response.json()["code"]) == (503, ErrorCode.NOT_READY)
+                assert response.headers["retry-after"] == "1"
+            writer.write(health)
+            assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200")
+        async with asyncio.timeout(5):
+            while (await client.get("/healthz")).status_code != 200:
+                await asyncio.sleep(0.01)
