@@ -25,8 +25,9 @@ OPENED_IN_ADVANCE = 64
 SAMPLES = 25
 """Receipts kept of each run, to be verified afterwards."""
 _PACE_S = 0.002
-"""Requests that fall due within this time are sent together: waking for each one would take processor time from the nodes.
-Latency counts from when a request was due all the same."""
+"""Requests that fall due within this time are sent together: waking for each would take processor time from the nodes.
+Latency counts from when a request was due all the same.
+"""
 FAILED = 0
 """Status of a request whose connection broke."""
 UNANSWERED = -1
