@@ -14,7 +14,7 @@ from collections.abc import Callable
 from chain.encoding import decode, encode
 from chain.errors import PoolError
 from chain.limits import LIMITS
-from chain.packages import BlockPackage, Packages, join_packages, open_package, read_packages
+from chain.packages import BlockPackage, Packages, join_packages, open_package
 from node.frames import BlockRange, FrameKind
 from node.links import Links
 from node.pool import Pool
@@ -51,7 +51,7 @@ class CatchUp:
 
     def hint(self, peer: str, height: int) -> None:
         """A peer says that it holds the block at ``height``."""
-        if height <= self._pool.height:
+        if height <= self._pool.height or self._pool.is_closing:
             return
         self._claims[peer] = max(height, self._claims.get(peer, 0))
         if self._task is None:
@@ -61,11 +61,7 @@ class CatchUp:
     async def serve(self, body: bytes) -> bytes:
         """Answer a peer that catches up. Reading happens beside the loop, since it can take a while."""
         wanted = decode(BlockRange, body)
-        store, limit = self._pool.ledger.blocks, min(wanted.limit, self._pool.height - wanted.first + 1)
-        if limit <= 0:
-            return join_packages([])
-        loop = asyncio.get_running_loop()
-        return join_packages(await loop.run_in_executor(None, read_packages, store, wanted.first, limit, _REPLY_BYTES))
+        return join_packages(await self._pool.read_packages(wanted.first, wanted.limit, _REPLY_BYTES))
 
     async def close(self) -> None:
         """Stop pulling."""

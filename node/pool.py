@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from chain.blocks import Block, Certificate
@@ -15,11 +16,15 @@ from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
 from chain.execution import verdict_on_records
 from chain.ledger import ExecutedBlock, Ledger
+from chain.packages import read_packages
 from chain.receipts import Receipt, ReceiptMaker
 from chain.schema import compile_schema
 from chain.storage.blocks import Location
 from chain.transactions import CheckedTransaction, ParcelHeader, decode_transaction, verify_payload
 from node.mempool import Mempool
+
+_READERS = 2
+"""Threads that read long stretches of the chain."""
 
 
 class Verified(NamedTuple):
@@ -56,6 +61,7 @@ class Pool:
         self._waiters: dict[Hash, list[asyncio.Future[Receipt]]] = {}
         self._height_waiters: list[asyncio.Future[None]] = []
         self._listeners: list[Listener] = []
+        self._readers = ThreadPoolExecutor(_READERS, "reader")
         self.is_closing = False
 
     @property
@@ -177,6 +183,25 @@ class Pool:
     def receipt(self, location: Location) -> Receipt:
         """The receipt of a committed transaction."""
         return ReceiptMaker(self.ledger.block_at(location.height)).receipt(location.position)
+
+    async def read_packages(self, first: int, limit: int, size_bytes: int) -> list[bytes]:
+        """Encoded packages of blocks (see ``chain.packages``), up to the tip, read beside the loop.
+
+        Raises:
+            PoolError: code ``not_ready`` once the node has stopped reading.
+        """
+        limit = min(limit, self.height - first + 1)
+        if limit <= 0:
+            return []
+        try:
+            reading = self._readers.submit(read_packages, self.ledger.blocks, first, limit, size_bytes)
+        except RuntimeError:
+            raise PoolError(ErrorCode.NOT_READY, "the node is shutting down") from None
+        return await asyncio.wrap_future(reading)
+
+    async def finish_reading(self) -> None:
+        """Return when no thread reads the databases any more: closing them under a reader would crash the process."""
+        await asyncio.get_running_loop().run_in_executor(None, self._readers.shutdown)
 
     def close(self) -> None:
         """Answer everybody who still waits that the node is stopping."""

@@ -123,6 +123,7 @@ class NodeService:
         await self.catch_up.close()
         await self.driver.close()
         await self.links.close()
+        await self.pool.finish_reading()
         self.ledger.close()
         self.votes.close()
 
@@ -185,13 +186,18 @@ class NodeService:
             raise
 
     async def _on_request(self, _member: str, kind: int, body: bytes) -> bytes:
-        match kind:
-            case FrameKind.FETCH_TRANSACTIONS:
-                return await self.dissemination.serve(body)
-            case FrameKind.FETCH_BLOCKS:
-                return await self.catch_up.serve(body)
-            case _:
-                raise PoolError(ErrorCode.MALFORMED, f"requests of kind {kind} are unknown")
+        try:
+            match kind:
+                case FrameKind.FETCH_TRANSACTIONS:
+                    return await self.dissemination.serve(body)
+                case FrameKind.FETCH_BLOCKS:
+                    return await self.catch_up.serve(body)
+                case _:
+                    raise PoolError(ErrorCode.MALFORMED, f"requests of kind {kind} are unknown")
+        except PoolError as error:
+            if error.code.is_storage:
+                self.fail(error)
+            raise
 
     def _on_connect(self, member: str, hello: Hello) -> None:
         self._log.info("peer connected", extra={"peer": member, "height": hello.height})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import Annotated
 
@@ -18,7 +17,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.evidence import make_record_evidence
 from chain.limits import LIMITS, MIB
 from chain.members import Member
-from chain.packages import join_packages, read_packages
+from chain.packages import join_packages
 from chain.state import DatasetEntry
 from chain.storage.blocks import Location
 from chain.transactions import ParcelHeader, decode_records, decode_transaction_header
@@ -72,9 +71,7 @@ def _add_blocks(router: APIRouter, service: NodeService) -> None:
     @router.get("/chain", tags=["blocks"])
     async def get_chain(from_: Annotated[int, Query(alias="from", ge=0)] = 0, limit: Limit = 100) -> Response:
         """Blocks with all transactions from the height ``from`` on, as MessagePack, for audits and copies."""
-        limit = min(limit, LIMITS.catch_up_blocks, max(0, ledger.tip.height - from_ + 1))
-        loop = asyncio.get_running_loop()
-        packages = await loop.run_in_executor(None, read_packages, ledger.blocks, from_, limit, _CHAIN_REPLY_BYTES)
+        packages = await service.pool.read_packages(from_, min(limit, LIMITS.catch_up_blocks), _CHAIN_REPLY_BYTES)
         return Response(join_packages(packages), media_type=MSGPACK)
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from chain.blocks import Block
 from chain.encoding import decode, encode
+from chain.errors import ErrorCode, PoolError
 from chain.packages import BlockPackage, Packages
 from node import catch_up
 from node.frames import BlockRange, FrameKind, News
@@ -205,3 +206,50 @@ def test_an_observer_that_is_behind_asks_whoever_has_more(tmp_path: Path) -> Non
                 await observer.stop()
 
     uvloop.run(main())
+
+
+def test_reading_for_others_is_over_before_the_databases_close(tmp_path: Path) -> None:
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        await build_chain(network)
+        node = Node(network, "a")
+        await node.start()
+        reading = [asyncio.create_task(node.service.pool.read_packages(1, 256, 2**30)) for _ in range(50)]
+        await asyncio.sleep(0)
+        await node.stop()
+        assert {len(packages) for packages in await asyncio.gather(*reading)} == {node.height}
+        with pytest.raises(PoolError) as caught:
+            await node.service.pool.read_packages(1, 256, 2**30)
+        assert caught.value.code == ErrorCode.NOT_READY
+
+    uvloop.run(main())
+
+
+def test_damage_met_while_serving_a_peer_stops_the_node(tmp_path: Path) -> None:
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        await build_chain(network)
+        node = Node(network, "a")
+        await node.start()
+        try:
+            spoil(network.home("a") / "data" / "blocks")
+            with pytest.raises(PoolError) as caught:
+                await node.service._on_request("b", FrameKind.FETCH_BLOCKS, encode(BlockRange(1, 256)))
+            assert caught.value.code == ErrorCode.DATABASE_DAMAGED
+            assert node.service.fatal is caught.value
+            assert node.is_stopped
+        finally:
+            await node.stop()
+
+    uvloop.run(main())
+
+
+def spoil(database: Path) -> None:
+    """Change the middle of every table."""
+    tables = list(database.glob("*.ldb"))
+    assert tables
+    for path in tables:
+        content = bytearray(path.read_bytes())
+        middle = len(content) // 2
+        content[middle : middle + 32] = bytes(byte ^ 0xA5 for byte in content[middle : middle + 32])
+        path.write_bytes(content)
