@@ -1,0 +1,199 @@
+"""What a contract decided, and the strict reading of what the guest says it decided.
+
+A contract can change anything inside its guest, so an answer is hostile bytes: bounded, of exactly one shape, every
+value in range. Anything else is a deny with code ``contract_bad_verdict``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chain.crypto import Hash
+from chain.errors import ErrorCode
+from chain.limits import LIMITS
+from chain.types import Name, Text, Unsigned
+
+VerdictName = Literal["allow", "deny", "ask"]
+
+ANSWER_SIZE_BYTES_MAX = 128 * 1024
+"""A larger answer is not even read."""
+
+FAILURES: dict[str, ErrorCode] = {
+    "exception": ErrorCode.CONTRACT_FAILED,
+    "memory": ErrorCode.CONTRACT_OUT_OF_MEMORY,
+    "verdict": ErrorCode.CONTRACT_BAD_VERDICT,
+    "definition": ErrorCode.BAD_CONTRACT,
+}
+"""By the kind of error that the guest reports (``contracts.runtime``)."""
+
+_FieldName = Annotated[str, Meta(min_length=1, max_length=LIMITS.title_length)]
+_Reason = Annotated[str, Meta(max_length=LIMITS.reason_length)]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome of one call of a contract."""
+
+    verdict: VerdictName
+    code: ErrorCode | None
+    """Why the call failed, which denies; None if the contract itself decided."""
+    reason: str
+    """Why it was denied; at most ``reason_length`` characters. Names the author's line if the contract failed."""
+    until_ms: int
+    """When the grant ends, milliseconds since 1970; 0 for no end."""
+    fields: tuple[str, ...] | None
+    """The only fields that may be used; None for all."""
+    approvers: tuple[str, ...]
+    """Members that are asked."""
+    needed: int
+    """How many of them must approve."""
+    note: str
+    state: bytes | None
+    """The contract's new state, canonical JSON; None leaves it as it was (the call failed)."""
+    fuel: int
+    """Spent on the call, and on loading the contract if this call was the first in its instance."""
+    inputs_hash: Hash
+    printed: str = ""
+    """For the author only; never recorded."""
+
+
+class _VerdictFields(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+    verdict: VerdictName
+    reason: _Reason
+    until_ms: Unsigned
+    fields: Annotated[tuple[_FieldName, ...], Meta(max_length=LIMITS.contract_fields)] | None
+    approvers: Annotated[tuple[Name, ...], Meta(max_length=LIMITS.contract_approvers)]
+    needed: Unsigned
+    note: Text
+
+
+class _Answer(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+    verdict: _VerdictFields
+    state: dict[str, Any]
+    printed: str
+
+
+class GuestError(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+    """An error as the guest reports it."""
+
+    kind: Literal["exception", "memory", "verdict", "definition"]
+    message: _Reason
+    line: Unsigned
+
+    def __str__(self) -> str:
+        text = f"line {self.line}: {self.message}" if self.line else self.message
+        return text[: LIMITS.reason_length]
+
+
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_answers = msgspec.json.Decoder(_Answer)
+_errors = msgspec.json.Decoder(GuestError)
+_states = msgspec.json.Encoder(order="sorted")
+
+
+class BadAnswer(Exception):
+    """The guest's answer is not valid."""
+
+
+def read_error(answer: str) -> GuestError:
+    """Read an error that the guest reports.
+
+    Raises:
+        BadAnswer: it is none.
+    """
+    try:
+        return _errors.decode(_bounded(answer))
+    except (msgspec.MsgspecError, UnicodeError):
+        raise BadAnswer("the guest gave neither a verdict nor an error") from None
+
+
+def read_decision(answer: str, time_ms: int, fuel: int, inputs_hash: Hash) -> Decision:
+    """Read the guest's answer to a call.
+
+    Args:
+        answer: untrusted JSON text.
+        time_ms: the block's time.
+        fuel: spent.
+        inputs_hash: of the call.
+
+    Raises:
+        BadAnswer: it is not a valid verdict.
+    """
+    data = _bounded(answer)
+    if data.startswith(b'["'):
+        error = read_error(answer)
+        return failure(FAILURES[error.kind], str(error), fuel, inputs_hash)
+    try:
+        read = _answers.decode(data)
+        state = _states.encode(read.state)
+    except (msgspec.MsgspecError, UnicodeError, OverflowError):
+        # Our own words: they are recorded, and a library's may change with its version.
+        raise BadAnswer("a value of the verdict or of ctx.state is of the wrong type or out of bounds") from None
+    if len(state) > LIMITS.contract_state_size_bytes:
+        raise BadAnswer(f"ctx.state has {len(state)} bytes; {LIMITS.contract_state_size_bytes} are allowed")
+    verdict = read.verdict
+    _verify_sense(verdict, time_ms)
+    return Decision(
+        verdict=verdict.verdict,
+        code=None,
+        reason=verdict.reason,
+        until_ms=verdict.until_ms,
+        fields=verdict.fields,
+        approvers=verdict.approvers,
+        needed=verdict.needed,
+        note=verdict.note,
+        state=state,
+        fuel=fuel,
+        inputs_hash=inputs_hash,
+        printed=read.printed,
+    )
+
+
+def failure(code: ErrorCode, reason: str, fuel: int, inputs_hash: Hash) -> Decision:
+    """The deny that stands for a call that failed."""
+    return Decision("deny", code, reason[: LIMITS.reason_length], 0, None, (), 0, "", None, fuel, inputs_hash)
+
+
+def _bounded(answer: str) -> bytes:
+    data = answer.encode("utf-8", "surrogatepass")
+    if len(data) > ANSWER_SIZE_BYTES_MAX:
+        raise BadAnswer(f"the answer has {len(data)} bytes")
+    # Measured without recursion: how deep a decoder may nest would depend on the stack it is called on.
+    if data.count(b"[") + data.count(b"{") > LIMITS.json_depth and _depth(data) > LIMITS.json_depth:
+        raise BadAnswer(f"the answer nests deeper than {LIMITS.json_depth}")
+    return data
+
+
+def _depth(data: bytes) -> int:
+    """Nesting of a JSON text, or of what is not JSON and will be refused anyway."""
+    deepest = depth = 0
+    for token in _TOKENS.finditer(data):
+        if token[0] in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token[0] in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _verify_sense(verdict: _VerdictFields, time_ms: int) -> None:
+    if verdict.verdict == "deny" and not verdict.reason:
+        raise BadAnswer("deny needs a reason")
+    if verdict.verdict != "deny" and verdict.reason:
+        raise BadAnswer("only deny has a reason")
+    if verdict.until_ms and verdict.until_ms <= time_ms:
+        raise BadAnswer(f"until is {verdict.until_ms}, not after the block's time {time_ms}")
+    if verdict.fields is not None and len(set(verdict.fields)) != len(verdict.fields):
+        raise BadAnswer("fields are named twice")
+    if verdict.verdict == "ask":
+        if len(set(verdict.approvers)) != len(verdict.approvers):
+            raise BadAnswer("approvers are named twice")
+        if not 1 <= verdict.needed <= len(verdict.approvers):
+            raise BadAnswer(f"needs {verdict.needed} of {len(verdict.approvers)} approvers")
+    elif verdict.approvers or verdict.needed:
+        raise BadAnswer("only ask has approvers")

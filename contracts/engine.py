@@ -1,0 +1,163 @@
+"""The machine that contracts run on: CPython in WebAssembly under wasmtime, set up to compute the same everywhere.
+
+What could differ between machines is switched off or fixed: NaN bits are canonical, there are no threads and no
+relaxed SIMD, code is generated for one target whatever the host's processor offers, and the native stack has one
+size. How deep recursion gets before a trap depends on the machine code, so target and wasmtime version are part of the
+engine's identity. Work is measured in fuel, which is counted by the code itself.
+"""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import wasmtime
+from wasmtime.component import Component, Func, Linker
+
+from chain.crypto import Hash, hash_tagged
+from chain.encoding import Wire, encode
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from chain.types import Hash32, Text
+from contracts.compiled import OnStage, compiled_component, default_cache_folder
+from contracts.guest import COMPONENT_SHA256
+
+TARGET = "x86_64-unknown-linux-gnu"
+WASMTIME_VERSION = version("wasmtime")
+STACK_SIZE_BYTES = 512 * 1024
+"""Of the native stack that a call may use."""
+
+
+class EngineIdentity(Wire, frozen=True):
+    """What decides how a contract runs. Nodes whose identities differ may not vote together."""
+
+    component_sha256: Hash32
+    """Of the guest."""
+    wasmtime_version: Text
+    target: Text
+
+    @property
+    def hash(self) -> Hash:
+        """One value to compare; independent of the chain, since the genesis names it."""
+        return hash_tagged("engine", b"", encode(self))
+
+
+ENGINE_IDENTITY = EngineIdentity(bytes.fromhex(COMPONENT_SHA256), WASMTIME_VERSION, TARGET)
+"""This installation's."""
+
+
+class GuestTrap(Exception):
+    """The guest was stopped: out of fuel, out of stack, or it reached for something that it does not have.
+
+    Attributes:
+        code: ``contract_out_of_fuel`` or ``contract_trapped``.
+        fuel: spent until then.
+    """
+
+    def __init__(self, code: ErrorCode, reason: str, fuel: int) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.fuel = fuel
+
+
+class GuestInstance:
+    """One guest with its own memory. Not for two threads at once; worthless after a ``GuestTrap``."""
+
+    def __init__(self, store: wasmtime.Store, load: Func, decide: Func) -> None:
+        self._store = store
+        self._load = load
+        self._decide = decide
+
+    def load(self, source: str, parameters: str) -> tuple[str, int]:
+        """Load a contract: the guest's answer and the fuel spent.
+
+        Raises:
+            GuestTrap: it was stopped.
+        """
+        return self._call(self._load, source, parameters)
+
+    def decide(self, call: str) -> tuple[str, int]:
+        """Call the contract: the guest's answer and the fuel spent.
+
+        Raises:
+            GuestTrap: it was stopped.
+        """
+        return self._call(self._decide, call)
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._store.close()
+
+    def _call(self, function: Func, *arguments: str) -> tuple[str, int]:
+        self._store.set_fuel(LIMITS.contract_fuel)
+        try:
+            answer: str = function(self._store, *arguments)
+            function.post_return(self._store)
+        except wasmtime.WasmtimeError as error:
+            raise _named_trap(str(error), self._spent()) from None
+        return answer, self._spent()
+
+    def _spent(self) -> int:
+        return LIMITS.contract_fuel - self._store.get_fuel()
+
+
+def _named_trap(message: str, fuel: int) -> GuestTrap:
+    """A trap in our own words, which are recorded: wasmtime's may change with its version."""
+    if fuel == LIMITS.contract_fuel:
+        return GuestTrap(ErrorCode.CONTRACT_OUT_OF_FUEL, f"spent all {fuel:,} units of fuel", fuel)
+    if "call stack exhausted" in message:
+        return GuestTrap(ErrorCode.CONTRACT_TRAPPED, "nested or recursed too deeply", fuel)
+    reason = "stopped: it wanted a clock, file, network or random number, or the interpreter gave up"
+    return GuestTrap(ErrorCode.CONTRACT_TRAPPED, reason, fuel)
+
+
+class Engine:
+    """The compiled guest, ready to be instantiated. Share one in a process."""
+
+    def __init__(self, engine: wasmtime.Engine, component: Component) -> None:
+        self._engine = engine
+        self._component = component
+        self._linker = Linker(engine)
+        self.identity = ENGINE_IDENTITY
+
+    @classmethod
+    def open(cls, cache_folder: Path | None = None, on_stage: OnStage = lambda stage: None) -> Engine:
+        """Take the compiled guest from the cache, or compile it (some ten seconds, once a machine).
+
+        Args:
+            cache_folder: None for the user's cache folder.
+            on_stage: told when this is going to take long, and why.
+
+        Raises:
+            PoolError: code ``bad_configuration`` for an unusable cache folder or machine, ``engine_damaged`` for a
+            damaged installation.
+        """
+        if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+            raise PoolError(ErrorCode.BAD_CONFIGURATION, f"contracts run on x86_64 Linux only, as {TARGET}")
+        engine = wasmtime.Engine(_settings())
+        name = f"{COMPONENT_SHA256[:16]}-wasmtime-{WASMTIME_VERSION}-{TARGET}"
+        folder = default_cache_folder() if cache_folder is None else cache_folder
+        return cls(engine, compiled_component(engine, folder, name, on_stage))
+
+    def instantiate(self) -> GuestInstance:
+        """A fresh guest; takes about a millisecond."""
+        store = wasmtime.Store(self._engine)
+        store.set_limits(memory_size=LIMITS.contract_memory_size_bytes)
+        store.set_fuel(LIMITS.contract_fuel)
+        instance = self._linker.instantiate(store, self._component)
+        load, decide = instance.get_func(store, "load"), instance.get_func(store, "decide")
+        if load is None or decide is None:
+            raise PoolError(ErrorCode.ENGINE_DAMAGED, "the guest lacks its exports")
+        return GuestInstance(store, load, decide)
+
+
+def _settings() -> wasmtime.Config:
+    config = wasmtime.Config()
+    config.consume_fuel = True
+    config.cranelift_nan_canonicalization = True
+    config.wasm_threads = False
+    config.wasm_relaxed_simd = False
+    config.max_wasm_stack = STACK_SIZE_BYTES
+    config.target = TARGET
+    return config

@@ -1,0 +1,139 @@
+"""What a contract is told, as the host holds it: from the chain's state in a node, from a case file for authors.
+
+The fields are those of ``contracts.author``, in the same order; see there for meanings and units. A call of a contract
+is their JSON: an array ``[request, dataset, ctx]`` of arrays, members in the order of the fields, keys of ``state``
+sorted, no spaces. Its hash stands in the decision.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import astuple
+
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from chain.members import MemberKind
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of the facts: immutable, and read from JSON objects strictly."""
+
+
+class MemberFacts(Facts, frozen=True):
+    """A member, from its entry in the state."""
+
+    name: str
+    kind: MemberKind = "government"
+    roles: tuple[str, ...] = ()
+
+
+class RequestFacts(Facts, frozen=True):
+    """The request to decide on."""
+
+    id: str = "0" * 64
+    purpose: str = ""
+    legal_basis: str = ""
+    case_number: str = ""
+    person: str = ""
+    parcels: tuple[str, ...] = ()
+    from_height: int = 0
+    until_height: int = 0
+    until_ms: int = 0
+
+
+class DatasetFacts(Facts, frozen=True):
+    """The dataset's catalogue entry."""
+
+    id: str
+    owner: str
+    sharing: str = "conditional"
+    legal_basis: str = ""
+    title_zh: str = ""
+    title_en: str = ""
+    version: int = 1
+    registered_height: int = 0
+
+
+class ApprovalFacts(Facts, frozen=True):
+    """A committed answer to an ``ask``."""
+
+    member: str
+    verdict: str = "approve"
+    height: int = 0
+    time_ms: int = 0
+    reason: str = ""
+
+
+class GrantFacts(Facts, frozen=True):
+    """An earlier grant of this reader on this dataset."""
+
+    request: str = "0" * 64
+    height: int = 0
+    time_ms: int = 0
+    until_ms: int = 0
+    purpose: str = ""
+    note: str = ""
+    receipt_ms: int = 0
+
+
+class UsageFacts(Facts, frozen=True):
+    """Read counters."""
+
+    reader_grants: int = 0
+    dataset_grants: int = 0
+
+
+class SharingFacts(Facts, frozen=True):
+    """What the reader has shared itself."""
+
+    parcels: int = 0
+    records: int = 0
+    last_height: int = 0
+    last_time_ms: int = 0
+
+
+class ContextFacts(Facts, frozen=True):
+    """Everything else. ``approvals`` oldest first; ``grants`` newest first, at most the newest 100."""
+
+    reader: MemberFacts
+    owner: MemberFacts
+    height: int = 1
+    time_ms: int = 0
+    approvals: tuple[ApprovalFacts, ...] = ()
+    grants: tuple[GrantFacts, ...] = ()
+    usage: UsageFacts = UsageFacts()
+    sharing: SharingFacts = SharingFacts()
+    state: dict[str, Any] = {}
+    """The contract's state, as its last successful decision left it."""
+
+
+def encode_call(request: RequestFacts, dataset: DatasetFacts, ctx: ContextFacts) -> bytes:
+    """The JSON that a contract is called with.
+
+    Raises:
+        PoolError: code ``too_large``.
+    """
+    call = _encoder.encode(
+        [
+            astuple(request),
+            astuple(dataset),
+            (
+                ctx.height,
+                ctx.time_ms,
+                astuple(ctx.reader),
+                astuple(ctx.owner),
+                [astuple(approval) for approval in ctx.approvals],
+                [astuple(grant) for grant in ctx.grants],
+                astuple(ctx.usage),
+                astuple(ctx.sharing),
+                ctx.state,
+            ),
+        ]
+    )
+    if len(call) > LIMITS.contract_inputs_size_bytes:
+        raise PoolError(ErrorCode.TOO_LARGE, f"the contract's inputs have {len(call)} bytes")
+    return call

@@ -1,0 +1,25 @@
+"""Reading is bound to purposes that the owner has listed, each with the fields that it needs.
+
+Parameters:
+    purposes: object, by purpose: null for all fields, or the list of fields.
+    required: optional; of ``legal_basis``, ``case_number``, ``person``: what a request must state. Default: none.
+    days: optional; how long a grant lasts. Default: no end.
+"""
+
+from datetime import timedelta
+
+from blockpool.contract import Context, Dataset, Request, Verdict, allow, deny
+
+
+def can_read(request: Request, dataset: Dataset, ctx: Context) -> Verdict:
+    """Check the stated purpose, and that everything required is stated."""
+    purposes = ctx.parameters["purposes"]
+    if request.purpose not in purposes:
+        return deny(f"{dataset.id} is not shared for the purpose {request.purpose!r}")
+    stated = {"legal_basis": request.legal_basis, "case_number": request.case_number, "person": request.person}
+    missing = [name for name in ctx.parameters.get("required", ()) if not stated[name].strip()]
+    if missing:
+        return deny(f"the request does not state {', '.join(missing)}")
+    days = ctx.parameters.get("days")
+    until = ctx.time + timedelta(days=days) if days else None
+    return allow(until=until, fields=purposes[request.purpose], note=request.purpose)

@@ -1,0 +1,166 @@
+"""Runs access contracts so that every validator, and every auditor years later, gets the same decision.
+
+One fresh guest for each contract of each block, calls in the block's order. Within it a contract might carry something
+over from call to call by force (module-level names start anew, but it can reach into the interpreter); since every node
+makes the same calls in the same order, it would fool nobody but itself. A call that fails in any way is a deny with a
+code, and the next call gets a fresh guest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+
+from chain.crypto import ZERO_HASH, Hash, hash_tagged
+from chain.encoding import encode
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from chain.schema import depth_of
+from contracts.decision import BadAnswer, Decision, failure, read_decision, read_error
+from contracts.engine import Engine, GuestInstance, GuestTrap
+from contracts.facts import ContextFacts, DatasetFacts, RequestFacts, encode_call
+from contracts.runtime import LOADED
+
+
+def contract_hash(chain_id: bytes, source: str, parameters: str = "{}") -> Hash:
+    """What names a contract in decisions: covers its source and its parameters."""
+    return hash_tagged("contract", chain_id, encode([source, parameters]))
+
+
+def inputs_hash(chain_id: bytes, call: bytes) -> Hash:
+    """What names the inputs of one call (``encode_call``) in a decision."""
+    return hash_tagged("contract-inputs", chain_id, call)
+
+
+class Sandbox:
+    """Where contracts run.
+
+    Args:
+        engine: shared by all.
+        chain_id: for the hashes; authors' own tests need none.
+    """
+
+    def __init__(self, engine: Engine, chain_id: bytes = ZERO_HASH) -> None:
+        self._engine = engine
+        self._chain_id = chain_id
+
+    def check(self, source: str, parameters: str = "{}") -> int:
+        """Check that a contract can be deployed: sizes, syntax, definition, and its module runs.
+
+        Returns:
+            Fuel spent.
+
+        Raises:
+            PoolError: code ``bad_contract``, with ``line`` in its context (0 if no line is at fault).
+        """
+        verify_deployable(source, parameters)
+        instance = self._engine.instantiate()
+        try:
+            answer, fuel = instance.load(source, parameters)
+            if answer == LOADED:
+                return fuel
+            error = read_error(answer)
+        except GuestTrap as trap:
+            raise _bad_contract(str(trap)) from None
+        except BadAnswer as error_in_answer:
+            raise _bad_contract(str(error_in_answer)) from None
+        finally:
+            instance.close()
+        raise _bad_contract(str(error), error.line)
+
+    def contract(self, source: str, parameters: str = "{}") -> ContractSession:
+        """A contract for one block: make a new session for each.
+
+        Args:
+            source: as deployed.
+            parameters: as deployed, a JSON object.
+
+        Raises:
+            PoolError: code ``bad_contract`` for sizes and parameters that could not have been deployed.
+        """
+        verify_deployable(source, parameters)
+        return ContractSession(self._engine.instantiate, self._chain_id, source, parameters)
+
+
+class ContractSession:
+    """One contract in one block. Not for two threads at once; close it when the block is done."""
+
+    def __init__(self, instantiate: Callable[[], GuestInstance], chain_id: bytes, source: str, parameters: str) -> None:
+        self._instantiate = instantiate
+        self._chain_id = chain_id
+        self._source = source
+        self._parameters = parameters
+        self._instance: GuestInstance | None = None
+
+    def decide(self, request: RequestFacts, dataset: DatasetFacts, ctx: ContextFacts) -> Decision:
+        """Call the contract.
+
+        Raises:
+            PoolError: code ``too_large`` for inputs beyond ``contract_inputs_size_bytes``.
+        """
+        call = encode_call(request, dataset, ctx)
+        return self.decide_encoded(call, ctx.time_ms)
+
+    def decide_encoded(self, call: bytes, time_ms: int) -> Decision:
+        """Call the contract with inputs that were encoded before (``encode_call``).
+
+        Args:
+            call: the inputs.
+            time_ms: the block's time, as in the inputs.
+        """
+        inputs = inputs_hash(self._chain_id, call)
+        fuel = 0
+        try:
+            if self._instance is None:
+                self._instance = self._instantiate()
+                answer, fuel = self._instance.load(self._source, self._parameters)
+                if answer != LOADED:
+                    return self._failed(read_decision(answer, time_ms, fuel, inputs))
+            answer, spent = self._instance.decide(call.decode())
+            fuel += spent
+            decision = read_decision(answer, time_ms, fuel, inputs)
+        except GuestTrap as trap:
+            return self._failed(failure(trap.code, str(trap), fuel + trap.fuel, inputs))
+        except BadAnswer as error:
+            return self._failed(failure(ErrorCode.CONTRACT_BAD_VERDICT, str(error), fuel, inputs))
+        return decision if decision.code is None else self._failed(decision)
+
+    def _failed(self, decision: Decision) -> Decision:
+        """The next call gets a fresh guest: what a failure left behind in this one is nobody's business."""
+        self.close()
+        return decision
+
+    def close(self) -> None:
+        """Give the guest's memory back."""
+        if self._instance is not None:
+            self._instance.close()
+            self._instance = None
+
+
+def verify_deployable(source: str, parameters: str) -> None:
+    """Check what needs no engine: sizes, and that the parameters are a JSON object.
+
+    Raises:
+        PoolError: code ``bad_contract``.
+    """
+    for text, name, size_bytes_max in (
+        (source, "source", LIMITS.contract_source_size_bytes),
+        (parameters, "parameters", LIMITS.contract_parameters_size_bytes),
+    ):
+        try:
+            size_bytes = len(text.encode())
+        except UnicodeEncodeError:
+            raise _bad_contract(f"the {name} cannot be written as UTF-8") from None
+        if size_bytes > size_bytes_max:
+            raise _bad_contract(f"the {name} has {size_bytes:,} bytes; {size_bytes_max:,} are allowed")
+    try:
+        value = orjson.loads(parameters)
+    except orjson.JSONDecodeError:
+        raise _bad_contract("the parameters are not JSON") from None
+    if not isinstance(value, dict) or depth_of(value) > LIMITS.json_depth:
+        raise _bad_contract(f"the parameters are not a JSON object of at most {LIMITS.json_depth} levels")
+
+
+def _bad_contract(detail: str, line: int = 0) -> PoolError:
+    return PoolError(ErrorCode.BAD_CONTRACT, detail[: LIMITS.reason_length], line=line)
