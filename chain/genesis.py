@@ -22,7 +22,7 @@ from chain.limits import LIMITS
 from chain.members import Member, MemberKey, NodeRecord
 from chain.merkle import EMPTY_ROOT
 from chain.state_tree import MemoryNodes, StateTree
-from chain.types import Title, Unsigned
+from chain.types import Title, Unsigned, is_address
 from chain.validators import ValidatorSet
 
 FORMAT: Literal["blockpool-genesis/1"] = "blockpool-genesis/1"
@@ -170,6 +170,8 @@ def _verify_members(members: tuple[Member, ...]) -> None:
             public_keys.append(member.consensus_key)
             if member.node is None:
                 raise PoolError(ErrorCode.BAD_GENESIS, f"member {member.name} votes, so it needs a node")
+        if member.node is not None and not is_address(member.node.address):
+            raise PoolError(ErrorCode.BAD_GENESIS, f"member {member.name}: node.address is not of the form host:port")
         for public_key in public_keys:
             try:
                 verify_public_key(public_key)

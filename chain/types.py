@@ -12,6 +12,9 @@ from chain.limits import LIMITS
 
 NAME_PATTERN = r"\A[a-z0-9-]{1,32}\Z"
 DATASET_PATTERN = r"\A[a-z0-9-]{1,32}\.[a-z0-9-]{1,32}\Z"
+_PORT = r"([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+ADDRESS_PATTERN = rf"\A(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):{_PORT}\Z"
+"""``host:port``, an IPv6 address in brackets."""
 
 Hash32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 PublicKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -27,6 +30,7 @@ Text = Annotated[str, Meta(max_length=LIMITS.text_length)]
 
 _name = re.compile(NAME_PATTERN)
 _dataset = re.compile(DATASET_PATTERN)
+_address = re.compile(ADDRESS_PATTERN)
 
 
 def verify_name(name: str) -> None:
@@ -37,6 +41,11 @@ def verify_name(name: str) -> None:
     """
     if not _name.match(name):
         raise PoolError(ErrorCode.BAD_NAME, f"{name!r} is not a name: 1 to 32 of a-z, 0-9 and -")
+
+
+def is_address(text: str) -> bool:
+    """Whether ``text`` has the form ``host:port``."""
+    return _address.match(text) is not None
 
 
 def verify_dataset_id(dataset: str) -> str:

@@ -16,14 +16,12 @@ import msgspec
 from msgspec import Meta
 
 from chain.errors import ErrorCode, PoolError
-from chain.types import Name
+from chain.types import ADDRESS_PATTERN, Name
 from node.log import LogFormat
 
 CONFIG_FILE = "config.toml"
-_PORT = r"([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
-_ADDRESS = rf"\A(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):{_PORT}\Z"
 
-Address = Annotated[str, Meta(pattern=_ADDRESS)]
+Address = Annotated[str, Meta(pattern=ADDRESS_PATTERN)]
 """``host:port``."""
 
 

@@ -58,6 +58,7 @@ def open_home(config: NodeConfig) -> Home:
     """
     section = config.file.node
     genesis = parse_genesis(_read(config.path(section.genesis), ErrorCode.BAD_GENESIS))
+    _verify_certificates(genesis)
     member = genesis.member(section.member)
     if member is None:
         raise PoolError(ErrorCode.BAD_CONFIGURATION, f"node.member: {section.member} is no member in the genesis file")
@@ -97,6 +98,19 @@ def open_ledger(home: Home, progress: Progress | None = None) -> Ledger:
             engine.close()
         raise
     return ledger
+
+
+def _verify_certificates(genesis: Genesis) -> None:
+    """One member's broken certificate would keep every node from linking: say whose it is."""
+    for member in genesis.members:
+        if member.node is None:
+            continue
+        try:
+            x509.load_der_x509_certificate(member.node.tls_certificate)
+        except ValueError as error:
+            raise PoolError(
+                ErrorCode.BAD_GENESIS, f"member {member.name}: node.tls_certificate is no certificate: {error}"
+            ) from None
 
 
 def _load_certificate(path: Path) -> bytes:

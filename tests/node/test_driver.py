@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import uvloop
+from msgspec.structs import replace
 
+from chain.blocks import Proposal, block_hash, decode_header
 from chain.encoding import decode, encode
+from chain.keys import load_signer
 from chain.transactions import Transaction
+from consensus.messages import Prepare, PrePrepare, encode_message, prepare_message
 from node.frames import FrameKind, TransactionIds
 from tests.node.cluster import Network, Node, ScriptedPeer, forged, running, scripted
 from tests.node.link_cluster import until
@@ -122,6 +127,45 @@ def test_one_transaction_handed_to_all_nodes_at_once_is_committed_once(tmp_path:
             assert committed == [decode(Transaction, data)]
 
     uvloop.run(main())
+
+
+def test_a_proposal_that_does_not_execute_is_refused_and_its_primary_replaced(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The primary signs a block whose state is another than its transactions give."""
+
+    async def nothing(kind: int, body: bytes) -> bytes:
+        return b""
+
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        chain_id, data = network.genesis.chain_id, network.dataset()
+        liar = ScriptedPeer(network, "a", nothing)
+        async with running(network, "b", "c", "d") as nodes, scripted(liar):
+            ledger, pool = nodes[0].ledger, nodes[0].service.pool
+            checked = pool.verify(pool.decode(data)).checked
+            assert checked is not None
+            honest = ledger.execute([checked], pool.clock_ms(), "a")
+            header = encode(replace(honest.header, state_root=bytes(32)))
+            hash_ = block_hash(chain_id, header)
+            signature = load_signer(network.home("a") / "consensus.pem").sign(prepare_message(chain_id, 1, 0, hash_))
+            vote = Prepare(1, 0, hash_, "a", signature)
+            lie = encode_message(PrePrepare(vote, Proposal(header, (network.id_of(data),))))
+            for node in nodes:
+                await until(lambda node=node: liar.links.is_connected(node.name))
+                put_into(node, data)
+                liar.links.send(node.name, FrameKind.CONSENSUS, lie, urgent=True)
+            await until(lambda: min(node.height for node in nodes) == 1)
+            for node in nodes:
+                block = node.ledger.block_at(1)
+                assert block.header != header
+                assert decode_header(block.header).proposer in "bcd"
+                assert node.service.driver.replica.view > 0
+                assert node.service.fatal is None
+
+    uvloop.run(main())
+    refusals = [vars(record)["reason"] for record in caplog.records if record.getMessage() == "proposal refused"]
+    assert refusals == ["executing it gives another state_root"] * 3
 
 
 def test_an_idle_network_makes_no_blocks(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import shutil
 from collections.abc import Callable
@@ -92,6 +93,31 @@ def test_a_mistake_is_named_and_nothing_is_made(network: Network, case: str) -> 
     assert caught.value.code == code
     assert words in caught.value.detail
     assert not (network.home("a") / "data").exists()
+
+
+def test_a_genesis_with_a_broken_certificate_names_the_member(network: Network) -> None:
+    path = network.home("a") / "genesis.json"
+    file = json.loads(path.read_bytes())
+    of_c = next(member for member in file["members"] if member["name"] == "c")
+    of_c["node"]["tls_certificate"] = "AAAA"
+    path.write_text(json.dumps(file))
+    with pytest.raises(PoolError) as caught:
+        open_home(load_config(network.home("a"), {}))
+    assert caught.value.code == ErrorCode.BAD_GENESIS
+    assert "member c" in caught.value.detail
+
+
+@pytest.mark.parametrize("address", ["", "host", "host:", "host:port", "host:65536", ":7000", "ho st:1"])
+def test_a_genesis_with_a_broken_address_names_the_member(network: Network, address: str) -> None:
+    path = network.home("a") / "genesis.json"
+    file = json.loads(path.read_bytes())
+    of_c = next(member for member in file["members"] if member["name"] == "c")
+    of_c["node"]["address"] = address
+    path.write_text(json.dumps(file))
+    with pytest.raises(PoolError) as caught:
+        open_home(load_config(network.home("a"), {}))
+    assert caught.value.code == ErrorCode.BAD_GENESIS
+    assert "member c: node.address" in caught.value.detail
 
 
 def test_a_genesis_of_another_network_does_not_go_with_these_keys(network: Network, tmp_path: Path) -> None:
