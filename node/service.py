@@ -28,6 +28,9 @@ from node.pool import CommittedBlock, Pool
 from node.probation import safe_height
 from node.recovery import open_votes
 
+_READY_LAG_BLOCKS = 16
+"""A node that is a moment behind takes transactions all the same: it spreads them at once, and others order them."""
+
 
 class NodeService:
     """See the module.
@@ -84,7 +87,7 @@ class NodeService:
         """Why this node cannot get transactions ordered now, or None if it can."""
         if self.pool.is_closing:
             return "shutting down"
-        if self.is_syncing:
+        if self._lag_blocks > _READY_LAG_BLOCKS:
             return f"catching up from height {self.pool.height}"
         validators = self.ledger.validators
         reachable = sum(self.links.is_connected(name) for name in validators.names) + self.is_validator
@@ -94,15 +97,17 @@ class NodeService:
 
     @property
     def is_syncing(self) -> bool:
-        """Whether blocks are being fetched that an honest validator is known to have.
+        """Whether blocks are being fetched that an honest validator is known to have."""
+        return self.catch_up.is_running and self._lag_blocks > 0
 
-        The f highest claims may be lies, and lies must not take this node out of service.
+    @property
+    def _lag_blocks(self) -> int:
+        """How many blocks an honest validator is known to be ahead. The f highest claims may be lies, and lies must not
+        take this node out of service.
         """
-        if not self.catch_up.is_running:
-            return False
         validators = self.ledger.validators
         claims = sorted((self._heights.get(name, 0) for name in validators.names), reverse=True)
-        return claims[validators.max_faulty] > self.pool.height
+        return max(0, claims[validators.max_faulty] - self.pool.height)
 
     async def start(self) -> None:
         """Connect to the peers and start the clock; raises ``port_in_use``."""
