@@ -8,10 +8,12 @@ import pytest
 import uvloop
 from msgspec.structs import replace
 
-from chain.blocks import Proposal, block_hash, decode_header
+from chain.blocks import Block, Certificate, Proposal, block_hash, commit_message, decode_header
 from chain.encoding import decode, encode
 from chain.keys import load_signer
+from chain.packages import BlockPackage, join_packages
 from chain.transactions import Transaction
+from consensus.effects import Deliver
 from consensus.messages import Prepare, PrePrepare, encode_message, prepare_message
 from node.frames import FrameKind, TransactionIds
 from tests.node.cluster import Network, Node, ScriptedPeer, forged, running, scripted
@@ -166,6 +168,40 @@ def test_a_proposal_that_does_not_execute_is_refused_and_its_primary_replaced(
     uvloop.run(main())
     refusals = [vars(record)["reason"] for record in caplog.records if record.getMessage() == "proposal refused"]
     assert refusals == ["executing it gives another state_root"] * 3
+
+
+@pytest.mark.parametrize("can_fetch", [True, False])
+def test_a_certified_block_whose_bodies_are_missing_is_fetched(tmp_path: Path, can_fetch: bool) -> None:
+    """A quorum committed what was never judged here: the bodies are fetched, or else the whole block is."""
+
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        data = network.dataset()
+
+        async def answer(kind: int, body: bytes) -> bytes:
+            if kind == FrameKind.FETCH_TRANSACTIONS:
+                return encode((data,) if can_fetch else ())
+            return join_packages([encode(package)])
+
+        peer = ScriptedPeer(network, "a", answer)
+        async with running(network, "d") as (d,), scripted(peer):
+            await until(lambda: d.service.links.is_connected("a"))
+            checked = d.service.pool.verify(d.service.pool.decode(data)).checked
+            assert checked is not None
+            executed = d.ledger.execute([checked], d.service.pool.clock_ms(), "a")
+            message = commit_message(network.genesis.chain_id, 1, 0, executed.block_hash)
+            keys = {name: load_signer(network.home(name) / "consensus.pem") for name in "abc"}
+            votes = tuple((name, key.sign(message)) for name, key in keys.items())
+            certificate = Certificate(1, 0, executed.block_hash, votes)
+            block = Block(executed.proposal.header, certificate, executed.outcomes)
+            package = BlockPackage(encode(block), (data,))
+            d.service.driver._carry_out([Deliver(executed.proposal, certificate)])
+            assert d.height == 0
+            await until(lambda: d.height == 1)
+            assert d.ledger.block_at(1) == block
+            assert d.service.catch_up.blocks == (0 if can_fetch else 1)
+
+    uvloop.run(main())
 
 
 def test_an_idle_network_makes_no_blocks(tmp_path: Path) -> None:
