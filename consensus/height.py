@@ -35,8 +35,6 @@ class HeightState:
     """The only block that may be proposed in the active view, by its justification."""
     accepted: Hash | None = None
     """The block that the primary proposed in the active view, once found well formed."""
-    pre_prepare: PrePrepare | None = None
-    """Our own proposal in the active view."""
     is_building: bool = False
     """We asked our node for a proposal in the active view and have no answer yet."""
     certificate: Certificate | None = None
@@ -76,7 +74,6 @@ class HeightState:
         self.justification = None
         self.bound = None
         self.accepted = None
-        self.pre_prepare = None
         self.is_building = False
 
     def find_proposal(self, block_hash: Hash) -> Proposal | None:

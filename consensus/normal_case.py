@@ -144,8 +144,7 @@ def _pre_prepare(core: Core, hash_: Hash, proposal: Proposal) -> None:
     current.keep_proposal(hash_, proposal, core.config.proposals_kept)
     current.accepted = hash_
     vote = _swear_prepare(core, hash_, proposal)
-    current.pre_prepare = PrePrepare(vote, proposal)
-    core.broadcast(current.pre_prepare)
+    core.broadcast(PrePrepare(vote, proposal))
     check_prepared(core)
 
 

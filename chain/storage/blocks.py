@@ -17,7 +17,7 @@ batch.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from chain.blocks import Block
@@ -159,12 +159,6 @@ class BlockStore:
     def history_write(self, level: int, index: int, value: Hash) -> Write:
         """The write that keeps a history node."""
         return _HISTORY.pack(b"h", level, index), value
-
-    def scan_blocks(self, start_height: int, stop_height: int) -> Iterator[tuple[int, Block]]:
-        """Blocks from ``start_height`` up to but without ``stop_height``."""
-        start, stop = _HEIGHT.pack(b"b", start_height), _HEIGHT.pack(b"b", stop_height)
-        for key, value in self._engine.scan(start, stop):
-            yield int(_HEIGHT.unpack(key)[1]), _decoded(Block, value)
 
     def close(self) -> None:
         """Release the engine."""

@@ -158,8 +158,6 @@ class TestBlockStore:
         assert store.location(bytes(32)) is None
         assert store.transaction(Location(1, 3)) is None
         assert store.history_node(0, 1) == HASH
-        assert list(store.scan_blocks(0, 2)) == [(1, ledger.block_at(1))]
-        assert list(store.scan_blocks(2, 9)) == []
         engine.close()
 
     def test_parcels_of_a_dataset_are_paged_in_chain_order(self, network: TestNetwork, engine: Engine) -> None:
