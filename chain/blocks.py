@@ -9,7 +9,7 @@ from msgspec import Meta
 from chain.crypto import Hash, domain, hash_tagged
 from chain.encoding import Wire, decode, encode
 from chain.limits import LIMITS
-from chain.types import Hash32, Name, Signature, Unsigned
+from chain.types import OPTIONAL_NAME_PATTERN, Hash32, Name, Signature, Unsigned
 
 BLOCK_VERSION = 1
 
@@ -25,7 +25,7 @@ class BlockHeader(Wire, frozen=True):
     """Hash of the block at ``height - 1``; zeros for genesis."""
     time_ms: Unsigned
     """Proposer's clock, milliseconds since 1970; never less than the parent's."""
-    proposer: Annotated[str, Meta(pattern=r"\A[a-z0-9-]{0,32}\Z")]
+    proposer: Annotated[str, Meta(pattern=OPTIONAL_NAME_PATTERN)]
     """Member that built the block; empty for genesis."""
     transaction_count: Annotated[int, Meta(ge=0, le=LIMITS.block_transactions)]
     """Leaves under ``tx_root`` and ``result_root``."""

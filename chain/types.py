@@ -10,8 +10,10 @@ from msgspec import Meta
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 
-NAME_PATTERN = r"\A[a-z0-9-]{1,32}\Z"
-DATASET_PATTERN = r"\A[a-z0-9-]{1,32}\.[a-z0-9-]{1,32}\Z"
+_NAME = rf"[a-z0-9-]{{1,{LIMITS.name_length}}}"
+NAME_PATTERN = rf"\A{_NAME}\Z"
+OPTIONAL_NAME_PATTERN = rf"\A({_NAME})?\Z"
+DATASET_PATTERN = rf"\A{_NAME}\.{_NAME}\Z"
 _PORT = r"([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 ADDRESS_PATTERN = rf"\A(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):{_PORT}\Z"
 """``host:port``, an IPv6 address in brackets."""
