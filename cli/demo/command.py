@@ -147,7 +147,7 @@ def _what_next(console: Console, network: LocalNetwork) -> None:
         f"{program} verify {network.folder / EVIDENCE_FILE}",
         f"{program} audit chain {network.nodes['airports'].url}",
         "",
-        f"# the API of aviation's node: {network.nodes['aviation'].url}/docs",
+        f"# the API of aviation's node: {network.nodes['aviation'].url}/openapi.json",
         f"# logs: {network.folder}/*.log",
         f"# stop it:   kill {pids}",
         f"# remove it: rm -r {network.folder}",

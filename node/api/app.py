@@ -70,6 +70,9 @@ def make_app(service: NodeService) -> AsgiApp:
         version=service.software,
         description="A shared, append-only pool of signed records. Errors are problem documents with stable codes.",
         openapi_url="/openapi.json",
+        # FastAPI's pages for people load their scripts from the internet, which a machine room does not have.
+        docs_url=None,
+        redoc_url=None,
     )
     app.include_router(reads_router(service))
     _add_status(app, service)
