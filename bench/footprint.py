@@ -61,7 +61,7 @@ def disk(bench: Bench) -> Section:
         before = _mean_disk_bytes(bench)
         _, summary = bench.run(bench.plan(PLAIN, records, rate, seconds))
         grown = (_mean_disk_bytes(bench) - before) / max(1, summary.committed)
-        how = f"growth of a node's data folder over {summary.committed:,} records; LevelDB's own compression"
+        how = f"growth of a node's data folder over {summary.committed:,} records; LevelDB does not compress"
         figures.append(Figure(f"disk_{name}", f"bytes on disk a record, {name}", grown, "bytes", how))
     return Section("disk", "Bytes on disk", bench.setting(1, schema=False), figures)
 

@@ -20,6 +20,8 @@ from bench.figures import Figure, Section
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
+DISTURBED_SHARE = 0.25
+"""Part of a core from which on other programs are said to have disturbed a run."""
 _LIBRARIES = ("msgspec", "pynacl", "plyvel", "uvloop", "uvicorn", "fastapi", "jsonschema-rs", "orjson", "cryptography")
 _STYLES = {"aim reached": "green", "reached": "cyan", "missed": "red", "": ""}
 
@@ -72,6 +74,7 @@ def write_document(facts: dict[str, str], sections: Sequence[Section]) -> None:
         "",
     ]
     lines += [f"- {name}: {value}" for name, value in facts.items()]
+    lines += _disturbance(sections)
     lines += ["", "| what | figure | at least | aim | | how |", "|---|---:|---:|---:|---|---|"]
     for section in sections:
         for figure in section.figures:
@@ -89,6 +92,17 @@ def write_json(path: Path, facts: dict[str, str], sections: Sequence[Section]) -
     """Write everything that was measured."""
     content: dict[str, Any] = {"facts": facts, "sections": [section.as_json() for section in sections]}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _disturbance(sections: Sequence[Section]) -> list[str]:
+    runs = [run for section in sections for run in section.runs]
+    disturbed = sum(run.other_cpu_share > DISTURBED_SHARE for run in runs)
+    if not disturbed:
+        return []
+    return [
+        "",
+        f"**Other programs took more than {DISTURBED_SHARE:.0%} of a core in {disturbed} of {len(runs)} runs.**",
+    ]
 
 
 def _runs(section: Section) -> list[str]:
