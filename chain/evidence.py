@@ -39,6 +39,9 @@ from chain.transactions import (
 from chain.validators import verify_certificate
 
 FORMAT: Literal["blockpool-evidence/1"] = "blockpool-evidence/1"
+STEPS = ("chain", "block", "quorum", "order", "record", "member", "signature", "dataset")
+"""Titles of the verification's steps in their order."""
+
 _HASH_HEX = r"\A[0-9a-f]{64}\Z"
 
 Hex32 = Annotated[str, Meta(pattern=_HASH_HEX)]
@@ -173,13 +176,14 @@ def verify_evidence(content: bytes, genesis: Genesis) -> Iterator[Step]:
     """
     number = 0
     try:
-        for number, (title, detail) in enumerate(_verify(parse_evidence(content), genesis), start=1):
-            yield Step(number, title, detail)
+        for number, detail in enumerate(_verify(parse_evidence(content), genesis), start=1):
+            yield Step(number, STEPS[number - 1], detail)
     except PoolError as error:
         raise PoolError(error.code, error.detail, **(error.context | {"step": number + 1})) from None
 
 
-def _verify(file: EvidenceFile, genesis: Genesis) -> Iterator[tuple[str, str]]:
+def _verify(file: EvidenceFile, genesis: Genesis) -> Iterator[str]:
+    """What each of ``STEPS`` has found, as it passes."""
     chain_id = genesis.chain_id
 
     # 1. The file speaks of this chain.
@@ -187,19 +191,19 @@ def _verify(file: EvidenceFile, genesis: Genesis) -> Iterator[tuple[str, str]]:
         raise PoolError(
             ErrorCode.WRONG_CHAIN, f"evidence of chain {file.chain_id[:16]}, the genesis is {chain_id.hex()[:16]}"
         )
-    yield "chain", f"{chain_id.hex()[:16]}, network {genesis.file.network}"
+    yield f"{chain_id.hex()[:16]}, network {genesis.file.network}"
 
     # 2. The block's header hashes to what the certificate names, and names the validators that genesis founds.
     header, hash_ = decode_header(file.block.header), block_hash(chain_id, file.block.header)
     if header.validators_hash != genesis.validators.hash(chain_id):
         raise PoolError(ErrorCode.BAD_EVIDENCE, "the block was made by validators that genesis does not name")
-    yield "block", f"height {header.height}, hash {hash_.hex()[:16]}, proposed by {header.proposer}"
+    yield f"height {header.height}, hash {hash_.hex()[:16]}, proposed by {header.proposer}"
 
     # 3. A quorum of those validators committed that block.
     votes = tuple((vote.validator, vote.signature) for vote in file.block.certificate.votes)
     certificate = Certificate(header.height, file.block.certificate.view, hash_, votes)
     verify_certificate(chain_id, certificate, genesis.validators, header.height, hash_)
-    yield "quorum", f"{len(votes)} of {len(genesis.validators)} validators: {', '.join(name for name, _ in votes)}"
+    yield f"{len(votes)} of {len(genesis.validators)} validators: {', '.join(name for name, _ in votes)}"
 
     # 4. The block holds the parcel, with the outcome that it took effect.
     parcel_id = transaction_id(chain_id, file.parcel.header)
@@ -213,7 +217,7 @@ def _verify(file: EvidenceFile, genesis: Genesis) -> Iterator[tuple[str, str]]:
     outcome = decode(Outcome, file.block.outcome)
     if outcome.transaction_id != parcel_id or not outcome.is_ok:
         raise PoolError(ErrorCode.BAD_EVIDENCE, "the outcome is another transaction's, or a rejection")
-    yield "order", f"transaction {file.block.outcome_index + 1} of {header.transaction_count} in the block, accepted"
+    yield f"transaction {file.block.outcome_index + 1} of {header.transaction_count} in the block, accepted"
 
     # 5. The record's id names that parcel, and the record's leaf is under the parcel's root.
     parcel = decode_transaction_header(chain_id, file.parcel.header)
@@ -221,17 +225,17 @@ def _verify(file: EvidenceFile, genesis: Genesis) -> Iterator[tuple[str, str]]:
         raise PoolError(ErrorCode.BAD_EVIDENCE, "the record's id does not name this parcel")
     leaf = record_leaf(chain_id, file.record.body)
     verify_inclusion(leaf, file.record.index, parcel.record_count, _unhex(file.record.proof), parcel.records_root)
-    yield "record", f"record {file.record.index + 1} of {parcel.record_count}, {len(file.record.body)} bytes"
+    yield f"record {file.record.index + 1} of {parcel.record_count}, {len(file.record.body)} bytes"
 
     # 6. The member that shared it is in the state, and its key was valid at that height.
     member = decode(Member, _entry(file.member, chain_id, header, state.member_key(parcel.member)))
     public_key = signing_key(member, parcel.member, parcel.key_id, header.height)
-    yield "member", f"{member.name} ({member.title_zh} {member.title_en}), key {parcel.key_id.hex()[:16]}"
+    yield f"{member.name} ({member.title_zh} {member.title_en}), key {parcel.key_id.hex()[:16]}"
 
     # 7. That key signed the parcel.
     if not verify_signature(public_key, signing_message(chain_id, file.parcel.header), file.parcel.signature):
         raise PoolError(ErrorCode.BAD_SIGNATURE, f"the signature of {parcel.member} does not verify")
-    yield "signature", f"Ed25519 by {parcel.member} over the parcel's header"
+    yield f"Ed25519 by {parcel.member} over the parcel's header"
 
     # 8. The dataset is in the catalogue, owned by that member, and its schema accepts the record.
     entry = decode(DatasetEntry, _entry(file.dataset, chain_id, header, state.dataset_key(parcel.dataset)))
@@ -242,7 +246,7 @@ def _verify(file: EvidenceFile, genesis: Genesis) -> Iterator[tuple[str, str]]:
         offence = compile_schema(entry.schema).check([file.record.body])
         if offence is not None:
             raise offence
-    yield "dataset", f"{entry.dataset} ({entry.title_zh} {entry.title_en}), version {entry.version}, {entry.sharing}"
+    yield f"{entry.dataset} ({entry.title_zh} {entry.title_en}), version {entry.version}, {entry.sharing}"
 
 
 def _entry(part: EntryPart, chain_id: bytes, header: BlockHeader, key: bytes) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 import plyvel
 import pytest
 
-from cli.evidence import STEPS
+from chain.evidence import STEPS
 from cli.networks import create_network
 from tests.cli.commands import Done, run
 from tests.processes import SCHEMA, RunningNetwork
