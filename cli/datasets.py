@@ -86,7 +86,7 @@ def define(
 @reading_options
 @json_option
 def list_(nodes: tuple[str, ...], genesis_file: Path | None) -> None:
-    """List the catalogue.
+    """List the catalogue, with how much each dataset holds.
 
     \b
     Example: blockpool dataset list --node http://127.0.0.1:8000

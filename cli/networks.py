@@ -37,8 +37,7 @@ def init(folder: Path, members: str, base_port: int, name: str, encrypt: bool) -
     """Make a network in DIR to try things on this machine: keys, genesis, and one home a member.
 
     Peers listen on --base-port and the ports after it, their APIs a thousand higher. In a real network nobody sees
-    another's
-    keys: see `member new` and `genesis create`.
+    another's keys: see `member new` and `genesis create`.
 
     \b
     Example: blockpool network init pool --members aviation,meteorology,registry,airports

@@ -19,7 +19,7 @@ def node() -> None:
 
 @node.command()
 @click.argument("home", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--resync", is_flag=True, help="Throw the databases away and fetch everything from the peers again.")
+@click.option("--resync", is_flag=True, help="Set the databases aside and fetch everything from the peers again.")
 @json_option
 @click.pass_context
 def run(context: click.Context, home: Path, resync: bool) -> None:

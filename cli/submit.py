@@ -192,7 +192,8 @@ def locate_rejection(error: TransactionRejected, source: RecordSource, confirmed
         line = next(islice(source, index, None)).line
         detail = f"line {line}: {detail} of its parcel"
         context |= {"record_index": index, "line": line}
-    return PoolError(error.code, f"{detail}. {confirmed:,} records before it are committed.", **context)
+    before = f"The {confirmed:,} records before it are" if confirmed else "Nothing is"
+    return PoolError(error.code, f"{detail}. {before} committed.", **context)
 
 
 def _facts(submission: Submission) -> RenderableType:
