@@ -1,6 +1,11 @@
-"""What every test shares: reproducible hypothesis runs that print what is needed to repeat a failure."""
+"""What every test shares: reproducible hypothesis runs that print what is needed to repeat a failure, and a network of
+real nodes, which is started when the first test asks for it."""
 
 from hypothesis import HealthCheck, settings
+
+from tests.processes import running_network
+
+__all__ = ["running_network"]
 
 settings.register_profile("blockpool", print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("blockpool")

@@ -77,14 +77,19 @@ class TestNetwork:
         self.nonce += 1
         return self.nonce.to_bytes(16, "big")
 
-    def dataset(self, member: str = "a", name: str = "flights", **changes: object) -> Transaction:
-        """A signed ``dataset`` transaction."""
-        fields: dict[str, object] = {
+    def _header_fields(self, member: str) -> dict[str, object]:
+        """What every transaction's header begins with."""
+        return {
             "chain_id": self.chain_id,
             "member": member,
             "key_id": key_id(self.system[member].public_key),
             "nonce": self.next_nonce(),
             "expiry_ms": 0,
+        }
+
+    def dataset(self, member: str = "a", name: str = "flights", **changes: object) -> Transaction:
+        """A signed ``dataset`` transaction."""
+        fields = self._header_fields(member) | {
             "dataset": f"{member}.{name}",
             "version": 1,
             "title_zh": "航班",
@@ -101,12 +106,7 @@ class TestNetwork:
         self, records: Sequence[bytes] = (b'{"n":1}',), member: str = "a", dataset: str = "a.flights", **changes: object
     ) -> Transaction:
         """A signed open ``parcel`` transaction."""
-        fields: dict[str, object] = {
-            "chain_id": self.chain_id,
-            "member": member,
-            "key_id": key_id(self.system[member].public_key),
-            "nonce": self.next_nonce(),
-            "expiry_ms": 0,
+        fields = self._header_fields(member) | {
             "dataset": dataset,
             "record_count": len(records),
             "records_root": records_root(self.chain_id, records),

@@ -12,9 +12,9 @@ import pytest
 from blockpool import Client, DatasetDefinition, Identity
 from cli.homes import GENESIS_FILE, SYSTEM_KEY
 from cli.processes import LocalNetwork
+from tests.networks import SCHEMA
 
 MEMBERS = ("airports", "aviation", "meteorology", "registry")
-SCHEMA = '{"type":"object","properties":{"n":{"type":"integer","maximum":1000000}},"required":["n"]}'
 
 
 @dataclass

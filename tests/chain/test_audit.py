@@ -18,11 +18,6 @@ from tests.networks import TestNetwork
 
 
 @pytest.fixture
-def network() -> TestNetwork:
-    return TestNetwork()
-
-
-@pytest.fixture
 def ledger(network: TestNetwork) -> Ledger:
     ledger = network.ledger()
     network.commit(ledger, [network.dataset()])

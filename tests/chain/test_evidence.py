@@ -20,11 +20,6 @@ TITLES = ["chain", "block", "quorum", "order", "record", "member", "signature", 
 
 
 @pytest.fixture
-def network() -> TestNetwork:
-    return TestNetwork()
-
-
-@pytest.fixture
 def ledger(network: TestNetwork) -> Ledger:
     """Three blocks: the catalogue entry, a parcel of eleven records among others, one more."""
     ledger = network.ledger()

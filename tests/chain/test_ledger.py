@@ -21,11 +21,6 @@ from chain.transactions import encode_records, sign_transaction
 from tests.networks import TIME_MS, TestNetwork
 
 
-@pytest.fixture
-def network() -> TestNetwork:
-    return TestNetwork()
-
-
 def outcome_of(network: TestNetwork, ledger: Ledger, transaction: object) -> Outcome:
     executed = network.commit(ledger, [transaction])  # type: ignore[list-item]
     return executed.outcomes[0]

@@ -12,11 +12,6 @@ from chain.receipts import Receipt, ReceiptMaker, verify_receipt
 from tests.networks import TestNetwork
 
 
-@pytest.fixture
-def network() -> TestNetwork:
-    return TestNetwork()
-
-
 def receipts_of(network: TestNetwork, count: int) -> list[tuple[bytes, Receipt]]:
     ledger = network.ledger()
     network.commit(ledger, [network.dataset()])

@@ -122,10 +122,6 @@ class TestEngines:
 
 
 class TestBlockStore:
-    @pytest.fixture
-    def network(self) -> TestNetwork:
-        return TestNetwork()
-
     def test_it_is_bound_to_one_chain_and_layout(self, engine: Engine) -> None:
         store = BlockStore(engine)
         store.open(HASH)

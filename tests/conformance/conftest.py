@@ -1,5 +1,0 @@
-"""The real network that these tests share."""
-
-from tests.processes import running_network
-
-__all__ = ["running_network"]
