@@ -23,6 +23,7 @@ from chain.ledger import Ledger
 from chain.packages import BlockPackage, open_package
 from chain.storage.engine import MemoryEngine, Write
 from chain.storage.head import MemoryHead
+from chain.transactions import ParcelHeader
 
 
 class _IndexEngine(MemoryEngine):
@@ -103,7 +104,7 @@ class ChainAudit:
         report.certificate_signatures += len(block.certificate.votes)
         for checked, outcome in zip(transactions, executed.outcomes, strict=True):
             report.outcomes[outcome.code] += 1
-            report.records += len(checked.records)
+            report.records += checked.record_count
             report.record_bytes += sum(map(len, checked.records))
-            if outcome.is_ok and checked.records:
-                report.records_by_dataset[getattr(checked.header, "dataset", "")] += len(checked.records)
+            if outcome.is_ok and isinstance(checked.header, ParcelHeader):
+                report.records_by_dataset[checked.header.dataset] += checked.record_count

@@ -99,23 +99,40 @@ class CheckedTransaction:
         id: hash of the header's bytes, 32 bytes.
         header: the decoded header.
         transaction: the bytes as received.
-        records: record bodies of a parcel, else empty.
         size_bytes: length of the encoded transaction.
         schema_verdicts: verdicts on the records by schema hash, so that a schema is applied once and not again at
         execution.
     """
 
-    __slots__ = ("header", "id", "records", "schema_verdicts", "size_bytes", "transaction")
+    __slots__ = ("_records", "header", "id", "schema_verdicts", "size_bytes", "transaction")
 
-    def __init__(
-        self, id_: Hash, header: AnyHeader, transaction: Transaction, records: Sequence[bytes], size: int
-    ) -> None:
+    def __init__(self, id_: Hash, header: AnyHeader, transaction: Transaction, size_bytes: int) -> None:
         self.id = id_
         self.header = header
         self.transaction = transaction
-        self.records = records
-        self.size_bytes = size
+        self.size_bytes = size_bytes
         self.schema_verdicts: dict[Hash, PoolError | None] = {}
+        self._records: tuple[bytes, ...] | None = None
+
+    @property
+    def record_count(self) -> int:
+        """Records of a parcel; 0 for other types."""
+        return self.header.record_count if isinstance(self.header, ParcelHeader) else 0
+
+    @property
+    def records(self) -> tuple[bytes, ...]:
+        """Record bodies of a parcel, else empty. Decoded anew if they were released."""
+        if self._records is not None:
+            return self._records
+        return decode_records(self.transaction.payload) if isinstance(self.header, ParcelHeader) else ()
+
+    def keep_records(self, records: tuple[bytes, ...]) -> None:
+        """Hold the decoded records while they are being worked on."""
+        self._records = records
+
+    def release_records(self) -> None:
+        """Hold the payload only: a transaction that waits would otherwise take its size in memory twice."""
+        self._records = None
 
 
 def transaction_id(chain_id: bytes, header: bytes) -> Hash:
@@ -169,7 +186,7 @@ def decode_transaction(chain_id: bytes, data: bytes) -> CheckedTransaction:
         )
     transaction = decode(Transaction, data)
     header = decode_transaction_header(chain_id, transaction.header)
-    return CheckedTransaction(transaction_id(chain_id, transaction.header), header, transaction, (), len(data))
+    return CheckedTransaction(transaction_id(chain_id, transaction.header), header, transaction, len(data))
 
 
 def decode_transaction_header(chain_id: bytes, data: bytes) -> AnyHeader:
@@ -198,7 +215,7 @@ def verify_signed_by(checked: CheckedTransaction, public_key: bytes) -> None:
 
 
 def verify_payload(checked: CheckedTransaction) -> None:
-    """Decode the payload, check it against the header's root, and keep the records. Called after the signature check,
+    """Decode the payload, check it against the header's root, and hold the records. Called after the signature check,
     since it costs more.
 
     Raises:
@@ -214,7 +231,7 @@ def verify_payload(checked: CheckedTransaction) -> None:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, f"{len(records)} records came, {header.record_count} were signed")
     if records_root(header.chain_id, records) != header.records_root:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "the records' root differs from the one that was signed")
-    checked.records = records
+    checked.keep_records(records)
 
 
 def check_stored(chain_id: bytes, transaction: Transaction) -> CheckedTransaction:
@@ -226,7 +243,7 @@ def check_stored(chain_id: bytes, transaction: Transaction) -> CheckedTransactio
     """
     header = decode_transaction_header(chain_id, transaction.header)
     size = len(encode(transaction))
-    checked = CheckedTransaction(transaction_id(chain_id, transaction.header), header, transaction, (), size)
+    checked = CheckedTransaction(transaction_id(chain_id, transaction.header), header, transaction, size)
     verify_payload(checked)
     return checked
 

@@ -109,6 +109,7 @@ class Pool:
             return Verified(checked.id, waiting, None)
         verify_payload(checked)
         self._apply_schema(checked)
+        checked.release_records()
         return Verified(checked.id, checked, None)
 
     def admit(self, checked: CheckedTransaction) -> None:

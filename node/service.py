@@ -247,7 +247,7 @@ class NodeService:
         for code, count in Counter(outcome.code for outcome in executed.outcomes).items():
             metrics.transactions.labels(code).inc(count)
         accepted = zip(executed.transactions, executed.outcomes, strict=True)
-        metrics.records.inc(sum(len(checked.records) for checked, outcome in accepted if outcome.is_ok))
+        metrics.records.inc(sum(checked.record_count for checked, outcome in accepted if outcome.is_ok))
         for waited_ms in block.waiting_ms.values():
             metrics.commit_latency.observe(waited_ms / 1000)
         news = encode(News(executed.header.height))
