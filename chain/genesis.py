@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import msgspec
@@ -159,10 +160,10 @@ def to_member(member: MemberObject) -> Member:
 
 
 def _verify_members(members: tuple[Member, ...]) -> None:
-    names = [member.name for member in members]
-    for name in names:
-        if names.count(name) > 1:
-            raise PoolError(ErrorCode.BAD_GENESIS, f"member {name} appears twice")
+    """Check members in order of their names."""
+    for earlier, later in pairwise(members):
+        if earlier.name == later.name:
+            raise PoolError(ErrorCode.BAD_GENESIS, f"member {later.name} appears twice")
     seen: dict[bytes, str] = {}
     for member in members:
         public_keys = [key.public_key for key in member.keys]
