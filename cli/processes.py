@@ -7,8 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -45,7 +47,7 @@ class NodeProcess:
         """Start the daemon, with more arguments if given; its log is appended to ``log``."""
         paths = [str(_SOURCE_ROOT), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, _interrupts_later():
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "cli.main", "node", "run", str(self.home), *arguments],
                 stdin=subprocess.DEVNULL,
@@ -110,6 +112,28 @@ class NodeProcess:
         return PoolError(
             ErrorCode.NOT_READY, f"the node of {self.member} {what}; the end of {self.log}:\n{self.log_tail()}"
         )
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Hold signals back until the block is over: one that came while a process is being started would leave it
+    running, with nobody who knows of it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are handled in the main thread alone
+        return
+    held: list[int] = []
+    previous = {
+        number: signal.signal(number, lambda number, _frame: held.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    for caught in held:
+        signal.raise_signal(caught)
 
 
 class LocalNetwork:

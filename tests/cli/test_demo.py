@@ -77,7 +77,8 @@ def test_interrupted_it_cleans_up(tmp_path: Path, number: signal.Signals) -> Non
         time.sleep(0.02)
     demo.send_signal(number)
     demo.communicate(timeout=60)
-    assert demo.returncode == 130
+    # Python itself ends by SIGINT if the interruption came while it executed generated code; shells say 130 to both.
+    assert demo.returncode in (130, -signal.SIGINT)
     assert wait_until_gone(tmp_path / "demo") == []
 
 
