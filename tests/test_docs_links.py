@@ -18,7 +18,7 @@ _ELSEWHERE = ("http://", "https://", "mailto:")
 
 
 def anchors(document: str) -> set[str]:
-    """The anchors of a document's headings, as they are made of their text: lower case, hyphens for spaces, no marks."""
+    """The anchors of a document's headings: their text in lower case, hyphens for spaces, no punctuation."""
     titles = _HEADING.findall(_FENCED.sub("", document))
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
