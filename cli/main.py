@@ -6,6 +6,7 @@ import click
 
 from blockpool.version import VERSION
 from cli.audit import audit
+from cli.contracts import contract
 from cli.datasets import dataset
 from cli.demo.command import demo
 from cli.evidence import evidence, verify
@@ -35,7 +36,7 @@ def blockpool() -> None:
     """
 
 
-for command in (keys, member, genesis, network, node, dataset, submit, show, evidence, verify, audit, demo):
+for command in (keys, member, genesis, network, node, dataset, contract, submit, show, evidence, verify, audit, demo):
     blockpool.add_command(command)
 
 

@@ -24,7 +24,6 @@ import wasmtime
 from wasmtime.component import Component
 
 from chain.errors import ErrorCode, PoolError
-from contracts.guest import read_component
 
 
 class Stage(StrEnum):
@@ -44,18 +43,20 @@ def default_cache_folder() -> Path:
     return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "blockpool" / "engine"
 
 
-def compiled_component(engine: wasmtime.Engine, folder: Path, name: str, on_stage: OnStage) -> Component:
-    """The guest, compiled for ``engine``.
+def compiled_component(
+    engine: wasmtime.Engine, folder: Path, name: str, read: Callable[[], bytes], on_stage: OnStage
+) -> Component:
+    """A component, compiled for ``engine``.
 
     Args:
         engine: has the settings that the code is compiled with.
         folder: cache; made if need be.
-        name: of the cache entry: one for each artifact, wasmtime version and target.
+        name: of the cache entry: one for each component, wasmtime version and target.
+        read: gives the component's bytes, if they are needed.
         on_stage: told when the caller is going to wait.
 
     Raises:
-        PoolError: code ``bad_configuration`` for a folder that cannot be used, ``engine_damaged`` for a damaged
-        installation.
+        PoolError: code ``bad_configuration`` for a folder that cannot be used.
     """
     module = folder / f"{name}.cwasm"
     try:
@@ -64,7 +65,7 @@ def compiled_component(engine: wasmtime.Engine, folder: Path, name: str, on_stag
             component = _load(engine, module)
             if component is None:
                 on_stage(Stage.COMPILING)
-                code = Component(engine, read_component()).serialize()
+                code = Component(engine, read()).serialize()
                 _write(module, code)
                 _write(_hash_file(module), hashlib.sha256(code).hexdigest().encode())
                 component = _load(engine, module)

@@ -134,6 +134,8 @@ def read_decision(answer: str, time_ms: int, fuel: int, inputs_hash: Hash) -> De
     except (msgspec.MsgspecError, UnicodeError, OverflowError):
         # Our own words: they are recorded, and a library's may change with its version.
         raise BadAnswer("a value of the verdict or of ctx.state is of the wrong type or out of bounds") from None
+    if not _has_small_integers(read.state):
+        raise BadAnswer("ctx.state holds an integer beyond 64 bits")
     if len(state) > LIMITS.contract_state_size_bytes:
         raise BadAnswer(f"ctx.state has {len(state)} bytes; {LIMITS.contract_state_size_bytes} are allowed")
     verdict = read.verdict
@@ -179,6 +181,17 @@ def _depth(data: bytes) -> int:
         elif token[0] in b"]}":
             depth -= 1
     return deepest
+
+
+def _has_small_integers(state: dict[str, Any]) -> bool:
+    """Whether every integer is one that each JSON reader takes for the same: 64 bits, signed."""
+    pending: list[Any] = list(state.values())
+    while pending:
+        value = pending.pop()
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            return False
+        pending += value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+    return True
 
 
 def _verify_sense(verdict: _VerdictFields, time_ms: int) -> None:

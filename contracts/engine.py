@@ -21,7 +21,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.types import Hash32, Text
 from contracts.compiled import OnStage, compiled_component, default_cache_folder
-from contracts.guest import COMPONENT_SHA256
+from contracts.guest import COMPONENT_SHA256, read_component
 
 TARGET = "x86_64-unknown-linux-gnu"
 WASMTIME_VERSION = version("wasmtime")
@@ -138,7 +138,7 @@ class Engine:
         engine = wasmtime.Engine(_settings())
         name = f"{COMPONENT_SHA256[:16]}-wasmtime-{WASMTIME_VERSION}-{TARGET}"
         folder = default_cache_folder() if cache_folder is None else cache_folder
-        return cls(engine, compiled_component(engine, folder, name, on_stage))
+        return cls(engine, compiled_component(engine, folder, name, read_component, on_stage))
 
     def instantiate(self) -> GuestInstance:
         """A fresh guest; takes about a millisecond."""

@@ -8,11 +8,11 @@ from importlib.resources import files
 
 from chain.errors import ErrorCode, PoolError
 
-SOURCES_SHA256 = "941550d8dc40dffc59f0be32826efce5ae4a9604c8405ce113c9b4a58f875416"
+SOURCES_SHA256 = "200fc401dda1397fa24f720ab325a71c4579dc2b8a2c7b5707a91810b240db7b"
 """Of the Python files that are frozen into it (``build.sources_sha256``)."""
-COMPONENT_SHA256 = "f2eecfc1e4f98f2f5433aba471d06d88da52772c9fe025e6f0dbc45edb1a0c6d"
+COMPONENT_SHA256 = "abe0e13d874183ce24d96895e1d2ff2bedaccf8483903309be64f439b8cfdf5b"
 """Of the component, uncompressed: part of the engine's identity."""
-COMPRESSED_SHA256 = "80559e64783a8658f3b25ebb283c712a8b42b7aec1dae6b04b2b43954700db31"
+COMPRESSED_SHA256 = "d1c14d1a003865e7899e80e5301970e4b10d7b58cbcf3007e720f2ade4585579"
 """Of the file in the package."""
 ARTIFACT = "guest.wasm.xz"
 

@@ -78,11 +78,18 @@ def _warmed_up() -> ContractRuntime:
     return ContractRuntime()
 
 
+def _refuse_files(event: str, _: object) -> None:
+    """Audit hook. The compiler looks for the file that a syntax error stands in, which would trap; so it finds none."""
+    if event == "open":
+        raise OSError("there are no files here")
+
+
 # Both would write to a standard error that is not there, and trap.
 warnings.simplefilter("ignore")
 sys.unraisablehook = lambda unraisable: None
 
 _runtime = _warmed_up()
+sys.addaudithook(_refuse_files)
 gc.collect()
 gc.freeze()
 

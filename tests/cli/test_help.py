@@ -31,8 +31,8 @@ PATHS = [path for path, _ in COMMANDS]
 def test_the_commands_are_all_there() -> None:
     expected = (
         "keys new, keys show, member new, genesis create, genesis check, network init, network status, node run, "
-        "node status, dataset define, dataset list, dataset show, submit, show block, show transaction, show record, "
-        "evidence, verify, audit chain, demo"
+        "node status, dataset define, dataset list, dataset show, contract check, contract test, contract library, "
+        "submit, show block, show transaction, show record, evidence, verify, audit chain, demo"
     )
     assert {" ".join(path) for path in PATHS} == set(expected.split(", "))
 
