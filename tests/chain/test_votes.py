@@ -33,7 +33,7 @@ def test_memory_and_file_keep_the_newest_value_of_every_name(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("offset", [0, 9, 17, 21, 30])
 @pytest.mark.parametrize("slot", [0, 1])
-def test_s3_a_damaged_slot_is_doubt_whichever_it_is(tmp_path: Path, slot: int, offset: int) -> None:
+def test_s03_a_damaged_slot_is_doubt_whichever_it_is(tmp_path: Path, slot: int, offset: int) -> None:
     """Nobody can tell a write that a crash has torn from votes that were sent and have rotted since."""
     path = tmp_path / "VOTES"
     votes = VoteFile(path)
@@ -48,7 +48,7 @@ def test_s3_a_damaged_slot_is_doubt_whichever_it_is(tmp_path: Path, slot: int, o
     damaged.close()
 
 
-def test_s3_a_cut_file_is_doubt(tmp_path: Path) -> None:
+def test_s03_a_cut_file_is_doubt(tmp_path: Path) -> None:
     path = tmp_path / "VOTES"
     votes = VoteFile(path)
     votes.write([(b"votes", b"1")])

@@ -163,7 +163,7 @@ VOTE_LOSSES: dict[str, Damage] = {
 
 
 @pytest.mark.parametrize("case", VOTE_LOSSES)
-def test_s3_a_validator_that_may_have_lost_votes_does_not_vote(home: Home, case: str) -> None:
+def test_s03_a_validator_that_may_have_lost_votes_does_not_vote(home: Home, case: str) -> None:
     """Although its chain is whole."""
     VOTE_LOSSES[case](home.data)
     votes = open_votes(home)
