@@ -96,30 +96,34 @@ def test_resync_fetches_everything_again(pool: Daemons) -> None:
     end_probation(pool)
 
 
-def test_damage_met_while_running_stops_the_node_and_the_next_start_repairs_it(pool: Daemons) -> None:
+def test_damage_met_while_running_stops_the_node_and_the_next_start_repairs_it(tmp_path: Path) -> None:
     """An old block is not looked at when a node starts; whoever asks for it must not be given nonsense."""
-    node, folder = pool.nodes["d"], pool.network.home("d") / "data"
-    body = os.urandom(10_000)  # LevelDB compresses, and must find nothing to compress
-    early = pool.network.parcel([body])
-    pool.submit(early)
-    for number in range(70):  # more than are verified at a start
-        pool.submit(pool.network.parcel([b"%d" % number]))
-    until(lambda: pool.blocks_agree())
-    node.stop()
-    node.start()  # moves what was in the log into tables
-    node.wait_ready()
-    node.stop()
-    spoil(folder / "blocks", body[5000:5020])
-    node.start()
-    node.wait_ready()
-    response = httpx.get(f"{pool.url('d')}/v1/transactions/{pool.network.id_of(early).hex()}/raw", trust_env=False)
-    assert (response.status_code, response.json()["code"]) == (500, "database_damaged")
-    assert node.wait() == 1
-    assert "code: database_damaged" in node.log.read_text()
-    node.start()
-    until(lambda: pool.blocks_agree())
-    assert pool.holds("d", early)
-    end_probation(pool)
+    with daemons(tmp_path) as pool:  # of its own: LevelDB must have no reason to compact, and so to read everything
+        pool.start()
+        pool.submit(pool.network.dataset(schema=""))
+        node, folder = pool.nodes["d"], pool.network.home("d") / "data"
+        body = os.urandom(10_000)  # LevelDB compresses, and must find nothing to compress
+        early = pool.network.parcel([body])
+        pool.submit(early)
+        for number in range(70):  # more than are verified at a start
+            pool.submit(pool.network.parcel([b"%d" % number]))
+        until(lambda: pool.blocks_agree())
+        node.stop()
+        node.start()  # moves what was in the log into tables
+        node.wait_ready()
+        node.stop()
+        spoil(folder / "blocks", body[5000:5020])
+        node.start()
+        node.wait_ready()
+        response = httpx.get(f"{pool.url('d')}/v1/transactions/{pool.network.id_of(early).hex()}/raw", trust_env=False)
+        assert response.status_code == 500, f"served, {'as it was' if response.content == early else 'changed'}"
+        assert response.json()["code"] == "database_damaged"
+        assert node.wait() == 1
+        assert "code: database_damaged" in node.log.read_text()
+        node.start()
+        until(lambda: pool.blocks_agree())
+        assert pool.holds("d", early)
+        end_probation(pool)
 
 
 def spoil(database: Path, pattern: bytes) -> None:
