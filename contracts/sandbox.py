@@ -9,6 +9,7 @@ code, and the next call gets a fresh guest.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import orjson
 
@@ -124,6 +125,8 @@ class ContractSession:
             return self._failed(failure(trap.code, str(trap), fuel + trap.fuel, inputs))
         except BadAnswer as error:
             return self._failed(failure(ErrorCode.CONTRACT_BAD_VERDICT, str(error), fuel, inputs))
+        if decision.code is ErrorCode.BAD_CONTRACT:  # it did load: this is an error of its own, such as eval("(")
+            decision = replace(decision, code=ErrorCode.CONTRACT_FAILED)
         return decision if decision.code is None else self._failed(decision)
 
     def _failed(self, decision: Decision) -> Decision:

@@ -47,6 +47,7 @@ ESCAPES = {
         None,
         "",
     ),
+    "code from text": ("eval('(')", FAILED, "SyntaxError"),
     "exit": ("raise SystemExit(0)", FAILED, "SystemExit"),
     "hard exit": (SYS + "sys.modules['os']._exit(0)", TRAPPED, "stopped"),
     "abort": (SYS + "sys.modules['os'].abort()", TRAPPED, "stopped"),

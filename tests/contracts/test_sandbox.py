@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -208,3 +209,16 @@ def test_inputs_are_bounded(sandbox: Sandbox) -> None:
     with pytest.raises(PoolError) as refused:
         sandbox.contract(ALLOW_ALL).decide(request, DATASET, CONTEXT)
     assert refused.value.code == ErrorCode.TOO_LARGE
+
+
+def test_the_same_in_a_thread_however_deep_its_caller(sandbox: Sandbox) -> None:
+    """Where the native stack ends is counted from the call, not from the thread's own stack."""
+    source = contract("x = []\nfor _ in range(10**5): x = [x]\nrepr(x)")
+
+    def deep(levels: int) -> Decision:
+        return deep(levels - 1) if levels else decide(sandbox, source)
+
+    with ThreadPoolExecutor(1) as threads:
+        there = threads.submit(deep, 100).result()
+    assert there == decide(sandbox, source)
+    assert there.code == ErrorCode.CONTRACT_TRAPPED
