@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -20,9 +21,9 @@ def node() -> None:
 @node.command()
 @click.argument("home", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--resync", is_flag=True, help="Set the databases aside and fetch everything from the peers again.")
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="Write the log as JSON, one object a line.")
 @click.pass_context
-def run(context: click.Context, home: Path, resync: bool) -> None:
+def run(context: click.Context, home: Path, resync: bool, as_json: bool) -> None:
     """Run the node whose home is HOME until SIGTERM or Ctrl-C. Logs go to standard error.
 
     \b
@@ -30,6 +31,8 @@ def run(context: click.Context, home: Path, resync: bool) -> None:
     """
     from node.daemon import run as run_daemon  # here, so that other commands start fast and need no server libraries
 
+    if as_json:
+        os.environ["BLOCKPOOL_LOG_FORMAT"] = "json"
     context.exit(run_daemon(home, resync=resync))
 
 
