@@ -260,8 +260,8 @@ class Ledger:
             raise _bad_block(f"executing it gives another {', '.join(fields) or 'transaction list'}")
         return executed
 
-    def commit(self, executed: ExecutedBlock, certificate: Certificate) -> None:
-        """Make a certified block the tip. Durable when this returns.
+    def commit(self, executed: ExecutedBlock, certificate: Certificate, *, durable: bool = True) -> None:
+        """Make a certified block the tip. Durable when this returns, or with the next ``make_durable``.
 
         Raises:
             PoolError: codes ``disk_full``, ``storage_failed``. The process must stop: what is on disk is unknown.
@@ -273,11 +273,21 @@ class Ledger:
         block = Block(executed.proposal.header, certificate, executed.outcomes)
         nodes = history.nodes_completed_by(height, leaf_hash(executed.block_hash), self.blocks.history_node)
         writes = [self.blocks.history_write(*node) for node in nodes]
-        self.blocks.append(height, block, executed.transactions, writes)
-        self._anchor.write(Head(height, executed.block_hash))
+        self.blocks.append(height, block, executed.transactions, writes, sync=durable)
+        if durable:
+            self._anchor.write(Head(height, executed.block_hash))
         self.tip = LedgerTip(height, executed.block_hash, executed.header, certificate)
         for key in executed.update.keys:
             self._entries.pop(key, None)
+
+    def make_durable(self) -> None:
+        """Bring everything up to the tip to disk, HEAD last: a crash before that leaves HEAD behind, never ahead.
+
+        Raises:
+            PoolError: codes ``disk_full``, ``storage_failed``: the process must stop.
+        """
+        self.blocks.sync()
+        self._anchor.write(Head(self.tip.height, self.tip.block_hash))
 
     def check_certified(
         self, block: Block, transactions: Sequence[CheckedTransaction], verified: Set[Hash] = frozenset()

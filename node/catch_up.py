@@ -136,6 +136,13 @@ class CatchUp:
         return decode(Packages, reply)
 
     async def _take_all(self, packages: tuple[BlockPackage, ...]) -> None:
+        """Verify and store what one reply brought; it is made durable at once, since each sync waits for the disk."""
+        try:
+            await self._store_all(packages)
+        finally:
+            self._pool.flush()
+
+    async def _store_all(self, packages: tuple[BlockPackage, ...]) -> None:
         ledger = self._pool.ledger
         for package in packages:
             block, transactions = open_package(ledger.chain_id, package, self._pool.recognise)
@@ -145,7 +152,7 @@ class CatchUp:
             verified = {checked.id for checked in transactions if mempool.get(checked.id) is checked}
             executed = ledger.check_certified(block, transactions, verified)
             if block.certificate is not None:
-                self._pool.commit(executed, block.certificate)
+                self._pool.store(executed, block.certificate)
                 self.blocks += 1
             await asyncio.sleep(0)
 

@@ -175,7 +175,7 @@ class ConsensusDriver:
                 self._links.send(member, FrameKind.CONSENSUS, body, urgent=True)
 
     def _build(self, height: int, view: int) -> None:
-        if (self.replica.height, self.replica.view) != (height, view):
+        if (self.replica.height, self.replica.view) != (height, view) or height != self._pool.height + 1:
             return
         ledger, mempool, now_ms = self._pool.ledger, self._pool.mempool, self._pool.clock_ms()
         transactions = mempool.select(now_ms)
@@ -189,6 +189,8 @@ class ConsensusDriver:
         self.replica.propose(height, view, executed.proposal)
 
     def _judge(self, hash_: Hash, proposal: Proposal) -> None:
+        if self.replica.height != self._pool.height + 1:
+            return  # catch-up has stored this height already and is about to say so
         transactions = self._bodies(proposal)
         if transactions is None:
             self._spawn(self._judge_after_fetch(hash_, proposal))

@@ -61,6 +61,7 @@ class Pool:
         self._waiters: dict[Hash, list[asyncio.Future[Receipt]]] = {}
         self._height_waiters: list[asyncio.Future[None]] = []
         self._listeners: list[Listener] = []
+        self._stored: list[tuple[ExecutedBlock, Certificate]] = []
         self._readers = ThreadPoolExecutor(_READERS, "reader")
         self.is_closing = False
 
@@ -139,7 +140,24 @@ class Pool:
 
     def commit(self, executed: ExecutedBlock, certificate: Certificate) -> None:
         """Make a certified block final and durable, then tell everybody who waits."""
+        self.flush()
         self.ledger.commit(executed, certificate)
+        self._announce(executed, certificate)
+
+    def store(self, executed: ExecutedBlock, certificate: Certificate) -> None:
+        """Make a certified block final, but neither durable nor known yet: ``flush`` does that for many at once."""
+        self.ledger.commit(executed, certificate, durable=False)
+        self._stored.append((executed, certificate))
+
+    def flush(self) -> None:
+        """Make all stored blocks durable, then tell everybody who waits."""
+        if self._stored:
+            self.ledger.make_durable()
+            stored, self._stored = self._stored, []
+            for executed, certificate in stored:
+                self._announce(executed, certificate)
+
+    def _announce(self, executed: ExecutedBlock, certificate: Certificate) -> None:
         ids = executed.proposal.transaction_ids
         self.mempool.remove(ids)
         now = self._monotonic_s()
@@ -182,7 +200,8 @@ class Pool:
             await future
 
     def receipt(self, location: Location) -> Receipt:
-        """The receipt of a committed transaction."""
+        """The receipt of a committed transaction. It is a promise, so what it speaks of is durable first."""
+        self.flush()
         return ReceiptMaker(self.ledger.block_at(location.height)).receipt(location.position)
 
     async def read_packages(self, first: int, limit: int, size_bytes: int) -> list[bytes]:

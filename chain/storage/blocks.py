@@ -77,9 +77,15 @@ class BlockStore:
             raise PoolError(ErrorCode.DATABASE_VERSION, f"layout {version!r}, this program writes {LAYOUT_VERSION!r}")
 
     def append(
-        self, height: int, block: Block, transactions: Sequence[CheckedTransaction], history: Sequence[Write]
+        self,
+        height: int,
+        block: Block,
+        transactions: Sequence[CheckedTransaction],
+        history: Sequence[Write],
+        *,
+        sync: bool = True,
     ) -> None:
-        """Write a block with its transactions and index as one durable batch."""
+        """Write a block with its transactions and index as one batch, which is durable with ``sync``."""
         batch: list[Write] = [(_HEIGHT.pack(b"b", height), encode(block)), *history]
         for index, checked in enumerate(transactions):
             transaction, header = checked.transaction, checked.header
@@ -90,7 +96,11 @@ class BlockStore:
             if isinstance(header, ParcelHeader):
                 batch.append((_PLACE.pack(b"p", height, index), transaction.payload))
                 batch.append((_dataset_prefix(header.dataset) + _LOCATION.pack(height, index), b""))
-        self._engine.write(batch, sync=True)
+        self._engine.write(batch, sync=sync)
+
+    def sync(self) -> None:
+        """Make everything durable that was appended without ``sync``."""
+        self._engine.sync()
 
     def block(self, height: int) -> Block | None:
         """The block at ``height``; raises ``database_damaged`` if its bytes do not decode."""

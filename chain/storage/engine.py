@@ -8,7 +8,9 @@ records after a cut silently): the HEAD anchor is there for that.
 from __future__ import annotations
 
 import bisect
+import contextlib
 import errno
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -37,6 +39,10 @@ class Engine(Protocol):
 
     def write(self, batch: Sequence[Write], *, sync: bool) -> None:
         """Apply all of ``batch`` or nothing; with ``sync`` it is on disk when this returns."""
+        ...
+
+    def sync(self) -> None:
+        """Bring everything that was written without ``sync`` to disk."""
         ...
 
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
@@ -68,6 +74,9 @@ class MemoryEngine:
                 self._entries[key] = value
             elif self._entries.pop(key, None) is not None:
                 del self._keys[bisect.bisect_left(self._keys, key)]
+
+    def sync(self) -> None:
+        """Nothing to bring anywhere."""
 
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Entries with ``start <= key < stop`` in key order."""
@@ -125,6 +134,20 @@ class LevelEngine:
         except (plyvel.Error, OSError) as error:
             raise _storage_error(self._path, error) from None
 
+    def sync(self) -> None:
+        """Bring everything that was written without ``sync`` to disk.
+
+        A synced write would cover the log that is being written only. If LevelDB has just begun a new one, what the log
+        before it holds is safe only once it stands in a table; so every log that is there is synced. (LevelDB hands
+        each record to the system when it is written, and syncs its tables itself.)
+        """
+        try:
+            for path in self._path.glob("*.log"):
+                with contextlib.suppress(FileNotFoundError):  # it went into a table meanwhile
+                    _sync_file(path)
+        except OSError as error:
+            raise _storage_error(self._path, error) from None
+
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Entries with ``start <= key < stop`` in key order."""
         # plyvel loses the only entry of a range that is read backwards if its key is the start: compare it here.
@@ -141,6 +164,14 @@ class LevelEngine:
     def close(self) -> None:
         """Release files; later calls fail."""
         self._db.close()
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _storage_error(path: Path, error: Exception) -> PoolError:

@@ -236,6 +236,36 @@ class TestRecovery:
         again.close()
         assert HeadFile(tmp_path / "HEAD").read() == Head(2, again.tip.block_hash)
 
+    def test_blocks_beyond_head_are_verified_and_kept(self, network: TestNetwork, tmp_path: Path) -> None:
+        """What a crash in the middle of a catch-up leaves."""
+        ledger = disk_ledger(network, tmp_path)
+        ledger.open()
+        network.commit(ledger, [network.dataset()])
+        for _ in range(3):
+            executed = ledger.execute([network.checked(network.parcel())], TIME_MS + 9, "a")
+            ledger.commit(executed, network.certify(executed), durable=False)
+        tip = ledger.tip
+        ledger.close()
+        anchor = HeadFile(tmp_path / "HEAD")
+        behind = anchor.read()
+        assert behind is not None
+        assert (behind.height, tip.height) == (1, 4)
+        anchor.close()
+        again = disk_ledger(network, tmp_path)
+        again.open()
+        assert again.tip == tip
+        again.close()
+        assert HeadFile(tmp_path / "HEAD").read() == Head(4, tip.block_hash)
+
+    def test_make_durable_brings_head_to_the_tip(self, network: TestNetwork, tmp_path: Path) -> None:
+        ledger = disk_ledger(network, tmp_path)
+        ledger.open()
+        executed = ledger.execute([network.checked(network.dataset())], TIME_MS + 9, "a")
+        ledger.commit(executed, network.certify(executed), durable=False)
+        ledger.make_durable()
+        ledger.close()
+        assert HeadFile(tmp_path / "HEAD").read() == Head(1, executed.block_hash)
+
     def test_a_torn_head_slot_leaves_its_predecessor(self, network: TestNetwork, tmp_path: Path) -> None:
         ledger = disk_ledger(network, tmp_path)
         ledger.open()

@@ -202,3 +202,35 @@ def test_listeners_hear_of_every_block_once_and_of_the_time_waited() -> None:
     assert block.executed.header.height == 1
     assert set(block.waiting_ms) == {id_}
     assert 0 <= block.waiting_ms[id_] < 10_000
+
+
+def test_stored_blocks_are_announced_once_they_are_durable() -> None:
+    bench = Bench()
+    pool, network = bench.pool, bench.network
+    heard: list[CommittedBlock] = []
+    pool.add_listener(heard.append)
+    id_ = bench.take(network.dataset())
+    executed = pool.ledger.execute(pool.mempool.select(TIME_MS), TIME_MS, "a")
+    pool.store(executed, network.certify(executed))
+    assert (pool.height, heard) == (1, [])
+    assert pool.ledger._anchor.read() is not None
+    assert pool.ledger._anchor.read().height == 0  # type: ignore[union-attr]
+    location = pool.ledger.blocks.location(id_)
+    assert location is not None
+    bench.verify(id_, pool.receipt(location))
+    assert [block.executed.header.height for block in heard] == [1], "an answer is a promise: durable first"
+    assert pool.ledger._anchor.read().height == 1  # type: ignore[union-attr]
+    assert id_ not in pool.mempool
+
+
+def test_a_commit_announces_what_was_stored_before_it_first() -> None:
+    bench = Bench()
+    pool, network = bench.pool, bench.network
+    heard: list[CommittedBlock] = []
+    pool.add_listener(heard.append)
+    for transaction in (network.dataset(), network.parcel()):
+        executed = pool.ledger.execute([network.checked(transaction)], TIME_MS, "a")
+        pool.store(executed, network.certify(executed))
+    bench.take(network.parcel())
+    bench.commit_waiting()
+    assert [block.executed.header.height for block in heard] == [1, 2, 3]
