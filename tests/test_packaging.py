@@ -11,7 +11,8 @@ PACKAGES = ("blockpool", "chain", "cli", "consensus", "contracts", "node")
 LEFT_OUT = (".py", ".pyc", ".md")
 """Modules and what is made of them; documents."""
 
-PACKAGE_DATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PACKAGE_DATA = PROJECT["tool"]["setuptools"]["package-data"]
 
 
 def is_packaged(path: Path) -> bool:
