@@ -15,8 +15,8 @@ from blockpool import Client, ErrorCode, Genesis, PoolError, load_genesis
 from chain.audit import AuditReport, ChainAudit
 from chain.packages import BlockPackage, read_package
 from chain.storage.blocks import BlockStore
-from chain.storage.engine import LevelEngine
 from chain.storage.head import HeadFile
+from chain.storage.level import LevelEngine
 from cli.failures import describe, exit_code
 from cli.homes import NODE_FOLDER
 from cli.options import genesis_option, json_option

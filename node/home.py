@@ -14,8 +14,8 @@ from chain.genesis import Genesis, parse_genesis
 from chain.keys import load_signer
 from chain.ledger import Ledger, Progress
 from chain.members import Member
-from chain.storage.engine import LevelEngine
 from chain.storage.head import HeadFile
+from chain.storage.level import LevelEngine
 from node.config import NodeConfig
 from node.links import Identity
 from node.lock import FolderLock

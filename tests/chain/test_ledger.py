@@ -15,8 +15,8 @@ from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.members import Member
 from chain.state_tree import verify_state_proof
-from chain.storage.engine import LevelEngine
 from chain.storage.head import Head, HeadFile
+from chain.storage.level import LevelEngine
 from chain.transactions import encode_records, sign_transaction
 from tests.networks import TIME_MS, TestNetwork
 

@@ -14,8 +14,9 @@ from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.merkle import leaf_hash
 from chain.state_tree import EMPTY, StateTree
 from chain.storage.blocks import BlockStore, Location
-from chain.storage.engine import Engine, LevelEngine, MemoryEngine
+from chain.storage.engine import Engine, MemoryEngine
 from chain.storage.head import Head, HeadFile, MemoryHead
+from chain.storage.level import LevelEngine
 from chain.storage.state import StateHead, StateStore
 from tests.networks import TestNetwork
 
