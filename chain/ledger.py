@@ -5,7 +5,8 @@ It executes proposals on the parent's state, checks them, commits certified bloc
 What survives a crash: a block counts once ``commit`` has returned. ``commit`` writes the state (not synced), then
 the block with its certificate, transactions and index as one synced batch, then HEAD, synced. A crash before the
 batch leaves the parent as the tip; one between batch and HEAD leaves HEAD one behind, which ``open`` repairs; lost
-state is executed again.
+state is executed again. In catch-up, where others hold the blocks, many are written and ``make_durable`` syncs them
+at once; a crash before that loses some of them, and HEAD is behind what is left.
 """
 
 from __future__ import annotations

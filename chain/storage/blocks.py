@@ -10,8 +10,8 @@
 | ``p`` height(8) index(4)                   | payload of a transaction               |
 | ``t`` height(8) index(4)                   | header and signature of a transaction  |
 
-Integers are big endian, so keys of one kind grow with the chain. A block and all that belongs to it is one synced
-batch.
+Integers are big endian, so keys of one kind grow with the chain. A block and all that belongs to it is one batch,
+synced at once or, in catch-up, together with those after it.
 """
 
 from __future__ import annotations

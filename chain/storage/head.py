@@ -1,7 +1,8 @@
 """The HEAD anchor: which block is the last one acknowledged, apart from LevelDB and synced on its own.
 
-HEAD is written after the block's synced batch. So after a crash HEAD equals the database's last block or is one behind;
-HEAD *ahead* of the database means that LevelDB has lost what was promised. The file is a ``SlotFile`` whose sequence is
+HEAD is written after blocks are synced: after each one that was decided here, after a batch in catch-up. So after a
+crash HEAD equals the database's last block or is behind; HEAD *ahead* of the database means that LevelDB has lost what
+was promised. The file is a ``SlotFile`` whose sequence is
 the height and whose content is the block hash.
 """
 

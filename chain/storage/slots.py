@@ -1,4 +1,5 @@
-"""A small file of two slots that are written in turn, in place: the newest whole slot is the content.
+"""A small file of two slots that are written in turn, in place: the newest whole slot is the content, and never the one
+that is written next, however far apart the sequence numbers are.
 
 Overwriting bytes that are on disk already costs one ``fdatasync`` without a new file size to be journalled, and a write
 that is torn by a crash spoils only the slot it went to. A slot: magic 8 bytes, sequence 8, length 4, CRC-32 of the
@@ -26,7 +27,7 @@ class Slot(NamedTuple):
     """A whole slot."""
 
     sequence: int
-    """Grows with every write; its parity says which slot it is in."""
+    """Grows with every write."""
     content: bytes
 
 
@@ -44,6 +45,8 @@ class SlotFile:
     def __init__(self, path: Path, slot_size_bytes: int) -> None:
         self._path = path
         self._slot_size_bytes = slot_size_bytes
+        self._next_place: int | None = None
+        """Which slot is written next: never the newest whole one. None before the file has been read."""
         self.is_doubtful = False
         try:
             is_new = not path.exists()
@@ -65,19 +68,25 @@ class SlotFile:
         slots = [_decode(part) for part in parts]
         missing = len(content) < 2 * self._slot_size_bytes
         self.is_doubtful = missing or any(slot is None and any(part) for slot, part in zip(slots, parts, strict=True))
-        return max((slot for slot in slots if slot is not None), default=None)
+        newest = max((slot for slot in slots if slot is not None), default=None)
+        self._next_place = 0 if newest is None else 1 - slots.index(newest)
+        return newest
 
     def write(self, sequence: int, content: bytes) -> None:
-        """Make ``content`` durable before returning. ``sequence`` must be the one after the last."""
+        """Make ``content`` durable before returning. ``sequence`` must be greater than the last."""
         if _PREFIX_SIZE + len(content) > self._slot_size_bytes:
             raise InvariantBroken(f"{len(content)} bytes do not fit a slot of {self._path}")
         fields = _FIELDS.pack(_MAGIC, sequence, len(content))
         checksum = _CHECKSUM.pack(zlib.crc32(content, zlib.crc32(fields)))
+        if self._next_place is None:
+            self.read()
+        place = self._next_place or 0
         try:
-            os.pwrite(self._descriptor, fields + checksum + content, self._slot_size_bytes * (sequence & 1))
+            os.pwrite(self._descriptor, fields + checksum + content, self._slot_size_bytes * place)
             os.fdatasync(self._descriptor)
         except OSError as error:
             raise _failed(self._path, error) from None
+        self._next_place = 1 - place
 
     def close(self) -> None:
         """Release the file."""

@@ -230,6 +230,22 @@ class TestHead:
         assert anchor.read() == Head(6, HASH)
         anchor.close()
 
+    @pytest.mark.parametrize("height", [1, 2, 256])
+    def test_s40_a_torn_write_leaves_the_one_before_however_far_the_heights_are_apart(
+        self, tmp_path: Path, height: int
+    ) -> None:
+        path = tmp_path / "HEAD"
+        anchor = HeadFile(path)
+        anchor.write(Head(0, HASH))
+        before = path.read_bytes()
+        anchor.close()
+        anchor = HeadFile(path)
+        anchor.write(Head(height, HASH))
+        torn = bytes(old if old == new else 0xFF for old, new in zip(before, path.read_bytes(), strict=True))
+        path.write_bytes(torn)
+        assert anchor.read() == Head(0, HASH)
+        anchor.close()
+
     def test_s40_every_flipped_bit_of_the_newer_slot_is_noticed(self, tmp_path: Path) -> None:
         path = tmp_path / "HEAD"
         anchor = HeadFile(path)

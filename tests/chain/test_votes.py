@@ -85,7 +85,7 @@ class TestSlots:
         before = (tmp_path / "file").read_bytes()
         slots.write(2, b"two" * 1000)
         after = (tmp_path / "file").read_bytes()
-        for torn in (512, 1024, 2048):
+        for torn in (SLOT_SIZE + 512, SLOT_SIZE + 1024, SLOT_SIZE + 2048):
             (tmp_path / "file").write_bytes(after[:torn] + before[torn:])
             assert slots.read() == Slot(1, b"one")
             assert slots.is_doubtful

@@ -98,6 +98,9 @@ def head_of_another_block(data: Path) -> None:
     anchor = HeadFile(data / "HEAD")
     newest = anchor.read()
     assert newest is not None
+    anchor.close()
+    (data / "HEAD").unlink()
+    anchor = HeadFile(data / "HEAD")
     anchor.write(Head(newest.height, bytes(32)))
     anchor.close()
 
