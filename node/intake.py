@@ -63,6 +63,11 @@ class Intake:
         self.refused = 0
         """Transactions from peers that failed a check."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits to be verified."""
+        return not self._arrivals
+
     def __contains__(self, id_: object) -> bool:
         return id_ in self._arrivals
 
