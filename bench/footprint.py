@@ -8,10 +8,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from bench.bench import PLAIN, Bench
-from bench.faults import chain_counts
+from bench.faults import chain_counts, fill
 from bench.figures import Figure, Section
 from bench.rates import PARCEL_RECORDS
-from bench.statistics import Summary
 from chain.audit import ChainAudit
 from chain.encoding import decode
 from chain.genesis import parse_genesis
@@ -19,7 +18,6 @@ from chain.packages import BlockPackage
 
 FILL_RATE = 20_000
 """Records a second at which the chain is filled."""
-FILL_STEP_S = 15
 BULK_RECORDS = 100
 """A block with at least this many records a transaction counts as bulk in the audit."""
 AUDIT_TIMEOUT_S = 300
@@ -28,15 +26,7 @@ AUDIT_LIMIT_RECORDS = 400_000
 
 def memory(bench: Bench) -> Section:
     """Fill the chain in parcels until every node has committed a million records, then read its resident memory."""
-    wanted = bench.durations.records_for_memory
-    rate = FILL_RATE / PARCEL_RECORDS
-    runs: list[Summary] = []
-    while (before := chain_counts(bench)[0]) < wanted:
-        left_s = (wanted - before) / PARCEL_RECORDS / rate
-        _, summary = bench.run(bench.plan(PLAIN, PARCEL_RECORDS, rate, min(FILL_STEP_S, left_s + 1)))
-        runs.append(summary)
-        if not summary.committed:
-            raise TimeoutError("nothing is committed any more")
+    runs = fill(bench, bench.durations.records_for_memory, FILL_RATE)
     records, transactions = chain_counts(bench)
     found = [node.memory() for node in bench.network.running()]
     largest = max(found, key=lambda memory: memory.resident)
