@@ -25,6 +25,7 @@ from node.intake import Intake
 from node.links import Hello, Links, Peer
 from node.metrics import Metrics
 from node.pool import CommittedBlock, Pool
+from node.priorities import lower_background_threads
 from node.probation import safe_height
 from node.recovery import open_votes
 
@@ -228,6 +229,7 @@ class NodeService:
         self.metrics.peers.set(len(self.links.connected))
         self.metrics.view.set(self.driver.replica.view)
         self.pool.forget_expired()
+        lower_background_threads()
         self._end_probation()
 
     def _end_probation(self) -> None:

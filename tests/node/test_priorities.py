@@ -1,0 +1,28 @@
+"""Background threads step back, the caller does not."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from node.priorities import BACKGROUND_NICE, lower_background_threads
+
+
+def nice_of(native_id: int) -> int:
+    return os.getpriority(os.PRIO_PROCESS, native_id)
+
+
+def test_every_thread_but_the_callers_steps_back() -> None:
+    ending = threading.Event()
+    thread = threading.Thread(target=ending.wait, daemon=True)
+    thread.start()
+    try:
+        before = nice_of(threading.get_native_id())
+        lower_background_threads()
+        lower_background_threads()
+        assert thread.native_id is not None
+        assert nice_of(thread.native_id) >= BACKGROUND_NICE
+        assert nice_of(threading.get_native_id()) == before
+    finally:
+        ending.set()
+        thread.join()
