@@ -1,10 +1,9 @@
 """Background threads step back for the event loop.
 
-LevelDB compacts its tables in a thread of its own, and validators that hold the same data do it at the same
-moments. At equal priority that thread takes half of a busy node's processor for as long as it takes, and
-everybody's transactions wait. Linux schedules threads, not processes, so each has its own nice value (sched(7)):
-the loop's stays, all others' are raised. They still get about a quarter of what the loop gets, enough never to fall
-behind for good.
+LevelDB compacts its tables in a thread of its own, and validators that hold the same data do it at the same moments. At
+equal priority that thread takes half of a busy node's processor for as long as it takes, and everybody's transactions
+wait. Linux schedules threads, not processes, so each has its own nice value (sched(7)): the loop's stays, all others'
+are raised. They still get about a tenth of what the loop gets, and all that it leaves.
 """
 
 from __future__ import annotations
