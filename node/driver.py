@@ -202,9 +202,13 @@ class ConsensusDriver:
 
     def _build_later(self, height: int, view: int) -> None:
         self._gather_until_s = 0.0
-        if not self._pool.is_closing:
+        if self._pool.is_closing:
+            return
+        try:
             self._build(height, view)
-            self._schedule()
+        except (PoolError, InvariantBroken) as error:
+            self._on_fatal(error)
+        self._schedule()
 
     def _judge(self, hash_: Hash, proposal: Proposal) -> None:
         if self.replica.height != self._pool.height + 1:
