@@ -247,6 +247,8 @@ class Ledger:
         if header.proposer not in self.validators:
             raise _bad_block(f"its proposer {header.proposer} is no validator")
         ids = proposal.transaction_ids
+        if not ids:
+            raise _bad_block("it holds no transaction: a primary could fill the chain with nothing")
         if len(set(ids)) != len(ids) or any(
             id_ not in uncommitted and self.blocks.location(id_) is not None for id_ in ids
         ):

@@ -121,10 +121,18 @@ def test_check_accepts_what_execute_made_and_nothing_else(network: TestNetwork) 
 
 def test_s21_a_proposers_clock_may_not_drift(network: TestNetwork) -> None:
     ledger = network.ledger()
-    executed = ledger.execute([], TIME_MS + 10_000, "a")
+    transactions = [network.checked(network.dataset())]
+    executed = ledger.execute(transactions, TIME_MS + 10_000, "a")
     with pytest.raises(PoolError, match="clock"):
+        ledger.check(executed.proposal, transactions, TIME_MS)
+    assert ledger.check(executed.proposal, transactions, None).block_hash == executed.block_hash
+
+
+def test_a_block_of_nothing_is_refused(network: TestNetwork) -> None:
+    ledger = network.ledger()
+    executed = ledger.execute([], TIME_MS + 1, "a")
+    with pytest.raises(PoolError, match="holds no transaction"):
         ledger.check(executed.proposal, [], TIME_MS)
-    assert ledger.check(executed.proposal, [], None).block_hash == executed.block_hash
 
 
 def test_s49_a_committed_transaction_cannot_be_proposed_again(network: TestNetwork) -> None:
