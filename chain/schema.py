@@ -11,6 +11,7 @@ from a library's message.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -28,6 +29,8 @@ _COUNTS = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minPrope
 _BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
 _TEXTS = frozenset({"title", "description", "$comment"})
 SAFE_INTEGER = 2**53 - 1
+_NAMED_RECORD = re.compile(r"record (\d+): ")
+"""How every reason of this module that is about one record begins."""
 KEYWORDS = frozenset(
     {"$schema", "type", "properties", "required", "additionalProperties", "items", "enum", "const"}
     | _COUNTS
@@ -91,6 +94,12 @@ def compile_schema(text: str) -> RecordSchema:
         PoolError: code ``bad_schema``.
     """
     return RecordSchema(text)
+
+
+def record_index_of(reason: str) -> int | None:
+    """Which record of its parcel a committed reason names; None if it names none."""
+    found = _NAMED_RECORD.match(reason)
+    return int(found.group(1)) if found else None
 
 
 def depth_of(value: object) -> int:

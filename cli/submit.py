@@ -12,7 +12,6 @@ and those that differ are submitted as new ones: nothing in the chain is replace
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable
 from contextlib import aclosing
@@ -26,13 +25,12 @@ from rich.console import RenderableType
 from blockpool import AsyncClient, Client, Dataset, ErrorCode, PoolError, TransactionRejected, VerifiedReceipt
 from blockpool.signing import PARCEL_RECORDS
 from chain.limits import LIMITS
-from chain.schema import RecordSchema, compile_schema
+from chain.schema import RecordSchema, compile_schema, record_index_of
 from cli.options import READABLE_FILE, json_option, load_identity, node_urls, signing_options
 from cli.output import emit, facts, progress
 from cli.sources import RecordSource, SourceRecord, open_source
 
 _CHECKED_AT_ONCE = 500
-_RECORD_IN_REASON = re.compile(r"record (\d+)\b")
 
 
 @dataclass(slots=True)
@@ -186,9 +184,9 @@ def locate_rejection(error: TransactionRejected, source: RecordSource, confirmed
     """A parcel's rejection, with the place in the file of the record that it names."""
     context = dict(error.context)
     detail = error.detail
-    found = _RECORD_IN_REASON.match(error.detail)
-    if found:
-        index = confirmed + int(found.group(1))
+    offset = record_index_of(error.detail)
+    if offset is not None:
+        index = confirmed + offset
         line = next(islice(source, index, None)).line
         detail = f"line {line}: {detail} of its parcel"
         context |= {"record_index": index, "line": line}

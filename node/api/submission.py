@@ -22,6 +22,7 @@ from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS, MIB
 from chain.receipts import Receipt
+from chain.schema import record_index_of
 from chain.transactions import Transaction
 from node.api.problems import MEDIA_TYPE, bad_request, parse_number, problem_body, problem_headers
 from node.service import NodeService
@@ -123,6 +124,9 @@ def _committed(id_: Hash, receipt: Receipt, accept: str) -> tuple[int, str, byte
     if not outcome.is_ok:
         error = PoolError(ErrorCode(outcome.code), outcome.reason)
         extra: dict[str, object] = {"transaction_id": id_.hex(), "receipt": receipt_object(receipt)}
+        record_index = record_index_of(outcome.reason)
+        if record_index is not None:
+            extra["record_index"] = record_index
         return error.code.info.http_status, MEDIA_TYPE, problem_body(error, extra)
     if MSGPACK in accept:
         return 200, MSGPACK, encode(receipt)

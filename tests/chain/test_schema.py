@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.schema import DRAFT, KEYWORDS, compile_schema, depth_of
+from chain.schema import DRAFT, KEYWORDS, compile_schema, depth_of, record_index_of
 
 FLIGHT = {
     "$schema": DRAFT,
@@ -260,3 +260,16 @@ def test_a_long_path_is_cut_to_the_reasons_bound() -> None:
     offence = schema.check([json.dumps({name: 1}).encode()])
     assert offence is not None
     assert len(offence.detail) <= LIMITS.reason_length
+
+
+@pytest.mark.parametrize(
+    ("reason", "index"),
+    [
+        ("record 17: /n breaks 'maximum'", 17),
+        ("record 0: not strict JSON", 0),
+        ("a.flights is not here", None),
+        ("", None),
+    ],
+)
+def test_a_reason_tells_which_record_it_names(reason: str, index: int | None) -> None:
+    assert record_index_of(reason) == index

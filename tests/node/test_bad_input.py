@@ -190,6 +190,7 @@ def test_a_broken_schema_names_the_record(tmp_path: Path) -> None:
             )
             assert "record 7" in response.json()["detail"]
             assert "/n" in response.json()["detail"]
+            assert response.json()["record_index"] == 7
 
     uvloop.run(main())
 
