@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import secrets
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -33,30 +32,19 @@ from chain.transactions import (
     transaction_id,
 )
 from cli.homes import MemberPlan, create_member
+from cli.processes import free_ports
 from node.api.app import make_app
 from node.api.server import ApiServer, bind
 from node.config import load_config
 from node.home import Home, open_home, open_ledger
 from node.links import Links, Peer
 from node.service import NodeService
+from tests.networks import SCHEMA
 from tests.node.link_cluster import FAST, HOST, until
 
-SCHEMA = '{"type":"object","properties":{"n":{"type":"integer","maximum":1000000}},"required":["n"]}'
 MSGPACK = {"Content-Type": "application/msgpack", "Accept": "application/msgpack"}
 SPENT_KEY_UNTIL = 1
 """Last height at which the second key of every member may sign."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on. They are held until all are known, so that none comes twice."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for sock in sockets:
-            sock.bind((HOST, 0))
-        return [sock.getsockname()[1] for sock in sockets]
-    finally:
-        for sock in sockets:
-            sock.close()
 
 
 @dataclass

@@ -20,11 +20,6 @@ from tests.networks import TIME_MS, TestNetwork
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class RecordingLinks:
     """Keeps what is broadcast."""
 
