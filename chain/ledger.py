@@ -63,7 +63,7 @@ class ExecutedBlock:
 
 @dataclass(frozen=True, slots=True)
 class LedgerTip:
-    """The newest durable block."""
+    """The newest block. It is durable, unless it was committed without and ``make_durable`` is still to come."""
 
     height: int
     block_hash: Hash

@@ -67,7 +67,7 @@ class Pool:
 
     @property
     def height(self) -> int:
-        """Height of the newest durable block."""
+        """Height of the newest block, which is durable unless it is stored and not yet flushed."""
         return self.ledger.tip.height
 
     def add_listener(self, listener: Listener) -> None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import shutil
 import time
 from pathlib import Path
 
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.ledger import Ledger
+from chain.storage.slots import sync_folder
 from chain.storage.votes import MemoryVotes, VoteFile, VoteStore
 from node.home import Home, open_ledger
 
@@ -105,11 +105,7 @@ def _is_sole_validator(home: Home) -> bool:
 def _mark(path: Path) -> None:
     """Make an empty file, on disk for good when this returns."""
     path.touch()
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
 
 
 def _report_progress(done: int, total: int) -> None:

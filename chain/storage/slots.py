@@ -54,7 +54,7 @@ class SlotFile:
             if is_new:
                 os.pwrite(self._descriptor, bytes(2 * slot_size_bytes), 0)
                 os.fsync(self._descriptor)
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
         except OSError as error:
             raise _failed(path, error) from None
 
@@ -106,7 +106,8 @@ def _decode(part: bytes) -> Slot | None:
     return Slot(sequence, content)
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Bring a folder's entries to disk: a new file is there for good only after this."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
