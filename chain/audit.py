@@ -12,14 +12,15 @@ For each block, in this order:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from chain.access import AccessPolicy
 from chain.blocks import Block
 from chain.encoding import decode
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from chain.ledger import Ledger
+from chain.ledger import ExecutedBlock, Ledger
 from chain.packages import BlockPackage, open_package
 from chain.storage.engine import MemoryEngine, Write
 from chain.storage.head import MemoryHead
@@ -57,11 +58,23 @@ class AuditReport:
 
 
 class ChainAudit:
-    """Verifies a chain block by block. Feed it packages from genesis on, wherever they come from."""
+    """Verifies a chain block by block. Feed it packages from genesis on, wherever they come from.
 
-    def __init__(self, genesis: Genesis) -> None:
+    Args:
+        genesis: of the chain.
+        policy: runs the contracts again; a chain that has none can be audited without.
+        on_block: told of every block that holds, such as by a list of reads.
+    """
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        policy: AccessPolicy | None = None,
+        on_block: Callable[[ExecutedBlock], None] = lambda block: None,
+    ) -> None:
         self._genesis = genesis
-        self._ledger = Ledger(genesis, _IndexEngine(), MemoryEngine(), MemoryHead())
+        self._on_block = on_block
+        self._ledger = Ledger(genesis, _IndexEngine(), MemoryEngine(), MemoryHead(), policy)
         self._ledger.open()
         self.report = AuditReport(block_hash=genesis.block_hash)
 
@@ -108,3 +121,4 @@ class ChainAudit:
             report.record_bytes += sum(map(len, checked.records))
             if outcome.is_ok and isinstance(checked.header, ParcelHeader):
                 report.records_by_dataset[checked.header.dataset] += checked.record_count
+        self._on_block(executed)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from chain.crypto import Hash, domain, hash_tagged
 from chain.encoding import Wire, decode, encode
 from chain.limits import LIMITS
-from chain.types import OPTIONAL_NAME_PATTERN, Hash32, Name, Signature, Unsigned
+from chain.types import OPTIONAL_NAME_PATTERN, DatasetId, Hash32, Name, Reason, Signature, Unsigned
 
 BLOCK_VERSION = 1
 
@@ -41,16 +41,35 @@ class BlockHeader(Wire, frozen=True):
     """Hash of the validator set that votes on this block."""
 
 
+class Verdict(Wire, frozen=True):
+    """What was decided on a request to read, and on which grounds: enough to decide it again years later."""
+
+    verdict: Literal["allow", "deny", "ask"]
+    failure: Annotated[str, Meta(max_length=64)]
+    """Error code if the contract failed, which denies; empty if it decided."""
+    until_ms: Unsigned
+    """When the grant ends, milliseconds since 1970; 0 for no end."""
+    contract: DatasetId
+    """The contract that was called; empty if none was."""
+    contract_version: Unsigned
+    contract_hash: Annotated[bytes, Meta(max_length=32)]
+    """``chain.access.contract_hash``; empty without a contract."""
+    inputs_hash: Annotated[bytes, Meta(max_length=32)]
+    """Of everything that the contract was told; empty without a contract."""
+
+
 class Outcome(Wire, frozen=True):
     """What became of one transaction; a leaf under ``result_root``."""
 
     transaction_id: Hash32
     code: Annotated[str, Meta(min_length=1, max_length=64)]
     """``ok`` or an error code."""
-    reason: Annotated[str, Meta(max_length=LIMITS.reason_length)]
-    """One sentence for a rejected transaction, empty otherwise."""
+    reason: Reason
+    """One sentence for a rejected transaction or a denied request, empty otherwise."""
     fuel: Unsigned
     """Contract fuel used; 0 without a contract call."""
+    verdict: Verdict | None = None
+    """What this transaction has led to for the request that it makes or answers; None for other transactions."""
 
     @property
     def is_ok(self) -> bool:

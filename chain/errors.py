@@ -43,6 +43,18 @@ class ErrorCode(StrEnum):
     SCHEMA_VIOLATION = "schema_violation"
     SEALING_REQUIRED = "sealing_required"
     STALE_VERSION = "stale_version"
+    NO_CONTRACTS = "no_contracts"
+    UNKNOWN_CONTRACT = "unknown_contract"
+    UNKNOWN_REQUEST = "unknown_request"
+    ACCESS_NOT_NEEDED = "access_not_needed"
+    NOT_AN_APPROVER = "not_an_approver"
+    REQUEST_SETTLED = "request_settled"
+    # Reading sealed records: why no key share is given
+    ACCESS_DENIED = "access_denied"
+    APPROVAL_PENDING = "approval_pending"
+    GRANT_EXPIRED = "grant_expired"
+    GRANT_REVOKED = "grant_revoked"
+    NOT_COVERED = "not_covered"
     # Access contracts: a call that fails denies, with its code; committed with the request
     BAD_CONTRACT = "bad_contract"
     CONTRACT_FAILED = "contract_failed"
@@ -81,12 +93,19 @@ class ErrorCode(StrEnum):
     STORAGE_FAILED = "storage_failed"
     PORT_IN_USE = "port_in_use"
     ENGINE_DAMAGED = "engine_damaged"
+    ENGINE_UNAVAILABLE = "engine_unavailable"
+    GATEWAY_REFUSED = "gateway_refused"
     UNREACHABLE = "unreachable"
 
     @property
     def is_storage(self) -> bool:
         """Whether our own storage has failed: never a peer's fault, and the process must stop."""
         return self in _STORAGE
+
+    @property
+    def is_engine(self) -> bool:
+        """Whether this machine's contract engine has failed: never a transaction's outcome."""
+        return self in _ENGINE
 
     @property
     def info(self) -> ErrorInfo:
@@ -115,10 +134,29 @@ _INFO: dict[ErrorCode, ErrorInfo] = {
     _C.BAD_NAME: ErrorInfo(422, "Not a valid name", "Names match [a-z0-9-]{1,32}; dataset ids are owner.name."),
     _C.BAD_SCHEMA: ErrorInfo(422, "JSON Schema not accepted", "Use the keywords listed in docs/protocol.md."),
     _C.SCHEMA_VIOLATION: ErrorInfo(422, "A record breaks the dataset's schema", "Correct the record named in detail."),
-    _C.SEALING_REQUIRED: ErrorInfo(422, "This dataset takes no open parcels", "Only open datasets take open parcels."),
-    _C.STALE_VERSION: ErrorInfo(
-        422, "Dataset version is not the next one", "Read the entry, then update that version."
+    _C.SEALING_REQUIRED: ErrorInfo(
+        422, "Parcel does not fit the sharing class", "Open datasets take open parcels, all others sealed ones."
     ),
+    _C.STALE_VERSION: ErrorInfo(422, "Version is not the next one", "Read the entry, then update that version."),
+    _C.NO_CONTRACTS: ErrorInfo(
+        422, "This network runs no contracts", "Its genesis file names no contract engine; found a network that does."
+    ),
+    _C.UNKNOWN_CONTRACT: ErrorInfo(
+        422, "Unknown contract", "Deploy it first, as the dataset's owner: blockpool contract deploy."
+    ),
+    _C.UNKNOWN_REQUEST: ErrorInfo(422, "Unknown request", "Check the id: blockpool request list shows them."),
+    _C.ACCESS_NOT_NEEDED: ErrorInfo(422, "This dataset is open", "Read its records; no request is needed."),
+    _C.NOT_AN_APPROVER: ErrorInfo(
+        422, "Not for this member to answer", "Only the members that the contract asks may answer a request."
+    ),
+    _C.REQUEST_SETTLED: ErrorInfo(
+        422, "Request takes no such answer now", "See where it stands: blockpool request show."
+    ),
+    _C.ACCESS_DENIED: ErrorInfo(403, "Access denied", "The reason is the contract's; ask the dataset's owner."),
+    _C.APPROVAL_PENDING: ErrorInfo(403, "Approval is pending", "Wait until the members that are asked have answered."),
+    _C.GRANT_EXPIRED: ErrorInfo(403, "Grant has expired", "Make a new request."),
+    _C.GRANT_REVOKED: ErrorInfo(403, "Grant was revoked", "Make a new request, or ask whoever revoked it."),
+    _C.NOT_COVERED: ErrorInfo(403, "Grant does not cover this parcel", "Ask for the parcel in a request of its own."),
     _C.BAD_CONTRACT: ErrorInfo(
         422, "Contract not accepted", "Correct the line named in detail; try it with: blockpool contract check."
     ),
@@ -170,9 +208,16 @@ _INFO: dict[ErrorCode, ErrorInfo] = {
     _C.ENGINE_DAMAGED: ErrorInfo(
         500, "Contract engine is damaged", "Reinstall blockpool, and check the disk of the cache folder."
     ),
+    _C.ENGINE_UNAVAILABLE: ErrorInfo(
+        500, "Contract engine is not the network's", "Install the version that the genesis file names."
+    ),
+    _C.GATEWAY_REFUSED: ErrorInfo(
+        403, "Not through this gateway", "It serves its own machine only, with the token in its token file."
+    ),
     _C.UNREACHABLE: ErrorInfo(502, "Cannot reach the node", "Check the address and that the node is running."),
 }
 
+_ENGINE = frozenset({_C.ENGINE_DAMAGED, _C.ENGINE_UNAVAILABLE})
 _STORAGE = frozenset({_C.DATABASE_DAMAGED, _C.DATABASE_VERSION, _C.DISK_FULL, _C.STORAGE_FAILED})
 
 

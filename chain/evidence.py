@@ -147,7 +147,7 @@ def make_record_evidence(ledger: Ledger, id_: Hash, index: int) -> bytes:
         format=FORMAT,
         kind="record",
         chain_id=ledger.chain_id.hex(),
-        record=RecordPart(id_.hex(), index, records[index], _hex(record_proof(ledger.chain_id, records, index))),
+        record=RecordPart(id_.hex(), index, records[index], _hex(record_proof(header, records, index))),
         parcel=ParcelPart(transaction.header, transaction.signature),
         block=_block_part(block, location),
         member=_entry_part(ledger, state.member_key(header.member), location.height),

@@ -2,84 +2,195 @@
 root on every validator and for every auditor.
 
 Each handler has one shape: check everything, then change. A refused transaction changes nothing and leaves an
-outcome with the code and a reason, so that its sender has a final, provable answer.
+outcome with the code and a reason, so that its sender has a final, provable answer. What fails because of this machine
+(its disk, its contract engine) is no outcome: it is raised.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from chain import state
+from chain.access import ContractRunner
+from chain.access_rules import AccessRules, Effect
 from chain.blocks import OK, Outcome
 from chain.crypto import Hash
-from chain.encoding import Value, encode
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.members import Member, signing_key
 from chain.schema import RecordSchema, compile_schema
-from chain.state import DatasetEntry, DatasetUsage
-from chain.transactions import CheckedTransaction, DatasetHeader, ParcelHeader
+from chain.sealed import decode_envelope, verify_envelope_keys
+from chain.state import ContractEntry, DatasetEntry, DatasetUsage, MemberSharing
+from chain.transactions import (
+    AnyHeader,
+    ApprovalHeader,
+    CheckedTransaction,
+    ContractHeader,
+    DatasetHeader,
+    ParcelHeader,
+    ReadReceiptHeader,
+    RequestHeader,
+    calls_contract,
+)
 from chain.types import verify_dataset_id
+from chain.validators import ValidatorSet
+from chain.working_state import StateReader, WorkingState
 
 
-class StateReader(Protocol):
-    """Reads the state after the parent block."""
+class Executed(NamedTuple):
+    """The transactions that were executed, and one outcome for each."""
 
-    def __call__(self, key: bytes, type_: type[Value]) -> Value | None:
-        """The decoded entry of ``key``, or None."""
-        ...
+    transactions: tuple[CheckedTransaction, ...]
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass
+class ContractBudget:
+    """How much contract work may still stand in a block. It bounds how long executing the block can take."""
+
+    calls: int = 0
+    fuel: int = 0
+    fuel_by_member: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether no further call may stand in the block: a rule that every validator checks."""
+        return self.calls >= LIMITS.block_contract_calls or self.fuel >= LIMITS.block_contract_fuel
+
+    def spend(self, member: str, fuel: int) -> None:
+        """Note a call for a transaction of ``member``."""
+        self.calls += 1
+        self.fuel += fuel
+        self.fuel_by_member[member] += fuel
 
 
 class Execution:
     """Executes the transactions of one block, in order, over the parent's state.
 
-    Attributes:
-        changes: new values by state key, complete once all transactions have run.
+    Args:
+        chain_id: of the chain.
+        read_parent: reads the parent's state.
+        validators: of the block's height.
+        contracts: runs contracts; None where the network has none.
+        height: of the block.
+        time_ms: of the block.
     """
 
-    def __init__(self, read_parent: StateReader, height: int, time_ms: int) -> None:
-        self._read_parent = read_parent
+    def __init__(
+        self,
+        chain_id: bytes,
+        read_parent: StateReader,
+        validators: ValidatorSet,
+        contracts: ContractRunner | None,
+        height: int,
+        time_ms: int,
+    ) -> None:
+        self._state = WorkingState(read_parent)
+        self._validators = validators
+        self._access = AccessRules(chain_id, self._state, contracts, height, time_ms) if contracts else None
         self._height = height
         self._time_ms = time_ms
-        self._entries: dict[bytes, object] = {}
+        self._budget = ContractBudget()
 
     @property
     def changes(self) -> dict[bytes, bytes]:
-        """New values by state key."""
-        return {key: encode(entry) for key, entry in sorted(self._entries.items(), key=lambda item: item[0])}
+        """New values by state key, complete once all transactions have run."""
+        return self._state.changes
 
-    def run(self, transactions: Sequence[CheckedTransaction]) -> tuple[Outcome, ...]:
-        """Execute all transactions; one outcome for each, in the same order."""
-        return tuple(self._outcome(checked) for checked in transactions)
+    def run(self, transactions: Sequence[CheckedTransaction]) -> Executed:
+        """Execute all transactions of a block that was proposed.
+
+        Raises:
+            PoolError: code ``bad_block`` if it holds more contract work than a block may; a code that ``is_engine``
+                or ``is_storage`` if this machine has failed.
+        """
+        outcomes = []
+        for checked in transactions:
+            if calls_contract(checked.header) and self._budget.is_spent:
+                raise PoolError(ErrorCode.BAD_BLOCK, "it holds more contract work than a block may")
+            outcomes.append(self._outcome(checked))
+        return Executed(tuple(transactions), tuple(outcomes))
+
+    def select(self, transactions: Sequence[CheckedTransaction]) -> Executed:
+        """Execute what fits a block that is being made; what calls contracts beyond the budget is left out.
+
+        The fuel is shared out evenly among the members that call contracts, so that one whose calls are costly leaves
+        the others theirs.
+
+        Raises:
+            PoolError: a code that ``is_engine`` or ``is_storage`` if this machine has failed.
+        """
+        members = {checked.header.member for checked in transactions if calls_contract(checked.header)}
+        share = LIMITS.block_contract_fuel // max(1, len(members))
+        chosen, outcomes = [], []
+        for checked in transactions:
+            if calls_contract(checked.header):
+                has_spent_share = self._budget.fuel_by_member[checked.header.member] >= share
+                if self._budget.is_spent or has_spent_share:
+                    continue
+            chosen.append(checked)
+            outcomes.append(self._outcome(checked))
+        return Executed(tuple(chosen), tuple(outcomes))
 
     def _outcome(self, checked: CheckedTransaction) -> Outcome:
         try:
-            self._apply(checked)
+            effect = self._apply(checked)
         except PoolError as error:
-            return Outcome(checked.id, error.code.value, error.detail[: LIMITS.reason_length], 0)
-        return Outcome(checked.id, OK, "", 0)
+            if error.code.is_engine or error.code.is_storage:
+                raise
+            fuel = int(error.context.get("fuel", 0))
+            self._note_call(checked.header, fuel)
+            return Outcome(checked.id, error.code.value, error.detail[: LIMITS.reason_length], fuel)
+        self._note_call(checked.header, effect.fuel)
+        return Outcome(checked.id, OK, effect.reason, effect.fuel, effect.verdict)
 
-    def _apply(self, checked: CheckedTransaction) -> None:
+    def _note_call(self, header: AnyHeader, fuel: int) -> None:
+        if calls_contract(header):
+            self._budget.spend(header.member, fuel)
+
+    def _apply(self, checked: CheckedTransaction) -> Effect:
         header = checked.header
         if header.expiry_ms and header.expiry_ms < self._time_ms:
             raise PoolError(
                 ErrorCode.EXPIRED, f"expired at {header.expiry_ms} ms, the block's time is {self._time_ms} ms"
             )
-        member = self._read(state.member_key(header.member), Member)
+        member = self._state.read(state.member_key(header.member), Member)
         signing_key(member, header.member, header.key_id, self._height)
-        if isinstance(header, DatasetHeader):
-            self._apply_dataset(checked, header)
-        else:
-            self._apply_parcel(checked, header)
+        match header:
+            case ParcelHeader():
+                self._apply_parcel(checked, header)
+            case DatasetHeader():
+                self._apply_dataset(checked, header)
+            case _:
+                return self._apply_access(checked.id, header)
+        return Effect()
+
+    def _apply_access(
+        self, id_: Hash, header: ContractHeader | RequestHeader | ApprovalHeader | ReadReceiptHeader
+    ) -> Effect:
+        if self._access is None:
+            raise PoolError(ErrorCode.NO_CONTRACTS, "the genesis file names no contract engine")
+        match header:
+            case ContractHeader():
+                return self._access.deploy(id_, header)
+            case RequestHeader():
+                return self._access.request(id_, header)
+            case ApprovalHeader():
+                return self._access.answer(id_, header)
+            case ReadReceiptHeader():
+                return self._access.receipt(id_, header)
 
     def _apply_dataset(self, checked: CheckedTransaction, header: DatasetHeader) -> None:
         if verify_dataset_id(header.dataset) != header.member:
             raise PoolError(ErrorCode.NOT_OWNER, f"{header.dataset} belongs to {header.dataset.partition('.')[0]}")
         if header.schema:
             compile_schema(header.schema)
+        self._verify_contract(header)
         key = state.dataset_key(header.dataset)
-        present = self._read(key, DatasetEntry)
+        present = self._state.read(key, DatasetEntry)
         following = present.version + 1 if present else 1
         if header.version != following:
             raise PoolError(ErrorCode.STALE_VERSION, f"version {header.version} was sent, {following} comes next")
@@ -97,42 +208,57 @@ class Execution:
             updated_height=self._height,
             transaction_id=checked.id,
         )
-        self._write(key, entry)
+        self._state.write(key, entry)
         if present is None:
-            self._write(state.usage_key(header.dataset), DatasetUsage(0, 0, 0, 0))
+            self._state.write(state.usage_key(header.dataset), DatasetUsage(0, 0, 0, 0))
+
+    def _verify_contract(self, header: DatasetHeader) -> None:
+        """What is shared conditionally needs a contract. It must be the owner's: its owner can change it."""
+        if header.sharing == "conditional" and not header.contract:
+            raise PoolError(ErrorCode.UNKNOWN_CONTRACT, f"{header.dataset} is shared conditionally: name its contract")
+        if not header.contract:
+            return
+        contract = self._state.read(state.contract_key(header.contract), ContractEntry)
+        if contract is None:
+            raise PoolError(ErrorCode.UNKNOWN_CONTRACT, f"{header.contract} is not deployed")
+        if contract.owner != header.member:
+            raise PoolError(ErrorCode.NOT_OWNER, f"{header.contract} belongs to {contract.owner}")
 
     def _apply_parcel(self, checked: CheckedTransaction, header: ParcelHeader) -> None:
-        entry = self._read(state.dataset_key(header.dataset), DatasetEntry)
+        entry = self._state.read(state.dataset_key(header.dataset), DatasetEntry)
         if entry is None:
             raise PoolError(ErrorCode.UNKNOWN_DATASET, f"{header.dataset} is not in the catalogue")
         if entry.owner != header.member:
             raise PoolError(ErrorCode.NOT_OWNER, f"{header.dataset} belongs to {entry.owner}, not to {header.member}")
-        if entry.sharing != "open" or header.envelope:
-            raise PoolError(ErrorCode.SEALING_REQUIRED, f"{header.dataset} is shared as {entry.sharing}")
-        if entry.schema:
+        if bool(header.envelope) != (entry.sharing != "open"):
+            kind = "a sealed" if header.envelope else "an open"
+            raise PoolError(
+                ErrorCode.SEALING_REQUIRED, f"{header.dataset} is shared as {entry.sharing}, this is {kind} parcel"
+            )
+        if header.envelope:
+            verify_envelope_keys(decode_envelope(header.envelope), self._kem_keys())
+        elif entry.schema:
             offence = verdict_on_records(checked, compile_schema(entry.schema))
             if offence is not None:
                 raise offence
+        self._count_parcel(header, len(checked.transaction.payload))
+
+    def _count_parcel(self, header: ParcelHeader, size_bytes: int) -> None:
         key = state.usage_key(header.dataset)
-        usage = self._read(key, DatasetUsage) or DatasetUsage(0, 0, 0, 0)
-        self._write(
-            key,
-            DatasetUsage(
-                parcels=usage.parcels + 1,
-                records=usage.records + header.record_count,
-                size_bytes=usage.size_bytes + len(checked.transaction.payload),
-                last_height=self._height,
-            ),
+        usage = self._state.read(key, DatasetUsage) or DatasetUsage(0, 0, 0, 0)
+        usage = DatasetUsage(
+            usage.parcels + 1, usage.records + header.record_count, usage.size_bytes + size_bytes, self._height
         )
+        self._state.write(key, usage)
+        key = state.sharing_key(header.member)
+        sharing = self._state.read(key, MemberSharing) or MemberSharing()
+        sharing = MemberSharing(sharing.parcels + 1, sharing.records + header.record_count, self._height, self._time_ms)
+        self._state.write(key, sharing)
 
-    def _read(self, key: bytes, type_: type[Value]) -> Value | None:
-        changed = self._entries.get(key)
-        if changed is not None:
-            return changed  # type: ignore[return-value]  # a key's kind decides its type
-        return self._read_parent(key, type_)
-
-    def _write(self, key: bytes, entry: object) -> None:
-        self._entries[key] = entry
+    def _kem_keys(self) -> dict[str, bytes]:
+        """KEM keys of the validators that have one."""
+        members = (self._state.read(state.member_key(name), Member) for name in self._validators.names)
+        return {member.name: member.kem_key for member in members if member and member.kem_key}
 
 
 def verdict_on_records(checked: CheckedTransaction, schema: RecordSchema) -> PoolError | None:

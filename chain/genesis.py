@@ -16,9 +16,11 @@ from msgspec import Meta
 
 from chain import state
 from chain.blocks import BLOCK_VERSION, Block, BlockHeader, block_hash
+from chain.contract_engine import EngineIdentity
 from chain.crypto import ZERO_HASH, Hash, sha256, verify_public_key
 from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
+from chain.kem import KemKey, verify_kem_key
 from chain.limits import LIMITS
 from chain.members import Member, MemberKey, NodeRecord
 from chain.merkle import EMPTY_ROOT
@@ -42,7 +44,16 @@ class MemberObject(Member, frozen=True, array_like=False, forbid_unknown_fields=
 
     keys: Annotated[tuple[MemberKeyObject, ...], Meta(min_length=1, max_length=64)]
     consensus_key: Annotated[bytes, Meta(min_length=32, max_length=32)] | None = None
+    kem_key: KemKey | None = None
     node: NodeRecordObject | None = None
+
+
+class EngineObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The contract engine as a JSON object."""
+
+    component_sha256: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+    wasmtime_version: Title
+    target: Title
 
 
 class GenesisFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +65,8 @@ class GenesisFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_ms: Unsigned
     """When it was made; time of block 0."""
     members: Annotated[tuple[MemberObject, ...], Meta(min_length=1, max_length=LIMITS.members)]
+    engine: EngineObject | None = None
+    """What runs the access contracts; without it the network takes neither contracts nor requests."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,14 @@ class Genesis:
     def chain_id(self) -> Hash:
         """SHA-256 of the file's exact bytes."""
         return sha256(self.content)
+
+    @cached_property
+    def engine(self) -> EngineIdentity | None:
+        """The contract engine that every validator must run; None for a network without contracts."""
+        engine = self.file.engine
+        if engine is None:
+            return None
+        return EngineIdentity(bytes.fromhex(engine.component_sha256), engine.wasmtime_version, engine.target)
 
     @cached_property
     def validators(self) -> ValidatorSet:
@@ -130,12 +151,23 @@ def parse_genesis(content: bytes) -> Genesis:
     genesis = Genesis(content, file, members)
     if len(genesis.validators) > LIMITS.validators:
         raise PoolError(ErrorCode.BAD_GENESIS, f"{len(genesis.validators)} validators, at most {LIMITS.validators}")
+    if genesis.engine is not None:
+        for member in members:
+            if member.consensus_key is not None and member.kem_key is None:
+                raise PoolError(
+                    ErrorCode.BAD_GENESIS, f"member {member.name} votes where contracts run, so it needs a kem_key"
+                )
     return genesis
 
 
-def encode_genesis(network: str, time_ms: int, members: list[MemberObject]) -> bytes:
-    """Bytes of a genesis file with these members, in order of their names."""
-    file = GenesisFile(FORMAT, network, time_ms, tuple(sorted(members, key=lambda member: member.name)))
+def encode_genesis(
+    network: str, time_ms: int, members: list[MemberObject], engine: EngineIdentity | None = None
+) -> bytes:
+    """Bytes of a genesis file with these members, in order of their names, and the engine of their contracts."""
+    described = None
+    if engine is not None:
+        described = EngineObject(engine.component_sha256.hex(), engine.wasmtime_version, engine.target)
+    file = GenesisFile(FORMAT, network, time_ms, tuple(sorted(members, key=lambda member: member.name)), described)
     return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
 
 
@@ -173,11 +205,15 @@ def _verify_members(members: tuple[Member, ...]) -> None:
                 raise PoolError(ErrorCode.BAD_GENESIS, f"member {member.name} votes, so it needs a node")
         if member.node is not None and not is_address(member.node.address):
             raise PoolError(ErrorCode.BAD_GENESIS, f"member {member.name}: node.address is not of the form host:port")
-        for public_key in public_keys:
-            try:
+        try:
+            for public_key in public_keys:
                 verify_public_key(public_key)
-            except PoolError as error:
-                raise PoolError(ErrorCode.BAD_GENESIS, f"member {member.name}: {error.detail}") from None
+            if member.kem_key is not None:
+                verify_kem_key(member.kem_key)
+                public_keys.append(member.kem_key)
+        except PoolError as error:
+            raise PoolError(ErrorCode.BAD_GENESIS, f"member {member.name}: {error.detail}") from None
+        for public_key in public_keys:
             if public_key in seen:
                 raise PoolError(ErrorCode.BAD_GENESIS, f"{seen[public_key]} and {member.name} share a key")
             seen[public_key] = member.name

@@ -15,6 +15,7 @@ from collections.abc import Callable, Container, Sequence, Set
 from dataclasses import dataclass
 
 from chain import history, state
+from chain.access import AccessPolicy, MissingEngine
 from chain.blocks import (
     BLOCK_VERSION,
     Block,
@@ -28,7 +29,7 @@ from chain.blocks import (
 from chain.crypto import ZERO_HASH, Hash
 from chain.encoding import Value, decode, encode
 from chain.errors import ErrorCode, InvariantBroken, PoolError
-from chain.execution import Execution
+from chain.execution import Executed, Execution
 from chain.genesis import Genesis
 from chain.limits import LIMITS
 from chain.members import Member, signing_key
@@ -41,6 +42,7 @@ from chain.storage.head import Head, HeadAnchor
 from chain.storage.state import StateStore
 from chain.transactions import CheckedTransaction, check_stored, verify_signed_by
 from chain.validators import ValidatorSet, verify_certificate
+from chain.working_state import StateReader
 
 RECHECKED_BLOCKS = 64
 """How many of the newest blocks are verified at every start."""
@@ -77,11 +79,28 @@ Progress = Callable[[int, int], None]
 
 
 class Ledger:
-    """See the module. Not thread-safe; readers in other threads use the stores, whose reads are."""
+    """See the module. Not thread-safe; readers in other threads use the stores, whose reads are. ``execute`` and
+    ``check`` may run in another thread with ``beside=True``: what they give is worth something while the tip stays.
 
-    def __init__(self, genesis: Genesis, blocks: Engine, state_engine: Engine, anchor: HeadAnchor) -> None:
+    Args:
+        genesis: of the chain.
+        blocks: engine of the block store.
+        state_engine: engine of the state store.
+        anchor: HEAD.
+        policy: runs the contracts; by default none can be run, which is an error once one has to be.
+    """
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        blocks: Engine,
+        state_engine: Engine,
+        anchor: HeadAnchor,
+        policy: AccessPolicy | None = None,
+    ) -> None:
         self.genesis = genesis
         self.chain_id = genesis.chain_id
+        self._policy = policy or MissingEngine("this program runs no contracts")
         self.blocks = BlockStore(blocks)
         self.states = StateStore(state_engine)
         self.tree = StateTree(self.chain_id, self.states)
@@ -173,6 +192,15 @@ class Ledger:
             found = self._entries[key] = decode(type_, data)
         return found  # type: ignore[return-value]  # a key's kind decides its type
 
+    def _reader_of(self, root: Hash) -> StateReader:
+        """Reads the state under ``root`` without the cache of decoded entries, which belongs to the ledger's thread."""
+
+        def read(key: bytes, type_: type[Value]) -> Value | None:
+            data = self.tree.get(root, key)
+            return None if data is None else decode(type_, data)
+
+        return read
+
     def entries(self, prefix: bytes) -> list[bytes]:
         """Values of all state entries at the tip whose keys begin with ``prefix``, in key order."""
         keys = self.states.keys(prefix)
@@ -191,15 +219,42 @@ class Ledger:
 
     # Making blocks
 
-    def execute(self, transactions: Sequence[CheckedTransaction], time_ms: int, proposer: str) -> ExecutedBlock:
-        """Execute ``transactions`` as the next block. Their senders and payloads must have been verified.
+    def execute(
+        self, transactions: Sequence[CheckedTransaction], time_ms: int, proposer: str, *, beside: bool = False
+    ) -> ExecutedBlock:
+        """Make the next block of ``transactions``. Their senders and payloads must have been verified.
 
-        ``time_ms`` is raised to the parent's if it is less.
+        Args:
+            transactions: candidates in order; contract calls beyond what a block may hold are left out.
+            time_ms: raised to the parent's if it is less.
+            proposer: the member that proposes the block.
+            beside: whether this runs in another thread than the ledger's.
+
+        Raises:
+            PoolError: a code that ``is_engine`` or ``is_storage`` if this machine has failed.
         """
-        tip = self.tip
+        return self._execute(self.tip, Execution.select, transactions, time_ms, proposer, beside=beside)
+
+    def _execute(
+        self,
+        tip: LedgerTip,
+        run: Callable[[Execution, Sequence[CheckedTransaction]], Executed],
+        candidates: Sequence[CheckedTransaction],
+        time_ms: int,
+        proposer: str,
+        *,
+        beside: bool,
+    ) -> ExecutedBlock:
+        """Execute a block on top of ``tip``."""
         height, time_ms = tip.height + 1, max(time_ms, tip.header.time_ms)
-        execution = Execution(self.entry, height, time_ms)
-        outcomes = execution.run(transactions)
+        read = self._reader_of(tip.header.state_root) if beside else self.entry
+        contracts = self._policy.open_block() if self.genesis.engine is not None else None
+        try:
+            execution = Execution(self.chain_id, read, self.validators, contracts, height, time_ms)
+            transactions, outcomes = run(execution, candidates)
+        finally:
+            if contracts is not None:
+                contracts.close()
         update = self.tree.update(tip.header.state_root, dict(execution.changes))
         ids = tuple(checked.id for checked in transactions)
         header = BlockHeader(
@@ -217,7 +272,7 @@ class Ledger:
         )
         data = encode(header)
         hash_ = block_hash(self.chain_id, data)
-        return ExecutedBlock(header, Proposal(data, ids), hash_, tuple(transactions), outcomes, update)
+        return ExecutedBlock(header, Proposal(data, ids), hash_, transactions, outcomes, update)
 
     def check(
         self,
@@ -225,6 +280,8 @@ class Ledger:
         transactions: Sequence[CheckedTransaction],
         now_ms: int | None,
         uncommitted: Container[Hash] = frozenset(),
+        *,
+        beside: bool = False,
     ) -> ExecutedBlock:
         """Execute a proposal and compare every field with what it should be.
 
@@ -233,14 +290,15 @@ class Ledger:
             transactions: its transactions in order, senders and payloads verified.
             now_ms: this node's clock, or None for a block that a quorum has vouched for already.
             uncommitted: ids that the caller knows not to be in the chain; the index is not asked for them.
+            beside: whether this runs in another thread than the ledger's.
 
         Raises:
-            PoolError: code ``bad_block``.
+            PoolError: code ``bad_block``; a code that ``is_engine`` or ``is_storage`` if this machine has failed.
         """
-        header = decode_header(proposal.header)
-        if header.height != self.tip.height + 1 or header.parent_hash != self.tip.block_hash:
-            raise _bad_block(f"height {header.height} does not follow {self.tip.height}")
-        if header.time_ms < self.tip.header.time_ms:
+        header, tip = decode_header(proposal.header), self.tip
+        if header.height != tip.height + 1 or header.parent_hash != tip.block_hash:
+            raise _bad_block(f"height {header.height} does not follow {tip.height}")
+        if header.time_ms < tip.header.time_ms:
             raise _bad_block("its time is before its parent's")
         if now_ms is not None and abs(header.time_ms - now_ms) > LIMITS.clock_drift_ms:
             raise _bad_block(f"its time is {abs(header.time_ms - now_ms)} ms from this node's clock")
@@ -255,7 +313,7 @@ class Ledger:
             raise _bad_block("a transaction is in the chain already")
         if sum(checked.size_bytes for checked in transactions) > LIMITS.block_size_bytes:
             raise _bad_block(f"its transactions are larger than {LIMITS.block_size_bytes} bytes")
-        executed = self.execute(transactions, header.time_ms, header.proposer)
+        executed = self._execute(tip, Execution.run, transactions, header.time_ms, header.proposer, beside=beside)
         if executed.proposal != proposal:
             fields = [
                 name for name in header.__struct_fields__ if getattr(header, name) != getattr(executed.header, name)
@@ -293,7 +351,12 @@ class Ledger:
         self._anchor.write(Head(self.tip.height, self.tip.block_hash))
 
     def check_certified(
-        self, block: Block, transactions: Sequence[CheckedTransaction], verified: Set[Hash] = frozenset()
+        self,
+        block: Block,
+        transactions: Sequence[CheckedTransaction],
+        verified: Set[Hash] = frozenset(),
+        *,
+        beside: bool = False,
     ) -> ExecutedBlock:
         """Verify a block obtained from elsewhere, certificate first, senders and execution after.
 
@@ -301,6 +364,7 @@ class Ledger:
             block: the block.
             transactions: its transactions in order, payloads verified.
             verified: ids of those whose senders the caller has verified before.
+            beside: whether this runs in another thread than the ledger's; the senders must all be verified then.
 
         Raises:
             PoolError: whatever does not hold.
@@ -313,7 +377,7 @@ class Ledger:
             if checked.id not in verified:
                 self.verify_sender(checked)
         proposal = Proposal(block.header, tuple(checked.id for checked in transactions))
-        executed = self.check(proposal, transactions, None)
+        executed = self.check(proposal, transactions, None, beside=beside)
         if executed.outcomes != block.outcomes:
             raise _bad_block("its outcomes differ from what execution gives")
         return executed
@@ -385,7 +449,7 @@ class Ledger:
         block = self._stored_block(height)
         transactions = [check_stored(self.chain_id, item) for item in self.blocks.transactions(height)]
         header = decode_header(block.header)
-        executed = self.execute(transactions, header.time_ms, header.proposer)
+        executed = self._execute(self.tip, Execution.run, transactions, header.time_ms, header.proposer, beside=False)
         if executed.proposal.header != block.header:
             raise _damaged(f"executing block {height} again gives another result")
         self.states.commit(height, executed.update)

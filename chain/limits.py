@@ -63,6 +63,20 @@ class Limits:
     """Fields that one verdict may name."""
     contract_approvers: int = 64
     """Members that one verdict may ask."""
+    contract_grants: int = 100
+    """Earlier grants of the reader that a contract is told of."""
+    block_contract_calls: int = 256
+    """Transactions of a block that call a contract."""
+    block_contract_fuel: int = 1_000_000_000
+    """Once the contract calls of a block have spent this much, no further one may stand in it."""
+    request_parcels: int = 256
+    """Parcels that one request may name."""
+    request_answers: int = 128
+    """Answers of approvers to one request."""
+    receipt_parcels: int = 1024
+    """Parcels that one receipt may name."""
+    share_parcels: int = 64
+    """Parcels whose key shares are asked for at once."""
     validators: int = 100
     """Validators of one network."""
     members: int = 10_000

@@ -9,6 +9,7 @@ from msgspec import Meta
 from chain.crypto import key_id
 from chain.encoding import Wire
 from chain.errors import ErrorCode, PoolError
+from chain.kem import KemKey
 from chain.types import KeyId, Name, PublicKey, Title, Unsigned
 from chain.validators import Validator
 
@@ -53,6 +54,8 @@ class Member(Wire, frozen=True):
     keys: Annotated[tuple[MemberKey, ...], Meta(max_length=64)]
     consensus_key: PublicKey | None
     """Ed25519 key that signs its node's votes; None for a member that does not vote."""
+    kem_key: KemKey | None
+    """Key of its node that shares of parcels' keys are sealed to; validators have one where parcels are sealed."""
     node: NodeRecord | None
     """None for a member without a node."""
 

@@ -16,15 +16,23 @@ from msgspec import Meta
 from chain.crypto import Hash, Signer, domain, hash_tagged, key_id, verify_signature
 from chain.encoding import EncodingError, Wire, decode, encode
 from chain.errors import ErrorCode, PoolError
+from chain.kem import KemKey
 from chain.limits import LIMITS
 from chain.merkle import MerkleTree, leaf_hash, root_of_leaves
-from chain.types import Hash32, KeyId, Name, Nonce, Signature, Text, Title, Unsigned
+from chain.sealed import sealed_record_leaves
+from chain.types import DatasetId, Hash32, KeyId, Name, Nonce, Reason, Signature, Text, Title, Unsigned
 
 Sharing = Literal["open", "conditional", "closed"]
 """Sharing classes of government data: open 无条件共享, conditional 有条件共享, closed 不予共享."""
 
 Source = tuple[Hash32, Annotated[int, Meta(ge=0, le=LIMITS.transaction_records - 1)]]
 """A record's id: (transaction id, index in its parcel)."""
+
+Answer = Literal["approve", "refuse", "revoke"]
+"""What an approver says of a request."""
+
+Version = Annotated[int, Meta(ge=1, le=2**31)]
+"""1 for a new entry, the present version plus one for an update."""
 
 
 class Header(Wire, frozen=True):
@@ -44,24 +52,23 @@ class Header(Wire, frozen=True):
 class DatasetHeader(Header, frozen=True, tag=1):
     """Registers or updates a catalogue entry. Signed by the owner."""
 
-    dataset: Annotated[str, Meta(max_length=80)]
+    dataset: DatasetId
     """``owner.name``."""
-    version: Annotated[int, Meta(ge=1, le=2**31)]
-    """1 for a new entry, the present version plus one for an update."""
+    version: Version
     title_zh: Title
     title_en: Title
     schema: Annotated[str, Meta(max_length=LIMITS.schema_size_bytes)]
     """JSON Schema that every record must satisfy, as JSON text; empty for records of any bytes."""
     sharing: Sharing
     legal_basis: Text
-    contract: Annotated[str, Meta(max_length=80)]
-    """Access contract of a dataset that is shared conditionally; empty for none."""
+    contract: DatasetId
+    """Access contract of a dataset that is shared conditionally, one of the owner's; empty for none."""
 
 
 class ParcelHeader(Header, frozen=True, tag=2):
     """Shares a set of records of one dataset. Signed by a system of the dataset's owner."""
 
-    dataset: Annotated[str, Meta(max_length=80)]
+    dataset: DatasetId
     record_count: Annotated[int, Meta(ge=1, le=LIMITS.transaction_records)]
     records_root: Hash32
     """RFC 6962 root over the record leaves."""
@@ -71,7 +78,86 @@ class ParcelHeader(Header, frozen=True, tag=2):
     """Records that these were made from."""
 
 
-AnyHeader = DatasetHeader | ParcelHeader
+class ContractHeader(Header, frozen=True, tag=3):
+    """Deploys or updates an access contract. Signed by its owner."""
+
+    contract: DatasetId
+    """``owner.name``."""
+    version: Version
+    source: Annotated[str, Meta(max_length=LIMITS.contract_source_size_bytes)]
+    """Python source text."""
+    parameters: Annotated[str, Meta(max_length=LIMITS.contract_parameters_size_bytes)]
+    """JSON object that the contract finds in ``ctx.parameters``."""
+
+
+class RequestHeader(Header, frozen=True, tag=4):
+    """Asks to read a dataset. Signed by a system of the reader."""
+
+    dataset: DatasetId
+    parcels: Annotated[tuple[Hash32, ...], Meta(max_length=LIMITS.request_parcels)]
+    """Transaction ids of the parcels wanted; empty for all in the range of heights."""
+    from_height: Unsigned
+    """First block whose parcels are wanted; 0 for the first of all."""
+    until_height: Unsigned
+    """Last such block; 0 for no end, parcels to come included."""
+    until_ms: Unsigned
+    """How long access is wanted, milliseconds since 1970; 0 for as long as it is given."""
+    purpose: Annotated[str, Meta(min_length=1, max_length=LIMITS.title_length)]
+    legal_basis: Text
+    case_number: Title
+    person: Title
+    """Who answers for it on the reader's side."""
+    kem_key: KemKey
+    """The reader's key that key shares are sealed to."""
+
+
+class ApprovalHeader(Header, frozen=True, tag=5):
+    """Answers a request: signed by a member that the contract asks; ``revoke`` also by the dataset's owner and, to
+    withdraw it, the reader.
+    """
+
+    dataset: DatasetId
+    request: Hash32
+    """Transaction id of the request."""
+    answer: Answer
+    reason: Reason
+
+
+class ReadReceiptHeader(Header, frozen=True, tag=6):
+    """Reports what a read returned: the second side of the read. Signed by a system of the reader."""
+
+    dataset: DatasetId
+    request: Hash32
+    """Transaction id of the request."""
+    parcels: Annotated[tuple[Hash32, ...], Meta(min_length=1, max_length=LIMITS.receipt_parcels)]
+    """Transaction ids of the parcels that were read, each once."""
+    record_count: Annotated[int, Meta(ge=1, le=LIMITS.receipt_parcels * LIMITS.transaction_records)]
+    digest: Hash32
+    """Of the plaintexts returned: ``chain.access.ReadDigest``."""
+
+
+AnyHeader = DatasetHeader | ParcelHeader | ContractHeader | RequestHeader | ApprovalHeader | ReadReceiptHeader
+ReadHeader = RequestHeader | ApprovalHeader | ReadReceiptHeader
+"""Headers that make up the history of reads."""
+
+_TYPE_NAMES: dict[type[Header], str] = {
+    DatasetHeader: "dataset",
+    ParcelHeader: "parcel",
+    ContractHeader: "contract",
+    RequestHeader: "request",
+    ApprovalHeader: "approval",
+    ReadReceiptHeader: "receipt",
+}
+
+
+def transaction_type(header: AnyHeader) -> str:
+    """Name of a transaction's type, as documents, the API and the command line have it."""
+    return _TYPE_NAMES[type(header)]
+
+
+def calls_contract(header: AnyHeader) -> bool:
+    """Whether executing the transaction may run a contract: such work is bounded per block and done off the loop."""
+    return isinstance(header, ContractHeader | RequestHeader | ApprovalHeader)
 
 
 class Transaction(Wire, frozen=True):
@@ -161,9 +247,20 @@ def records_root(chain_id: bytes, records: Sequence[bytes]) -> Hash:
     return root_of_leaves(record_leaves(chain_id, records))
 
 
-def record_proof(chain_id: bytes, records: Sequence[bytes], index: int) -> list[Hash]:
+def parcel_leaves(header: ParcelHeader, records: Sequence[bytes]) -> list[Hash]:
+    """RFC 6962 leaf hashes of a parcel's records, open or sealed.
+
+    Raises:
+        PoolError: code ``bad_sealing`` for a body that is too short to be sealed.
+    """
+    if header.envelope:
+        return sealed_record_leaves(header.chain_id, records)
+    return record_leaves(header.chain_id, records)
+
+
+def record_proof(header: ParcelHeader, records: Sequence[bytes], index: int) -> list[Hash]:
     """Proof that record ``index`` is in its parcel."""
-    return MerkleTree(record_leaves(chain_id, records)).inclusion_proof(index)
+    return MerkleTree(parcel_leaves(header, records)).inclusion_proof(index)
 
 
 def sign_transaction(header: AnyHeader, signer: Signer, payload: bytes = b"") -> Transaction:
@@ -219,7 +316,7 @@ def verify_payload(checked: CheckedTransaction) -> None:
     since it costs more.
 
     Raises:
-        PoolError: codes ``malformed``, ``not_canonical``, ``too_large``, ``payload_mismatch``.
+        PoolError: codes ``malformed``, ``not_canonical``, ``too_large``, ``payload_mismatch``, ``bad_sealing``.
     """
     header, payload = checked.header, checked.transaction.payload
     if not isinstance(header, ParcelHeader):
@@ -229,7 +326,7 @@ def verify_payload(checked: CheckedTransaction) -> None:
     records = decode_records(payload)
     if len(records) != header.record_count:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, f"{len(records)} records came, {header.record_count} were signed")
-    if records_root(header.chain_id, records) != header.records_root:
+    if root_of_leaves(parcel_leaves(header, records)) != header.records_root:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "the records' root differs from the one that was signed")
     checked.keep_records(records)
 

@@ -27,8 +27,12 @@ Unsigned = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 """Heights, views, counts, milliseconds since 1970."""
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 """A member's name."""
+DatasetId = Annotated[str, Meta(max_length=2 * LIMITS.name_length + 1)]
+"""``owner.name``, of a dataset or a contract; ``verify_dataset_id`` says whether it is one."""
 Title = Annotated[str, Meta(max_length=LIMITS.title_length)]
 Text = Annotated[str, Meta(max_length=LIMITS.text_length)]
+Reason = Annotated[str, Meta(max_length=LIMITS.reason_length)]
+"""One sentence that is kept with a decision."""
 
 _name = re.compile(NAME_PATTERN)
 _dataset = re.compile(DATASET_PATTERN)

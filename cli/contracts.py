@@ -10,6 +10,7 @@ import click
 import orjson
 from rich.text import Text
 
+from chain.access import contract_hash
 from chain.crypto import ZERO_HASH
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
@@ -20,7 +21,7 @@ from contracts.cases import Case, CaseResult, read_cases
 from contracts.compiled import Stage
 from contracts.engine import Engine
 from contracts.library import NAMES, expand_parts, source_of, summary_of
-from contracts.sandbox import Sandbox, contract_hash
+from contracts.sandbox import Sandbox
 
 _STAGES = {
     Stage.COMPILING: "Compiling the contract engine (once on this machine, some ten seconds) ...",

@@ -15,11 +15,9 @@ from pathlib import Path
 import wasmtime
 from wasmtime.component import Component, Func, Linker
 
-from chain.crypto import Hash, hash_tagged
-from chain.encoding import Wire, encode
+from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.types import Hash32, Text
 from contracts.compiled import OnStage, compiled_component, default_cache_folder
 from contracts.guest import COMPONENT_SHA256, read_component
 
@@ -27,20 +25,6 @@ TARGET = "x86_64-unknown-linux-gnu"
 WASMTIME_VERSION = version("wasmtime")
 STACK_SIZE_BYTES = 512 * 1024
 """Of the native stack that a call may use."""
-
-
-class EngineIdentity(Wire, frozen=True):
-    """What decides how a contract runs. Nodes whose identities differ may not vote together."""
-
-    component_sha256: Hash32
-    """Of the guest."""
-    wasmtime_version: Text
-    target: Text
-
-    @property
-    def hash(self) -> Hash:
-        """One value to compare; independent of the chain, since the genesis names it."""
-        return hash_tagged("engine", b"", encode(self))
 
 
 ENGINE_IDENTITY = EngineIdentity(bytes.fromhex(COMPONENT_SHA256), WASMTIME_VERSION, TARGET)

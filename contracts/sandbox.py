@@ -14,7 +14,6 @@ from dataclasses import replace
 import orjson
 
 from chain.crypto import ZERO_HASH, Hash, hash_tagged
-from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.schema import depth_of
@@ -22,11 +21,6 @@ from contracts.decision import BadAnswer, Decision, failure, read_decision, read
 from contracts.engine import Engine, GuestInstance, GuestTrap
 from contracts.facts import ContextFacts, DatasetFacts, RequestFacts, encode_call
 from contracts.runtime import LOADED
-
-
-def contract_hash(chain_id: bytes, source: str, parameters: str = "{}") -> Hash:
-    """What names a contract in decisions: covers its source and its parameters."""
-    return hash_tagged("contract", chain_id, encode([source, parameters]))
 
 
 def inputs_hash(chain_id: bytes, call: bytes) -> Hash:
@@ -53,22 +47,23 @@ class Sandbox:
             Fuel spent.
 
         Raises:
-            PoolError: code ``bad_contract``, with ``line`` in its context (0 if no line is at fault).
+            PoolError: code ``bad_contract``, with ``line`` (0 if no line is at fault) and ``fuel`` in its context.
         """
         verify_deployable(source, parameters)
         instance = self._engine.instantiate()
+        fuel = 0
         try:
             answer, fuel = instance.load(source, parameters)
             if answer == LOADED:
                 return fuel
             error = read_error(answer)
         except GuestTrap as trap:
-            raise _bad_contract(str(trap)) from None
+            raise _bad_contract(str(trap), fuel=trap.fuel) from None
         except BadAnswer as error_in_answer:
-            raise _bad_contract(str(error_in_answer)) from None
+            raise _bad_contract(str(error_in_answer), fuel=fuel) from None
         finally:
             instance.close()
-        raise _bad_contract(str(error), error.line)
+        raise _bad_contract(str(error), error.line, fuel)
 
     def contract(self, source: str, parameters: str = "{}") -> ContractSession:
         """A contract for one block: make a new session for each.
@@ -165,5 +160,5 @@ def verify_deployable(source: str, parameters: str) -> None:
         raise _bad_contract(f"the parameters are not a JSON object of at most {LIMITS.json_depth} levels")
 
 
-def _bad_contract(detail: str, line: int = 0) -> PoolError:
-    return PoolError(ErrorCode.BAD_CONTRACT, detail[: LIMITS.reason_length], line=line)
+def _bad_contract(detail: str, line: int = 0, fuel: int = 0) -> PoolError:
+    return PoolError(ErrorCode.BAD_CONTRACT, detail[: LIMITS.reason_length], line=line, fuel=fuel)

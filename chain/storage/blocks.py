@@ -28,7 +28,7 @@ from chain.storage.engine import Engine, Write
 from chain.transactions import CheckedTransaction, ParcelHeader, Transaction
 from chain.types import Signature
 
-LAYOUT_VERSION = b"1"
+LAYOUT_VERSION = b"2"
 _HEIGHT = struct.Struct(">cQ")
 _PLACE = struct.Struct(">cQI")
 _HISTORY = struct.Struct(">cBQ")

@@ -13,12 +13,13 @@ import msgspec
 import orjson
 import pytest
 
+from chain.access import contract_hash
 from chain.crypto import ZERO_HASH
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from contracts.decision import Decision
 from contracts.facts import encode_call
-from contracts.sandbox import Sandbox, contract_hash, inputs_hash
+from contracts.sandbox import Sandbox, inputs_hash
 from contracts.worker import SandboxProcess
 from tests.contracts.support import ALLOW_ALL, CONTEXT, DATASET, REQUEST, contract, decide
 

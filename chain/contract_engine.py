@@ -1,0 +1,25 @@
+"""Which machine runs a network's contracts: named in the genesis file, compared by every node with its own."""
+
+from __future__ import annotations
+
+from chain.crypto import Hash, hash_tagged
+from chain.encoding import Wire, encode
+from chain.types import Hash32, Text
+
+
+class EngineIdentity(Wire, frozen=True):
+    """What decides how a contract runs. Nodes whose identities differ may not vote together."""
+
+    component_sha256: Hash32
+    """Of the guest: the interpreter as WebAssembly."""
+    wasmtime_version: Text
+    target: Text
+    """Machine that code is generated for; it decides how deep recursion gets."""
+
+    @property
+    def hash(self) -> Hash:
+        """One value to compare; independent of the chain, since the genesis names it."""
+        return hash_tagged("engine", b"", encode(self))
+
+    def __str__(self) -> str:
+        return f"guest {self.component_sha256.hex()[:16]}, wasmtime {self.wasmtime_version}, {self.target}"
