@@ -1,6 +1,5 @@
 """Who may read: access contracts and sealing.
 
-The sandbox that runs contracts, the library of ready ones, and the sealing of parcels with a key that is split among
-the validators are complete as libraries and tested. Datasets, transactions and reads do not use them yet: this
-version takes open parcels only (``chain.execution`` refuses others).
+The sandbox that runs contracts, how the chain asks it (``policy``), the library of ready contracts, the replay of
+verdicts, and the sealing of parcels with a key that is split among the validators.
 """
