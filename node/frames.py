@@ -26,6 +26,8 @@ class FrameKind(IntEnum):
     """Request: ``TransactionIds``. Response: ``TransactionList`` of those that the peer has, as far as a frame goes."""
     FETCH_BLOCKS = FIRST_MESSAGE_KIND + 17
     """Request: ``BlockRange``. Response: ``chain.packages.Packages``."""
+    FETCH_SHARES = FIRST_MESSAGE_KIND + 18
+    """Request: ``contracts.sealing.ShareQuery``. Response: ``ShareAnswer``, at most one release a parcel: the peer's."""
 
 
 TransactionList = Annotated[

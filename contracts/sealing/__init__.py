@@ -19,6 +19,7 @@ from contracts.sealing.disclosure import (
     verify_disclosure,
 )
 from contracts.sealing.disclosure_json import disclosure_from_json, disclosure_to_json
+from contracts.sealing.exchange import ShareAnswer, ShareQuery
 from contracts.sealing.kem import KemPrivateKey, KemPublicKey, load_kem_key
 from contracts.sealing.parcels import SealedParcel, open_parcel, seal_parcel
 from contracts.sealing.records import RecordCipher, open_records, seal_records, verify_bodies
@@ -40,6 +41,8 @@ __all__ = [
     "SealedParcel",
     "SealedShare",
     "SealingContext",
+    "ShareAnswer",
+    "ShareQuery",
     "ShareRelease",
     "combine",
     "deal",
