@@ -5,25 +5,36 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from chain.access import AccessPolicy
 from chain.blocks import Certificate, commit_message
 from chain.crypto import Ed25519Signer, key_id
 from chain.encoding import encode
 from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
 from chain.ledger import ExecutedBlock, Ledger
+from chain.sealed import CommitmentKind
 from chain.storage.engine import MemoryEngine
 from chain.storage.head import MemoryHead
 from chain.transactions import (
+    Answer,
+    ApprovalHeader,
     CheckedTransaction,
+    ContractHeader,
     DatasetHeader,
     ParcelHeader,
+    ReadReceiptHeader,
+    RequestHeader,
     Transaction,
     decode_transaction,
     encode_records,
     records_root,
     sign_transaction,
+    transaction_id,
     verify_payload,
 )
+from contracts.engine import ENGINE_IDENTITY
+from contracts.sealing import KemPrivateKey, SealingContext, seal_parcel
 
 TIME_MS = 1_700_000_000_000
 SCHEMA = '{"type":"object","properties":{"n":{"type":"integer","maximum":1000000}},"required":["n"]}'
@@ -36,11 +47,19 @@ def seed(text: str) -> bytes:
 
 @dataclass
 class TestNetwork:
-    """Members ``a``, ``b``, ... each a validator with one system key; ``outsider`` is a member without a vote."""
+    """Members ``a``, ``b``, ... each a validator with one system key; ``outsider`` is a member without a vote.
+
+    Attributes:
+        size: how many validators.
+        has_contracts: whether the genesis names this installation's engine and gives the validators KEM keys.
+        policy: runs the contracts of ``ledger()``.
+    """
 
     __test__ = False
 
     size: int = 4
+    has_contracts: bool = False
+    policy: AccessPolicy | None = None
     nonce: int = 0
     names: list[str] = field(default_factory=list)
 
@@ -48,10 +67,21 @@ class TestNetwork:
         self.names = [chr(ord("a") + index) for index in range(self.size)]
         self.system = {name: Ed25519Signer(seed(f"system {name}")) for name in [*self.names, "outsider"]}
         self.consensus = {name: Ed25519Signer(seed(f"consensus {name}")) for name in self.names}
+        engine = ENGINE_IDENTITY if self.has_contracts else None
         self.genesis: Genesis = parse_genesis(
-            encode_genesis("test", TIME_MS, [self._member(name) for name in self.system])
+            encode_genesis("test", TIME_MS, [self._member(name) for name in self.system], engine)
         )
         self.chain_id = self.genesis.chain_id
+
+    @cached_property
+    def kem(self) -> dict[str, KemPrivateKey]:
+        """The validators' KEM key pairs."""
+        return {name: KemPrivateKey.from_seed(seed(f"kem {name}")) for name in self.names}
+
+    @cached_property
+    def readers(self) -> dict[str, KemPrivateKey]:
+        """The KEM key pair that each member reads with."""
+        return {name: KemPrivateKey.from_seed(seed(f"reader {name}")) for name in self.system}
 
     def _member(self, name: str) -> MemberObject:
         votes = name in self.consensus
@@ -63,12 +93,13 @@ class TestNetwork:
             roles=(),
             keys=(MemberKeyObject(self.system[name].public_key),),
             consensus_key=self.consensus[name].public_key if votes else None,
+            kem_key=self.kem[name].public_key.encoded if votes and self.has_contracts else None,
             node=NodeRecordObject(f"127.0.0.1:{9000 + ord(name[0])}", "", b"certificate") if votes else None,
         )
 
     def ledger(self) -> Ledger:
         """A fresh ledger in memory."""
-        ledger = Ledger(self.genesis, MemoryEngine(), MemoryEngine(), MemoryHead())
+        ledger = Ledger(self.genesis, MemoryEngine(), MemoryEngine(), MemoryHead(), self.policy)
         ledger.open()
         return ledger
 
@@ -115,6 +146,90 @@ class TestNetwork:
         }
         header = ParcelHeader(**(fields | changes))  # type: ignore[arg-type]
         return sign_transaction(header, self.system[member], encode_records(records))
+
+    def sealed_parcel(
+        self,
+        records: Sequence[bytes] = (b'{"n":1}',),
+        member: str = "a",
+        dataset: str = "a.flights",
+        commitments: CommitmentKind = CommitmentKind.WHOLE,
+    ) -> Transaction:
+        """A signed ``parcel`` transaction whose records are sealed for the validators."""
+        kem_keys = {name: key.public_key.encoded for name, key in self.kem.items()}
+        parcel = seal_parcel(records, SealingContext(self.chain_id, dataset), kem_keys, commitments)
+        return self.parcel(parcel.bodies, member, dataset, records_root=parcel.records_root, envelope=parcel.envelope)
+
+    def contract(
+        self, source: str = "", member: str = "a", name: str = "rule", version: int = 1, parameters: str = "{}"
+    ) -> Transaction:
+        """A signed ``contract`` transaction."""
+        header = ContractHeader(
+            **self._header_fields(member),  # type: ignore[arg-type]
+            contract=f"{member}.{name}",
+            version=version,
+            source=source,
+            parameters=parameters,
+        )
+        return sign_transaction(header, self.system[member])
+
+    def request(self, member: str = "b", dataset: str = "a.flights", **changes: object) -> Transaction:
+        """A signed ``request`` transaction for all of a dataset."""
+        fields = self._header_fields(member) | {
+            "dataset": dataset,
+            "parcels": (),
+            "from_height": 0,
+            "until_height": 0,
+            "until_ms": 0,
+            "purpose": "flood warning",
+            "legal_basis": "Flood Control Law",
+            "case_number": "2023-17",
+            "person": "Li Wei",
+            "kem_key": self.readers[member].public_key.encoded,
+        }
+        header = RequestHeader(**(fields | changes))  # type: ignore[arg-type]
+        return sign_transaction(header, self.system[member])
+
+    def approval(
+        self,
+        request: bytes,
+        answer: Answer = "approve",
+        member: str = "a",
+        dataset: str = "a.flights",
+        reason: str = "",
+    ) -> Transaction:
+        """A signed ``approval`` transaction: an answer to the request with this transaction id."""
+        header = ApprovalHeader(
+            **self._header_fields(member),  # type: ignore[arg-type]
+            dataset=dataset,
+            request=request,
+            answer=answer,
+            reason=reason,
+        )
+        return sign_transaction(header, self.system[member])
+
+    def receipt(
+        self,
+        request: bytes,
+        parcels: Sequence[bytes],
+        member: str = "b",
+        dataset: str = "a.flights",
+        record_count: int = 1,
+        digest: bytes = bytes(32),
+    ) -> Transaction:
+        """A signed ``receipt`` transaction: what ``member`` says that it has read."""
+        header = ReadReceiptHeader(
+            **self._header_fields(member),  # type: ignore[arg-type]
+            dataset=dataset,
+            request=request,
+            parcels=tuple(parcels),
+            record_count=record_count,
+            digest=digest,
+        )
+        return sign_transaction(header, self.system[member])
+
+    def id_of(self, transaction: Transaction) -> bytes:
+        """A transaction's id: what requests, answers and receipts name it by."""
+        return transaction_id(self.chain_id, transaction.header)
 
     def checked(self, transaction: Transaction) -> CheckedTransaction:
         """The transaction after its stateless checks."""

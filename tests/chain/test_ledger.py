@@ -47,7 +47,7 @@ def test_dataset_and_parcel_change_state(network: TestNetwork) -> None:
         ("parcel", {"dataset": "a.unknown"}, ErrorCode.UNKNOWN_DATASET),
         ("parcel", {"member": "b"}, ErrorCode.NOT_OWNER),
         ("parcel", {"records": [b'{"n":1}', b'{"n":"x"}']}, ErrorCode.SCHEMA_VIOLATION),
-        ("parcel", {"envelope": b"x"}, ErrorCode.SEALING_REQUIRED),
+        ("sealed_parcel", {}, ErrorCode.SEALING_REQUIRED),
         ("parcel", {"expiry_ms": 5}, ErrorCode.EXPIRED),
         ("dataset", {"version": 3}, ErrorCode.STALE_VERSION),
         ("dataset", {"dataset": "b.flights"}, ErrorCode.NOT_OWNER),

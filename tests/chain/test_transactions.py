@@ -199,7 +199,9 @@ def test_every_record_is_provable_under_the_signed_root(records: list[bytes], da
     assert record_leaves(CHAIN, records)[index] == leaf
     prefix = b"blockpool/1\x00record\x00" + CHAIN
     assert leaf == hashlib.sha256(b"\x00" + hashlib.sha256(prefix + records[index]).digest()).digest()
-    verify_inclusion(leaf, index, len(records), record_proof(CHAIN, records, index), root)
+    header = decoded(NETWORK.parcel(records)).header
+    assert isinstance(header, ParcelHeader)
+    verify_inclusion(leaf, index, len(records), record_proof(header, records, index), root)
 
 
 @given(records_lists)
