@@ -54,12 +54,17 @@ def is_address(text: str) -> bool:
     return _address.match(text) is not None
 
 
+def is_dataset_id(text: str) -> bool:
+    """Whether ``text`` has the form ``owner.name``."""
+    return _dataset.match(text) is not None
+
+
 def verify_dataset_id(dataset: str) -> str:
     """Check a dataset id and return its owner's name.
 
     Raises:
         PoolError: code ``bad_name``.
     """
-    if not _dataset.match(dataset):
+    if not is_dataset_id(dataset):
         raise PoolError(ErrorCode.BAD_NAME, f"{dataset!r} is not a dataset id: it has the form owner.name")
     return dataset.partition(".")[0]

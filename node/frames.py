@@ -27,7 +27,7 @@ class FrameKind(IntEnum):
     FETCH_BLOCKS = FIRST_MESSAGE_KIND + 17
     """Request: ``BlockRange``. Response: ``chain.packages.Packages``."""
     FETCH_SHARES = FIRST_MESSAGE_KIND + 18
-    """Request: ``contracts.sealing.ShareQuery``. Response: ``ShareAnswer``, at most one release a parcel: the peer's."""
+    """Request: ``contracts.sealing.ShareQuery``. Response: ``ShareAnswer`` of the peer's own."""
 
 
 TransactionList = Annotated[

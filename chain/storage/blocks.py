@@ -8,6 +8,7 @@
 | ``i`` transaction id(32)                   | height(8) index(4)                     |
 | ``m`` ``version`` / ``chain``              | layout version / chain id              |
 | ``p`` height(8) index(4)                   | payload of a transaction               |
+| ``r`` dataset ``0x00`` height(8) index(4)  | empty: a request, approval or receipt there |
 | ``t`` height(8) index(4)                   | header and signature of a transaction  |
 
 Integers are big endian, so keys of one kind grow with the chain. A block and all that belongs to it is one batch,
@@ -25,8 +26,16 @@ from chain.crypto import HASH_SIZE, Hash
 from chain.encoding import EncodingError, Value, Wire, decode, encode
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.storage.engine import Engine, Write
-from chain.transactions import CheckedTransaction, ParcelHeader, Transaction
-from chain.types import Signature
+from chain.transactions import (
+    AnyHeader,
+    ApprovalHeader,
+    CheckedTransaction,
+    ParcelHeader,
+    ReadReceiptHeader,
+    RequestHeader,
+    Transaction,
+)
+from chain.types import Signature, is_dataset_id
 
 LAYOUT_VERSION = b"2"
 _HEIGHT = struct.Struct(">cQ")
@@ -95,7 +104,8 @@ class BlockStore:
             batch.append((b"i" + checked.id, _LOCATION.pack(height, index)))
             if isinstance(header, ParcelHeader):
                 batch.append((_PLACE.pack(b"p", height, index), transaction.payload))
-                batch.append((_dataset_prefix(header.dataset) + _LOCATION.pack(height, index), b""))
+            if (prefix := _index_prefix(header)) is not None:
+                batch.append((prefix + _LOCATION.pack(height, index), b""))
         self._engine.write(batch, sync=sync)
 
     def sync(self) -> None:
@@ -150,7 +160,15 @@ class BlockStore:
         """Up to ``limit`` parcels of ``dataset`` in chain order, beginning after ``after``. Rejected ones are among
         them.
         """
-        prefix = _dataset_prefix(dataset)
+        return self._locations(_dataset_prefix(b"d", dataset), after, limit)
+
+    def read_transactions(self, dataset: str, after: Location | None, limit: int) -> list[Location]:
+        """Up to ``limit`` requests, approvals and receipts that name ``dataset`` in chain order, beginning after
+        ``after``. Rejected ones are among them.
+        """
+        return self._locations(_dataset_prefix(b"r", dataset), after, limit)
+
+    def _locations(self, prefix: bytes, after: Location | None, limit: int) -> list[Location]:
         start = prefix if after is None else prefix + _LOCATION.pack(*after) + b"\x00"
         found = []
         for key, _ in self._engine.scan(start, prefix + b"\xff" * (_LOCATION.size + 1)):
@@ -175,8 +193,22 @@ class BlockStore:
         self._engine.close()
 
 
-def _dataset_prefix(dataset: str) -> bytes:
-    return b"d" + dataset.encode() + b"\x00"
+def _index_prefix(header: AnyHeader) -> bytes | None:
+    """Where a transaction is listed besides its id, or None. A rejected one may name anything for a dataset; what is
+    no dataset id is not listed, so that nobody reaches into the list of another dataset.
+    """
+    match header:
+        case ParcelHeader():
+            kind = b"d"
+        case RequestHeader() | ApprovalHeader() | ReadReceiptHeader():
+            kind = b"r"
+        case _:
+            return None
+    return _dataset_prefix(kind, header.dataset) if is_dataset_id(header.dataset) else None
+
+
+def _dataset_prefix(kind: bytes, dataset: str) -> bytes:
+    return kind + dataset.encode() + b"\x00"
 
 
 def _decoded(type_: type[Value], data: bytes) -> Value:

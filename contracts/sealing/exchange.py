@@ -1,6 +1,6 @@
 """How key shares are asked for, over HTTP and between nodes: the question and its answer.
 
-A release is sealed to the reader's committed key, so it matters neither who asks nor through whose hands an answer goes:
+A release is sealed to the reader's committed key: it matters neither who asks nor through whose hands an answer goes,
 only the reader can open it.
 """
 

@@ -175,6 +175,35 @@ class TestBlockStore:
         assert store.parcels("a.flight", None, 100) == []
         engine.close()
 
+    def test_requests_approvals_and_receipts_are_listed_by_the_dataset_that_they_name(self, engine: Engine) -> None:
+        network = TestNetwork(has_contracts=True)
+        store, ledger = BlockStore(engine), network.ledger()
+        request = network.request()
+        id_ = network.id_of(request)
+        others = [network.dataset(), network.request(dataset="a.flights-2"), network.parcel()]
+        reads = [request, network.approval(id_), network.receipt(id_, [HASH])]
+        executed = network.commit(ledger, [*others, *reads])  # all but the dataset are rejected, and listed anyway
+        store.append(7, ledger.block_at(1), executed.transactions, [])
+        places = [Location(7, index) for index in (3, 4, 5)]
+        assert store.read_transactions("a.flights", None, 100) == places
+        assert store.read_transactions("a.flights", places[0], 1) == places[1:2]
+        assert store.read_transactions("a.flights", places[2], 100) == []
+        assert store.read_transactions("a.flights-2", None, 100) == [Location(7, 1)]
+        assert store.parcels("a.flights", None, 100) == [Location(7, 2)]
+        engine.close()
+
+    def test_a_rejected_transaction_cannot_reach_into_the_list_of_another_dataset(self, engine: Engine) -> None:
+        network = TestNetwork(has_contracts=True)
+        store, ledger = BlockStore(engine), network.ledger()
+        intruders = ["a.flights\0", "a.flights\0" + 12 * "\0", "a.flights\0\x7f\0\0", "", "a"]
+        transactions = [network.parcel(dataset=name) for name in intruders]
+        transactions += [network.request(dataset=name) for name in intruders]
+        executed = network.commit(ledger, transactions)
+        store.append(7, ledger.block_at(1), executed.transactions, [])
+        for dataset in ("a.flights", "a.flights\0", "a", ""):
+            assert (store.parcels(dataset, None, 100), store.read_transactions(dataset, None, 100)) == ([], [])
+        engine.close()
+
     def test_damage_is_reported_not_served(self, engine: Engine) -> None:
         store = BlockStore(engine)
         engine.write([(b"b" + (1).to_bytes(8, "big"), b"garbage")], sync=True)
