@@ -120,7 +120,7 @@ class AccessRules:
             raise PoolError(ErrorCode.NOT_AN_APPROVER, f"{header.member} is not asked about this request")
         if entry.status not in open_for:
             raise PoolError(ErrorCode.REQUEST_SETTLED, f"the request is {entry.status}")
-        if len(entry.answers) >= LIMITS.request_answers:
+        if not takes_back and len(entry.answers) >= LIMITS.request_answers:
             raise PoolError(ErrorCode.REQUEST_SETTLED, f"it has {len(entry.answers)} answers, the most there may be")
         self._list(header.dataset, id_)
         entry = replace(entry, answers=(*entry.answers, answer))

@@ -27,6 +27,7 @@ class Mempool:
         self._by_member: dict[str, dict[Hash, CheckedTransaction]] = {}
         self._member_bytes: dict[str, int] = {}
         self.size_bytes = 0
+        self._first_member = ""
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -89,13 +90,14 @@ class Mempool:
     def select(self, time_ms: int) -> list[CheckedTransaction]:
         """The next block's transactions: members take turns, each in its order of arrival, until the block is full.
 
-        A member that floods thus fills only what the others leave. Transactions that expire before ``time_ms`` are
+        A member that floods thus fills only what the others leave; each block begins with another member, since one
+        costly contract call may be all that a block has room for. Transactions that expire before ``time_ms`` are
         dropped on the way.
         """
         chosen: list[CheckedTransaction] = []
         room = self._limits.block_size_bytes
         expired: list[Hash] = []
-        turns = deque(iter(self._by_member[member].values()) for member in sorted(self._by_member))
+        turns = deque(iter(self._by_member[member].values()) for member in self._order_of_turns())
         while turns and len(chosen) < self._limits.block_transactions:
             waiting = turns.popleft()
             checked = next(waiting, None)
@@ -111,3 +113,12 @@ class Mempool:
             turns.append(waiting)
         self.remove(expired)
         return chosen
+
+    def _order_of_turns(self) -> list[str]:
+        """Members in order of their names, beginning after the one that was first in the block before."""
+        members = sorted(self._by_member)
+        later = [member for member in members if member > self._first_member]
+        order = later + members[: len(members) - len(later)]
+        if order:
+            self._first_member = order[0]
+        return order

@@ -135,3 +135,11 @@ def test_one_that_expired_and_came_back_is_chosen_once() -> None:
     mempool.add(comes_back)
     chosen = mempool.select(TIME_MS)
     assert chosen == [first, comes_back]
+
+
+def test_each_block_begins_with_another_member() -> None:
+    mempool = Mempool()
+    for member in "cabab":
+        mempool.add(parcel(member))
+    first = [mempool.select(TIME_MS)[0].header.member for _ in range(4)]
+    assert first == ["a", "b", "c", "a"]
