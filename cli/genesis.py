@@ -13,6 +13,11 @@ from chain.errors import ErrorCode, PoolError
 from chain.genesis import encode_genesis, parse_genesis, parse_member_file
 from cli.options import READABLE_FILE, json_option
 from cli.output import emit, facts, grid, talk
+from contracts.engine import ENGINE_IDENTITY
+
+no_contracts_option = click.option(
+    "--no-contracts", is_flag=True, help="A network without contracts: nothing can be sealed or requested."
+)
 
 
 @click.group()
@@ -24,16 +29,20 @@ def genesis() -> None:
 @click.argument("members", nargs=-1, required=True, type=READABLE_FILE, metavar="MEMBER.json...")
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="New genesis file.")
 @click.option("--network", "name", required=True, help="Name of the network, for people.")
+@no_contracts_option
 @json_option
-def create(members: tuple[Path, ...], out: Path, name: str) -> None:
+def create(members: tuple[Path, ...], out: Path, name: str, no_contracts: bool) -> None:
     """Make a genesis file from the MEMBER.json files that members handed in. No private key is needed.
+
+    It names this installation's contract engine: every validator must run the same.
 
     \b
     Example: blockpool genesis create tax.json health.json police.json -o genesis.json --network "City pool"
     """
     if out.exists():
         raise PoolError(ErrorCode.BAD_GENESIS, f"{out} exists already and is not overwritten")
-    content = encode_genesis(name, time.time_ns() // 1_000_000, [_read_member(path) for path in members])
+    engine = None if no_contracts else ENGINE_IDENTITY
+    content = encode_genesis(name, time.time_ns() // 1_000_000, [_read_member(path) for path in members], engine)
     made = parse_genesis(content)
     out.write_bytes(content)
     emit(describe(made), *_shown(made))
@@ -64,6 +73,7 @@ def describe(found: Genesis) -> dict[str, Any]:
         "validators": list(found.validators.names),
         "quorum": found.validators.quorum,
         "max_faulty": found.validators.max_faulty,
+        "engine": found.file.engine,
         "members": [
             {
                 "member": member.name,
@@ -86,6 +96,7 @@ def _shown(found: Genesis) -> tuple[Any, ...]:
             "network": found.file.network,
             "chain id": found.chain_id.hex(),
             "validators": f"{len(validators)}: {validators.quorum} decide, {validators.max_faulty} may be faulty",
+            "contracts": str(found.engine) if found.engine else "none: nothing can be sealed or requested",
         }
     )
     table = grid("member", "title", "kind", "node", "votes")

@@ -2,8 +2,10 @@
 
 DIR/member.json         public: handed to whoever makes the genesis file
 DIR/system.pem          secret: signs the member's transactions
+DIR/reader.pem          secret: what the member is granted to read is sealed to it
 DIR/node/config.toml    the daemon's settings
 DIR/node/consensus.pem  secret: signs votes (validators only)
+DIR/node/kem.pem        secret: opens this validator's shares of sealed parcels' keys (validators only)
 DIR/node/tls.pem        secret: the node's links; tls.crt is its public certificate
 DIR/node/genesis.json   put there by the operator once the network's genesis file is agreed
 """
@@ -22,12 +24,16 @@ from chain.keys import encode_private_key, new_seed, write_secret_file
 from chain.members import MemberKind
 from chain.tls_certificate import make_tls_certificate
 from chain.types import verify_name
+from contracts.sealing import KemPrivateKey
 
 NodeRole = Literal["validator", "observer", "none"]
 
 MEMBER_FILE = "member.json"
 SYSTEM_KEY = "system.pem"
+READER_KEY = "reader.pem"
 NODE_FOLDER = "node"
+NODE_CONSENSUS_KEY = "consensus.pem"
+NODE_KEM_KEY = "kem.pem"
 GENESIS_FILE = "genesis.json"
 
 TITLES: dict[str, tuple[str, str]] = {
@@ -50,7 +56,7 @@ _CONFIG = """\
 member = "{member}"
 genesis = "{genesis}"
 data = "data"
-{consensus_key}tls_key = "tls.pem"
+{validator_keys}tls_key = "tls.pem"
 tls_certificate = "tls.crt"
 
 [peer]
@@ -62,6 +68,12 @@ listen = "{api_listen}"
 [log]
 level = "info"
 format = "text"
+"""
+
+
+_VALIDATOR_KEYS = f"""\
+consensus_key = "{NODE_CONSENSUS_KEY}"
+kem_key = "{NODE_KEM_KEY}"
 """
 
 
@@ -92,7 +104,11 @@ def create_member(plan: MemberPlan, folder: Path, passphrase: str | None) -> Mem
         raise PoolError(ErrorCode.BAD_KEY, f"{folder} holds a member already and is not overwritten")
     node_folder = folder / NODE_FOLDER
     (folder if plan.node == "none" else node_folder).mkdir(parents=True, exist_ok=True)
-    consensus_key = _new_key(node_folder / "consensus.pem", passphrase) if plan.node == "validator" else None
+    consensus_key = kem_key = None
+    if plan.node == "validator":
+        consensus_key = _new_key(node_folder / NODE_CONSENSUS_KEY, passphrase)
+        kem_key = _new_kem_key(node_folder / NODE_KEM_KEY, passphrase)
+    _new_kem_key(folder / READER_KEY, passphrase)
     node = None if plan.node == "none" else _create_node(plan, node_folder, passphrase)
     known_zh, known_en = TITLES.get(plan.name, ("", ""))
     member = MemberObject(
@@ -103,6 +119,7 @@ def create_member(plan: MemberPlan, folder: Path, passphrase: str | None) -> Mem
         roles=plan.roles,
         keys=(MemberKeyObject(_new_key(folder / SYSTEM_KEY, passphrase)),),
         consensus_key=consensus_key,
+        kem_key=kem_key,
         node=node,
     )
     content = encode_member_file(member)
@@ -118,6 +135,13 @@ def _new_key(path: Path, passphrase: str | None) -> bytes:
     return Ed25519Signer(seed).public_key
 
 
+def _new_kem_key(path: Path, passphrase: str | None) -> bytes:
+    """Make a private key that others seal to; returns the public one."""
+    key = KemPrivateKey.generate()
+    key.save(path, passphrase)
+    return key.public_key.encoded
+
+
 def _create_node(plan: MemberPlan, folder: Path, passphrase: str | None) -> NodeRecordObject:
     seed = new_seed()
     write_secret_file(folder / "tls.pem", encode_private_key(seed, passphrase))
@@ -126,7 +150,7 @@ def _create_node(plan: MemberPlan, folder: Path, passphrase: str | None) -> Node
     config = _CONFIG.format(
         member=plan.name,
         genesis=GENESIS_FILE,
-        consensus_key='consensus_key = "consensus.pem"\n' if plan.node == "validator" else "",
+        validator_keys=_VALIDATOR_KEYS if plan.node == "validator" else "",
         peer_listen=_listen_address(plan.peer_address),
         api_listen=plan.api_address,
     )

@@ -12,10 +12,11 @@ from blockpool import Client, Genesis, NodeStatus, PoolError, RetryPolicy, load_
 from chain.errors import ErrorCode
 from chain.genesis import encode_genesis, parse_genesis
 from cli.failures import ExitCode
-from cli.genesis import describe
+from cli.genesis import describe, no_contracts_option
 from cli.homes import GENESIS_FILE, NODE_FOLDER, SYSTEM_KEY, MemberPlan, create_member
 from cli.options import genesis_option, json_option, new_passphrase
 from cli.output import emit, grid, talk
+from contracts.engine import ENGINE_IDENTITY
 
 _API_PORT_OFFSET = 1000
 _ONCE = RetryPolicy(attempts_max=1, total_max_s=5)
@@ -32,8 +33,9 @@ def network() -> None:
 @click.option("--base-port", type=click.IntRange(1024, 64000), default=7000, show_default=True, help="First peer port.")
 @click.option("--name", default="Local pool", show_default=True, help="Name of the network, for people.")
 @click.option("--encrypt", is_flag=True, help="Encrypt the private keys (BLOCKPOOL_PASSPHRASE, or typed).")
+@no_contracts_option
 @json_option
-def init(folder: Path, members: str, base_port: int, name: str, encrypt: bool) -> None:
+def init(folder: Path, members: str, base_port: int, name: str, encrypt: bool, no_contracts: bool) -> None:
     """Make a network in DIR to try things on this machine: keys, genesis, and one home a member.
 
     Peers listen on --base-port and the ports after it, their APIs a thousand higher. In a real network nobody sees
@@ -45,7 +47,7 @@ def init(folder: Path, members: str, base_port: int, name: str, encrypt: bool) -
     """
     names = [part.strip() for part in members.split(",") if part.strip()]
     ports = [(base_port + index, base_port + _API_PORT_OFFSET + index) for index in range(len(names))]
-    made = create_network(folder, name, names, ports, new_passphrase(encrypt))
+    made = create_network(folder, name, names, ports, new_passphrase(encrypt), contracts=not no_contracts)
     homes = {member.name: folder / member.name / NODE_FOLDER for member in made.members}
     table = grid("member", "node home", "API", "signing key")
     for member in made.members:
@@ -60,13 +62,21 @@ def init(folder: Path, members: str, base_port: int, name: str, encrypt: bool) -
 
 
 def create_network(
-    folder: Path, name: str, members: Sequence[str], ports: Sequence[tuple[int, int]], passphrase: str | None = None
+    folder: Path,
+    name: str,
+    members: Sequence[str],
+    ports: Sequence[tuple[int, int]],
+    passphrase: str | None = None,
+    *,
+    contracts: bool = True,
 ) -> Genesis:
     """Make a network of validators on the loopback interface.
 
     Args:
         folder: new or empty.
         ports: (peer port, API port) of each member.
+        passphrase: encrypts the private keys.
+        contracts: whether access contracts run here; without them nothing can be sealed or requested.
 
     Raises:
         PoolError: code ``bad_genesis`` for a folder that is not empty or names that repeat; ``bad_name``.
@@ -83,7 +93,7 @@ def create_network(
         )
         for member, (peer, api) in zip(members, ports, strict=True)
     ]
-    content = encode_genesis(name, time.time_ns() // 1_000_000, created)
+    content = encode_genesis(name, time.time_ns() // 1_000_000, created, ENGINE_IDENTITY if contracts else None)
     genesis = parse_genesis(content)
     (folder / GENESIS_FILE).write_bytes(content)
     for member in members:

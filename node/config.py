@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -37,6 +38,8 @@ class NodeSection(_Section, frozen=True):
     data: str = "data"
     consensus_key: str | None = None
     """Left out for an observer."""
+    kem_key: str | None = None
+    """Opens the shares of sealed parcels' keys that owners deal to this validator; left out for an observer."""
     tls_key: str = "tls.pem"
     tls_certificate: str = "tls.crt"
 
@@ -53,6 +56,24 @@ class ApiSection(_Section, frozen=True):
     listen: Address
     connections: Annotated[int, Meta(ge=1, le=100_000)] = 4096
     """Connections and waiting requests served at once; further ones get 503."""
+
+
+class ContractsSection(_Section, frozen=True):
+    """The engine that runs access contracts."""
+
+    cache_folder: str | None = None
+    """Where the compiled engine is kept, relative to the home; None for the user's cache folder."""
+
+
+class GatewaySection(_Section, frozen=True):
+    """The gateway, which seals and signs for the department's own systems. The section is absent: there is none."""
+
+    listen: Address
+    """On the loopback interface, for it signs whatever it is handed."""
+    system_key: str = "../system.pem"
+    """Signs the member's transactions."""
+    token_file: str = "gateway.token"  # noqa: S105  # a file's name
+    """Holds what callers must show."""
 
 
 class LogSection(_Section, frozen=True):
@@ -79,6 +100,8 @@ class ConfigFile(_Section, frozen=True):
     api: ApiSection
     log: LogSection = LogSection()
     consensus: ConsensusSection = ConsensusSection()
+    contracts: ContractsSection = ContractsSection()
+    gateway: GatewaySection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +135,8 @@ def load_config(home: Path, environment: Mapping[str, str] = os.environ) -> Node
         file = msgspec.convert(raw, ConfigFile, strict=False)
     except msgspec.ValidationError as error:
         raise _bad(f"{path}: {error}") from None
+    if file.gateway is not None and not is_loopback(file.gateway.listen):
+        raise _bad(f"{path}: gateway.listen: {file.gateway.listen} is not on the loopback interface")
     return NodeConfig(home, file, _passphrase(environment))
 
 
@@ -119,6 +144,17 @@ def split_address(address: str) -> tuple[str, int]:
     """Host and port of ``host:port`` or ``[v6]:port``."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches ``host:port``. Of names only ``localhost`` counts: others may change."""
+    host, _ = split_address(address)
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> None:

@@ -16,6 +16,7 @@ from chain.ledger import Ledger, Progress
 from chain.members import Member
 from chain.storage.head import HeadFile
 from chain.storage.level import LevelEngine
+from contracts.sealing import KemPrivateKey, load_kem_key
 from node.config import NodeConfig
 from node.links import Identity
 from node.lock import FolderLock
@@ -34,6 +35,8 @@ class Home:
     member: Member
     signer: Ed25519Signer | None
     """Consensus key; None for an observer."""
+    kem_key: KemPrivateKey | None
+    """Opens this validator's shares of sealed parcels' keys; None for an observer, and where nothing is sealed."""
     identity: Identity
     lock: FolderLock
     data: Path
@@ -71,6 +74,9 @@ def open_home(config: NodeConfig) -> Home:
             raise PoolError(
                 ErrorCode.BAD_KEY, f"{section.consensus_key} is not {member.name}'s key in the genesis file"
             )
+    kem_key = _load_kem_key(config, member)
+    if genesis.engine is not None and signer is not None and kem_key is None:
+        raise PoolError(ErrorCode.BAD_CONFIGURATION, "node.kem_key: a validator where parcels are sealed needs its key")
     certificate = _load_certificate(config.path(section.tls_certificate))
     if certificate != member.node.tls_certificate:
         raise PoolError(
@@ -78,7 +84,7 @@ def open_home(config: NodeConfig) -> Home:
         )
     identity = load_identity(member.name, certificate, config.path(section.tls_key), config.passphrase)
     data = config.path(section.data)
-    return Home(config, genesis, member, signer, identity, FolderLock(data), data)
+    return Home(config, genesis, member, signer, kem_key, identity, FolderLock(data), data)
 
 
 def open_ledger(home: Home, progress: Progress | None = None) -> Ledger:
@@ -98,6 +104,16 @@ def open_ledger(home: Home, progress: Progress | None = None) -> Ledger:
             engine.close()
         raise
     return ledger
+
+
+def _load_kem_key(config: NodeConfig, member: Member) -> KemPrivateKey | None:
+    name = config.file.node.kem_key
+    if name is None:
+        return None
+    key = load_kem_key(config.path(name), config.passphrase)
+    if key.public_key.encoded != member.kem_key:
+        raise PoolError(ErrorCode.BAD_KEY, f"{name} is not {member.name}'s KEM key in the genesis file")
+    return key
 
 
 def _verify_certificates(genesis: Genesis) -> None:

@@ -12,6 +12,8 @@ from blockpool import load_genesis
 from chain.crypto import key_id
 from chain.keys import load_signer
 from cli.processes import NodeProcess, free_ports
+from contracts.engine import ENGINE_IDENTITY
+from contracts.sealing import load_kem_key
 from tests.cli.commands import run
 
 NAMES = ("tax", "health", "police", "transport")
@@ -45,13 +47,15 @@ def test_members_found_a_network_from_public_files_alone(tmp_path: Path) -> None
         signer = load_signer(tmp_path / name / "system.pem")
         assert member.key_by_id(key_id(signer.public_key)) is not None
         assert member.consensus_key == load_signer(tmp_path / name / "node" / "consensus.pem").public_key
+        assert member.kem_key == load_kem_key(tmp_path / name / "node" / "kem.pem").public_key.encoded
+        assert load_kem_key(tmp_path / name / "reader.pem").public_key.encoded != member.kem_key
     assert genesis.member("tax").title_zh == "税务局"  # type: ignore[union-attr]
 
 
 def test_private_keys_are_0600_and_their_bytes_are_nowhere_else(tmp_path: Path) -> None:
     desk = found(tmp_path)
     keys = sorted(tmp_path.rglob("*.pem"))
-    assert len(keys) == 3 * len(NAMES)
+    assert len(keys) == 5 * len(NAMES)
     shared = b"".join(
         path.read_bytes() for path in [*desk.iterdir(), *tmp_path.rglob("*.toml"), *tmp_path.rglob("*.crt")]
     )
@@ -111,6 +115,8 @@ def test_observers_and_members_without_a_node(tmp_path: Path) -> None:
     assert run("member", "new", "watcher", "--out", tmp_path / "w", "--observer", "--peer", "10.0.0.1:7000").code == 0
     assert run("member", "new", "shop", "--out", tmp_path / "s", "--no-node", "--kind", "enterprise").code == 0
     assert not (tmp_path / "w" / "node" / "consensus.pem").exists()
+    assert not (tmp_path / "w" / "node" / "kem.pem").exists()
+    assert all((tmp_path / folder / "reader.pem").exists() for folder in "ws")
     assert 'listen = "0.0.0.0:7000"' in (tmp_path / "w" / "node" / "config.toml").read_text()
     assert not (tmp_path / "s" / "node").exists()
     files = [desk / "tax.json", tmp_path / "w" / "member.json", tmp_path / "s" / "member.json"]
@@ -121,6 +127,19 @@ def test_observers_and_members_without_a_node(tmp_path: Path) -> None:
         "watcher": "10.0.0.1:7000",
         "shop": None,
     }
+
+
+def test_the_genesis_file_names_the_contract_engine_unless_there_are_to_be_no_contracts(tmp_path: Path) -> None:
+    desk = found(tmp_path)
+    assert load_genesis(desk / "genesis.json").engine == ENGINE_IDENTITY
+    shown = run("genesis", "check", desk / "genesis.json", "--json").json["engine"]
+    assert shown["component_sha256"] == ENGINE_IDENTITY.component_sha256.hex()
+    assert ENGINE_IDENTITY.wasmtime_version in run("genesis", "check", desk / "genesis.json").out
+    made = run("genesis", "create", desk / "tax.json", "-o", tmp_path / "g.json", "--network", "x", "--no-contracts")
+    assert made.code == 0
+    assert load_genesis(tmp_path / "g.json").engine is None
+    local = ("network", "init", tmp_path / "pool", "--members", "a", "--no-contracts", "--json")
+    assert run(*local).json["engine"] is None
 
 
 @pytest.mark.parametrize("name", ["Tax", "tax.office", "", "x" * 33])

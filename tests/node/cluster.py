@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 from msgspec.structs import replace
 
+from chain.contract_engine import EngineIdentity
 from chain.crypto import Ed25519Signer, key_id
 from chain.encoding import decode, encode
 from chain.genesis import Genesis, MemberKeyObject, MemberObject, encode_genesis, parse_genesis
@@ -33,6 +34,7 @@ from chain.transactions import (
 )
 from cli.homes import MemberPlan, create_member
 from cli.processes import free_ports
+from contracts.engine import ENGINE_IDENTITY
 from node.api.app import make_app
 from node.api.server import ApiServer, bind
 from node.config import load_config
@@ -59,7 +61,15 @@ class Network:
     nonces: itertools.count[int] = field(default_factory=lambda: itertools.count(secrets.randbits(64)))
 
     @classmethod
-    def create(cls, folder: Path, validators: Sequence[str] = "abcd", others: Sequence[str] = ("observer",)) -> Network:
+    def create(
+        cls,
+        folder: Path,
+        validators: Sequence[str] = "abcd",
+        others: Sequence[str] = ("observer",),
+        contracts: bool = False,
+        engine: EngineIdentity = ENGINE_IDENTITY,
+    ) -> Network:
+        """With `contracts` the genesis file names `engine`; each node then has a process of its own to run them."""
         names = [*validators, *others]
         ports = iter(free_ports(2 * len(names)))
         spent = {name: Ed25519Signer(new_seed()) for name in names}
@@ -72,7 +82,7 @@ class Network:
                 api_address=f"{HOST}:{next(ports)}",
             )
             members.append(_with_second_key(create_member(plan, folder / name, None), spent[name]))
-        content = encode_genesis("test", time.time_ns() // 1_000_000, members)
+        content = encode_genesis("test", time.time_ns() // 1_000_000, members, engine if contracts else None)
         for name in names:
             (folder / name / "node" / "genesis.json").write_bytes(content)
         (folder / "genesis.json").write_bytes(content)

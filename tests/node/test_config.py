@@ -39,8 +39,17 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
     assert (config.file.log.level, config.file.log.format) == ("info", "text")
     assert (config.file.consensus.tick_ms, config.file.consensus.view_timeout_ms) == (20, 500)
     assert config.file.api.connections == 4096
+    assert config.file.contracts.cache_folder is None
     assert config.path(config.file.node.genesis) == tmp_path / "genesis.json"
     assert config.passphrase is None
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9000", "127.8.0.1:9000", "[::1]:9000", "localhost:9000"])
+def test_the_gateway_listens_on_the_loopback_interface(tmp_path: Path, address: str) -> None:
+    assert load_config(home(tmp_path), {}).file.gateway is None
+    gateway = load_config(home(tmp_path, GOOD + f'[gateway]\nlisten = "{address}"\n'), {}).file.gateway
+    assert gateway is not None
+    assert (gateway.listen, gateway.system_key, gateway.token_file) == (address, "../system.pem", "gateway.token")
 
 
 def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
@@ -73,6 +82,11 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         (GOOD + '[log]\nlevel = "loud"\n', "log.level"),
         (GOOD + '[log]\nformat = "xml"\n', "log.format"),
         (GOOD + "[consensus]\ntick_ms = 1\n", "tick_ms"),
+        (GOOD + '[contracts]\ncache = "x"\n', "cache"),
+        (GOOD + '[gateway]\nsystem_key = "x"\n', "listen"),
+        (GOOD + '[gateway]\nlisten = "0.0.0.0:9000"\n', "gateway.listen: 0.0.0.0:9000 is not on the loopback"),
+        (GOOD + '[gateway]\nlisten = "gateway.tax.example:9000"\n', "gateway.listen"),
+        (GOOD + '[gateway]\nlisten = "[::]:9000"\n', "gateway.listen"),
         ("[node]\n", "member"),
         ("[node\n", "line 1"),
         ("node = 1\n", "node"),

@@ -12,6 +12,7 @@ import pytest
 
 from chain.errors import ErrorCode, PoolError
 from chain.keys import encode_private_key, new_seed
+from contracts.sealing import load_kem_key
 from node.config import load_config
 from node.home import open_home, open_ledger
 from node.lock import FolderLock
@@ -75,6 +76,8 @@ MISTAKES: dict[str, tuple[Spoil, ErrorCode, str]] = {
     "another's certificate": (replace_file("tls.crt", "tls.crt"), ErrorCode.BAD_KEY, "tls.crt is not a's certificate"),
     "certificate missing": (lambda n: (n.home("a") / "tls.crt").unlink(), ErrorCode.BAD_KEY, "tls.crt"),
     "certificate is nonsense": (write("tls.crt", b"nonsense"), ErrorCode.BAD_KEY, "tls.crt"),
+    "another's KEM key": (replace_file("kem.pem", "kem.pem"), ErrorCode.BAD_KEY, "kem.pem is not a's KEM key"),
+    "KEM key missing": (lambda n: (n.home("a") / "kem.pem").unlink(), ErrorCode.BAD_KEY, "kem.pem"),
     "no such member": (
         lambda n: edit(n, 'member = "a"', 'member = "nobody"'),
         ErrorCode.BAD_CONFIGURATION,
@@ -155,6 +158,9 @@ def test_an_encrypted_home_opens_with_its_passphrase_only(network: Network) -> N
 
         seed = load_pem_private_key(key, None).private_bytes_raw()  # type: ignore[union-attr]
         (home / name).write_bytes(encode_private_key(seed, "right"))
+    kem_key = load_kem_key(home / "kem.pem")
+    (home / "kem.pem").unlink()
+    kem_key.save(home / "kem.pem", "right")
     opened = open_home(load_config(home, {"BLOCKPOOL_PASSPHRASE": "right"}))
     assert opened.signer is not None
     opened.lock.close()
@@ -167,7 +173,26 @@ def test_an_encrypted_home_opens_with_its_passphrase_only(network: Network) -> N
 def test_an_observer_needs_no_consensus_key(network: Network) -> None:
     home = open_home(load_config(network.home("observer"), {}))
     assert home.signer is None
+    assert home.kem_key is None
     home.lock.close()
+
+
+def test_a_validator_opens_the_key_that_shares_are_sealed_to(network: Network) -> None:
+    home = open_home(load_config(network.home("a"), {}))
+    assert home.kem_key is not None
+    assert home.kem_key.public_key.encoded == home.member.kem_key
+    home.lock.close()
+
+
+def test_where_parcels_are_sealed_a_validator_needs_its_kem_key(tmp_path: Path) -> None:
+    network = Network.create(tmp_path, validators="a", others=("observer",), contracts=True)
+    edit(network, 'kem_key = "kem.pem"\n', "")
+    with pytest.raises(PoolError, match="kem_key") as caught:
+        open_home(load_config(network.home("a"), {}))
+    assert caught.value.code == ErrorCode.BAD_CONFIGURATION
+    observer = open_home(load_config(network.home("observer"), {}))
+    assert observer.kem_key is None
+    observer.lock.close()
 
 
 def test_a_folder_in_use_is_refused_and_names_the_process(tmp_path: Path) -> None:

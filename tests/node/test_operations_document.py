@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -30,7 +31,8 @@ def settings() -> list[tuple[str, str, object]]:
     """(section, key, default) of every setting; the default of a required one is `NODEFAULT`."""
     found = []
     for section in msgspec.structs.fields(ConfigFile):
-        for field in msgspec.structs.fields(section.type):
+        type_ = next(part for part in (section.type, *get_args(section.type)) if isinstance(part, type))
+        for field in msgspec.structs.fields(type_):
             found.append((section.name, field.name, field.default))
     return found
 
