@@ -68,14 +68,16 @@ def create_network(
     ports: Sequence[tuple[int, int]],
     passphrase: str | None = None,
     *,
+    others: Sequence[MemberPlan] = (),
     contracts: bool = True,
 ) -> Genesis:
-    """Make a network of validators on the loopback interface.
+    """Make a network of validators on the loopback interface, and perhaps of members without a node.
 
     Args:
         folder: new or empty.
         ports: (peer port, API port) of each member.
         passphrase: encrypts the private keys.
+        others: members that run no node.
         contracts: whether access contracts run here; without them nothing can be sealed or requested.
 
     Raises:
@@ -93,6 +95,7 @@ def create_network(
         )
         for member, (peer, api) in zip(members, ports, strict=True)
     ]
+    created += [create_member(plan, folder / plan.name, passphrase) for plan in others]
     content = encode_genesis(name, time.time_ns() // 1_000_000, created, ENGINE_IDENTITY if contracts else None)
     genesis = parse_genesis(content)
     (folder / GENESIS_FILE).write_bytes(content)

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from blockpool import Client, ErrorCode, PoolError, RetryPolicy
-from cli.homes import NODE_FOLDER
+from cli.homes import NODE_FOLDER, MemberPlan
 from cli.networks import create_network
 
 READY_TIMEOUT_S = 30.0
@@ -140,11 +140,13 @@ class LocalNetwork:
     """A network of daemons on this machine, on free ports. Use it with ``with``: all processes end with the block,
     unless ``keep`` is set."""
 
-    def __init__(self, folder: Path, members: Sequence[str], name: str = "Local pool") -> None:
+    def __init__(
+        self, folder: Path, members: Sequence[str], name: str = "Local pool", others: Sequence[MemberPlan] = ()
+    ) -> None:
         ports = free_ports(2 * len(members))
         pairs = list(zip(ports[::2], ports[1::2], strict=True))
         self.folder = folder
-        self.genesis = create_network(folder, name, members, pairs)
+        self.genesis = create_network(folder, name, members, pairs, others=others)
         self.nodes = {member: NodeProcess(member, folder, pair[1]) for member, pair in zip(members, pairs, strict=True)}
         self.keep = False
 
