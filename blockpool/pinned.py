@@ -6,8 +6,8 @@ from pathlib import Path
 
 from chain.errors import ErrorCode, PoolError
 from chain.evidence import Step
-from chain.evidence import verify_evidence as evidence_steps
 from chain.genesis import Genesis, parse_genesis
+from contracts.disclosures import verify_any_evidence
 
 
 def load_genesis(path: Path | str) -> Genesis:
@@ -25,7 +25,7 @@ def load_genesis(path: Path | str) -> Genesis:
 
 
 def verify_evidence(content: bytes, genesis: Genesis) -> list[Step]:
-    """Verify a record's evidence file, offline.
+    """Verify an evidence file, a record's or a disclosure's, offline.
 
     Returns:
         The steps that passed: all there are.
@@ -33,4 +33,4 @@ def verify_evidence(content: bytes, genesis: Genesis) -> list[Step]:
     Raises:
         PoolError: the first step that failed, with its number as ``step`` in ``context``.
     """
-    return list(evidence_steps(content, genesis))
+    return list(verify_any_evidence(content, genesis))

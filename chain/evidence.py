@@ -2,11 +2,14 @@
 
 JSON, so that people can read it; every byte string that is hashed or signed is in it verbatim. ``verify_evidence`` goes
 through numbered steps and yields each one as it passes; the first that fails raises.
+
+Of a sealed record the file holds the ciphertext: it proves who shared it, when and in which place, not what it says.
+``contracts.disclosures`` proves that, with the same steps but one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
@@ -31,7 +34,7 @@ from chain.transactions import (
     ParcelHeader,
     decode_records,
     decode_transaction_header,
-    record_leaf,
+    parcel_leaves,
     record_proof,
     signing_message,
     transaction_id,
@@ -102,19 +105,23 @@ class EntryPart(_Part, frozen=True):
     """Encoded ``StateProof`` to the header's ``state_root``."""
 
 
-class EvidenceFile(_Part, frozen=True):
-    """A record's evidence."""
+class ParcelEvidence(_Part, frozen=True):
+    """What files of every kind prove of the parcel: ordered, accepted, and signed by the dataset's owner."""
 
     format: Literal["blockpool-evidence/1"]
-    kind: Literal["record"]
     chain_id: Hex32
-    record: RecordPart
     parcel: ParcelPart
     block: BlockPart
     member: EntryPart
     """The sharing member's entry: which keys sign for it."""
     dataset: EntryPart
     """The catalogue entry: owner, schema, sharing class."""
+
+
+class RecordEvidence(ParcelEvidence, frozen=True, tag_field="kind", tag="record"):
+    """A record's evidence."""
+
+    record: RecordPart
 
 
 class Step(NamedTuple):
@@ -143,9 +150,8 @@ def make_record_evidence(ledger: Ledger, id_: Hash, index: int) -> bytes:
     if not outcome.is_ok:
         raise PoolError(ErrorCode.NOT_FOUND, f"the parcel was rejected ({outcome.code}): {outcome.reason}")
     records = decode_records(transaction.payload)
-    file = EvidenceFile(
+    file = RecordEvidence(
         format=FORMAT,
-        kind="record",
         chain_id=ledger.chain_id.hex(),
         record=RecordPart(id_.hex(), index, records[index], _hex(record_proof(header, records, index))),
         parcel=ParcelPart(transaction.header, transaction.signature),
@@ -153,37 +159,87 @@ def make_record_evidence(ledger: Ledger, id_: Hash, index: int) -> bytes:
         member=_entry_part(ledger, state.member_key(header.member), location.height),
         dataset=_entry_part(ledger, state.dataset_key(header.dataset), location.height),
     )
+    return encode_evidence(file)
+
+
+def encode_evidence(file: ParcelEvidence) -> bytes:
+    """The file's bytes: indented JSON."""
     return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
 
 
-def parse_evidence(content: bytes) -> EvidenceFile:
-    """Read an evidence file without believing it.
+def parse_evidence(content: bytes) -> RecordEvidence:
+    """Read a record's evidence file without believing it.
 
     Raises:
         PoolError: code ``bad_evidence``.
     """
     try:
-        return msgspec.json.decode(content, type=EvidenceFile)
+        return msgspec.json.decode(content, type=RecordEvidence)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise PoolError(ErrorCode.BAD_EVIDENCE, str(error)) from None
 
 
 def verify_evidence(content: bytes, genesis: Genesis) -> Iterator[Step]:
-    """Verify an evidence file from genesis alone, yielding each step as it passes.
+    """Verify a record's evidence file from genesis alone, yielding each step as it passes.
 
     Raises:
-        PoolError: at the first step that fails, with ``step`` in its context.
+        PoolError: at the first step that fails, with ``step`` and ``step_title`` in its context.
+    """
+    return numbered(STEPS, lambda: verify_record(parse_evidence(content), genesis))
+
+
+def numbered(titles: Sequence[str], verify: Callable[[], Iterator[str]]) -> Iterator[Step]:
+    """The steps of a verification: what each has found, with its number and title.
+
+    Args:
+        titles: of the steps in their order.
+        verify: starts it; what it raises before its first step belongs to that step.
+
+    Raises:
+        PoolError: as ``verify`` does, with ``step`` and ``step_title`` in its context.
     """
     number = 0
     try:
-        for number, detail in enumerate(_verify(parse_evidence(content), genesis), start=1):
-            yield Step(number, STEPS[number - 1], detail)
+        for number, detail in enumerate(verify(), start=1):
+            yield Step(number, titles[number - 1], detail)
     except PoolError as error:
-        raise PoolError(error.code, error.detail, **(error.context | {"step": number + 1})) from None
+        context = error.context | {"step": number + 1, "step_title": titles[number]}
+        raise PoolError(error.code, error.detail, **context) from None
 
 
-def _verify(file: EvidenceFile, genesis: Genesis) -> Iterator[str]:
-    """What each of ``STEPS`` has found, as it passes."""
+def verify_record(file: RecordEvidence, genesis: Genesis) -> Iterator[str]:
+    """Verify a record's evidence: what each of ``STEPS`` has found, as it passes."""
+    record = file.record
+
+    def verify_place(parcel_id: Hash, parcel: ParcelHeader) -> str:
+        if record.transaction_id != parcel_id.hex():
+            raise PoolError(ErrorCode.BAD_EVIDENCE, "the record's id does not name this parcel")
+        leaf = parcel_leaves(parcel, [record.body])[0]
+        verify_inclusion(leaf, record.index, parcel.record_count, _unhex(record.proof), parcel.records_root)
+        size = f"sealed, {len(record.body)} bytes with its seal" if parcel.envelope else f"{len(record.body)} bytes"
+        return f"record {record.index + 1} of {parcel.record_count}, {size}"
+
+    return verify_parcel(file, genesis, verify_place, record.body)
+
+
+def verify_parcel(
+    file: ParcelEvidence,
+    genesis: Genesis,
+    verify_content: Callable[[Hash, ParcelHeader], str],
+    open_body: bytes | None = None,
+) -> Iterator[str]:
+    """Verify what files of every kind prove, yielding what each step has found.
+
+    Args:
+        file: not believed.
+        genesis: of the chain.
+        verify_content: step 5, the file's own: given the parcel's id and header, which steps 1 to 4 have shown to be
+            in the chain; says what it has found.
+        open_body: the record's body, for the dataset's schema if the parcel is open; None if there is none to check.
+
+    Raises:
+        PoolError: at the first step that fails.
+    """
     chain_id = genesis.chain_id
 
     # 1. The file speaks of this chain.
@@ -219,13 +275,11 @@ def _verify(file: EvidenceFile, genesis: Genesis) -> Iterator[str]:
         raise PoolError(ErrorCode.BAD_EVIDENCE, "the outcome is another transaction's, or a rejection")
     yield f"transaction {file.block.outcome_index + 1} of {header.transaction_count} in the block, accepted"
 
-    # 5. The record's id names that parcel, and the record's leaf is under the parcel's root.
+    # 5. What the file says of the parcel's content is so: the record, or a part of it, is under the parcel's root.
     parcel = decode_transaction_header(chain_id, file.parcel.header)
-    if not isinstance(parcel, ParcelHeader) or file.record.transaction_id != parcel_id.hex():
-        raise PoolError(ErrorCode.BAD_EVIDENCE, "the record's id does not name this parcel")
-    leaf = record_leaf(chain_id, file.record.body)
-    verify_inclusion(leaf, file.record.index, parcel.record_count, _unhex(file.record.proof), parcel.records_root)
-    yield f"record {file.record.index + 1} of {parcel.record_count}, {len(file.record.body)} bytes"
+    if not isinstance(parcel, ParcelHeader):
+        raise PoolError(ErrorCode.BAD_EVIDENCE, "the transaction is no parcel")
+    yield verify_content(parcel_id, parcel)
 
     # 6. The member that shared it is in the state, and its key was valid at that height.
     member = decode(Member, _entry(file.member, chain_id, header, state.member_key(parcel.member)))
@@ -237,13 +291,14 @@ def _verify(file: EvidenceFile, genesis: Genesis) -> Iterator[str]:
         raise PoolError(ErrorCode.BAD_SIGNATURE, f"the signature of {parcel.member} does not verify")
     yield f"Ed25519 by {parcel.member} over the parcel's header"
 
-    # 8. The dataset is in the catalogue, owned by that member, and its schema accepts the record.
+    # 8. The dataset is in the catalogue, owned by that member, and its schema accepts the record if that is open.
     entry = decode(DatasetEntry, _entry(file.dataset, chain_id, header, state.dataset_key(parcel.dataset)))
     if entry.owner != parcel.member:
         raise PoolError(ErrorCode.NOT_OWNER, f"{parcel.dataset} belongs to {entry.owner}")
     # A dataset updated later in the same block shows its newer schema here; the outcome vouches for the older one.
-    if entry.schema and entry.updated_height < header.height:
-        offence = compile_schema(entry.schema).check([file.record.body])
+    is_schema_known = bool(entry.schema) and entry.updated_height < header.height
+    if open_body is not None and is_schema_known and not parcel.envelope:
+        offence = compile_schema(entry.schema).check([open_body])
         if offence is not None:
             raise offence
     yield f"{entry.dataset} ({entry.title_zh} {entry.title_en}), version {entry.version}, {entry.sharing}"

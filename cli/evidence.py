@@ -8,10 +8,10 @@ import click
 from rich.markup import escape
 
 from blockpool import PoolError, RecordId, Step, load_genesis
-from chain.evidence import STEPS, verify_evidence
 from cli.failures import ExitCode, describe
 from cli.options import READABLE_FILE, genesis_option, json_option, node_option, reading_client
-from cli.output import emit, talk
+from cli.output import emit, facts, talk
+from contracts.disclosures import DisclosureEvidence, disclosed_content, parse_any_evidence, verify_any_evidence
 
 
 @click.command()
@@ -40,35 +40,49 @@ def evidence(record_id: str, out: Path, genesis_file: Path, nodes: tuple[str, ..
 @json_option
 @click.pass_context
 def verify(context: click.Context, file: Path, genesis_file: Path) -> None:
-    """Verify an evidence FILE from the genesis file alone: no network, no node is asked or believed.
+    """Verify an evidence FILE, of a record or a disclosure, from the genesis file alone: no network, no node is asked
+    or believed.
 
-    Every step is numbered and printed as it passes. The first that fails ends it with exit code 1.
+    Every step is numbered and printed as it passes. The first that fails ends it with exit code 1. What a disclosure
+    proves is shown once all steps hold.
 
     \b
     Example: blockpool verify flight.evidence.json --genesis genesis.json
     """
     genesis = load_genesis(genesis_file)
+    content = file.read_bytes()
     passed: list[Step] = []
     refusal: PoolError | None = None
     try:
-        for step in verify_evidence(file.read_bytes(), genesis):
+        for step in verify_any_evidence(content, genesis):
             passed.append(step)
     except PoolError as error:
         refusal = error
+    shown = disclosed_values(content) if refusal is None else {}
     result = {
         "verified": refusal is None,
         "file": str(file),
         "steps": [step._asdict() for step in passed],
-        "error": None if refusal is None else describe(refusal) | {"step_title": failed_step(refusal)},
+        "error": None if refusal is None else describe(refusal),
+        **({"disclosed": shown} if shown else {}),
     }
-    emit(result, *verification_lines(passed, refusal))
+    values = [facts({escape(name): value for name, value in shown.items()}, title="Disclosed")] if shown else []
+    emit(result, *verification_lines(passed, refusal), *values)
     if refusal is not None:
         context.exit(ExitCode.FALSE)
 
 
-def failed_step(refusal: PoolError) -> str:
-    """Title of the step that a refusal names."""
-    return STEPS[int(refusal.context["step"]) - 1]
+def disclosed_values(content: bytes) -> dict[str, str]:
+    """What a verified disclosure file shows: JSON text by field, or the whole record as text under ``record``; empty
+    for a record's evidence.
+    """
+    evidence_file = parse_any_evidence(content)
+    if not isinstance(evidence_file, DisclosureEvidence):
+        return {}
+    shown = disclosed_content(evidence_file)
+    if isinstance(shown, bytes):
+        return {"record": shown.decode(errors="replace")}
+    return {field.name: field.value.decode() for field in shown}
 
 
 def verification_lines(passed: list[Step], refusal: PoolError | None) -> list[str]:
@@ -76,10 +90,10 @@ def verification_lines(passed: list[Step], refusal: PoolError | None) -> list[st
     lines = [f"[green]✓[/] {step.number} {step.title:<10} {escape(step.detail)}" for step in passed]
     if refusal is None:
         return [*lines, f"[bold green]Verified[/]: all {len(passed)} steps hold."]
-    number = refusal.context["step"]
+    number, title = refusal.context["step"], refusal.context["step_title"]
     return [
         *lines,
-        f"[red]✗[/] {number} {failed_step(refusal):<10} {escape(refusal.code.info.title)} ({refusal.code.value})",
+        f"[red]✗[/] {number} {title:<10} {escape(refusal.code.info.title)} ({refusal.code.value})",
         f"               {escape(refusal.detail)}",
         f"[bold red]Refused[/] at step {number}. {escape(refusal.advice)}",
     ]

@@ -49,11 +49,26 @@ class RecordDisclosureObject(
     place: RecordPlaceObject
 
 
+DisclosureObject = FieldDisclosureObject | RecordDisclosureObject
+
+
+def disclosure_object(disclosure: Disclosure) -> DisclosureObject:
+    """A disclosure's JSON form, for a file of its own or within another."""
+    if isinstance(disclosure, FieldDisclosure):
+        return msgspec.convert(disclosure, FieldDisclosureObject, from_attributes=True)
+    return msgspec.convert(disclosure, RecordDisclosureObject, from_attributes=True)
+
+
+def plain_disclosure(form: DisclosureObject) -> Disclosure:
+    """The disclosure that a JSON form stands for."""
+    if isinstance(form, FieldDisclosureObject):
+        return msgspec.convert(form, FieldDisclosure, from_attributes=True)
+    return msgspec.convert(form, RecordDisclosure, from_attributes=True)
+
+
 def disclosure_to_json(disclosure: Disclosure) -> bytes:
     """An indented JSON file."""
-    form = FieldDisclosureObject if isinstance(disclosure, FieldDisclosure) else RecordDisclosureObject
-    content = msgspec.json.encode(msgspec.convert(disclosure, form, from_attributes=True))
-    return msgspec.json.format(content, indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(disclosure_object(disclosure)), indent=2) + b"\n"
 
 
 def disclosure_from_json(text: bytes) -> Disclosure:
@@ -63,9 +78,7 @@ def disclosure_from_json(text: bytes) -> Disclosure:
         PoolError: code ``bad_disclosure``.
     """
     try:
-        content = msgspec.json.decode(text, type=FieldDisclosureObject | RecordDisclosureObject)
+        content = msgspec.json.decode(text, type=DisclosureObject)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise PoolError(ErrorCode.BAD_DISCLOSURE, f"not a disclosure file: {error}") from None
-    if isinstance(content, FieldDisclosureObject):
-        return msgspec.convert(content, FieldDisclosure, from_attributes=True)
-    return msgspec.convert(content, RecordDisclosure, from_attributes=True)
+    return plain_disclosure(content)
