@@ -59,7 +59,7 @@ class Pool:
         self._monotonic_s = monotonic_s
         self._arrivals: dict[Hash, float] = {}
         self._waiters: dict[Hash, list[asyncio.Future[Receipt]]] = {}
-        self._height_waiters: list[asyncio.Future[None]] = []
+        self._height_waiters: set[asyncio.Future[None]] = set()
         self._listeners: list[Listener] = []
         self._stored: list[tuple[ExecutedBlock, Certificate]] = []
         self._readers = ThreadPoolExecutor(_READERS, "reader")
@@ -196,8 +196,11 @@ class Pool:
         """
         while self.height < height:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._height_waiters.append(future)
-            await future
+            self._height_waiters.add(future)
+            try:
+                await future
+            finally:
+                self._height_waiters.discard(future)
 
     def receipt(self, location: Location) -> Receipt:
         """The receipt of a committed transaction. It is a promise, so what it speaks of is durable first."""
@@ -248,7 +251,7 @@ class Pool:
                 for future in waiting:
                     if not future.done():
                         future.set_result(receipt)
-        height_waiters, self._height_waiters = self._height_waiters, []
+        height_waiters, self._height_waiters = self._height_waiters, set()
         for waiter in height_waiters:
             if not waiter.done():
                 waiter.set_result(None)

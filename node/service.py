@@ -28,6 +28,7 @@ from node.pool import CommittedBlock, Pool
 from node.priorities import lower_background_threads
 from node.probation import safe_height
 from node.recovery import open_votes
+from node.shares import Shares
 
 _READY_LAG_BLOCKS = 16
 """A node that is a moment behind takes transactions all the same: it spreads them at once, and others order them."""
@@ -69,6 +70,7 @@ class NodeService:
         self.intake = Intake(self.pool, self.driver.work_changed, self.fail)
         self.dissemination = Dissemination(self.pool, self.links, self.intake)
         self.driver.use(self.intake, self.dissemination)
+        self.shares = Shares(self.pool, self.links, home.member.name, home.kem_key)
         self.pool.add_listener(self._on_committed)
         self.metrics.observe(home.data, lambda: (len(self.pool.mempool), self.pool.mempool.size_bytes))
         self.metrics.height.set(self.pool.height)
@@ -130,6 +132,7 @@ class NodeService:
         await self.driver.close()
         await self.links.close()
         await self.pool.finish_reading()
+        await self.shares.close()
         self.ledger.close()
         self.votes.close()
 
@@ -198,6 +201,8 @@ class NodeService:
                     return await self.dissemination.serve(body)
                 case FrameKind.FETCH_BLOCKS:
                     return await self.catch_up.serve(body)
+                case FrameKind.FETCH_SHARES:
+                    return await self.shares.serve(body)
                 case _:
                     raise PoolError(ErrorCode.MALFORMED, f"requests of kind {kind} are unknown")
         except PoolError as error:

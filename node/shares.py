@@ -1,0 +1,303 @@
+"""Key shares for readers: this validator's own, given out by what the chain says, and the other validators' collected.
+
+A share is released only for a request that is granted in this node's own state, for a parcel that the request covers
+and that took effect. Nothing else counts: neither who asks, nor what another node says. A release is sealed to the KEM
+key in the committed request, so it may pass through anybody's hands.
+
+The cryptography runs beside the event loop in one thread, which bounds what readers can take from consensus.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar, TypeVarTuple
+
+from chain import state
+from chain.access import verify_covered, verify_grant
+from chain.blocks import Block
+from chain.crypto import Hash
+from chain.encoding import decode, encode
+from chain.errors import ErrorCode, PoolError
+from chain.kem import kem_key_id
+from chain.sealed import Envelope, decode_envelope
+from chain.state import RequestEntry
+from chain.transactions import ParcelHeader, decode_transaction_header
+from contracts.sealing import (
+    KemPrivateKey,
+    KemPublicKey,
+    ParcelContext,
+    Release,
+    ShareAnswer,
+    ShareQuery,
+    ShareRelease,
+    open_own_share,
+    release_share,
+)
+from node.frames import FrameKind
+from node.links import Links
+from node.pool import Pool
+
+_PATIENCE_S = 1.0
+"""A reader may be quicker than the blocks on their way to this node; for so long they are waited for."""
+_GATHER_S = 3.0
+"""For the other validators' answers: their patience and their work."""
+_QUERIES = 64
+"""Queries worked on at once; further ones are refused."""
+_ASKED_OF_PEER = 4
+"""Our queries that a peer works on at once: half of what a link takes, so that readers never keep fetches waiting."""
+
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
+
+
+class SealedParcel(NamedTuple):
+    """What the chain says of a parcel whose shares are wanted."""
+
+    id: Hash
+    envelope: Envelope
+    context: ParcelContext
+
+
+class Shares:
+    """See the module. Methods are called on the event loop's thread.
+
+    Args:
+        pool: this node's chain.
+        links: to the other validators.
+        name: of this node's member.
+        key: opens this validator's shares; None for a node that has none to give.
+    """
+
+    def __init__(self, pool: Pool, links: Links, name: str, key: KemPrivateKey | None) -> None:
+        self._pool = pool
+        self._ledger = pool.ledger
+        self._links = links
+        self._name = name
+        self._key = key
+        self._queries = 0
+        self._slots: dict[str, asyncio.Semaphore] = {}
+        self._worker = ThreadPoolExecutor(1, "shares")
+        self._log = logging.getLogger("blockpool.shares")
+
+    async def own(self, query: ShareQuery) -> ShareAnswer:
+        """This validator's releases: for each parcel one, or none where it holds no share.
+
+        Raises:
+            PoolError: codes ``unknown_request``, ``access_denied``, ``approval_pending``, ``grant_expired``,
+                ``grant_revoked``, ``not_found``, ``not_covered``, ``access_not_needed`` (an open parcel),
+                ``bad_request``, ``not_ready``.
+        """
+        async with self._admitted():
+            entry, parcels = await self._verified(query)
+            return await self._beside(self._release, query.request, entry, parcels)
+
+    async def gather(self, query: ShareQuery, *, everything: bool = False) -> ShareAnswer:
+        """Releases of all validators, this one included, as soon as each parcel has as many as open it.
+
+        They are not proved right: only the reader can open them. One that finds a wrong one asks for everything.
+
+        Args:
+            query: what is wanted.
+            everything: wait for every validator that answers in time.
+
+        Returns:
+            For each parcel what came, by the validators' names; fewer than needed if too many do not answer.
+
+        Raises:
+            PoolError: codes as in ``own``.
+        """
+        async with self._admitted():
+            entry, parcels = await self._verified(query)
+            collection = _Collection(query, entry, parcels)
+            own = self._beside(self._release, query.request, entry, parcels)
+            sources = [_named(self._name, own), *(self._ask(peer, query) for peer in self._holders(parcels))]
+            tasks = [asyncio.ensure_future(source) for source in sources]
+            try:
+                async with asyncio.timeout(_GATHER_S):
+                    for task in asyncio.as_completed(tasks):
+                        self._collect(collection, *await task)
+                        if collection.is_enough and not everything:
+                            break
+            except TimeoutError:
+                pass  # what came is handed on
+            finally:
+                for waiting in tasks:
+                    waiting.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+            return collection.answer
+
+    async def serve(self, body: bytes) -> bytes:
+        """Answer another node that gathers: ``ShareQuery`` in, ``ShareAnswer`` of this validator's releases out.
+
+        The other node has found the request granted. If it is not here yet, the deciding block is under way.
+
+        Raises:
+            PoolError: codes as in ``own``; ``malformed``, ``not_canonical``.
+        """
+        query = decode(ShareQuery, body)
+        async with self._admitted():
+            entry, parcels = await self._verified(query, is_granted_elsewhere=True)
+            return encode(await self._beside(self._release, query.request, entry, parcels))
+
+    async def close(self) -> None:
+        """Return when the worker reads the databases no more; they must not be closed under it."""
+        await asyncio.get_running_loop().run_in_executor(None, lambda: self._worker.shutdown(cancel_futures=True))
+
+    # Deciding
+
+    @contextlib.asynccontextmanager
+    async def _admitted(self) -> AsyncIterator[None]:
+        if self._queries >= _QUERIES:
+            raise PoolError(ErrorCode.NOT_READY, f"{_QUERIES} share queries are being worked on")
+        self._queries += 1
+        try:
+            yield
+        finally:
+            self._queries -= 1
+
+    async def _verified(
+        self, query: ShareQuery, *, is_granted_elsewhere: bool = False
+    ) -> tuple[RequestEntry, list[SealedParcel]]:
+        """Check a query against this node's own state at its tip; everything in it, or nothing is given."""
+        if len(set(query.parcels)) != len(query.parcels):
+            raise PoolError(ErrorCode.BAD_REQUEST, "a parcel is named twice")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                while not self._is_decided(query, is_granted_elsewhere):
+                    await self._pool.wait_for_height(self._pool.height + 1)
+        entry = self._entry(query.request)
+        if entry is None:
+            raise PoolError(ErrorCode.UNKNOWN_REQUEST, f"there is no request {query.request.hex()}")
+        # A slow clock must not prolong a grant that the chain itself has outlived.
+        verify_grant(entry, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))
+        return entry, await self._beside(self._parcels, entry, query.parcels)
+
+    def _is_decided(self, query: ShareQuery, is_granted_elsewhere: bool) -> bool:
+        """Whether another block could not make a refused query a good one, as far as can be said at once."""
+        if any(self._ledger.blocks.location(id_) is None for id_ in (query.request, *query.parcels)):
+            return False
+        entry = self._entry(query.request)
+        return not (is_granted_elsewhere and entry is not None and entry.status == "asked")
+
+    def _entry(self, request: Hash) -> RequestEntry | None:
+        return self._ledger.entry(state.request_key(request), RequestEntry)
+
+    # Beside the loop
+
+    async def _beside(self, work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._worker, work, *arguments)
+        except RuntimeError:
+            raise PoolError(ErrorCode.NOT_READY, "the node is shutting down") from None
+
+    def _parcels(self, entry: RequestEntry, ids: Sequence[Hash]) -> list[SealedParcel]:
+        blocks: dict[int, Block] = {}
+        return [self._parcel(entry, id_, blocks) for id_ in ids]
+
+    def _parcel(self, entry: RequestEntry, id_: Hash, blocks: dict[int, Block]) -> SealedParcel:
+        """A parcel that took effect and that the request covers."""
+        location = self._ledger.blocks.location(id_)
+        head = self._ledger.blocks.transaction_head(location) if location else None
+        header = decode_transaction_header(self._ledger.chain_id, head.header) if head else None
+        if location is None or not isinstance(header, ParcelHeader):
+            raise PoolError(ErrorCode.NOT_FOUND, f"there is no parcel {id_.hex()}", parcel=id_.hex())
+        if location.height not in blocks:
+            blocks[location.height] = self._ledger.block_at(location.height)
+        outcome = blocks[location.height].outcomes[location.position]
+        if not outcome.is_ok:
+            raise PoolError(ErrorCode.NOT_FOUND, f"parcel {id_.hex()} was rejected: {outcome.code}", parcel=id_.hex())
+        try:
+            verify_covered(entry, id_, header, location.height)
+        except PoolError as error:
+            raise PoolError(error.code, error.detail, parcel=id_.hex()) from None
+        if not header.envelope:
+            raise PoolError(ErrorCode.ACCESS_NOT_NEEDED, f"parcel {id_.hex()} is open", parcel=id_.hex())
+        context = ParcelContext(header.chain_id, header.dataset, header.records_root)
+        return SealedParcel(id_, decode_envelope(header.envelope), context)
+
+    def _release(self, request: Hash, entry: RequestEntry, parcels: Sequence[SealedParcel]) -> ShareAnswer:
+        reader_key = KemPublicKey(entry.kem_key)
+        return tuple(self._release_one(request, reader_key, parcel) for parcel in parcels)
+
+    def _release_one(self, request: Hash, reader_key: KemPublicKey, parcel: SealedParcel) -> tuple[bytes, ...]:
+        """The encoded release for one parcel, or none: the other validators' shares may be enough."""
+        if self._key is None or parcel.envelope.index_of(self._name) is None:
+            return ()
+        try:
+            share = open_own_share(parcel.envelope, parcel.context, self._name, self._key)
+        except PoolError as error:
+            self._log.warning("no share to release", extra={"parcel": parcel.id.hex(), "why": error.detail})
+            return ()
+        release = Release(parcel.context.chain_id, request, parcel.id)
+        return (encode(release_share(share, self._name, release, reader_key)),)
+
+    # The other validators
+
+    def _holders(self, parcels: Sequence[SealedParcel]) -> list[str]:
+        """Validators that hold a share of a parcel and can be asked now."""
+        holders = {share.validator for parcel in parcels for share in parcel.envelope.shares}
+        return [peer for peer in self._links.connected if peer in holders]
+
+    async def _ask(self, peer: str, query: ShareQuery) -> tuple[str, ShareAnswer]:
+        """What a peer answers; nothing if it refuses, cannot be reached or talks nonsense."""
+        slots = self._slots.setdefault(peer, asyncio.Semaphore(_ASKED_OF_PEER))
+        try:
+            async with slots:
+                reply = await self._links.request(peer, FrameKind.FETCH_SHARES, encode(query), _GATHER_S)
+            return peer, decode(ShareAnswer, reply)
+        except PoolError as error:
+            self._log.info("no shares came", extra={"peer": peer, "why": error.detail})
+            return peer, ()
+
+    def _collect(self, collection: _Collection, validator: str, answer: ShareAnswer) -> None:
+        try:
+            collection.add(validator, answer)
+        except PoolError as error:
+            self._log.warning("a wrong answer to a share query", extra={"peer": validator, "why": error.detail})
+
+
+class _Collection:
+    """What has come for each parcel of a query, as far as a node that cannot open it can tell right from wrong."""
+
+    def __init__(self, query: ShareQuery, entry: RequestEntry, parcels: Sequence[SealedParcel]) -> None:
+        self._request = query.request
+        self._key_id = kem_key_id(entry.kem_key)
+        self._parcels = parcels
+        self._found: list[dict[str, bytes]] = [{} for _ in parcels]
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether each parcel has as many releases as open it."""
+        return all(
+            len(found) >= parcel.envelope.threshold for found, parcel in zip(self._found, self._parcels, strict=True)
+        )
+
+    @property
+    def answer(self) -> ShareAnswer:
+        """All that came, by the validators' names."""
+        return tuple(tuple(release for _, release in sorted(found.items())) for found in self._found)
+
+    def add(self, validator: str, answer: ShareAnswer) -> None:
+        """Take in what ``validator`` answered: an element for each parcel, or none at all.
+
+        Raises:
+            PoolError: code ``bad_share``, or those of decoding; of such an answer the rest is dropped.
+        """
+        if answer and len(answer) != len(self._parcels):
+            raise PoolError(ErrorCode.BAD_SHARE, f"{len(answer)} answers for {len(self._parcels)} parcels")
+        for found, parcel, releases in zip(self._found, self._parcels, answer, strict=False):
+            if not releases:
+                continue
+            release = decode(ShareRelease, releases[0])
+            named = (release.validator, release.request_id, release.parcel_id, release.key_id)
+            if len(releases) > 1 or named != (validator, self._request, parcel.id, self._key_id):
+                raise PoolError(ErrorCode.BAD_SHARE, "it is another validator's, request's, parcel's or reader's")
+            found[validator] = releases[0]
+
+
+async def _named(name: str, answer: Coroutine[None, None, ShareAnswer]) -> tuple[str, ShareAnswer]:
+    return name, await answer
