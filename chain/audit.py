@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from chain.access import AccessPolicy
-from chain.blocks import Block
-from chain.encoding import decode
+from chain.blocks import Block, Outcome
+from chain.encoding import Value, decode
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.ledger import ExecutedBlock, Ledger
@@ -55,6 +55,34 @@ class AuditReport:
     """Transactions by outcome code."""
     records_by_dataset: Counter[str] = field(default_factory=Counter)
     """Accepted records by dataset."""
+    verdicts: Counter[str] = field(default_factory=Counter)
+    """Verdicts on requests to read: ``allow``, ``deny``, ``ask``; those that needed no contract included."""
+    contract_calls: int = 0
+    """Contracts run again: to decide, or to see that one can be deployed."""
+    fuel: int = 0
+    """Spent on those calls."""
+
+    def count(self, executed: ExecutedBlock) -> None:
+        """Count a block that holds."""
+        self.height, self.block_hash = executed.header.height, executed.block_hash
+        self.blocks += 1
+        self.transactions += len(executed.transactions)
+        self.transaction_signatures += len(executed.transactions)
+        for checked, outcome in zip(executed.transactions, executed.outcomes, strict=True):
+            self.outcomes[outcome.code] += 1
+            self.records += checked.record_count
+            self.record_bytes += sum(map(len, checked.records))
+            if outcome.is_ok and isinstance(checked.header, ParcelHeader):
+                self.records_by_dataset[checked.header.dataset] += checked.record_count
+            self._count_access(outcome)
+
+    def _count_access(self, outcome: Outcome) -> None:
+        verdict = outcome.verdict
+        if verdict is not None:
+            self.verdicts[verdict.verdict] += 1
+        if outcome.fuel or (verdict is not None and verdict.contract):
+            self.contract_calls += 1
+            self.fuel += outcome.fuel
 
 
 class ChainAudit:
@@ -83,11 +111,16 @@ class ChainAudit:
         """Height of the block to be added next; 0 before the genesis block has been compared."""
         return self.report.height + 1 if self.report.blocks else 0
 
+    def entry(self, key: bytes, type_: type[Value]) -> Value | None:
+        """A state entry after the last block that was verified, or None."""
+        return self._ledger.entry(key, type_)
+
     def add(self, package: BlockPackage) -> None:
         """Verify the next block.
 
         Raises:
-            PoolError: what does not hold, with ``height`` in its context. The audit cannot go on after that.
+            PoolError: what does not hold, with ``height`` in its context; a code that ``is_engine`` if this machine
+                cannot run the chain's contracts, which says nothing about the chain. The audit cannot go on after that.
         """
         height = self.next_height
         try:
@@ -109,16 +142,6 @@ class ChainAudit:
         if block.certificate is None:
             raise PoolError(ErrorCode.BAD_CERTIFICATE, "there is none")
         self._ledger.commit(executed, block.certificate)
-        report = self.report
-        report.height, report.block_hash = executed.header.height, executed.block_hash
-        report.blocks += 1
-        report.transactions += len(transactions)
-        report.transaction_signatures += len(transactions)
-        report.certificate_signatures += len(block.certificate.votes)
-        for checked, outcome in zip(transactions, executed.outcomes, strict=True):
-            report.outcomes[outcome.code] += 1
-            report.records += checked.record_count
-            report.record_bytes += sum(map(len, checked.records))
-            if outcome.is_ok and isinstance(checked.header, ParcelHeader):
-                report.records_by_dataset[checked.header.dataset] += checked.record_count
+        self.report.certificate_signatures += len(block.certificate.votes)
+        self.report.count(executed)
         self._on_block(executed)
