@@ -1,0 +1,148 @@
+"""Contract work as a weapon (scenarios 52 and 54): no member fills a block beyond its budget, starves another, or makes
+one that others accept all the same.
+"""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from chain.blocks import Proposal, decode_header
+from chain.encoding import encode
+from chain.errors import ErrorCode, PoolError
+from chain.execution import ContractBudget, Execution
+from chain.limits import LIMITS
+from chain.merkle import leaf_hashes, root_of_leaves
+from chain.transactions import Transaction
+from node.mempool import Mempool
+from tests.attacks.world import ALLOW, World, codes, contract, verdicts
+
+SPENDS_ALL = contract("while True: pass")
+CALL_FUEL_MAX = 2 * LIMITS.contract_fuel
+"""Of one call, loading the contract included."""
+
+
+@pytest.fixture
+def costly(world: World) -> World:
+    """``a.flights`` has a contract that spends all its fuel; ``c.tides`` one that costs next to nothing."""
+    world.accept(*world.share(SPENDS_ALL), *world.share(ALLOW, "tides", "c"))
+    return world
+
+
+def test_s54_costly_calls_do_not_fill_a_block_beyond_its_budget(costly: World) -> None:
+    flood = [costly.network.request("b") for _ in range(20)]
+    outcomes = costly.offer(*flood)
+    assert 1 <= len(outcomes) < 20
+    assert sum(outcome.fuel for outcome in outcomes) <= LIMITS.block_contract_fuel + CALL_FUEL_MAX
+    assert set(verdicts(outcomes)) == {("deny", ErrorCode.CONTRACT_OUT_OF_FUEL)}
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_s54_costly_calls_of_one_leave_the_others_theirs(costly: World, place: str) -> None:
+    network = costly.network
+    flood = [network.request("b") for _ in range(10)]
+    honest = [network.request("outsider", "c.tides") for _ in range(3)]
+    offered = [*flood, *honest] if place == "before" else [*honest, *flood]
+    executed = network.commit(costly.ledger, offered, costly.time_ms)
+    outcomes = {outcome.transaction_id: outcome for outcome in executed.outcomes}
+    assert verdicts([outcomes[network.id_of(request)] for request in honest]) == [("allow", "")] * 3
+    assert len(outcomes) - len(honest) == 1
+
+
+def test_s54_costly_calls_of_all_others_leave_each_member_its_turn(costly: World) -> None:
+    """Three members flood at once: any two of their calls fill a block. Who begins changes with every block."""
+    network, mempool = costly.network, Mempool()
+    honest = [network.request("outsider", "c.tides") for _ in range(3)]
+    flood = [network.request(member) for _ in range(10) for member in ("b", "c", "d")]
+    for checked in costly.checked(*flood, *honest):
+        mempool.add(checked)
+    ids, waits = {network.id_of(request) for request in honest}, []
+    for height in range(1, 13):
+        executed = costly.ledger.execute(mempool.select(costly.time_ms), costly.time_ms, "a")
+        costly.ledger.commit(executed, network.certify(executed))
+        done = {checked.id for checked in executed.transactions}
+        mempool.remove(done)
+        waits += [height] * len(ids & done)
+    assert len(waits) == 3
+    assert waits[0] <= 4
+
+
+def test_s54_what_found_no_room_comes_in_later_blocks(costly: World) -> None:
+    flood = [costly.network.request("b") for _ in range(5)]
+    waiting, blocks = list(flood), 0
+    while waiting:
+        blocks += 1
+        outcomes = costly.offer(*waiting)
+        assert outcomes, "no progress"
+        done = {outcome.transaction_id for outcome in outcomes}
+        waiting = [request for request in waiting if costly.network.id_of(request) not in done]
+    assert 2 <= blocks <= 5
+
+
+def test_s54_many_cheap_calls_do_not_fill_a_block_beyond_its_calls(world: World) -> None:
+    world.accept(*world.share(ALLOW))
+    outcomes = world.offer(*(world.network.request("b") for _ in range(LIMITS.block_contract_calls + 10)))
+    assert len(outcomes) == LIMITS.block_contract_calls
+    assert sum(outcome.fuel for outcome in outcomes) < LIMITS.block_contract_fuel
+
+
+def test_s54_deployments_count_as_calls_whether_they_succeed_or_not(world: World) -> None:
+    loops = "while True: pass\n" + ALLOW
+    flood = [world.network.contract(loops, "b", f"loop-{number}") for number in range(10)]
+    outcomes = world.offer(*flood)
+    assert len(outcomes) == 2
+    assert codes(outcomes) == ["bad_contract"] * 2
+
+
+def test_s54_data_is_not_held_up_by_contracts(costly: World) -> None:
+    """What calls no contract has its place in the block, wherever the budget ends."""
+    network = costly.network
+    costly.accept(network.dataset("d", "open"))
+    flood = [network.request("b") for _ in range(10)]
+    parcels = [network.parcel(member="d", dataset="d.open") for _ in range(10)]
+    executed = network.commit(costly.ledger, [*flood, *parcels], costly.time_ms)
+    assert {checked.id for checked in executed.transactions} >= {network.id_of(parcel) for parcel in parcels}
+
+
+@pytest.mark.parametrize("beyond", ["fuel", "calls"])
+def test_s52_a_primary_cannot_put_more_contract_work_into_a_block(
+    costly: World, beyond: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Byzantine primary's block is right in every root, and still refused by all."""
+    network = costly.network
+    if beyond == "fuel":
+        chosen = [network.request("b") for _ in range(4)]
+    else:
+        chosen = [network.request("b", "c.tides") for _ in range(LIMITS.block_contract_calls + 1)]
+    transactions = costly.checked(*chosen)
+    with monkeypatch.context() as patch:
+        patch.setattr(ContractBudget, "is_spent", False)
+        executed = costly.ledger._execute(
+            costly.ledger.tip, Execution.run, transactions, costly.time_ms, "a", beside=False
+        )
+    assert len(executed.outcomes) == len(chosen)
+    with pytest.raises(PoolError, match="more contract work") as caught:
+        costly.ledger.check(executed.proposal, transactions, None)
+    assert caught.value.code is ErrorCode.BAD_BLOCK
+
+
+def test_s17_a_primary_cannot_change_a_verdict(world: World) -> None:
+    """A block whose result root says ``allow`` where the contract says ``deny``."""
+    world.accept(*world.share(contract("return deny('never')")))
+    transactions = world.checked(world.network.request())
+    honest = world.ledger.execute(transactions, world.time_ms, "a")
+    (outcome,) = honest.outcomes
+    assert outcome.verdict is not None
+    forged = replace(outcome, reason="", verdict=replace(outcome.verdict, verdict="allow"))
+    header = replace(decode_header(honest.proposal.header), result_root=root_of_leaves(leaf_hashes([encode(forged)])))
+    with pytest.raises(PoolError, match="result_root"):
+        world.ledger.check(Proposal(encode(header), honest.proposal.transaction_ids), transactions, None)
+
+
+def test_s54_a_costly_contract_is_its_callers_cost_not_its_owners(costly: World) -> None:
+    """Whoever asks spends: an owner that deploys a trap takes nothing from those who leave it alone."""
+    network = costly.network
+    mine: list[Transaction] = [network.contract(ALLOW, "a", f"good-{number}") for number in range(3)]
+    flood = [network.request("b") for _ in range(10)]
+    executed = network.commit(costly.ledger, [*flood, *mine], costly.time_ms)
+    assert {checked.id for checked in executed.transactions} >= {network.id_of(item) for item in mine}
