@@ -127,6 +127,18 @@ def test_lattice_keys_out_of_range_are_refused(place: int) -> None:
         verify_kem_key(good[: 1 + place] + b"\xff\xff\xff" + good[4 + place :])
 
 
+@pytest.mark.parametrize("place", [0, 1, 2, 383, 766, 767])
+def test_every_lattice_coefficient_has_its_bound(place: int) -> None:
+    """The largest value everywhere passes; one more at any place does not."""
+    tail = key_pair("v00").public_key.encoded[-64:]
+    largest = sum(3328 << 12 * index for index in range(768))
+    assert verify_kem_key(b"\x02" + largest.to_bytes(1152, "little") + tail) is KemSuite.HYBRID
+    for value in (3329, 4095):
+        excessive = largest + (value - 3328 << 12 * place)
+        with refuses(ErrorCode.BAD_KEY):
+            verify_kem_key(b"\x02" + excessive.to_bytes(1152, "little") + tail)
+
+
 def test_encodings_of_other_suites_and_sizes_are_refused() -> None:
     classic, hybrid = (key_pair("v00", suite).public_key.encoded for suite in KemSuite)
     assert len(hybrid) == KEM_KEY_SIZE_MAX
