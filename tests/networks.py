@@ -159,17 +159,15 @@ class TestNetwork:
         parcel = seal_parcel(records, SealingContext(self.chain_id, dataset), kem_keys, commitments)
         return self.parcel(parcel.bodies, member, dataset, records_root=parcel.records_root, envelope=parcel.envelope)
 
-    def contract(
-        self, source: str = "", member: str = "a", name: str = "rule", version: int = 1, parameters: str = "{}"
-    ) -> Transaction:
+    def contract(self, source: str = "", member: str = "a", name: str = "rule", **changes: object) -> Transaction:
         """A signed ``contract`` transaction."""
-        header = ContractHeader(
-            **self._header_fields(member),  # type: ignore[arg-type]
-            contract=f"{member}.{name}",
-            version=version,
-            source=source,
-            parameters=parameters,
-        )
+        fields = self._header_fields(member) | {
+            "contract": f"{member}.{name}",
+            "version": 1,
+            "source": source,
+            "parameters": "{}",
+        }
+        header = ContractHeader(**(fields | changes))  # type: ignore[arg-type]
         return sign_transaction(header, self.system[member])
 
     def request(self, member: str = "b", dataset: str = "a.flights", **changes: object) -> Transaction:

@@ -189,6 +189,7 @@ class TestBlockStore:
         assert store.read_transactions("a.flights", places[0], 1) == places[1:2]
         assert store.read_transactions("a.flights", places[2], 100) == []
         assert store.read_transactions("a.flights-2", None, 100) == [Location(7, 1)]
+        assert store.read_transactions("", None, 100) == [Location(7, 1), *places]
         assert store.parcels("a.flights", None, 100) == [Location(7, 2)]
         engine.close()
 

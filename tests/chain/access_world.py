@@ -1,0 +1,168 @@
+"""A ledger whose contracts are scripted: what a contract is called with, and what it says, is in the test's hand.
+
+A contract's source is the name of its script. ``ScriptedPolicy`` implements the port ``AccessPolicy``; the sandbox
+behind the same port has its tests in ``tests/contracts``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from chain import state
+from chain.access import AccessCase, AccessDecision
+from chain.blocks import Outcome, Verdict
+from chain.crypto import sha256
+from chain.errors import ErrorCode, PoolError
+from chain.state import (
+    ContractEntry,
+    DatasetReads,
+    ParcelReads,
+    ReaderEntry,
+    ReadHistory,
+    RequestEntry,
+)
+from chain.transactions import Answer, Transaction
+from tests.networks import TIME_MS, TestNetwork
+
+CHECK_FUEL = 11
+CALL_FUEL = 1_000
+INPUTS_HASH = sha256(b"inputs")
+HOUR_MS = 3_600_000
+
+Script = Callable[[AccessCase], AccessDecision]
+
+
+def allow(until_ms: int = 0, note: str = "", fields: tuple[str, ...] | None = None) -> AccessDecision:
+    return AccessDecision("allow", "", "", until_ms, fields, (), 0, note, b"{}", CALL_FUEL, INPUTS_HASH)
+
+
+def deny(reason: str = "not for you", failure: str = "") -> AccessDecision:
+    new_state = None if failure else b"{}"
+    return AccessDecision("deny", failure, reason, 0, None, (), 0, "", new_state, CALL_FUEL, INPUTS_HASH)
+
+
+def ask(*approvers: str, needed: int = 1) -> AccessDecision:
+    return AccessDecision("ask", "", "", 0, None, approvers, needed, "", b"{}", CALL_FUEL, INPUTS_HASH)
+
+
+def approved_by(needed: int, *approvers: str) -> Script:
+    """A contract that asks until ``needed`` approve, and denies once too many have not."""
+
+    def decide(case: AccessCase) -> AccessDecision:
+        latest = {answer.member: answer.answer for answer in case.request.answers if answer.member in approvers}
+        if sum(answer == "approve" for answer in latest.values()) >= needed:
+            return allow()
+        if sum(answer != "approve" for answer in latest.values()) > len(approvers) - needed:
+            return deny("refused")
+        return ask(*approvers, needed=needed)
+
+    return decide
+
+
+@dataclass
+class ScriptedPolicy:
+    """Runs scripts by their names. A script may raise: that is this machine's engine failing."""
+
+    scripts: dict[str, Script] = field(default_factory=dict)
+    cases: list[AccessCase] = field(default_factory=list)
+    """All calls so far."""
+    opened: int = 0
+    closed: int = 0
+
+    def open_block(self) -> ScriptedPolicy:
+        self.opened += 1
+        return self
+
+    def check(self, source: str, parameters: str) -> int:
+        if source not in self.scripts:
+            raise PoolError(ErrorCode.BAD_CONTRACT, f"there is no script {source!r}", line=1, fuel=CHECK_FUEL)
+        return CHECK_FUEL
+
+    def decide(self, contract: ContractEntry, case: AccessCase) -> AccessDecision:
+        self.cases.append(case)
+        return self.scripts[contract.source](case)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class AccessWorld:
+    """``a`` owns the conditional dataset ``a.flights`` with the contract ``a.rule``; ``c`` the closed ``c.secret``.
+
+    Args:
+        **scripts: contracts by the source that names them; the first one is what ``a.rule`` runs.
+    """
+
+    def __init__(self, **scripts: Script) -> None:
+        scripts = scripts or {"allow": lambda case: allow()}
+        self.policy = ScriptedPolicy(scripts)
+        self.network = TestNetwork(has_contracts=True, policy=self.policy)
+        self.ledger = self.network.ledger()
+        self.time_ms = TIME_MS
+        self.accept(
+            self.network.contract(next(iter(scripts))),
+            self.network.dataset(sharing="conditional", contract="a.rule"),
+            self.network.dataset("c", "secret", sharing="closed"),
+        )
+
+    def commit(self, *transactions: Transaction, after_ms: int = 1) -> tuple[Outcome, ...]:
+        """Outcomes of one block with these transactions."""
+        self.time_ms += after_ms
+        return self.network.commit(self.ledger, transactions, self.time_ms).outcomes
+
+    def accept(self, *transactions: Transaction, after_ms: int = 1) -> tuple[bytes, ...]:
+        """Ids of transactions that take effect in one block."""
+        outcomes = self.commit(*transactions, after_ms=after_ms)
+        assert [outcome.code for outcome in outcomes] == ["ok"] * len(transactions), outcomes
+        return tuple(outcome.transaction_id for outcome in outcomes)
+
+    def refuse(self, transaction: Transaction, code: ErrorCode) -> Outcome:
+        """The outcome of a transaction that must be rejected with ``code`` and change nothing."""
+        before = self.ledger.tip.header.state_root
+        (outcome,) = self.commit(transaction)
+        assert (outcome.code, outcome.verdict) == (code, None), outcome
+        assert outcome.reason
+        assert self.ledger.tip.header.state_root == before
+        return outcome
+
+    def ask(self, member: str = "b", after_ms: int = 1, **changes: Any) -> tuple[bytes, Verdict]:
+        """Id of a request that takes effect, and what was decided on it."""
+        (outcome,) = self.commit(self.network.request(member, **changes), after_ms=after_ms)
+        return outcome.transaction_id, verdict_of(outcome)
+
+    def answer(self, request: bytes, answer: Answer, member: str, after_ms: int = 1) -> Verdict:
+        """What a request has come to after an answer that takes effect."""
+        (outcome,) = self.commit(self.network.approval(request, answer, member), after_ms=after_ms)
+        return verdict_of(outcome)
+
+    # What the state says
+
+    def request(self, request_id: bytes) -> RequestEntry:
+        entry = self.ledger.entry(state.request_key(request_id), RequestEntry)
+        assert entry is not None
+        return entry
+
+    def reads(self, dataset: str = "a.flights") -> DatasetReads:
+        return self.ledger.entry(state.reads_key(dataset), DatasetReads) or DatasetReads()
+
+    def reader(self, member: str = "b", dataset: str = "a.flights") -> ReaderEntry:
+        return self.ledger.entry(state.reader_key(dataset, member), ReaderEntry) or ReaderEntry()
+
+    def parcel_reads(self, parcel: bytes, dataset: str = "a.flights") -> ParcelReads:
+        return self.ledger.entry(state.parcel_reads_key(dataset, parcel), ParcelReads) or ParcelReads()
+
+    def history_of(self, *transaction_ids: bytes) -> ReadHistory:
+        """The history of this list of transactions."""
+        history = state.EMPTY_HISTORY
+        for transaction_id in transaction_ids:
+            history = history.extended(self.network.chain_id, transaction_id)
+        return history
+
+
+def verdict_of(outcome: Outcome) -> Verdict:
+    """What was decided with a transaction that took effect."""
+    assert outcome.code == "ok", outcome
+    assert outcome.verdict is not None
+    return outcome.verdict

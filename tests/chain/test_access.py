@@ -1,0 +1,121 @@
+"""What a committed grant is worth: until when, for which parcels; and the digest of what was read."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from msgspec.structs import replace
+
+from chain.access import ReadDigest, contract_hash, verify_covered, verify_grant
+from chain.errors import ErrorCode, PoolError
+from chain.state import RequestEntry, RequestStatus
+from chain.transactions import ParcelHeader
+from tests.chain.access_world import AccessWorld, ask
+
+WORLD = AccessWorld(ask=lambda case: ask("c", "d", needed=2))
+CHAIN_ID = WORLD.network.chain_id
+ENTRY: RequestEntry = WORLD.request(WORLD.ask()[0])
+PARCEL = WORLD.network.checked(WORLD.network.sealed_parcel())
+assert isinstance(PARCEL.header, ParcelHeader)
+HEADER: ParcelHeader = PARCEL.header
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "until_ms", "code"),
+    [
+        ("denied", "not for you", 0, ErrorCode.ACCESS_DENIED),
+        ("asked", "", 0, ErrorCode.APPROVAL_PENDING),
+        ("revoked", "revoked by a", 0, ErrorCode.GRANT_REVOKED),
+        ("revoked", "", 5_000, ErrorCode.GRANT_REVOKED),
+        ("granted", "", 1_000, ErrorCode.GRANT_EXPIRED),
+        ("granted", "", 999, ErrorCode.GRANT_EXPIRED),
+    ],
+)
+def test_what_gives_no_access(status: RequestStatus, reason: str, until_ms: int, code: ErrorCode) -> None:
+    with pytest.raises(PoolError) as caught:
+        verify_grant(replace(ENTRY, status=status, reason=reason, until_ms=until_ms), 1_000)
+    assert caught.value.code is code
+    assert reason in caught.value.detail
+
+
+def test_who_must_still_approve_is_said() -> None:
+    with pytest.raises(PoolError, match="2 of c, d must approve"):
+        verify_grant(ENTRY, 0)
+
+
+@pytest.mark.parametrize("until_ms", [0, 1_001])
+def test_what_gives_access(until_ms: int) -> None:
+    granted = replace(ENTRY, status="granted", until_ms=until_ms)
+    verify_grant(granted, 1_000)
+    with pytest.raises(PoolError):
+        verify_grant(replace(granted, status="denied"), 1_000)
+
+
+@pytest.mark.parametrize(
+    ("parcels", "from_height", "until_height"),
+    [((), 0, 0), ((), 7, 7), ((), 7, 0), ((), 0, 7), ((PARCEL.id,), 0, 0), ((bytes(32), PARCEL.id), 6, 8)],
+)
+def test_what_a_request_covers(parcels: tuple[bytes, ...], from_height: int, until_height: int) -> None:
+    entry = replace(ENTRY, parcels=parcels, from_height=from_height, until_height=until_height)
+    verify_covered(entry, PARCEL.id, HEADER, 7)
+    with pytest.raises(PoolError) as caught:
+        verify_covered(entry, PARCEL.id, replace(HEADER, dataset="a.trains"), 7)
+    assert caught.value.code is ErrorCode.NOT_COVERED
+
+
+@pytest.mark.parametrize(
+    ("parcels", "from_height", "until_height"),
+    [((), 8, 0), ((), 0, 6), ((bytes(32),), 0, 0), ((PARCEL.id,), 8, 9)],
+)
+def test_what_a_request_does_not_cover(parcels: tuple[bytes, ...], from_height: int, until_height: int) -> None:
+    entry = replace(ENTRY, parcels=parcels, from_height=from_height, until_height=until_height)
+    with pytest.raises(PoolError) as caught:
+        verify_covered(entry, PARCEL.id, HEADER, 7)
+    assert caught.value.code is ErrorCode.NOT_COVERED
+
+
+def test_the_digest_covers_every_record_with_its_place() -> None:
+    one, two = b"\x01" * 32, b"\x02" * 32
+    expected = hashlib.sha256(b"blockpool/1\0read\0" + CHAIN_ID)
+    expected.update(one + bytes([0, 0, 0, 3, 0, 0, 0, 2]) + b"ab")
+    expected.update(two + bytes([0, 0, 0, 0, 0, 0, 0, 0]))
+    digest = ReadDigest(CHAIN_ID)
+    digest.add(one, 3, b"ab")
+    digest.add(two, 0, b"")
+    assert digest.digest() == expected.digest()
+
+
+def digest_of(*records: tuple[bytes, int, bytes], chain_id: bytes = CHAIN_ID) -> bytes:
+    digest = ReadDigest(chain_id)
+    for record in records:
+        digest.add(*record)
+    return digest.digest()
+
+
+def test_no_two_reads_have_one_digest() -> None:
+    one, two = b"\x01" * 32, b"\x02" * 32
+    reads = [
+        digest_of(),
+        digest_of(chain_id=bytes(32)),
+        digest_of((one, 0, b"ab")),
+        digest_of((two, 0, b"ab")),
+        digest_of((one, 1, b"ab")),
+        digest_of((one, 0, b"abc")),
+        digest_of((one, 0, b"a"), (one, 1, b"b")),
+        digest_of((one, 1, b"b"), (one, 0, b"a")),
+        digest_of((one, 0, b"ab"), (one, 1, b"")),
+    ]
+    assert len(set(reads)) == len(reads)
+
+
+def test_a_contracts_hash_covers_source_parameters_and_chain() -> None:
+    hashes = [
+        contract_hash(CHAIN_ID, "a", "{}"),
+        contract_hash(CHAIN_ID, "b", "{}"),
+        contract_hash(CHAIN_ID, "a", '{"b":1}'),
+        contract_hash(CHAIN_ID, "a{}", ""),
+        contract_hash(bytes(32), "a", "{}"),
+    ]
+    assert len(set(hashes)) == len(hashes)
+    assert hashes[0] == contract_hash(CHAIN_ID, "a")

@@ -1,0 +1,482 @@
+"""Who may read: what contracts, requests, answers and receipts do to the state, each rule of ``chain.access_rules``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from chain import state
+from chain.access import AccessCase, AccessDecision, contract_hash
+from chain.blocks import Verdict
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from chain.sealed import SEALED_OVERHEAD_SIZE, sealed_records_root
+from chain.state import ContractEntry, ContractState
+from chain.state_tree import verify_state_proof
+from tests.chain.access_world import (
+    CALL_FUEL,
+    CHECK_FUEL,
+    HOUR_MS,
+    INPUTS_HASH,
+    AccessWorld,
+    allow,
+    approved_by,
+    ask,
+    deny,
+    verdict_of,
+)
+from tests.networks import TestNetwork
+
+NO_CONTRACT = ("", 0, b"", b"")
+
+
+class TestDeploying:
+    def test_a_contract_is_kept_with_its_hash(self) -> None:
+        world = AccessWorld()
+        entry = world.ledger.entry(state.contract_key("a.rule"), ContractEntry)
+        assert entry is not None
+        assert (entry.owner, entry.version, entry.source, entry.parameters) == ("a", 1, "allow", "{}")
+        assert (entry.deployed_height, entry.updated_height) == (1, 1)
+        assert entry.hash == contract_hash(world.network.chain_id, "allow", "{}")
+
+    def test_an_update_keeps_the_first_height_and_decides_from_then_on(self) -> None:
+        world = AccessWorld(first=lambda case: allow(), second=lambda case: deny())
+        first_id, first = world.ask()
+        world.accept(world.network.contract("second", version=2, parameters='{"days":1}'))
+        _, second = world.ask()
+        assert (first.verdict, first.contract_version) == ("allow", 1)
+        assert (second.verdict, second.contract_version) == ("deny", 2)
+        assert second.contract_hash == contract_hash(world.network.chain_id, "second", '{"days":1}')
+        assert world.request(first_id).status == "granted", "a grant stays what it was"
+        entry = world.ledger.entry(state.contract_key("a.rule"), ContractEntry)
+        assert entry is not None
+        assert (entry.deployed_height, entry.updated_height) == (1, 3)
+
+    def test_an_update_within_a_block_counts_for_the_rest_of_it(self) -> None:
+        world = AccessWorld(first=lambda case: allow(), second=lambda case: deny())
+        network = world.network
+        before, _, after = world.commit(network.request(), network.contract("second", version=2), network.request())
+        assert (verdict_of(before).verdict, verdict_of(after).verdict) == ("allow", "deny")
+
+    @pytest.mark.parametrize("version", [1, 3])
+    def test_versions_follow_each_other(self, version: int) -> None:
+        world = AccessWorld()
+        world.refuse(world.network.contract("allow", version=version), ErrorCode.STALE_VERSION)
+
+    def test_the_first_version_is_one(self) -> None:
+        world = AccessWorld()
+        world.refuse(world.network.contract("allow", name="other", version=2), ErrorCode.STALE_VERSION)
+
+    def test_what_the_engine_refuses_is_rejected_with_its_fuel(self) -> None:
+        world = AccessWorld()
+        outcome = world.refuse(world.network.contract("no such script", name="other"), ErrorCode.BAD_CONTRACT)
+        assert outcome.fuel == CHECK_FUEL
+
+    def test_nobody_deploys_for_another_member(self) -> None:
+        world = AccessWorld()
+        world.refuse(world.network.contract("allow", member="b", name="rule.two"), ErrorCode.BAD_NAME)
+        world.refuse(world.network.contract("allow", member="b", contract="a.rule", version=2), ErrorCode.NOT_OWNER)
+
+
+class TestDatasetsWithContracts:
+    def test_conditional_sharing_needs_a_contract(self) -> None:
+        world = AccessWorld()
+        world.refuse(world.network.dataset(name="new", sharing="conditional"), ErrorCode.UNKNOWN_CONTRACT)
+
+    @pytest.mark.parametrize("sharing", ["open", "conditional", "closed"])
+    def test_a_contract_that_is_named_must_be_deployed(self, sharing: str) -> None:
+        world = AccessWorld()
+        world.refuse(
+            world.network.dataset(name="new", sharing=sharing, contract="a.nothing"), ErrorCode.UNKNOWN_CONTRACT
+        )
+
+    def test_another_members_contract_is_not_taken(self) -> None:
+        world = AccessWorld()
+        world.refuse(world.network.dataset("b", sharing="conditional", contract="a.rule"), ErrorCode.NOT_OWNER)
+
+
+class TestRequests:
+    def test_a_granted_request_is_kept_whole(self) -> None:
+        until_ms = AccessWorld().time_ms + HOUR_MS
+        world = AccessWorld(rule=lambda case: allow(until_ms, "a note", ("n",)))
+        network = world.network
+        outcome = world.commit(network.request(parcels=(bytes(32),), from_height=2, until_height=9))[0]
+        verdict = Verdict("allow", "", until_ms, "a.rule", 1, contract_hash(network.chain_id, "rule"), INPUTS_HASH)
+        assert (outcome.code, outcome.reason, outcome.fuel, outcome.verdict) == ("ok", "", CALL_FUEL, verdict)
+        entry = world.request(outcome.transaction_id)
+        assert (entry.status, entry.until_ms, entry.note, entry.fields) == ("granted", until_ms, "a note", ("n",))
+        assert (entry.reader, entry.purpose, entry.legal_basis) == ("b", "flood warning", "Flood Control Law")
+        assert (entry.case_number, entry.person) == ("2023-17", "Li Wei")
+        assert (entry.parcels, entry.from_height, entry.until_height) == ((bytes(32),), 2, 9)
+        assert entry.kem_key == network.readers["b"].public_key.encoded
+        assert (entry.height, entry.time_ms, entry.decided_height, entry.decided_ms) == (2, world.time_ms) * 2
+        assert (entry.contract, entry.contract_version, entry.contract_hash) == ("a.rule", 1, verdict.contract_hash)
+        assert (entry.inputs_hash, entry.fuel, entry.answers, entry.receipts) == (INPUTS_HASH, CALL_FUEL, (), 0)
+
+    def test_a_denial_is_recorded_with_its_reason(self) -> None:
+        world = AccessWorld(rule=lambda case: deny("not on Sundays"))
+        (outcome,) = world.commit(world.network.request())
+        assert (outcome.code, outcome.reason, verdict_of(outcome).verdict) == ("ok", "not on Sundays", "deny")
+        entry = world.request(outcome.transaction_id)
+        assert (entry.status, entry.reason, entry.until_ms) == ("denied", "not on Sundays", 0)
+
+    def test_a_contract_that_fails_denies_with_its_code(self) -> None:
+        failure = ErrorCode.CONTRACT_OUT_OF_FUEL.value
+        world = AccessWorld(rule=lambda case: deny("too much work", failure))
+        request_id, verdict = world.ask()
+        assert (verdict.verdict, verdict.failure) == ("deny", failure)
+        assert world.request(request_id).failure == failure
+
+    def test_what_a_contract_is_told(self) -> None:
+        world = AccessWorld()
+        world.accept(world.network.dataset("b", "weather"), world.network.parcel(member="b", dataset="b.weather"))
+        shared_ms = world.time_ms
+        first, _ = world.ask("b")
+        world.ask("d")
+        second, _ = world.ask("b", purpose="research")
+        case = world.policy.cases[-1]
+        assert (case.request_id, case.request.purpose, case.request.status) == (second, "research", "denied")
+        assert (case.dataset.dataset, case.reader.name, case.owner.name) == ("a.flights", "b", "a")
+        assert (case.height, case.time_ms) == (world.ledger.tip.height, world.time_ms)
+        assert case.grants == ((first, world.request(first)),)
+        assert (case.reader_grants, case.dataset_grants) == (1, 2)
+        assert (case.sharing.parcels, case.sharing.records) == (1, 1)
+        assert (case.sharing.last_height, case.sharing.last_time_ms) == (2, shared_ms)
+        assert case.state == b"{}"
+
+    @pytest.mark.parametrize(
+        ("given_ms", "wanted_ms", "until_ms"),
+        [(0, 0, 0), (HOUR_MS, 0, HOUR_MS), (0, HOUR_MS, HOUR_MS), (HOUR_MS, 5, 5), (5, HOUR_MS, 5)],
+    )
+    def test_a_grant_ends_when_either_side_says(self, given_ms: int, wanted_ms: int, until_ms: int) -> None:
+        base = AccessWorld().time_ms
+
+        def at(after_ms: int) -> int:
+            return base + after_ms if after_ms else 0
+
+        world = AccessWorld(rule=lambda case: allow(at(given_ms)))
+        request_id, verdict = world.ask(until_ms=at(wanted_ms))
+        assert verdict.until_ms == world.request(request_id).until_ms == at(until_ms)
+
+    def test_a_denied_request_has_no_end(self) -> None:
+        world = AccessWorld(rule=lambda case: deny())
+        _, verdict = world.ask(until_ms=world.time_ms + HOUR_MS)
+        assert verdict.until_ms == 0
+
+    def test_a_contract_keeps_its_state_for_each_dataset(self) -> None:
+        def count(case: AccessCase) -> AccessDecision:
+            return replace(allow(), state=b'{"n":%d}' % (case.state.count(b"n") and int(case.state[5:-1]) + 1))
+
+        world = AccessWorld(count=count)
+        world.accept(world.network.dataset(name="trains", sharing="conditional", contract="a.rule"))
+        for dataset in ("a.flights", "a.flights", "a.trains", "a.flights"):
+            world.ask(dataset=dataset)
+        kept = [
+            world.ledger.entry(state.contract_state_key(dataset, "a.rule"), ContractState)
+            for dataset in ("a.flights", "a.trains")
+        ]
+        assert kept == [ContractState(b'{"n":2}'), ContractState(b'{"n":0}')]
+
+    def test_a_call_that_fails_leaves_the_state_as_it_was(self) -> None:
+        world = AccessWorld(
+            rule=lambda case: replace(allow(), state=b'{"n":1}') if case.state == b"{}" else deny("broken", "x")
+        )
+        world.ask()
+        world.ask()
+        kept = world.ledger.entry(state.contract_state_key("a.flights", "a.rule"), ContractState)
+        assert kept == ContractState(b'{"n":1}')
+
+    def test_nobody_asks_the_contract_about_the_owners_own_request(self) -> None:
+        world = AccessWorld(rule=lambda case: deny())
+        request_id, verdict = world.ask("a")
+        assert (verdict.verdict, verdict.contract, verdict.contract_version) == ("allow", "", 0)
+        assert world.request(request_id).status == "granted"
+        assert world.policy.cases == []
+
+    def test_the_owner_reads_what_is_closed_and_nobody_else(self) -> None:
+        world = AccessWorld()
+        _, own = world.ask("c", dataset="c.secret")
+        denied_id, foreign = world.ask("a", dataset="c.secret")
+        assert (own.verdict, foreign.verdict) == ("allow", "deny")
+        assert (foreign.contract, foreign.contract_version, foreign.contract_hash, foreign.inputs_hash) == NO_CONTRACT
+        assert world.request(denied_id).reason == "c.secret is not shared"
+        assert world.reads("c.secret").denials == 1
+
+    def test_requests_that_are_rejected(self) -> None:
+        world = AccessWorld()
+        network = world.network
+        world.accept(network.dataset("d", "open"))
+        world.refuse(network.request(dataset="a.nothing"), ErrorCode.UNKNOWN_DATASET)
+        world.refuse(network.request(dataset="d.open"), ErrorCode.ACCESS_NOT_NEEDED)
+        world.refuse(network.request(kem_key=b"\x02short"), ErrorCode.BAD_KEY)
+        world.refuse(network.request(until_ms=world.time_ms + 1), ErrorCode.EXPIRED)
+        world.refuse(network.request(from_height=5, until_height=4), ErrorCode.BAD_REQUEST)
+        world.refuse(network.request(parcels=(bytes(32), bytes(32))), ErrorCode.BAD_REQUEST)
+        world.refuse(network.request(expiry_ms=5), ErrorCode.EXPIRED)
+        assert world.reads() == type(world.reads())()
+        assert world.policy.cases == []
+
+
+class TestAnswers:
+    @pytest.fixture
+    def world(self) -> AccessWorld:
+        return AccessWorld(rule=approved_by(2, "a", "c", "d"))
+
+    def test_enough_approvals_grant(self, world: AccessWorld) -> None:
+        request_id, verdict = world.ask()
+        entry = world.request(request_id)
+        assert (verdict.verdict, entry.status) == ("ask", "asked")
+        assert (entry.approvers, entry.needed) == (("a", "c", "d"), 2)
+        assert world.answer(request_id, "approve", "a").verdict == "ask"
+        assert world.answer(request_id, "refuse", "c").verdict == "ask"
+        assert world.answer(request_id, "approve", "d").verdict == "allow"
+        entry = world.request(request_id)
+        assert entry.status == "granted"
+        assert [(answer.member, answer.answer) for answer in entry.answers] == [
+            ("a", "approve"),
+            ("c", "refuse"),
+            ("d", "approve"),
+        ]
+        assert [answer.height for answer in entry.answers] == [3, 4, 5]
+        assert (entry.height, entry.decided_height) == (2, 5)
+        assert entry.approvers == ("a", "c", "d"), "so that they can revoke"
+
+    def test_refusals_deny_with_the_contracts_reason(self, world: AccessWorld) -> None:
+        request_id, _ = world.ask()
+        world.answer(request_id, "refuse", "a")
+        (outcome,) = world.commit(world.network.approval(request_id, "refuse", "c", reason="no need"))
+        assert (verdict_of(outcome).verdict, outcome.reason) == ("deny", "refused")
+        entry = world.request(request_id)
+        assert (entry.status, entry.answers[-1].reason) == ("denied", "no need")
+
+    def test_an_approver_that_revokes_has_the_contract_decide_again(self, world: AccessWorld) -> None:
+        request_id, _ = world.ask()
+        for member in ("c", "d"):
+            world.answer(request_id, "approve", member)
+        assert world.answer(request_id, "revoke", "c").verdict == "ask"
+        assert world.request(request_id).status == "asked"
+        assert world.answer(request_id, "approve", "c").verdict == "allow"
+        assert world.reads().grants == world.reader().grants == 2
+        assert world.reader().granted == (request_id,), "one request, however often it was granted"
+
+    @pytest.mark.parametrize("member", ["a", "b"])
+    @pytest.mark.parametrize("is_granted", [False, True])
+    def test_owner_and_reader_take_back_for_good(self, world: AccessWorld, member: str, is_granted: bool) -> None:
+        request_id, _ = world.ask()
+        for approver in ("c", "d") if is_granted else ():
+            world.answer(request_id, "approve", approver)
+        calls = len(world.policy.cases)
+        (outcome,) = world.commit(world.network.approval(request_id, "revoke", member, reason="case closed"))
+        assert outcome.reason == f"revoked by {member}: case closed"
+        assert outcome.verdict == Verdict("deny", "", 0, *NO_CONTRACT)
+        entry = world.request(request_id)
+        assert (entry.status, entry.reason, entry.decided_height) == (
+            "revoked",
+            outcome.reason,
+            world.ledger.tip.height,
+        )
+        assert len(world.policy.cases) == calls
+        for again in ("approve", "refuse", "revoke"):
+            world.refuse(world.network.approval(request_id, again, "c"), ErrorCode.REQUEST_SETTLED)
+
+    def test_the_longest_reason_still_fits(self, world: AccessWorld) -> None:
+        request_id, _ = world.ask()
+        (outcome,) = world.commit(world.network.approval(request_id, "revoke", "a", reason="很" * LIMITS.reason_length))
+        assert len(outcome.reason) == LIMITS.reason_length
+
+    def test_answers_that_are_rejected(self, world: AccessWorld) -> None:
+        network = world.network
+        request_id, _ = world.ask()
+        world.refuse(network.approval(bytes(32)), ErrorCode.UNKNOWN_REQUEST)
+        world.refuse(network.approval(request_id, member="c", dataset="c.secret"), ErrorCode.UNKNOWN_REQUEST)
+        world.refuse(network.approval(request_id, member="outsider"), ErrorCode.NOT_AN_APPROVER)
+        world.refuse(network.approval(request_id, "revoke", "outsider"), ErrorCode.NOT_AN_APPROVER)
+        world.refuse(network.approval(request_id, member="b"), ErrorCode.NOT_AN_APPROVER)
+        for member in ("c", "d"):
+            world.answer(request_id, "approve", member)
+        world.refuse(network.approval(request_id, member="a"), ErrorCode.REQUEST_SETTLED)
+        world.refuse(network.approval(request_id, "refuse", "c"), ErrorCode.REQUEST_SETTLED)
+
+    def test_a_denied_request_takes_no_answer(self) -> None:
+        world = AccessWorld(rule=lambda case: deny())
+        request_id, _ = world.ask()
+        world.refuse(world.network.approval(request_id, "approve", "a"), ErrorCode.NOT_AN_APPROVER)
+        for member in ("a", "b"):
+            world.refuse(world.network.approval(request_id, "revoke", member), ErrorCode.REQUEST_SETTLED)
+
+    def test_answers_have_a_bound(self) -> None:
+        world = AccessWorld(rule=lambda case: ask("c"))
+        request_id, _ = world.ask()
+        approvals = [world.network.approval(request_id, "refuse", "c") for _ in range(LIMITS.request_answers)]
+        world.accept(*approvals)
+        world.refuse(world.network.approval(request_id, "refuse", "c"), ErrorCode.REQUEST_SETTLED)
+        assert len(world.request(request_id).answers) == LIMITS.request_answers
+
+    def test_a_dataset_that_is_closed_meanwhile_denies(self, world: AccessWorld) -> None:
+        request_id, _ = world.ask()
+        world.accept(world.network.dataset(version=2, sharing="closed"))
+        assert world.answer(request_id, "approve", "c").verdict == "deny"
+        assert world.request(request_id).reason == "a.flights is not shared"
+
+    def test_a_dataset_that_is_opened_meanwhile_allows(self, world: AccessWorld) -> None:
+        request_id, _ = world.ask()
+        world.accept(world.network.dataset(version=2, sharing="open"))
+        verdict = world.answer(request_id, "refuse", "c")
+        assert (verdict.verdict, verdict.contract) == ("allow", "")
+
+
+class TestReceipts:
+    @pytest.fixture
+    def world(self) -> AccessWorld:
+        return AccessWorld()
+
+    def test_receipts_are_counted_for_request_dataset_and_parcel(self, world: AccessWorld) -> None:
+        one, two = world.accept(world.network.sealed_parcel(), world.network.sealed_parcel())
+        request_id, _ = world.ask(parcels=(one, two))
+        first, second = (
+            world.network.receipt(request_id, [one, two], record_count=7),
+            world.network.receipt(request_id, [two], record_count=3),
+        )
+        (first_id,) = world.accept(first)
+        first_ms = world.time_ms
+        (second_id,) = world.accept(second)
+        entry, reads = world.request(request_id), world.reads()
+        assert (entry.receipts, entry.records_read, entry.first_receipt_ms) == (2, 10, first_ms)
+        assert (reads.requests, reads.receipts, reads.records_read, reads.last_height) == (1, 2, 10, 5)
+        assert (world.parcel_reads(one).requests, world.parcel_reads(one).receipts) == (1, 1)
+        assert world.parcel_reads(two).receipts == 2
+        assert world.parcel_reads(one).history == world.history_of(request_id, first_id)
+        assert world.parcel_reads(two).history == world.history_of(request_id, first_id, second_id)
+
+    def test_what_was_read_is_reported_after_the_revocation_too(self, world: AccessWorld) -> None:
+        request_id, _ = world.ask()
+        world.answer(request_id, "revoke", "a")
+        world.accept(world.network.receipt(request_id, [bytes(32)]))
+        assert world.request(request_id).receipts == 1
+
+    def test_receipts_that_are_rejected(self) -> None:
+        world = AccessWorld(rule=lambda case: deny() if case.request.purpose == "none" else allow())
+        network = world.network
+        request_id, _ = world.ask(parcels=(b"p" * 32,))
+        denied_id, _ = world.ask(purpose="none")
+        world.refuse(network.receipt(bytes(32), [b"p" * 32]), ErrorCode.UNKNOWN_REQUEST)
+        world.refuse(network.receipt(request_id, [b"p" * 32], dataset="c.secret"), ErrorCode.UNKNOWN_REQUEST)
+        world.refuse(network.receipt(request_id, [b"p" * 32], member="d"), ErrorCode.NOT_OWNER)
+        world.refuse(network.receipt(denied_id, [b"p" * 32]), ErrorCode.REQUEST_SETTLED)
+        world.refuse(network.receipt(request_id, [b"p" * 32] * 2), ErrorCode.BAD_REQUEST)
+        world.refuse(network.receipt(request_id, [b"q" * 32]), ErrorCode.NOT_COVERED)
+
+    def test_nothing_can_be_read_while_approvers_are_asked(self) -> None:
+        world = AccessWorld(rule=lambda case: ask("c"))
+        request_id, _ = world.ask()
+        world.refuse(world.network.receipt(request_id, [bytes(32)]), ErrorCode.REQUEST_SETTLED)
+
+
+class TestCountersAndHistory:
+    def test_the_history_is_everything_that_took_effect_in_chain_order(self) -> None:
+        world = AccessWorld(rule=approved_by(1, "c"))
+        network = world.network
+        one, two = network.request(), network.request("d")
+        world.accept(one, two)
+        world.commit(network.approval(network.id_of(one), "approve", "b"))  # rejected: it stands in no history
+        approve, refuse = (
+            network.approval(network.id_of(one), "approve", "c"),
+            network.approval(network.id_of(two), "refuse", "c"),
+        )
+        world.accept(approve, refuse)
+        receipt = network.receipt(network.id_of(one), [bytes(32)])
+        world.accept(receipt)
+        revoke = network.approval(network.id_of(one), "revoke", "a")
+        world.accept(revoke)
+        listed = [network.id_of(item) for item in (one, two, approve, refuse, receipt, revoke)]
+        reads = world.reads()
+        assert reads.history == world.history_of(*listed)
+        assert (reads.requests, reads.grants, reads.denials, reads.receipts) == (2, 1, 1, 1)
+        for left_out in range(len(listed)):
+            assert reads.history != world.history_of(*listed[:left_out], *listed[left_out + 1 :])
+        assert world.reads("c.secret").history == state.EMPTY_HISTORY
+
+    def test_a_reader_is_counted_for_itself(self) -> None:
+        world = AccessWorld(rule=lambda case: allow() if case.reader.name == "b" else deny())
+        for member in ("b", "d", "b"):
+            world.ask(member)
+        assert (world.reader("b").requests, world.reader("b").grants) == (2, 2)
+        assert (world.reader("d").requests, world.reader("d").grants, world.reader("d").granted) == (1, 0, ())
+
+    def test_a_contract_is_told_of_the_newest_grants_only(self) -> None:
+        world = AccessWorld()
+        count = LIMITS.contract_grants + 5
+        ids = world.accept(*(world.network.request() for _ in range(count)))
+        asked = world.reader()
+        assert (asked.requests, asked.grants) == (count, count)
+        assert asked.granted == tuple(reversed(ids))[: LIMITS.contract_grants]
+        world.ask()
+        case = world.policy.cases[-1]
+        assert [granted_id for granted_id, _ in case.grants] == list(asked.granted)
+        assert case.reader_grants == count
+
+    def test_who_never_asked_and_who_was_never_let_in_is_provable(self) -> None:
+        world = AccessWorld(rule=lambda case: deny())
+        world.ask("b")
+        ledger, chain_id = world.ledger, world.network.chain_id
+        never_asked, proof = ledger.state_proof(state.reader_key("a.flights", "d"))
+        assert never_asked is None
+        root = ledger.tip.header.state_root
+        verify_state_proof(chain_id, root, state.reader_key("a.flights", "d"), None, proof)
+        never_granted, proof = ledger.state_proof(state.reader_key("a.flights", "b"))
+        assert never_granted is not None
+        verify_state_proof(chain_id, root, state.reader_key("a.flights", "b"), never_granted, proof)
+        assert world.reader("b").grants == 0
+        before, _ = ledger.state_proof(state.reader_key("a.flights", "b"), 1)
+        assert before is None, "nor at any earlier height"
+
+
+class TestSealedParcels:
+    @pytest.mark.parametrize("dataset", ["a.flights", "c.secret"])
+    def test_what_is_not_open_takes_sealed_parcels_only(self, dataset: str) -> None:
+        world = AccessWorld()
+        owner = dataset[0]
+        world.refuse(world.network.parcel(member=owner, dataset=dataset), ErrorCode.SEALING_REQUIRED)
+        (parcel_id,) = world.accept(world.network.sealed_parcel(member=owner, dataset=dataset))
+        usage = world.ledger.usage(dataset)
+        assert usage is not None
+        assert (usage.parcels, usage.records) == (1, 1)
+        assert world.ledger.blocks.location(parcel_id) is not None
+
+    def test_what_is_open_takes_none(self) -> None:
+        world = AccessWorld()
+        world.accept(world.network.dataset("d", "open"))
+        world.refuse(world.network.sealed_parcel(member="d", dataset="d.open"), ErrorCode.SEALING_REQUIRED)
+
+    def test_a_schema_says_nothing_about_what_is_sealed(self) -> None:
+        world = AccessWorld()
+        world.accept(world.network.sealed_parcel([b'{"n":"no number"}']))
+
+    @pytest.mark.parametrize("size", [7, 1])
+    def test_an_envelope_is_for_the_validators_of_the_height(self, size: int) -> None:
+        world = AccessWorld()
+        foreign = TestNetwork(size, has_contracts=True)
+        foreign.chain_id = world.network.chain_id
+        world.refuse(foreign.sealed_parcel(), ErrorCode.BAD_ENVELOPE)
+
+    def test_an_envelope_is_for_the_keys_that_they_have_now(self) -> None:
+        world = AccessWorld()
+        other = TestNetwork(has_contracts=True)
+        other.chain_id = world.network.chain_id
+        other.kem["a"] = other.readers["a"]
+        world.refuse(other.sealed_parcel(), ErrorCode.BAD_ENVELOPE)
+
+    def test_an_envelope_that_is_none_is_refused(self) -> None:
+        world = AccessWorld()
+        bodies = [bytes(64)]
+        root = sealed_records_root(world.network.chain_id, bodies)
+        transaction = world.network.parcel(bodies, records_root=root, envelope=b"\x00")
+        world.refuse(transaction, ErrorCode.MALFORMED)
+
+    def test_a_body_too_short_to_be_sealed_is_not_even_taken_in(self) -> None:
+        network = AccessWorld().network
+        transaction = network.parcel([bytes(SEALED_OVERHEAD_SIZE), bytes(SEALED_OVERHEAD_SIZE - 1)], envelope=b"\x00")
+        with pytest.raises(PoolError, match="record 1 is too short") as caught:
+            network.checked(transaction)
+        assert caught.value.code is ErrorCode.BAD_SEALING
