@@ -14,9 +14,19 @@ from dataclasses import dataclass, replace
 from chain.blocks import BlockHeader, Outcome, Verdict
 from chain.crypto import Hash
 from chain.encoding import Value, decode
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.ledger import ExecutedBlock
-from chain.state import EMPTY_HISTORY, DatasetReads, ParcelReads, ReaderEntry, ReadHistory, RequestStatus
+from chain.state import (
+    EMPTY_HISTORY,
+    DatasetReads,
+    ParcelReads,
+    ReaderEntry,
+    ReadHistory,
+    RequestStatus,
+    parcel_reads_key,
+    reader_key,
+    reads_key,
+)
 from chain.state_tree import StateProof, verify_state_proof
 from chain.transactions import (
     Answer,
@@ -26,6 +36,7 @@ from chain.transactions import (
     ReadReceiptHeader,
     RequestHeader,
 )
+from chain.working_state import StateReader
 
 _STATUS: dict[str, RequestStatus] = {"allow": "granted", "deny": "denied", "ask": "asked"}
 
@@ -223,34 +234,48 @@ class ReadLog:
         """Requests, answers and receipts of a dataset."""
         return self._histories.get(dataset, EMPTY_HISTORY).count
 
-    def verify_complete(self, dataset: str, reads: DatasetReads) -> None:
+    def verify_complete(self, dataset: str, read: StateReader) -> DatasetReads:
         """Check that nothing about a dataset's reads is missing here, or too much.
 
         Args:
             dataset: ``owner.name``.
-            reads: the counters in the state after the last block that was taken in; ``DatasetReads()`` for none.
+            read: reads the state after the last block that was taken in: an auditor's own, or proven entries.
+
+        Returns:
+            The dataset's counters.
 
         Raises:
             PoolError: code ``bad_proof``.
         """
+        reads = read(reads_key(dataset), DatasetReads) or DatasetReads()
         found = self._histories.get(dataset, EMPTY_HISTORY)
         _verify_same(f"the reads of {dataset}", found, reads.history)
+        return reads
 
-    def verify_parcel_complete(self, dataset: str, parcel_id: Hash, reads: ParcelReads) -> None:
+    def verify_parcel_complete(self, parcel: ParcelPlace, read: StateReader) -> ParcelReads:
         """Check that no request or receipt that names a parcel is missing here; as ``verify_complete``."""
-        found = self._parcel_histories.get((dataset, parcel_id), EMPTY_HISTORY)
-        _verify_same(f"what names parcel {parcel_id.hex()[:16]}", found, reads.history)
+        reads = read(parcel_reads_key(parcel.dataset, parcel.id), ParcelReads) or ParcelReads()
+        found = self._parcel_histories.get((parcel.dataset, parcel.id), EMPTY_HISTORY)
+        _verify_same(f"what names parcel {parcel.id.hex()[:16]}", found, reads.history)
+        return reads
 
-    def verify_reader_complete(self, dataset: str, reader: str, entry: ReaderEntry) -> None:
-        """Check that all requests and grants of a reader are here; as ``verify_complete``."""
+    def verify_reader_complete(self, dataset: str, reader: str, read: StateReader) -> ReaderEntry | None:
+        """Check that all requests and grants of a reader are here; as ``verify_complete``.
+
+        Returns:
+            What the reader has asked of the dataset: with no ``grants`` it never had one; None if it never asked.
+        """
+        entry = read(reader_key(dataset, reader), ReaderEntry)
         own = self.reads(ReadFilter(dataset=dataset, reader=reader))
-        found = (len(own), sum(read.grants for read in own))
-        if found != (entry.requests, entry.grants):
+        found = (len(own), sum(request.grants for request in own))
+        proven = (entry.requests, entry.grants) if entry is not None else (0, 0)
+        if found != proven:
             raise PoolError(
                 ErrorCode.BAD_PROOF,
                 f"{found[0]} requests and {found[1]} grants of {reader} on {dataset} are here, the state counts "
-                f"{entry.requests} and {entry.grants}",
+                f"{proven[0]} and {proven[1]}",
             )
+        return entry
 
     def _request(self, request_id: Hash) -> RequestHistory:
         read = self._requests.get(request_id)
@@ -268,24 +293,39 @@ class ReadLog:
             self._parcel_histories[key] = history.extended(self._chain_id, by.transaction_id)
 
 
-def proven_entry(
-    chain_id: bytes, header: BlockHeader, key: bytes, value: bytes | None, proof: StateProof, type_: type[Value]
-) -> Value | None:
-    """An entry of the state after a certified block, or None if it is proven not to be there.
+class ProvenState:
+    """Entries of the state after a certified block, each with its proof: what a node said and could not have made up.
 
     Args:
         chain_id: of the chain.
-        header: whose certificate the caller has verified.
-        key: state key.
-        value: as claimed; None for absence.
-        proof: for the claim.
-        type_: of the entry.
-
-    Raises:
-        PoolError: code ``bad_proof``, or as decoding does.
+        header: of the block; its certificate must have been verified.
     """
-    verify_state_proof(chain_id, header.state_root, key, value, proof)
-    return None if value is None else decode(type_, value)
+
+    def __init__(self, chain_id: bytes, header: BlockHeader) -> None:
+        self._chain_id = chain_id
+        self._header = header
+        self._values: dict[bytes, bytes | None] = {}
+
+    @property
+    def height(self) -> int:
+        """Of the block."""
+        return self._header.height
+
+    def add(self, key: bytes, value: bytes | None, proof: StateProof) -> None:
+        """Take in an entry, or that there is none (``value`` None).
+
+        Raises:
+            PoolError: code ``bad_proof``.
+        """
+        verify_state_proof(self._chain_id, self._header.state_root, key, value, proof)
+        self._values[key] = value
+
+    def read(self, key: bytes, type_: type[Value]) -> Value | None:
+        """A ``StateReader`` over what was taken in; asking for anything else is a mistake of the caller's."""
+        if key not in self._values:
+            raise InvariantBroken(f"nothing was proven about {key.decode()}")
+        value = self._values[key]
+        return None if value is None else decode(type_, value)
 
 
 def _decision(by: Signed, outcome: Outcome, reader: str, answer: ApprovalHeader | None) -> DecisionNote:
