@@ -8,7 +8,8 @@
 | ``i`` transaction id(32)                   | height(8) index(4)                     |
 | ``m`` ``version`` / ``chain``              | layout version / chain id              |
 | ``p`` height(8) index(4)                   | payload of a transaction               |
-| ``r`` dataset ``0x00`` height(8) index(4)  | empty: a request, approval or receipt there |
+| ``r`` dataset ``0x00`` height(8) index(4)  | empty: a request, approval or receipt  |
+| ``r`` ``0x00`` height(8) index(4)          | empty: the same, whatever its dataset  |
 | ``t`` height(8) index(4)                   | header and signature of a transaction  |
 
 Integers are big endian, so keys of one kind grow with the chain. A block and all that belongs to it is one batch,
@@ -104,8 +105,7 @@ class BlockStore:
             batch.append((b"i" + checked.id, _LOCATION.pack(height, index)))
             if isinstance(header, ParcelHeader):
                 batch.append((_PLACE.pack(b"p", height, index), transaction.payload))
-            if (prefix := _index_prefix(header)) is not None:
-                batch.append((prefix + _LOCATION.pack(height, index), b""))
+            batch += [(prefix + _LOCATION.pack(height, index), b"") for prefix in _index_prefixes(header)]
         self._engine.write(batch, sync=sync)
 
     def sync(self) -> None:
@@ -163,8 +163,8 @@ class BlockStore:
         return self._locations(_dataset_prefix(b"d", dataset), after, limit)
 
     def read_transactions(self, dataset: str, after: Location | None, limit: int) -> list[Location]:
-        """Up to ``limit`` requests, approvals and receipts that name ``dataset`` in chain order, beginning after
-        ``after``. Rejected ones are among them.
+        """Up to ``limit`` requests, approvals and receipts that name ``dataset`` (empty: any) in chain order, beginning
+        after ``after``. Rejected ones are among them.
         """
         return self._locations(_dataset_prefix(b"r", dataset), after, limit)
 
@@ -193,18 +193,17 @@ class BlockStore:
         self._engine.close()
 
 
-def _index_prefix(header: AnyHeader) -> bytes | None:
-    """Where a transaction is listed besides its id, or None. A rejected one may name anything for a dataset; what is
-    no dataset id is not listed, so that nobody reaches into the list of another dataset.
+def _index_prefixes(header: AnyHeader) -> tuple[bytes, ...]:
+    """Where a transaction is listed besides its id. A rejected one may name anything for a dataset; what is no dataset
+    id is not listed, so that nobody reaches into the list of another dataset.
     """
     match header:
-        case ParcelHeader():
-            kind = b"d"
-        case RequestHeader() | ApprovalHeader() | ReadReceiptHeader():
-            kind = b"r"
+        case ParcelHeader() if is_dataset_id(header.dataset):
+            return (_dataset_prefix(b"d", header.dataset),)
+        case RequestHeader() | ApprovalHeader() | ReadReceiptHeader() if is_dataset_id(header.dataset):
+            return _dataset_prefix(b"r", header.dataset), _dataset_prefix(b"r", "")
         case _:
-            return None
-    return _dataset_prefix(kind, header.dataset) if is_dataset_id(header.dataset) else None
+            return ()
 
 
 def _dataset_prefix(kind: bytes, dataset: str) -> bytes:

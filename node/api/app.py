@@ -16,10 +16,12 @@ from starlette.responses import Response, StreamingResponse
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
+from node.api.access import access_router
+from node.api.bodies import AsgiApp, BodyAbandoned
 from node.api.problems import bad_request, parse_number, problem_response
 from node.api.reads import reads_router
-from node.api.submission import DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS, PATH, AsgiApp, Submission
-from node.api.views import Json, block_summary
+from node.api.submission import DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS, PATH, Submission
+from node.api.views import Json, block_summary, engine_view
 from node.service import NodeService
 
 _HEARTBEAT_S = 15.0
@@ -75,6 +77,7 @@ def make_app(service: NodeService) -> AsgiApp:
         redoc_url=None,
     )
     app.include_router(reads_router(service))
+    app.include_router(access_router(service))
     _add_status(app, service)
     _add_events(app, service)
     _add_problems(app, service)
@@ -112,6 +115,8 @@ def status_view(service: NodeService) -> Json:
             }
             for member, status in sorted(service.links.status().items())
         ],
+        "engine": engine_view(service.home.genesis.engine),
+        "gateway": service.home.config.file.gateway is not None,
         "mempool": {"transactions": len(mempool), "size_bytes": mempool.size_bytes},
         "limits": asdict(LIMITS),
     }
@@ -182,6 +187,12 @@ def _add_problems(app: FastAPI, service: NodeService) -> None:
         if error.code.is_storage:
             service.fail(error)
         return problem_response(error)
+
+    @app.exception_handler(BodyAbandoned)
+    async def on_abandoned_body(_request: Request, abandoned: BodyAbandoned) -> Response:
+        response = problem_response(abandoned.error)
+        response.headers["Connection"] = "close"
+        return response
 
     @app.exception_handler(RequestValidationError)
     async def on_bad_parameters(_request: Request, error: RequestValidationError) -> Response:

@@ -14,8 +14,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import KIB
+from node.api.bodies import Receive, Scope, Send
 from node.api.problems import MEDIA_TYPE, bad_request, problem_body, problem_headers
-from node.api.submission import Receive, Scope, Send
 
 _HEAD_S = 10.0
 """From the first byte of a request, or from connecting, until its head is complete."""

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from chain import history
 from chain.blocks import decode_header
-from chain.crypto import HASH_SIZE, Hash
+from chain.crypto import Hash
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.evidence import make_record_evidence
@@ -21,8 +21,11 @@ from chain.packages import join_packages
 from chain.state import DatasetEntry
 from chain.storage.blocks import Location
 from chain.transactions import ParcelHeader, decode_records, decode_transaction_header
+from node.api.bodies import MSGPACK
+from node.api.listing import Listing
+from node.api.parameters import After, Limit, json_response, parse_hash, parse_place, place_text
 from node.api.problems import bad_request, parse_number
-from node.api.submission import MSGPACK, receipt_object
+from node.api.submission import receipt_object
 from node.api.views import (
     Json,
     block_summary,
@@ -36,7 +39,6 @@ from node.service import NodeService
 
 _CHAIN_REPLY_BYTES = 8 * MIB
 
-Limit = Annotated[int, Query(ge=1, le=1000)]
 Height = Annotated[int, Query(ge=0)]
 
 
@@ -59,14 +61,16 @@ def _add_blocks(router: APIRouter, service: NodeService) -> None:
         """Summaries of blocks, newest first, below the height ``before``."""
         newest = ledger.tip.height if before is None else min(before - 1, ledger.tip.height)
         heights = range(newest, max(-1, newest - limit), -1)
-        return _json({"blocks": [block_summary(ledger.chain_id, ledger.block_at(height).header) for height in heights]})
+        return json_response(
+            {"blocks": [block_summary(ledger.chain_id, ledger.block_at(height).header) for height in heights]}
+        )
 
     @router.get("/blocks/{height}", tags=["blocks"])
     async def get_block(height: str) -> Response:
         """A block by its height, or ``latest``."""
         newest = ledger.tip.height
         number = newest if height == "latest" else parse_number(height, "a height is a number, or latest")
-        return _json(block_view(ledger.chain_id, ledger.block_at(number)))
+        return json_response(block_view(ledger.chain_id, ledger.block_at(number)))
 
     @router.get("/chain", tags=["blocks"])
     async def get_chain(from_: Annotated[int, Query(alias="from", ge=0)] = 0, limit: Limit = 100) -> Response:
@@ -81,29 +85,31 @@ def _add_transactions(router: APIRouter, service: NodeService) -> None:
     @router.get("/transactions/{transaction_id}", tags=["transactions"])
     async def get_transaction(transaction_id: str) -> Response:
         """A transaction: where it stands, its outcome, and the fields that its member signed."""
-        id_ = _hash(transaction_id)
+        id_ = parse_hash(transaction_id)
         if id_ in service.pool.mempool:
-            return _json({"transaction_id": transaction_id, "status": "pending"})
+            return json_response({"transaction_id": transaction_id, "status": "pending"})
         location = _location(service, id_)
         head = ledger.blocks.transaction_head(location)
         if head is None:
             raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {transaction_id}")
         header = decode_transaction_header(ledger.chain_id, head.header)
         outcome = ledger.block_at(location.height).outcomes[location.position]
-        return _json(transaction_view(header, outcome, location.height, location.position, head.header, head.signature))
+        return json_response(
+            transaction_view(header, outcome, location.height, location.position, head.header, head.signature)
+        )
 
     @router.get("/transactions/{transaction_id}/receipt", tags=["transactions"])
     async def get_receipt(transaction_id: str, accept: Annotated[str, Header()] = "") -> Response:
         """The receipt of a committed transaction, as JSON or MessagePack."""
-        receipt = service.pool.receipt(_location(service, _hash(transaction_id)))
+        receipt = service.pool.receipt(_location(service, parse_hash(transaction_id)))
         if MSGPACK in accept.lower():
             return Response(encode(receipt), media_type=MSGPACK)
-        return _json(receipt_object(receipt))
+        return json_response(receipt_object(receipt))
 
     @router.get("/transactions/{transaction_id}/raw", tags=["transactions"])
     async def get_raw(transaction_id: str) -> Response:
         """The transaction's exact bytes, as MessagePack."""
-        stored = ledger.blocks.transaction(_location(service, _hash(transaction_id)))
+        stored = ledger.blocks.transaction(_location(service, parse_hash(transaction_id)))
         if stored is None:
             raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {transaction_id}")
         return Response(encode(stored), media_type=MSGPACK)
@@ -117,6 +123,7 @@ def _add_records(router: APIRouter, service: NodeService) -> None:
         """A record with where it comes from."""
         location, header, body = _record(service, transaction_id, index)
         block = ledger.block_at(location.height)
+        is_sealed = bool(header.envelope)
         view: Json = {
             "record": f"{transaction_id}/{index}",
             "dataset": header.dataset,
@@ -124,11 +131,13 @@ def _add_records(router: APIRouter, service: NodeService) -> None:
             "height": location.height,
             "time_ms": decode_header(block.header).time_ms,
             "outcome": block.outcomes[location.position].code,
+            "sealed": is_sealed,
             "body": text_of(body),
         }
-        with contextlib.suppress(orjson.JSONDecodeError):  # a dataset without a schema may hold any bytes
-            view["value"] = orjson.loads(body)
-        return _json(view)
+        if not is_sealed:
+            with contextlib.suppress(orjson.JSONDecodeError):  # a dataset without a schema may hold any bytes
+                view["value"] = orjson.loads(body)
+        return json_response(view)
 
     @router.get("/records/{transaction_id}/{index}/raw", tags=["records"])
     async def get_record_bytes(transaction_id: str, index: int) -> Response:
@@ -139,7 +148,7 @@ def _add_records(router: APIRouter, service: NodeService) -> None:
     @router.get("/records/{transaction_id}/{index}/evidence", tags=["records"])
     async def get_evidence(transaction_id: str, index: Annotated[int, Path(ge=0)]) -> Response:
         """The record's evidence file, to be verified offline."""
-        return Response(make_record_evidence(ledger, _hash(transaction_id), index), media_type="application/json")
+        return Response(make_record_evidence(ledger, parse_hash(transaction_id), index), media_type="application/json")
 
 
 def _add_catalogue(router: APIRouter, service: NodeService) -> None:
@@ -149,7 +158,7 @@ def _add_catalogue(router: APIRouter, service: NodeService) -> None:
     async def list_datasets() -> Response:
         """The catalogue."""
         entries = [decode(DatasetEntry, value) for value in ledger.entries(b"dataset/")]
-        return _json({"datasets": [dataset_view(entry, ledger.usage(entry.dataset)) for entry in entries]})
+        return json_response({"datasets": [dataset_view(entry, ledger.usage(entry.dataset)) for entry in entries]})
 
     @router.get("/datasets/{dataset}", tags=["catalogue"])
     async def get_dataset(dataset: str) -> Response:
@@ -157,24 +166,24 @@ def _add_catalogue(router: APIRouter, service: NodeService) -> None:
         entry = ledger.dataset(dataset)
         if entry is None:
             raise PoolError(ErrorCode.NOT_FOUND, f"{dataset} is not in the catalogue")
-        return _json(dataset_view(entry, ledger.usage(dataset)))
+        return json_response(dataset_view(entry, ledger.usage(dataset)))
 
     @router.get("/datasets/{dataset}/parcels", tags=["catalogue"])
-    async def list_parcels(dataset: str, after: str | None = None, limit: Limit = 100) -> Response:
-        """Parcels of a dataset in chain order, after ``HEIGHT.INDEX``; rejected ones among them."""
-        place = _place(after) if after else None
+    async def list_parcels(dataset: str, after: After = None, limit: Limit = 100) -> Response:
+        """Parcels of a dataset in chain order; rejected ones among them."""
+        place = parse_place(after)
         if ledger.dataset(dataset) is None:
             raise PoolError(ErrorCode.NOT_FOUND, f"{dataset} is not in the catalogue")
         found = ledger.blocks.parcels(dataset, place, limit)
-        parcels = [_parcel_view(service, location) for location in found]
-        following = f"{found[-1].height}.{found[-1].position}" if len(found) == limit else None
-        return _json({"parcels": parcels, "next": following})
+        listing = Listing(ledger)
+        following = place_text(found[-1]) if len(found) == limit else None
+        return json_response({"parcels": [listing.parcel(location) for location in found], "next": following})
 
     @router.get("/members", tags=["members"])
     async def list_members() -> Response:
         """All members."""
         members = [decode(Member, value) for value in ledger.entries(b"member/")]
-        return _json({"members": [member_view(member) for member in members]})
+        return json_response({"members": [member_view(member) for member in members]})
 
     @router.get("/members/{name}", tags=["members"])
     async def get_member(name: str) -> Response:
@@ -182,7 +191,7 @@ def _add_catalogue(router: APIRouter, service: NodeService) -> None:
         member = ledger.member(name)
         if member is None:
             raise PoolError(ErrorCode.NOT_FOUND, f"{name} is no member")
-        return _json(member_view(member))
+        return json_response(member_view(member))
 
 
 def _add_proofs(router: APIRouter, service: NodeService) -> None:
@@ -200,7 +209,7 @@ def _add_proofs(router: APIRouter, service: NodeService) -> None:
             "proof": text_of(encode(proof)),
             "state_root": ledger.header_at(height).state_root.hex(),
         }
-        return _json(answer)
+        return json_response(answer)
 
     @router.get("/history/consistency", tags=["proofs"])
     async def get_consistency(from_: Annotated[int, Query(alias="from", ge=0)], to: Height) -> Response:
@@ -208,7 +217,7 @@ def _add_proofs(router: APIRouter, service: NodeService) -> None:
         if not from_ <= to <= ledger.tip.height:
             raise bad_request(f"0 <= from <= to <= {ledger.tip.height}")
         proof = history.consistency_proof(from_, to, ledger.blocks.history_node)
-        return _json({"from": from_, "to": to, "proof": [item.hex() for item in proof]})
+        return json_response({"from": from_, "to": to, "proof": [item.hex() for item in proof]})
 
     @router.get("/history/inclusion", tags=["proofs"])
     async def get_inclusion(height: Height, size: Height) -> Response:
@@ -216,30 +225,7 @@ def _add_proofs(router: APIRouter, service: NodeService) -> None:
         if not height < size <= ledger.tip.height:
             raise bad_request(f"height < size <= {ledger.tip.height}")
         proof = history.inclusion_proof_at(height, size, ledger.blocks.history_node)
-        return _json({"height": height, "size": size, "proof": [item.hex() for item in proof]})
-
-
-def _json(value: object) -> Response:
-    return Response(orjson.dumps(value), media_type="application/json")
-
-
-def _hash(text: str) -> Hash:
-    try:
-        value = bytes.fromhex(text)
-    except ValueError:
-        value = b""
-    if len(value) != HASH_SIZE:
-        raise bad_request(f"a transaction id is {2 * HASH_SIZE} hexadecimal digits")
-    return value
-
-
-def _place(text: str) -> Location:
-    height, _, position = text.partition(".")
-    refusal = "after has the form HEIGHT.INDEX"
-    index = parse_number(position, refusal)
-    if index >= LIMITS.block_transactions:
-        raise bad_request(refusal)
-    return Location(parse_number(height, refusal), index)
+        return json_response({"height": height, "size": size, "proof": [item.hex() for item in proof]})
 
 
 def _location(service: NodeService, id_: Hash) -> Location:
@@ -250,23 +236,9 @@ def _location(service: NodeService, id_: Hash) -> Location:
 
 
 def _record(service: NodeService, transaction_id: str, index: int) -> tuple[Location, ParcelHeader, bytes]:
-    location = _location(service, _hash(transaction_id))
+    location = _location(service, parse_hash(transaction_id))
     stored = service.ledger.blocks.transaction(location)
     header = decode_transaction_header(service.ledger.chain_id, stored.header) if stored else None
     if stored is None or not isinstance(header, ParcelHeader) or not 0 <= index < header.record_count:
         raise PoolError(ErrorCode.NOT_FOUND, f"no record {transaction_id}/{index}")
     return location, header, decode_records(stored.payload)[index]
-
-
-def _parcel_view(service: NodeService, location: Location) -> Json:
-    ledger = service.ledger
-    head = ledger.blocks.transaction_head(location)
-    header = decode_transaction_header(ledger.chain_id, head.header) if head else None
-    outcome = ledger.block_at(location.height).outcomes[location.position]
-    return {
-        "transaction_id": outcome.transaction_id.hex(),
-        "height": location.height,
-        "index": location.position,
-        "record_count": header.record_count if isinstance(header, ParcelHeader) else 0,
-        "code": outcome.code,
-    }

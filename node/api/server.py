@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import uvicorn
 
 from chain.errors import ErrorCode, PoolError
+from node.api.bodies import AsgiApp
 from node.api.protocol import bounded_protocol
-from node.api.submission import AsgiApp
 
 _KEEP_ALIVE_S = 30
 _SHUTDOWN_S = 5

@@ -6,11 +6,8 @@ signature check. Everything else goes to the FastAPI application behind it.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -20,39 +17,31 @@ from chain.blocks import Outcome
 from chain.crypto import Hash
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
-from chain.limits import LIMITS, MIB
+from chain.limits import LIMITS
 from chain.receipts import Receipt
 from chain.schema import record_index_of
 from chain.transactions import Transaction
+from node.api.bodies import (
+    JSON,
+    MSGPACK,
+    AsgiApp,
+    BodyAbandoned,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+    request_headers,
+    respond,
+    verify_content_type,
+)
 from node.api.problems import MEDIA_TYPE, bad_request, parse_number, problem_body, problem_headers
 from node.service import NodeService
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 PATH = "/v1/transactions"
-MSGPACK = "application/msgpack"
-JSON = "application/json"
 DEFAULT_TIMEOUT_MS = 15_000
 MAX_TIMEOUT_MS = 120_000
-_BODY_S = 60.0
-"""From the request's head to the end of its body."""
-_DISCARDED_BYTES = 64 * MIB
-"""Of a body that is too large, so much is read and thrown away, since a client that is still sending would not see the
-answer; after that the connection is closed.
-"""
 _JSON_EXPANSION = 2
 """Base64 and JSON make a body at most this much longer than the transaction in it."""
-
-
-class _BodyAbandoned(Exception):
-    """The body is so large or so slow that the connection is closed rather than read to its end."""
-
-    def __init__(self, error: PoolError) -> None:
-        super().__init__(error.detail)
-        self.error = error
 
 
 class TransactionObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,24 +66,23 @@ class Submission:
             return
         try:
             status, media_type, body = await self._submit(scope, receive)
-            await _respond(send, status, media_type, body, {})
+            await respond(send, status, media_type, body, {})
         except PoolError as error:
             self._service.metrics.refused_transactions.labels(error.code.value).inc()
             if error.code.is_storage:
                 self._service.fail(error)
-            await _respond(send, error.code.info.http_status, MEDIA_TYPE, problem_body(error), problem_headers(error))
-        except _BodyAbandoned as abandoned:
+            await respond(send, error.code.info.http_status, MEDIA_TYPE, problem_body(error), problem_headers(error))
+        except BodyAbandoned as abandoned:
             status, problem = abandoned.error.code.info.http_status, problem_body(abandoned.error)
-            await _respond(send, status, MEDIA_TYPE, problem, {"Connection": "close"})
+            await respond(send, status, MEDIA_TYPE, problem, {"Connection": "close"})
 
     async def _submit(self, scope: Scope, receive: Receive) -> tuple[int, str, bytes]:
         service = self._service
-        content_type, accept, length = _headers(scope)
+        content_type, accept, length = request_headers(scope)
         wait_s = _wait_s(scope["query_string"])
         is_json = content_type == JSON
-        if not is_json and content_type != MSGPACK:
-            raise bad_request(f"Content-Type must be {MSGPACK} or {JSON}, not {content_type or 'absent'}")
-        data = await _read_body(receive, length, LIMITS.transaction_size_bytes * (_JSON_EXPANSION if is_json else 1))
+        verify_content_type(content_type)
+        data = await read_body(receive, length, LIMITS.transaction_size_bytes * (_JSON_EXPANSION if is_json else 1))
         if is_json:
             data = _from_json(data)
         unready = service.unready_reason
@@ -102,10 +90,10 @@ class Submission:
             raise PoolError(ErrorCode.NOT_READY, unready)  # nothing taken in that could not be ordered
         id_, location = await service.dissemination.submit(data)
         if location is not None:
-            return _committed(id_, service.pool.receipt(location), accept)
+            return committed_answer(id_, service.pool.receipt(location), accept)
         if wait_s is None:
             return 202, JSON, orjson.dumps({"transaction_id": id_.hex(), "status": "pending"})
-        return _committed(id_, await service.pool.wait_for_receipt(id_, wait_s), accept)
+        return committed_answer(id_, await service.pool.wait_for_receipt(id_, wait_s), accept)
 
 
 def receipt_object(receipt: Receipt) -> dict[str, object]:
@@ -119,7 +107,8 @@ def receipt_object(receipt: Receipt) -> dict[str, object]:
     }
 
 
-def _committed(id_: Hash, receipt: Receipt, accept: str) -> tuple[int, str, bytes]:
+def committed_answer(id_: Hash, receipt: Receipt, accept: str) -> tuple[int, str, bytes]:
+    """Status, media type and body for a committed transaction: its receipt, or a problem document with it."""
     outcome = decode(Outcome, receipt.outcome)
     if not outcome.is_ok:
         error = PoolError(ErrorCode(outcome.code), outcome.reason)
@@ -132,19 +121,6 @@ def _committed(id_: Hash, receipt: Receipt, accept: str) -> tuple[int, str, byte
         return 200, MSGPACK, encode(receipt)
     answer = {"transaction_id": id_.hex(), "status": "committed", "receipt": receipt_object(receipt)}
     return 200, JSON, orjson.dumps(answer)
-
-
-def _headers(scope: Scope) -> tuple[str, str, int | None]:
-    content_type = accept = ""
-    length: int | None = None
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            content_type = value.decode("latin-1").partition(";")[0].strip().lower()
-        elif name == b"accept":
-            accept = value.decode("latin-1").lower()
-        elif name == b"content-length" and value.isdigit():
-            length = int(value)
-    return content_type, accept, length
 
 
 def _wait_s(query: bytes) -> float | None:
@@ -162,58 +138,9 @@ def _wait_s(query: bytes) -> float | None:
     return timeout_ms / 1000 if wait else None
 
 
-async def _read_body(receive: Receive, length: int | None, limit: int) -> bytes:
-    """The request's body. One that is declared too large is refused at once; of any other that is, no more than
-    ``limit`` is ever held.
-    """
-    if length is not None and length > limit:
-        raise _too_large(limit) if length <= _DISCARDED_BYTES else _BodyAbandoned(_too_large(limit))
-    try:
-        async with asyncio.timeout(_BODY_S):
-            return await _read_chunks(receive, limit)
-    except TimeoutError:
-        raise _BodyAbandoned(bad_request(f"the body did not come within {_BODY_S:g} s")) from None
-
-
-async def _read_chunks(receive: Receive, limit: int) -> bytes:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        if len(body) > limit:
-            raise _too_large(limit)
-        return body
-    chunks, size = [body], len(body)
-    while message.get("more_body", False):
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise bad_request("the connection closed before the body was complete")
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size <= limit:
-            chunks.append(chunk)
-        elif size > _DISCARDED_BYTES:
-            raise _BodyAbandoned(_too_large(limit))
-        else:
-            chunks.clear()
-    if size > limit:
-        raise _too_large(limit)
-    return b"".join(chunks)
-
-
 def _from_json(data: bytes) -> bytes:
     try:
         given = msgspec.json.decode(data, type=TransactionObject)
     except (msgspec.MsgspecError, binascii.Error, RecursionError) as error:
         raise PoolError(ErrorCode.MALFORMED, f"transaction: {error}") from None
     return encode(Transaction(given.header, given.signature, given.payload))
-
-
-async def _respond(send: Send, status: int, media_type: str, body: bytes, headers: dict[str, str]) -> None:
-    raw = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
-    raw += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _too_large(limit: int) -> PoolError:
-    return PoolError(ErrorCode.TOO_LARGE, f"the body is larger than {limit} bytes")

@@ -7,11 +7,17 @@ import base64
 import msgspec
 
 from chain.blocks import Block, BlockHeader, Outcome, block_hash, decode_header
+from chain.contract_engine import EngineIdentity
+from chain.crypto import Hash
+from chain.encoding import Wire
 from chain.members import Member
-from chain.state import DatasetEntry, DatasetUsage
-from chain.transactions import AnyHeader, DatasetHeader
+from chain.state import ContractEntry, DatasetEntry, DatasetUsage, RequestEntry
+from chain.transactions import AnyHeader, transaction_type
 
 Json = dict[str, object]
+
+_BASE64 = frozenset({"kem_key", "envelope"})
+"""Fields whose bytes are in base64; those of all others are hashes, ids and nonces, in hexadecimal."""
 
 
 def text_of(data: bytes) -> str:
@@ -21,7 +27,7 @@ def text_of(data: bytes) -> str:
 
 def header_fields(header: BlockHeader) -> Json:
     """A block header's fields."""
-    return {name: _plain(getattr(header, name)) for name in header.__struct_fields__}
+    return fields_of(header)
 
 
 def block_summary(chain_id: bytes, header_bytes: bytes) -> Json:
@@ -49,9 +55,18 @@ def block_view(chain_id: bytes, block: Block) -> Json:
             "votes": [{"member": member, "signature": text_of(signature)} for member, signature in certificate.votes],
         },
         "transactions": [
-            {"transaction_id": outcome.transaction_id.hex(), "code": outcome.code, "reason": outcome.reason}
-            for outcome in block.outcomes
+            {"transaction_id": outcome.transaction_id.hex(), **outcome_view(outcome)} for outcome in block.outcomes
         ],
+    }
+
+
+def outcome_view(outcome: Outcome) -> Json:
+    """What became of a transaction, with the verdict if it was about a request."""
+    return {
+        "code": outcome.code,
+        "reason": outcome.reason,
+        "fuel": outcome.fuel,
+        "verdict": outcome.verdict and fields_of(outcome.verdict),
     }
 
 
@@ -64,24 +79,34 @@ def transaction_view(
         "status": "committed",
         "height": height,
         "index": position,
-        "outcome": {"code": outcome.code, "reason": outcome.reason, "fuel": outcome.fuel},
+        "outcome": outcome_view(outcome),
         "type": transaction_type(header),
         "member": header.member,
         "header": text_of(raw),
         "signature": text_of(signature),
-        "fields": {name: _plain(getattr(header, name)) for name in header.__struct_fields__},
+        "fields": fields_of(header),
     }
-
-
-def transaction_type(header: AnyHeader) -> str:
-    """Name of a transaction's type."""
-    return "dataset" if isinstance(header, DatasetHeader) else "parcel"
 
 
 def dataset_view(entry: DatasetEntry, usage: DatasetUsage | None) -> Json:
     """A catalogue entry with what it holds."""
-    fields = {name: _plain(getattr(entry, name)) for name in entry.__struct_fields__}
-    return fields | {"usage": msgspec.structs.asdict(usage) if usage else None}
+    return fields_of(entry) | {"usage": msgspec.structs.asdict(usage) if usage else None}
+
+
+def contract_summary(entry: ContractEntry) -> Json:
+    """One line of the list of contracts."""
+    fields = fields_of(entry)
+    return {name: value for name, value in fields.items() if name not in ("source", "parameters")}
+
+
+def request_view(request_id: Hash, entry: RequestEntry) -> Json:
+    """A request with the decision that holds now."""
+    return {"request": request_id.hex(), **fields_of(entry)}
+
+
+def engine_view(engine: EngineIdentity | None) -> Json | None:
+    """The contract engine that the genesis file names."""
+    return {**fields_of(engine), "hash": engine.hash.hex()} if engine else None
 
 
 def member_view(member: Member) -> Json:
@@ -98,13 +123,19 @@ def member_view(member: Member) -> Json:
             for k in member.keys
         ],
         "consensus_key": text_of(member.consensus_key) if member.consensus_key else None,
+        "kem_key": text_of(member.kem_key) if member.kem_key else None,
         "node": node and {"address": node.address, "api_url": node.api_url},
     }
 
 
-def _plain(value: object) -> object:
+def fields_of(value: Wire) -> Json:
+    """All fields of a value by their names."""
+    return {name: _plain(name, getattr(value, name)) for name in value.__struct_fields__}
+
+
+def _plain(name: str, value: object) -> object:
     if isinstance(value, bytes):
-        return value.hex()
+        return text_of(value) if name in _BASE64 else value.hex()
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
+        return [_plain(name, item) for item in value]
+    return fields_of(value) if isinstance(value, Wire) else value

@@ -38,6 +38,12 @@ ROUTES = {
     "/v1/datasets",
     "/v1/datasets/{dataset}",
     "/v1/datasets/{dataset}/parcels",
+    "/v1/datasets/{dataset}/reads",
+    "/v1/contracts",
+    "/v1/contracts/{contract}",
+    "/v1/requests",
+    "/v1/requests/{request_id}",
+    "/v1/shares",
     "/v1/members",
     "/v1/members/{name}",
     "/v1/state/{key}",
@@ -84,7 +90,7 @@ def test_submitting_without_waiting_and_asking_later(tmp_path: Path) -> None:
                 await asyncio.sleep(0.01)
             found = await get(client, f"/v1/transactions/{id_}")
             assert (found["height"], found["index"], found["type"], found["member"]) == (1, 0, "dataset", "a")
-            assert found["outcome"] == {"code": "ok", "reason": "", "fuel": 0}
+            assert found["outcome"] == {"code": "ok", "reason": "", "fuel": 0, "verdict": None}
             assert found["fields"]["dataset"] == "a.flights"
             transaction = decode(Transaction, data)
             assert base64.b64decode(found["header"]) == transaction.header
@@ -128,6 +134,7 @@ def test_records_with_their_evidence(tmp_path: Path) -> None:
             found = await get(client, f"/v1/records/{id_}/1")
             assert (found["record"], found["dataset"], found["member"]) == (f"{id_}/1", "a.flights", "a")
             assert (found["height"], found["outcome"], found["value"]) == (2, "ok", {"n": 2})
+            assert found["sealed"] is False
             assert base64.b64decode(found["body"]) == RECORDS[1]
             assert (await client.get(f"/v1/records/{id_}/2/raw")).content == RECORDS[2]
             evidence = await client.get(f"/v1/records/{id_}/1/evidence")

@@ -13,7 +13,7 @@ import pytest
 import uvloop
 
 from chain.errors import ErrorCode
-from node.api import protocol, submission
+from node.api import bodies, protocol
 from tests.node.cluster import Network, Node, running, single
 from tests.node.test_bad_input import submit
 
@@ -94,7 +94,7 @@ def test_a_head_without_end_is_not_kept(tmp_path: Path) -> None:
 
 
 def test_a_body_that_does_not_come_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submission, "_BODY_S", 0.3)
+    monkeypatch.setattr(bodies, "_BODY_S", 0.3)
 
     async def main() -> None:
         async with single(tmp_path) as (_, node, client):

@@ -1,0 +1,233 @@
+"""Who may read, over HTTP: contracts, requests, the history of a dataset's reads, and key shares for readers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import APIRouter, Query
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chain import state
+from chain.crypto import Hash
+from chain.encoding import decode, encode
+from chain.errors import ErrorCode, PoolError
+from chain.limits import KIB, LIMITS
+from chain.state import ContractEntry, RequestEntry, RequestStatus
+from chain.storage.blocks import Location
+from chain.transactions import RequestHeader, decode_transaction_header, transaction_id
+from chain.types import is_dataset_id
+from contracts.sealing import ShareAnswer, ShareQuery
+from node.api.bodies import JSON, MSGPACK, read_body, request_headers, verify_content_type
+from node.api.listing import Listing
+from node.api.parameters import After, Limit, json_response, parse_hash, parse_place, place_text
+from node.api.problems import bad_request
+from node.api.views import Json, contract_summary, fields_of, request_view, text_of
+from node.service import NodeService
+
+MAX_WAIT_MS = 60_000
+_QUERY_BYTES = 16 * KIB
+_SLICE = 200
+"""Transactions looked at before others get their turn on the event loop."""
+_SLICES = 10
+"""Slices looked at for one answer; a filter that matches little then gets a short list, and where to go on."""
+
+Name = Annotated[str | None, Query(max_length=LIMITS.name_length)]
+Scope = Literal["all", "own", "every"]
+
+
+class QueryObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A ``ShareQuery`` as JSON."""
+
+    request: str
+    parcels: Annotated[tuple[str, ...], Meta(min_length=1, max_length=LIMITS.share_parcels)]
+
+
+_HEX = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_SHARES_DOC: Json = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            MSGPACK: {"schema": {"type": "string", "format": "binary", "description": "ShareQuery"}},
+            JSON: {
+                "schema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "required": ["request", "parcels"],
+                    "properties": {
+                        "request": _HEX,
+                        "parcels": {"type": "array", "minItems": 1, "maxItems": LIMITS.share_parcels, "items": _HEX},
+                    },
+                }
+            },
+        },
+    },
+    "responses": {
+        "200": {
+            "description": "For each parcel the releases that came",
+            "content": {MSGPACK: {"schema": {"type": "string", "format": "binary"}}, JSON: {}},
+        },
+        "4XX": {"description": "Refused", "content": {"application/problem+json": {}}},
+        "5XX": {"description": "Not possible now", "content": {"application/problem+json": {}}},
+    },
+}
+
+
+def access_router(service: NodeService) -> APIRouter:
+    """Routes about reading what is not open."""
+    router = APIRouter(prefix="/v1")
+    _add_contracts(router, service)
+    _add_requests(router, service)
+    _add_reads(router, service)
+    _add_shares(router, service)
+    return router
+
+
+def _add_contracts(router: APIRouter, service: NodeService) -> None:
+    ledger = service.ledger
+
+    @router.get("/contracts", tags=["access"])
+    async def list_contracts() -> Response:
+        """All access contracts, without their sources."""
+        entries = [decode(ContractEntry, value) for value in ledger.entries(b"contract/")]
+        return json_response({"contracts": [contract_summary(entry) for entry in entries]})
+
+    @router.get("/contracts/{contract}", tags=["access"])
+    async def get_contract(contract: str) -> Response:
+        """An access contract with its source and parameters."""
+        entry = ledger.entry(state.contract_key(contract), ContractEntry)
+        if entry is None:
+            raise PoolError(ErrorCode.NOT_FOUND, f"there is no contract {contract}")
+        return json_response(fields_of(entry))
+
+
+def _add_requests(router: APIRouter, service: NodeService) -> None:
+    ledger = service.ledger
+
+    @router.get("/requests", tags=["access"])
+    async def list_requests(
+        dataset: Annotated[str, Query(max_length=2 * LIMITS.name_length + 1)] = "",
+        reader: Name = None,
+        status: RequestStatus | None = None,
+        approver: Name = None,
+        after: After = None,
+        limit: Limit = 100,
+    ) -> Response:
+        """Requests to read that took effect, in chain order. A list may be shorter than ``limit`` and still go on."""
+
+        def is_wanted(entry: RequestEntry) -> bool:
+            return (
+                (reader is None or entry.reader == reader)
+                and (status is None or entry.status == status)
+                and (approver is None or approver in entry.approvers)
+            )
+
+        if dataset and not is_dataset_id(dataset):
+            raise bad_request("a dataset id has the form owner.name")
+        found, following = await _find_requests(service, dataset, is_wanted, parse_place(after), limit)
+        return json_response({"requests": found, "next": following and place_text(following)})
+
+    @router.get("/requests/{request_id}", tags=["access"])
+    async def get_request(request_id: str, wait_ms: Annotated[int, Query(ge=0, le=MAX_WAIT_MS)] = 0) -> Response:
+        """A request with the decision that holds now. With ``wait_ms`` the answer waits until one has been made."""
+        id_ = parse_hash(request_id)
+        key = state.request_key(id_)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_ms / 1000):
+                while (entry := ledger.entry(key, RequestEntry)) is None or entry.status == "asked":
+                    await service.pool.wait_for_height(service.pool.height + 1)
+        entry = ledger.entry(key, RequestEntry)
+        if entry is None:
+            raise PoolError(ErrorCode.NOT_FOUND, f"there is no request {request_id}")
+        return json_response(request_view(id_, entry))
+
+
+def _add_reads(router: APIRouter, service: NodeService) -> None:
+    ledger = service.ledger
+
+    @router.get("/datasets/{dataset}/reads", tags=["access"])
+    async def list_reads(dataset: str, after: After = None, limit: Limit = 100) -> Response:
+        """Requests, approvals and receipts of a dataset in chain order; rejected ones among them.
+
+        That none is left out can be proved: the ids with the code ``ok`` fold to the history in ``reads/DATASET`` of
+        the state (``/v1/state``).
+        """
+        place = parse_place(after)
+        if ledger.dataset(dataset) is None:
+            raise PoolError(ErrorCode.NOT_FOUND, f"{dataset} is not in the catalogue")
+        found = ledger.blocks.read_transactions(dataset, place, limit)
+        listing = Listing(ledger)
+        following = place_text(found[-1]) if len(found) == limit else None
+        return json_response({"reads": [listing.read(location) for location in found], "next": following})
+
+
+def _add_shares(router: APIRouter, service: NodeService) -> None:
+    @router.post("/shares", tags=["access"], openapi_extra=_SHARES_DOC)
+    async def post_shares(request: Request, scope: Scope = "all") -> Response:
+        """Key shares of parcels under a granted request, each sealed to the reader.
+
+        ``own``: this validator's. ``all``: this node asks the other validators too, and answers once each parcel has
+        enough. ``every``: all that can be had, for a reader who has found a wrong one among the first.
+        """
+        content_type, accept, length = request_headers(request.scope)
+        verify_content_type(content_type)
+        body = await read_body(request.receive, length, _QUERY_BYTES)
+        query = _from_json(body) if content_type == JSON else decode(ShareQuery, body)
+        if scope == "own":
+            answer = await service.shares.own(query)
+        else:
+            answer = await service.shares.gather(query, everything=scope == "every")
+        if JSON in accept and MSGPACK not in accept:
+            return json_response(_answer_view(query, answer))
+        return Response(encode(answer), media_type=MSGPACK)
+
+
+async def _find_requests(
+    service: NodeService, dataset: str, is_wanted: Callable[[RequestEntry], bool], after: Location | None, limit: int
+) -> tuple[list[Json], Location | None]:
+    """Up to ``limit`` requests, and the place to go on after; None at the end."""
+    found: list[Json] = []
+    for _ in range(_SLICES):
+        places = service.ledger.blocks.read_transactions(dataset, after, _SLICE)
+        for after in places:
+            request = _request_at(service, after)
+            if request is not None and is_wanted(request[1]):
+                found.append(request_view(*request))
+                if len(found) == limit:
+                    return found, after
+        if len(places) < _SLICE:
+            return found, None
+        await asyncio.sleep(0)
+    return found, after
+
+
+def _request_at(service: NodeService, location: Location) -> tuple[Hash, RequestEntry] | None:
+    """The request that was made at a place, if one was and it took effect."""
+    ledger = service.ledger
+    head = ledger.blocks.transaction_head(location)
+    if head is None or not isinstance(decode_transaction_header(ledger.chain_id, head.header), RequestHeader):
+        return None
+    id_ = transaction_id(ledger.chain_id, head.header)
+    entry = ledger.entry(state.request_key(id_), RequestEntry)
+    return None if entry is None else (id_, entry)
+
+
+def _from_json(body: bytes) -> ShareQuery:
+    try:
+        given = msgspec.json.decode(body, type=QueryObject)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise PoolError(ErrorCode.MALFORMED, f"share query: {error}") from None
+    return ShareQuery(parse_hash(given.request), tuple(parse_hash(parcel) for parcel in given.parcels))
+
+
+def _answer_view(query: ShareQuery, answer: ShareAnswer) -> Json:
+    shares = [
+        {"parcel": parcel.hex(), "releases": [text_of(release) for release in releases]}
+        for parcel, releases in zip(query.parcels, answer, strict=True)
+    ]
+    return {"shares": shares}

@@ -1,0 +1,64 @@
+"""Lines of lists of transactions. Neighbours in a list often share a block, which is then decoded once."""
+
+from __future__ import annotations
+
+from chain.blocks import Block, Outcome
+from chain.errors import ErrorCode, PoolError
+from chain.ledger import Ledger
+from chain.storage.blocks import Location
+from chain.transactions import AnyHeader, ParcelHeader, decode_transaction_header, transaction_type
+from node.api.views import Json
+
+
+class Listing:
+    """Makes the lines of one list.
+
+    Args:
+        ledger: where the transactions are.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._height = -1
+        self._block: Block | None = None
+
+    def parcel(self, location: Location) -> Json:
+        """A parcel in the list of its dataset's."""
+        header, outcome = self._header(location), self._outcome(location)
+        if not isinstance(header, ParcelHeader):
+            raise _damaged(location)
+        return {
+            "transaction_id": outcome.transaction_id.hex(),
+            "height": location.height,
+            "index": location.position,
+            "record_count": header.record_count,
+            "sealed": bool(header.envelope),
+            "code": outcome.code,
+        }
+
+    def read(self, location: Location) -> Json:
+        """A request, approval or receipt in the list of its dataset's."""
+        header, outcome = self._header(location), self._outcome(location)
+        return {
+            "transaction_id": outcome.transaction_id.hex(),
+            "height": location.height,
+            "index": location.position,
+            "type": transaction_type(header),
+            "member": header.member,
+            "code": outcome.code,
+        }
+
+    def _header(self, location: Location) -> AnyHeader:
+        head = self._ledger.blocks.transaction_head(location)
+        if head is None:
+            raise _damaged(location)
+        return decode_transaction_header(self._ledger.chain_id, head.header)
+
+    def _outcome(self, location: Location) -> Outcome:
+        if self._block is None or self._height != location.height:
+            self._height, self._block = location.height, self._ledger.block_at(location.height)
+        return self._block.outcomes[location.position]
+
+
+def _damaged(location: Location) -> PoolError:
+    return PoolError(ErrorCode.DATABASE_DAMAGED, f"the index names another transaction at {location}")
