@@ -11,10 +11,9 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from chain.blocks import BlockHeader, Outcome, Verdict
+from chain.blocks import Outcome, Verdict
 from chain.crypto import Hash
-from chain.encoding import Value, decode
-from chain.errors import ErrorCode, InvariantBroken, PoolError
+from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock
 from chain.state import (
     EMPTY_HISTORY,
@@ -23,11 +22,7 @@ from chain.state import (
     ReaderEntry,
     ReadHistory,
     RequestStatus,
-    parcel_reads_key,
-    reader_key,
-    reads_key,
 )
-from chain.state_tree import StateProof, verify_state_proof
 from chain.transactions import (
     Answer,
     AnyHeader,
@@ -36,7 +31,6 @@ from chain.transactions import (
     ReadReceiptHeader,
     RequestHeader,
 )
-from chain.working_state import StateReader
 
 _STATUS: dict[str, RequestStatus] = {"allow": "granted", "deny": "denied", "ask": "asked"}
 
@@ -234,38 +228,28 @@ class ReadLog:
         """Requests, answers and receipts of a dataset."""
         return self._histories.get(dataset, EMPTY_HISTORY).count
 
-    def verify_complete(self, dataset: str, read: StateReader) -> DatasetReads:
+    def verify_complete(self, dataset: str, reads: DatasetReads | None) -> None:
         """Check that nothing about a dataset's reads is missing here, or too much.
 
         Args:
             dataset: ``owner.name``.
-            read: reads the state after the last block that was taken in: an auditor's own, or proven entries.
-
-        Returns:
-            The dataset's counters.
+            reads: the counters in the state after the last block that was taken in; None if there are none.
 
         Raises:
             PoolError: code ``bad_proof``.
         """
-        reads = read(reads_key(dataset), DatasetReads) or DatasetReads()
         found = self._histories.get(dataset, EMPTY_HISTORY)
-        _verify_same(f"the reads of {dataset}", found, reads.history)
-        return reads
+        _verify_same(f"the reads of {dataset}", found, reads.history if reads else EMPTY_HISTORY)
 
-    def verify_parcel_complete(self, parcel: ParcelPlace, read: StateReader) -> ParcelReads:
+    def verify_parcel_complete(self, parcel: ParcelPlace, reads: ParcelReads | None) -> None:
         """Check that no request or receipt that names a parcel is missing here; as ``verify_complete``."""
-        reads = read(parcel_reads_key(parcel.dataset, parcel.id), ParcelReads) or ParcelReads()
         found = self._parcel_histories.get((parcel.dataset, parcel.id), EMPTY_HISTORY)
-        _verify_same(f"what names parcel {parcel.id.hex()[:16]}", found, reads.history)
-        return reads
+        _verify_same(f"what names parcel {parcel.id.hex()[:16]}", found, reads.history if reads else EMPTY_HISTORY)
 
-    def verify_reader_complete(self, dataset: str, reader: str, read: StateReader) -> ReaderEntry | None:
-        """Check that all requests and grants of a reader are here; as ``verify_complete``.
-
-        Returns:
-            What the reader has asked of the dataset: with no ``grants`` it never had one; None if it never asked.
+    def verify_reader_complete(self, dataset: str, reader: str, entry: ReaderEntry | None) -> None:
+        """Check that all requests and grants of a reader are here; as ``verify_complete``. An entry without grants, or
+        none at all, says that it never had one.
         """
-        entry = read(reader_key(dataset, reader), ReaderEntry)
         own = self.reads(ReadFilter(dataset=dataset, reader=reader))
         found = (len(own), sum(request.grants for request in own))
         proven = (entry.requests, entry.grants) if entry is not None else (0, 0)
@@ -275,7 +259,6 @@ class ReadLog:
                 f"{found[0]} requests and {found[1]} grants of {reader} on {dataset} are here, the state counts "
                 f"{proven[0]} and {proven[1]}",
             )
-        return entry
 
     def _request(self, request_id: Hash) -> RequestHistory:
         read = self._requests.get(request_id)
@@ -291,41 +274,6 @@ class ReadLog:
             key = (dataset, parcel_id)
             history = self._parcel_histories.get(key, EMPTY_HISTORY)
             self._parcel_histories[key] = history.extended(self._chain_id, by.transaction_id)
-
-
-class ProvenState:
-    """Entries of the state after a certified block, each with its proof: what a node said and could not have made up.
-
-    Args:
-        chain_id: of the chain.
-        header: of the block; its certificate must have been verified.
-    """
-
-    def __init__(self, chain_id: bytes, header: BlockHeader) -> None:
-        self._chain_id = chain_id
-        self._header = header
-        self._values: dict[bytes, bytes | None] = {}
-
-    @property
-    def height(self) -> int:
-        """Of the block."""
-        return self._header.height
-
-    def add(self, key: bytes, value: bytes | None, proof: StateProof) -> None:
-        """Take in an entry, or that there is none (``value`` None).
-
-        Raises:
-            PoolError: code ``bad_proof``.
-        """
-        verify_state_proof(self._chain_id, self._header.state_root, key, value, proof)
-        self._values[key] = value
-
-    def read(self, key: bytes, type_: type[Value]) -> Value | None:
-        """A ``StateReader`` over what was taken in; asking for anything else is a mistake of the caller's."""
-        if key not in self._values:
-            raise InvariantBroken(f"nothing was proven about {key.decode()}")
-        value = self._values[key]
-        return None if value is None else decode(type_, value)
 
 
 def _decision(by: Signed, outcome: Outcome, reader: str, answer: ApprovalHeader | None) -> DecisionNote:
