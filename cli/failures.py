@@ -36,6 +36,7 @@ _CANNOT = frozenset(
         ErrorCode.UNREACHABLE,
         ErrorCode.TIMEOUT,
         ErrorCode.NOT_READY,
+        ErrorCode.NOT_ENOUGH_SHARES,
         ErrorCode.MEMPOOL_FULL,
         ErrorCode.QUOTA_EXCEEDED,
         ErrorCode.BAD_KEY,
@@ -48,6 +49,8 @@ _CANNOT = frozenset(
         ErrorCode.DISK_FULL,
         ErrorCode.STORAGE_FAILED,
         ErrorCode.PORT_IN_USE,
+        ErrorCode.ENGINE_DAMAGED,
+        ErrorCode.ENGINE_UNAVAILABLE,
     }
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import sys
 from collections.abc import Callable
@@ -11,8 +12,11 @@ from typing import Any, TypeVar
 import click
 
 from blockpool import Client, Genesis, Identity, RetryPolicy, load_genesis
+from blockpool.signing import parse_transaction_id
 from chain.errors import ErrorCode, PoolError
+from cli.homes import READER_KEY
 from cli.output import JSON_KEY
+from contracts.sealing import KemPrivateKey, load_kem_key
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -66,11 +70,61 @@ key_option = click.option(
     help="Private key that signs, PKCS#8 PEM with mode 0600. [env: BLOCKPOOL_KEY]",
 )
 
+optional_key_option = click.option(
+    "--key", "key_file", type=READABLE_FILE, envvar="BLOCKPOOL_KEY", help="Your private key. [env: BLOCKPOOL_KEY]"
+)
+
 member_option = click.option(
     "--member",
     envvar="BLOCKPOOL_MEMBER",
     help="Member that signs; needed only for a key that the genesis file does not list. [env: BLOCKPOOL_MEMBER]",
 )
+
+reader_key_option = click.option(
+    "--reader-key",
+    "reader_key_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="BLOCKPOOL_READER_KEY",
+    help="Private key that opens what is read. [env: BLOCKPOOL_READER_KEY; default: reader.pem beside the signing key]",
+)
+
+
+class EndOfTime(click.ParamType):
+    """When something ends: a date (the end of that day, UTC) or an ISO 8601 time with its zone, as milliseconds since
+    1970."""
+
+    name = "time"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        """Milliseconds since 1970."""
+        if isinstance(value, int):
+            return value
+        try:
+            if len(value) == len("2026-12-31"):
+                day = datetime.date.fromisoformat(value) + datetime.timedelta(days=1)
+                end = datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.UTC)
+            else:
+                end = datetime.datetime.fromisoformat(value)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is neither a date like 2026-12-31 nor a time like 2026-12-31T12:00+08:00")
+        if end.tzinfo is None:
+            self.fail(f"{value!r} has no time zone: end it with Z, or with an offset like +08:00")
+        return int(end.timestamp() * 1000)
+
+
+class TransactionIdType(click.ParamType):
+    """A transaction id in hexadecimal, as 32 bytes."""
+
+    name = "id"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> bytes:
+        """The id's bytes."""
+        if isinstance(value, bytes):
+            return value
+        try:
+            return parse_transaction_id(value)
+        except PoolError as error:
+            self.fail(error.detail)
 
 
 def signing_options(command: Command) -> Command:
@@ -101,6 +155,22 @@ def load_identity(key_file: Path, genesis_file: Path, member: str | None) -> tup
     """The genesis, and who signs."""
     genesis = load_genesis(genesis_file)
     return genesis, Identity.load(key_file, genesis, member=member, passphrase=passphrase_for(key_file))
+
+
+def load_reader_key(reader_key_file: Path | None, key_file: Path) -> KemPrivateKey:
+    """The key that opens what is read: the one given, else ``reader.pem`` in the member's folder.
+
+    Raises:
+        PoolError: codes ``bad_key``, ``key_permissions``, ``wrong_passphrase``.
+    """
+    path = reader_key_file or key_file.parent / READER_KEY
+    if not path.exists():
+        raise PoolError(
+            ErrorCode.BAD_KEY,
+            f"{path} is not there. It opens what is read: give it with --reader-key. It was made with the member's "
+            f"folder, by blockpool member new",
+        )
+    return load_kem_key(path, passphrase_for(path))
 
 
 def passphrase_for(key_file: Path) -> str | None:

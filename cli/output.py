@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 from typing import Any
 
@@ -53,13 +54,18 @@ def print_json(value: Any) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
+def time_text(time_ms: int) -> str:
+    """A time in milliseconds since 1970 for people: UTC, to the millisecond."""
+    return datetime.datetime.fromtimestamp(time_ms / 1000, datetime.UTC).isoformat(sep=" ", timespec="milliseconds")
+
+
 def facts(rows: dict[str, object], title: str | None = None) -> Table:
     """A table of names and values."""
     table = Table(show_header=False, box=None, title=title, title_justify="left", title_style="bold", pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows.items():
-        table.add_row(name, Text(str(value)))
+        table.add_row(name, value if isinstance(value, Text) else Text(str(value)))
     return table
 
 

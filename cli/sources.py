@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
 import orjson
 
 from chain.errors import ErrorCode, PoolError
@@ -92,6 +93,20 @@ class NdjsonSource:
                 except orjson.JSONDecodeError as error:
                     raise _malformed(number, f"not JSON: {error}") from None
                 yield SourceRecord(number, body)
+
+
+class CompactSource:
+    """The records of another source without the white space between their JSON tokens, whose text stays as it is.
+
+    Fields can be committed to one by one only in compact JSON.
+    """
+
+    def __init__(self, source: RecordSource) -> None:
+        self._source = source
+
+    def __iter__(self) -> Iterator[SourceRecord]:
+        for line, body in self._source:
+            yield SourceRecord(line, msgspec.json.format(body, indent=-1))
 
 
 def open_source(path: Path, schema: str) -> RecordSource:
