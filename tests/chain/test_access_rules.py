@@ -203,6 +203,11 @@ class TestRequests:
         assert world.request(denied_id).reason == "c.secret is not shared"
         assert world.reads("c.secret").denials == 1
 
+    def test_one_height_is_a_range(self) -> None:
+        world = AccessWorld()
+        request_id, _ = world.ask(from_height=5, until_height=5)
+        assert world.request(request_id).until_height == 5
+
     def test_requests_that_are_rejected(self) -> None:
         world = AccessWorld()
         network = world.network
@@ -255,10 +260,18 @@ class TestAnswers:
         for member in ("c", "d"):
             world.answer(request_id, "approve", member)
         assert world.answer(request_id, "revoke", "c").verdict == "ask"
+        assert world.policy.cases[-1].grants == (), "a request is no earlier grant of itself"
         assert world.request(request_id).status == "asked"
         assert world.answer(request_id, "approve", "c").verdict == "allow"
         assert world.reads().grants == world.reader().grants == 2
         assert world.reader().granted == (request_id,), "one request, however often it was granted"
+
+    def test_a_grant_that_outlives_a_revocation_is_not_counted_again(self) -> None:
+        world = AccessWorld(rule=approved_by(1, "c", "d"))
+        request_id, _ = world.ask()
+        world.answer(request_id, "approve", "c")
+        assert world.answer(request_id, "revoke", "d").verdict == "allow"
+        assert world.reads().grants == world.reader().grants == 1
 
     @pytest.mark.parametrize("member", ["a", "b"])
     @pytest.mark.parametrize("is_granted", [False, True])

@@ -1,0 +1,309 @@
+"""Whole stories on a ledger: library contracts in the real sandbox decide who may read, and do so again anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+
+from chain import state
+from chain.access import AccessPolicy, contract_hash
+from chain.audit import ChainAudit
+from chain.blocks import Outcome, Verdict
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from chain.packages import read_package
+from chain.state import ContractState, DatasetReads, RequestEntry
+from chain.transactions import Transaction
+from contracts.engine import ENGINE_IDENTITY, Engine
+from contracts.library import source_of
+from contracts.policy import SandboxPolicy, verify_engine
+from contracts.sandbox import Sandbox
+from contracts.worker import SandboxProcess
+from tests.chain.access_world import ScriptedPolicy, allow
+from tests.networks import TIME_MS, TestNetwork
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+CHAIN_ID = TestNetwork(has_contracts=True).chain_id
+
+
+class Story:
+    """``a`` shares ``a.flights`` under a contract; what happens to it, block by block.
+
+    Args:
+        policy: runs the contracts.
+        source: of the contract.
+        **parameters: of the contract.
+    """
+
+    def __init__(self, policy: AccessPolicy, source: str, **parameters: Any) -> None:
+        self.network = TestNetwork(has_contracts=True, policy=policy)
+        self.ledger = self.network.ledger()
+        self.time_ms = TIME_MS
+        self.parameters = orjson.dumps(parameters).decode()
+        self.commit(
+            self.network.contract(source, parameters=self.parameters),
+            self.network.dataset(sharing="conditional", contract="a.rule"),
+        )
+        _, (parcel,) = self.commit(self.network.sealed_parcel())
+        self.parcel = parcel.transaction_id
+
+    def commit(self, *transactions: Transaction, after_ms: int = 1) -> tuple[int, tuple[Outcome, ...]]:
+        """Height and outcomes of one more block; all its transactions take effect."""
+        self.time_ms += after_ms
+        executed = self.network.commit(self.ledger, transactions, self.time_ms)
+        assert {outcome.code for outcome in executed.outcomes} == {"ok"}, executed.outcomes
+        return executed.header.height, executed.outcomes
+
+    def ask(self, member: str = "b", after_ms: int = 1, **changes: Any) -> tuple[bytes, Verdict, str]:
+        """A request's id, what was decided on it and why."""
+        _, (outcome,) = self.commit(self.network.request(member, **changes), after_ms=after_ms)
+        assert outcome.verdict is not None
+        return outcome.transaction_id, outcome.verdict, outcome.reason
+
+    def answer(self, request: bytes, answer: Any, member: str, reason: str = "") -> tuple[Verdict, str]:
+        """What a request has come to after an answer."""
+        _, (outcome,) = self.commit(self.network.approval(request, answer, member, reason=reason))
+        assert outcome.verdict is not None
+        return outcome.verdict, outcome.reason
+
+    def request(self, request_id: bytes) -> RequestEntry:
+        """A request as it stands."""
+        entry = self.ledger.entry(state.request_key(request_id), RequestEntry)
+        assert entry is not None
+        return entry
+
+
+@pytest.fixture
+def policy(engine: Engine) -> SandboxPolicy:
+    return SandboxPolicy(Sandbox(engine, CHAIN_ID))
+
+
+@pytest.fixture(scope="module")
+def process(cache_folder: Path) -> Iterator[SandboxProcess]:
+    with SandboxProcess(CHAIN_ID, cache_folder) as process:
+        yield process
+
+
+def test_reading_is_bound_to_purposes(policy: SandboxPolicy) -> None:
+    story = Story(policy, source_of("purpose_bound"), purposes={"flood warning": ["n"], "audit": None}, days=2)
+    request_id, verdict, reason = story.ask()
+    assert (verdict.verdict, reason, verdict.until_ms) == ("allow", "", story.time_ms + 2 * DAY_MS)
+    assert (verdict.contract, verdict.contract_version) == ("a.rule", 1)
+    assert verdict.contract_hash == contract_hash(story.network.chain_id, source_of("purpose_bound"), story.parameters)
+    entry = story.request(request_id)
+    assert (entry.status, entry.fields, entry.note) == ("granted", ("n",), "flood warning")
+    assert entry.fuel > 0
+    _, verdict, reason = story.ask(purpose="marketing")
+    assert (verdict.verdict, verdict.failure) == ("deny", "")
+    assert reason == "a.flights is not shared for the purpose 'marketing'"
+    _, verdict, _ = story.ask(purpose="audit", until_ms=story.time_ms + HOUR_MS)
+    assert verdict.until_ms == story.time_ms - 1 + HOUR_MS, "the reader wanted less than it could have"
+
+
+def test_people_approve(policy: SandboxPolicy) -> None:
+    story = Story(policy, source_of("approval_required"), approvers=["a", "c", "d"], needed=2, days=1)
+    request_id, verdict, _ = story.ask("outsider")
+    assert (verdict.verdict, verdict.until_ms) == ("ask", 0)
+    entry = story.request(request_id)
+    assert (entry.approvers, entry.needed) == (("a", "c", "d"), 2)
+    assert entry.note == "outsider asks for a.flights: flood warning"
+    assert story.answer(request_id, "refuse", "a", "why?")[0].verdict == "ask"
+    assert story.answer(request_id, "approve", "c")[0].verdict == "ask"
+    verdict, _ = story.answer(request_id, "approve", "d")
+    assert (verdict.verdict, verdict.until_ms) == ("allow", story.time_ms + DAY_MS)
+    assert story.request(request_id).note == "approved by c, d"
+    verdict, reason = story.answer(request_id, "revoke", "d")
+    assert (verdict.verdict, reason) == ("deny", "refused by a, d")
+    assert story.request(request_id).status == "denied"
+
+
+def test_a_quota_counts_grants_in_a_window(policy: SandboxPolicy) -> None:
+    story = Story(policy, source_of("quota"), grants=2, days=7)
+    assert [story.ask()[1].verdict for _ in range(3)] == ["allow", "allow", "deny"]
+    assert story.ask("d")[1].verdict == "allow", "every reader has its own"
+    assert story.ask(after_ms=7 * DAY_MS)[1].verdict == "allow"
+    reads = story.ledger.entry(state.reads_key("a.flights"), DatasetReads)
+    assert reads is not None
+    assert (reads.requests, reads.grants, reads.denials) == (5, 4, 1)
+
+
+def test_who_shares_may_read(policy: SandboxPolicy) -> None:
+    story = Story(policy, source_of("reciprocal"), days=30, records=2)
+    _, verdict, reason = story.ask()
+    assert (verdict.verdict, reason) == ("deny", "b has shared 0 records; 2 are needed")
+    network = story.network
+    story.commit(network.dataset("b", "weather"), network.parcel([b'{"n":1}'] * 2, "b", "b.weather"))
+    shared_ms = story.time_ms
+    _, verdict, _ = story.ask()
+    assert (verdict.verdict, verdict.until_ms) == ("allow", shared_ms + 30 * DAY_MS)
+    assert story.ask(after_ms=30 * DAY_MS)[1].verdict == "deny"
+
+
+def test_in_an_emergency_a_report_is_due(policy: SandboxPolicy) -> None:
+    story = Story(policy, source_of("break_glass"), purposes=["rescue"], hours=4, report_hours=24)
+    first, verdict, _ = story.ask(purpose="rescue")
+    assert verdict.until_ms == story.time_ms + 4 * HOUR_MS
+    _, verdict, reason = story.ask(purpose="rescue", after_ms=25 * HOUR_MS)
+    assert (verdict.verdict, reason) == ("deny", f"b owes the report on request {first.hex()[:16]}")
+    story.commit(story.network.receipt(first, [story.parcel]))
+    assert story.ask(purpose="rescue")[1].verdict == "allow"
+
+
+FAILURES = {
+    "raises": ("    return 1 / 0\n", ErrorCode.CONTRACT_FAILED),
+    "loops": ("    while True:\n        pass\n", ErrorCode.CONTRACT_OUT_OF_FUEL),
+    "hoards": ("    return [0] * 10**9\n", ErrorCode.CONTRACT_OUT_OF_MEMORY),
+    "babbles": ("    return 'yes'\n", ErrorCode.CONTRACT_BAD_VERDICT),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_contract_that_fails_denies_and_the_next_call_is_none_the_worse(policy: SandboxPolicy, failure: str) -> None:
+    body, code = FAILURES[failure]
+    source = (
+        "from blockpool.contract import allow\n\n"
+        "def can_read(request, dataset, ctx):\n"
+        "    if request.purpose == 'good':\n"
+        "        ctx.state['calls'] = ctx.state.get('calls', 0) + 1\n"
+        "        return allow()\n" + body
+    )
+    story = Story(policy, source)
+    network = story.network
+    requests = [network.request(purpose=purpose) for purpose in ("good", "bad", "good")]
+    _, outcomes = story.commit(*requests)
+    verdicts = [outcome.verdict for outcome in outcomes]
+    assert [(verdict.verdict, verdict.failure) for verdict in verdicts if verdict] == [
+        ("allow", ""),
+        ("deny", code.value),
+        ("allow", ""),
+    ]
+    assert outcomes[1].reason
+    assert all(outcome.fuel > 0 for outcome in outcomes)
+    kept = story.ledger.entry(state.contract_state_key("a.flights", "a.rule"), ContractState)
+    assert kept == ContractState(b'{"calls":2}')
+
+
+def test_a_contract_that_cannot_be_deployed_is_rejected_with_its_line(policy: SandboxPolicy) -> None:
+    story = Story(policy, source_of("open"))
+    network = story.network
+    executed = network.commit(
+        story.ledger, [network.contract("def can_read(request dataset):\n    pass\n", name="wrong")], story.time_ms
+    )
+    (outcome,) = executed.outcomes
+    assert (outcome.code, outcome.reason[:8]) == ("bad_contract", "line 1: ")
+    assert story.ledger.state_value(state.contract_key("a.wrong")) is None
+
+
+def test_inputs_beyond_their_bound_deny(policy: SandboxPolicy) -> None:
+    body = "def can_read(request, dataset, ctx):\n    return allow(note='很' * 2000)\n"
+    story = Story(policy, "from blockpool.contract import allow\n\n" + body)
+    network = story.network
+    calls = LIMITS.contract_inputs_size_bytes // 6_000 + 1
+    _, outcomes = story.commit(*(network.request() for _ in range(calls + 1)))
+    verdicts = [outcome.verdict for outcome in outcomes if outcome.verdict]
+    assert verdicts[0].verdict == "allow"
+    assert (verdicts[-1].verdict, verdicts[-1].failure, verdicts[-1].inputs_hash) == ("deny", "too_large", b"")
+
+
+def whole_story(policy: AccessPolicy) -> Story:
+    """A request, an approval, a reading, a revocation, and a contract that is updated and keeps its state."""
+    source = (
+        "from blockpool.contract import allow, ask\n\n"
+        "def can_read(request, dataset, ctx):\n"
+        "    ctx.state['calls'] = ctx.state.get('calls', 0) + 1\n"
+        "    if any(answer.verdict == 'approve' for answer in ctx.approvals):\n"
+        "        return allow(note=str(ctx.state['calls']))\n"
+        "    return ask(['c'])\n"
+    )
+    story = Story(policy, source)
+    network = story.network
+    request_id, _, _ = story.ask()
+    story.commit(network.approval(request_id, "approve", "c"), network.request("d"))
+    story.commit(network.receipt(request_id, [story.parcel]), network.sealed_parcel())
+    story.commit(network.contract(source + "\n", version=2), network.request("d"), network.request("c", purpose="x"))
+    story.answer(request_id, "revoke", "a", "the case is closed")
+    assert story.request(request_id).note == "2"
+    kept = story.ledger.entry(state.contract_state_key("a.flights", "a.rule"), ContractState)
+    assert kept == ContractState(b'{"calls":5}')
+    return story
+
+
+def test_another_node_comes_to_the_same_blocks(policy: SandboxPolicy, process: SandboxProcess) -> None:
+    """One runs the contracts in its own process; the other in a child, and checks what the first has made."""
+    story = whole_story(policy)
+    replica = TestNetwork(has_contracts=True, policy=SandboxPolicy(process)).ledger()
+    for height in range(1, story.ledger.tip.height + 1):
+        block = story.ledger.block_at(height)
+        transactions = [story.network.checked(item) for item in story.ledger.blocks.transactions(height)]
+        executed = replica.check_certified(block, transactions)
+        assert block.certificate is not None
+        replica.commit(executed, block.certificate)
+    assert replica.tip.block_hash == story.ledger.tip.block_hash
+
+
+def audit(story: Story, policy: AccessPolicy) -> ChainAudit:
+    """The audit of all of a story's blocks."""
+    found = ChainAudit(story.network.genesis, policy)
+    for height in range(story.ledger.tip.height + 1):
+        package = read_package(story.ledger.blocks, height)
+        assert package is not None
+        found.add(package)
+    return found
+
+
+def test_an_auditor_comes_to_the_same_verdicts(policy: SandboxPolicy) -> None:
+    story = whole_story(policy)
+    assert audit(story, policy).report.block_hash == story.ledger.tip.block_hash
+
+
+def test_an_auditor_finds_verdicts_that_no_contract_gave(policy: SandboxPolicy) -> None:
+    """All validators together can write what they like; the first block with a made-up verdict gives them away."""
+    forged = Story(ScriptedPolicy({source_of("purpose_bound"): lambda case: allow()}), source_of("purpose_bound"))
+    forged.ask()
+    with pytest.raises(PoolError) as caught:
+        audit(forged, policy)
+    assert caught.value.code is ErrorCode.BAD_BLOCK
+
+
+def test_what_the_contract_was_told_has_the_hash_in_the_verdict(policy: SandboxPolicy) -> None:
+    """The inputs, written out by hand from what is on the chain."""
+    story = Story(policy, source_of("open"))
+    first, _, _ = story.ask()
+    granted_ms = story.time_ms
+    second, verdict, _ = story.ask(parcels=(story.parcel,), until_ms=TIME_MS + DAY_MS, purpose="research")
+    until_ms = TIME_MS + DAY_MS
+    call = [
+        [second.hex(), "research", "Flood Control Law", "2023-17", "Li Wei", [story.parcel.hex()], 0, 0, until_ms],
+        ["a.flights", "a", "conditional", "", "航班", "Flights", 1, 1],
+        [
+            story.ledger.tip.height,
+            story.time_ms,
+            ["b", "government", []],
+            ["a", "government", []],
+            [],
+            [[first.hex(), 3, granted_ms, 0, "flood warning", "", 0]],
+            [1, 1],
+            [0, 0, 0, 0],
+            {},
+        ],
+    ]
+    encoded = json.dumps(call, ensure_ascii=False, separators=(",", ":")).encode()
+    chain_id = story.network.chain_id
+    assert verdict.inputs_hash == hashlib.sha256(b"blockpool/1\0contract-inputs\0" + chain_id + encoded).digest()
+
+
+def test_the_engine_of_the_genesis_is_the_one_that_must_run(engine: Engine) -> None:
+    verify_engine(None)
+    verify_engine(TestNetwork(has_contracts=True).genesis.engine)
+    other = msgspec.structs.replace(ENGINE_IDENTITY, wasmtime_version="1.0.0")
+    with pytest.raises(PoolError, match=r"wasmtime 1\.0\.0") as caught:
+        verify_engine(other)
+    assert caught.value.code is ErrorCode.ENGINE_UNAVAILABLE
