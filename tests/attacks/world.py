@@ -105,16 +105,7 @@ class World:
 
     def replayed(self, policy: AccessPolicy) -> Ledger:
         """A second node that has seen nothing yet and catches up block by block; each must be as it was."""
-        network = TestNetwork(has_contracts=True, policy=policy)
-        ledger = network.ledger()
-        for height in range(1, self.ledger.tip.height + 1):
-            package = read_package(self.ledger.blocks, height)
-            assert package is not None
-            block, transactions = open_package(ledger.chain_id, package)
-            executed = ledger.check_certified(block, transactions)
-            assert block.certificate is not None
-            ledger.commit(executed, block.certificate)
-        return ledger
+        return caught_up(self.ledger, policy)
 
     def restarted(self, policy: AccessPolicy) -> Ledger:
         """The same node after it has lost its state: it executes its own blocks again, and each must be as it was."""
@@ -130,6 +121,20 @@ class World:
             assert package is not None
             audit.add(package)
         return audit.report
+
+
+def caught_up(source: Ledger, policy: AccessPolicy) -> Ledger:
+    """A node that begins now and takes all blocks of ``source``, verified and executed one by one."""
+    ledger = Ledger(source.genesis, MemoryEngine(), MemoryEngine(), MemoryHead(), policy)
+    ledger.open()
+    for height in range(1, source.tip.height + 1):
+        package = read_package(source.blocks, height)
+        assert package is not None
+        block, transactions = open_package(source.chain_id, package)
+        executed = ledger.check_certified(block, transactions)
+        assert block.certificate is not None
+        ledger.commit(executed, block.certificate)
+    return ledger
 
 
 def codes(outcomes: Sequence[Outcome]) -> list[str]:

@@ -1,0 +1,225 @@
+"""Random histories of contracts, requests, answers and receipts, good ones and bad ones in any order: whatever members
+send, the counters and the folded histories in the state say exactly what the outcomes say, and a second node that
+executes it all agrees. What is expected is computed here from the transactions and their outcomes alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import get_args
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chain.access import AccessCase, AccessDecision, verify_grant
+from chain.blocks import OK, Outcome
+from chain.crypto import Hash, hash_tagged
+from chain.errors import ErrorCode, PoolError
+from chain.ledger import ExecutedBlock
+from chain.limits import LIMITS
+from chain.reads import ReadLog
+from chain.state import DatasetReads, ParcelReads, ReaderEntry, ReadHistory, RequestStatus
+from chain.transactions import Answer, AnyHeader, ApprovalHeader, ReadReceiptHeader, RequestHeader, Transaction
+from tests.attacks.world import caught_up
+from tests.chain.access_world import HOUR_MS, AccessWorld, allow, approved_by, ask, deny
+from tests.networks import TestNetwork
+
+MEMBERS = ("a", "b", "c", "d", "outsider")
+DATASETS = ("a.flights", "c.secret")
+PARCELS = tuple(bytes([number]) * 32 for number in range(4))
+
+SCRIPTS: dict[str, Callable[[AccessCase], AccessDecision]] = {
+    "allow": lambda case: allow(),
+    "for-an-hour": lambda case: allow(until_ms=case.time_ms + HOUR_MS),
+    "deny": lambda case: deny(),
+    "fail": lambda case: deny("line 3: ZeroDivisionError", ErrorCode.CONTRACT_FAILED),
+    "owner": approved_by(1, "a"),
+    "two-of-three": approved_by(2, "a", "c", "d"),
+    "nobody": lambda case: ask("nobody"),
+    "quota": lambda case: deny("spent") if case.reader_grants >= 2 else allow(),
+}
+
+
+def by_purpose(case: AccessCase) -> AccessDecision:
+    """The one contract: does what the request's purpose says."""
+    return SCRIPTS[case.request.purpose](case)
+
+
+Step = tuple[str, int, str, str, str, tuple[bytes, ...], Answer]
+steps: st.SearchStrategy[Step] = st.tuples(
+    st.sampled_from(["request", "request", "answer", "answer", "receipt", "receipt", "again", "contract", "dataset"]),
+    st.integers(0, 7),
+    st.sampled_from(MEMBERS),
+    st.sampled_from(DATASETS),
+    st.sampled_from(sorted(SCRIPTS)),
+    st.lists(st.sampled_from(PARCELS), max_size=3).map(tuple),
+    st.sampled_from(get_args(Answer)),
+)
+histories = st.lists(st.lists(steps, min_size=1, max_size=8), min_size=1, max_size=8)
+
+
+@dataclass
+class Expected:
+    """What the state must say, from the transactions and their outcomes."""
+
+    network: TestNetwork
+    datasets: dict[str, DatasetReads] = field(default_factory=dict)
+    folded: defaultdict[str, list[Hash]] = field(default_factory=lambda: defaultdict(list))
+    parcels: defaultdict[tuple[str, Hash], list[Hash]] = field(default_factory=lambda: defaultdict(list))
+    counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    status: dict[Hash, RequestStatus] = field(default_factory=dict)
+    readers: dict[Hash, tuple[str, str]] = field(default_factory=dict)
+    granted: defaultdict[tuple[str, str], list[Hash]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, header: AnyHeader, outcome: Outcome) -> None:
+        """Take in one transaction with what became of it."""
+        if outcome.code != OK or not isinstance(header, RequestHeader | ApprovalHeader | ReadReceiptHeader):
+            return
+        id_, dataset = outcome.transaction_id, header.dataset
+        self.folded[dataset].append(id_)
+        if isinstance(header, RequestHeader):
+            self.readers[id_] = dataset, header.member
+            self.counts["requests", dataset] += 1
+            self.counts["asked", dataset, header.member] += 1
+        elif isinstance(header, ReadReceiptHeader):
+            self.counts["receipts", dataset] += 1
+            self.counts["records", dataset] += header.record_count
+        if not isinstance(header, ApprovalHeader):
+            for parcel in header.parcels:
+                self.parcels[dataset, parcel].append(id_)
+        if outcome.verdict is not None:
+            self._decided(header, outcome)
+
+    def _decided(self, header: AnyHeader, outcome: Outcome) -> None:
+        request = header.request if isinstance(header, ApprovalHeader) else outcome.transaction_id
+        dataset, reader = self.readers[request]
+        before = self.status.get(request)
+        assert outcome.verdict is not None
+        status: RequestStatus = {"allow": "granted", "deny": "denied", "ask": "asked"}[outcome.verdict.verdict]  # type: ignore[assignment]
+        if isinstance(header, ApprovalHeader) and header.answer == "revoke" and header.member in (dataset[0], reader):
+            status = "revoked"
+        self.status[request] = status
+        if status == "granted" and before != "granted":
+            self.counts["grants", dataset] += 1
+            grants = self.granted[dataset, reader]
+            self.granted[dataset, reader] = [request, *(id_ for id_ in grants if id_ != request)]
+            self.counts["granted", dataset, reader] += 1
+        self.counts["denials", dataset] += status == "denied"
+
+    def fold(self, ids: list[Hash]) -> ReadHistory:
+        """As ``ReadHistory`` documents it."""
+        head = bytes(32)
+        for id_ in ids:
+            head = hash_tagged("read-history", self.network.chain_id, head + id_)
+        return ReadHistory(len(ids), head)
+
+
+class Scene:
+    """Carries out steps: every reference is to something that was sent before, whether it took effect or not."""
+
+    def __init__(self) -> None:
+        self.world = AccessWorld(by_purpose=by_purpose)
+        self.expected = Expected(self.world.network)
+        self.log = ReadLog(self.world.network.chain_id)
+        self.requests: list[tuple[Hash, str]] = [(bytes(32), "a.flights")]
+        self.sent: list[Transaction] = []
+
+    def transaction(self, step: Step) -> Transaction:
+        """What a step sends."""
+        kind, number, member, dataset, purpose, parcels, says = step
+        network = self.world.network
+        request, of_request = self.requests[-1 - number % len(self.requests)]
+        if kind == "answer":
+            return network.approval(request, says, member, of_request)
+        if kind == "receipt":
+            return network.receipt(request, parcels or PARCELS[:1], member, of_request, number + 1)
+        if kind == "contract":
+            return network.contract("by_purpose" if number else "nonsense", member, "rule", version=1 + number % 3)
+        if kind == "dataset":
+            sharing = ("open", "conditional", "closed")[number % 3]
+            return network.dataset(member, version=1 + number // 2, sharing=sharing, contract="a.rule")
+        made = network.request(member, dataset, purpose=purpose, parcels=parcels, until_ms=0)
+        self.requests.append((network.id_of(made), dataset))
+        return made
+
+    def commit(self, block: list[Step]) -> ExecutedBlock:
+        """One block of steps; what was sent before is never sent again by an honest proposer."""
+        world = self.world
+        made = [self.transaction(step) for step in block]
+        world.time_ms += 1
+        executed = world.network.commit(world.ledger, made, world.time_ms)
+        for checked, outcome in zip(executed.transactions, executed.outcomes, strict=True):
+            self.expected.add(checked.header, outcome)
+        self.log.add_block(executed)
+        return executed
+
+    def check(self) -> None:
+        """Hold the state against what is expected."""
+        world, expected = self.world, self.expected
+        for dataset in DATASETS:
+            reads = world.reads(dataset)
+            assert reads.history == expected.fold(expected.folded[dataset])
+            assert (reads.requests, reads.receipts, reads.records_read, reads.grants, reads.denials) == tuple(
+                expected.counts[what, dataset] for what in ("requests", "receipts", "records", "grants", "denials")
+            )
+            self.log.verify_complete(dataset, reads)
+            for member in MEMBERS:
+                asked, grants = (expected.counts[what, dataset, member] for what in ("asked", "granted"))
+                newest = tuple(expected.granted[dataset, member][: LIMITS.contract_grants])
+                assert world.reader(member, dataset) == ReaderEntry(asked, grants, newest)
+                self.log.verify_reader_complete(dataset, member, world.reader(member, dataset))
+        for (dataset, parcel), ids in expected.parcels.items():
+            entry: ParcelReads = world.parcel_reads(parcel, dataset)
+            assert entry.history == expected.fold(ids)
+            assert entry.requests + entry.receipts == len(ids)
+        for request, status in expected.status.items():
+            self._check_request(request, status)
+
+    def _check_request(self, request: Hash, status: RequestStatus) -> None:
+        entry = self.world.request(request)
+        assert entry.status == status
+        assert not (entry.failure and status != "denied")
+        assert status != "asked" or 1 <= entry.needed <= len(entry.approvers)
+        opens = True
+        try:
+            verify_grant(entry, entry.decided_ms)
+        except PoolError:
+            opens = False
+        assert opens == (status == "granted")
+
+
+@settings(max_examples=150)
+@given(histories)
+def test_s23_whatever_is_sent_the_state_says_what_the_outcomes_say(history: list[list[Step]]) -> None:
+    scene = Scene()
+    for block in history:
+        before = scene.world.ledger.tip.header.state_root
+        executed = scene.commit(block)
+        if not any(outcome.is_ok for outcome in executed.outcomes):
+            assert executed.header.state_root == before
+    scene.check()
+    ledger = scene.world.ledger
+    assert caught_up(ledger, scene.world.policy).tip == ledger.tip
+
+
+def test_the_steps_reach_every_outcome_that_they_are_meant_to() -> None:
+    """A fixed history, so that the random ones are known not to be all alike."""
+    scene, found = Scene(), Counter[str]()
+    for number in range(240):
+        kinds = ("request", "answer", "receipt", "request", "answer", "answer", "contract", "dataset")
+        step: Step = (
+            kinds[number % len(kinds)],
+            number * 7 % 5,
+            MEMBERS[number * 3 % 5],
+            DATASETS[number % 11 == 0],
+            sorted(SCRIPTS)[number * 5 % 8],
+            PARCELS[: number % 3],
+            get_args(Answer)[number % 3],
+        )
+        for outcome in scene.commit([step]).outcomes:
+            found[outcome.verdict.verdict if outcome.verdict else outcome.code] += 1
+    scene.check()
+    wanted = {"allow", "deny", "ask", "ok", "not_an_approver", "request_settled", "not_owner", "stale_version"}
+    assert wanted <= set(found), found
