@@ -300,8 +300,8 @@ class Ledger:
             raise _bad_block(f"height {header.height} does not follow {tip.height}")
         if header.time_ms < tip.header.time_ms:
             raise _bad_block("its time is before its parent's")
-        if now_ms is not None and abs(header.time_ms - now_ms) > LIMITS.clock_drift_ms:
-            raise _bad_block(f"its time is {abs(header.time_ms - now_ms)} ms from this node's clock")
+        if now_ms is not None:
+            verify_clock(header, now_ms)
         if header.proposer not in self.validators:
             raise _bad_block(f"its proposer {header.proposer} is no validator")
         ids = proposal.transaction_ids
@@ -474,3 +474,9 @@ def _damaged(detail: str) -> PoolError:
 
 def _bad_block(detail: str) -> PoolError:
     return PoolError(ErrorCode.BAD_BLOCK, detail)
+def verify_clock(header: BlockHeader, now_ms: int) -> None:
+    """Check a fresh proposal's time against this node's clock; raises ``bad_block``."""
+    if abs(header.time_ms - now_ms) > LIMITS.clock_drift_ms:
+        raise _bad_block(f"its time is {abs(header.time_ms - now_ms)} ms from this node's clock")
+
+

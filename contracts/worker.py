@@ -11,6 +11,7 @@ executed again, and the next session starts a new child: a lost process is never
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import struct
 import subprocess
@@ -121,6 +122,10 @@ class SandboxProcess:
         with self._turn:
             _end(self._process)
 
+    def kill(self) -> None:
+        """End the child at once, in the middle of a call too: whoever waits for that gets ``engine_damaged``."""
+        self._process.kill()
+
     def __enter__(self) -> Self:
         return self
 
@@ -218,7 +223,8 @@ class _Worker:
 
 def main(chain_id: str, cache_folder: str) -> None:
     """Serve the pipe until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    for number in (signal.SIGINT, signal.SIGTERM):  # these reach the whole group; the parent decides
+        signal.signal(number, signal.SIG_IGN)
     orders, replies = sys.stdin.buffer, sys.stdout.buffer
     try:
         folder = Path(cache_folder) if cache_folder else None
@@ -261,7 +267,8 @@ def _lost(process: subprocess.Popen[bytes]) -> PoolError:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Close the child's input and wait; a call that is running is bounded by its fuel."""
-    _pipe(process.stdin).close()
+    with contextlib.suppress(OSError):  # an order that a dead child never took
+        _pipe(process.stdin).close()
     try:
         process.wait(timeout=10)
     except subprocess.TimeoutExpired:

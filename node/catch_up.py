@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
+from functools import partial
 
+from chain.blocks import Block, block_hash
+from chain.crypto import Hash
 from chain.encoding import decode, encode
 from chain.errors import PoolError
+from chain.ledger import ExecutedBlock
 from chain.limits import LIMITS
 from chain.packages import BlockPackage, Packages, join_packages, open_package
+from chain.transactions import CheckedTransaction
+from chain.validators import verify_certificate
+from node.execution import ExecutionThread
 from node.frames import BlockRange, FrameKind
 from node.links import Links
 from node.pool import Pool
@@ -32,9 +39,12 @@ _REPLY_BYTES = LIMITS.frame_size_bytes // 4
 class CatchUp:
     """Pulls blocks while any peer is ahead."""
 
-    def __init__(self, pool: Pool, links: Links, on_fatal: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, pool: Pool, links: Links, execution: ExecutionThread, on_fatal: Callable[[Exception], None]
+    ) -> None:
         self._pool = pool
         self._links = links
+        self._execution = execution
         self._on_fatal = on_fatal
         self._claims: dict[str, int] = {}
         self._failures: dict[str, int] = {}
@@ -118,7 +128,7 @@ class CatchUp:
                 if is_last or self._pool.height + 1 != following:
                     return
         except PoolError as error:
-            if error.code.is_storage:
+            if error.code.is_storage or error.code.is_engine:
                 raise
             self._drop(peer, error.detail)
         finally:
@@ -150,11 +160,38 @@ class CatchUp:
                 continue  # consensus delivered it while it was under way
             mempool = self._pool.mempool
             verified = {checked.id for checked in transactions if mempool.get(checked.id) is checked}
-            executed = ledger.check_certified(block, transactions, verified)
-            if block.certificate is not None:
+            if self._execution.is_wanted(transactions):
+                executed = await self._check_beside(block, transactions, verified)
+            else:
+                executed = ledger.check_certified(block, transactions, verified)
+            if block.certificate is not None and executed is not None:
                 self._pool.store(executed, block.certificate)
                 self.blocks += 1
             await asyncio.sleep(0)
+
+    async def _check_beside(
+        self, block: Block, transactions: Sequence[CheckedTransaction], verified: Set[Hash]
+    ) -> ExecutedBlock | None:
+        """Check a block that calls contracts: its certificate and its senders here, since senders are looked up in the
+        ledger's own cache, then all of it in the execution thread. None if consensus has delivered it meanwhile.
+        """
+        ledger, height = self._pool.ledger, self._pool.height + 1
+        if block.certificate is not None:
+            hash_ = block_hash(ledger.chain_id, block.header)
+            verify_certificate(ledger.chain_id, block.certificate, ledger.validators, height, hash_)
+            for checked in transactions:
+                if checked.id not in verified:
+                    ledger.verify_sender(checked)
+        ids = {checked.id for checked in transactions}
+        try:
+            executed = await self._execution.submit(
+                partial(ledger.check_certified, block, transactions, ids, beside=True)
+            )
+        except PoolError as error:
+            if self._pool.height < height or error.code.is_storage or error.code.is_engine:
+                raise
+            return None
+        return executed if self._pool.height + 1 == height else None
 
     def _drop(self, peer: str, reason: str) -> None:
         """Forget a peer's claim, and trust it less: others are asked before it, and it gets less time."""

@@ -3,20 +3,25 @@ order.
 
 The core decides, this module acts. Inputs are gathered while the event loop turns; then one pass takes all effects,
 writes everything that must be durable in one synced batch, and only then sends.
+
+Blocks are executed on the loop, which is the quickest way, unless they call contracts: those go to the execution
+thread. What comes back from there counts only if the node still stands at the same height; a block is executed once,
+whoever asks for it how often.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from chain.blocks import Certificate, Proposal, decode_header
 from chain.crypto import Hash, Signer
 from chain.encoding import encode
 from chain.errors import InvariantBroken, PoolError
-from chain.ledger import ExecutedBlock
+from chain.ledger import ExecutedBlock, verify_clock
 from chain.limits import MIB
 from chain.storage.votes import VoteStore
 from chain.transactions import CheckedTransaction
@@ -38,6 +43,7 @@ from consensus.effects import (
 from consensus.messages import decode_message, encode_message
 from consensus.replica import Replica, Tip
 from node.dissemination import Dissemination
+from node.execution import ExecutionThread
 from node.frames import FrameKind
 from node.intake import Intake
 from node.links import Links
@@ -59,6 +65,7 @@ class ConsensusDriver:
     Args:
         pool: the node's ledger and mempool.
         links: to the other nodes.
+        execution: executes blocks that call contracts.
         votes: keeps this node's own votes durably.
         signer: the consensus key, or None for a node that only follows.
         me: this member's name.
@@ -71,6 +78,7 @@ class ConsensusDriver:
         self,
         pool: Pool,
         links: Links,
+        execution: ExecutionThread,
         votes: VoteStore,
         signer: Signer,
         me: str,
@@ -83,6 +91,7 @@ class ConsensusDriver:
     ) -> None:
         self._pool = pool
         self._links = links
+        self._execution = execution
         self._votes = votes
         self._signer = signer
         self._me = me
@@ -94,6 +103,8 @@ class ConsensusDriver:
         self._intake: Intake | None = None
         self._dissemination: Dissemination | None = None
         self._executed: dict[Hash, ExecutedBlock] = {}
+        self._checking: dict[Hash, asyncio.Future[ExecutedBlock]] = {}
+        self._making: asyncio.Future[ExecutedBlock] | None = None
         self._fetched: dict[Hash, CheckedTransaction] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_pump_due = False
@@ -185,6 +196,8 @@ class ConsensusDriver:
     def _build(self, height: int, view: int) -> None:
         if (self.replica.height, self.replica.view) != (height, view) or height != self._pool.height + 1:
             return
+        if self._making is not None:
+            return  # the block under way answers this request too
         ledger, mempool, now_ms = self._pool.ledger, self._pool.mempool, self._pool.clock_ms()
         pause_s = self._gather_until_s - asyncio.get_running_loop().time()
         if pause_s > 0 and len(mempool) < _GATHERED and mempool.size_bytes < _GATHERED_BYTES:
@@ -196,9 +209,23 @@ class ConsensusDriver:
             self.replica.propose(height, view, None)
             self.replica.work_pending(mempool.oldest)
             return
+        if self._execution.is_wanted(transactions):
+            work = partial(ledger.execute, transactions, now_ms, self._me, beside=True)
+            self._making = self._execution.submit(work)
+            self._spawn(self._propose_made(height, self._making))
+            return
         executed = ledger.execute(transactions, now_ms, self._me)
         self._executed[executed.block_hash] = executed
         self.replica.propose(height, view, executed.proposal)
+
+    async def _propose_made(self, height: int, making: asyncio.Future[ExecutedBlock]) -> None:
+        """Propose the block that was made beside the loop, in whatever view there is now. A commit cancels this."""
+        executed = await making
+        self._making = None
+        if height == self._pool.height + 1:
+            self._executed[executed.block_hash] = executed
+            self.replica.propose(height, self.replica.view, executed.proposal)
+        self._schedule()
 
     def _build_later(self, height: int, view: int) -> None:
         self._gather_until_s = 0.0
@@ -213,21 +240,63 @@ class ConsensusDriver:
     def _judge(self, hash_: Hash, proposal: Proposal) -> None:
         if self.replica.height != self._pool.height + 1:
             return  # catch-up has stored this height already and is about to say so
+        if hash_ in self._executed:
+            self.replica.executed(hash_, None)
+            return
         transactions = self._bodies(proposal)
         if transactions is None:
             self._spawn(self._judge_after_fetch(hash_, proposal))
+            return
+        if self._execution.is_wanted(transactions):
+            self._spawn(self._judge_beside(hash_, proposal, transactions))
             return
         try:
             self._executed[hash_] = self._pool.ledger.check(
                 proposal, transactions, self._pool.clock_ms(), self._pool.mempool
             )
         except PoolError as error:
-            if error.code.is_storage:
-                raise
-            self._log.warning("proposal refused", extra={"height": self.replica.height, "reason": error.detail})
-            self.replica.executed(hash_, error.detail)
+            self._refuse(hash_, error)
         else:
             self.replica.executed(hash_, None)
+
+    async def _judge_beside(self, hash_: Hash, proposal: Proposal, transactions: list[CheckedTransaction]) -> None:
+        height = self.replica.height
+        try:
+            verify_clock(decode_header(proposal.header), self._pool.clock_ms())
+            await self._check_beside(hash_, proposal, transactions)
+        except PoolError as error:
+            self._refuse(hash_, error)
+        else:
+            if self.replica.height == height:
+                self.replica.executed(hash_, None)
+        self._schedule()
+
+    def _refuse(self, hash_: Hash, error: PoolError) -> None:
+        """Tell the core why a proposal is refused; what fails because of this machine is raised again."""
+        if _is_own_fault(error):
+            raise error
+        self._log.warning("proposal refused", extra={"height": self.replica.height, "reason": error.detail})
+        self.replica.executed(hash_, error.detail)
+
+    async def _check_beside(
+        self, hash_: Hash, proposal: Proposal, transactions: Sequence[CheckedTransaction]
+    ) -> ExecutedBlock:
+        """Check a block in the execution thread, once, however many ask. A commit cancels those that wait here: the
+        result would stand on a tip that is gone.
+
+        Raises:
+            PoolError: as ``Ledger.check``, but the clock is not asked.
+        """
+        checking = self._checking.get(hash_)
+        if checking is None:
+            mempool = self._pool.mempool
+            waiting = frozenset(checked.id for checked in transactions if checked.id in mempool)
+            work = partial(self._pool.ledger.check, proposal, transactions, None, waiting, beside=True)
+            checking = self._checking[hash_] = self._execution.submit(work)
+        executed = await asyncio.shield(checking)
+        if executed.header.height == self._pool.height + 1:
+            self._executed[hash_] = executed
+        return executed
 
     async def _judge_after_fetch(self, hash_: Hash, proposal: Proposal) -> None:
         height = self.replica.height
@@ -245,13 +314,25 @@ class ConsensusDriver:
             if transactions is None:
                 self._spawn(self._deliver_after_fetch(proposal, certificate))
                 return
+            if self._execution.is_wanted(transactions):
+                self._spawn(self._deliver_beside(proposal, certificate, transactions))
+                return
             try:
                 executed = self._pool.ledger.check(proposal, transactions, None)
             except PoolError as error:
-                if error.code.is_storage:
-                    raise
-                raise InvariantBroken(f"a certified block does not execute here: {error.detail}") from error
+                raise _undeliverable(error) from error
         self._pool.commit(executed, certificate)
+
+    async def _deliver_beside(
+        self, proposal: Proposal, certificate: Certificate, transactions: list[CheckedTransaction]
+    ) -> None:
+        try:
+            executed = await self._check_beside(certificate.block_hash, proposal, transactions)
+        except PoolError as error:
+            raise _undeliverable(error) from error
+        if certificate.height == self._pool.height + 1:
+            self._pool.commit(executed, certificate)
+        self._schedule()
 
     async def _deliver_after_fetch(self, proposal: Proposal, certificate: Certificate) -> None:
         await self._fetch(proposal)
@@ -287,6 +368,7 @@ class ConsensusDriver:
     def _on_committed(self, block: CommittedBlock) -> None:
         self._executed.clear()
         self._fetched.clear()
+        self._abandon()
         mempool, intake = self._pool.mempool, self._intake
         is_busy = mempool.oldest is not None or (intake is not None and not intake.is_empty)
         self._gather_until_s = asyncio.get_running_loop().time() + _GATHER_S if is_busy else 0.0
@@ -313,6 +395,15 @@ class ConsensusDriver:
 
     # Parts
 
+    def _abandon(self) -> None:
+        """Drop what is being executed on a tip that is gone. What has begun runs to its end, which nobody waits for."""
+        for checking in self._checking.values():
+            checking.cancel()
+        self._checking.clear()
+        if self._making is not None:
+            self._making.cancel()
+            self._making = None
+
     def _make_replica(self) -> Replica:
         ledger = self._pool.ledger
         return Replica(
@@ -337,3 +428,15 @@ class ConsensusDriver:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._on_fatal(error if isinstance(error, Exception) else RuntimeError(str(error)))
+
+
+def _is_own_fault(error: PoolError) -> bool:
+    """Whether this machine failed: that says nothing about the block, and the node must stop."""
+    return error.code.is_storage or error.code.is_engine
+
+
+def _undeliverable(error: PoolError) -> Exception:
+    """Why the node must stop if a certified block cannot be executed here."""
+    if _is_own_fault(error):
+        return error
+    return InvariantBroken(f"a certified block does not execute here: {error.detail}")

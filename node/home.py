@@ -8,6 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from chain.access import AccessPolicy
 from chain.crypto import Ed25519Signer
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.genesis import Genesis, parse_genesis
@@ -87,8 +88,9 @@ def open_home(config: NodeConfig) -> Home:
     return Home(config, genesis, member, signer, kem_key, identity, FolderLock(data), data)
 
 
-def open_ledger(home: Home, progress: Progress | None = None) -> Ledger:
-    """Open and recover the ledger in the home's data folder. For ``progress`` see ``Ledger.open``.
+def open_ledger(home: Home, progress: Progress | None = None, policy: AccessPolicy | None = None) -> Ledger:
+    """Open and recover the ledger in the home's data folder. For ``progress`` see ``Ledger.open``, for ``policy``
+    ``Ledger``.
 
     Raises:
         PoolError: codes of ``Ledger.open`` and of the storage engines.
@@ -97,7 +99,7 @@ def open_ledger(home: Home, progress: Progress | None = None) -> Ledger:
     try:
         for name in ("blocks", "state"):
             engines.append(LevelEngine(home.data / name))
-        ledger = Ledger(home.genesis, engines[0], engines[1], HeadFile(home.data / "HEAD"))
+        ledger = Ledger(home.genesis, engines[0], engines[1], HeadFile(home.data / "HEAD"), policy)
         ledger.open(progress)
     except (PoolError, InvariantBroken):
         for engine in engines:

@@ -51,9 +51,17 @@ class Intake:
         pool: verifies and keeps.
         on_slice: called after every slice, which may have let something into the mempool.
         on_fatal: told of a failing disk.
+        refusal: why this node takes no transactions at all, or None.
     """
 
-    def __init__(self, pool: Pool, on_slice: Callable[[], None], on_fatal: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        on_slice: Callable[[], None],
+        on_fatal: Callable[[Exception], None],
+        refusal: str | None = None,
+    ) -> None:
+        self._refusal = refusal
         self._pool = pool
         self._on_slice = on_slice
         self._on_fatal = on_fatal
@@ -77,6 +85,8 @@ class Intake:
         Raises:
             PoolError: why it is refused.
         """
+        if self._refusal is not None:
+            raise PoolError(ErrorCode.NOT_READY, self._refusal)
         checked = self._pool.decode(data)
         known = self._pool.recognise(checked)
         if known is not None:

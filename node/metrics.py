@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
+_EXECUTION_S = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5, 10)
 _LATENCY_S = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5, 10, 30)
 
 
@@ -30,6 +31,7 @@ class Metrics:
             buckets=_LATENCY_S,
             registry=registry,
         )
+        self._add_contracts(registry)
         self.view_changes = Counter(
             "blockpool_view_changes", "View changes started, by reason", ["reason"], registry=registry
         )
@@ -44,6 +46,33 @@ class Metrics:
         self.mempool_bytes = Gauge("blockpool_mempool_bytes", "Size of waiting transactions", registry=registry)
         self.disk_used = Gauge("blockpool_data_bytes", "Size of the data folder", registry=registry)
         self.disk_free = Gauge("blockpool_disk_free_bytes", "Free space on its disk", registry=registry)
+
+    def _add_contracts(self, registry: CollectorRegistry) -> None:
+        self.contract_calls = Counter(
+            "blockpool_contract_calls", "Committed transactions that may call a contract", registry=registry
+        )
+        self.contract_fuel = Counter("blockpool_contract_fuel", "Fuel that they spent", registry=registry)
+        self.verdicts = Counter(
+            "blockpool_verdicts",
+            "What was decided on requests: allow, ask, deny, or failed for a contract that failed, which denies",
+            ["verdict"],
+            registry=registry,
+        )
+        self.engine_restarts = Counter(
+            "blockpool_engine_restarts", "Times that the contract engine was lost and started again", registry=registry
+        )
+        self.execution = Histogram(
+            "blockpool_execution_seconds",
+            "Time to execute a block that calls contracts, beside the event loop",
+            buckets=_EXECUTION_S,
+            registry=registry,
+        )
+        self.shares_checked = Counter(
+            "blockpool_shares_checked",
+            "Own shares of committed parcels: good, dealer_fault, not_opened, or skipped for want of time",
+            ["result"],
+            registry=registry,
+        )
 
     def observe(self, data: Path, mempool: Callable[[], tuple[int, int]]) -> None:
         """Read gauges that follow the disk and the mempool when they are asked for."""

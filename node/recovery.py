@@ -19,6 +19,7 @@ from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.ledger import Ledger
 from chain.storage.slots import sync_folder
 from chain.storage.votes import MemoryVotes, VoteFile, VoteStore
+from node.engine import ContractEngine
 from node.home import Home, open_ledger
 
 _DATABASES = ("blocks", "state", "HEAD")
@@ -26,19 +27,25 @@ _DATABASES = ("blocks", "state", "HEAD")
 _log = logging.getLogger("blockpool.recovery")
 
 
-def open_recovered(home: Home, *, resync: bool) -> Ledger:
+def open_recovered(home: Home, *, resync: bool, engine: ContractEngine | None = None) -> Ledger:
     """Open the ledger; start from an empty one if it is damaged, was found damaged before, or ``resync`` says so.
+
+    Args:
+        home: of the node.
+        resync: set what is there aside.
+        engine: runs the contracts, perhaps now already: blocks may have to be executed again.
 
     Raises:
         PoolError: codes of ``Ledger.open`` and of the storage engines; ``database_damaged`` only where there is nobody
-            to fetch the chain from; ``bad_configuration`` for a resync there.
+            to fetch the chain from; ``bad_configuration`` for a resync there; a code that ``is_engine`` if blocks have
+            to be executed again and the contracts cannot be run.
     """
     if resync and _is_sole_validator(home):
         raise PoolError(ErrorCode.BAD_CONFIGURATION, "the only validator has nobody to fetch the chain from")
     if resync or (home.damage_file.exists() and not _is_sole_validator(home)):
         _log.warning("databases set aside", extra={"folder": str(set_aside(home))})
     try:
-        return _open(home)
+        return _open(home, engine)
     except InvariantBroken as error:
         damage = PoolError(ErrorCode.DATABASE_DAMAGED, str(error))
     except PoolError as error:
@@ -49,7 +56,7 @@ def open_recovered(home: Home, *, resync: bool) -> Ledger:
     if _is_sole_validator(home):
         raise damage
     _log.warning("set aside; fetching the chain from the peers", extra={"folder": str(set_aside(home))})
-    return _open(home)
+    return _open(home, engine)
 
 
 def set_aside(home: Home) -> Path:
@@ -94,8 +101,10 @@ def note_damage(home: Home) -> None:
     _mark(home.damage_file)
 
 
-def _open(home: Home) -> Ledger:
-    return open_ledger(home, _report_progress)
+def _open(home: Home, engine: ContractEngine | None) -> Ledger:
+    if engine is None:
+        return open_ledger(home, _report_progress)
+    return engine.run(lambda: open_ledger(home, _report_progress, engine.policy))
 
 
 def _is_sole_validator(home: Home) -> bool:

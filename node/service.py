@@ -14,11 +14,15 @@ from chain.errors import ErrorCode, PoolError
 from chain.keys import new_seed
 from chain.ledger import Ledger
 from chain.members import Member
+from chain.transactions import calls_contract
 from consensus.config import ConsensusConfig
 from node.catch_up import CatchUp
 from node.config import NodeConfig, split_address
+from node.dealings import DealingCheck
 from node.dissemination import Dissemination
 from node.driver import ConsensusDriver
+from node.engine import ContractEngine
+from node.execution import ExecutionThread
 from node.frames import FrameKind, News
 from node.home import Home
 from node.intake import Intake
@@ -39,10 +43,21 @@ class NodeService:
 
     Attributes:
         fatal: the error for which the node must stop, once there is one.
+        engine_problem: why this node cannot run the network's contracts, or None. It cannot tell right from wrong then:
+            it serves what it holds, but neither votes nor follows nor takes transactions.
     """
 
-    def __init__(self, home: Home, ledger: Ledger, on_stop: Callable[[], None], software: str) -> None:
+    def __init__(
+        self,
+        home: Home,
+        ledger: Ledger,
+        on_stop: Callable[[], None],
+        software: str,
+        engine: ContractEngine | None = None,
+    ) -> None:
         self.home = home
+        self.engine = engine
+        self.engine_problem = engine.problem if engine is not None else None
         self.software = software
         self.pool = Pool(ledger, lambda: time.time_ns() // 1_000_000, time.monotonic)
         self.metrics = Metrics()
@@ -52,12 +67,15 @@ class NodeService:
         self._handles: list[asyncio.TimerHandle] = []
         self._heights: dict[str, int] = {}
         self._probation_height: int | None = None
+        self._engine_start: asyncio.Task[None] | None = None
         self.links = self._make_links()
         self.votes = open_votes(home)
-        self.catch_up = CatchUp(self.pool, self.links, self.fail)
+        self.execution = ExecutionThread(engine, self.metrics.execution.observe)
+        self.catch_up = CatchUp(self.pool, self.links, self.execution, self.fail)
         self.driver = ConsensusDriver(
             self.pool,
             self.links,
+            self.execution,
             self.votes,
             home.signer or Ed25519Signer(new_seed()),  # a node that only follows signs nothing
             home.member.name,
@@ -65,12 +83,17 @@ class NodeService:
             self.metrics,
             self.heard_of_height,
             self.fail,
-            may_vote=home.signer is not None and not home.probation_file.exists(),
+            may_vote=home.signer is not None and not home.probation_file.exists() and self.engine_problem is None,
         )
-        self.intake = Intake(self.pool, self.driver.work_changed, self.fail)
+        self.intake = Intake(self.pool, self.driver.work_changed, self.fail, self.engine_problem)
         self.dissemination = Dissemination(self.pool, self.links, self.intake)
         self.driver.use(self.intake, self.dissemination)
-        self.shares = Shares(self.pool, self.links, home.member.name, home.kem_key)
+        # A node that does not follow does not learn of revoked grants, so it gives no shares.
+        kem_key = home.kem_key if self.engine_problem is None else None
+        self.shares = Shares(self.pool, self.links, home.member.name, kem_key)
+        self.dealings = DealingCheck(home.member.name, kem_key, self.metrics) if kem_key is not None else None
+        if self.dealings is not None:
+            self.pool.add_listener(self.dealings.on_committed)
         self.pool.add_listener(self._on_committed)
         self.metrics.observe(home.data, lambda: (len(self.pool.mempool), self.pool.mempool.size_bytes))
         self.metrics.height.set(self.pool.height)
@@ -90,6 +113,10 @@ class NodeService:
         """Why this node cannot get transactions ordered now, or None if it can."""
         if self.pool.is_closing:
             return "shutting down"
+        if self.engine_problem is not None:
+            return self.engine_problem
+        if self.engine is not None and not self.engine.is_ready:
+            return "the contract engine is being started"
         if self._lag_blocks > _READY_LAG_BLOCKS:
             return f"catching up from height {self.pool.height}"
         validators = self.ledger.validators
@@ -115,9 +142,18 @@ class NodeService:
     async def start(self) -> None:
         """Connect to the peers and start the clock; raises ``port_in_use``."""
         await self.links.start()
+        self._every(1.0, self._look_around)
+        if self.engine_problem is not None:
+            self._log.error(
+                "this node runs another contract engine than its network: it neither votes nor follows",
+                extra={"reason": self.engine_problem},
+            )
+            return
+        if self.engine is not None:
+            self.engine.on_restart = self.metrics.engine_restarts.inc
+            self._engine_start = asyncio.get_running_loop().create_task(self._start_engine())
         self._every(self.home.config.file.consensus.tick_ms / 1000, self.driver.tick)
         self._every(self.dissemination.repeat_s, self.dissemination.repeat)
-        self._every(1.0, self._look_around)
         self._end_probation()
         if not self.driver.may_vote and self.home.signer is not None:
             self._log.info("not voting before the other validators have been heard")
@@ -131,6 +167,9 @@ class NodeService:
         await self.catch_up.close()
         await self.driver.close()
         await self.links.close()
+        await self.execution.close()
+        if self.dealings is not None:
+            await self.dealings.close()
         await self.pool.finish_reading()
         await self.shares.close()
         self.ledger.close()
@@ -147,7 +186,8 @@ class NodeService:
     def heard_of_height(self, peer: str, height: int) -> None:
         """A peer says where it stands."""
         self._heights[peer] = max(height, self._heights.get(peer, 0))
-        self.catch_up.hint(peer, height)
+        if self.engine_problem is None:
+            self.catch_up.hint(peer, height)
 
     def height_of(self, peer: str) -> int | None:
         """What a peer said last about its height."""
@@ -177,6 +217,8 @@ class NodeService:
 
     def _on_message(self, member: str, kind: int, body: bytes) -> None:
         if self.pool.is_closing:
+            return
+        if self.engine_problem is not None and kind != FrameKind.NEWS:
             return
         try:
             match kind:
@@ -218,6 +260,13 @@ class NodeService:
 
     # Clockwork
 
+    async def _start_engine(self) -> None:
+        try:
+            await self.execution.start_engine()
+        except PoolError as error:
+            if not self.pool.is_closing:
+                self.fail(error)
+
     def _every(self, period_s: float, work: Callable[[], None]) -> None:
         """Call ``work`` every ``period_s``. A stalled loop loses calls rather than making them up in a burst."""
         loop = asyncio.get_running_loop()
@@ -239,7 +288,7 @@ class NodeService:
 
     def _end_probation(self) -> None:
         """Let a node that may have forgotten votes vote again, once that is safe (see ``node.probation``)."""
-        if self.driver.may_vote or self.home.signer is None or self.is_syncing:
+        if self.driver.may_vote or self.home.signer is None or self.is_syncing or self.engine_problem is not None:
             return
         if self._probation_height is None:
             self._probation_height = safe_height(self.home.member.name, self.ledger.validators, self._heights)
@@ -254,6 +303,7 @@ class NodeService:
         for code, count in Counter(outcome.code for outcome in executed.outcomes).items():
             metrics.transactions.labels(code).inc(count)
         accepted = zip(executed.transactions, executed.outcomes, strict=True)
+        self._count_contracts(block)
         metrics.records.inc(sum(checked.record_count for checked, outcome in accepted if outcome.is_ok))
         for waited_ms in block.waiting_ms.values():
             metrics.commit_latency.observe(waited_ms / 1000)
@@ -262,6 +312,15 @@ class NodeService:
         for member in self.links.connected:
             if member not in validators:
                 self.links.send(member, FrameKind.NEWS, news)
+
+    def _count_contracts(self, block: CommittedBlock) -> None:
+        metrics = self.metrics
+        for checked, outcome in zip(block.executed.transactions, block.executed.outcomes, strict=True):
+            if calls_contract(checked.header):
+                metrics.contract_calls.inc()
+                metrics.contract_fuel.inc(outcome.fuel)
+            if outcome.verdict is not None:
+                metrics.verdicts.labels("failed" if outcome.verdict.failure else outcome.verdict.verdict).inc()
 
 
 def consensus_config(config: NodeConfig) -> ConsensusConfig:

@@ -38,8 +38,10 @@ from contracts.engine import ENGINE_IDENTITY
 from node.api.app import make_app
 from node.api.server import ApiServer, bind
 from node.config import load_config
-from node.home import Home, open_home, open_ledger
+from node.engine import make_engine
+from node.home import Home, open_home
 from node.links import Links, Peer
+from node.recovery import open_recovered
 from node.service import NodeService
 from tests.networks import SCHEMA
 from tests.node.link_cluster import FAST, HOST, until
@@ -169,9 +171,10 @@ class Node:
         self.network = network
         self.name = name
         self.home: Home = open_home(load_config(network.home(name), {}))
-        self.ledger: Ledger = open_ledger(self.home)
+        self.engine = make_engine(self.home)
+        self.ledger: Ledger = open_recovered(self.home, resync=False, engine=self.engine)
         self.is_stopped = False
-        self.service = NodeService(self.home, self.ledger, self._on_stop, "test")
+        self.service = NodeService(self.home, self.ledger, self._on_stop, "test", self.engine)
         self._server: ApiServer | None = None
         self._api = api
 
@@ -218,6 +221,7 @@ async def running(network: Network, *names: str, api: bool = False) -> AsyncIter
         for node in nodes:
             await node.start()
         await until(lambda: all(len(node.service.links.connected) >= len(nodes) - 1 for node in nodes))
+        await until(lambda: all(node.engine is None or node.engine.is_ready for node in nodes), timeout_s=60)
         yield nodes
     finally:
         for node in nodes:
