@@ -10,7 +10,8 @@ from pathlib import Path
 
 from blockpool import Client, Identity, NodeStatus, PoolError, RecordId, Step
 from chain.evidence import verify_evidence
-from cli.audit import audit_packages, audit_tables, open_url
+from cli.audit.chain import audit_packages, audit_tables
+from cli.audit.sources import open_url
 from cli.demo.data import SharedFile
 from cli.demo.narrator import Narrator
 from cli.demo.sharing import Sharing, SharingResult

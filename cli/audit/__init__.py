@@ -1,0 +1,18 @@
+"""``blockpool audit``: verify whole chains, from a node's files or over HTTP, trusting nobody."""
+
+from __future__ import annotations
+
+import click
+
+from cli.audit.chain import chain
+from cli.audit.reads import reads
+from cli.audit.replay import replay
+
+
+@click.group()
+def audit() -> None:
+    """Verify whole chains: every hash and signature, who read what, and every verdict."""
+
+
+for command in (chain, reads, replay):
+    audit.add_command(command)

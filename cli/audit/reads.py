@@ -1,0 +1,243 @@
+"""``blockpool audit reads``: who read what and why, with the proof that no read is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.text import Text
+
+from blockpool import Client, Genesis, RecordId, load_genesis
+from chain.audit import ChainAudit
+from chain.reads import ParcelPlace, ReadFilter, ReadLog, RequestHistory
+from chain.state import (
+    DatasetReads,
+    ParcelReads,
+    ReaderEntry,
+    RequestStatus,
+    parcel_reads_key,
+    reader_key,
+    reads_key,
+)
+from cli.audit.reads_view import describe_read, read_lines
+from cli.audit.sources import is_url, open_source
+from cli.audit.walk import walk
+from cli.engine import NetworkPolicy
+from cli.options import EndOfTime, TransactionIdType, genesis_option, json_option
+from cli.output import emit, progress
+
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+class StartOfTime(EndOfTime):
+    """When something begins: a date (the start of that day, UTC) or an ISO 8601 time with its zone."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        """Milliseconds since 1970."""
+        is_day = isinstance(value, str) and len(value) == len("2026-12-31")
+        return super().convert(value, parameter, context) - (_DAY_MS if is_day else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the state says of the list: that it is whole, and what a reader was granted."""
+
+    dataset: str
+    transactions: int
+    """Requests, answers and receipts, none left out."""
+    reader: str = ""
+    """The member that was asked about."""
+    requests: int = 0
+    grants: int = 0
+    """Of that member: 0 if it never had one."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundReads:
+    """Requests that were wanted, and what is proven about them."""
+
+    height: int
+    reads: list[RequestHistory]
+    total: int
+    """Requests in all, wanted or not."""
+    proofs: list[Proof] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for on the command line."""
+
+    filter: ReadFilter
+    parcel_id: bytes | None
+
+    def of(self, log: ReadLog) -> ReadFilter:
+        """The filter, now that it is known where the parcel stands; raises ``not_found``."""
+        parcel = log.parcel(self.parcel_id) if self.parcel_id is not None else None
+        wanted = self.filter
+        return ReadFilter(
+            wanted.dataset, wanted.reader, parcel, wanted.purpose, wanted.since_ms, wanted.until_ms, wanted.status
+        )
+
+
+@click.command()
+@click.argument("source", metavar="HOME_OR_URL")
+@genesis_option
+@click.option("--dataset", default="", metavar="ID", help="Only reads of this dataset.")
+@click.option("--reader", default="", metavar="MEMBER", help="Only reads by this member; says if it never had a grant.")
+@click.option("--record", metavar="ID", help="Only reads of the parcel that holds this record (TRANSACTION/INDEX).")
+@click.option("--parcel", type=TransactionIdType(), help="Only requests for this parcel, and receipts that name it.")
+@click.option("--purpose", default="", metavar="TEXT", help="Only purposes that contain this text.")
+@click.option("--since", "since_ms", type=StartOfTime(), default=0, help="Only what happened from this date on (UTC).")
+@click.option("--until", "until_ms", type=EndOfTime(), default=0, help="Only what happened up to this date (UTC).")
+@click.option(
+    "--verdict",
+    type=click.Choice(["granted", "denied", "asked", "revoked"]),
+    help="Only requests that stand like this now.",
+)
+@click.option("--proof", is_flag=True, help="Do not go through the chain: prove the list by the dataset's counters.")
+@json_option
+def reads(
+    source: str,
+    genesis_file: Path,
+    dataset: str,
+    reader: str,
+    record: str | None,
+    parcel: bytes | None,
+    purpose: str,
+    since_ms: int,
+    until_ms: int,
+    verdict: RequestStatus | None,
+    proof: bool,
+) -> None:
+    """Show who asked to read what and why, what was decided by which contract, who answered, and what was read.
+
+    Verifies the whole chain on the way, contracts included. With --proof, which takes a URL and --dataset, only the
+    reads themselves are fetched; that none is left out is proven by the dataset's counters in the state of the newest
+    block. Both are checked here against the genesis file; the node is not believed. Exit code 1 if anything does not
+    hold.
+
+    \b
+    Example: blockpool audit reads http://127.0.0.1:8000 --dataset aviation.flights --proof --genesis genesis.json
+             blockpool audit reads pool/aviation/node --reader insurer --since 2026-01-01 --genesis genesis.json
+    """
+    if record is not None and parcel is not None:
+        raise click.UsageError("Give either --record or --parcel.")
+    if proof and not (is_url(source) and dataset):
+        raise click.UsageError("--proof takes the URL of a node and --dataset.")
+    genesis = load_genesis(genesis_file)
+    parcel_id = RecordId.parse(record).transaction_id if record is not None else parcel
+    wanted = Wanted(ReadFilter(dataset, reader, None, purpose, since_ms, until_ms, verdict), parcel_id)
+    found = prove_reads(source, genesis, wanted) if proof else collect_reads(source, genesis, wanted)
+    emit(describe_reads(found), *reads_lines(found))
+
+
+def collect_reads(source: str, genesis: Genesis, wanted: Wanted) -> FoundReads:
+    """Verify a whole chain and take the reads from it.
+
+    Raises:
+        PoolError: what does not hold, or cannot be had.
+    """
+    log = ReadLog(genesis.chain_id)
+    with open_source(source, genesis) as packages, progress() as bar:
+        audit = ChainAudit(genesis, NetworkPolicy(genesis, bar.console.print), log.add_block)
+        failure = walk(audit, packages, bar, "Verifying the chain")
+    if failure is not None:
+        raise failure
+    reader, datasets = wanted.filter.reader, [wanted.filter.dataset] if wanted.filter.dataset else log.datasets
+    proofs = []
+    for dataset in datasets:
+        log.verify_complete(dataset, audit.entry(reads_key(dataset), DatasetReads))
+        entry = audit.entry(reader_key(dataset, reader), ReaderEntry) if reader else None
+        if reader:
+            log.verify_reader_complete(dataset, reader, entry)
+        proofs.append(proof_of(log, dataset, reader, entry))
+    chosen = wanted.of(log)
+    if chosen.parcel is not None:
+        _verify_parcel(log, chosen.parcel, audit)
+    return FoundReads(audit.report.height, log.reads(chosen), len(log.reads()), proofs)
+
+
+def _verify_parcel(log: ReadLog, parcel: ParcelPlace, audit: ChainAudit) -> None:
+    key = parcel_reads_key(parcel.dataset, parcel.id)
+    log.verify_parcel_complete(parcel, audit.entry(key, ParcelReads))
+
+
+def prove_reads(url: str, genesis: Genesis, wanted: Wanted) -> FoundReads:
+    """Fetch a dataset's reads from a node, and the proof that these are all.
+
+    Raises:
+        PoolError: what does not hold, or cannot be had.
+    """
+    asked = wanted.filter
+    with Client(url, genesis) as client, progress() as bar:
+        task = bar.add_task("Fetching reads")
+        proven = client.read_history(
+            asked.dataset,
+            reader=asked.reader,
+            parcel_id=wanted.parcel_id,
+            on_read=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    log = proven.log
+    proofs = [proof_of(log, asked.dataset, asked.reader, proven.reader)]
+    return FoundReads(proven.height, log.reads(wanted.of(log)), len(log.reads()), proofs)
+
+
+def proof_of(log: ReadLog, dataset: str, reader: str, entry: ReaderEntry | None) -> Proof:
+    """What has been verified about a dataset, and about a reader's ``entry`` if there is a reader."""
+    requests, grants = (entry.requests, entry.grants) if entry is not None else (0, 0)
+    return Proof(dataset, log.transaction_count(dataset), reader, requests, grants)
+
+
+def describe_reads(found: FoundReads) -> dict[str, Any]:
+    """Reads for programs."""
+    return {
+        "height": found.height,
+        "requests": found.total,
+        "shown": len(found.reads),
+        "reads": [describe_read(read) for read in found.reads],
+        "proofs": [
+            {
+                "dataset": proof.dataset,
+                "transactions": proof.transactions,
+                "is_complete": True,
+                "height": found.height,
+                **({"reader": _describe_reader(proof)} if proof.reader else {}),
+            }
+            for proof in found.proofs
+        ],
+    }
+
+
+def _describe_reader(proof: Proof) -> dict[str, Any]:
+    return {
+        "member": proof.reader,
+        "requests": proof.requests,
+        "grants": proof.grants,
+        "never_granted": not proof.grants,
+    }
+
+
+def reads_lines(found: FoundReads) -> Iterator[Any]:
+    """Reads for people: each with all that came of it, then what is proven about them."""
+    for read in found.reads:
+        yield from read_lines(read)
+        yield ""
+    yield Text(f"{len(found.reads):,} of {found.total:,} requests shown.")
+    for proof in found.proofs:
+        count = f"{proof.transactions:,} of {proof.transactions:,} reads"
+        yield Text.assemble(
+            f"{proof.dataset}: ", (count, "bold green"), f", none left out: proven at height {found.height:,}."
+        )
+        if proof.reader:
+            yield Text.assemble(f"{proof.dataset}: ", *_reader_claim(proof, found.height))
+
+
+def _reader_claim(proof: Proof, height: int) -> list[str | tuple[str, str]]:
+    if proof.grants:
+        return [f"{proof.reader} asked {proof.requests:,} times and was granted access {proof.grants:,} times"]
+    how = f"it asked {proof.requests:,} times" if proof.requests else "it never asked"
+    claim = (f"{proof.reader} never had a grant", "bold green")
+    return [claim, f" up to height {height:,}; {how}: proven by the state."]

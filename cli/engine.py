@@ -1,0 +1,79 @@
+"""The contract engine of a command, opened with words for the person who waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chain.access import AccessCase, AccessDecision, AccessPolicy, ContractRunner
+from chain.genesis import Genesis
+from chain.state import ContractEntry
+from contracts.compiled import Stage
+from contracts.engine import Engine
+from contracts.policy import SandboxPolicy, verify_engine
+from contracts.sandbox import Sandbox
+
+_STAGES = {
+    Stage.COMPILING: "Compiling the contract engine (once on this machine, some ten seconds) ...",
+    Stage.WAITING: "Waiting for another process that compiles the contract engine ...",
+}
+
+Say = Callable[[str], None]
+"""Tells a person something."""
+
+
+def open_engine(say: Say) -> Engine:
+    """The engine; ``say`` is told if its first start on this machine takes a while."""
+    return Engine.open(on_stage=lambda stage: say(_STAGES[stage]))
+
+
+class NetworkPolicy:
+    """Runs a network's contracts in this process. The engine is opened at the first call: a chain that calls none can
+    be audited on any machine.
+
+    Args:
+        genesis: of the chain.
+        say: told if opening the engine takes a while.
+    """
+
+    def __init__(self, genesis: Genesis, say: Say) -> None:
+        self._genesis = genesis
+        self._say = say
+        self._policy: AccessPolicy | None = None
+
+    def open_block(self) -> ContractRunner:
+        """A runner for one block."""
+        return _WaitingRunner(self._open_engine_block)
+
+    def _open_engine_block(self) -> ContractRunner:
+        """A runner of the engine itself.
+
+        Raises:
+            PoolError: code ``engine_unavailable`` if this installation's engine is not the network's.
+        """
+        if self._policy is None:
+            verify_engine(self._genesis.engine)
+            self._policy = SandboxPolicy(Sandbox(open_engine(self._say), self._genesis.chain_id))
+        return self._policy.open_block()
+
+
+class _WaitingRunner:
+    """A block's runner, which opens the one behind it at the block's first call."""
+
+    def __init__(self, open_runner: Callable[[], ContractRunner]) -> None:
+        self._open_runner = open_runner
+        self._runner: ContractRunner | None = None
+
+    def check(self, source: str, parameters: str) -> int:
+        return self._opened().check(source, parameters)
+
+    def decide(self, contract: ContractEntry, case: AccessCase) -> AccessDecision:
+        return self._opened().decide(contract, case)
+
+    def close(self) -> None:
+        if self._runner is not None:
+            self._runner.close()
+
+    def _opened(self) -> ContractRunner:
+        if self._runner is None:
+            self._runner = self._open_runner()
+        return self._runner
