@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -44,9 +45,9 @@ class World:
     blocks: list[ExecutedBlock] = field(default_factory=list)
 
     @classmethod
-    def create(cls, engine: Engine) -> World:
-        """A world with a sandbox of its own in this process."""
-        network = TestNetwork(has_contracts=True)
+    def create(cls, engine: Engine, size: int = 4) -> World:
+        """A world of ``size`` validators with a sandbox of its own in this process."""
+        network = TestNetwork(size, has_contracts=True)
         network.policy = SandboxPolicy(Sandbox(engine, network.chain_id))
         disk = MemoryEngine(), MemoryHead()
         ledger = Ledger(network.genesis, disk[0], MemoryEngine(), disk[1], network.policy)
@@ -145,3 +146,11 @@ def codes(outcomes: Sequence[Outcome]) -> list[str]:
 def verdicts(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
     """Verdict and failure of every outcome that has a verdict."""
     return [(outcome.verdict.verdict, outcome.verdict.failure) for outcome in outcomes if outcome.verdict]
+
+
+def traces_of(secret: bytes, data: bytes) -> list[bytes]:
+    """In which forms ``secret`` stands in ``data``: as it is, in hexadecimal, in base64 at any offset, in UTF-16."""
+    forms = [secret, secret.hex().encode(), secret.hex().upper().encode(), secret.decode().encode("utf-16-le")]
+    # Characters that share bits with what stands before or after the secret are left out.
+    forms += [base64.b64encode(bytes(offset) + secret)[offset + (offset > 0) : -4] for offset in range(3)]
+    return [form for form in forms if form in data]

@@ -1,0 +1,394 @@
+"""Sealed parcels as they stand on a chain (scenario 53): owners, validators, readers and bystanders who want to open
+what is not theirs, or to pass off what is not right, with everything that the chain shows them.
+
+The mathematics is attacked in ``tests/contracts/sealing``; here the parcels have been through execution.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+
+import pytest
+from msgspec.structs import replace
+
+from chain.crypto import Hash
+from chain.encoding import encode
+from chain.errors import ErrorCode, PoolError
+from chain.merkle import root_of_leaves
+from chain.sealed import CommitmentKind, Envelope, SealedShare, decode_envelope
+from chain.state import DatasetUsage, usage_key
+from chain.transactions import ParcelHeader, Transaction
+from contracts.engine import Engine
+from contracts.sealing import (
+    KemPrivateKey,
+    KemPublicKey,
+    ParcelContext,
+    Release,
+    SealingContext,
+    combine,
+    open_own_share,
+    open_parcel,
+    open_records,
+    open_release,
+    release_share,
+    seal_parcel,
+    verify_dealing,
+)
+from contracts.sealing.commitments import (
+    derive_salts,
+    field_leaf,
+    fields_commitment,
+    split_fields,
+    whole_commitment,
+)
+from contracts.sealing.context import derive_record_keys
+from contracts.sealing.dealing import share_hash, share_info
+from tests.attacks.world import ALLOW, World, codes, contract, traces_of
+
+RECORDS = [
+    b'{"citizen":"Zhang Wei 110101199003071234","blood":"AB"}',
+    b'{"citizen":"Wang Fang 310101198511023456","blood":"0"}',
+]
+SECRETS = (b"Zhang Wei", b"110101199003071234", b"citizen")
+BLOOD_GROUPS = ("A", "B", "AB", "0")
+
+
+class OnChain:
+    """A committed parcel with what everybody can know of it."""
+
+    def __init__(self, world: World, transaction: Transaction) -> None:
+        header = world.network.checked(transaction).header
+        assert isinstance(header, ParcelHeader)
+        self.world = world
+        self.id = world.network.id_of(transaction)
+        self.bodies: Sequence[bytes] = world.network.checked(transaction).records
+        self.context = ParcelContext(header.chain_id, header.dataset, header.records_root)
+        self.envelope: Envelope = decode_envelope(header.envelope)
+
+    def own_share(self, validator: str) -> bytes:
+        """What a validator finds with its key."""
+        return open_own_share(self.envelope, self.context, validator, self.world.network.kem[validator])
+
+    def shares(self, *validators: str) -> dict[str, bytes]:
+        """What validators find that put their keys together."""
+        return {name: self.own_share(name) for name in validators}
+
+    def plaintexts(self, *validators: str) -> list[bytes]:
+        """What opens with the shares of these."""
+        return list(open_parcel(self.bodies, self.envelope, self.context, self.shares(*validators)))
+
+
+def sealed(world: World, commitments: CommitmentKind = CommitmentKind.WHOLE, dataset: str = "a.flights") -> OnChain:
+    """A parcel that took effect."""
+    transaction = world.network.sealed_parcel(RECORDS, dataset.partition(".")[0], dataset, commitments)
+    world.accept(transaction)
+    return OnChain(world, transaction)
+
+
+@pytest.fixture
+def guarded(world: World) -> World:
+    """``a.flights`` is conditional: its contract denies everybody. ``b.bait`` allows everybody."""
+    world.accept(*world.share(contract("return deny('no')")), *world.share(ALLOW, "bait", "b"))
+    return world
+
+
+# Validators in league
+
+
+def test_s53_a_quorum_opens_a_parcel_and_any_quorum_the_same(guarded: World) -> None:
+    parcel = sealed(guarded)
+    opened = [parcel.plaintexts(*names) for names in itertools.combinations("abcd", 3)]
+    assert opened == [RECORDS] * 4
+
+
+@pytest.mark.parametrize("size", [4, 7])
+def test_s53_f_validators_that_pool_their_shares_open_nothing(engine: Engine, size: int) -> None:
+    """Nor do 2f: neither as they are, nor with a lower threshold, nor with made-up shares for the rest."""
+    world = World.create(engine, size)
+    world.accept(*world.share(contract("return deny('no')")))
+    parcel = sealed(world)
+    names, max_faulty = world.network.names, (size - 1) // 3
+    for count in (max_faulty, 2 * max_faulty):
+        pooled = parcel.shares(*names[:count])
+        with pytest.raises(PoolError) as caught:
+            combine(parcel.envelope, parcel.context, pooled)
+        assert caught.value.code is ErrorCode.NOT_ENOUGH_SHARES
+        with pytest.raises(PoolError) as caught:
+            combine(replace(parcel.envelope, threshold=count), parcel.context, pooled)
+        assert caught.value.code is ErrorCode.BAD_SEALING
+        made_up = pooled | {name: bytes(16) for name in names[count:]}
+        with pytest.raises(PoolError) as caught:
+            combine(parcel.envelope, parcel.context, made_up)
+        assert caught.value.code is ErrorCode.BAD_SHARE
+
+
+def test_s53_a_validator_cannot_open_another_ones_share(guarded: World) -> None:
+    parcel = sealed(guarded)
+    foreign = parcel.envelope.shares[1]
+    info = share_info(parcel.context, parcel.envelope.suite, parcel.envelope.threshold, "b", foreign.key_id)
+    keys = guarded.network.kem
+    assert [keys[name].open(foreign.sealed, info) is not None for name in "abcd"] == [False, True, False, False]
+
+
+# Dealers
+
+
+def test_s53_a_dealer_with_an_inconsistent_share_is_exposed(guarded: World) -> None:
+    """Validators cannot see it when they execute the parcel; ``d`` sees it when it opens its share, a reader that gets
+    enough from the others can prove it, and one that is given the wrong share learns whose fault it is.
+    """
+    network = guarded.network
+    sealing = SealingContext(network.chain_id, "a.flights")
+    made = seal_parcel(RECORDS, sealing, {name: key.public_key.encoded for name, key in network.kem.items()})
+    context = ParcelContext(network.chain_id, "a.flights", made.records_root)
+    honest = decode_envelope(made.envelope)
+    wrong = b"\x07" * 16
+    info = share_info(context, honest.suite, honest.threshold, "d", honest.shares[3].key_id)
+    commitment = share_hash(context, honest.salt, "d", 3, wrong)
+    cheated = replace(honest.shares[3], share_hash=commitment, sealed=network.kem["d"].public_key.seal(wrong, info))
+    dealt = replace(honest, shares=(*honest.shares[:3], cheated))
+    transaction = network.parcel(made.bodies, records_root=made.records_root, envelope=encode(dealt))
+    guarded.accept(transaction)
+    parcel = OnChain(guarded, transaction)
+    assert parcel.plaintexts("a", "b", "c") == RECORDS
+    with pytest.raises(PoolError) as caught:
+        parcel.plaintexts("a", "b", "d")
+    assert (caught.value.code, caught.value.context["culprit"]) == (ErrorCode.BAD_SEALING, "a")
+    with pytest.raises(PoolError) as caught:
+        verify_dealing(parcel.envelope, parcel.context, parcel.shares("a", "b", "c"))
+    assert (caught.value.context["culprit"], caught.value.context["validator"]) == ("a", "d")
+
+
+def test_s53_a_dealer_that_seals_rubbish_for_a_validator_is_named_by_it(guarded: World) -> None:
+    network = guarded.network
+    honest = network.sealed_parcel(RECORDS)
+    header = network.checked(honest).header
+    assert isinstance(header, ParcelHeader)
+    envelope = decode_envelope(header.envelope)
+    rubbish = replace(envelope.shares[2], sealed=bytes(len(envelope.shares[2].sealed)))
+    dealt = replace(envelope, shares=(*envelope.shares[:2], rubbish, envelope.shares[3]))
+    bodies = network.checked(honest).records
+    transaction = network.parcel(bodies, records_root=header.records_root, envelope=encode(dealt))
+    guarded.accept(transaction)
+    parcel = OnChain(guarded, transaction)
+    with pytest.raises(PoolError) as caught:
+        parcel.own_share("c")
+    assert (caught.value.code, caught.value.context["culprit"]) == (ErrorCode.BAD_SEALING, "a")
+    assert parcel.plaintexts("a", "b", "d") == RECORDS
+
+
+def _without_one(envelope: Envelope) -> Envelope:
+    return replace(envelope, threshold=3, shares=envelope.shares[:3])
+
+
+def _for_a_stranger(envelope: Envelope) -> Envelope:
+    return replace(envelope, shares=(*envelope.shares[:3], replace(envelope.shares[3], validator="outsider")))
+
+
+def _for_an_old_key(envelope: Envelope) -> Envelope:
+    return replace(envelope, shares=(replace(envelope.shares[0], key_id=bytes(16)), *envelope.shares[1:]))
+
+
+def _for_one_alone(envelope: Envelope) -> Envelope:
+    return replace(envelope, threshold=1, shares=envelope.shares[:1])
+
+
+def _low_threshold(envelope: Envelope) -> Envelope:
+    return replace(envelope, threshold=1)
+
+
+def _same_twice(envelope: Envelope) -> Envelope:
+    shares: tuple[SealedShare, ...] = (envelope.shares[0], envelope.shares[0], *envelope.shares[2:])
+    return replace(envelope, shares=shares)
+
+
+@pytest.mark.parametrize(
+    "change", [_without_one, _for_a_stranger, _for_an_old_key, _for_one_alone, _low_threshold, _same_twice]
+)
+def test_s53_a_parcel_that_not_exactly_the_validators_can_open_is_rejected(guarded: World, change: object) -> None:
+    network = guarded.network
+    honest = network.checked(network.sealed_parcel(RECORDS))
+    assert isinstance(honest.header, ParcelHeader)
+    envelope = encode(change(decode_envelope(honest.header.envelope)))  # type: ignore[operator]
+    parcel = network.parcel(honest.records, records_root=honest.header.records_root, envelope=envelope)
+    assert codes(guarded.commit(parcel)) == ["bad_envelope"]
+    assert guarded.ledger.entry(usage_key("a.flights"), DatasetUsage) == DatasetUsage(0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("envelope", [b"\x00", b"\x80", b"\x91\x01", b"\xff" * 5000])
+def test_s46_an_envelope_that_is_none_is_an_outcome(guarded: World, envelope: bytes) -> None:
+    parcel = guarded.network.sealed_parcel(RECORDS)
+    header = guarded.network.checked(parcel).header
+    assert isinstance(header, ParcelHeader)
+    bodies = guarded.network.checked(parcel).records
+    changed = guarded.network.parcel(bodies, records_root=header.records_root, envelope=envelope)
+    assert codes(guarded.commit(changed)) == ["malformed"]
+
+
+def test_s53_plaintext_cannot_slip_into_a_sealed_dataset(guarded: World) -> None:
+    """An owner's mistake is refused before it is for everybody to read; so is the opposite one."""
+    guarded.accept(guarded.network.dataset(name="open"))
+    outcomes = guarded.commit(guarded.network.parcel(RECORDS), guarded.network.sealed_parcel(RECORDS, dataset="a.open"))
+    assert codes(outcomes) == ["sealing_required"] * 2
+
+
+# Copies and swaps
+
+
+def test_s53_a_parcel_copied_under_a_permissive_contract_stays_closed(guarded: World) -> None:
+    """``b`` copies a's ciphertext and envelope into its own dataset, which everybody may read. It takes effect; but no
+    validator finds a share in it, and blames ``b``.
+    """
+    network = guarded.network
+    original = sealed(guarded)
+    copy = network.parcel(
+        original.bodies,
+        "b",
+        "b.bait",
+        records_root=original.context.records_root,
+        envelope=encode(original.envelope),
+    )
+    guarded.accept(copy)
+    request = network.request("outsider", "b.bait")
+    guarded.accept(request)
+    assert guarded.request(network.id_of(request)).status == "granted"
+    parcel = OnChain(guarded, copy)
+    for validator in network.names:
+        with pytest.raises(PoolError) as caught:
+            parcel.own_share(validator)
+        assert (caught.value.code, caught.value.context["culprit"]) == (ErrorCode.BAD_SEALING, "b")
+
+
+def test_s53_a_copy_with_shares_dealt_anew_opens_as_rubbish_only(guarded: World) -> None:
+    """``b`` deals shares of a seed of its own over a's ciphertext: whoever is granted access finds b's fault."""
+    network = guarded.network
+    original = sealed(guarded)
+    own = seal_parcel(
+        RECORDS,
+        SealingContext(network.chain_id, "b.bait"),
+        {name: key.public_key.encoded for name, key in network.kem.items()},
+    )
+    context = ParcelContext(network.chain_id, "b.bait", original.context.records_root)
+    with pytest.raises(PoolError) as caught:
+        list(open_records(original.bodies, own.seed, context, CommitmentKind.WHOLE))
+    assert (caught.value.code, caught.value.context["culprit"]) == (ErrorCode.BAD_SEALING, "b")
+
+
+def test_s53_a_swapped_ciphertext_is_refused_by_nodes_and_readers(guarded: World) -> None:
+    """By whoever carries the transaction, and by a node that serves a reader other bodies than were committed."""
+    network = guarded.network
+    honest, other = (network.sealed_parcel(RECORDS) for _ in range(2))
+    swapped = Transaction(honest.header, honest.signature, other.payload)
+    with pytest.raises(PoolError) as caught:
+        guarded.checked(swapped)
+    assert caught.value.code is ErrorCode.PAYLOAD_MISMATCH
+    guarded.accept(honest)
+    parcel = OnChain(guarded, honest)
+    bodies = list(parcel.bodies)
+    for served in (bodies[::-1], bodies[:1], [bodies[0], bodies[0]], list(guarded.network.checked(other).records)):
+        with pytest.raises(PoolError) as caught:
+            list(open_parcel(served, parcel.envelope, parcel.context, parcel.shares("a", "b", "c")))
+        assert caught.value.code is ErrorCode.PAYLOAD_MISMATCH
+
+
+@pytest.mark.parametrize("bodies", [[b"x" * 47], [b""], [b"x" * 48, b"short"]])
+def test_s46_bodies_too_short_to_be_sealed_are_refused_before_execution(guarded: World, bodies: list[bytes]) -> None:
+    honest = guarded.network.checked(guarded.network.sealed_parcel(RECORDS)).header
+    assert isinstance(honest, ParcelHeader)
+    changed = guarded.network.parcel(bodies, records_root=bytes(32), envelope=honest.envelope)
+    with pytest.raises(PoolError) as caught:
+        guarded.checked(changed)
+    assert caught.value.code is ErrorCode.BAD_SEALING
+
+
+# Releases
+
+
+def test_s53_a_release_is_good_for_its_request_parcel_validator_and_reader_only(guarded: World) -> None:
+    """A bystander that sees all releases go by, a validator that gives another parcel's share, and one that gives a
+    wrong one: each is told apart, and the giver is named.
+    """
+    network = guarded.network
+    first, second = sealed(guarded), sealed(guarded)
+    reader, bystander = network.readers["b"], network.readers["outsider"]
+    asked = Release(network.chain_id, b"\x01" * 32, first.id)
+
+    def released(parcel: OnChain, release: Release, key: KemPublicKey, share: bytes | None = None) -> bytes:
+        return encode(release_share(share or parcel.own_share("c"), "c", release, key))
+
+    def opened(data: bytes, key: KemPrivateKey = reader, validator: str = "c") -> bytes | str:
+        try:
+            return open_release(data, validator, asked, first.envelope, first.context, key)
+        except PoolError as error:
+            return f"{error.code} by {error.context['culprit']}"
+
+    honest = released(first, asked, reader.public_key)
+    assert opened(honest) == first.own_share("c")
+    assert opened(honest, bystander) == "bad_share by c"
+    assert opened(honest, validator="d") == "bad_share by d"
+    other_request = replace_release(asked, request_id=b"\x02" * 32)
+    other_parcel = replace_release(asked, parcel_id=second.id)
+    assert opened(released(first, other_request, reader.public_key)) == "bad_share by c"
+    assert opened(released(second, other_parcel, reader.public_key)) == "bad_share by c"
+    assert opened(released(second, asked, reader.public_key)) == "bad_share by c"
+    assert opened(released(first, asked, reader.public_key, bytes(16))) == "bad_share by c"
+    assert opened(released(first, asked, bystander.public_key)) == "bad_share by c"
+    assert opened(b"") == "bad_share by c"
+
+
+def replace_release(release: Release, **changes: Hash) -> Release:
+    """The release with other ids."""
+    fields = {"request_id": release.request_id, "parcel_id": release.parcel_id} | changes
+    return Release(release.chain_id, **fields)
+
+
+# Guessing
+
+
+@pytest.mark.parametrize("kind", CommitmentKind)
+def test_s53_a_low_entropy_field_cannot_be_guessed_from_its_commitment(guarded: World, kind: CommitmentKind) -> None:
+    """A blood group is one of four. The attacker knows everything on the chain and every other field of the record;
+    what it lacks is the salts, for which it tries whatever 16 bytes it finds.
+    """
+    parcel = sealed(guarded, kind)
+    commitment = parcel.bodies[0][:32]
+    chain_id, public = parcel.context.chain_id, _public_bytes(parcel)
+    guesses = {_commitment(chain_id, kind, [salt] * 2, group) for salt in public for group in BLOOD_GROUPS}
+    assert len(guesses) == len(public) * len(BLOOD_GROUPS)
+    assert commitment not in guesses
+    # Whoever may read has the seed, and with it the salts; then the same four guesses tell.
+    seed = combine(parcel.envelope, parcel.context, parcel.shares("a", "b", "c"))
+    salts = derive_salts(derive_record_keys(parcel.context, seed).salts, 0, 2)
+    assert [group for group in BLOOD_GROUPS if _commitment(chain_id, kind, salts, group) == commitment] == ["AB"]
+
+
+def _commitment(chain_id: bytes, kind: CommitmentKind, salts: Sequence[bytes], group: str) -> Hash:
+    """What the first record's commitment would be with these salts, had the citizen this blood group."""
+    record = RECORDS[0].replace(b'"AB"', json.dumps(group).encode())
+    if kind is CommitmentKind.WHOLE:
+        return whole_commitment(chain_id, salts[0], record)
+    leaves = [field_leaf(chain_id, salt, item) for salt, item in zip(salts, split_fields(record), strict=True)]
+    return fields_commitment(chain_id, len(leaves), root_of_leaves(leaves))
+
+
+def _public_bytes(parcel: OnChain) -> set[bytes]:
+    """Every run of 16 bytes that a salt could be taken from: the envelope and the first body."""
+    sources = [parcel.envelope.salt, parcel.envelope.seed_commitment, parcel.context.records_root, parcel.id]
+    sources += [parcel.bodies[0][:64], bytes(16), *(share.share_hash for share in parcel.envelope.shares)]
+    return {source[start : start + 16] for source in sources for start in range(len(source) - 15)}
+
+
+def test_s53_no_store_of_a_ledger_holds_plaintext(guarded: World) -> None:
+    for kind in CommitmentKind:
+        sealed(guarded, kind)
+    assert [secret for secret in SECRETS if traces_of(secret, _held(guarded))] == []
+    guarded.accept(guarded.network.dataset(name="open", schema=""))
+    guarded.accept(guarded.network.parcel(RECORDS, dataset="a.open"))
+    assert [secret for secret in SECRETS if traces_of(secret, _held(guarded))] == list(SECRETS)
+
+
+def _held(world: World) -> bytes:
+    """Everything in the block store."""
+    return b"".join(key + value for key, value in world.disk[0].scan(b"", b"\xff"))
