@@ -79,7 +79,7 @@ class RecordSchema:
 
     def _offence(self, body: bytes) -> str | None:
         try:
-            value = _strict_json(body)
+            value = strict_json(body)
         except PoolError as error:
             return error.detail
         errors = [_describe(error) for error in self._one.iter_errors(value)]
@@ -125,7 +125,7 @@ def _describe(error: Any) -> str:
     return f"/{path} breaks {keyword!r}"[: LIMITS.reason_length // 2]
 
 
-def _strict_json(text: bytes | str) -> object:
+def strict_json(text: bytes | str) -> object:
     """The value of a JSON text without duplicate keys and of bounded depth.
 
     orjson decides what is JSON: its bounds are fixed. The standard library, whose bounds depend on the stack and the
@@ -152,7 +152,7 @@ def _parse_schema(text: str) -> dict[str, Any]:
     if len(text.encode()) > LIMITS.schema_size_bytes:
         _refuse(f"larger than {LIMITS.schema_size_bytes} bytes")
     try:
-        schema = _strict_json(text)
+        schema = strict_json(text)
     except PoolError as error:
         _refuse(error.detail)
     if not isinstance(schema, dict):

@@ -21,6 +21,8 @@ from chain.errors import ErrorCode, PoolError
 from node.api.app import make_app
 from node.api.server import ApiServer, bind
 from node.config import NodeConfig, load_config, split_address
+from node.engine import make_engine
+from node.gateway import open_gateway
 from node.home import Home, open_home
 from node.log import set_up_logging
 from node.recovery import note_damage, open_recovered
@@ -62,12 +64,16 @@ async def _run(config: NodeConfig, resync: bool) -> int:
     home = open_home(config)
     try:
         sock = bind(*split_address(config.file.api.listen))
-        ledger = open_recovered(home, resync=resync)
+        engine = make_engine(home)
+        ledger = open_recovered(home, resync=resync, engine=engine)
         stop = asyncio.Event()
-        service = NodeService(home, ledger, stop.set, importlib.metadata.version("blockpool"))
+        service = NodeService(home, ledger, stop.set, importlib.metadata.version("blockpool"), engine)
+        servers = [ApiServer(make_app(service), sock, config.file.api.connections)]
+        if (gateway := open_gateway(service)) is not None:
+            servers.append(gateway)
         await service.start()
-        server = ApiServer(make_app(service), sock, config.file.api.connections)
-        await server.start()
+        for server in servers:
+            await server.start()
         _prepare_process(stop)
         _log.info(
             "ready",
@@ -82,7 +88,8 @@ async def _run(config: NodeConfig, resync: bool) -> int:
         await stop.wait()
         _log.info("stopping")
         service.pool.close()
-        await server.stop()
+        for server in servers:
+            await server.stop()
         await service.stop()
         _log.info("stopped", extra={"height": ledger.tip.height})
         return EXIT_OK if service.fatal is None else _explain(home, service.fatal)

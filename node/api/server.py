@@ -18,8 +18,8 @@ _KEEP_ALIVE_S = 30
 _SHUTDOWN_S = 5
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket.
+def bind(host: str, port: int, setting: str = "api.listen") -> socket.socket:
+    """A listening socket; ``setting`` is where its address comes from.
 
     Raises:
         PoolError: codes ``port_in_use``, ``bad_configuration``.
@@ -30,10 +30,10 @@ def bind(host: str, port: int) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
     except socket.gaierror as error:
-        raise PoolError(ErrorCode.BAD_CONFIGURATION, f"api.listen: {host}: {error.strerror}") from None
+        raise PoolError(ErrorCode.BAD_CONFIGURATION, f"{setting}: {host}: {error.strerror}") from None
     except OSError as error:
         code = ErrorCode.PORT_IN_USE if error.errno == errno.EADDRINUSE else ErrorCode.BAD_CONFIGURATION
-        raise PoolError(code, f"api.listen: {host}:{port}: {error.strerror}") from None
+        raise PoolError(code, f"{setting}: {host}:{port}: {error.strerror}") from None
     return sock
 
 

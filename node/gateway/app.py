@@ -1,0 +1,177 @@
+"""The gateway's HTTP: who is let in, and its two routes."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+
+import orjson
+
+from chain.blocks import Outcome
+from chain.crypto import Ed25519Signer, Hash
+from chain.encoding import decode
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from chain.receipts import Receipt
+from chain.state import DatasetEntry
+from node.api.bodies import JSON, BodyAbandoned, Receive, Scope, Send, read_body, request_headers, respond
+from node.api.problems import MEDIA_TYPE, bad_request, problem_body, problem_headers
+from node.api.submission import committed_answer, receipt_object
+from node.gateway.parcels import ParcelObject, decode_parcel, make_parcel
+from node.service import NodeService
+
+_BODY_BYTES = 2 * LIMITS.transaction_size_bytes
+"""White space and escapes make a body longer than the records in it; so much of that is enough."""
+_PARCELS = 8
+"""Parcels worked on at once; further ones are refused."""
+_COMMIT_S = 30.0
+"""How long an answer waits for the commit. The transaction expires then, so what has timed out is soon settled."""
+
+
+class Gateway:
+    """ASGI application. What it answers is JSON, refusals are problem documents as in the public API.
+
+    Args:
+        service: the node.
+        signer: signs for the node's member.
+        token: what callers must show.
+        hosts: values of the Host header under which it may be reached.
+    """
+
+    def __init__(self, service: NodeService, signer: Ed25519Signer, token: str, hosts: frozenset[str]) -> None:
+        self._service = service
+        self._signer = signer
+        self._authorization = f"Bearer {token}".encode()
+        self._hosts = hosts
+        self._parcels = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        try:
+            self._verify_caller(scope)
+            status, media_type, body = await self._serve(scope, receive)
+            await respond(send, status, media_type, body, {})
+        except PoolError as error:
+            if error.code.is_storage:
+                self._service.fail(error)
+            status = error.code.info.http_status
+            await respond(send, status, MEDIA_TYPE, problem_body(error), problem_headers(error))
+        except BodyAbandoned as abandoned:
+            status = abandoned.error.code.info.http_status
+            await respond(send, status, MEDIA_TYPE, problem_body(abandoned.error), {"Connection": "close"})
+
+    def _verify_caller(self, scope: Scope) -> None:
+        """Let in who is on this machine, knows the token and is no web page.
+
+        A page that a browser on this machine has loaded can reach loopback addresses too: by its own origin, which
+        the browser then names, or by a name of its own that it has pointed here, which stands in ``Host`` (DNS
+        rebinding).
+
+        Raises:
+            PoolError: code ``gateway_refused``.
+        """
+        client = scope.get("client")
+        if client is None or not ipaddress.ip_address(client[0]).is_loopback:
+            raise _refused("it is called from another machine")
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        if any(name == b"origin" for name, _ in headers):
+            raise _refused("it is called by a web page")
+        hosts = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
+        if len(hosts) != 1 or hosts[0] not in self._hosts:
+            raise _refused("it is called under a foreign name")
+        shown = [value for name, value in headers if name == b"authorization"]
+        if len(shown) != 1 or not hmac.compare_digest(shown[0], self._authorization):
+            raise _refused("the token is missing or wrong")
+
+    async def _serve(self, scope: Scope, receive: Receive) -> tuple[int, str, bytes]:
+        match scope["method"], scope["path"]:
+            case "GET", "/v1/gateway/status":
+                return 200, JSON, orjson.dumps(self._status())
+            case "POST", "/v1/gateway/parcels":
+                content_type, _, length = request_headers(scope)
+                if content_type != JSON:
+                    raise bad_request(f"Content-Type must be {JSON}, not {content_type or 'absent'}")
+                return await self._share(receive, length)
+            case _, "/v1/gateway/status" | "/v1/gateway/parcels":
+                raise bad_request(f"{scope['path']} has no method {scope['method']}")
+            case _, path:
+                raise PoolError(ErrorCode.NOT_FOUND, f"no resource at {path}")
+
+    def _status(self) -> dict[str, object]:
+        unready = self._service.unready_reason
+        return {
+            "member": self._service.home.member.name,
+            "chain_id": self._service.ledger.chain_id.hex(),
+            "public_key": self._signer.public_key.hex(),
+            "is_ready": unready is None,
+            "unready_reason": unready,
+        }
+
+    async def _share(self, receive: Receive, length: int | None) -> tuple[int, str, bytes]:
+        if self._parcels >= _PARCELS:
+            raise PoolError(ErrorCode.NOT_READY, f"{_PARCELS} parcels are being worked on")
+        self._parcels += 1
+        try:
+            given = decode_parcel(await read_body(receive, length, _BODY_BYTES))
+            unready = self._service.unready_reason
+            if unready is not None:
+                raise PoolError(ErrorCode.NOT_READY, unready)
+            return await self._submit(given, await self._sign(given))
+        finally:
+            self._parcels -= 1
+
+    async def _sign(self, given: ParcelObject) -> bytes:
+        """The signed transaction, sealed if the dataset is not open."""
+        service = self._service
+        entry = self._dataset(given.dataset)
+        expiry_ms = service.pool.clock_ms() + round(_COMMIT_S * 1000)
+        kem_keys = self._kem_keys(entry)
+        return await asyncio.to_thread(
+            make_parcel, given, entry, kem_keys, service.ledger.chain_id, self._signer, expiry_ms
+        )
+
+    async def _submit(self, given: ParcelObject, data: bytes) -> tuple[int, str, bytes]:
+        service = self._service
+        id_, location = await service.dissemination.submit(data)
+        try:
+            receipt = (
+                service.pool.receipt(location) if location else await service.pool.wait_for_receipt(id_, _COMMIT_S)
+            )
+        except PoolError as error:
+            raise PoolError(error.code, error.detail, **(error.context | {"transaction_id": id_.hex()})) from None
+        if not decode(Outcome, receipt.outcome).is_ok:
+            return committed_answer(id_, receipt, JSON)
+        return 200, JSON, orjson.dumps(_answer(id_, receipt, len(given.records)))
+
+    def _dataset(self, dataset: str) -> DatasetEntry:
+        entry, owner = self._service.ledger.dataset(dataset), self._service.home.member.name
+        if entry is None:
+            raise PoolError(ErrorCode.UNKNOWN_DATASET, f"{dataset} is not in the catalogue")
+        if entry.owner != owner:
+            raise PoolError(ErrorCode.NOT_OWNER, f"{dataset} belongs to {entry.owner}, not to {owner}")
+        return entry
+
+    def _kem_keys(self, entry: DatasetEntry) -> dict[str, bytes]:
+        """The keys that shares of a sealed parcel go to."""
+        if entry.sharing == "open":
+            return {}
+        ledger = self._service.ledger
+        members = [ledger.member(name) for name in ledger.validators.names]
+        keys = {member.name: member.kem_key for member in members if member is not None and member.kem_key}
+        if len(keys) != len(members):
+            raise PoolError(ErrorCode.NO_CONTRACTS, "the validators have no keys to seal to")
+        return keys
+
+
+def _answer(id_: Hash, receipt: Receipt, count: int) -> dict[str, object]:
+    return {
+        "transaction_id": id_.hex(),
+        "status": "committed",
+        "receipt": receipt_object(receipt),
+        "records": [f"{id_.hex()}/{index}" for index in range(count)],
+    }
+
+
+def _refused(detail: str) -> PoolError:
+    return PoolError(ErrorCode.GATEWAY_REFUSED, detail)

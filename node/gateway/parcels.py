@@ -1,0 +1,124 @@
+"""From plain records to a signed parcel: everything that a system with a client library of its own does itself."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+import orjson
+from msgspec import Meta
+
+from chain.crypto import Ed25519Signer, key_id
+from chain.encoding import encode
+from chain.errors import ErrorCode, PoolError
+from chain.kem import verify_kem_key
+from chain.limits import LIMITS
+from chain.schema import compile_schema, strict_json
+from chain.sealed import CommitmentKind
+from chain.state import DatasetEntry
+from chain.transactions import ParcelHeader, encode_records, records_root, sign_transaction
+from contracts.sealing import SealingContext, seal_parcel
+
+_COMMITMENTS = {"whole": CommitmentKind.WHOLE, "fields": CommitmentKind.FIELDS}
+_NONCE_SIZE = 16
+
+
+class ParcelObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a system posts."""
+
+    dataset: str
+    records: Annotated[tuple[msgspec.Raw, ...], Meta(min_length=1, max_length=LIMITS.transaction_records)]
+    """A string is a record's exact text; anything else is a record in JSON."""
+    commitments: Literal["whole", "fields"] = "whole"
+    """How sealed records are committed to; ``fields`` lets single fields be disclosed later."""
+
+
+def decode_parcel(body: bytes) -> ParcelObject:
+    """Read what was posted; the records are not looked at yet.
+
+    Raises:
+        PoolError: code ``malformed``.
+    """
+    try:
+        return msgspec.json.decode(body, type=ParcelObject)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise PoolError(ErrorCode.MALFORMED, f"parcel: {error}") from None
+
+
+def make_parcel(
+    given: ParcelObject,
+    entry: DatasetEntry,
+    kem_keys: dict[str, bytes],
+    chain_id: bytes,
+    signer: Ed25519Signer,
+    expiry_ms: int,
+) -> bytes:
+    """The encoded transaction that shares the records. Takes time that grows with them: not for the event loop.
+
+    Validators cannot see whether sealed records satisfy the dataset's schema, so that is checked here.
+
+    Args:
+        given: what was posted.
+        entry: of the dataset, which the signer's member owns.
+        kem_keys: encoded KEM key of every validator, by name.
+        chain_id: of the chain.
+        signer: one of the owner's keys.
+        expiry_ms: after which the transaction must not be ordered.
+
+    Raises:
+        PoolError: codes ``malformed``, ``schema_violation``, ``bad_sealing`` (with ``record_index``), ``too_large``.
+    """
+    records = [_record(bytes(raw), index) for index, raw in enumerate(given.records)]
+    size = sum(map(len, records))
+    if size > LIMITS.transaction_size_bytes:
+        raise PoolError(ErrorCode.TOO_LARGE, f"{size} bytes of records; a parcel takes {LIMITS.transaction_size_bytes}")
+    if entry.schema and (offence := compile_schema(entry.schema).check(records)) is not None:
+        raise offence
+    if entry.sharing == "open":
+        bodies: Sequence[bytes] = records
+        root, envelope = records_root(chain_id, records), b""
+    else:
+        context = SealingContext(chain_id, entry.dataset)
+        suite = verify_kem_key(next(iter(kem_keys.values())))  # one for all; a validator's that differs is refused
+        sealed = seal_parcel(records, context, kem_keys, _COMMITMENTS[given.commitments], suite)
+        bodies, root, envelope = sealed.bodies, sealed.records_root, sealed.envelope
+    header = ParcelHeader(
+        chain_id=chain_id,
+        member=entry.owner,
+        key_id=key_id(signer.public_key),
+        nonce=secrets.token_bytes(_NONCE_SIZE),
+        expiry_ms=expiry_ms,
+        dataset=entry.dataset,
+        record_count=len(bodies),
+        records_root=root,
+        envelope=envelope,
+        derived_from=(),
+    )
+    return encode(sign_transaction(header, signer, encode_records(bodies)))
+
+
+def _record(raw: bytes, index: int) -> bytes:
+    """A record's bytes: a string's text as it is; JSON compact, its values as they were written.
+
+    Numbers keep all their digits. The names of an object's members lose needless escapes, as commitments to fields
+    want it.
+    """
+    try:
+        if raw.startswith(b'"'):
+            return msgspec.json.decode(raw, type=str).encode()
+        strict_json(raw)
+        if not raw.startswith(b"{"):
+            return msgspec.json.format(raw, indent=-1)
+        members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        texts = [b"%b:%b" % (orjson.dumps(name), _compact(value)) for name, value in members.items()]
+        return b"{%b}" % b",".join(texts)
+    except PoolError as error:
+        raise PoolError(error.code, f"record {index}: {error.detail}", record_index=index) from None
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise PoolError(ErrorCode.MALFORMED, f"record {index}: {error}", record_index=index) from None
+
+
+def _compact(value: msgspec.Raw) -> bytes:
+    return msgspec.json.format(bytes(value), indent=-1)

@@ -1,0 +1,63 @@
+"""Opening the gateway that a node's configuration asks for."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from chain.crypto import key_id
+from chain.errors import ErrorCode, PoolError
+from chain.keys import load_signer, read_secret_file, write_secret_file
+from node.api.server import ApiServer, bind
+from node.config import GatewaySection, is_loopback, split_address
+from node.gateway.app import Gateway
+from node.service import NodeService
+
+_TOKEN_BYTES = 32
+_TOKEN_LENGTH_MIN = 32
+_CONNECTIONS = 64
+
+
+def open_gateway(service: NodeService) -> ApiServer | None:
+    """The gateway's server, bound and not yet started; None if the configuration has no gateway.
+
+    Raises:
+        PoolError: codes ``bad_configuration``, ``bad_key``, ``key_permissions``, ``wrong_passphrase``,
+            ``port_in_use``.
+    """
+    config = service.home.config
+    section = config.file.gateway
+    if section is None:
+        return None
+    if not is_loopback(section.listen):
+        raise PoolError(ErrorCode.BAD_CONFIGURATION, f"gateway.listen: {section.listen} can be reached from elsewhere")
+    signer = load_signer(config.path(section.system_key), config.passphrase)
+    member = service.home.member
+    if member.key_by_id(key_id(signer.public_key)) is None:
+        raise PoolError(ErrorCode.BAD_KEY, f"gateway.system_key: {section.system_key} is no key of {member.name}")
+    gateway = Gateway(service, signer, load_token(config.path(section.token_file)), _hosts(section))
+    return ApiServer(gateway, bind(*split_address(section.listen), setting="gateway.listen"), _CONNECTIONS)
+
+
+def load_token(path: Path) -> str:
+    """The token in a file that only its owner may read; made at the first start.
+
+    Raises:
+        PoolError: codes ``bad_key``, ``key_permissions``, ``bad_configuration`` for one that could be guessed.
+    """
+    if not path.exists():
+        write_secret_file(path, secrets.token_urlsafe(_TOKEN_BYTES).encode() + b"\n")
+    token = read_secret_file(path).decode("ascii", "replace").strip()
+    if len(token) < _TOKEN_LENGTH_MIN or not token.isascii() or not token.isprintable():
+        raise PoolError(
+            ErrorCode.BAD_CONFIGURATION,
+            f"{path}: a token has at least {_TOKEN_LENGTH_MIN} characters; remove the file to get a new one",
+        )
+    return token
+
+
+def _hosts(section: GatewaySection) -> frozenset[str]:
+    """What may stand in ``Host``: the names that this machine alone is called by."""
+    host, port = split_address(section.listen)
+    names = {"localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host.lower()}
+    return frozenset(f"{name}:{port}" for name in names)
