@@ -81,6 +81,9 @@ class ReceiptNote:
     """Of the plaintexts: ``chain.access.ReadDigest``."""
 
 
+Note = DecisionNote | AnswerNote | ReceiptNote
+
+
 @dataclass(frozen=True, slots=True)
 class RequestHistory:
     """One request to read with everything that came of it, oldest first."""
@@ -89,9 +92,23 @@ class RequestHistory:
     """The reader; the transaction's id is the request's."""
     header: RequestHeader
     """As the reader signed it: dataset, parcels or heights, purpose, legal basis, case number, person."""
-    decisions: tuple[DecisionNote, ...]
-    answers: tuple[AnswerNote, ...] = ()
-    receipts: tuple[ReceiptNote, ...] = ()
+    notes: tuple[Note, ...]
+    """In the chain's order; an answer stands before the decision that it led to. The first is a decision."""
+
+    @property
+    def decisions(self) -> tuple[DecisionNote, ...]:
+        """What was decided on it."""
+        return tuple(note for note in self.notes if isinstance(note, DecisionNote))
+
+    @property
+    def answers(self) -> tuple[AnswerNote, ...]:
+        """What was said of it."""
+        return tuple(note for note in self.notes if isinstance(note, AnswerNote))
+
+    @property
+    def receipts(self) -> tuple[ReceiptNote, ...]:
+        """What was read under it."""
+        return tuple(note for note in self.notes if isinstance(note, ReceiptNote))
 
     @property
     def status(self) -> RequestStatus:
@@ -122,8 +139,8 @@ class RequestHistory:
 
     def happens_between(self, since_ms: int, until_ms: int) -> bool:
         """Whether any of its transactions is of that time: from ``since_ms`` on, before ``until_ms`` (0: no end)."""
-        signed = [self.by, *(note.by for note in self.answers), *(note.by for note in self.receipts)]
-        return any(since_ms <= by.time_ms and (not until_ms or by.time_ms < until_ms) for by in signed)
+        times_ms = (note.by.time_ms for note in self.notes)
+        return any(since_ms <= time_ms and (not until_ms or time_ms < until_ms) for time_ms in times_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,17 +212,12 @@ class ReadLog:
                 self._requests[by.transaction_id] = RequestHistory(by, header, (decision,))
                 self._fold(by, header.dataset, header.parcels)
             case ApprovalHeader():
-                read = self._request(header.request)
                 answer = AnswerNote(by, header.answer, header.reason)
-                decision = _decision(by, outcome, read.by.member, header)
-                self._requests[header.request] = replace(
-                    read, answers=(*read.answers, answer), decisions=(*read.decisions, decision)
-                )
+                decision = _decision(by, outcome, self._request(header.request).by.member, header)
+                self._note(header.request, answer, decision)
                 self._fold(by, header.dataset, ())
             case ReadReceiptHeader():
-                read = self._request(header.request)
-                receipt = ReceiptNote(by, header.parcels, header.record_count, header.digest)
-                self._requests[header.request] = replace(read, receipts=(*read.receipts, receipt))
+                self._note(header.request, ReceiptNote(by, header.parcels, header.record_count, header.digest))
                 self._fold(by, header.dataset, header.parcels)
 
     def reads(self, wanted: ReadFilter = ReadFilter()) -> list[RequestHistory]:
@@ -265,6 +277,10 @@ class ReadLog:
         if read is None:
             raise PoolError(ErrorCode.BAD_PROOF, f"request {request_id.hex()[:16]} was left out, an answer to it not")
         return read
+
+    def _note(self, request_id: Hash, *notes: Note) -> None:
+        read = self._request(request_id)
+        self._requests[request_id] = replace(read, notes=(*read.notes, *notes))
 
     def _fold(self, by: Signed, dataset: str, parcels: Sequence[Hash]) -> None:
         """As ``chain.access_rules`` does it in the state."""
