@@ -49,6 +49,8 @@ RECHECKED_BLOCKS = 64
 
 CACHED_ENTRIES = 4096
 """Decoded state entries held in memory."""
+_UNREAD = object()
+"""Stands for an entry that has not been looked for, where None stands for one that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class Ledger:
         self.tip = LedgerTip(0, genesis.block_hash, decode_header(genesis.header), None)
         self.validators: ValidatorSet = genesis.validators
         self._entries: dict[bytes, object] = {}
+        self._entries_beside: tuple[Hash, dict[bytes, object]] = ZERO_HASH, {}
 
     # Opening and closing
 
@@ -193,13 +196,29 @@ class Ledger:
         return found  # type: ignore[return-value]  # a key's kind decides its type
 
     def _reader_of(self, root: Hash) -> StateReader:
-        """Reads the state under ``root`` without the cache of decoded entries, which belongs to the ledger's thread."""
+        """Reads the state under ``root`` in another thread, which keeps what it decodes apart from the ledger's own.
+
+        A commit replaces the kept entries and does not change them: whatever an execution that was given up on still
+        reads, it reads it into entries that nobody uses any more.
+        """
+        kept = self._kept_beside(root)
+        self._entries_beside = root, kept
 
         def read(key: bytes, type_: type[Value]) -> Value | None:
-            data = self.tree.get(root, key)
-            return None if data is None else decode(type_, data)
+            found = kept.get(key, _UNREAD)
+            if found is _UNREAD:
+                data = self.tree.get(root, key)
+                if len(kept) >= CACHED_ENTRIES:
+                    kept.clear()
+                found = kept[key] = None if data is None else decode(type_, data)
+            return found  # type: ignore[return-value]  # a key's kind decides its type
 
         return read
+
+    def _kept_beside(self, root: Hash) -> dict[bytes, object]:
+        """Entries under ``root`` that another thread has decoded before."""
+        kept_root, kept = self._entries_beside
+        return kept if kept_root == root else {}
 
     def entries(self, prefix: bytes) -> list[bytes]:
         """Values of all state entries at the tip whose keys begin with ``prefix``, in key order."""
@@ -337,9 +356,13 @@ class Ledger:
         self.blocks.append(height, block, executed.transactions, writes, sync=durable)
         if durable:
             self._anchor.write(Head(height, executed.block_hash))
+        parent_root, root = self.tip.header.state_root, executed.header.state_root
         self.tip = LedgerTip(height, executed.block_hash, executed.header, certificate)
+        kept = self._kept_beside(parent_root).copy()
         for key in executed.update.keys:
             self._entries.pop(key, None)
+            kept.pop(key, None)
+        self._entries_beside = root, kept
 
     def make_durable(self) -> None:
         """Bring everything up to the tip to disk, HEAD last: a crash before that leaves HEAD behind, never ahead.
@@ -468,15 +491,15 @@ class Ledger:
         self.tip = LedgerTip(height, hash_, decode_header(block.header), block.certificate)
 
 
-def _damaged(detail: str) -> PoolError:
-    return PoolError(ErrorCode.DATABASE_DAMAGED, detail)
-
-
-def _bad_block(detail: str) -> PoolError:
-    return PoolError(ErrorCode.BAD_BLOCK, detail)
 def verify_clock(header: BlockHeader, now_ms: int) -> None:
     """Check a fresh proposal's time against this node's clock; raises ``bad_block``."""
     if abs(header.time_ms - now_ms) > LIMITS.clock_drift_ms:
         raise _bad_block(f"its time is {abs(header.time_ms - now_ms)} ms from this node's clock")
 
 
+def _damaged(detail: str) -> PoolError:
+    return PoolError(ErrorCode.DATABASE_DAMAGED, detail)
+
+
+def _bad_block(detail: str) -> PoolError:
+    return PoolError(ErrorCode.BAD_BLOCK, detail)

@@ -94,13 +94,17 @@ class StateTree:
     def get(self, root: Hash, key: bytes) -> bytes | None:
         """Value of ``key`` under ``root``, or None."""
         path = self.path(key)
-        _, leaf_path, value_hash = self._descend(root, path)
-        if leaf_path != path:
-            return None
-        value = self._nodes.value(value_hash)
-        if value is None:
-            raise InvariantBroken(f"state value {value_hash.hex()} is missing")
-        return value
+        bits, side = int.from_bytes(path, "big"), 1 << _MAX_DEPTH - 1
+        current, read = root, self._nodes.node
+        while current != EMPTY:
+            node = read(current)
+            if node is None:
+                raise InvariantBroken(f"state tree node {current.hex()} is missing")
+            if node[0] == _LEAF:
+                return self._value(node[33:]) if node[1:33] == path else None
+            current = node[33:] if bits & side else node[1:33]
+            side >>= 1
+        return None
 
     def prove(self, root: Hash, key: bytes) -> StateProof:
         """Proof that ``key`` has its value, or none, under ``root``."""
@@ -137,6 +141,12 @@ class StateTree:
             else:
                 pending += [child for child in (node[1:33], node[33:]) if child != EMPTY]
         return True
+
+    def _value(self, hash_: Hash) -> bytes:
+        value = self._nodes.value(hash_)
+        if value is None:
+            raise InvariantBroken(f"state value {hash_.hex()} is missing")
+        return value
 
     def _descend(self, root: Hash, path: bytes) -> tuple[list[Hash], bytes, bytes]:
         siblings: list[Hash] = []

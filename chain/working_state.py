@@ -7,10 +7,6 @@ from typing import Protocol
 from chain.encoding import Value, encode
 
 
-READ_ENTRIES = 8192
-"""Entries of the parent's state that are kept at hand while a block executes."""
-
-
 class StateReader(Protocol):
     """Reads the state after the parent block."""
 
@@ -20,14 +16,11 @@ class StateReader(Protocol):
 
 
 class WorkingState:
-    """See the module. What was read once is not read and decoded again: the transactions of a block have much in
-    common.
-    """
+    """See the module."""
 
     def __init__(self, read_parent: StateReader) -> None:
         self._read_parent = read_parent
         self._entries: dict[bytes, object] = {}
-        self._parents: dict[bytes, object] = {}
 
     @property
     def changes(self) -> dict[bytes, bytes]:
@@ -36,14 +29,10 @@ class WorkingState:
 
     def read(self, key: bytes, type_: type[Value]) -> Value | None:
         """The entry of ``key`` as it stands now, or None."""
-        found = self._entries.get(key) or self._parents.get(key)
-        if found is None:
-            found = self._read_parent(key, type_)
-            if found is not None:
-                if len(self._parents) >= READ_ENTRIES:
-                    self._parents.clear()
-                self._parents[key] = found
-        return found  # type: ignore[return-value]  # a key's kind decides its type
+        changed = self._entries.get(key)
+        if changed is not None:
+            return changed  # type: ignore[return-value]  # a key's kind decides its type
+        return self._read_parent(key, type_)
 
     def write(self, key: bytes, entry: object) -> None:
         """Change an entry."""

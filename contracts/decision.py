@@ -7,7 +7,6 @@ value in range. Anything else is a deny with code ``contract_bad_verdict``.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -35,8 +34,7 @@ _FieldName = Annotated[str, Meta(min_length=1, max_length=LIMITS.title_length)]
 _Reason = Annotated[str, Meta(max_length=LIMITS.reason_length)]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The outcome of one call of a contract."""
 
     verdict: VerdictName

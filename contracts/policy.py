@@ -4,32 +4,20 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import orjson
-
 from chain.access import AccessCase, AccessDecision
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
-from chain.members import Member
-from chain.state import ContractEntry, RequestEntry
+from chain.state import ContractEntry
+from contracts.calls import CallEncoder
 from contracts.decision import Decision
 from contracts.engine import ENGINE_IDENTITY
-from contracts.facts import (
-    ApprovalFacts,
-    ContextFacts,
-    DatasetFacts,
-    GrantFacts,
-    MemberFacts,
-    RequestFacts,
-    SharingFacts,
-    UsageFacts,
-)
 
 
 class Session(Protocol):
     """One contract in one block."""
 
-    def decide(self, request: RequestFacts, dataset: DatasetFacts, ctx: ContextFacts) -> Decision:
-        """Call the contract."""
+    def decide_encoded(self, call: bytes, time_ms: int) -> Decision:
+        """Call the contract with encoded facts."""
         ...
 
     def close(self) -> None:
@@ -68,6 +56,7 @@ class BlockContracts:
     def __init__(self, sandbox: ContractSandbox) -> None:
         self._sandbox = sandbox
         self._sessions: dict[bytes, Session] = {}
+        self._calls = CallEncoder()
 
     def check(self, source: str, parameters: str) -> int:
         """As ``Sandbox.check``."""
@@ -79,7 +68,7 @@ class BlockContracts:
         if session is None:
             session = self._sessions[contract.hash] = self._sandbox.contract(contract.source, contract.parameters)
         try:
-            decision = session.decide(*facts_of(case))
+            decision = session.decide_encoded(self._calls.encode(case), case.time_ms)
         except PoolError as error:
             if error.code is not ErrorCode.TOO_LARGE:
                 raise
@@ -101,64 +90,6 @@ def verify_engine(required: EngineIdentity | None) -> None:
     """
     if required is not None and required != ENGINE_IDENTITY:
         raise PoolError(ErrorCode.ENGINE_UNAVAILABLE, f"the genesis file wants {required}; here is {ENGINE_IDENTITY}")
-
-
-def facts_of(case: AccessCase) -> tuple[RequestFacts, DatasetFacts, ContextFacts]:
-    """What a contract is told."""
-    entry, dataset = case.request, case.dataset
-    request = RequestFacts(
-        id=case.request_id.hex(),
-        purpose=entry.purpose,
-        legal_basis=entry.legal_basis,
-        case_number=entry.case_number,
-        person=entry.person,
-        parcels=tuple(parcel.hex() for parcel in entry.parcels),
-        from_height=entry.from_height,
-        until_height=entry.until_height,
-        until_ms=entry.wanted_until_ms,
-    )
-    facts = DatasetFacts(
-        id=dataset.dataset,
-        owner=dataset.owner,
-        sharing=dataset.sharing,
-        legal_basis=dataset.legal_basis,
-        title_zh=dataset.title_zh,
-        title_en=dataset.title_en,
-        version=dataset.version,
-        registered_height=dataset.registered_height,
-    )
-    sharing = case.sharing
-    ctx = ContextFacts(
-        reader=_member(case.reader),
-        owner=_member(case.owner),
-        height=case.height,
-        time_ms=case.time_ms,
-        approvals=tuple(
-            ApprovalFacts(answer.member, answer.answer, answer.height, answer.time_ms, answer.reason)
-            for answer in entry.answers
-        ),
-        grants=tuple(_grant(granted_id.hex(), granted) for granted_id, granted in case.grants),
-        usage=UsageFacts(case.reader_grants, case.dataset_grants),
-        sharing=SharingFacts(sharing.parcels, sharing.records, sharing.last_height, sharing.last_time_ms),
-        state=orjson.loads(case.state),
-    )
-    return request, facts, ctx
-
-
-def _member(member: Member) -> MemberFacts:
-    return MemberFacts(member.name, member.kind, member.roles)
-
-
-def _grant(request: str, entry: RequestEntry) -> GrantFacts:
-    return GrantFacts(
-        request,
-        entry.decided_height,
-        entry.decided_ms,
-        entry.until_ms,
-        entry.purpose,
-        entry.note,
-        entry.first_receipt_ms,
-    )
 
 
 def _plain(decision: Decision) -> AccessDecision:

@@ -9,9 +9,9 @@ code, and the next call gets a fresh guest.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import orjson
+from msgspec.structs import replace
 
 from chain.crypto import ZERO_HASH, Hash, hash_tagged
 from chain.errors import ErrorCode, PoolError

@@ -3,7 +3,7 @@
 wasmtime releases the interpreter's lock while the guest runs, but each call takes the lock back some ten times, and a
 busy event loop gives it up only every few milliseconds: a thread gets a fraction of the speed. A child process has a
 lock of its own, and whatever goes wrong in it takes down nothing else. The calls are the sandbox's and block their
-caller on a pipe: make them from a thread (``run_in_executor``), many at once where there are many (``decide_many``).
+caller on a pipe: make them from a thread (``run_in_executor``).
 
 The child ends when the parent does: its standard input closes. Should the child die, the call raises, the block is
 executed again, and the next session starts a new child: a lost process is never a verdict.
@@ -17,7 +17,6 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -51,7 +50,8 @@ class _Open(_Message, frozen=True):
 
 class _Decide(_Message, frozen=True):
     session: int
-    calls: list[tuple[bytes, int]]
+    call: bytes
+    time_ms: int
 
 
 class _Close(_Message, frozen=True):
@@ -64,7 +64,7 @@ class _Staged(_Message, frozen=True):
 
 class _Done(_Message, frozen=True):
     fuel: int = 0
-    decisions: tuple[Decision, ...] = ()
+    decision: Decision | None = None
 
 
 class _Refused(_Message, frozen=True):
@@ -183,12 +183,18 @@ class RemoteSession:
         Raises:
             PoolError: code ``too_large`` for the inputs; ``engine_damaged`` if the child was lost.
         """
-        return self.decide_many([(request, dataset, ctx)])[0]
+        return self.decide_encoded(encode_call(request, dataset, ctx), ctx.time_ms)
 
-    def decide_many(self, calls: Sequence[tuple[RequestFacts, DatasetFacts, ContextFacts]]) -> tuple[Decision, ...]:
-        """Several calls, in this order, for one turn of the pipe."""
-        encoded = [(encode_call(*call), call[2].time_ms) for call in calls]
-        return self._sandbox._ask(_Decide(self._session, encoded)).decisions
+    def decide_encoded(self, call: bytes, time_ms: int) -> Decision:
+        """As ``ContractSession.decide_encoded``.
+
+        Raises:
+            PoolError: code ``engine_damaged`` if the child was lost.
+        """
+        decision = self._sandbox._ask(_Decide(self._session, call, time_ms)).decision
+        if decision is None:
+            raise PoolError(ErrorCode.ENGINE_DAMAGED, "the contract engine's process gave no decision")
+        return decision
 
     def close(self) -> None:
         """Give the guest's memory back."""
@@ -213,7 +219,7 @@ class _Worker:
                 session = self._sessions.get(order.session)
                 if session is None:  # opened in a child that was lost
                     return _Refused(ErrorCode.ENGINE_DAMAGED, "the session ended with its process", {})
-                return _Done(0, tuple(session.decide_encoded(call, time_ms) for call, time_ms in order.calls))
+                return _Done(0, session.decide_encoded(order.call, order.time_ms))
             elif session := self._sessions.pop(order.session, None):
                 session.close()
         except PoolError as error:

@@ -1,0 +1,133 @@
+"""Says in JSON what a contract is told about a case on the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+import orjson
+
+from chain.access import AccessCase
+from chain.crypto import Hash
+from chain.members import Member
+from chain.state import DatasetEntry, MemberSharing, RequestAnswer, RequestEntry
+from contracts.facts import (
+    ApprovalFacts,
+    CallParts,
+    DatasetFacts,
+    Facts,
+    GrantFacts,
+    MemberFacts,
+    RequestFacts,
+    SharingFacts,
+    UsageFacts,
+    encode_part,
+    encode_parts,
+)
+
+ENCODED_ENTRIES = 8192
+"""Entries of the state whose JSON is kept while a block executes."""
+
+Entry = TypeVar("Entry")
+
+
+class CallEncoder:
+    """Encodes the calls of one block. Many calls are told of the same dataset, members and earlier grants: an entry of
+    the state is encoded once for as long as it stays the same object.
+    """
+
+    def __init__(self) -> None:
+        self._encoded: dict[int, tuple[object, msgspec.Raw]] = {}
+
+    def encode(self, case: AccessCase) -> bytes:
+        """What the contract is called with.
+
+        Raises:
+            PoolError: code ``too_large``.
+        """
+        parts = CallParts(
+            request=encode_part(_request(case.request_id, case.request)),
+            dataset=self._part(case.dataset, _dataset),
+            height=case.height,
+            time_ms=case.time_ms,
+            reader=self._part(case.reader, _member),
+            owner=self._part(case.owner, _member),
+            approvals=[encode_part(_approval(answer)) for answer in case.request.answers],
+            grants=self._grants(case.grants),
+            usage=encode_part(UsageFacts(case.reader_grants, case.dataset_grants)),
+            sharing=encode_part(_sharing(case.sharing)),
+            state=orjson.loads(case.state),
+        )
+        return encode_parts(parts)
+
+    def _grants(self, grants: tuple[tuple[Hash, RequestEntry], ...]) -> list[msgspec.Raw]:
+        encoded = self._encoded
+        found = []
+        for request_id, entry in grants:
+            known = encoded.get(id(entry))
+            found.append(known[1] if known else self._keep(entry, _grant(request_id, entry)))
+        return found
+
+    def _part(self, entry: Entry, describe: Callable[[Entry], Facts]) -> msgspec.Raw:
+        known = self._encoded.get(id(entry))
+        return known[1] if known else self._keep(entry, describe(entry))
+
+    def _keep(self, entry: object, facts: Facts) -> msgspec.Raw:
+        """Encode, and keep the entry alive with its JSON, so that its identity stays its own."""
+        if len(self._encoded) >= ENCODED_ENTRIES:
+            self._encoded.clear()
+        part = encode_part(facts)
+        self._encoded[id(entry)] = entry, part
+        return part
+
+
+def _request(request_id: Hash, entry: RequestEntry) -> RequestFacts:
+    return RequestFacts(
+        id=request_id.hex(),
+        purpose=entry.purpose,
+        legal_basis=entry.legal_basis,
+        case_number=entry.case_number,
+        person=entry.person,
+        parcels=tuple(parcel.hex() for parcel in entry.parcels),
+        from_height=entry.from_height,
+        until_height=entry.until_height,
+        until_ms=entry.wanted_until_ms,
+    )
+
+
+def _dataset(entry: DatasetEntry) -> DatasetFacts:
+    return DatasetFacts(
+        id=entry.dataset,
+        owner=entry.owner,
+        sharing=entry.sharing,
+        legal_basis=entry.legal_basis,
+        title_zh=entry.title_zh,
+        title_en=entry.title_en,
+        version=entry.version,
+        registered_height=entry.registered_height,
+    )
+
+
+def _member(member: Member) -> MemberFacts:
+    return MemberFacts(member.name, member.kind, member.roles)
+
+
+def _approval(answer: RequestAnswer) -> ApprovalFacts:
+    return ApprovalFacts(answer.member, answer.answer, answer.height, answer.time_ms, answer.reason)
+
+
+def _grant(request_id: Hash, entry: RequestEntry) -> GrantFacts:
+    return GrantFacts(
+        request_id.hex(),
+        entry.decided_height,
+        entry.decided_ms,
+        entry.until_ms,
+        entry.purpose,
+        entry.note,
+        entry.first_receipt_ms,
+    )
+
+
+def _sharing(sharing: MemberSharing) -> SharingFacts:
+    return SharingFacts(sharing.parcels, sharing.records, sharing.last_height, sharing.last_time_ms)

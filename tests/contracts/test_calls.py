@@ -1,0 +1,109 @@
+"""What a contract is told about a case on the chain: every part in its place, whether it was encoded before or not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from chain.access import AccessCase
+from chain.errors import ErrorCode, PoolError
+from chain.members import Member
+from chain.state import DatasetEntry, MemberSharing, RequestAnswer, RequestEntry
+from contracts import calls
+from contracts.calls import CallEncoder
+from contracts.facts import (
+    ApprovalFacts,
+    ContextFacts,
+    DatasetFacts,
+    GrantFacts,
+    MemberFacts,
+    RequestFacts,
+    SharingFacts,
+    UsageFacts,
+    encode_call,
+)
+
+DATASET = DatasetEntry(
+    "aviation.flights", "aviation", 3, "航班", "Flights", "", "conditional", "Law", "aviation.rule", 7, 9, bytes(32)
+)
+OWNER = Member("aviation", "enterprise", "", "", (), (), None, None, None)
+READER = Member("meteorology", "government", "", "", ("forecast", "warning"), (), None, None, None)
+DENIED = RequestEntry(
+    *("meteorology", "aviation.flights", (b"\x01" * 32,), 5, 50, 99, "flood", "Law", "17", "Li Wei", b"key", 10, 1_000),
+    *("denied", "", "", 0, None, (), 0, "", "", 0, b"", b"", 0, 10, 1_000, (), 0, 0, 0),
+)
+GRANTED = replace(DENIED, status="granted", decided_height=20, decided_ms=2_000, until_ms=9_000, note="n")
+ANSWER = RequestAnswer("airports", "approve", "fine", 11, 1_100)
+
+
+def case(**changes: object) -> AccessCase:
+    fields: dict[str, object] = {
+        "request_id": b"\xab" * 32,
+        "request": replace(DENIED, answers=(ANSWER,)),
+        "dataset": DATASET,
+        "reader": READER,
+        "owner": OWNER,
+        "height": 30,
+        "time_ms": 3_000,
+        "grants": ((b"\xcd" * 32, GRANTED), (b"\xef" * 32, replace(GRANTED, note="m", first_receipt_ms=2_500))),
+        "reader_grants": 2,
+        "dataset_grants": 5,
+        "sharing": MemberSharing(1, 2, 3, 4),
+        "state": b'{"b":[1,2.5],"a":"\xe8\x88\xaa"}',
+    }
+    return AccessCase(**(fields | changes))  # type: ignore[arg-type]
+
+
+def test_every_fact_is_in_its_place() -> None:
+    request = RequestFacts("ab" * 32, "flood", "Law", "17", "Li Wei", ("01" * 32,), 5, 50, 99)
+    dataset = DatasetFacts("aviation.flights", "aviation", "conditional", "Law", "航班", "Flights", 3, 7)
+    ctx = ContextFacts(
+        reader=MemberFacts("meteorology", "government", ("forecast", "warning")),
+        owner=MemberFacts("aviation", "enterprise", ()),
+        height=30,
+        time_ms=3_000,
+        approvals=(ApprovalFacts("airports", "approve", 11, 1_100, "fine"),),
+        grants=(
+            GrantFacts("cd" * 32, 20, 2_000, 9_000, "flood", "n", 0),
+            GrantFacts("ef" * 32, 20, 2_000, 9_000, "flood", "m", 2_500),
+        ),
+        usage=UsageFacts(2, 5),
+        sharing=SharingFacts(1, 2, 3, 4),
+        state={"a": "航", "b": [1, 2.5]},
+    )
+    assert CallEncoder().encode(case()) == encode_call(request, dataset, ctx)
+
+
+GRANT_NOTES = st.lists(st.sampled_from("abc"), max_size=4)
+
+
+@given(st.lists(st.tuples(GRANT_NOTES, st.booleans(), st.integers(0, 2)), max_size=8))
+def test_what_was_encoded_before_makes_no_difference(steps: list[tuple[list[str], bool, int]]) -> None:
+    """Entries stay the same object or come as an equal or changed one, in any order."""
+    known = {note: replace(GRANTED, note=note) for note in "abc"}
+    block = CallEncoder()
+    for notes, has_changed, receipts in steps:
+        if has_changed:
+            known = {note: replace(entry, first_receipt_ms=receipts) for note, entry in known.items()}
+        grants = tuple((note.encode() * 32, known[note]) for note in notes)
+        now = case(grants=grants, reader=replace(READER), sharing=MemberSharing(receipts))
+        assert block.encode(now) == CallEncoder().encode(now)
+
+
+def test_the_entries_that_are_kept_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "ENCODED_ENTRIES", 3)
+    block = CallEncoder()
+    for note in range(20):
+        now = case(grants=((bytes(32), replace(GRANTED, note=str(note))),) * 2)
+        assert json.loads(block.encode(now))[2][5][1][5] == str(note)
+
+
+def test_facts_that_are_too_large_are_refused() -> None:
+    grants = tuple((bytes([index]) * 32, replace(GRANTED, note="n" * 2_000)) for index in range(200))
+    with pytest.raises(PoolError) as refused:
+        CallEncoder().encode(case(grants=grants))
+    assert refused.value.code is ErrorCode.TOO_LARGE
