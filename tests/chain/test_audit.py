@@ -13,7 +13,9 @@ from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.packages import BlockPackage, Packages, join_packages, open_package, read_package, read_packages
+from chain.state import ReaderEntry, reader_key
 from chain.transactions import Transaction
+from tests.chain.access_world import CALL_FUEL, CHECK_FUEL, AccessWorld, ScriptedPolicy, allow, deny
 from tests.networks import TestNetwork
 
 
@@ -151,3 +153,40 @@ def test_a_recognised_transaction_is_taken_as_it_is(network: TestNetwork, ledger
     assert again[0] is fresh[0]
     assert again[1] is not fresh[1]
     assert again[1].records == fresh[1].records
+
+
+def test_contract_calls_verdicts_and_fuel_are_counted() -> None:
+    world = AccessWorld(allow=lambda case: allow(), deny=lambda case: deny())
+    world.ask()
+    world.accept(world.network.contract("deny", version=2))
+    world.ask("outsider")
+    world.ask(dataset="c.secret")
+    audit = ChainAudit(world.network.genesis, world.policy)
+    for package in packages_of(world.ledger):
+        audit.add(package)
+    report = audit.report
+    assert dict(report.verdicts) == {"allow": 1, "deny": 2}
+    assert report.contract_calls == 4, "two deployments and two decisions; nobody is asked about closed data"
+    assert report.fuel == 2 * CHECK_FUEL + 2 * CALL_FUEL
+    assert audit.entry(reader_key("a.flights", "b"), ReaderEntry) == world.reader()
+
+
+def test_without_an_engine_nothing_is_said_about_the_chain() -> None:
+    world = AccessWorld()
+    audit = ChainAudit(world.network.genesis)
+    audit.add(packages_of(world.ledger)[0])
+    with pytest.raises(PoolError) as caught:
+        audit.add(packages_of(world.ledger)[1])
+    assert caught.value.code is ErrorCode.ENGINE_UNAVAILABLE
+    assert caught.value.code.is_engine
+
+
+def test_a_verdict_that_execution_does_not_give_is_found_at_its_height() -> None:
+    world = AccessWorld(rule=lambda case: allow())
+    world.ask()
+    audit = ChainAudit(world.network.genesis, ScriptedPolicy({"rule": lambda case: deny()}))
+    for package in packages_of(world.ledger)[:-1]:
+        audit.add(package)
+    with pytest.raises(PoolError) as caught:
+        audit.add(packages_of(world.ledger)[-1])
+    assert (caught.value.code, caught.value.context["height"]) == (ErrorCode.BAD_BLOCK, 2)

@@ -13,6 +13,7 @@ from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.evidence import Step, make_record_evidence, verify_evidence
 from chain.ledger import Ledger
+from tests.chain.access_world import AccessWorld
 from tests.networks import SCHEMA, TestNetwork
 
 RECORDS = [b'{"n":%d}' % number for number in range(11)]
@@ -190,3 +191,36 @@ def test_evidence_of_an_earlier_schema_version_still_verifies(network: TestNetwo
     network.commit(ledger, [network.dataset(version=2, schema=stricter)])
     content = make_record_evidence(ledger, executed.transactions[0].id, 0)
     assert list(verify_evidence(content, network.genesis))[-1].detail.endswith("version 1, open")
+
+
+@pytest.fixture
+def sealed() -> tuple[TestNetwork, dict[str, Any]]:
+    """Evidence of record 1 of a sealed parcel, in a network whose dataset has a schema that ciphertext cannot meet."""
+    world = AccessWorld()
+    world.accept(world.network.dataset(version=2, sharing="conditional", contract="a.rule", schema=SCHEMA))
+    (parcel,) = world.accept(world.network.sealed_parcel([b'{"n":1}', b'{"n":2}']))
+    return world.network, json.loads(make_record_evidence(world.ledger, parcel, 1))
+
+
+def test_a_sealed_record_is_proven_as_what_it_is(sealed: tuple[TestNetwork, dict[str, Any]]) -> None:
+    network, evidence = sealed
+    steps = steps_of(evidence, network)
+    assert [step.title for step in steps] == TITLES
+    assert steps[4].detail == "record 2 of 2, sealed, 55 bytes with its seal"
+    assert b'"n"' not in base64.b64decode(evidence["record"]["body"])
+
+
+@pytest.mark.parametrize("place", [0, 40], ids=["commitment", "ciphertext"])
+def test_a_changed_sealed_record_is_refused(sealed: tuple[TestNetwork, dict[str, Any]], place: int) -> None:
+    network, evidence = sealed
+    body = bytearray(base64.b64decode(evidence["record"]["body"]))
+    body[place] ^= 1
+    evidence["record"]["body"] = base64.b64encode(body).decode()
+    error = refusal_of(evidence, network)
+    assert (error.code, error.context["step"], error.context["step_title"]) == (ErrorCode.BAD_PROOF, 5, "record")
+
+
+def test_a_sealed_body_too_short_to_be_one_is_refused(sealed: tuple[TestNetwork, dict[str, Any]]) -> None:
+    network, evidence = sealed
+    evidence["record"]["body"] = ""
+    assert refusal_of(evidence, network).context["step"] == 5
