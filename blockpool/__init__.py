@@ -12,13 +12,24 @@ Receipts, records and evidence are verified here against the genesis file; no no
 wrong is a ``PoolError`` with a stable ``code``. ``AsyncClient`` is the same for asyncio.
 """
 
+from blockpool.access_signing import (
+    RequestTerms,
+    sign_answer,
+    sign_contract,
+    sign_read_receipt,
+    sign_request,
+)
 from blockpool.answers import (
+    ApproverAnswer,
     BlockAnswer,
     BlockSummary,
+    ContractAnswer,
     Dataset,
     NodeStatus,
+    ReadSummary,
     Record,
     RecordAnswer,
+    RequestAnswer,
     TransactionAnswer,
     TransactionRejected,
     VerifiedReceipt,
@@ -27,7 +38,12 @@ from blockpool.async_client import AsyncClient
 from blockpool.client import Client
 from blockpool.exchange import RetryPolicy
 from blockpool.identity import Identity
+from blockpool.operations.access import AccessRequest
+from blockpool.operations.history import ProvenReads
+from blockpool.operations.parcels import Parcel
 from blockpool.pinned import load_genesis, verify_evidence
+from blockpool.reading import AsyncReading, Reading
+from blockpool.sealing import Commitments, sign_sealed_parcel
 from blockpool.signing import (
     DatasetDefinition,
     RecordBody,
@@ -37,36 +53,58 @@ from blockpool.signing import (
     sign_parcel,
 )
 from blockpool.version import VERSION
+from chain.blocks import Verdict
 from chain.errors import ErrorCode, PoolError
 from chain.evidence import Step
 from chain.genesis import Genesis
+from contracts.sealing import KemPrivateKey, KemPublicKey, load_kem_key
 
 __version__ = VERSION
 
 __all__ = [
+    "AccessRequest",
+    "ApproverAnswer",
     "AsyncClient",
+    "AsyncReading",
     "BlockAnswer",
     "BlockSummary",
     "Client",
+    "Commitments",
+    "ContractAnswer",
     "Dataset",
     "DatasetDefinition",
     "ErrorCode",
     "Genesis",
     "Identity",
+    "KemPrivateKey",
+    "KemPublicKey",
     "NodeStatus",
+    "Parcel",
     "PoolError",
+    "ProvenReads",
+    "ReadSummary",
+    "Reading",
     "Record",
     "RecordAnswer",
     "RecordBody",
     "RecordId",
+    "RequestAnswer",
+    "RequestTerms",
     "RetryPolicy",
     "SignedTransaction",
     "Step",
     "TransactionAnswer",
     "TransactionRejected",
+    "Verdict",
     "VerifiedReceipt",
     "load_genesis",
+    "load_kem_key",
+    "sign_answer",
+    "sign_contract",
     "sign_dataset",
     "sign_parcel",
+    "sign_read_receipt",
+    "sign_request",
+    "sign_sealed_parcel",
     "verify_evidence",
 ]

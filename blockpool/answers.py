@@ -9,10 +9,11 @@ import msgspec
 import orjson
 
 from blockpool.exchange import known_code
-from blockpool.signing import RecordId
+from blockpool.signing import RecordId, parse_transaction_id
 from chain.blocks import BlockHeader, Outcome, block_hash
 from chain.errors import ErrorCode, PoolError
 from chain.receipts import Receipt
+from chain.state import RequestStatus
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +90,106 @@ class DatasetList(_Answer, frozen=True, kw_only=True):
     datasets: tuple[Dataset, ...]
 
 
+class ContractAnswer(_Answer, frozen=True, kw_only=True):
+    """A deployed access contract."""
+
+    contract: str
+    owner: str
+    version: int
+    hash: str
+    """Of source and parameters, hexadecimal."""
+    deployed_height: int
+    updated_height: int
+    transaction_id: str
+    source: str = ""
+    """Left out in lists, as are the parameters."""
+    parameters: str = ""
+
+
+class ContractList(_Answer, frozen=True, kw_only=True):
+    """All contracts."""
+
+    contracts: tuple[ContractAnswer, ...]
+
+
+class ApproverAnswer(_Answer, frozen=True, kw_only=True):
+    """What an approver has said of a request."""
+
+    member: str
+    answer: Literal["approve", "refuse", "revoke"]
+    reason: str
+    height: int
+    time_ms: int
+
+
+class RequestAnswer(_Answer, frozen=True, kw_only=True):
+    """A request to read as it stands; ``chain.state.RequestEntry`` says what each field means."""
+
+    request: str
+    reader: str
+    dataset: str
+    parcels: tuple[str, ...] = ()
+    from_height: int
+    until_height: int
+    wanted_until_ms: int
+    purpose: str
+    legal_basis: str
+    case_number: str
+    person: str
+    kem_key: bytes
+    height: int
+    time_ms: int
+    status: RequestStatus
+    reason: str
+    failure: str
+    until_ms: int
+    fields: tuple[str, ...] | None = None
+    approvers: tuple[str, ...] = ()
+    needed: int
+    note: str
+    contract: str
+    contract_version: int
+    contract_hash: str
+    inputs_hash: str
+    fuel: int
+    decided_height: int
+    decided_ms: int
+    answers: tuple[ApproverAnswer, ...] = ()
+    receipts: int
+    records_read: int
+    first_receipt_ms: int
+
+    @property
+    def id(self) -> bytes:
+        """Transaction id of the request: 32 bytes."""
+        return parse_transaction_id(self.request)
+
+
+class RequestPage(_Answer, frozen=True, kw_only=True):
+    """Some requests, and where to go on."""
+
+    requests: tuple[RequestAnswer, ...]
+    next: str | None = None
+
+
+class ReadSummary(_Answer, frozen=True, kw_only=True):
+    """A request, approval or receipt in the list of its dataset's."""
+
+    transaction_id: str
+    height: int
+    index: int
+    type: Literal["request", "approval", "receipt"]
+    member: str
+    code: str
+
+
+class ReadPage(_Answer, frozen=True, kw_only=True):
+    """Some of a dataset's reads, and where to go on."""
+
+    reads: tuple[ReadSummary, ...]
+    next: str | None = None
+
+
 class ParcelSummary(_Answer, frozen=True, kw_only=True):
     """A parcel in the list of its dataset's."""
 
@@ -120,7 +221,7 @@ class Vote(_Answer, frozen=True, kw_only=True):
     """One validator's commit vote."""
 
     member: str
-    signature: str
+    signature: bytes
 
 
 class CertificateAnswer(_Answer, frozen=True, kw_only=True):
@@ -147,6 +248,8 @@ class BlockAnswer(BlockSummary, frozen=True, kw_only=True):
     state_root: str
     history_root: str
     validators_hash: str
+    header: bytes = b""
+    """Exact bytes, which are what was signed."""
     certificate: CertificateAnswer | None = None
     transactions: tuple[TransactionSummary, ...] = ()
 
@@ -173,8 +276,17 @@ class RecordAnswer(_Answer, frozen=True, kw_only=True):
     height: int
     time_ms: int
     outcome: str
+    sealed: bool = False
+    """Whether ``body`` is ciphertext."""
     body: bytes
     value: Any = None
+
+
+class StateAnswer(_Answer, frozen=True, kw_only=True):
+    """A state entry, or its absence, with the proof; byte strings base64."""
+
+    value: bytes | None = None
+    proof: bytes
 
 
 class ReceiptAnswer(_Answer, frozen=True, kw_only=True):

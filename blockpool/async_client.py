@@ -7,31 +7,47 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
 
+from blockpool.access_signing import ReaderKey, RequestTerms
 from blockpool.answers import (
     BlockAnswer,
     BlockSummary,
+    ContractAnswer,
     Dataset,
     NodeStatus,
+    ReadSummary,
     Record,
     RecordAnswer,
+    RequestAnswer,
     TransactionAnswer,
     VerifiedReceipt,
 )
 from blockpool.events import EventFeed
 from blockpool.exchange import Answer, Emit, NodePool, Operation, Pause, Reply, Request, RetryPolicy, Send, Unreachable
 from blockpool.identity import Identity
-from blockpool.operations import Operations, ResumeProbe
+from blockpool.operations import access, history, parcels, queries, reading, sharing
+from blockpool.operations.access import AccessRequest
+from blockpool.operations.parcels import Parcel
+from blockpool.operations.session import Session
+from blockpool.operations.shares import OnCulprit
+from blockpool.operations.sharing import ResumeProbe, SubmissionOptions
 from blockpool.over_httpx import ReplyReader, arguments, client_settings, describe
+from blockpool.pipeline import in_order_async
+from blockpool.reading import AsyncReading
+from blockpool.sealing import Commitments
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
 from chain.genesis import Genesis
 from chain.packages import BlockPackage
+from chain.state import RequestStatus
+from chain.transactions import Answer as ApproverAnswer
+from contracts.sealing import KemPrivateKey
 
 T = TypeVar("T")
 
@@ -52,7 +68,7 @@ class AsyncClient:
     ) -> None:
         urls = [urls] if isinstance(urls, str) else list(urls)
         nodes = NodePool(urls, time.monotonic)
-        self._operations = Operations(nodes, retry or RetryPolicy(), genesis, identity)
+        self._session = Session(nodes, retry or RetryPolicy(), genesis, identity)
         self._http = httpx.AsyncClient(**client_settings(urls))
 
     async def __aenter__(self) -> Self:
@@ -69,43 +85,57 @@ class AsyncClient:
 
     async def status(self) -> NodeStatus:
         """What the node says about itself."""
-        return await self._run(self._operations.status())
+        return await self._run(queries.status(self._session))
 
     async def datasets(self) -> tuple[Dataset, ...]:
         """The catalogue, as the node gives it."""
-        return await self._run(self._operations.datasets())
+        return await self._run(queries.datasets(self._session))
 
     async def dataset(self, dataset: str) -> Dataset:
         """One catalogue entry, as the node gives it; raises ``not_found``."""
-        return await self._run(self._operations.dataset(dataset))
+        return await self._run(queries.dataset(self._session, dataset))
 
     async def block(self, height: int | None = None) -> BlockAnswer:
         """The block at ``height`` (the newest by default), as the node gives it."""
-        return await self._run(self._operations.block(height))
+        return await self._run(queries.block(self._session, height))
 
     async def transaction(self, transaction_id: bytes) -> TransactionAnswer:
         """Where a transaction stands, as the node gives it."""
-        return await self._run(self._operations.transaction(transaction_id))
+        return await self._run(queries.transaction(self._session, transaction_id))
 
     async def record(self, record: RecordId) -> RecordAnswer:
         """A record, as the node gives it. ``evidence`` proves it."""
-        return await self._run(self._operations.record(record))
+        return await self._run(queries.record(self._session, record))
 
     async def receipt(self, transaction_id: bytes) -> VerifiedReceipt:
         """The verified receipt of a committed transaction, accepted or not; raises ``not_found``."""
-        return await self._run(self._operations.receipt(transaction_id))
+        return await self._run(self._session.receipt(transaction_id))
 
     async def evidence(self, record: RecordId) -> bytes:
         """A record's evidence file (JSON), verified."""
-        return await self._run(self._operations.evidence(record))
+        return await self._run(parcels.evidence(self._session, record))
 
     async def define(self, definition: DatasetDefinition) -> VerifiedReceipt | None:
         """Register a dataset or update its entry; None if the catalogue says the same already."""
-        return await self._run(self._operations.define(definition))
+        return await self._run(sharing.define(self._session, definition))
+
+    async def deploy(
+        self, contract: str, source: str, parameters: str | Mapping[str, Any] = "{}"
+    ) -> VerifiedReceipt | None:
+        """Deploy an access contract or update it; None if the same is deployed already."""
+        return await self._run(sharing.deploy(self._session, contract, source, parameters))
+
+    async def contracts(self) -> tuple[ContractAnswer, ...]:
+        """The deployed contracts without their sources, as the node gives them."""
+        return await self._run(queries.contracts(self._session))
+
+    async def contract(self, contract: str) -> ContractAnswer:
+        """One contract with its source, as the node gives it; raises ``not_found``."""
+        return await self._run(queries.contract(self._session, contract))
 
     async def commit(self, transaction: SignedTransaction) -> VerifiedReceipt:
         """Send a signed transaction and wait until it is final."""
-        return await self._run(self._operations.commit(transaction))
+        return await self._run(self._session.commit(transaction))
 
     async def submit(
         self,
@@ -114,11 +144,21 @@ class AsyncClient:
         *,
         parcel_records: int = PARCEL_RECORDS,
         idempotency_key: str | None = None,
+        commitments: Commitments = "whole",
+        sealed: bool | None = None,
+        journal: Path | None = None,
         in_flight: int = PARCELS_IN_FLIGHT,
     ) -> list[VerifiedReceipt]:
-        """Share records: cut into parcels, signed, committed and verified."""
+        """Share records: cut into parcels, sealed unless the dataset is open, signed, committed and verified."""
         stream = self.submit_stream(
-            records, dataset, parcel_records=parcel_records, idempotency_key=idempotency_key, in_flight=in_flight
+            records,
+            dataset,
+            parcel_records=parcel_records,
+            idempotency_key=idempotency_key,
+            commitments=commitments,
+            sealed=sealed,
+            journal=journal,
+            in_flight=in_flight,
         )
         return [receipt async for receipt in stream]
 
@@ -129,18 +169,24 @@ class AsyncClient:
         *,
         parcel_records: int = PARCEL_RECORDS,
         idempotency_key: str | None = None,
+        commitments: Commitments = "whole",
+        sealed: bool | None = None,
+        journal: Path | None = None,
         in_flight: int = PARCELS_IN_FLIGHT,
     ) -> AsyncGenerator[VerifiedReceipt]:
         """Share records, with up to ``in_flight`` parcels waiting for their commit; gives the receipts in order.
 
         When a parcel fails, those after it that are in flight are given up: they may still commit.
         """
-        probe = None if idempotency_key is None else ResumeProbe(in_flight)
+        options = SubmissionOptions(parcel_records, idempotency_key, commitments, sealed, journal)
+        submission = await self._run(sharing.begin_submission(self._session, dataset, options))
+        probe = ResumeProbe(in_flight) if options.is_repeatable else None
         waiting: deque[asyncio.Task[VerifiedReceipt]] = deque()
         try:
-            for parcel in self._operations.signed_parcels(records, dataset, parcel_records, idempotency_key):
-                waiting.append(asyncio.create_task(self._run(self._operations.commit_parcel(parcel, probe))))
-                await asyncio.sleep(0)  # let it be sent before the next one is read and signed
+            for group in submission.groups(records):
+                # Sealing and writing a journal take milliseconds: the loop goes on meanwhile, and sends what is ready.
+                parcel = await asyncio.to_thread(submission.sign, *group)
+                waiting.append(asyncio.create_task(self._run(submission.commit(parcel, probe))))
                 if len(waiting) >= in_flight:
                     yield await waiting.popleft()
             while waiting:
@@ -151,20 +197,97 @@ class AsyncClient:
             await asyncio.gather(*waiting, return_exceptions=True)
 
     async def records(self, dataset: str) -> AsyncGenerator[Record]:
-        """All records of a dataset in chain order, each verified."""
-        async with aclosing(self._iterate(self._operations.records(dataset))) as found:
+        """All records of an open dataset in chain order, each verified, none left out."""
+        async with aclosing(self._read(reading.OpenReading(self._session, dataset))) as found:
             async for record in found:
                 yield record
 
+    async def request(
+        self,
+        dataset: str,
+        purpose: str,
+        reader_key: ReaderKey,
+        *,
+        parcels: Sequence[bytes] = (),
+        from_height: int = 0,
+        until_height: int = 0,
+        until_ms: int = 0,
+        legal_basis: str = "",
+        case_number: str = "",
+        person: str = "",
+    ) -> AccessRequest:
+        """Ask to read a dataset that is not open. A denial is an answer, not an error."""
+        terms = RequestTerms(
+            dataset, purpose, parcels, from_height, until_height, until_ms, legal_basis, case_number, person
+        )
+        return await self._run(access.request(self._session, terms, reader_key, time.time_ns() // 1_000_000))
+
+    async def answer(
+        self, request_id: bytes, dataset: str, answer: ApproverAnswer, reason: str = ""
+    ) -> VerifiedReceipt:
+        """Answer a request: ``approve``, ``refuse`` or ``revoke``."""
+        return await self._run(access.answer(self._session, request_id, dataset, answer, reason))
+
+    async def requests(
+        self,
+        dataset: str | None = None,
+        reader: str | None = None,
+        status: RequestStatus | None = None,
+        approver: str | None = None,
+    ) -> AsyncGenerator[RequestAnswer]:
+        """Requests in chain order, as the node gives them."""
+        operation = queries.requests(self._session, dataset, reader, status, approver)
+        async with aclosing(self._iterate(operation)) as found:
+            async for view in found:
+                yield view
+
+    async def request_view(self, request_id: bytes, wait_s: float = 0) -> RequestAnswer:
+        """A request as it stands, as the node gives it; with ``wait_s``, once it is no longer being asked about."""
+        return await self._run(queries.request_view(self._session, request_id, wait_s))
+
+    async def reads(self, dataset: str) -> AsyncGenerator[ReadSummary]:
+        """Every request, answer and read receipt of a dataset in chain order, as the node gives them."""
+        async with aclosing(self._iterate(queries.reads(self._session, dataset))) as found:
+            async for summary in found:
+                yield summary
+
+    async def read_history(
+        self,
+        dataset: str,
+        reader: str = "",
+        parcel_id: bytes | None = None,
+        on_read: history.OnRead = lambda done, total: None,
+    ) -> history.ProvenReads:
+        """All reads of a dataset up to the newest block, proven: none is left out and none made up."""
+        return await self._run(history.read_history(self._session, dataset, reader, parcel_id, on_read))
+
+    def read(
+        self,
+        request_id: bytes,
+        reader_key: KemPrivateKey,
+        *,
+        parcels: Sequence[bytes] | None = None,
+        fields: Sequence[str] | None = None,
+        on_parcel: Callable[[Parcel], None] | None = None,
+        on_culprit: OnCulprit | None = None,
+    ) -> AsyncReading:
+        """Read what a granted request covers: an asynchronous iterator of records with their plaintexts."""
+        plan = reading.SealedReading(self._session, request_id, reader_key, parcels, fields, on_parcel, on_culprit)
+        return AsyncReading(plan, self._read(plan))
+
+    async def acknowledge(self, reading_: AsyncReading) -> list[VerifiedReceipt]:
+        """Commit receipts for what a read has handed out so far and was not reported yet."""
+        return await self._run(reading.acknowledge(self._session, reading_.log))
+
     async def chain(self, first_height: int = 0) -> AsyncGenerator[BlockPackage]:
         """All blocks with their transactions, as the node gives them."""
-        async with aclosing(self._iterate(self._operations.chain(first_height))) as found:
+        async with aclosing(self._iterate(queries.chain(self._session, first_height))) as found:
             async for package in found:
                 yield package
 
     async def events(self, from_height: int | None = None) -> AsyncGenerator[BlockSummary]:
         """Blocks as they are committed, each height once and in order; never ends by itself."""
-        feed = EventFeed(self._operations.nodes, self._operations.policy, from_height)
+        feed = EventFeed(self._session.nodes, self._session.policy, from_height)
         while True:
             url, pause_s, request = feed.connection()
             await asyncio.sleep(pause_s)
@@ -180,6 +303,22 @@ class AsyncClient:
                         feed.refused(await _read(request, response))
             except httpx.RequestError as error:
                 feed.lost(describe(error))
+
+    async def _read(self, plan: reading.ReadPlan) -> AsyncGenerator[Record]:
+        """Carry out a reading, fetching ahead in tasks; they end with the iterator."""
+
+        async def fetch(chunk: Sequence[reading.Place]) -> list[reading.Opened]:
+            return await self._run(plan.fetch(chunk))
+
+        async with (
+            aclosing(self._iterate(plan.chunks())) as chunks,
+            aclosing(in_order_async(chunks, fetch)) as fetched,
+        ):
+            async for parcels_ in fetched:
+                for opened in parcels_:
+                    for record in plan.records(opened):
+                        yield record
+                    await asyncio.sleep(0)  # opening is pure computation: let others run between parcels
 
     async def _run(self, operation: Operation[T]) -> T:
         answer: Answer = None

@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
 
+from blockpool.access_signing import ReaderKey, RequestTerms
 from blockpool.answers import (
     BlockAnswer,
     BlockSummary,
+    ContractAnswer,
     Dataset,
     NodeStatus,
+    ReadSummary,
     Record,
     RecordAnswer,
+    RequestAnswer,
     TransactionAnswer,
     VerifiedReceipt,
 )
 from blockpool.events import EventFeed
 from blockpool.exchange import Answer, Emit, NodePool, Operation, Pause, Reply, Request, RetryPolicy, Send, Unreachable
 from blockpool.identity import Identity
-from blockpool.operations import Operations, ResumeProbe
+from blockpool.operations import access, history, parcels, queries, reading, sharing
+from blockpool.operations.access import AccessRequest
+from blockpool.operations.parcels import Parcel
+from blockpool.operations.session import Session
+from blockpool.operations.shares import OnCulprit
+from blockpool.operations.sharing import ResumeProbe, SubmissionOptions
 from blockpool.over_httpx import ReplyReader, arguments, client_settings, describe
+from blockpool.pipeline import Stopped, in_order
+from blockpool.reading import Reading
+from blockpool.sealing import Commitments
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
 from chain.genesis import Genesis
 from chain.packages import BlockPackage
+from chain.state import RequestStatus
+from chain.transactions import Answer as ApproverAnswer
+from contracts.sealing import KemPrivateKey
 
 T = TypeVar("T")
 
@@ -56,7 +75,7 @@ class Client:
     ) -> None:
         urls = [urls] if isinstance(urls, str) else list(urls)
         nodes = NodePool(urls, time.monotonic)
-        self._operations = Operations(nodes, retry or RetryPolicy(), genesis, identity)
+        self._session = Session(nodes, retry or RetryPolicy(), genesis, identity)
         self._http = httpx.Client(**client_settings(urls))
 
     def __enter__(self) -> Self:
@@ -73,39 +92,61 @@ class Client:
 
     def status(self) -> NodeStatus:
         """What the node says about itself."""
-        return self._run(self._operations.status())
+        return self._run(queries.status(self._session))
 
     def datasets(self) -> tuple[Dataset, ...]:
         """The catalogue, as the node gives it."""
-        return self._run(self._operations.datasets())
+        return self._run(queries.datasets(self._session))
 
     def dataset(self, dataset: str) -> Dataset:
         """One catalogue entry, as the node gives it; raises ``not_found``."""
-        return self._run(self._operations.dataset(dataset))
+        return self._run(queries.dataset(self._session, dataset))
 
     def block(self, height: int | None = None) -> BlockAnswer:
         """The block at ``height`` (the newest by default), as the node gives it."""
-        return self._run(self._operations.block(height))
+        return self._run(queries.block(self._session, height))
 
     def transaction(self, transaction_id: bytes) -> TransactionAnswer:
         """Where a transaction stands, as the node gives it."""
-        return self._run(self._operations.transaction(transaction_id))
+        return self._run(queries.transaction(self._session, transaction_id))
 
     def record(self, record: RecordId) -> RecordAnswer:
         """A record, as the node gives it. ``evidence`` proves it."""
-        return self._run(self._operations.record(record))
+        return self._run(queries.record(self._session, record))
 
     def receipt(self, transaction_id: bytes) -> VerifiedReceipt:
         """The verified receipt of a committed transaction, accepted or not; raises ``not_found``."""
-        return self._run(self._operations.receipt(transaction_id))
+        return self._run(self._session.receipt(transaction_id))
 
     def evidence(self, record: RecordId) -> bytes:
         """A record's evidence file (JSON), verified. Anyone can verify it again offline: ``verify_evidence``."""
-        return self._run(self._operations.evidence(record))
+        return self._run(parcels.evidence(self._session, record))
 
     def define(self, definition: DatasetDefinition) -> VerifiedReceipt | None:
         """Register a dataset or update its entry; None if the catalogue says the same already."""
-        return self._run(self._operations.define(definition))
+        return self._run(sharing.define(self._session, definition))
+
+    def deploy(self, contract: str, source: str, parameters: str | Mapping[str, Any] = "{}") -> VerifiedReceipt | None:
+        """Deploy an access contract or update it; None if the same is deployed already.
+
+        Args:
+            contract: ``owner.name``, where the owner is the identity's member.
+            source: Python source text; docs/contracts.md says what of.
+            parameters: JSON object that the contract finds in ``ctx.parameters``; parts that name a contract of the
+                library get its source.
+
+        Raises:
+            TransactionRejected: ``bad_contract``, with the line in its detail.
+        """
+        return self._run(sharing.deploy(self._session, contract, source, parameters))
+
+    def contracts(self) -> tuple[ContractAnswer, ...]:
+        """The deployed contracts without their sources, as the node gives them."""
+        return self._run(queries.contracts(self._session))
+
+    def contract(self, contract: str) -> ContractAnswer:
+        """One contract with its source, as the node gives it; raises ``not_found``."""
+        return self._run(queries.contract(self._session, contract))
 
     def commit(self, transaction: SignedTransaction) -> VerifiedReceipt:
         """Send a signed transaction and wait until it is final. Safe to repeat: the same bytes are the same
@@ -115,7 +156,7 @@ class Client:
             TransactionRejected: the validators refused it, with the verified receipt that proves so.
             PoolError: anything else; after ``timeout`` or ``unreachable`` it may still commit.
         """
-        return self._run(self._operations.commit(transaction))
+        return self._run(self._session.commit(transaction))
 
     def submit(
         self,
@@ -124,11 +165,23 @@ class Client:
         *,
         parcel_records: int = PARCEL_RECORDS,
         idempotency_key: str | None = None,
+        commitments: Commitments = "whole",
+        sealed: bool | None = None,
+        journal: Path | None = None,
     ) -> list[VerifiedReceipt]:
-        """Share records: cut into parcels, signed, committed and verified. See ``submit_stream`` for the arguments."""
-        return list(
-            self.submit_stream(records, dataset, parcel_records=parcel_records, idempotency_key=idempotency_key)
+        """Share records: cut into parcels, sealed unless the dataset is open, signed, committed and verified. See
+        ``submit_stream`` for the arguments.
+        """
+        stream = self.submit_stream(
+            records,
+            dataset,
+            parcel_records=parcel_records,
+            idempotency_key=idempotency_key,
+            commitments=commitments,
+            sealed=sealed,
+            journal=journal,
         )
+        return list(stream)
 
     def submit_stream(
         self,
@@ -137,6 +190,9 @@ class Client:
         *,
         parcel_records: int = PARCEL_RECORDS,
         idempotency_key: str | None = None,
+        commitments: Commitments = "whole",
+        sealed: bool | None = None,
+        journal: Path | None = None,
     ) -> Iterator[VerifiedReceipt]:
         """Share records one parcel after the other, giving each receipt as it comes. Nothing is sent until you iterate.
 
@@ -144,29 +200,168 @@ class Client:
             records: bodies as bytes (sent verbatim), text or JSON objects; read as they are needed.
             dataset: a dataset that the identity's member owns.
             parcel_records: records in a parcel, 1 to 4,096.
-            idempotency_key: names this submission. Repeating it with the same key and records after an interruption
-                commits nothing twice. Without one, every call shares the records anew.
+            idempotency_key: names this submission to an open dataset. Repeating it with the same key and records after
+                an interruption commits nothing twice. Without one, every call shares the records anew.
+            commitments: for sealed parcels, ``whole`` or ``fields``. With ``fields`` the records are JSON objects, of
+                which single fields can be disclosed later; text must be compact then.
+            sealed: None for what the catalogue demands, which is proven by the state that a quorum has signed; True
+                to send no plaintext whatever it says.
+            journal: folder for this submission alone, which makes it repeatable even if it is sealed: the signed
+                parcels are kept there, and sent again as they are. Remove it once the submission is complete, or when
+                the validators have refused a parcel.
 
         Raises:
             TransactionRejected: the validators refused a parcel; earlier ones are committed.
+            PoolError: among others ``schema_violation`` and ``bad_sealing``, with ``record_index``, for records that
+                cannot be sealed: validators cannot check these, so it is done here.
         """
-        probe = None if idempotency_key is None else ResumeProbe(in_flight=1)
-        for parcel in self._operations.signed_parcels(records, dataset, parcel_records, idempotency_key):
-            yield self._run(self._operations.commit_parcel(parcel, probe))
+        options = SubmissionOptions(parcel_records, idempotency_key, commitments, sealed, journal)
+        submission = self._run(sharing.begin_submission(self._session, dataset, options))
+        probe = ResumeProbe(in_flight=1) if options.is_repeatable else None
+        for group in submission.groups(records):
+            yield self._run(submission.commit(submission.sign(*group), probe))
 
     def records(self, dataset: str) -> Iterator[Record]:
-        """All records of a dataset in chain order. Each is verified; that none is left out is only the node's word."""
-        return self._iterate(self._operations.records(dataset))
+        """All records of an open dataset in chain order, each verified; proven to be all of them up to the newest
+        block when it begins.
+        """
+        return self._read(reading.OpenReading(self._session, dataset))
+
+    def request(
+        self,
+        dataset: str,
+        purpose: str,
+        reader_key: ReaderKey,
+        *,
+        parcels: Sequence[bytes] = (),
+        from_height: int = 0,
+        until_height: int = 0,
+        until_ms: int = 0,
+        legal_basis: str = "",
+        case_number: str = "",
+        person: str = "",
+    ) -> AccessRequest:
+        """Ask to read a dataset that is not open. The verdict is final, proven and part of the answer: a denial is no
+        error (but ``raise_for_denial`` makes it one).
+
+        Args:
+            dataset: which dataset.
+            purpose: what for, 1 to 200 characters.
+            reader_key: key that the validators shall seal key shares to.
+            parcels: transaction ids of the parcels wanted, at most 256; none for all in the range of heights.
+            from_height: first block whose parcels are wanted.
+            until_height: last such block; 0 for no end, parcels to come included.
+            until_ms: how long access is wanted, milliseconds since 1970; 0 for as long as it is given.
+            legal_basis: the law or agreement that it rests on.
+            case_number: the reader's own.
+            person: who answers for it on the reader's side.
+
+        Raises:
+            TransactionRejected: it is no request that could be decided on, such as for an open dataset.
+        """
+        terms = RequestTerms(
+            dataset, purpose, parcels, from_height, until_height, until_ms, legal_basis, case_number, person
+        )
+        return self._run(access.request(self._session, terms, reader_key, time.time_ns() // 1_000_000))
+
+    def answer(self, request_id: bytes, dataset: str, answer: ApproverAnswer, reason: str = "") -> VerifiedReceipt:
+        """Answer a request: ``approve`` or ``refuse`` if the contract asks this member; ``revoke`` also as the owner or
+        as the reader. The verdict that it leads to is in the receipt's outcome.
+        """
+        return self._run(access.answer(self._session, request_id, dataset, answer, reason))
+
+    def requests(
+        self,
+        dataset: str | None = None,
+        reader: str | None = None,
+        status: RequestStatus | None = None,
+        approver: str | None = None,
+    ) -> Iterator[RequestAnswer]:
+        """Requests in chain order, as the node gives them: of a dataset, by a reader, with a status, that a member is
+        asked to answer.
+        """
+        return self._iterate(queries.requests(self._session, dataset, reader, status, approver))
+
+    def request_view(self, request_id: bytes, wait_s: float = 0) -> RequestAnswer:
+        """A request as it stands, as the node gives it; with ``wait_s``, once it is no longer being asked about, or
+        after so many seconds.
+        """
+        return self._run(queries.request_view(self._session, request_id, wait_s))
+
+    def reads(self, dataset: str) -> Iterator[ReadSummary]:
+        """Every request, answer and read receipt of a dataset in chain order, as the node gives them. ``blockpool
+        audit reads`` proves that none is left out.
+        """
+        return self._iterate(queries.reads(self._session, dataset))
+
+    def read_history(
+        self,
+        dataset: str,
+        reader: str = "",
+        parcel_id: bytes | None = None,
+        on_read: history.OnRead = lambda done, total: None,
+    ) -> history.ProvenReads:
+        """All reads of a dataset up to the newest block, proven: none is left out and none made up.
+
+        Args:
+            dataset: which dataset.
+            reader: a member, to be told what it was granted.
+            parcel_id: a parcel of the dataset, to be told which requests and receipts name it.
+            on_read: called with the number of transactions verified so far, and of all.
+        """
+        return self._run(history.read_history(self._session, dataset, reader, parcel_id, on_read))
+
+    def read(
+        self,
+        request_id: bytes,
+        reader_key: KemPrivateKey,
+        *,
+        parcels: Sequence[bytes] | None = None,
+        fields: Sequence[str] | None = None,
+        on_parcel: Callable[[Parcel], None] | None = None,
+        on_culprit: OnCulprit | None = None,
+    ) -> Reading:
+        """Read what a granted request covers, in chain order: an iterator of records with their plaintexts. Nothing is
+        asked until you iterate. Report it afterwards with ``acknowledge``.
+
+        Everything is checked before it is handed out: the grant and the list of parcels against the state, each parcel
+        against signature and receipt, each key share and each plaintext against what its owner committed to.
+
+        The fields that the grant allows are applied to what is handed out. That is the reader's duty, which this
+        method fulfils; whoever holds the key could see all fields.
+
+        Args:
+            request_id: transaction id of the request.
+            reader_key: the key pair that it names.
+            parcels: transaction ids; None for all that it covers up to the newest block.
+            fields: fields of JSON objects to hand out, of those that the grant allows; None for all of these.
+            on_parcel: called with each parcel before its records.
+            on_culprit: called with the member's name and the error for every wrong key share, from another thread.
+                Others are used in its place; ``culprits`` keeps them too.
+
+        Raises (while iterating):
+            PoolError: ``access_denied``, ``approval_pending``, ``grant_expired``, ``grant_revoked``, ``not_covered``;
+                ``not_enough_shares``, which names the validators that gave none; ``bad_sealing`` with the owner as
+                ``culprit``.
+        """
+        plan = reading.SealedReading(self._session, request_id, reader_key, parcels, fields, on_parcel, on_culprit)
+        return Reading(plan, self._read(plan))
+
+    def acknowledge(self, reading_: Reading) -> list[VerifiedReceipt]:
+        """Commit receipts for what a read has handed out so far and was not reported yet: which parcels, how many
+        records, and a digest of them before fields were left out. One for every 1,024 parcels. Safe to repeat.
+        """
+        return self._run(reading.acknowledge(self._session, reading_.log))
 
     def chain(self, first_height: int = 0) -> Iterator[BlockPackage]:
         """All blocks with their transactions, as the node gives them, for ``chain.audit.ChainAudit`` to verify."""
-        return self._iterate(self._operations.chain(first_height))
+        return self._iterate(queries.chain(self._session, first_height))
 
     def events(self, from_height: int | None = None) -> Iterator[BlockSummary]:
         """Blocks as they are committed, each height once and in order, as the node gives them; from ``from_height``
         on or from now. Never ends by itself: a lost connection is taken up again where it broke off.
         """
-        feed = EventFeed(self._operations.nodes, self._operations.policy, from_height)
+        feed = EventFeed(self._session.nodes, self._session.policy, from_height)
         while True:
             url, pause_s, request = feed.connection()
             time.sleep(pause_s)
@@ -181,17 +376,30 @@ class Client:
             except httpx.RequestError as error:
                 feed.lost(describe(error))
 
-    def _run(self, operation: Operation[T]) -> T:
+    def _read(self, plan: reading.ReadPlan) -> Iterator[Record]:
+        """Carry out a reading, fetching ahead in threads; they end with the iterator."""
+
+        def chunks(stop: Event) -> Iterator[Sequence[reading.Place]]:
+            return self._iterate(plan.chunks(), stop)
+
+        def fetch(chunk: Sequence[reading.Place], stop: Event) -> list[reading.Opened]:
+            return self._run(plan.fetch(chunk), stop)
+
+        with closing(in_order(chunks, fetch)) as fetched:
+            for opened in chain.from_iterable(fetched):
+                yield from plan.records(opened)
+
+    def _run(self, operation: Operation[T], stop: Event | None = None) -> T:
         """Carry out an operation that gives one result."""
         answer: Answer = None
         try:
             while True:
-                answer = self._do(operation.send(answer))
+                answer = self._do(operation.send(answer), stop)
         except StopIteration as end:
             result: T = end.value
             return result
 
-    def _iterate(self, operation: Operation[None]) -> Iterator[Any]:
+    def _iterate(self, operation: Operation[None], stop: Event | None = None) -> Iterator[Any]:
         """Carry out an operation that gives many items."""
         answer: Answer = None
         try:
@@ -201,13 +409,18 @@ class Client:
                     answer = None
                     yield action.item
                 else:
-                    answer = self._do(action)
+                    answer = self._do(action, stop)
         except StopIteration:
             return
 
-    def _do(self, action: Send | Pause | Emit) -> Answer:
+    def _do(self, action: Send | Pause | Emit, stop: Event | None) -> Answer:
+        if stop is not None and stop.is_set():
+            raise Stopped
         if isinstance(action, Pause):
-            time.sleep(action.seconds)
+            if stop is None:
+                time.sleep(action.seconds)
+            else:
+                stop.wait(action.seconds)
         elif isinstance(action, Send):
             try:
                 with self._http.stream(**arguments(action.url, action.request)) as response:

@@ -12,8 +12,9 @@ an answer that does not verify is left alone for a while and the next one is ask
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -52,6 +53,8 @@ class Reply:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
+    url: str = ""
+    """The node that gave it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,8 @@ class _Node:
 
 
 class NodePool:
-    """The nodes that may be asked, in order of preference. It stays with a node that answers.
+    """The nodes that may be asked, in order of preference. It stays with a node that answers. Safe to use from several
+    threads.
 
     Args:
         urls: base URLs.
@@ -139,6 +143,7 @@ class NodePool:
         if not urls:
             raise PoolError(ErrorCode.BAD_REQUEST, "no node's URL was given")
         self._nodes = [_Node(url.rstrip("/")) for url in urls]
+        self._lock = threading.Lock()
         self.clock = clock
 
     def __len__(self) -> int:
@@ -147,27 +152,31 @@ class NodePool:
     def choose(self) -> tuple[str, float]:
         """The node to ask next, and how long to wait before (seconds)."""
         now_s = self.clock()
-        node = next((node for node in self._nodes if node.rests_until_s <= now_s), None)
-        if node is None:
-            node = min(self._nodes, key=lambda resting: resting.rests_until_s)
-        return node.url, max(0.0, node.rests_until_s - now_s)
+        with self._lock:
+            node = next((node for node in self._nodes if node.rests_until_s <= now_s), None)
+            if node is None:
+                node = min(self._nodes, key=lambda resting: resting.rests_until_s)
+            return node.url, max(0.0, node.rests_until_s - now_s)
 
     def succeeded(self, url: str) -> None:
         """``url`` gave an answer: ask it first from now on."""
-        node = self._find(url)
-        node.failures, node.rests_until_s = 0, 0.0
-        if self._nodes[0] is not node:
-            self._nodes.remove(node)
-            self._nodes.insert(0, node)
+        with self._lock:
+            node = self._find(url)
+            node.failures, node.rests_until_s = 0, 0.0
+            if self._nodes[0] is not node:
+                self._nodes.remove(node)
+                self._nodes.insert(0, node)
 
     def failed(self, url: str, policy: RetryPolicy, retry_after_s: float | None = None) -> None:
         """``url`` gave none: let it rest, as long as it asked for or as ``policy`` says."""
-        node = self._find(url)
-        if self.clock() < node.rests_until_s:
-            return  # several requests failed at once: that is one failure
-        node.failures += 1
-        rest_s = policy.pause_s(node.failures) if retry_after_s is None else retry_after_s
-        node.rests_until_s = self.clock() + rest_s
+        now_s = self.clock()
+        with self._lock:
+            node = self._find(url)
+            if now_s < node.rests_until_s:
+                return  # several requests failed at once: that is one failure
+            node.failures += 1
+            rest_s = policy.pause_s(node.failures) if retry_after_s is None else retry_after_s
+            node.rests_until_s = now_s + rest_s
 
     def _find(self, url: str) -> _Node:
         return next(node for node in self._nodes if node.url == url)
@@ -181,12 +190,19 @@ def _is_url(text: str) -> bool:
         return False
 
 
-def exchange(nodes: NodePool, policy: RetryPolicy, request: Request, read: Callable[[Reply], T]) -> Operation[T]:
+def exchange(
+    nodes: NodePool,
+    policy: RetryPolicy,
+    request: Request,
+    read: Callable[[Reply], T],
+    check: Callable[[T], Operation[None]] | None = None,
+) -> Operation[T]:
     """Get an answer that ``read`` accepts, from one node after the other.
 
     Args:
         read: turns a reply into the result; raises ``UntrueAnswer`` to have another node asked, any other
             ``PoolError`` to end.
+        check: what is still to be asked before the result counts; raises as ``read`` does.
 
     Raises:
         PoolError: the node's refusal, or the last failure once the policy is used up.
@@ -210,7 +226,9 @@ def exchange(nodes: NodePool, policy: RetryPolicy, request: Request, read: Calla
             nodes.failed(url, policy, retry_after_s(answer))
             continue
         try:
-            result = read(answer)
+            result = read(replace(answer, url=url))
+            if check is not None:
+                yield from check(result)
         except UntrueAnswer as error:
             last = UntrueAnswer(error.code, f"{url}: {error.detail}", **error.context)
             nodes.failed(url, policy)
@@ -286,3 +304,13 @@ def reader(type_: type[T]) -> Callable[[Reply], T]:
             ) from None
 
     return read
+
+
+def untrue_unless(check: Callable[[], T]) -> T:
+    """The result of ``check``; what it raises says that the node's answer is not true."""
+    try:
+        return check()
+    except UntrueAnswer:
+        raise
+    except PoolError as error:
+        raise UntrueAnswer(error.code, error.detail, **error.context) from None

@@ -37,7 +37,7 @@ RecordBody = bytes | str | Mapping[str, object]
 PARCEL_RECORDS = 500
 """Records in a parcel unless told otherwise: large enough to make signatures cheap, small enough to commit at once."""
 
-_NONCE_SIZE = 16
+NONCE_SIZE = 16
 _PAYLOAD_SIZE_MAX_BYTES = LIMITS.transaction_size_bytes - LIMITS.header_size_bytes
 _RECORD_OVERHEAD_BYTES = 5
 """MessagePack's longest head of a byte string."""
@@ -131,7 +131,7 @@ def sign_dataset(
         chain_id=genesis.chain_id,
         member=identity.member,
         key_id=identity.key_id,
-        nonce=secrets.token_bytes(_NONCE_SIZE),
+        nonce=secrets.token_bytes(NONCE_SIZE),
         expiry_ms=0,
         dataset=definition.dataset,
         version=version,
@@ -142,7 +142,7 @@ def sign_dataset(
         legal_basis=definition.legal_basis,
         contract=definition.contract,
     )
-    return _sign(header, identity, b"")
+    return sign_header(header, identity)
 
 
 def sign_parcel(
@@ -170,7 +170,7 @@ def sign_parcel(
         chain_id=genesis.chain_id,
         member=identity.member,
         key_id=identity.key_id,
-        nonce=secrets.token_bytes(_NONCE_SIZE) if nonce is None else nonce,
+        nonce=secrets.token_bytes(NONCE_SIZE) if nonce is None else nonce,
         expiry_ms=0,
         dataset=dataset,
         record_count=len(records),
@@ -178,7 +178,7 @@ def sign_parcel(
         envelope=b"",
         derived_from=tuple((source.transaction_id, source.index) for source in derived_from),
     )
-    return _sign(header, identity, encode_records(records), len(records))
+    return sign_header(header, identity, encode_records(records), len(records))
 
 
 def repeatable_nonce(genesis: Genesis, key: str, position: int, records: Sequence[bytes]) -> bytes:
@@ -191,10 +191,10 @@ def repeatable_nonce(genesis: Genesis, key: str, position: int, records: Sequenc
         records: the parcel's record bodies.
     """
     content = encode((key, position, records_root(genesis.chain_id, records)))
-    return hash_tagged("submission-nonce", genesis.chain_id, content)[:_NONCE_SIZE]
+    return hash_tagged("submission-nonce", genesis.chain_id, content)[:NONCE_SIZE]
 
 
-def encode_record(record: RecordBody) -> bytes:
+def encode_record(record: RecordBody, size_max_bytes: int = LIMITS.record_size_bytes) -> bytes:
     """A record's body: bytes as they are, text as UTF-8, objects as compact JSON.
 
     Raises:
@@ -209,20 +209,21 @@ def encode_record(record: RecordBody) -> bytes:
             body = orjson.dumps(record)
         except TypeError as error:
             raise PoolError(ErrorCode.MALFORMED, f"a record is not JSON: {error}") from None
-    if len(body) > LIMITS.record_size_bytes:
-        raise PoolError(ErrorCode.TOO_LARGE, f"a record of {len(body)} bytes; at most {LIMITS.record_size_bytes}")
+    if len(body) > size_max_bytes:
+        raise PoolError(ErrorCode.TOO_LARGE, f"a record of {len(body)} bytes; at most {size_max_bytes}")
     return body
 
 
-def group_records(bodies: Iterable[bytes], parcel_records: int) -> Iterator[list[bytes]]:
-    """Cut a stream of record bodies into parcels of ``parcel_records``, fewer where the size limit demands it.
+def group_records(bodies: Iterable[bytes], parcel_records: int, overhead_bytes: int = 0) -> Iterator[list[bytes]]:
+    """Cut a stream of record bodies into parcels of ``parcel_records``, fewer where the size limit demands it: each
+    record will take ``overhead_bytes`` more than its body.
 
     Only one group is held at a time. The same stream is always cut at the same places.
     """
     group: list[bytes] = []
     size_bytes = 0
     for body in bodies:
-        added_bytes = len(body) + _RECORD_OVERHEAD_BYTES
+        added_bytes = len(body) + overhead_bytes + _RECORD_OVERHEAD_BYTES
         if group and (len(group) == parcel_records or size_bytes + added_bytes > _PAYLOAD_SIZE_MAX_BYTES):
             yield group
             group, size_bytes = [], 0
@@ -232,7 +233,10 @@ def group_records(bodies: Iterable[bytes], parcel_records: int) -> Iterator[list
         yield group
 
 
-def _sign(header: AnyHeader, identity: Identity, payload: bytes, record_count: int = 0) -> SignedTransaction:
+def sign_header(
+    header: AnyHeader, identity: Identity, payload: bytes = b"", record_count: int = 0
+) -> SignedTransaction:
+    """Sign a header of any type; raises ``too_large`` for a transaction over the network's limit."""
     transaction = sign_transaction(header, identity.signer, payload)
     content = encode(transaction)
     if len(content) > LIMITS.transaction_size_bytes:

@@ -83,7 +83,8 @@ def submit(network: RunningNetwork, urls: list[str]) -> VerifiedReceipt:
 
 @pytest.mark.parametrize("change", [flip_last_bit, drop_votes])
 def test_a_forged_receipt_is_refused(running_network: RunningNetwork, change: Change) -> None:
-    with lying_proxy(running_network.network.urls[0], change) as url, pytest.raises(PoolError) as raised:
+    forge = only("/v1/transactions", change)
+    with lying_proxy(running_network.network.urls[0], forge) as url, pytest.raises(PoolError) as raised:
         submit(running_network, [url])
     assert raised.value.code in (
         ErrorCode.BAD_CERTIFICATE,
@@ -95,7 +96,7 @@ def test_a_forged_receipt_is_refused(running_network: RunningNetwork, change: Ch
 
 
 def test_an_honest_node_is_asked_after_a_lying_one(running_network: RunningNetwork) -> None:
-    with lying_proxy(running_network.network.urls[0], flip_last_bit) as url:
+    with lying_proxy(running_network.network.urls[0], only("/v1/transactions", flip_last_bit)) as url:
         receipt = submit(running_network, [url, running_network.network.urls[1]])
     assert receipt.outcome.is_ok
 
@@ -110,7 +111,8 @@ def test_an_invented_rejection_is_refused(running_network: RunningNetwork) -> No
         problem = {"code": "not_owner", "detail": "invented", "receipt": parts_and_proof | {"index": receipt.index}}
         return 422, orjson.dumps(problem)
 
-    with lying_proxy(running_network.network.urls[0], reject) as url, pytest.raises(PoolError) as raised:
+    invent = only("/v1/transactions", reject)
+    with lying_proxy(running_network.network.urls[0], invent) as url, pytest.raises(PoolError) as raised:
         submit(running_network, [url])
     assert raised.value.code is ErrorCode.BAD_RECEIPT
 

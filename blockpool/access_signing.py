@@ -1,0 +1,232 @@
+"""Transactions of contracts, requests, answers and read receipts: checked as far as possible, then signed."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from blockpool.identity import Identity
+from blockpool.signing import NONCE_SIZE, SignedTransaction, sign_header
+from chain.crypto import HASH_SIZE
+from chain.errors import ErrorCode, PoolError
+from chain.genesis import Genesis
+from chain.limits import LIMITS
+from chain.transactions import Answer, ApprovalHeader, ContractHeader, ReadReceiptHeader, RequestHeader
+from chain.types import verify_dataset_id
+from contracts.library import expand_parts
+from contracts.sealing import KemPrivateKey, KemPublicKey
+
+ReaderKey = KemPrivateKey | KemPublicKey
+"""The reader's key pair, or its public half where nothing is read."""
+
+_HEIGHT_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTerms:
+    """What is asked for in a request to read."""
+
+    dataset: str
+    """``owner.name``."""
+    purpose: str
+    """1 to 200 characters; what contracts bind reading to."""
+    parcels: Sequence[bytes] = ()
+    """Transaction ids of the parcels wanted, at most 256; none for all in the range of heights."""
+    from_height: int = 0
+    """First block whose parcels are wanted."""
+    until_height: int = 0
+    """Last such block; 0 for no end, parcels to come included."""
+    until_ms: int = 0
+    """How long access is wanted, milliseconds since 1970; 0 for as long as it is given."""
+    legal_basis: str = ""
+    case_number: str = ""
+    person: str = ""
+    """Who answers for it on the reader's side."""
+
+    def verify(self, now_ms: int) -> None:
+        """Check all that can be checked without the chain.
+
+        Raises:
+            PoolError: codes ``bad_name``, ``bad_request``, ``too_large``, ``expired``.
+        """
+        verify_dataset_id(self.dataset)
+        if not self.purpose.strip():
+            raise _bad("a request states its purpose")
+        _verify_length("purpose", self.purpose, LIMITS.title_length)
+        _verify_length("legal_basis", self.legal_basis, LIMITS.text_length)
+        _verify_length("case_number", self.case_number, LIMITS.title_length)
+        _verify_length("person", self.person, LIMITS.title_length)
+        for name, value in (("from_height", self.from_height), ("until_height", self.until_height)):
+            if not 0 <= value <= _HEIGHT_MAX:
+                raise _bad(f"{name} is {value}: heights count from 0")
+        if self.until_height and self.until_height < self.from_height:
+            raise _bad(f"until_height {self.until_height} is below from_height {self.from_height}")
+        if self.until_ms < 0 or self.until_ms > _HEIGHT_MAX:
+            raise _bad(f"until_ms is {self.until_ms}: milliseconds since 1970, or 0")
+        if self.until_ms and self.until_ms <= now_ms:
+            raise PoolError(ErrorCode.EXPIRED, f"access is wanted until {self.until_ms} ms, it is {now_ms} ms")
+        verify_parcel_ids(self.parcels, LIMITS.request_parcels)
+
+
+def verify_parcel_ids(parcels: Sequence[bytes], count_max: int) -> None:
+    """Check a list of parcels' transaction ids: 32 bytes each, none twice, at most ``count_max``.
+
+    Raises:
+        PoolError: codes ``bad_request``, ``too_large``.
+    """
+    if len(parcels) > count_max:
+        raise PoolError(ErrorCode.TOO_LARGE, f"{len(parcels)} parcels; at most {count_max}")
+    if any(len(parcel) != HASH_SIZE for parcel in parcels):
+        raise _bad(f"a parcel is named by its transaction id: {HASH_SIZE} bytes")
+    if len(set(parcels)) != len(parcels):
+        raise _bad("a parcel is named twice")
+
+
+def contract_parameters(parameters: str | Mapping[str, Any]) -> str:
+    """Parameters of a contract as they are deployed: one JSON object, with the sources of library parts in it.
+
+    Raises:
+        PoolError: codes ``bad_request`` (not a JSON object), ``not_found`` (no such library contract), ``too_large``.
+    """
+    if isinstance(parameters, str):
+        try:
+            parameters = json.loads(parameters)
+        except ValueError as error:
+            raise _bad(f"the parameters are not JSON: {error}") from None
+    if not isinstance(parameters, Mapping):
+        raise _bad("the parameters are not a JSON object")
+    whole = expand_parts(dict(parameters))
+    try:
+        text = json.dumps(whole, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise _bad(f"the parameters are not JSON: {error}") from None
+    if len(text.encode()) > LIMITS.contract_parameters_size_bytes:
+        limit = LIMITS.contract_parameters_size_bytes
+        raise PoolError(ErrorCode.TOO_LARGE, f"parameters of {len(text.encode())} bytes; at most {limit}")
+    return text
+
+
+def sign_contract(
+    genesis: Genesis, identity: Identity, contract: str, source: str, parameters: str, version: int
+) -> SignedTransaction:
+    """Sign a contract: version 1 deploys it, the present version plus one updates it.
+
+    Args:
+        contract: ``owner.name``.
+        source: Python source text.
+        parameters: JSON object, from ``contract_parameters``.
+
+    Raises:
+        PoolError: codes ``bad_name``, ``too_large``.
+    """
+    verify_dataset_id(contract)
+    if len(source.encode()) > LIMITS.contract_source_size_bytes:
+        limit = LIMITS.contract_source_size_bytes
+        raise PoolError(ErrorCode.TOO_LARGE, f"a source of {len(source.encode())} bytes; at most {limit}")
+    header = ContractHeader(
+        **_signer_fields(genesis, identity), contract=contract, version=version, source=source, parameters=parameters
+    )
+    return sign_header(header, identity)
+
+
+def sign_request(
+    genesis: Genesis, identity: Identity, terms: RequestTerms, reader_key: ReaderKey, now_ms: int
+) -> SignedTransaction:
+    """Sign a request to read.
+
+    Args:
+        reader_key: key that the key shares shall be sealed to.
+        now_ms: present time, milliseconds since 1970.
+
+    Raises:
+        PoolError: as ``RequestTerms.verify``.
+    """
+    terms.verify(now_ms)
+    public_key = reader_key.public_key if isinstance(reader_key, KemPrivateKey) else reader_key
+    header = RequestHeader(
+        **_signer_fields(genesis, identity),
+        dataset=terms.dataset,
+        parcels=tuple(terms.parcels),
+        from_height=terms.from_height,
+        until_height=terms.until_height,
+        until_ms=terms.until_ms,
+        purpose=terms.purpose,
+        legal_basis=terms.legal_basis,
+        case_number=terms.case_number,
+        person=terms.person,
+        kem_key=public_key.encoded,
+    )
+    return sign_header(header, identity)
+
+
+def sign_answer(
+    genesis: Genesis, identity: Identity, dataset: str, request_id: bytes, answer: Answer, reason: str = ""
+) -> SignedTransaction:
+    """Sign an answer to a request: ``approve``, ``refuse`` or ``revoke``.
+
+    Raises:
+        PoolError: codes ``bad_name``, ``bad_request``, ``too_large``.
+    """
+    verify_dataset_id(dataset)
+    if answer not in ("approve", "refuse", "revoke"):
+        raise _bad(f"{answer!r} is no answer: approve, refuse or revoke")
+    _verify_length("reason", reason, LIMITS.reason_length)
+    verify_parcel_ids([request_id], 1)
+    header = ApprovalHeader(
+        **_signer_fields(genesis, identity), dataset=dataset, request=request_id, answer=answer, reason=reason
+    )
+    return sign_header(header, identity)
+
+
+def sign_read_receipt(
+    genesis: Genesis,
+    identity: Identity,
+    dataset: str,
+    request_id: bytes,
+    parcels: Sequence[bytes],
+    record_count: int,
+    digest: bytes,
+) -> SignedTransaction:
+    """Sign the report of a read.
+
+    Args:
+        parcels: transaction ids of the parcels that records were returned of, 1 to 1,024, each once.
+        record_count: how many records were returned.
+        digest: ``chain.access.ReadDigest`` over them.
+
+    Raises:
+        PoolError: codes ``bad_request``, ``too_large``.
+    """
+    verify_parcel_ids(parcels, LIMITS.receipt_parcels)
+    header = ReadReceiptHeader(
+        **_signer_fields(genesis, identity),
+        dataset=dataset,
+        request=request_id,
+        parcels=tuple(parcels),
+        record_count=record_count,
+        digest=digest,
+    )
+    return sign_header(header, identity)
+
+
+def _signer_fields(genesis: Genesis, identity: Identity) -> dict[str, Any]:
+    """What every header begins with."""
+    return {
+        "chain_id": genesis.chain_id,
+        "member": identity.member,
+        "key_id": identity.key_id,
+        "nonce": secrets.token_bytes(NONCE_SIZE),
+        "expiry_ms": 0,
+    }
+
+
+def _verify_length(name: str, text: str, length_max: int) -> None:
+    if len(text) > length_max:
+        raise PoolError(ErrorCode.TOO_LARGE, f"{name} has {len(text)} characters; at most {length_max}")
+
+
+def _bad(detail: str) -> PoolError:
+    return PoolError(ErrorCode.BAD_REQUEST, detail)

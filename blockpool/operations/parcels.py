@@ -1,0 +1,96 @@
+"""Parcels and records that are verified before they are handed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from blockpool.answers import ParcelSummary, Record, VerifiedReceipt
+from blockpool.exchange import Operation
+from blockpool.operations.session import Session
+from blockpool.signing import RecordId
+from chain.errors import ErrorCode, PoolError
+from chain.evidence import parse_evidence, verify_evidence
+from chain.genesis import Genesis
+from chain.members import signing_key
+from chain.transactions import ParcelHeader, decode_transaction, verify_payload, verify_signed_by
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A parcel that was verified: signed by its member, its records under the signed root, accepted by a quorum."""
+
+    id: bytes
+    """Transaction id: 32 bytes."""
+    header: ParcelHeader
+    bodies: tuple[bytes, ...]
+    """As they stand in the payload: sealed ones sealed."""
+    height: int
+    index: int
+    """Place in its block."""
+    content: bytes
+    """The encoded transaction."""
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether its records have to be opened first."""
+        return bool(self.header.envelope)
+
+    def record(self, index: int, body: bytes) -> Record:
+        """Record ``index`` with the body that it shall have."""
+        return Record(RecordId(self.id, index), self.header.dataset, self.header.member, self.height, body)
+
+
+def listed_parcel(session: Session, dataset: str | None, summary: ParcelSummary) -> Operation[Parcel]:
+    """A parcel from a list of accepted ones.
+
+    Raises:
+        PoolError: code ``bad_proof`` if it does not stand where the list has it.
+    """
+    receipt = yield from session.receipt(bytes.fromhex(summary.transaction_id))
+    if not receipt.outcome.is_ok or (receipt.height, receipt.receipt.index) != (summary.height, summary.index):
+        raise PoolError(
+            ErrorCode.BAD_PROOF, f"parcel {summary.transaction_id[:16]} was listed as what its receipt says it is not"
+        )
+    return (yield from parcel_of(session, dataset, receipt))
+
+
+def parcel_of(session: Session, dataset: str | None, receipt: VerifiedReceipt) -> Operation[Parcel]:
+    """The accepted parcel that a receipt is about; of ``dataset``, or of any."""
+    genesis, id_ = session.genesis, receipt.transaction_id
+    path = f"/v1/transactions/{id_.hex()}/raw"
+    return session.download(path, lambda body: read_parcel(genesis, body, dataset, receipt))
+
+
+def read_parcel(genesis: Genesis, content: bytes, dataset: str | None, receipt: VerifiedReceipt) -> Parcel:
+    """Check the bytes of a parcel against its receipt.
+
+    Raises:
+        PoolError: codes ``bad_proof`` (another transaction), ``bad_signature``, ``payload_mismatch`` and others.
+    """
+    checked = decode_transaction(genesis.chain_id, content)
+    header = checked.header
+    if (
+        not isinstance(header, ParcelHeader)
+        or checked.id != receipt.transaction_id
+        or dataset not in (None, header.dataset)
+    ):
+        raise PoolError(ErrorCode.BAD_PROOF, "the node gave another transaction than it was asked for")
+    member = genesis.member(header.member)
+    verify_signed_by(checked, signing_key(member, header.member, header.key_id, receipt.height))
+    verify_payload(checked)
+    return Parcel(checked.id, header, checked.records, receipt.height, receipt.receipt.index, content)
+
+
+def evidence(session: Session, id_: RecordId) -> Operation[bytes]:
+    """A record's evidence file, verified."""
+    genesis = session.genesis
+
+    def read(content: bytes) -> bytes:
+        for _ in verify_evidence(content, genesis):
+            pass
+        part = parse_evidence(content).record
+        if (part.transaction_id, part.index) != (id_.transaction_id.hex(), id_.index):
+            raise PoolError(ErrorCode.BAD_EVIDENCE, "it is another record's")
+        return content
+
+    return session.download(f"/v1/records/{id_}/evidence", read)

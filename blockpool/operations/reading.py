@@ -1,0 +1,248 @@
+"""Reading whole datasets: open ones, and sealed ones under a granted request.
+
+A reading is driven in three steps that may overlap: ``chunks`` lists what is to be read, ``fetch`` gets and verifies
+the parcels of a chunk with their keys, ``records`` opens one parcel. The clients fetch ahead while they hand records
+out, so a reading holds a few chunks in memory however long it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+import orjson
+
+from blockpool.access_signing import verify_parcel_ids
+from blockpool.answers import ParcelSummary, Record, VerifiedReceipt
+from blockpool.exchange import Emit, Operation
+from blockpool.operations.listing import CHUNK_PARCELS, ParcelListing
+from blockpool.operations.parcels import Parcel, listed_parcel, parcel_of
+from blockpool.operations.proofs import newest_header, state_entry
+from blockpool.operations.session import Session
+from blockpool.operations.shares import OnCulprit, ShareCollector
+from blockpool.read_log import ReadLog
+from chain.access import verify_covered, verify_grant
+from chain.errors import ErrorCode, InvariantBroken, PoolError
+from chain.sealed import decode_envelope
+from chain.state import RequestEntry, request_key
+from contracts.sealing import KemPrivateKey, ParcelContext, RecordCipher
+
+Place = ParcelSummary | VerifiedReceipt
+"""A parcel to be read: as it was listed, or as it was named and found."""
+
+_NAMED_PARCELS_MAX = 100_000
+
+_objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Opened(NamedTuple):
+    """A verified parcel, and what opens its records if they are sealed."""
+
+    parcel: Parcel
+    cipher: RecordCipher | None
+
+
+class ReadPlan(Protocol):
+    """What is read, and how."""
+
+    def chunks(self) -> Operation[None]:
+        """Emit lists of ``Place`` in chain order."""
+        ...
+
+    def fetch(self, chunk: Sequence[Place]) -> Operation[list[Opened]]:
+        """Get and verify the parcels of a chunk."""
+        ...
+
+    def records(self, opened: Opened) -> Iterator[Record]:
+        """The records of a parcel."""
+        ...
+
+
+class OpenReading:
+    """Reads an open dataset.
+
+    Args:
+        session: whom to ask.
+        dataset: which dataset.
+    """
+
+    def __init__(self, session: Session, dataset: str) -> None:
+        self._session = session
+        self._dataset = dataset
+
+    def chunks(self) -> Operation[None]:
+        """Emit lists of ``ParcelSummary``."""
+        return ParcelListing(self._session, self._dataset).chunks()
+
+    def fetch(self, chunk: Sequence[Place]) -> Operation[list[Opened]]:
+        """Get and verify the parcels.
+
+        Raises:
+            PoolError: code ``access_denied`` for a sealed one.
+        """
+        found = []
+        for place in chunk:
+            parcel = yield from _parcel(self._session, self._dataset, place)
+            if parcel.is_sealed:
+                detail = f"parcel {parcel.id.hex()[:16]} of {self._dataset} is sealed: request access, then read it"
+                raise PoolError(ErrorCode.ACCESS_DENIED, detail)
+            found.append(Opened(parcel, None))
+        return found
+
+    def records(self, opened: Opened) -> Iterator[Record]:
+        """The records of a parcel."""
+        for index, body in enumerate(opened.parcel.bodies):
+            yield opened.parcel.record(index, body)
+
+
+class SealedReading:
+    """Reads what a granted request covers.
+
+    Args:
+        session: whom to ask.
+        request_id: transaction id of the request.
+        reader_key: the key that the request names.
+        parcels: which parcels; None for all that the request covers.
+        fields: which fields of JSON objects; None for all that the grant allows.
+        on_parcel: told of each parcel before its records are handed out.
+        on_culprit: told of each wrong key share.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        request_id: bytes,
+        reader_key: KemPrivateKey,
+        parcels: Sequence[bytes] | None = None,
+        fields: Sequence[str] | None = None,
+        on_parcel: Callable[[Parcel], None] | None = None,
+        on_culprit: OnCulprit | None = None,
+    ) -> None:
+        verify_parcel_ids([request_id, *(parcels or ())], _NAMED_PARCELS_MAX + 1)
+        self._session = session
+        self._request_id = request_id
+        self._reader_key = reader_key
+        self._named = parcels
+        self._wanted_fields = fields
+        self._on_parcel = on_parcel
+        self._listing: ParcelListing | None = None
+        self.shares = ShareCollector(session, request_id, reader_key, on_culprit)
+        self.request: RequestEntry | None = None
+        """The request as it stood when reading began, proven."""
+        self.log: ReadLog | None = None
+        """What was handed out; None before reading has begun."""
+
+    @property
+    def record_count(self) -> int:
+        """Records that will be read; 0 while that is not known, and for parcels that are named."""
+        return self._listing.record_count if self._listing else 0
+
+    def chunks(self) -> Operation[None]:
+        """Check the grant as the state has it, then emit lists of what it covers."""
+        header = yield from newest_header(self._session)
+        entry = yield from state_entry(self._session, request_key(self._request_id), RequestEntry, header)
+        if entry is None:
+            id_ = self._request_id.hex()[:16]
+            raise PoolError(ErrorCode.UNKNOWN_REQUEST, f"there is no request {id_} up to block {header.height}")
+        verify_grant(entry, header.time_ms)
+        if entry.kem_key != self._reader_key.public_key.encoded:
+            raise PoolError(ErrorCode.BAD_KEY, "the request names another reader's key than this")
+        self._fields = _allowed_fields(entry, self._wanted_fields)
+        self.request = entry
+        self.log = ReadLog(self._session.genesis, entry.dataset, self._request_id)
+        named = self._named if self._named is not None else entry.parcels
+        if named:
+            yield from self._named_chunks(named)
+        elif self._named is None:
+            self._listing = ParcelListing(self._session, entry.dataset, entry.from_height, entry.until_height)
+            yield from self._listing.chunks(header)
+
+    def _named_chunks(self, ids: Sequence[bytes]) -> Operation[None]:
+        receipts = []
+        for id_ in ids:
+            receipt = yield from self._session.receipt(id_)
+            if not receipt.outcome.is_ok:
+                raise PoolError(ErrorCode.NOT_FOUND, f"parcel {id_.hex()[:16]} was rejected: {receipt.outcome.reason}")
+            receipts.append(receipt)
+        receipts.sort(key=lambda receipt: (receipt.height, receipt.receipt.index))
+        for start in range(0, len(receipts), CHUNK_PARCELS):
+            yield Emit(receipts[start : start + CHUNK_PARCELS])
+
+    def fetch(self, chunk: Sequence[Place]) -> Operation[list[Opened]]:
+        """Get the parcels of a chunk and their keys, and verify all.
+
+        Raises:
+            PoolError: codes ``not_covered``, and as ``ShareCollector.seeds``.
+        """
+        entry = self._entry()
+        parcels = []
+        for place in chunk:
+            parcel = yield from _parcel(self._session, None, place)
+            verify_covered(entry, parcel.id, parcel.header, parcel.height)
+            parcels.append(parcel)
+        sealed = [parcel for parcel in parcels if parcel.is_sealed]
+        seeds = (yield from self.shares.seeds(sealed)) if sealed else []
+        ciphers = {parcel.id: _cipher(parcel, seed) for parcel, seed in zip(sealed, seeds, strict=True)}
+        return [Opened(parcel, ciphers.get(parcel.id)) for parcel in parcels]
+
+    def records(self, opened: Opened) -> Iterator[Record]:
+        """Open the records of a parcel one by one; each is noted as handed out before it is.
+
+        Raises:
+            PoolError: code ``bad_sealing`` with the owner as ``culprit``.
+        """
+        parcel, cipher = opened
+        log, fields = self.log, self._fields
+        if log is None:
+            raise InvariantBroken("records are opened of a reading that has not begun")
+        if self._on_parcel is not None:
+            self._on_parcel(parcel)
+        for index, body in enumerate(parcel.bodies):
+            plaintext = body if cipher is None else cipher.open(index, body)
+            log.returned(parcel.id, index, plaintext)
+            yield parcel.record(index, plaintext if fields is None else keep_fields(plaintext, fields))
+
+    def _entry(self) -> RequestEntry:
+        if self.request is None:
+            raise InvariantBroken("parcels are fetched for a reading that has not begun")
+        return self.request
+
+
+def acknowledge(session: Session, log: ReadLog) -> Operation[list[VerifiedReceipt]]:
+    """Commit the receipts of everything that was handed out and not reported yet."""
+    receipts = []
+    for signed in log.unreported(session.identity):
+        receipts.append((yield from session.commit(signed)))
+        log.reported(signed)
+    return receipts
+
+
+def keep_fields(body: bytes, fields: frozenset[str]) -> bytes:
+    """A JSON object with these fields only, their values as they stand; what is no JSON object has none of them."""
+    try:
+        members = _objects.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return b"{}"
+    kept = (orjson.dumps(name) + b":" + bytes(value) for name, value in members.items() if name in fields)
+    return b"{%b}" % b",".join(kept)
+
+
+def _allowed_fields(entry: RequestEntry, wanted: Sequence[str] | None) -> frozenset[str] | None:
+    if wanted is None:
+        return None if entry.fields is None else frozenset(entry.fields)
+    if entry.fields is not None and (more := set(wanted) - set(entry.fields)):
+        raise PoolError(ErrorCode.NOT_COVERED, f"the grant does not cover the field {min(more)!r}")
+    return frozenset(wanted)
+
+
+def _parcel(session: Session, dataset: str | None, place: Place) -> Operation[Parcel]:
+    if isinstance(place, VerifiedReceipt):
+        return parcel_of(session, dataset, place)
+    return listed_parcel(session, dataset, place)
+
+
+def _cipher(parcel: Parcel, seed: bytes) -> RecordCipher:
+    header = parcel.header
+    context = ParcelContext(header.chain_id, header.dataset, header.records_root)
+    return RecordCipher(context, seed, decode_envelope(header.envelope).commitments)

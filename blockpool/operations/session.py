@@ -1,0 +1,181 @@
+"""What the operations of one client share: nodes, genesis, who signs, and the ways to ask that all of them use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from blockpool.answers import ReceiptAnswer, TransactionRejected, VerifiedReceipt
+from blockpool.exchange import (
+    MSGPACK,
+    Emit,
+    NodePool,
+    Operation,
+    Reply,
+    Request,
+    RetryPolicy,
+    UntrueAnswer,
+    error_of_reply,
+    exchange,
+    expect_ok,
+    reader,
+    untrue_unless,
+)
+from blockpool.identity import Identity
+from blockpool.signing import SignedTransaction
+from chain.blocks import Certificate
+from chain.encoding import decode
+from chain.errors import ErrorCode, PoolError
+from chain.genesis import Genesis
+from chain.receipts import Receipt, verify_receipt
+
+T = TypeVar("T")
+
+COMMIT_TIMEOUT_MS = 15_000
+"""How long a node may hold a submission until it is committed; then the client asks again."""
+_TIMEOUT_MARGIN_S = 5.0
+_DOWNLOAD_TIMEOUT_S = 60.0
+
+
+class Page(Protocol):
+    """An answer that is one page of a list."""
+
+    @property
+    def next(self) -> str | None:
+        """Where the next page begins, for ``after``; None on the last one."""
+        ...
+
+
+PageType = TypeVar("PageType", bound=Page)
+
+
+class Session:
+    """The state of one client.
+
+    Args:
+        nodes: whom to ask.
+        policy: how long and how often.
+        genesis: needed by all that verifies or signs.
+        identity: needed by what signs.
+    """
+
+    def __init__(
+        self, nodes: NodePool, policy: RetryPolicy, genesis: Genesis | None = None, identity: Identity | None = None
+    ) -> None:
+        self.nodes = nodes
+        self.policy = policy
+        self.height_seen = 0
+        """Highest block that was verified: a node that is behind it is not asked about the present."""
+        self._genesis = genesis
+        self._identity = identity
+
+    @property
+    def genesis(self) -> Genesis:
+        """The pinned genesis; raises ``bad_genesis`` if the client was made without one."""
+        if self._genesis is None:
+            raise PoolError(
+                ErrorCode.BAD_GENESIS, "this is verified against the network's genesis file: none was given"
+            )
+        return self._genesis
+
+    @property
+    def identity(self) -> Identity:
+        """Who signs; raises ``bad_key`` if the client was made without a key."""
+        if self._identity is None:
+            raise PoolError(ErrorCode.BAD_KEY, "this is signed with a member's key: none was given")
+        return self._identity
+
+    def saw(self, height: int) -> None:
+        """Note a block that was verified."""
+        self.height_seen = max(self.height_seen, height)
+
+    def exchange(
+        self, request: Request, read: Callable[[Reply], T], check: Callable[[T], Operation[None]] | None = None
+    ) -> Operation[T]:
+        """An answer to ``request`` that ``read`` and ``check`` accept: see ``exchange``."""
+        return exchange(self.nodes, self.policy, request, read, check)
+
+    def get(self, path: str, type_: type[T], **parameters: str | int) -> Operation[T]:
+        """What a node answers, as a value of this type; not verified."""
+        return self.exchange(Request("GET", path, parameters), reader(type_))
+
+    def download(self, path: str, read: Callable[[bytes], T], **parameters: str | int) -> Operation[T]:
+        """Get bytes that ``read`` turns into something verified; another node is asked if it does not hold."""
+
+        def read_reply(reply: Reply) -> T:
+            body = expect_ok(reply)
+            return untrue_unless(lambda: read(body))
+
+        return self.exchange(
+            Request("GET", path, parameters, {"accept": MSGPACK}, timeout_s=_DOWNLOAD_TIMEOUT_S), read_reply
+        )
+
+    def each(
+        self, path: str, type_: type[PageType], items: Callable[[PageType], Iterator[Any]], **parameters: str | int
+    ) -> Operation[None]:
+        """Emit the items of a list that comes in pages; not verified."""
+        asked = dict(parameters)
+        while True:
+            page = yield from self.get(path, type_, **asked)
+            for item in items(page):
+                yield Emit(item)
+            if page.next is None:
+                return
+            asked["after"] = page.next
+
+    def commit(self, transaction: SignedTransaction) -> Operation[VerifiedReceipt]:
+        """Send a transaction until it is final; raises ``TransactionRejected`` if the validators refuse it."""
+        request = Request(
+            "POST",
+            "/v1/transactions",
+            {"wait": "commit", "timeout_ms": COMMIT_TIMEOUT_MS},
+            {"content-type": MSGPACK, "accept": MSGPACK},
+            transaction.content,
+            COMMIT_TIMEOUT_MS / 1000 + _TIMEOUT_MARGIN_S,
+        )
+        return self.exchange(request, lambda reply: self._read_commit(transaction, reply))
+
+    def receipt(self, id_: bytes, record_count: int = 0) -> Operation[VerifiedReceipt]:
+        """The receipt of a committed transaction, whatever its outcome; raises ``not_found`` if it is not committed."""
+        return self.download(
+            f"/v1/transactions/{id_.hex()}/receipt",
+            lambda body: self._verified(id_, decode(Receipt, body), record_count),
+        )
+
+    def _read_commit(self, transaction: SignedTransaction, reply: Reply) -> VerifiedReceipt:
+        if reply.status != 200:
+            receipt = _receipt_of_problem(reply)
+            verified = self._verified(transaction.transaction_id, receipt)
+            if verified.outcome.is_ok:
+                raise UntrueAnswer(ErrorCode.BAD_RECEIPT, "the node says rejected, its receipt says accepted")
+            raise TransactionRejected(verified)
+        receipt = untrue_unless(lambda: decode(Receipt, reply.body))
+        verified = self._verified(transaction.transaction_id, receipt, transaction.record_count)
+        if not verified.outcome.is_ok:
+            raise TransactionRejected(verified)
+        return verified
+
+    def _verified(self, id_: bytes, receipt: Receipt, record_count: int = 0) -> VerifiedReceipt:
+        genesis = self.genesis
+        header, outcome = untrue_unless(lambda: verify_receipt(genesis.chain_id, genesis.validators, id_, receipt))
+        self.saw(header.height)
+        return VerifiedReceipt(id_, header, outcome, receipt, record_count)
+
+
+class _Rejection(msgspec.Struct, frozen=True):
+    """What matters of a rejection's problem document."""
+
+    receipt: ReceiptAnswer
+
+
+def _receipt_of_problem(reply: Reply) -> Receipt:
+    """The receipt in a rejection's problem document. Without one the node has refused to take the transaction."""
+    try:
+        answer = msgspec.json.decode(reply.body, type=_Rejection).receipt
+        proof = tuple(bytes.fromhex(item) for item in answer.proof)
+    except (msgspec.MsgspecError, ValueError):
+        raise error_of_reply(reply) from None
+    certificate = untrue_unless(lambda: decode(Certificate, answer.certificate))
+    return Receipt(answer.header, certificate, answer.outcome, answer.index, proof)

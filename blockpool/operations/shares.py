@@ -1,0 +1,156 @@
+"""Getting the keys of sealed parcels: shares from the validators, each checked before it is used.
+
+One question to one node brings the shares of all validators that it reaches; what is missing is asked of the other
+nodes. A share that does not fit what the owner committed to on chain names the validator that it is said to come from.
+Releases are not signed, so the node that passed it on (``through``) may have changed it; either way it is not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from blockpool.exchange import MSGPACK, Operation, Reply, Request, UntrueAnswer, error_of_reply, untrue_unless
+from blockpool.operations.parcels import Parcel
+from blockpool.operations.session import Session
+from chain.encoding import EncodingError, decode, encode
+from chain.errors import ErrorCode, PoolError
+from chain.sealed import Envelope, decode_envelope
+from contracts.sealing import KemPrivateKey, ParcelContext, Release, ShareRelease, combine, open_release
+from contracts.sealing.exchange import ShareAnswer, ShareQuery
+
+OnCulprit = Callable[[str, PoolError], None]
+"""Told the member's name and what was wrong with what it gave."""
+
+_TIMEOUT_S = 30.0
+
+
+class ShareCollector:
+    """Collects key shares under one request.
+
+    Args:
+        session: whom to ask.
+        request_id: the granted request.
+        reader_key: the key that it names.
+        on_culprit: told of every wrong share, once a member and parcel.
+    """
+
+    def __init__(
+        self, session: Session, request_id: bytes, reader_key: KemPrivateKey, on_culprit: OnCulprit | None = None
+    ) -> None:
+        self._session = session
+        self._request_id = request_id
+        self._reader_key = reader_key
+        self._on_culprit = on_culprit
+        self.culprits: list[tuple[str, PoolError]] = []
+        """Members that gave wrong shares, and what was wrong."""
+
+    def seeds(self, parcels: Sequence[Parcel]) -> Operation[list[bytes]]:
+        """The seeds of sealed parcels, at most ``LIMITS.share_parcels``, in their order.
+
+        Raises:
+            PoolError: code ``not_enough_shares``, naming who did not give; ``bad_sealing`` with the owner as
+                ``culprit``; the validators' refusal (``access_denied``, ``grant_expired`` and others).
+        """
+        wanted = [_Shares(parcel) for parcel in parcels]
+        query = ShareQuery(self._request_id, tuple(parcel.id for parcel in parcels))
+        refused: set[str] = set()
+
+        def read(reply: Reply) -> None:
+            if reply.status != 200:
+                raise self._refusal(reply, refused)
+            for shares, releases in zip(wanted, _decode_answer(reply.body, len(wanted)), strict=True):
+                self._open(shares, releases, reply.url)
+            for shares in wanted:
+                shares.verify_complete()
+
+        headers = {"content-type": MSGPACK, "accept": MSGPACK}
+        request = Request("POST", "/v1/shares", {"scope": "all"}, headers, encode(query), _TIMEOUT_S)
+        yield from self._session.exchange(request, read)
+        return [combine(shares.envelope, shares.context, shares.opened) for shares in wanted]
+
+    def _refusal(self, reply: Reply, refused: set[str]) -> PoolError:
+        """A single node's refusal does not end a read whose grant is proven; that of all does."""
+        refused.add(reply.url)
+        error = error_of_reply(reply)
+        if len(refused) == len(self._session.nodes):
+            return error
+        return UntrueAnswer(error.code, error.detail, **error.context)
+
+    def _open(self, shares: _Shares, releases: Iterable[bytes], url: str) -> None:
+        """Take as many shares as are needed, those of validators that were wrong before last."""
+        suspects = {member for member, _ in self.culprits}
+        from_validators = sorted(_by_validator(releases), key=lambda item: item[0] in suspects)
+        release = Release(self._session.genesis.chain_id, self._request_id, shares.parcel.id)
+        for validator, data in from_validators:
+            if shares.is_complete:
+                return
+            if validator in shares.opened or shares.envelope.index_of(validator) is None:
+                continue
+            try:
+                share = open_release(data, validator, release, shares.envelope, shares.context, self._reader_key)
+            except PoolError as error:
+                if validator not in shares.wrong:
+                    shares.wrong.add(validator)
+                    self._blame(validator, PoolError(error.code, error.detail, **error.context, through=url))
+            else:
+                shares.opened[validator] = share
+
+    def _blame(self, member: str, error: PoolError) -> None:
+        self.culprits.append((member, error))
+        if self._on_culprit is not None:
+            self._on_culprit(member, error)
+
+
+class _Shares:
+    """The shares of one parcel so far."""
+
+    def __init__(self, parcel: Parcel) -> None:
+        header = parcel.header
+        self.parcel = parcel
+        self.envelope: Envelope = decode_envelope(header.envelope)
+        self.context = ParcelContext(header.chain_id, header.dataset, header.records_root)
+        self.opened: dict[str, bytes] = {}
+        """Right ones by validator."""
+        self.wrong: set[str] = set()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there are enough."""
+        return len(self.opened) >= self.envelope.threshold
+
+    def verify_complete(self) -> None:
+        """Raises ``not_enough_shares`` as an answer that another node may better."""
+        if self.is_complete:
+            return
+        absent = [
+            entry.validator for entry in self.envelope.shares if entry.validator not in {*self.opened, *self.wrong}
+        ]
+        wrong = sorted(self.wrong - self.opened.keys())
+        faults = [
+            f"{what} {', '.join(names)}" for what, names in (("none from", absent), ("wrong ones from", wrong)) if names
+        ]
+        raise UntrueAnswer(
+            ErrorCode.NOT_ENOUGH_SHARES,
+            f"parcel {self.parcel.id.hex()[:16]}: {len(self.opened)} right shares of {self.envelope.threshold} needed; "
+            + ", ".join(faults),
+            shares=len(self.opened),
+            threshold=self.envelope.threshold,
+        )
+
+
+def _decode_answer(body: bytes, parcels: int) -> ShareAnswer:
+    answer: ShareAnswer = untrue_unless(lambda: decode(ShareAnswer, body))
+    if len(answer) != parcels:
+        raise UntrueAnswer(ErrorCode.MALFORMED, f"shares of {len(answer)} parcels came, {parcels} were asked for")
+    return answer
+
+
+def _by_validator(releases: Iterable[bytes]) -> list[tuple[str, bytes]]:
+    """Releases with the validator that each names; what is none names nobody and is left out."""
+    found = []
+    for data in releases:
+        try:
+            found.append((decode(ShareRelease, data).validator, data))
+        except EncodingError:
+            continue
+    return found

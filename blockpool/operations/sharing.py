@@ -1,0 +1,239 @@
+"""Sharing: catalogue entries, contracts, and parcels of records, open or sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from blockpool.access_signing import contract_parameters, sign_contract
+from blockpool.answers import TransactionRejected, VerifiedReceipt
+from blockpool.exchange import Operation, Pause
+from blockpool.journal import Journal
+from blockpool.operations import queries
+from blockpool.operations.proofs import newest_header, state_entry
+from blockpool.operations.session import Session
+from blockpool.sealing import (
+    SEALED_RECORD_SIZE_MAX_BYTES,
+    Commitments,
+    commitment_kind,
+    sign_sealed_parcel,
+    validator_kem_keys,
+)
+from blockpool.signing import (
+    DatasetDefinition,
+    RecordBody,
+    SignedTransaction,
+    encode_record,
+    group_records,
+    repeatable_nonce,
+    sign_dataset,
+    sign_parcel,
+)
+from chain.access import contract_hash
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from chain.schema import RecordSchema, compile_schema
+from chain.sealed import SEALED_OVERHEAD_SIZE
+from chain.state import DatasetEntry, dataset_key
+from chain.types import verify_dataset_id
+
+_ENTRY_ATTEMPTS = 8
+_ENTRY_PAUSE_S = 0.2
+
+
+def define(session: Session, definition: DatasetDefinition) -> Operation[VerifiedReceipt | None]:
+    """Register a dataset, or update its entry to the next version; None if the catalogue says the same already."""
+    version = 1
+    try:
+        present = yield from queries.dataset(session, definition.dataset)
+    except PoolError as error:
+        if error.code is not ErrorCode.NOT_FOUND:
+            raise
+    else:
+        names = definition.__dataclass_fields__
+        if all(getattr(present, name) == getattr(definition, name) for name in names):
+            return None
+        version = present.version + 1
+    return (yield from session.commit(sign_dataset(session.genesis, session.identity, definition, version)))
+
+
+def deploy(
+    session: Session, contract: str, source: str, parameters: str | Mapping[str, Any]
+) -> Operation[VerifiedReceipt | None]:
+    """Deploy a contract, or update it to the next version; None if the same is deployed already."""
+    version, text = 1, contract_parameters(parameters)
+    try:
+        present = yield from queries.contract(session, contract)
+    except PoolError as error:
+        if error.code is not ErrorCode.NOT_FOUND:
+            raise
+    else:
+        if present.hash == contract_hash(session.genesis.chain_id, source, text).hex():
+            return None
+        version = present.version + 1
+    signed = sign_contract(session.genesis, session.identity, contract, source, text, version)
+    return (yield from session.commit(signed))
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionOptions:
+    """How records are shared."""
+
+    parcel_records: int
+    """Records in a parcel, 1 to 4,096."""
+    idempotency_key: str | None = None
+    """Names a repeatable submission to an open dataset."""
+    commitments: Commitments = "whole"
+    """Of sealed parcels."""
+    sealed: bool | None = None
+    """None for what the dataset's sharing class demands."""
+    journal: Path | None = None
+    """Folder that makes a sealed submission repeatable."""
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether an earlier run may have committed the same transactions."""
+        return self.idempotency_key is not None or self.journal is not None
+
+
+class ResumeProbe:
+    """Decides whether a repeatable submission asks for a parcel before it sends it.
+
+    It asks until it has met as many unknown parcels in a row as can have been in flight when an earlier run stopped:
+    what comes after those was never sent. Asking only saves the upload; sending a committed parcel again is harmless.
+    """
+
+    def __init__(self, in_flight: int) -> None:
+        self._misses_left = self._in_flight = in_flight
+
+    @property
+    def is_active(self) -> bool:
+        """Whether to ask."""
+        return self._misses_left > 0
+
+    def saw(self, *, known: bool) -> None:
+        """Note an answer."""
+        self._misses_left = self._in_flight if known else self._misses_left - 1
+
+
+class Submission:
+    """One submission: cuts records into parcels, signs (and seals) them, commits them.
+
+    Made by ``begin_submission``.
+    """
+
+    def __init__(
+        self, session: Session, dataset: str, options: SubmissionOptions, sealed: bool, schema: RecordSchema | None
+    ) -> None:
+        self._session = session
+        self._dataset = dataset
+        self._options = options
+        self._schema = schema
+        self.is_sealed = sealed
+        self._journal: Journal | None = None
+        if options.journal is not None:
+            kind = f"sealed {options.commitments}" if sealed else "open"
+            self._journal = Journal(
+                options.journal, session.genesis, session.identity.member, dataset, f"{kind} {options.parcel_records}"
+            )
+
+    def groups(self, records: Iterable[RecordBody]) -> Iterator[tuple[int, int, list[bytes]]]:
+        """(position of the parcel, number of its first record, record bodies), as they are asked for."""
+        overhead = SEALED_OVERHEAD_SIZE if self.is_sealed else 0
+        size_max_bytes = SEALED_RECORD_SIZE_MAX_BYTES if self.is_sealed else LIMITS.record_size_bytes
+        bodies = (encode_record(record, size_max_bytes) for record in records)
+        first = 0
+        for position, group in enumerate(group_records(bodies, self._options.parcel_records, overhead)):
+            yield position, first, group
+            first += len(group)
+
+    def sign(self, position: int, first: int, group: list[bytes]) -> SignedTransaction:
+        """The parcel's transaction. Sealing is pure computation: it may run in another thread.
+
+        Raises:
+            PoolError: codes ``schema_violation`` and ``bad_sealing``, with ``record_index`` counted over the whole
+                submission; as the journal.
+        """
+        if self._journal is None:
+            return self._sign(position, first, group)
+        return self._journal.transaction(position, group, lambda: self._sign(position, first, group))
+
+    def _sign(self, position: int, first: int, group: list[bytes]) -> SignedTransaction:
+        session, options = self._session, self._options
+        if not self.is_sealed:
+            nonce = None
+            if options.idempotency_key is not None:
+                key = f"{self._dataset} {options.idempotency_key}"
+                nonce = repeatable_nonce(session.genesis, key, position, group)
+            return sign_parcel(session.genesis, session.identity, self._dataset, group, nonce=nonce)
+        try:
+            offence = self._schema.check(group) if self._schema is not None else None
+            if offence is not None:
+                raise offence
+            return sign_sealed_parcel(session.genesis, session.identity, self._dataset, group, options.commitments)
+        except PoolError as error:
+            raise _located(error, first) from None
+
+    def commit(self, parcel: SignedTransaction, probe: ResumeProbe | None) -> Operation[VerifiedReceipt]:
+        """Commit a parcel; with a ``probe``, ask first whether an earlier run has done so."""
+        if probe is not None and probe.is_active:
+            try:
+                found = yield from self._session.receipt(parcel.transaction_id, parcel.record_count)
+            except PoolError as error:
+                if error.code is not ErrorCode.NOT_FOUND:
+                    raise
+                probe.saw(known=False)
+            else:
+                probe.saw(known=True)
+                if not found.outcome.is_ok:
+                    raise TransactionRejected(found)
+                return replace(found, is_earlier=True)
+        return (yield from self._session.commit(parcel))
+
+
+def begin_submission(session: Session, dataset: str, options: SubmissionOptions) -> Operation[Submission]:
+    """Find out how a dataset is shared, from its entry in the state, which is proven: a node that says ``open`` of what
+    is not would otherwise be sent the plaintext.
+
+    Raises:
+        PoolError: codes ``unknown_dataset``, ``no_contracts``, ``sealing_required``, ``bad_request``.
+    """
+    commitment_kind(options.commitments)
+    _ = session.identity  # nothing is asked for a submission that could not be signed
+    entry = yield from _catalogue_entry(session, dataset)
+    sealed = entry.sharing != "open" if options.sealed is None else options.sealed
+    if not sealed:
+        return Submission(session, dataset, options, False, None)
+    if entry.sharing == "open":
+        raise PoolError(ErrorCode.SEALING_REQUIRED, f"{dataset} is open: it takes open parcels only")
+    validator_kem_keys(session.genesis)
+    if options.idempotency_key is not None and options.journal is None:
+        raise PoolError(
+            ErrorCode.BAD_REQUEST,
+            "a sealed parcel is random, so a key cannot make the submission repeatable: give a journal instead",
+        )
+    schema = compile_schema(entry.schema) if entry.schema else None
+    return Submission(session, dataset, options, True, schema)
+
+
+def _catalogue_entry(session: Session, dataset: str) -> Operation[DatasetEntry]:
+    """The proven entry of a dataset. One that was defined just now may not have reached every node."""
+    verify_dataset_id(dataset)
+    for _ in range(_ENTRY_ATTEMPTS):
+        header = yield from newest_header(session)
+        entry = yield from state_entry(session, dataset_key(dataset), DatasetEntry, header)
+        if entry is not None:
+            return entry
+        yield Pause(_ENTRY_PAUSE_S)
+    raise PoolError(ErrorCode.UNKNOWN_DATASET, f"{dataset} is not in the catalogue up to block {header.height}")
+
+
+def _located(error: PoolError, first: int) -> PoolError:
+    """The error with the record counted from the start of the submission."""
+    index = error.context.get("record_index")
+    if not isinstance(index, int):
+        return error
+    detail = error.detail.replace(f"record {index}", f"record {first + index}", 1)
+    return PoolError(error.code, detail, **(error.context | {"record_index": first + index}))
