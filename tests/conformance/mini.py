@@ -61,6 +61,10 @@ def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
     return True
 
 
+def kem_key_id(public_key: bytes) -> bytes:
+    return tagged_hash("kem-key", b"", public_key)[:16]
+
+
 def sign_transaction(chain_id: bytes, seed: bytes, header: Sequence[object], records: Sequence[bytes] = ()) -> bytes:
     """An encoded transaction from a header's elements, tag first."""
     data = pack(header)
@@ -70,6 +74,29 @@ def sign_transaction(chain_id: bytes, seed: bytes, header: Sequence[object], rec
 
 def record_leaf_data(chain_id: bytes, body: bytes) -> bytes:
     return tagged_hash("record", chain_id, body)
+
+
+def sealed_leaf_data(chain_id: bytes, body: bytes) -> bytes:
+    commitment, ciphertext = body[:32], body[32:]
+    return tagged_hash("sealed-record", chain_id, ciphertext) + commitment
+
+
+def contract_hash(chain_id: bytes, source: str, parameters: str) -> bytes:
+    return tagged_hash("contract", chain_id, pack([source, parameters]))
+
+
+def read_history(chain_id: bytes, transaction_ids: Sequence[bytes]) -> list[object]:
+    """[count, head] of a list of transactions."""
+    head = bytes(32)
+    for transaction_id in transaction_ids:
+        head = tagged_hash("read-history", chain_id, head + transaction_id)
+    return [len(transaction_ids), head]
+
+
+def read_digest(chain_id: bytes, records: Sequence[tuple[bytes, int, bytes]]) -> bytes:
+    """Of (parcel id, index, plaintext) in the order of reading."""
+    parts = (id_ + index.to_bytes(4, "big") + len(text).to_bytes(4, "big") + text for id_, index, text in records)
+    return tagged_hash("read", chain_id, b"".join(parts))
 
 
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
@@ -163,7 +190,9 @@ class MiniGenesis:
 
     def __init__(self, content: bytes) -> None:
         self.chain_id = sha256(content)
-        members = sorted(json.loads(content)["members"], key=lambda member: member["name"])
+        file = json.loads(content)
+        members = sorted(file["members"], key=lambda member: member["name"])
+        self.engine = file["engine"]
         self.members = {member["name"]: member for member in members}
         self.validators = {m["name"]: b64decode(m["consensus_key"]) for m in members if m["consensus_key"]}
 
@@ -171,6 +200,12 @@ class MiniGenesis:
     def quorum(self) -> int:
         n = len(self.validators)
         return (n + (n - 1) // 3) // 2 + 1
+
+    @property
+    def engine_hash(self) -> bytes:
+        engine = self.engine
+        identity = [bytes.fromhex(engine["component_sha256"]), engine["wasmtime_version"], engine["target"]]
+        return tagged_hash("engine", b"", pack(identity))
 
     @property
     def validators_hash(self) -> bytes:
@@ -193,7 +228,7 @@ class MiniGenesis:
         )
 
     def receipt_outcome(self, encoded_receipt: bytes) -> list[Any]:
-        """The proved outcome of a receipt: [transaction id, code, reason, fuel]."""
+        """The proved outcome of a receipt: [transaction id, code, reason, fuel, verdict or None]."""
         header, certificate, outcome, index, proof = unpack(encoded_receipt)
         fields = unpack(header)
         if not self.is_certified(header, certificate) or fields[10] != self.validators_hash:
@@ -214,5 +249,6 @@ def _member_array(member: Mapping[str, Any]) -> list[object]:
         member["roles"],
         [[b64decode(key["public_key"]), key["from_height"], key["until_height"]] for key in member["keys"]],
         member["consensus_key"] and b64decode(member["consensus_key"]),
+        member["kem_key"] and b64decode(member["kem_key"]),
         node and [node["address"], node["api_url"], b64decode(node["tls_certificate"])],
     ]

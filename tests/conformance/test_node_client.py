@@ -16,7 +16,7 @@ from chain.keys import encode_private_key, write_secret_file
 from chain.receipts import Receipt
 from chain.transactions import transaction_id
 from tests.processes import RunningNetwork
-from tests.vectors import make
+from tests.vectors import make, network
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "submit.mjs"
 OLDEST_NODE_JS = 18
@@ -43,8 +43,8 @@ def run(*arguments: str | Path, lines: bytes = b"") -> subprocess.CompletedProce
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     """A folder with the genesis file and aviation's key of the vectors."""
-    (tmp_path / "genesis.json").write_bytes(make.make_genesis().content)
-    write_secret_file(tmp_path / "system.pem", encode_private_key(make.seed("system aviation"), None))
+    (tmp_path / "genesis.json").write_bytes(network.make_genesis().content)
+    write_secret_file(tmp_path / "system.pem", encode_private_key(network.seed("system aviation"), None))
     return tmp_path
 
 
@@ -56,14 +56,14 @@ def signing_options(files: Path) -> list[str | Path]:
 
 
 def test_offline_it_makes_the_vectors_bytes(files: Path) -> None:
-    lines = b"\n".join(make.RECORDS) + b"\n\n"
-    expiry = str(make.TIME_MS + 3_600_000)
+    lines = b"\n".join(network.RECORDS) + b"\n\n"
+    expiry = str(network.TIME_MS + 3_600_000)
     done = run(*signing_options(files), "--offline", "--nonce", "22" * 16, "--expiry-ms", expiry, lines=lines)
     assert done.returncode == 0, done.stderr
-    genesis = make.make_genesis()
-    parcel = make.parcel_transaction(genesis, make.RECORDS, 0x22)
+    chain_id = network.make_genesis().chain_id
+    parcel = network.parcel_transaction(network.RECORDS, 0x22)
     assert json.loads(done.stdout) == {
-        "transaction_id": transaction_id(genesis.chain_id, parcel.header).hex(),
+        "transaction_id": transaction_id(chain_id, parcel.header).hex(),
         "records": 3,
         "transaction": encode(parcel).hex(),
     }
@@ -72,10 +72,10 @@ def test_offline_it_makes_the_vectors_bytes(files: Path) -> None:
 @pytest.mark.parametrize("count", [1, 2, 5, 15, 16, 17, 33, 300])
 def test_parcels_of_any_size_are_what_this_code_makes(files: Path, count: int) -> None:
     records = tuple(b'{"flight":%d,"text":"%b"}' % (number, b"x" * number) for number in range(1, count + 1))
-    expiry = str(make.TIME_MS + 3_600_000)
+    expiry = str(network.TIME_MS + 3_600_000)
     done = run(*signing_options(files), "--offline", "--nonce", "44" * 16, "--expiry-ms", expiry,
                lines=b"\n".join(records))  # fmt: skip
-    expected = make.parcel_transaction(make.make_genesis(), records, 0x44)
+    expected = network.parcel_transaction(records, 0x44)
     assert json.loads(done.stdout)["transaction"] == encode(expected).hex()
 
 
@@ -86,8 +86,9 @@ def test_it_cuts_the_input_into_batches_with_fresh_nonces(files: Path) -> None:
     assert len({result["transaction_id"] for result in results}) == 3
 
 
-def receipt_of(height: int, index: int) -> tuple[str, bytes]:
-    block = json.loads((make.FOLDER / "chain.json").read_text())["blocks"][height]
+def receipt_of(height: int, index: int, file: str = "chain.json") -> tuple[str, bytes]:
+    blocks = json.loads((make.FOLDER / file).read_text())["blocks"]
+    block = next(block for block in blocks if block["height"] == height)
     return block["outcomes"][index]["transaction_id"], bytes.fromhex(block["receipts"][index])
 
 
@@ -104,6 +105,17 @@ def test_it_verifies_receipts(files: Path, height: int, index: int, code: str) -
     found = json.loads(done.stdout)
     assert (found["transaction_id"], found["height"], found["index"]) == (id_, height, index)
     assert (found["code"], found["votes"]) == (code, ["airports", "aviation", "meteorology"])
+
+
+@pytest.mark.parametrize(("height", "index", "verdict"), [(3, 0, "ask"), (3, 1, "deny"), (4, 0, "allow")])
+def test_it_verifies_receipts_of_requests_with_their_verdicts(
+    files: Path, height: int, index: int, verdict: str
+) -> None:
+    id_, receipt = receipt_of(height, index, "access.json")
+    done = verify(files, id_, receipt)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["code"], found["verdict"]) == ("ok", verdict)
 
 
 def altered(receipt: bytes) -> dict[str, bytes]:

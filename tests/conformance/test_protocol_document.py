@@ -15,7 +15,7 @@ from chain.errors import ErrorCode
 from chain.limits import LIMITS
 from chain.transactions import records_root, transaction_id
 from tests.conformance.mini import key_id, public_key_of
-from tests.vectors import make
+from tests.vectors import make, network
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -30,14 +30,14 @@ def dumps() -> dict[str, bytes]:
 
 
 def test_the_walk_through_has_the_bytes_of_the_vectors() -> None:
-    genesis = make.make_genesis()
-    parcel = make.parcel_transaction(genesis, make.RECORDS, 0x22)
-    seed = make.seed("system aviation")
+    genesis = network.make_genesis()
+    parcel = network.parcel_transaction(network.RECORDS, 0x22)
+    seed = network.seed("system aviation")
     assert dumps() == {
         "chain_id": genesis.chain_id,
         "seed": seed,
         "key_id": key_id(public_key_of(seed)),
-        "records_root": records_root(genesis.chain_id, make.RECORDS),
+        "records_root": records_root(genesis.chain_id, network.RECORDS),
         "header": parcel.header,
         "signature": parcel.signature,
         "transaction_id": transaction_id(genesis.chain_id, parcel.header),
@@ -46,9 +46,9 @@ def test_the_walk_through_has_the_bytes_of_the_vectors() -> None:
     assert f"Content-Length: {len(encode(parcel))}" in DOCUMENT
 
 
-@pytest.mark.parametrize("record", make.RECORDS)
+@pytest.mark.parametrize("record", network.RECORDS)
 def test_the_walk_through_shows_the_records_leaves(record: bytes) -> None:
-    data = hash_tagged("record", make.make_genesis().chain_id, record).hex()
+    data = hash_tagged("record", network.make_genesis().chain_id, record).hex()
     assert re.search(re.escape(record.decode()) + r" +" + data, DOCUMENT)
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from chain.evidence import verify_evidence
 from tests.conformance import mini
-from tests.vectors import make
+from tests.vectors import make, network
 
 unhex = bytes.fromhex
 
@@ -37,6 +37,10 @@ def test_keys() -> None:
     for case in vectors("keys"):
         seed = unhex(case["seed"])
         assert seed == mini.sha256(case["name"].encode())
+        if "suite" in case:
+            assert mini.kem_key_id(unhex(case["public_key"])).hex() == case["key_id"]
+            assert case["public_key"].startswith(f"0{case['suite']}")
+            continue
         assert mini.public_key_of(seed).hex() == case["public_key"]
         assert mini.key_id(unhex(case["public_key"])).hex() == case["key_id"]
         key = load_pem_private_key(case["pkcs8_pem"].encode(), None)
@@ -55,12 +59,13 @@ def test_encoding() -> None:
 
 def test_transactions() -> None:
     content = vectors("transactions")
-    chain_id, seed = unhex(content["chain_id"]), unhex(content["seed"])
+    chain_id = unhex(content["chain_id"])
+    assert {case["type"]: case["tag"] for case in content["cases"]} == {
+        "dataset": 1, "parcel": 2, "contract": 3, "request": 4, "approval": 5, "receipt": 6,
+    }  # fmt: skip
     for case in content["cases"]:
-        values = [unhex(v) if name in BYTE_FIELDS else v for name, v in case["fields"].items()]
-        header = [case["tag"], *values]
-        if case["name"] == "parcel":
-            header[-1] = [[unhex(id_), index] for id_, index in case["fields"]["derived_from"]]
+        seed = unhex(case["seed"])
+        header = [case["tag"], *(value_of(name, value) for name, value in case["fields"].items())]
         records = [unhex(record) for record in case.get("records", ())]
         assert mini.pack(header).hex() == case["header"]
         assert mini.sign_transaction(chain_id, seed, header, records).hex() == case["transaction"]
@@ -69,15 +74,41 @@ def test_transactions() -> None:
         assert message == mini.domain("transaction-signature", chain_id) + unhex(case["header"])
         assert mini.is_signed(mini.public_key_of(seed), message, unhex(case["signature"]))
         if records:
-            leaves = [mini.record_leaf_data(chain_id, record) for record in records]
-            root = mini.merkle_root(leaves)
-            assert root.hex() == case["fields"]["records_root"]
-            for index, proof in enumerate(case["record_proofs"]):
-                found = mini.root_of_inclusion(leaves[index], index, len(leaves), [unhex(item) for item in proof])
-                assert found == root
+            verify_record_proofs(chain_id, case, records)
 
 
-BYTE_FIELDS = {"chain_id", "key_id", "nonce", "records_root", "envelope"}
+def verify_record_proofs(chain_id: bytes, case: dict[str, Any], records: list[bytes]) -> None:
+    data_of = mini.sealed_leaf_data if case["fields"]["envelope"] else mini.record_leaf_data
+    leaves = [data_of(chain_id, record) for record in records]
+    root = mini.merkle_root(leaves)
+    assert root.hex() == case["fields"]["records_root"]
+    for index, proof in enumerate(case["record_proofs"]):
+        found = mini.root_of_inclusion(leaves[index], index, len(leaves), [unhex(item) for item in proof])
+        assert found == root
+
+
+BYTE_FIELDS = {"chain_id", "key_id", "nonce", "records_root", "envelope", "request", "kem_key", "digest"}
+
+
+def value_of(name: str, value: Any) -> object:
+    """A header's field as it is encoded."""
+    if name == "parcels":
+        return [unhex(parcel) for parcel in value]
+    if name == "derived_from":
+        return [[unhex(transaction_id), index] for transaction_id, index in value]
+    return unhex(value) if name in BYTE_FIELDS else value
+
+
+def test_the_envelope_of_a_sealed_parcel() -> None:
+    case = next(case for case in vectors("transactions")["cases"] if case["name"] == "sealed parcel")
+    tag, suite, commitments, threshold, salt, seed_commitment, shares = mini.unpack(unhex(case["fields"]["envelope"]))
+    assert (tag, suite, commitments, threshold) == (1, 2, 2, genesis().quorum)
+    assert (len(salt), len(seed_commitment)) == (16, 32)
+    keys = {name: b64decode(member["kem_key"]) for name, member in genesis().members.items() if member["kem_key"]}
+    assert [(name, key_id) for name, key_id, _, _ in shares] == [
+        (name, mini.kem_key_id(key)) for name, key in keys.items()
+    ]
+    assert {(len(share_hash), len(sealed)) for _, _, share_hash, sealed in shares} == {(32, 16 + 1120 + 16)}
 
 
 def test_merkle_trees() -> None:
@@ -117,7 +148,7 @@ def test_genesis_and_block_0() -> None:
     assert genesis().validators_hash.hex() == content["validators_hash"]
     empty = mini.merkle_root([])
     root = mini.state_root(genesis().chain_id, genesis().state())
-    header = [1, 0, bytes(32), make.TIME_MS, "", 0, empty, empty, root, empty, genesis().validators_hash]
+    header = [1, 0, bytes(32), network.TIME_MS, "", 0, empty, empty, root, empty, genesis().validators_hash]
     assert mini.pack(header).hex() == first["header"]
     assert mini.tagged_hash("block", genesis().chain_id, mini.pack(header)).hex() == first["hash"]
     assert mini.pack([mini.pack([mini.pack(header), None, []]), []]).hex() == first["package"]
@@ -153,7 +184,7 @@ def test_a_tampered_receipt_is_refused_by_the_second_implementation() -> None:
     receipt = unhex(vectors("chain")["blocks"][2]["receipts"][0])
     header, certificate, outcome, index, proof = mini.unpack(receipt)
     refused = [
-        [header, certificate, mini.pack([bytes(32), "ok", "", 0]), index, proof],
+        [header, certificate, mini.pack([bytes(32), "ok", "", 0, None]), index, proof],
         [header, certificate, outcome, 1 - index, proof],
         [header, certificate, outcome, index, [bytes(32)]],
         [header, [*certificate[:3], certificate[3][:2]], outcome, index, proof],
@@ -187,7 +218,7 @@ def test_state_and_history_at_the_tip() -> None:
 
 def test_the_evidence_file() -> None:
     content = vectors("chain")
-    assert [step.title for step in verify_evidence(content["evidence_file"].encode(), make.make_genesis())] == [
+    assert [step.title for step in verify_evidence(content["evidence_file"].encode(), network.make_genesis())] == [
         "chain", "block", "quorum", "order", "record", "member", "signature", "dataset",
     ]  # fmt: skip
     evidence, chain_id = json.loads(content["evidence_file"]), genesis().chain_id
@@ -199,7 +230,7 @@ def test_the_evidence_file() -> None:
     assert genesis().is_certified(header, [fields[1], block["certificate"]["view"], hash_, votes])
     id_ = mini.tagged_hash("transaction", chain_id, b64decode(parcel["header"]))
     outcome = b64decode(block["outcome"])
-    assert mini.unpack(outcome) == [id_, "ok", "", 0]
+    assert mini.unpack(outcome) == [id_, "ok", "", 0, None]
     proof = [unhex(item) for item in block["outcome_proof"]]
     assert mini.root_of_inclusion(outcome, block["outcome_index"], fields[5], proof) == fields[7]
     leaf = mini.record_leaf_data(chain_id, b64decode(record["body"]))

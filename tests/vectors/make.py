@@ -1,13 +1,11 @@
 """Makes the test vectors that docs/protocol.md refers to: ``python -m tests.vectors.make``.
 
-Everything follows from fixed seeds: the seed of a key is SHA-256 of its name. Bytes are hexadecimal unless a name says
-otherwise. tests/conformance checks that the files are what this module makes, and that an implementation that shares no
-code with the project agrees with them.
+Bytes are hexadecimal unless a name says otherwise. tests/conformance checks that the files are what this module makes,
+and that an implementation that shares no code with the project agrees with them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -15,27 +13,18 @@ from typing import Any
 from chain import history, merkle, state
 from chain.blocks import Certificate, Proposal, commit_message
 from chain.crypto import Ed25519Signer, key_id
-from chain.encoding import Wire, encode
+from chain.encoding import encode
 from chain.evidence import make_record_evidence
-from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
+from chain.kem import KemSuite, kem_key_id
 from chain.keys import encode_private_key
-from chain.ledger import ExecutedBlock, Ledger
-from chain.packages import read_package
-from chain.receipts import ReceiptMaker
 from chain.state_tree import EMPTY, MemoryNodes, StateTree
-from chain.storage.engine import MemoryEngine
-from chain.storage.head import MemoryHead
 from chain.transactions import (
-    DatasetHeader,
     ParcelHeader,
-    Transaction,
     check_stored,
-    encode_records,
     record_proof,
-    records_root,
-    sign_transaction,
     signing_message,
     transaction_id,
+    transaction_type,
 )
 from consensus.messages import (
     Commit,
@@ -51,55 +40,32 @@ from consensus.messages import (
     prepare_message,
     view_change_message,
 )
+from tests.vectors.access import make_access
+from tests.vectors.network import (
+    READER,
+    RECORDS,
+    VALIDATORS,
+    ChainMaker,
+    approval_transaction,
+    consensus_signer,
+    contract_transaction,
+    dataset_transaction,
+    kem_key,
+    make_genesis,
+    parcel_transaction,
+    receipt_transaction,
+    request_transaction,
+    sealed_parcel_transaction,
+    seed,
+)
+from tests.vectors.rendering import block_of, fields_of, hexadecimal, state_proofs_of
 
 FOLDER = Path(__file__).parent
-TIME_MS = 1_700_000_000_000
-VALIDATORS = ("airports", "aviation", "meteorology", "registry")
-READER = "university"
-SCHEMA = '{"type":"object","properties":{"flight":{"type":"integer","minimum":1}},"required":["flight"]}'
-RECORDS = (b'{"flight":1545,"dest":"IAH"}', b'{"flight":1714,"dest":"IAH"}', '{"flight":1141,"dest":"迈阿密"}'.encode())
-
-
-def seed(name: str) -> bytes:
-    """The seed of a key: 32 bytes."""
-    return hashlib.sha256(name.encode()).digest()
-
-
-def system_signer(member: str) -> Ed25519Signer:
-    """The key that signs a member's transactions."""
-    return Ed25519Signer(seed(f"system {member}"))
-
-
-def consensus_signer(member: str) -> Ed25519Signer:
-    """The key that signs a validator's votes."""
-    return Ed25519Signer(seed(f"consensus {member}"))
-
-
-def make_genesis() -> Genesis:
-    """Four validators and one member without a node. The TLS certificates are placeholders."""
-
-    def member(name: str) -> MemberObject:
-        votes = name in VALIDATORS
-        address = f"{name}.example:7000"
-        return MemberObject(
-            name=name,
-            kind="government" if votes else "public",
-            title_zh="部门",
-            title_en=name.title(),
-            roles=(),
-            keys=(MemberKeyObject(system_signer(name).public_key),),
-            consensus_key=consensus_signer(name).public_key if votes else None,
-            node=NodeRecordObject(address, f"https://{name}.example", b"certificate of " + name.encode())
-            if votes
-            else None,
-        )
-
-    return parse_genesis(encode_genesis("vectors", TIME_MS, [member(name) for name in (*VALIDATORS, READER)]))
 
 
 def make_keys() -> list[dict[str, Any]]:
     """Seeds, public keys, key ids and PEM files."""
-    found = []
+    found: list[dict[str, Any]] = []
     for name in (f"system {VALIDATORS[1]}", f"consensus {VALIDATORS[1]}", f"system {READER}"):
         signer = Ed25519Signer(seed(name))
         found.append(
@@ -109,6 +75,17 @@ def make_keys() -> list[dict[str, Any]]:
                 "public_key": signer.public_key.hex(),
                 "key_id": key_id(signer.public_key).hex(),
                 "pkcs8_pem": encode_private_key(seed(name), None).decode(),
+            }
+        )
+    for name, suite in (("kem aviation", KemSuite.X25519), ("kem airports", KemSuite.HYBRID)):
+        public_key = kem_key(name.removeprefix("kem "), suite)
+        found.append(
+            {
+                "name": name,
+                "seed": seed(name).hex(),
+                "suite": int(suite),
+                "public_key": public_key.hex(),
+                "key_id": kem_key_id(public_key).hex(),
             }
         )
     return found
@@ -140,14 +117,14 @@ def make_merkle() -> dict[str, Any]:
             nodes[level, index] = value
 
     def consistency(old: int, new: int) -> list[str]:
-        return _hex(history.consistency_proof(old, new, lambda *place: nodes[place]))
+        return hexadecimal(history.consistency_proof(old, new, lambda *place: nodes[place]))
 
     sizes = range(len(leaves) + 1)
     return {
-        "leaves": _hex(leaves),
+        "leaves": hexadecimal(leaves),
         "roots": [merkle.root(leaves[:size]).hex() for size in sizes],
         "inclusion": [
-            {"size": size, "index": index, "proof": _hex(merkle.inclusion_proof(hashes[:size], index))}
+            {"size": size, "index": index, "proof": hexadecimal(merkle.inclusion_proof(hashes[:size], index))}
             for size in sizes
             for index in range(size)
         ],
@@ -182,141 +159,71 @@ def make_state_tree() -> dict[str, Any]:
     }
 
 
-def dataset_transaction(genesis: Genesis) -> Transaction:
-    """Aviation registers ``aviation.flights``."""
-    signer = system_signer("aviation")
-    header = DatasetHeader(
-        chain_id=genesis.chain_id,
-        member="aviation",
-        key_id=key_id(signer.public_key),
-        nonce=bytes(range(16)),
-        expiry_ms=0,
-        dataset="aviation.flights",
-        version=1,
-        title_zh="航班",
-        title_en="Flights",
-        schema=SCHEMA,
-        sharing="open",
-        legal_basis="",
-        contract="",
-    )
-    return sign_transaction(header, signer)
-
-
-def parcel_transaction(
-    genesis: Genesis, records: tuple[bytes, ...], nonce: int, sources: tuple[tuple[bytes, int], ...] = ()
-) -> Transaction:
-    """Aviation shares ``records``."""
-    signer = system_signer("aviation")
-    header = ParcelHeader(
-        chain_id=genesis.chain_id,
-        member="aviation",
-        key_id=key_id(signer.public_key),
-        nonce=bytes([nonce]) * 16,
-        expiry_ms=TIME_MS + 3_600_000,
-        dataset="aviation.flights",
-        record_count=len(records),
-        records_root=records_root(genesis.chain_id, records),
-        envelope=b"",
-        derived_from=sources,
-    )
-    return sign_transaction(header, signer, encode_records(records))
-
-
 def make_transactions() -> dict[str, Any]:
-    """A dataset and a parcel, field by field and byte by byte."""
-    genesis = make_genesis()
-    chain_id = genesis.chain_id
+    """One transaction of each type, field by field and byte by byte; a parcel both open and sealed."""
+    chain_id = make_genesis().chain_id
+    parcel = parcel_transaction(RECORDS, 0x11, ((seed("source"), 7),))
+    request = request_transaction(0x52, parcels=(seed("parcel"), seed("another parcel")), from_height=1)
+    request_id = transaction_id(chain_id, request.header)
+    transactions = {
+        "dataset": dataset_transaction(),
+        "parcel": parcel,
+        "sealed parcel": sealed_parcel_transaction(0x51),
+        "contract": contract_transaction(0x50),
+        "request": request,
+        "approval": approval_transaction(0x55, "registry", request_id, "approve", "伦理委员会同意"),
+        "receipt": receipt_transaction(0x56, request_id, (seed("parcel"),), seed("digest")),
+    }
     cases = []
-    for name, transaction in (
-        ("dataset", dataset_transaction(genesis)),
-        ("parcel", parcel_transaction(genesis, RECORDS, 0x11, ((seed("source"), 7),))),
-    ):
-        header = check_stored(chain_id, transaction).header
-        case = {
+    for name, transaction in transactions.items():
+        checked = check_stored(chain_id, transaction)
+        header = checked.header
+        case: dict[str, Any] = {
             "name": name,
+            "type": transaction_type(header),
             "tag": type(header).__struct_config__.tag,
-            "fields": _fields(header),
+            "fields": fields_of(header),
+            "seed": seed(f"system {header.member}").hex(),
             "header": transaction.header.hex(),
             "signing_message": signing_message(chain_id, transaction.header).hex(),
             "signature": transaction.signature.hex(),
-            "transaction_id": transaction_id(chain_id, transaction.header).hex(),
+            "transaction_id": checked.id.hex(),
             "payload": transaction.payload.hex(),
             "transaction": encode(transaction).hex(),
         }
+        if isinstance(header, ParcelHeader):
+            records = checked.records
+            case["records"] = hexadecimal(records)
+            case["record_proofs"] = [hexadecimal(record_proof(header, records, index)) for index in range(len(records))]
         cases.append(case)
-    cases[1]["records"] = _hex(RECORDS)
-    cases[1]["record_proofs"] = [_hex(record_proof(chain_id, RECORDS, index)) for index in range(len(RECORDS))]
-    seeds = {"signer": "system aviation", "seed": seed("system aviation").hex()}
-    return {"chain_id": chain_id.hex(), **seeds, "cases": cases}
-
-
-class _ChainMaker:
-    """A chain whose blocks are certified by the first three validators."""
-
-    def __init__(self) -> None:
-        self.genesis = make_genesis()
-        self.ledger = Ledger(self.genesis, MemoryEngine(), MemoryEngine(), MemoryHead())
-        self.ledger.open()
-
-    def commit(self, transactions: list[Transaction], view: int) -> ExecutedBlock:
-        chain_id = self.genesis.chain_id
-        checked = [check_stored(chain_id, transaction) for transaction in transactions]
-        height = self.ledger.tip.height + 1
-        executed = self.ledger.execute(checked, TIME_MS + height * 1000, self.genesis.validators.primary(view))
-        message = commit_message(chain_id, height, view, executed.block_hash)
-        votes = tuple((name, consensus_signer(name).sign(message)) for name in VALIDATORS[:3])
-        self.ledger.commit(executed, Certificate(height, view, executed.block_hash, votes))
-        return executed
+    return {"chain_id": chain_id.hex(), "cases": cases}
 
 
 def make_chain() -> dict[str, Any]:
     """Genesis and three blocks, with receipts, state proofs and an evidence file."""
-    maker = _ChainMaker()
+    maker = ChainMaker()
     genesis, ledger = maker.genesis, maker.ledger
-    parcel = parcel_transaction(genesis, RECORDS, 0x22)
-    rejected = parcel_transaction(genesis, (RECORDS[0], b'{"flight":0}'), 0x33)
-    maker.commit([dataset_transaction(genesis)], view=0)
-    maker.commit([parcel, rejected], view=0)
-    maker.commit([parcel_transaction(genesis, (record,), 0x40 + n) for n, record in enumerate(RECORDS)], view=5)
-    blocks = [_block(ledger, height) for height in range(4)]
+    parcel = parcel_transaction(RECORDS, 0x22)
+    rejected = parcel_transaction((RECORDS[0], b'{"flight":0}'), 0x33)
+    maker.commit([dataset_transaction()])
+    maker.commit([parcel, rejected])
+    maker.commit([parcel_transaction((record,), 0x40 + n) for n, record in enumerate(RECORDS)], view=5)
     keys = [state.member_key("aviation"), state.dataset_key("aviation.flights"), state.usage_key("aviation.flights")]
     keys.append(state.dataset_key("aviation.unknown"))
-    proofs = []
-    for key in keys:
-        value, proof = ledger.state_proof(key)
-        shown = None if value is None else value.hex()
-        proofs.append({"key": key.decode(), "value": shown, "proof": encode(proof).hex()})
     size = ledger.tip.height
     read = ledger.blocks.history_node
     return {
         "genesis_file": genesis.content.decode(),
         "chain_id": genesis.chain_id.hex(),
         "validators_hash": genesis.validators.hash(genesis.chain_id).hex(),
-        "blocks": blocks,
-        "state_proofs_at_tip": proofs,
+        "blocks": [block_of(ledger, height) for height in range(size + 1)],
+        "state_proofs_at_tip": state_proofs_of(ledger, keys),
         "history": {
             "size": size,
-            "inclusion_of_block_1": _hex(history.inclusion_proof_at(1, size, read)),
-            "consistency_from_2": _hex(history.consistency_proof(2, size, read)),
+            "inclusion_of_block_1": hexadecimal(history.inclusion_proof_at(1, size, read)),
+            "consistency_from_2": hexadecimal(history.consistency_proof(2, size, read)),
         },
         "evidence_file": make_record_evidence(ledger, check_stored(genesis.chain_id, parcel).id, 2).decode(),
-    }
-
-
-def _block(ledger: Ledger, height: int) -> dict[str, Any]:
-    block, package = ledger.block_at(height), read_package(ledger.blocks, height)
-    receipts = [] if block.certificate is None else [ReceiptMaker(block).receipt(n) for n in range(len(block.outcomes))]
-    hash_ = ledger.genesis.block_hash if block.certificate is None else block.certificate.block_hash
-    return {
-        "height": height,
-        "header": block.header.hex(),
-        "fields": _fields(ledger.header_at(height)),
-        "hash": hash_.hex(),
-        "certificate": block.certificate and encode(block.certificate).hex(),
-        "outcomes": [_fields(outcome) for outcome in block.outcomes],
-        "receipts": [encode(receipt).hex() for receipt in receipts],
-        "package": encode(package).hex(),
     }
 
 
@@ -364,20 +271,6 @@ def _view_change_vote(chain_id: bytes, name: str, prepared_view: int | None) -> 
     return ViewChangeVote(height, view, prepared_view, prepared_hash, name, consensus_signer(name).sign(message))
 
 
-def _fields(value: Wire) -> dict[str, Any]:
-    return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, bytes):
-        return value.hex()
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _hex(items: list[bytes] | tuple[bytes, ...]) -> list[str]:
-    return [item.hex() for item in items]
-
-
 MAKERS = {
     "keys": make_keys,
     "encoding": make_encoding,
@@ -385,6 +278,7 @@ MAKERS = {
     "merkle": make_merkle,
     "state_tree": make_state_tree,
     "chain": make_chain,
+    "access": make_access,
     "messages": make_messages,
 }
 

@@ -1,0 +1,167 @@
+"""Reading what is not open, by the second implementation: hashes, history, digest, and the whole state by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from tests.conformance import mini
+from tests.conformance.test_vectors import genesis, unhex, value_of, vectors
+
+OWNER, DATASET, CONTRACT, READER = "aviation", "aviation.flights", "aviation.rule", "university"
+TIME_MS = 1_700_000_000_000
+
+
+@cache
+def access() -> Any:
+    return vectors("access")
+
+
+@cache
+def blocks() -> dict[int, tuple[list[Any], list[Any], list[list[Any]]]]:
+    """(header, outcomes, transactions' headers) by height."""
+    found = {}
+    for block in access()["blocks"]:
+        encoded, transactions = mini.unpack(unhex(block["package"]))
+        header, certificate, outcomes = mini.unpack(encoded)
+        assert genesis().is_certified(header, certificate)
+        headers = [mini.unpack(mini.unpack(transaction)[0]) for transaction in transactions]
+        found[block["height"]] = (mini.unpack(header), outcomes, headers)
+    return found
+
+
+def id_of(height: int, index: int) -> bytes:
+    id_: bytes = blocks()[height][1][index][0]
+    return id_
+
+
+def test_receipts_prove_verdicts() -> None:
+    for block in access()["blocks"]:
+        outcomes = [genesis().receipt_outcome(unhex(receipt)) for receipt in block["receipts"]]
+        assert outcomes == blocks()[block["height"]][1]
+        for outcome, shown in zip(outcomes, block["outcomes"], strict=True):
+            verdict = shown["verdict"]
+            if verdict is not None:
+                verdict = [unhex(v) if name.endswith("_hash") else v for name, v in verdict.items()]
+            assert outcome == [outcome[0], shown["code"], shown["reason"], shown["fuel"], verdict]
+    verdicts = [outcome[4] and outcome[4][0] for _, outcomes, _ in blocks().values() for outcome in outcomes]
+    assert verdicts == [None, None, None, "ask", "deny", "allow", "allow", None, None, "deny"]
+
+
+def test_contract_and_engine_have_their_hashes() -> None:
+    contract = access()["contract"]
+    hash_ = mini.contract_hash(genesis().chain_id, contract["source"], contract["parameters"])
+    assert hash_.hex() == contract["hash"]
+    assert genesis().engine_hash.hex() == access()["engine"]["hash"]
+
+
+def test_verdicts_name_what_the_contract_was_told() -> None:
+    """Each call's JSON is written as docs/contracts.md says, and its hash stands in the verdict that followed."""
+    decided = [id_of(3, 0), id_of(3, 1), id_of(3, 2), id_of(4, 0)]
+    verdicts = [outcome[4] for _, outcomes, _ in blocks().values() for outcome in outcomes if outcome[4]]
+    for id_, call, verdict in zip(decided, access()["contract_calls"], verdicts, strict=False):
+        inputs = call["inputs"]
+        assert json.dumps(json.loads(inputs), ensure_ascii=False, separators=(",", ":")) == inputs
+        assert mini.tagged_hash("contract-inputs", genesis().chain_id, inputs.encode()) == verdict[6]
+        assert verdict[5].hex() == access()["contract"]["hash"]
+        (request, *_), (dataset, *_), _ = json.loads(inputs)
+        assert (request, dataset) == (call["request"], DATASET)
+        assert id_.hex() == request or id_ == id_of(4, 0)
+    assert len(access()["contract_calls"]) == len(decided)
+
+
+def test_the_history_of_reads_is_what_took_effect() -> None:
+    taken = [
+        outcome[0]
+        for _, outcomes, headers in blocks().values()
+        for outcome, header in zip(outcomes, headers, strict=True)
+        if header[0] in (4, 5, 6) and outcome[1] == "ok"
+    ]
+    steps = access()["read_history"]
+    assert [unhex(step["transaction_id"]) for step in steps] == taken
+    for count, step in enumerate(steps, start=1):
+        assert mini.read_history(genesis().chain_id, taken[:count]) == [count, unhex(step["head"])]
+
+
+def test_the_digest_of_what_was_read() -> None:
+    content = access()["read_digest"]
+    records = [(unhex(content["parcel"]), index, unhex(text)) for index, text in enumerate(content["records"])]
+    digest = mini.read_digest(genesis().chain_id, records)
+    assert digest.hex() == content["digest"]
+    receipt = blocks()[5][2][0]
+    assert (receipt[0], receipt[8], receipt[9], receipt[10]) == (6, [unhex(content["parcel"])], 2, digest)
+
+
+def request_entry(
+    height: int, index: int, *decision: object, answers: Sequence[object] = (), read: Sequence[int] = (0, 0, 0)
+) -> bytes:
+    """A request's entry, from its header and what was decided."""
+    header = blocks()[height][2][index]
+    dataset, parcels, from_height, until_height, until_ms, purpose, legal_basis, case_number, person, key = header[6:]
+    asked = [header[2], dataset, parcels, from_height, until_height, until_ms, purpose, legal_basis, case_number]
+    return mini.pack([*asked, person, key, height, TIME_MS + height * 1000, *decision, list(answers), *read])
+
+
+def expected_state() -> dict[bytes, bytes]:
+    """The state after block 6, every entry written out by hand."""
+    chain_id = genesis().chain_id
+    contract, dataset, parcel = blocks()[1][2][0], blocks()[1][2][1], id_of(2, 0)
+    asked, refused, granted = id_of(3, 0), id_of(3, 1), id_of(3, 2)
+    approval, receipt, revocation = id_of(4, 0), id_of(5, 0), id_of(6, 0)
+    listed = [asked, refused, granted, approval, receipt, revocation]
+    contract_hash = mini.contract_hash(chain_id, contract[8], contract[9])
+    told = [blocks()[4][1][0][4][6], blocks()[3][1][1][4][6], blocks()[3][1][2][4][6]]
+    called = [CONTRACT, 1, contract_hash]
+    day_ms, half_day_ms = 86_400_000, 43_200_000
+    payload_size = 1 + 2 * (2 + 64)
+    registry = ["registry", "approve", "ethics board", 4, TIME_MS + 4000]
+    aviation = [OWNER, "revoke", "the study is over", 6, TIME_MS + 6000]
+    reason = "revoked by aviation: the study is over"
+    entries: dict[str, object] = {
+        f"contract/{CONTRACT}": [CONTRACT, OWNER, 1, contract[8], contract[9], contract_hash, 1, 1, id_of(1, 0)],
+        f"contract-state/{DATASET}/{CONTRACT}": [b'{"calls":4}'],
+        f"dataset/{DATASET}": [DATASET, OWNER, *dataset[7:], 1, 1, id_of(1, 1)],
+        f"usage/{DATASET}": [1, 2, payload_size, 2],
+        f"sharing/{OWNER}": [1, 2, 2, TIME_MS + 2000],
+        f"reads/{DATASET}": [3, 2, 1, 1, 2, 6, mini.read_history(chain_id, listed)],
+        f"reader/{DATASET}/{READER}": [1, 1, [asked]],
+        f"reader/{DATASET}/meteorology": [2, 1, [granted]],
+        f"parcel-reads/{DATASET}/{parcel.hex()}": [1, 1, mini.read_history(chain_id, [granted, receipt])],
+    }
+    found = {key.encode(): mini.pack(value) for key, value in entries.items()}
+    found[f"request/{asked.hex()}".encode()] = request_entry(
+        3, 0, "revoked", reason, "", TIME_MS + half_day_ms, ["flight"], ["registry"], 1, "research", *called, told[0],
+        250_000, 6, TIME_MS + 6000, answers=[registry, aviation], read=(1, 2, TIME_MS + 5000),
+    )  # fmt: skip
+    found[f"request/{refused.hex()}".encode()] = request_entry(
+        3, 1, "denied", "not for marketing", "", 0, None, [], 0, "", *called, told[1], 250_000, 3, TIME_MS + 3000
+    )
+    found[f"request/{granted.hex()}".encode()] = request_entry(
+        3, 2, "granted", "", "", TIME_MS + 3000 + day_ms, ["flight"], [], 0, "forecast", *called, told[2],
+        250_000, 3, TIME_MS + 3000,
+    )  # fmt: skip
+    return genesis().state() | found
+
+
+def test_the_state_by_hand_has_the_root_in_the_header() -> None:
+    assert mini.state_root(genesis().chain_id, expected_state()) == blocks()[6][0][8]
+
+
+def test_entries_are_proved_and_so_is_that_a_member_never_asked() -> None:
+    root, state = blocks()[6][0][8], expected_state()
+    absent = []
+    for case in access()["state_proofs_at_tip"]:
+        key, value = case["key"].encode(), None if case["value"] is None else unhex(case["value"])
+        assert state.get(key) == value
+        assert mini.is_state_proved(genesis().chain_id, root, key, value, unhex(case["proof"]))
+        absent += [case["key"]] if value is None else []
+    assert absent == [f"reader/{DATASET}/airports"]
+
+
+def test_headers_are_those_of_the_documented_shapes() -> None:
+    """What a decoder needs to know: tag and number of fields of each type."""
+    sizes = {header[0]: len(header) for _, _, headers in blocks().values() for header in headers}
+    assert sizes == {1: 14, 2: 11, 3: 10, 4: 16, 5: 10, 6: 11}
+    assert value_of("request", id_of(3, 0).hex()) == blocks()[4][2][0][7]

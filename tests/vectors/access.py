@@ -1,0 +1,135 @@
+"""Vectors of reading what is not open: a chain from the contract to the revocation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from chain import state
+from chain.access import AccessCase, AccessDecision, ReadDigest, contract_hash
+from chain.crypto import hash_tagged
+from chain.encoding import encode
+from chain.state import EMPTY_HISTORY, ContractEntry
+from contracts.calls import CallEncoder
+from tests.vectors.network import (
+    ENGINE,
+    HOUR_MS,
+    PARAMETERS,
+    READER,
+    RECORDS,
+    SOURCE,
+    ChainMaker,
+    approval_transaction,
+    contract_transaction,
+    dataset_transaction,
+    make_genesis,
+    receipt_transaction,
+    request_transaction,
+    sealed_parcel_transaction,
+)
+from tests.vectors.rendering import block_of, hexadecimal, state_proofs_of
+
+FUEL = 250_000
+"""Of every call: the real figure depends on the engine."""
+
+
+@dataclass
+class VectorPolicy:
+    """Decides as ``SOURCE`` does, without an engine, and notes what a contract would be told."""
+
+    calls: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """(request id, inputs) of each call."""
+
+    def open_block(self) -> VectorPolicy:
+        """Itself: it keeps nothing."""
+        return self
+
+    def check(self, source: str, parameters: str) -> int:
+        """Any contract will do."""
+        return FUEL
+
+    def decide(self, contract: ContractEntry, case: AccessCase) -> AccessDecision:
+        """What ``SOURCE`` says of the case."""
+        inputs = CallEncoder().encode(case)
+        self.calls.append((case.request_id, inputs))
+        new_state = orjson.dumps({"calls": orjson.loads(case.state).get("calls", 0) + 1})
+        common = (new_state, FUEL, hash_tagged("contract-inputs", make_genesis().chain_id, inputs))
+        purpose = case.request.purpose
+        if purpose == "marketing":
+            return AccessDecision("deny", "", f"not for {purpose}", 0, None, (), 0, "", *common)
+        if case.reader.kind == "government" or case.request.answers:
+            return AccessDecision("allow", "", "", case.time_ms + 24 * HOUR_MS, ("flight",), (), 0, purpose, *common)
+        return AccessDecision("ask", "", "", 0, None, ("registry",), 1, "", *common)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def read_digest(parcel_id: bytes) -> ReadDigest:
+    """Of the first two records."""
+    digest = ReadDigest(make_genesis().chain_id)
+    for index, plaintext in enumerate(RECORDS[:2]):
+        digest.add(parcel_id, index, plaintext)
+    return digest
+
+
+def make_access() -> dict[str, Any]:
+    """A conditional dataset, a sealed parcel, requests, answers, a receipt and a revocation, in six blocks."""
+    policy = VectorPolicy()
+    maker = ChainMaker(policy)
+    ledger, chain_id = maker.ledger, maker.genesis.chain_id
+    maker.commit([contract_transaction(0x50), dataset_transaction(sharing="conditional", contract="aviation.rule")])
+    parcel_id = maker.commit([sealed_parcel_transaction(0x51)]).transactions[0].id
+    requests = maker.commit(
+        [
+            request_transaction(0x52),
+            request_transaction(0x53, "meteorology", purpose="marketing"),
+            request_transaction(0x54, "meteorology", purpose="forecast", parcels=(parcel_id,), until_ms=0),
+        ]
+    )
+    asked = requests.transactions[0].id
+    digest = read_digest(parcel_id).digest()
+    maker.commit([approval_transaction(0x55, "registry", asked, "approve", "ethics board")])
+    maker.commit(
+        [
+            receipt_transaction(0x56, asked, (parcel_id,), digest),
+            approval_transaction(0x57, "airports", asked, "approve"),
+        ]
+    )
+    maker.commit([approval_transaction(0x58, "aviation", asked, "revoke", "the study is over")])
+    keys = [
+        state.contract_key("aviation.rule"),
+        state.contract_state_key("aviation.flights", "aviation.rule"),
+        state.sharing_key("aviation"),
+        state.request_key(asked),
+        state.reads_key("aviation.flights"),
+        state.reader_key("aviation.flights", READER),
+        state.reader_key("aviation.flights", "airports"),
+        state.parcel_reads_key("aviation.flights", parcel_id),
+    ]
+    return {
+        "contract": {
+            "source": SOURCE,
+            "parameters": PARAMETERS,
+            "hash": contract_hash(chain_id, SOURCE, PARAMETERS).hex(),
+        },
+        "engine": {"encoded": encode(ENGINE).hex(), "hash": ENGINE.hash.hex()},
+        "blocks": [block_of(ledger, height) for height in range(1, ledger.tip.height + 1)],
+        "contract_calls": [{"request": id_.hex(), "inputs": inputs.decode()} for id_, inputs in policy.calls],
+        "read_digest": {"parcel": parcel_id.hex(), "records": hexadecimal(RECORDS[:2]), "digest": digest.hex()},
+        "read_history": _history(maker),
+        "state_proofs_at_tip": state_proofs_of(ledger, keys),
+    }
+
+
+def _history(maker: ChainMaker) -> list[dict[str, Any]]:
+    """The transactions about reads that took effect, with the history's head after each."""
+    history, steps = EMPTY_HISTORY, []
+    for height in range(3, maker.ledger.tip.height + 1):
+        for outcome in maker.ledger.block_at(height).outcomes:
+            if outcome.is_ok:
+                history = history.extended(maker.genesis.chain_id, outcome.transaction_id)
+                steps.append({"transaction_id": outcome.transaction_id.hex(), "head": history.head.hex()})
+    return steps

@@ -1,0 +1,250 @@
+"""The network of the test vectors: members, genesis, and one transaction of every type.
+
+Everything follows from fixed seeds: the seed of a key is SHA-256 of its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from chain.access import AccessPolicy
+from chain.blocks import Certificate, commit_message
+from chain.contract_engine import EngineIdentity
+from chain.crypto import Ed25519Signer, key_id
+from chain.encoding import encode
+from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
+from chain.kem import KemSuite, kem_key_id
+from chain.ledger import ExecutedBlock, Ledger
+from chain.quorum import quorum
+from chain.sealed import CommitmentKind, Envelope, SealedShare, sealed_records_root
+from chain.storage.engine import MemoryEngine
+from chain.storage.head import MemoryHead
+from chain.transactions import (
+    Answer,
+    AnyHeader,
+    ApprovalHeader,
+    ContractHeader,
+    DatasetHeader,
+    ParcelHeader,
+    ReadReceiptHeader,
+    RequestHeader,
+    Transaction,
+    check_stored,
+    encode_records,
+    records_root,
+    sign_transaction,
+)
+from contracts.sealing import KemPrivateKey
+
+TIME_MS = 1_700_000_000_000
+HOUR_MS = 3_600_000
+VALIDATORS = ("airports", "aviation", "meteorology", "registry")
+READER = "university"
+SCHEMA = '{"type":"object","properties":{"flight":{"type":"integer","minimum":1}},"required":["flight"]}'
+RECORDS = (b'{"flight":1545,"dest":"IAH"}', b'{"flight":1714,"dest":"IAH"}', '{"flight":1141,"dest":"迈阿密"}'.encode())
+ENGINE = EngineIdentity(hashlib.sha256(b"guest component").digest(), "46.0.1", "x86_64-unknown-linux-gnu")
+SOURCE = """\
+from blockpool.contract import allow, ask, deny
+
+
+def can_read(request, dataset, ctx):
+    ctx.state["calls"] = ctx.state.get("calls", 0) + 1
+    if request.purpose in ctx.parameters["refused"]:
+        return deny(f"not for {request.purpose}")
+    if ctx.reader.kind == "government" or ctx.approvals:
+        return allow(until=ctx.time_ms + 86_400_000, fields=["flight"], note=request.purpose)
+    return ask(["registry"])
+"""
+PARAMETERS = '{"refused":["marketing"]}'
+
+
+def seed(name: str) -> bytes:
+    """The seed of a key: 32 bytes."""
+    return hashlib.sha256(name.encode()).digest()
+
+
+def system_signer(member: str) -> Ed25519Signer:
+    """The key that signs a member's transactions."""
+    return Ed25519Signer(seed(f"system {member}"))
+
+
+def consensus_signer(member: str) -> Ed25519Signer:
+    """The key that signs a validator's votes."""
+    return Ed25519Signer(seed(f"consensus {member}"))
+
+
+def kem_key(name: str, suite: KemSuite = KemSuite.X25519) -> bytes:
+    """An encoded KEM public key. Most are of the X25519 suite, to keep the files small."""
+    return KemPrivateKey.from_seed(seed(f"kem {name}"), suite).public_key.encoded
+
+
+def make_genesis() -> Genesis:
+    """Four validators and one member without a node. TLS certificates and the engine's hash are placeholders."""
+
+    def member(name: str) -> MemberObject:
+        votes = name in VALIDATORS
+        address = f"{name}.example:7000"
+        suite = KemSuite.HYBRID if name == "airports" else KemSuite.X25519
+        return MemberObject(
+            name=name,
+            kind="government" if votes else "public",
+            title_zh="部门",
+            title_en=name.title(),
+            roles=("forecast",) if name == "meteorology" else (),
+            keys=(MemberKeyObject(system_signer(name).public_key),),
+            consensus_key=consensus_signer(name).public_key if votes else None,
+            kem_key=kem_key(name, suite) if votes else None,
+            node=NodeRecordObject(address, f"https://{name}.example", b"certificate of " + name.encode())
+            if votes
+            else None,
+        )
+
+    return parse_genesis(encode_genesis("vectors", TIME_MS, [member(name) for name in (*VALIDATORS, READER)], ENGINE))
+
+
+def _sign(header_type: type[AnyHeader], member: str, nonce: bytes, payload: bytes = b"", **fields: Any) -> Transaction:
+    signer = system_signer(member)
+    common: dict[str, Any] = {
+        "chain_id": make_genesis().chain_id,
+        "member": member,
+        "key_id": key_id(signer.public_key),
+        "nonce": nonce,
+        "expiry_ms": 0,
+    }
+    return sign_transaction(header_type(**(common | fields)), signer, payload)
+
+
+def dataset_transaction(nonce: bytes = bytes(range(16)), **changes: Any) -> Transaction:
+    """Aviation registers ``aviation.flights``."""
+    fields: dict[str, Any] = {
+        "dataset": "aviation.flights",
+        "version": 1,
+        "title_zh": "航班",
+        "title_en": "Flights",
+        "schema": SCHEMA,
+        "sharing": "open",
+        "legal_basis": "",
+        "contract": "",
+    }
+    return _sign(DatasetHeader, "aviation", nonce, **(fields | changes))
+
+
+def parcel_transaction(
+    records: tuple[bytes, ...], nonce: int, sources: tuple[tuple[bytes, int], ...] = ()
+) -> Transaction:
+    """Aviation shares ``records`` openly."""
+    return _sign(
+        ParcelHeader,
+        "aviation",
+        bytes([nonce]) * 16,
+        encode_records(records),
+        expiry_ms=TIME_MS + HOUR_MS,
+        dataset="aviation.flights",
+        record_count=len(records),
+        records_root=records_root(make_genesis().chain_id, records),
+        envelope=b"",
+        derived_from=sources,
+    )
+
+
+def sealed_parcel_transaction(nonce: int) -> Transaction:
+    """A sealed parcel as the chain sees it: bodies and shares are placeholders of the right sizes and keys, since real
+    ones are random. Real ones are in ``sealing.json``.
+    """
+    bodies = tuple(seed(f"commitment {number}") + bytes([number]) * 32 for number in range(2))
+    shares = []
+    for name, key in sorted((member.name, member.kem_key) for member in make_genesis().members if member.kem_key):
+        sealed = (seed(f"sealed share of {name}") * 36)[: 16 + KemSuite.HYBRID.overhead_size]
+        shares.append(SealedShare(name, kem_key_id(key), seed(f"share of {name}"), sealed))
+    envelope = Envelope(
+        KemSuite.HYBRID, CommitmentKind.FIELDS, quorum(len(shares)), bytes(16), seed("seed commitment"), tuple(shares)
+    )
+    return _sign(
+        ParcelHeader,
+        "aviation",
+        bytes([nonce]) * 16,
+        encode_records(bodies),
+        dataset="aviation.flights",
+        record_count=len(bodies),
+        records_root=sealed_records_root(make_genesis().chain_id, bodies),
+        envelope=encode(envelope),
+        derived_from=(),
+    )
+
+
+def contract_transaction(nonce: int) -> Transaction:
+    """Aviation deploys ``aviation.rule``."""
+    return _sign(
+        ContractHeader,
+        "aviation",
+        bytes([nonce]) * 16,
+        contract="aviation.rule",
+        version=1,
+        source=SOURCE,
+        parameters=PARAMETERS,
+    )
+
+
+def request_transaction(nonce: int, member: str = READER, **changes: Any) -> Transaction:
+    """The university asks to read ``aviation.flights``."""
+    fields: dict[str, Any] = {
+        "dataset": "aviation.flights",
+        "parcels": (),
+        "from_height": 0,
+        "until_height": 0,
+        "until_ms": TIME_MS + 12 * HOUR_MS,
+        "purpose": "research",
+        "legal_basis": "统计法",
+        "case_number": "2023-117",
+        "person": "Li Wei",
+        "kem_key": kem_key(f"reader {member}"),
+    }
+    return _sign(RequestHeader, member, bytes([nonce]) * 16, **(fields | changes))
+
+
+def approval_transaction(nonce: int, member: str, request: bytes, answer: Answer, reason: str = "") -> Transaction:
+    """``member`` answers a request."""
+    return _sign(
+        ApprovalHeader,
+        member,
+        bytes([nonce]) * 16,
+        dataset="aviation.flights",
+        request=request,
+        answer=answer,
+        reason=reason,
+    )
+
+
+def receipt_transaction(nonce: int, request: bytes, parcels: tuple[bytes, ...], digest: bytes) -> Transaction:
+    """The university says what it has read."""
+    return _sign(
+        ReadReceiptHeader,
+        READER,
+        bytes([nonce]) * 16,
+        dataset="aviation.flights",
+        request=request,
+        parcels=parcels,
+        record_count=2,
+        digest=digest,
+    )
+
+
+class ChainMaker:
+    """A chain whose blocks are certified by the first three validators."""
+
+    def __init__(self, policy: AccessPolicy | None = None) -> None:
+        self.genesis = make_genesis()
+        self.ledger = Ledger(self.genesis, MemoryEngine(), MemoryEngine(), MemoryHead(), policy)
+        self.ledger.open()
+
+    def commit(self, transactions: list[Transaction], view: int = 0) -> ExecutedBlock:
+        """One more block; its time is a second after the one before."""
+        chain_id = self.genesis.chain_id
+        checked = [check_stored(chain_id, transaction) for transaction in transactions]
+        height = self.ledger.tip.height + 1
+        executed = self.ledger.execute(checked, TIME_MS + height * 1000, self.genesis.validators.primary(view))
+        message = commit_message(chain_id, height, view, executed.block_hash)
+        votes = tuple((name, consensus_signer(name).sign(message)) for name in VALIDATORS[:3])
+        self.ledger.commit(executed, Certificate(height, view, executed.block_hash, votes))
+        return executed
