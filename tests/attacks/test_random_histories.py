@@ -6,46 +6,29 @@ executes it all agrees. What is expected is computed here from the transactions 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chain.access import AccessCase, AccessDecision, verify_grant
+from chain.access import verify_grant
 from chain.blocks import OK, Outcome
 from chain.crypto import Hash, hash_tagged
-from chain.errors import ErrorCode, PoolError
+from chain.errors import PoolError
 from chain.ledger import ExecutedBlock
 from chain.limits import LIMITS
 from chain.reads import ReadLog
 from chain.state import DatasetReads, ParcelReads, ReaderEntry, ReadHistory, RequestStatus
 from chain.transactions import Answer, AnyHeader, ApprovalHeader, ReadReceiptHeader, RequestHeader, Transaction
 from tests.attacks.world import caught_up
-from tests.chain.access_world import HOUR_MS, AccessWorld, allow, approved_by, ask, deny
+from tests.chain.access_world import AccessWorld
 from tests.networks import TestNetwork
+from tests.sim.application import PURPOSES, by_purpose
 
 MEMBERS = ("a", "b", "c", "d", "outsider")
 DATASETS = ("a.flights", "c.secret")
 PARCELS = tuple(bytes([number]) * 32 for number in range(4))
-
-SCRIPTS: dict[str, Callable[[AccessCase], AccessDecision]] = {
-    "allow": lambda case: allow(),
-    "for-an-hour": lambda case: allow(until_ms=case.time_ms + HOUR_MS),
-    "deny": lambda case: deny(),
-    "fail": lambda case: deny("line 3: ZeroDivisionError", ErrorCode.CONTRACT_FAILED),
-    "owner": approved_by(1, "a"),
-    "two-of-three": approved_by(2, "a", "c", "d"),
-    "nobody": lambda case: ask("nobody"),
-    "quota": lambda case: deny("spent") if case.reader_grants >= 2 else allow(),
-}
-
-
-def by_purpose(case: AccessCase) -> AccessDecision:
-    """The one contract: does what the request's purpose says."""
-    return SCRIPTS[case.request.purpose](case)
-
 
 Step = tuple[str, int, str, str, str, tuple[bytes, ...], Answer]
 steps: st.SearchStrategy[Step] = st.tuples(
@@ -53,7 +36,7 @@ steps: st.SearchStrategy[Step] = st.tuples(
     st.integers(0, 7),
     st.sampled_from(MEMBERS),
     st.sampled_from(DATASETS),
-    st.sampled_from(sorted(SCRIPTS)),
+    st.sampled_from(sorted(PURPOSES)),
     st.lists(st.sampled_from(PARCELS), max_size=3).map(tuple),
     st.sampled_from(get_args(Answer)),
 )
@@ -214,7 +197,7 @@ def test_the_steps_reach_every_outcome_that_they_are_meant_to() -> None:
             number * 7 % 5,
             MEMBERS[number * 3 % 5],
             DATASETS[number % 11 == 0],
-            sorted(SCRIPTS)[number * 5 % 8],
+            sorted(PURPOSES)[number * 5 % 8],
             PARCELS[: number % 3],
             get_args(Answer)[number % 3],
         )

@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1000, help="how many seeds to run")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--size", type=int, default=4, help="validators")
+    parser.add_argument("--access", action="store_true", help="with contracts, requests, answers and receipts")
     arguments = parser.parse_args()
     counts: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
@@ -25,10 +26,11 @@ def main() -> int:
     started = time.monotonic()
     for seed in range(arguments.first, arguments.first + arguments.seeds):
         try:
-            result = Cluster(seed, arguments.size).run()
+            result = Cluster(seed, arguments.size, access=arguments.access).run()
         except Exception:
             traceback.print_exc()
-            print(f"FAILED: python -m tests.sim --size {arguments.size} --seeds 1 --first {seed}", flush=True)
+            access = " --access" if arguments.access else ""
+            print(f"FAILED: python -m tests.sim --size {arguments.size} --seeds 1 --first {seed}{access}", flush=True)
             failed.append(seed)
             continue
         counts += result.counts

@@ -5,7 +5,10 @@ A new kind of misbehaviour is a subclass of ``SimNode`` and an entry in ``KINDS`
 
 from __future__ import annotations
 
+import msgspec
+
 from chain.blocks import Certificate, Proposal, decode_header
+from chain.encoding import encode
 from consensus.messages import (
     Commit,
     Committed,
@@ -51,9 +54,9 @@ class Equivocator(SimNode):
             vote, header = message.prepare, decode_header(message.proposal.header)
             if header.proposer != self.name:
                 return message
-            other = make_proposal(
-                vote.height, header.parent_hash, self.name, message.proposal.transaction_ids, header.time_ms + 1
-            )
+            if header.parent_hash != self.disk.tip.block_hash:
+                return message
+            other = self.make_block(vote.height, message.proposal.transaction_ids, 1)
             self._other_block[vote.height, vote.view] = other
             self.world.counts["equivocations"] += 1
             return PrePrepare(prepare(self.name, vote.height, vote.view, hash_of(other)), other)
@@ -92,7 +95,7 @@ class _SecondTwin(SimNode):
 
     def build(self, height: int) -> Proposal | None:
         ids = tuple(reversed(self.mempool))[:1]
-        return make_proposal(height, self.disk.tip.block_hash, self.name, ids, 2) if ids else None
+        return self.make_block(height, ids, 2) if ids else None
 
 
 class InvalidProposer(SimNode):
@@ -236,4 +239,22 @@ class Flooder(SimNode):
         return random.choice(messages)
 
 
+class Misexecutor(SimNode):
+    """As primary lies about what its block does: another state, or other verdicts."""
+
+    is_byzantine = True
+
+    def build(self, height: int) -> Proposal | None:
+        honest = super().build(height)
+        if honest is None:
+            return None
+        self.world.counts["false roots"] += 1
+        header, field = decode_header(honest.header), self.world.random.choice(("state_root", "result_root"))
+        lie = msgspec.structs.replace(header, **{field: transaction_id(f"false {field}")})
+        return Proposal(encode(lie), honest.transaction_ids)
+
+
 KINDS: tuple[type[SimNode], ...] = (Silent, Equivocator, Twin, InvalidProposer, Amnesiac, Liar, Forger, Flooder)
+
+ACCESS_KINDS: tuple[type[SimNode], ...] = (*KINDS, Misexecutor, Misexecutor)
+"""In runs where blocks have something to lie about."""
