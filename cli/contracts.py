@@ -1,32 +1,35 @@
-"""``blockpool contract``: write, check and test access contracts. Everything here works without a network."""
+"""``blockpool contract``: write, check, test and deploy access contracts. Only deploying and looking need a network."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import orjson
+from rich.console import RenderableType
+from rich.syntax import Syntax
 from rich.text import Text
 
+from blockpool import Client, ContractAnswer
 from chain.access import contract_hash
 from chain.crypto import ZERO_HASH
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
+from cli.contract_files import read_contract, read_parameters, show_line
+from cli.engine import open_engine
 from cli.failures import ExitCode
-from cli.options import READABLE_FILE, json_option
+from cli.options import (
+    READABLE_FILE,
+    json_option,
+    load_identity,
+    node_urls,
+    reading_client,
+    reading_options,
+    signing_options,
+)
 from cli.output import emit, facts, grid, is_json, print_json, talk
 from contracts.cases import Case, CaseResult, read_cases
-from contracts.compiled import Stage
-from contracts.engine import Engine
-from contracts.library import NAMES, expand_parts, source_of, summary_of
+from contracts.library import NAMES, source_of, summary_of
 from contracts.sandbox import Sandbox
-
-_STAGES = {
-    Stage.COMPILING: "Compiling the contract engine (once on this machine, some ten seconds) ...",
-    Stage.WAITING: "Waiting for another process that compiles the contract engine ...",
-}
 
 
 @click.group()
@@ -44,15 +47,9 @@ def check(file: Path, parameters_file: Path | None) -> None:
     \b
     Example: blockpool contract check flights.py
     """
-    source = _read(file)
-    parameters = _read_parameters(parameters_file)
-    try:
-        with _sandbox() as sandbox:
-            fuel = sandbox.check(source, parameters)
-    except PoolError as error:
-        if error.code is ErrorCode.BAD_CONTRACT:
-            _show_line(source, int(error.context.get("line", 0)))
-        raise
+    source = read_contract(file)
+    parameters = read_parameters(parameters_file)
+    fuel = _check(source, parameters)
     found = {
         "contract": str(file),
         "size_bytes": len(source.encode()),
@@ -79,10 +76,10 @@ def test(file: Path, cases_file: Path) -> None:
     \b
     Example: blockpool contract test flights.py flights.cases.json
     """
-    source = _read(file)
+    source = read_contract(file)
     cases = read_cases(cases_file.read_bytes())
-    with _sandbox() as sandbox:
-        results = [_run(sandbox, source, case) for case in cases]
+    sandbox = _sandbox()
+    results = [_run(sandbox, source, case) for case in cases]
     table = grid("", "case", "verdict", "fuel", "what differs", right=frozenset({"fuel"}))
     for result in results:
         mark = Text("failed", "bold red") if result.differences else Text("ok", "green")
@@ -120,16 +117,113 @@ def library(name: str | None) -> None:
     emit([{"name": each, "summary": summary_of(each)} for each in NAMES], table)
 
 
-@contextlib.contextmanager
-def _sandbox() -> Iterator[Sandbox]:
+@contract.command()
+@click.argument("file", type=READABLE_FILE, required=False)
+@click.option("--library", "library_name", metavar="NAME", help="Deploy this contract of the library; give no FILE.")
+@click.option("--name", "contract_id", required=True, metavar="OWNER.NAME", help="Its id in the pool.")
+@click.option(
+    "--parameters", "parameters_file", type=READABLE_FILE, help="JSON object that it finds in ctx.parameters."
+)
+@signing_options
+@json_option
+def deploy(
+    file: Path | None,
+    library_name: str | None,
+    contract_id: str,
+    parameters_file: Path | None,
+    genesis_file: Path,
+    key_file: Path,
+    member: str | None,
+    nodes: tuple[str, ...],
+) -> None:
+    """Deploy contract FILE, or update it: what it decides from then on, it decides by the new version.
+
+    It is checked in the sandbox here first; a mistake is shown with its line, and nothing is sent. Datasets that use it
+    name it: blockpool dataset define --contract.
+
+    \b
+    Example: blockpool contract deploy flights.py --name aviation.flight-readers \\
+               --parameters flights.parameters.json --key pool/aviation/system.pem --genesis pool/genesis.json
+    """
+    if (file is None) == (library_name is None):
+        raise click.UsageError("Give either the FILE of a contract, or --library and the name of a ready one.")
+    source = read_contract(file) if file is not None else source_of(library_name or "")
+    parameters = read_parameters(parameters_file)
+    genesis, identity = load_identity(key_file, genesis_file, member)
+    _check(source, parameters)
+    with Client(node_urls(nodes, genesis, identity.member), genesis, identity) as client:
+        receipt = client.deploy(contract_id, source, parameters)
+        deployed = client.contract(contract_id)
+    if receipt is None:
+        talk().print("The same is deployed already: nothing was changed.")
+    else:
+        talk().print(f"Version {deployed.version} is final at height {receipt.height}.")
+    emit(deployed, _facts(deployed))
+
+
+@contract.command(name="list")
+@reading_options
+@json_option
+def list_(nodes: tuple[str, ...], genesis_file: Path | None) -> None:
+    """List the deployed contracts.
+
+    \b
+    Example: blockpool contract list --node http://127.0.0.1:8000
+    """
+    with reading_client(nodes, genesis_file) as client:
+        deployed = client.contracts()
+    table = grid("contract", "version", "height", "hash", right=frozenset({"version", "height"}))
+    for each in deployed:
+        table.add_row(each.contract, str(each.version), f"{each.updated_height:,}", each.hash)
+    emit(deployed, table)
+
+
+@contract.command()
+@click.argument("contract_id", metavar="ID")
+@click.option("--source", "source_only", is_flag=True, help="Print its source text only, as it was deployed.")
+@reading_options
+@json_option
+def show(contract_id: str, source_only: bool, nodes: tuple[str, ...], genesis_file: Path | None) -> None:
+    """Show deployed contract ID: its version, parameters and source.
+
+    \b
+    Example: blockpool contract show aviation.flight-readers --source > deployed.py
+    """
+    with reading_client(nodes, genesis_file) as client:
+        deployed = client.contract(contract_id)
+    if source_only and not is_json():
+        click.echo(deployed.source, nl=False)
+        return
+    source = Syntax(deployed.source, "python", word_wrap=True, background_color="default")
+    emit(deployed, _facts(deployed), "", Text(deployed.parameters), "", source)
+
+
+def _facts(deployed: ContractAnswer) -> RenderableType:
+    return facts(
+        {
+            "contract": deployed.contract,
+            "owner": deployed.owner,
+            "version": f"{deployed.version}, of height {deployed.updated_height}; "
+            f"deployed at {deployed.deployed_height}",
+            "hash": deployed.hash,
+            "transaction": deployed.transaction_id,
+        }
+    )
+
+
+def _check(source: str, parameters: str) -> int:
+    """Try a contract in the sandbox: the fuel that loading it took. A mistake is shown with its line, and raised."""
+    try:
+        return _sandbox().check(source, parameters)
+    except PoolError as error:
+        if error.code is ErrorCode.BAD_CONTRACT:
+            show_line(source, int(error.context.get("line", 0)))
+        raise
+
+
+def _sandbox() -> Sandbox:
     """A sandbox; says so when its first start on this machine takes a while."""
-    with contextlib.ExitStack() as waiting:
-
-        def on_stage(stage: Stage) -> None:
-            waiting.enter_context(talk().status(_STAGES[stage]))
-
-        engine = Engine.open(on_stage=on_stage)
-    yield Sandbox(engine)
+    return Sandbox(open_engine(talk().print))
 
 
 def _run(sandbox: Sandbox, source: str, case: Case) -> CaseResult:
@@ -152,31 +246,3 @@ def _summary(result: CaseResult) -> dict[str, object]:
         "fuel": decision.fuel,
         "printed": decision.printed,
     }
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise PoolError(ErrorCode.BAD_CONTRACT, f"{file} is not UTF-8 text") from None
-
-
-def _read_parameters(file: Path | None) -> str:
-    if file is None:
-        return "{}"
-    try:
-        parameters = orjson.loads(file.read_bytes())
-    except orjson.JSONDecodeError as error:
-        raise PoolError(ErrorCode.BAD_CONTRACT, f"{file} is not JSON: {error}") from None
-    if not isinstance(parameters, dict):
-        raise PoolError(ErrorCode.BAD_CONTRACT, f"{file} is not a JSON object")
-    return orjson.dumps(expand_parts(parameters), option=orjson.OPT_SORT_KEYS).decode()
-
-
-def _show_line(source: str, line: int) -> None:
-    """The author's line that is at fault, with those around it."""
-    if not line:
-        return
-    lines = source.splitlines()
-    for number in range(max(1, line - 2), min(len(lines), line + 2) + 1):
-        talk().print(Text(f"{'>' if number == line else ' '} {number:4} {lines[number - 1]}"))

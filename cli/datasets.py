@@ -38,6 +38,7 @@ def dataset() -> None:
     help="Sharing class: 无条件共享, 有条件共享, 不予共享. New datasets are open unless told otherwise.",
 )
 @click.option("--legal-basis", help="Law or rule that the sharing rests on.")
+@click.option("--contract", metavar="OWNER.NAME", help="Access contract that decides who may read; yours, deployed.")
 @signing_options
 @json_option
 def define(
@@ -47,12 +48,16 @@ def define(
     title_en: str | None,
     sharing: Sharing | None,
     legal_basis: str | None,
+    contract: str | None,
     genesis_file: Path,
     key_file: Path,
     member: str | None,
     nodes: tuple[str, ...],
 ) -> None:
     """Register dataset ID (OWNER.NAME), or update its entry: what is not given stays as it is.
+
+    Records of an open dataset are there for all members. Those of a conditional one are sealed, and its contract
+    decides who may read; those of a closed one are sealed, and their owner alone reads them.
 
     \b
     Example: blockpool dataset define aviation.flights --schema flights.json \\
@@ -71,8 +76,9 @@ def define(
             schema=_first(schema, present.schema if present else None),
             sharing=sharing or (present.sharing if present else "open"),
             legal_basis=_first(legal_basis, present.legal_basis if present else None),
-            contract=present.contract if present else "",
+            contract=_first(contract, present.contract if present else None),
         )
+        _verify_contract(client, definition)
         receipt = client.define(definition)
         entry = client.dataset(dataset_id)
     if receipt is None:
@@ -129,6 +135,27 @@ def find_dataset(client: Client, dataset_id: str) -> Dataset | None:
         return None
 
 
+def _verify_contract(client: Client, definition: DatasetDefinition) -> None:
+    """Check that a conditional dataset's contract is there, before anything is sent.
+
+    Raises:
+        PoolError: code ``unknown_contract``.
+    """
+    if definition.sharing == "conditional" and not definition.contract:
+        raise PoolError(
+            ErrorCode.UNKNOWN_CONTRACT,
+            f"{definition.dataset} is shared conditionally: name the contract that decides with --contract",
+        )
+    if not definition.contract:
+        return
+    try:
+        client.contract(definition.contract)
+    except PoolError as error:
+        if error.code is not ErrorCode.NOT_FOUND:
+            raise
+        raise PoolError(ErrorCode.UNKNOWN_CONTRACT, f"{definition.contract} is not deployed") from None
+
+
 def _first(*values: str | None) -> str:
     return next((value for value in values if value is not None), "")
 
@@ -140,6 +167,7 @@ def _facts(entry: Dataset) -> RenderableType:
             "title": f"{entry.title_zh} {entry.title_en}".strip(),
             "owner": entry.owner,
             "sharing": entry.sharing,
+            "contract": entry.contract or "-",
             "legal basis": entry.legal_basis or "-",
             "version": f"{entry.version}, of height {entry.updated_height}; registered at {entry.registered_height}",
             "records": f"{entry.usage.records:,} in {entry.usage.parcels:,} parcels, {entry.usage.size_bytes:,} bytes",

@@ -9,6 +9,7 @@ from cli.audit import audit
 from cli.contracts import contract
 from cli.datasets import dataset
 from cli.demo.command import demo
+from cli.disclose import disclose
 from cli.evidence import evidence, verify
 from cli.failures import PoolGroup
 from cli.genesis import genesis
@@ -16,6 +17,8 @@ from cli.keys import keys
 from cli.members import member
 from cli.networks import network
 from cli.nodes import node
+from cli.read import read
+from cli.requests import request
 from cli.show import show
 from cli.submit import submit
 
@@ -36,7 +39,25 @@ def blockpool() -> None:
     """
 
 
-for command in (keys, member, genesis, network, node, dataset, contract, submit, show, evidence, verify, audit, demo):
+COMMANDS = (
+    keys,
+    member,
+    genesis,
+    network,
+    node,
+    dataset,
+    contract,
+    submit,
+    request,
+    read,
+    show,
+    disclose,
+    evidence,
+    verify,
+    audit,
+    demo,
+)
+for command in COMMANDS:
     blockpool.add_command(command)
 
 

@@ -89,7 +89,7 @@ reader_key_option = click.option(
 )
 
 
-class EndOfTime(click.ParamType):
+class EndOfTime(click.ParamType[int]):
     """When something ends: a date (the end of that day, UTC) or an ISO 8601 time with its zone, as milliseconds since
     1970."""
 
@@ -112,7 +112,7 @@ class EndOfTime(click.ParamType):
         return int(end.timestamp() * 1000)
 
 
-class TransactionIdType(click.ParamType):
+class TransactionIdType(click.ParamType[bytes]):
     """A transaction id in hexadecimal, as 32 bytes."""
 
     name = "id"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from pathlib import Path
 
 import click
@@ -12,7 +11,9 @@ from rich.syntax import Syntax
 from blockpool import BlockAnswer, RecordAnswer, RecordId, TransactionAnswer
 from blockpool.signing import parse_transaction_id
 from cli.options import json_option, reading_client, reading_options
-from cli.output import emit, facts, grid
+from cli.output import emit, facts, grid, time_text
+
+_LONG = 1_000
 
 
 @click.group()
@@ -45,7 +46,7 @@ def _shown_block(answer: BlockAnswer) -> tuple[RenderableType, ...]:
             "height": answer.height,
             "hash": answer.hash,
             "parent": answer.parent_hash,
-            "time": _time(answer.time_ms),
+            "time": time_text(answer.time_ms),
             "proposer": answer.proposer or "-",
             "votes": votes,
             "transactions root": answer.tx_root,
@@ -86,7 +87,17 @@ def _shown_transaction(answer: TransactionAnswer) -> RenderableType:
     if answer.status == "committed":
         rows["place"] = f"block {answer.height}, transaction {answer.index}"
         rows["outcome"] = f"{outcome.get('code', '')} {outcome.get('reason', '')}".strip()
-    return facts(rows | answer.fields)
+        if verdict := outcome.get("verdict"):
+            rows["verdict"] = (
+                f"{verdict['verdict']}, by {verdict['contract'] or 'rule'}, {outcome.get('fuel', 0):,} fuel"
+            )
+    return facts(rows | {name: _brief(value) for name, value in answer.fields.items()})
+
+
+def _brief(value: object) -> object:
+    """A field as it is, or how long it is: envelopes and keys tell a person nothing."""
+    text = str(value)
+    return value if len(text) <= _LONG else f"{len(text):,} characters; --json shows them"
 
 
 @show.command()
@@ -110,13 +121,12 @@ def _shown_record(answer: RecordAnswer) -> tuple[RenderableType, ...]:
             "record": answer.record,
             "dataset": answer.dataset,
             "member": answer.member,
-            "block": f"{answer.height}, {_time(answer.time_ms)}",
+            "block": f"{answer.height}, {time_text(answer.time_ms)}",
             "outcome": answer.outcome,
         }
     )
+    if answer.sealed:
+        note = f"Sealed, {len(answer.body):,} bytes. It takes a grant to read it: blockpool read {answer.dataset}"
+        return head, "", note
     text = answer.body.decode("utf-8", errors="replace")
     return head, "", Syntax(text, "json", word_wrap=True, background_color="default")
-
-
-def _time(time_ms: int) -> str:
-    return datetime.datetime.fromtimestamp(time_ms / 1000, datetime.UTC).isoformat(sep=" ", timespec="milliseconds")

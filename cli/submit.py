@@ -3,21 +3,26 @@
 First the whole file is read and checked against the dataset's schema, so that a file with a bad record changes nothing.
 Then it is cut into parcels, signed and committed, several parcels in flight.
 
-Interrupting it at any moment is harmless: a parcel's nonce is derived from the dataset, the batch size, the parcel's
-number and its records, so running the same command again makes the same transactions, and the chain itself knows which
-it has. There is no journal to lose. If the file has changed in between, parcels with the same records are recognised,
-and those that differ are submitted as new ones: nothing in the chain is replaced.
+Interrupting it at any moment is harmless. Open parcels need no memory for that: a parcel's nonce is derived from the
+dataset, the batch size, the parcel's number and its records, so running the same command again makes the same
+transactions, and the chain itself knows which it has. If the file has changed in between, parcels with the same records
+are recognised, and those that differ are submitted as new ones: nothing in the chain is replaced.
+
+Sealing takes fresh randomness, so a sealed parcel cannot be made twice. What is signed is kept in a journal, a folder
+beside the file, before it is sent; the same command sends those very bytes again. It goes when all is committed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import click
 from rich.console import RenderableType
@@ -26,10 +31,13 @@ from blockpool import AsyncClient, Client, Dataset, ErrorCode, PoolError, Transa
 from blockpool.signing import PARCEL_RECORDS
 from chain.limits import LIMITS
 from chain.schema import RecordSchema, compile_schema, record_index_of
+from chain.sealed import SEALED_OVERHEAD_SIZE
 from cli.options import READABLE_FILE, json_option, load_identity, node_urls, signing_options
 from cli.output import emit, facts, progress
-from cli.sources import RecordSource, SourceRecord, open_source
+from cli.sources import CompactSource, RecordSource, SourceRecord, open_source
+from contracts.sealing import split_fields
 
+Commitments = Literal["whole", "fields"]
 _CHECKED_AT_ONCE = 500
 
 
@@ -57,6 +65,25 @@ class Submission:
         self.first_record = self.first_record or str(receipt.record_ids[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a file is submitted."""
+
+    dataset: str
+    batch: int
+    """Records in a parcel."""
+    in_flight: int
+    """Parcels sent at a time."""
+    commitments: Commitments
+    journal: Path | None
+    """Where signed parcels are kept until all are committed; None for open ones, which can be made again."""
+
+
+def journal_of(file: Path, dataset: str) -> Path:
+    """The folder beside ``file`` that keeps its sealed parcels for ``dataset``."""
+    return file.with_name(f"{file.name}.{dataset}.journal")
+
+
 @click.command()
 @click.argument("file", type=READABLE_FILE)
 @click.option("--dataset", "dataset_id", required=True, metavar="ID", help="Dataset that the records belong to.")
@@ -68,6 +95,14 @@ class Submission:
     help="Records in a parcel. Use the same number when you repeat an interrupted submission.",
 )
 @click.option("--in-flight", type=click.IntRange(1, 64), default=4, show_default=True, help="Parcels sent at a time.")
+@click.option("--sealed", is_flag=True, help="Insist on sealing: refuse to share in an open dataset.")
+@click.option(
+    "--commitments",
+    type=click.Choice(["whole", "fields"]),
+    default="whole",
+    show_default=True,
+    help="What of a sealed record can be disclosed later: all of it, or single fields (for JSON objects).",
+)
 @signing_options
 @json_option
 def submit(
@@ -75,6 +110,8 @@ def submit(
     dataset_id: str,
     batch: int,
     in_flight: int,
+    sealed: bool,
+    commitments: Commitments,
     genesis_file: Path,
     key_file: Path,
     member: str | None,
@@ -84,6 +121,9 @@ def submit(
 
     The whole file is checked against the dataset's schema first: a bad record is named with its line, and nothing is
     sent. Interrupted? Run the same command again: nothing is committed twice.
+
+    Records of a dataset that is not open are sealed here, before they leave this machine. What is signed is kept in
+    the folder FILE.DATASET.journal until all is committed.
 
     CSV fields become what the schema says (integer, number, boolean, string); empty and NA become null where null is
     allowed. Lines of NDJSON are shared as they are.
@@ -96,8 +136,14 @@ def submit(
     urls = node_urls(nodes, genesis, identity.member)
     with Client(urls) as client:
         entry = client.dataset(dataset_id)
+    is_sealed = entry.sharing != "open"
+    if sealed and not is_sealed:
+        raise PoolError(ErrorCode.SEALING_REQUIRED, f"{dataset_id} is open: sealed records do not go into it")
     source = open_source(file, entry.schema)
-    total = check_records(source, entry)
+    if is_sealed and commitments == "fields":
+        source = CompactSource(source)
+    rules = RecordRules.of(entry, commitments if is_sealed else None)
+    total = check_records(source, rules)
     submission = Submission(dataset_id)
 
     started_s = time.monotonic()
@@ -108,11 +154,13 @@ def submit(
             submission.add(receipt)
             bar.advance(task, receipt.record_count)
 
-        pool = AsyncClient(urls, genesis, identity)
+        plan = Plan(dataset_id, batch, in_flight, commitments, journal_of(file, dataset_id) if is_sealed else None)
         try:
-            asyncio.run(_commit_all(pool, source, dataset_id, batch, in_flight, on_receipt))
+            asyncio.run(_commit_all(AsyncClient(urls, genesis, identity), source, plan, on_receipt))
         except TransactionRejected as error:
             raise locate_rejection(error, source, submission.records) from None
+    if plan.journal is not None:
+        shutil.rmtree(plan.journal, ignore_errors=True)
     submission.seconds = round(time.monotonic() - started_s, 3)
     emit(asdict(submission), _facts(submission))
 
@@ -120,58 +168,80 @@ def submit(
 async def _commit_all(
     pool: AsyncClient,
     source: RecordSource,
-    dataset: str,
-    batch: int,
-    in_flight: int,
+    plan: Plan,
     on_receipt: Callable[[VerifiedReceipt], None],
 ) -> None:
     async with pool:
         stream = pool.submit_stream(
             (record.body for record in source),
-            dataset,
-            parcel_records=batch,
-            idempotency_key=f"batch {batch}",
-            in_flight=in_flight,
+            plan.dataset,
+            parcel_records=plan.batch,
+            idempotency_key=None if plan.journal else f"batch {plan.batch}",
+            in_flight=plan.in_flight,
+            commitments=plan.commitments,
+            journal=plan.journal,
         )
         async with aclosing(stream) as receipts:
             async for receipt in receipts:
                 on_receipt(receipt)
 
 
-def check_records(source: RecordSource, entry: Dataset) -> int:
-    """Check every record against the dataset's schema, as the validators will, and count them.
+@dataclass(frozen=True, slots=True)
+class RecordRules:
+    """What every record of a submission must keep. Validators cannot check sealed ones: nobody does after this."""
+
+    schema: RecordSchema | None
+    size_max_bytes: int
+    by_fields: bool
+    """Whether fields are committed to one by one, which needs JSON objects."""
+
+    @classmethod
+    def of(cls, entry: Dataset, commitments: Commitments | None) -> RecordRules:
+        """The rules for a dataset; ``commitments`` is None for open parcels."""
+        schema = compile_schema(entry.schema) if entry.schema else None
+        overhead_bytes = 0 if commitments is None else SEALED_OVERHEAD_SIZE
+        return cls(schema, LIMITS.record_size_bytes - overhead_bytes, commitments == "fields")
+
+    def verify(self, chunk: list[SourceRecord], before: int) -> None:
+        """Check records of which the first is number ``before`` of the file."""
+        for index, record in enumerate(chunk, start=before):
+            if len(record.body) > self.size_max_bytes:
+                detail = f"{len(record.body)} bytes; at most {self.size_max_bytes}"
+                raise _located(ErrorCode.TOO_LARGE, detail, record, index)
+            if self.by_fields:
+                _verify_fields(record, index)
+        error = self.schema.check([record.body for record in chunk]) if self.schema else None
+        if error is not None:
+            offset = int(error.context["record_index"])
+            reason = error.detail.partition(": ")[2]
+            raise _located(error.code, reason, chunk[offset], before + offset)
+
+
+def check_records(source: RecordSource, rules: RecordRules) -> int:
+    """Check every record, before anything is sent, and count them.
 
     Raises:
-        PoolError: code ``schema_violation``, with ``record_index`` (from 0, in the file) and ``line``; what
-            ``source`` raises.
+        PoolError: codes ``schema_violation``, ``too_large``, ``bad_sealing``, with ``record_index`` (from 0, in the
+            file) and ``line``; what ``source`` raises.
     """
-    schema = compile_schema(entry.schema) if entry.schema else None
     count = 0
     records = iter(source)
     with progress() as bar:
         task = bar.add_task("Checking", total=None)
         while chunk := list(islice(records, _CHECKED_AT_ONCE)):
-            _verify_chunk(chunk, count, schema)
+            rules.verify(chunk, count)
             count += len(chunk)
             bar.update(task, completed=count)
         bar.update(task, total=count)
     return count
 
 
-def _verify_chunk(chunk: list[SourceRecord], before: int, schema: RecordSchema | None) -> None:
-    for offset, record in enumerate(chunk):
-        if len(record.body) > LIMITS.record_size_bytes:
-            raise _located(
-                ErrorCode.TOO_LARGE,
-                f"{len(record.body)} bytes; at most {LIMITS.record_size_bytes}",
-                record,
-                before + offset,
-            )
-    error = schema.check([record.body for record in chunk]) if schema else None
-    if error is not None:
-        offset = int(error.context["record_index"])
-        reason = error.detail.partition(": ")[2]
-        raise _located(error.code, reason, chunk[offset], before + offset)
+def _verify_fields(record: SourceRecord, index: int) -> None:
+    try:
+        split_fields(record.body)
+    except PoolError as error:
+        reason = f"its fields cannot be committed to one by one: {error.detail.partition(': ')[2]}"
+        raise _located(error.code, reason, record, index) from None
 
 
 def _located(code: ErrorCode, reason: str, record: SourceRecord, index: int) -> PoolError:

@@ -63,11 +63,12 @@ class CsvWriter:
     Args:
         stream: where to write.
         schema: the dataset's JSON Schema as text; empty for none.
+        fields: the only fields that records have, where a grant is for some; None for all.
     """
 
-    def __init__(self, stream: BinaryIO, schema: str) -> None:
+    def __init__(self, stream: BinaryIO, schema: str, fields: Sequence[str] | None = None) -> None:
         self._rows = csv.writer(_Utf8(stream))
-        self._schema = schema
+        self._declared = [name for name in _properties(schema) if fields is None or name in fields]
         self._columns: dict[str, None] = {}
 
     def write(self, record: Record) -> None:
@@ -78,7 +79,7 @@ class CsvWriter:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise _unfit(record, f"CSV holds JSON objects only ({error}); use --format ndjson") from None
         if not self._columns:
-            self._columns = dict.fromkeys([*_properties(self._schema), *cells])
+            self._columns = dict.fromkeys([*self._declared, *cells])
             self._rows.writerow(map(_guarded, self._columns))
         if unknown := cells.keys() - self._columns:
             names = ", ".join(sorted(unknown))
@@ -96,9 +97,9 @@ class _Utf8:
         return self._stream.write(text.encode())
 
 
-def open_writer(stream: BinaryIO, format_: Format, schema: str) -> RecordWriter:
-    """The writer for a format. ``schema`` is the dataset's, which names the columns of CSV."""
-    return CsvWriter(stream, schema) if format_ == "csv" else NdjsonWriter(stream)
+def open_writer(stream: BinaryIO, format_: Format, schema: str, fields: Sequence[str] | None = None) -> RecordWriter:
+    """The writer for a format. ``schema`` (the dataset's) and ``fields`` name the columns of CSV."""
+    return CsvWriter(stream, schema, fields) if format_ == "csv" else NdjsonWriter(stream)
 
 
 @contextmanager

@@ -12,7 +12,8 @@ import pytest
 from chain.evidence import STEPS
 from cli.networks import create_network
 from tests.cli.commands import Done, run
-from tests.processes import SCHEMA, RunningNetwork
+from tests.networks import SCHEMA
+from tests.processes import RunningNetwork
 
 pytestmark = pytest.mark.integration
 

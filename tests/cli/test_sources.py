@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from chain.errors import ErrorCode, PoolError
 from chain.schema import compile_schema
 from cli.demo.data import load_files
-from cli.sources import CsvSource, NdjsonSource, converter, open_source
+from cli.sources import CompactSource, CsvSource, NdjsonSource, converter, open_source
 
 SCHEMA = json.dumps(
     {
@@ -165,3 +165,9 @@ def test_the_shipped_files_satisfy_their_schemas() -> None:
         bodies = [record.body for record in file.source]
         assert len(bodies) > 400
         assert compile_schema(file.definition.schema).check(bodies) is None
+
+
+def test_compact_records_lose_only_the_white_space_between_tokens(tmp_path: Path) -> None:
+    (tmp_path / "f.ndjson").write_text('{"a" : 1.00, "b": "x  y\\u0041", "c":[1, 2]}\n\n{"a":1}\n')
+    records = list(CompactSource(NdjsonSource(tmp_path / "f.ndjson")))
+    assert records == [(1, b'{"a":1.00,"b":"x  y\\u0041","c":[1,2]}'), (3, b'{"a":1}')]

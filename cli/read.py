@@ -1,0 +1,208 @@
+"""``blockpool read``: the whole way from a request to records in a file.
+
+The steps, each of which is on the chain or checked: the request and its verdict, the answers of the members that are
+asked, the key shares of a threshold of validators, the plaintext of each record against what its owner committed to,
+and the receipt that says what was read. Records are written as they come, so memory stays flat however many there are.
+
+A file gets its name when all records are in it; the receipt follows. If the program is ended in between, the records
+are there and the receipt is not: reading once more with ``--request`` makes up for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from blockpool import Client, Dataset, KemPrivateKey, PoolError, Reading, Record, RequestAnswer
+from cli.options import (
+    TransactionIdType,
+    json_option,
+    load_identity,
+    load_reader_key,
+    node_urls,
+    reader_key_option,
+    signing_options,
+)
+from cli.output import emit, facts, is_json, progress, talk
+from cli.requests import Terms, settled, terms_options, verify_granted, wait_option
+from cli.writers import Format, RecordWriter, open_output, open_writer
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResult:
+    """What a read has brought."""
+
+    dataset: str
+    request: str
+    """Its id; empty for an open dataset, which needs none."""
+    records: int
+    file: str
+    """Where the records are; empty for standard output."""
+    receipts: tuple[str, ...] = ()
+    """Transaction ids of the receipts, each of at most 1,024 parcels; none without records or with --no-receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where records are written."""
+
+    file: Path | None
+    """None for standard output."""
+    format: Format
+
+    def open(self) -> AbstractContextManager[BinaryIO]:
+        """The stream; a file gets its name once all is in it."""
+        return open_output(self.file)
+
+    def writer(self, stream: BinaryIO, entry: Dataset, fields: tuple[str, ...] | None = None) -> RecordWriter:
+        """A writer for the records of a dataset, or for ``fields`` of them."""
+        return open_writer(stream, self.format, entry.schema, fields)
+
+
+@click.command()
+@click.argument("dataset_id", metavar="DATASET", required=False)
+@click.option("--request", "request_id", type=TransactionIdType(), help="Read under this request, made before.")
+@terms_options(purpose_required=False)
+@wait_option
+@click.option(
+    "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; standard output if not given."
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["ndjson", "csv"]),
+    help="Of what is written; csv for a file that ends in .csv, else ndjson.",
+)
+@click.option("--no-receipt", is_flag=True, help="Do not report on the chain what was read.")
+@reader_key_option
+@signing_options
+@json_option
+def read(
+    dataset_id: str | None,
+    request_id: bytes | None,
+    terms: Terms,
+    wait_s: float,
+    out: Path | None,
+    format_: Format | None,
+    no_receipt: bool,
+    reader_key_file: Path | None,
+    genesis_file: Path,
+    key_file: Path,
+    member: str | None,
+    nodes: tuple[str, ...],
+) -> None:
+    """Read DATASET: ask, wait for who must approve, open the records, write them, and report what was read.
+
+    Exits with 1 if access is denied, or members are still asked: go on with --request once they have answered. An
+    open dataset is read without a request.
+
+    \b
+    Example: blockpool read aviation.flights --purpose "flight safety" --case-number 2026-17 --out flights.csv \\
+               --key pool/meteorology/system.pem --genesis pool/genesis.json
+    """
+    if (dataset_id is None) == (request_id is None):
+        raise click.UsageError("Give either a DATASET, or the --request that is there already.")
+    if request_id is not None and replace(terms, parcels=()) != Terms():
+        raise click.UsageError("A --request has its terms already: only --parcel goes with it, to read a part.")
+    if out is None and is_json():
+        raise click.UsageError("--json prints a summary to standard output: give the records a file with --out.")
+    genesis, identity = load_identity(key_file, genesis_file, member)
+    target = Target(out, format_ or ("csv" if out is not None and out.suffix.lower() == ".csv" else "ndjson"))
+    with Client(node_urls(nodes, genesis, identity.member), genesis, identity) as client:
+        present = None if request_id is None else client.request_view(request_id)
+        entry = client.dataset(present.dataset if present else str(dataset_id))
+        if entry.sharing == "open":
+            result = _read_open(client, entry, terms, target)
+        else:
+            if present is None and not terms.purpose:
+                raise click.UsageError(f"{entry.dataset} is not open: say with --purpose what it is read for.")
+            reader_key = load_reader_key(reader_key_file, key_file)
+            with target.open() as stream:  # before anything is asked: what cannot be written is not asked for
+                view = settled(client, present or _ask(client, entry, terms, reader_key), wait_s)
+                verify_granted(view)
+                chosen = (terms.parcels or None) if present else None
+                reading = client.read(view.id, reader_key, parcels=chosen, on_culprit=_tell_culprit)
+                writer = target.writer(stream, entry, view.fields)
+                count = _copy_sealed(client, reading, writer, with_receipt=not no_receipt)
+            result = ReadResult(entry.dataset, view.request, count, str(out or ""))
+            if count and not no_receipt:
+                result = _acknowledge(client, reading, result)
+    _show(result)
+
+
+def _read_open(client: Client, entry: Dataset, terms: Terms, target: Target) -> ReadResult:
+    """Read an open dataset: what anybody may read needs no request and leaves no receipt."""
+    talk().print(f"{entry.dataset} is open: no request is needed.")
+    wanted = (record for record in client.records(entry.dataset) if terms.is_for(record))
+    with target.open() as stream:
+        count = _copy(wanted, target.writer(stream, entry), None if terms.is_narrow else entry.usage.records)
+    return ReadResult(entry.dataset, "", count, str(target.file or ""))
+
+
+def _ask(client: Client, entry: Dataset, terms: Terms, reader_key: KemPrivateKey) -> RequestAnswer:
+    asked = terms.ask(client, entry.dataset, reader_key)
+    view = client.request_view(asked.id)
+    talk().print(f"Request {view.request} is final at height {view.height}: {view.status}.")
+    return view
+
+
+def _copy_sealed(client: Client, reading: Reading, writer: RecordWriter, *, with_receipt: bool) -> int:
+    """Write the records of a read; gives how many. Whoever takes them may have enough before the end: then those that
+    were handed out are reported."""
+    try:
+        return _copy(reading, writer, total=None)
+    except BrokenPipeError:
+        if with_receipt:
+            client.acknowledge(reading)
+        raise
+
+
+def _copy(records: Iterable[Record], writer: RecordWriter, total: int | None) -> int:
+    """Write all records; gives how many. A reading tells how many there will be once it has begun."""
+    count = 0
+    with progress() as bar:
+        task = bar.add_task("Reading", total=total)
+        for record in records:
+            writer.write(record)
+            if count == 0 and isinstance(records, Reading):
+                bar.update(task, total=records.expected_records or None)
+            count += 1
+            bar.advance(task)
+    return count
+
+
+def _tell_culprit(member: str, fault: PoolError) -> None:
+    """A validator gave a wrong share: that is said, and another one is asked."""
+    talk().print(f"Key share of {member} is not used: {fault.detail}. Another validator is asked.")
+
+
+def _acknowledge(client: Client, reading: Reading, result: ReadResult) -> ReadResult:
+    """Report what was read."""
+    try:
+        receipts = client.acknowledge(reading)
+    except PoolError as error:
+        where = f"The records are in {result.file}" if result.file else "The records were written"
+        detail = f"{error.detail}. {where}, but their receipt is not committed: read them again with --request"
+        raise PoolError(error.code, f"{detail} {result.request}", **error.context) from None
+    return replace(result, receipts=tuple(receipt.transaction_id.hex() for receipt in receipts))
+
+
+def _show(result: ReadResult) -> None:
+    """The summary: the payload if there is a file, else talk, since the records have gone to standard output."""
+    rows: dict[str, object] = {
+        "dataset": result.dataset,
+        "records": f"{result.records:,}",
+        "file": result.file,
+        "request": result.request,
+        "receipts": ", ".join(result.receipts),
+    }
+    shown = facts({name: value for name, value in rows.items() if value})
+    if result.file:
+        emit(asdict(result), shown)
+    else:
+        talk().print(shown)

@@ -1,0 +1,84 @@
+"""What tests of reading sealed data share: a contract, datasets under it, and commands by any member."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+from cli.homes import READER_KEY
+from tests.cli.commands import Done, run
+from tests.networks import SCHEMA
+from tests.processes import RunningNetwork
+
+CONTRACT = '''"""Flight safety may read, statistics needs approval, all else is denied."""
+
+from blockpool.contract import allow, ask, deny
+
+
+def can_read(request, dataset, ctx):
+    if request.purpose == "flight safety":
+        return allow(note="by purpose")
+    if request.purpose == "statistics":
+        if any(approval.verdict == "approve" for approval in ctx.approvals):
+            return allow()
+        if ctx.approvals:
+            return deny("aviation said no")
+        return ask(["aviation"])
+    return deny("only for flight safety")
+'''
+_numbers = itertools.count()
+
+
+def as_member(network: RunningNetwork, member: str, *arguments: object) -> Done:
+    """Run a command with a member's key, by its own node first."""
+    environment = {"BLOCKPOOL_GENESIS": str(network.genesis_file), "BLOCKPOOL_KEY": str(network.key_file(member))}
+    return run(*arguments, environment=environment)
+
+
+def reader_key_file(network: RunningNetwork, member: str) -> Path:
+    """A member's key for reading."""
+    return network.key_file(member).with_name(READER_KEY)
+
+
+def deploy(network: RunningNetwork, folder: Path) -> str:
+    """Deploy the contract; gives its id."""
+    (folder / "contract.py").write_text(CONTRACT)
+    done = as_member(network, "aviation", "contract", "deploy", folder / "contract.py", "--name", "aviation.by-purpose")
+    assert done.code == 0, done.err
+    network.network.settle()
+    return "aviation.by-purpose"
+
+
+def define_sealed(network: RunningNetwork, contract: str, folder: Path, sharing: str = "conditional") -> str:
+    """Define a dataset of aviation that is not open; gives its id."""
+    dataset = f"aviation.sealed-{next(_numbers)}"
+    (folder / "schema.json").write_text(SCHEMA)
+    titles = ("--title-zh", "航班", "--title-en", "Flights", "--schema", folder / "schema.json")
+    define = ("dataset", "define", dataset, *titles, "--sharing", sharing, "--contract", contract)
+    done = as_member(network, "aviation", *define)
+    assert done.code == 0, done.err
+    network.network.settle()
+    return dataset
+
+
+def write_records(path: Path, count: int) -> list[bytes]:
+    """A file of records; gives their bodies."""
+    bodies = [
+        json.dumps({"n": number, "name": f"flight {number}"}, separators=(",", ":")).encode() for number in range(count)
+    ]
+    path.write_bytes(b"\n".join(bodies) + b"\n")
+    return bodies
+
+
+def share_sealed(
+    network: RunningNetwork, contract: str, folder: Path, count: int = 25, *more: object
+) -> tuple[str, list[bytes]]:
+    """Share sealed records, ten in a parcel; gives the dataset and the records' bodies."""
+    dataset = define_sealed(network, contract, folder)
+    bodies = write_records(folder / "records.ndjson", count)
+    submit = ("submit", folder / "records.ndjson", "--dataset", dataset, "--batch", 10, *more)
+    done = as_member(network, "aviation", *submit)
+    assert done.code == 0, done.err
+    network.network.settle()
+    return dataset, bodies

@@ -1,0 +1,57 @@
+"""What options are turned into."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import click
+import pytest
+
+from blockpool import ErrorCode, PoolError
+from cli.homes import READER_KEY
+from cli.options import EndOfTime, TransactionIdType, load_reader_key
+from contracts.sealing import KemPrivateKey
+
+
+def ms(text: str) -> int:
+    return int(datetime.datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=datetime.UTC).timestamp() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-12-31", ms("2027-01-01 00:00:00")),
+        ("2028-02-28", ms("2028-02-29 00:00:00")),
+        ("2026-12-31T12:00Z", ms("2026-12-31 12:00:00")),
+        ("2026-12-31T12:00:30+08:00", ms("2026-12-31 04:00:30")),
+    ],
+)
+def test_an_end_is_a_whole_day_or_a_time_with_its_zone(text: str, expected: int) -> None:
+    assert EndOfTime().convert(text, None, None) == expected
+
+
+@pytest.mark.parametrize("text", ["", "tomorrow", "2026-02-30", "2026-12-31T12:00", "9999-12-31", "12345"])
+def test_other_ends_are_wrong_usage(text: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"time|date"):
+        EndOfTime().convert(text, None, None)
+
+
+def test_a_transaction_id_has_64_digits() -> None:
+    assert TransactionIdType().convert("ab" * 32, None, None) == bytes([0xAB]) * 32
+    with pytest.raises(click.BadParameter, match="64 hexadecimal digits"):
+        TransactionIdType().convert("ab" * 31, None, None)
+
+
+def test_the_reader_key_is_the_one_beside_the_signing_key(tmp_path: Path) -> None:
+    with pytest.raises(PoolError, match="--reader-key") as raised:
+        load_reader_key(None, tmp_path / "system.pem")
+    assert raised.value.code is ErrorCode.BAD_KEY
+    assert str(tmp_path / READER_KEY) in raised.value.detail
+    beside, other = KemPrivateKey.generate(), KemPrivateKey.generate()
+    beside.save(tmp_path / READER_KEY)
+    other.save(tmp_path / "other.pem")
+    assert load_reader_key(None, tmp_path / "system.pem").public_key.encoded == beside.public_key.encoded
+    assert (
+        load_reader_key(tmp_path / "other.pem", tmp_path / "system.pem").public_key.encoded == other.public_key.encoded
+    )
