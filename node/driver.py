@@ -145,6 +145,7 @@ class ConsensusDriver:
 
     async def close(self) -> None:
         """Drop what is under way."""
+        self._abandon()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -24,21 +24,27 @@ from chain.keys import load_signer, new_seed
 from chain.ledger import Ledger
 from chain.receipts import Receipt, verify_receipt
 from chain.transactions import (
+    Answer,
+    AnyHeader,
+    ApprovalHeader,
+    ContractHeader,
     DatasetHeader,
     ParcelHeader,
+    RequestHeader,
     Transaction,
     encode_records,
     records_root,
     sign_transaction,
     transaction_id,
 )
-from cli.homes import MemberPlan, create_member
+from cli.homes import READER_KEY, MemberPlan, create_member
 from cli.processes import free_ports
 from contracts.engine import ENGINE_IDENTITY
+from contracts.sealing import KemPrivateKey, SealingContext, load_kem_key, seal_parcel
 from node.api.app import make_app
 from node.api.server import ApiServer, bind
 from node.config import load_config
-from node.engine import make_engine
+from node.engine import ContractEngine, make_engine
 from node.home import Home, open_home
 from node.links import Links, Peer
 from node.recovery import open_recovered
@@ -122,6 +128,50 @@ class Network:
         header = ParcelHeader(**(fields | changes))  # type: ignore[arg-type]
         return encode(self.sign(header, member, encode_records(records)))
 
+    def sealed_parcel(self, records: Sequence[bytes] = (b'{"n":1}',), member: str = "a", dataset: str = "") -> bytes:
+        """An encoded `parcel` transaction whose records are sealed for the validators."""
+        dataset = dataset or f"{member}.flights"
+        keys = {member.name: member.kem_key for member in self.genesis.members if member.kem_key is not None}
+        sealed = seal_parcel(records, SealingContext(self.genesis.chain_id, dataset), keys)
+        return self.parcel(sealed.bodies, member, dataset, records_root=sealed.records_root, envelope=sealed.envelope)
+
+    def contract(self, source: str, member: str = "a", name: str = "rule", **changes: object) -> bytes:
+        """An encoded `contract` transaction."""
+        fields = self._common(member) | {
+            "contract": f"{member}.{name}",
+            "version": 1,
+            "source": source,
+            "parameters": "{}",
+        }
+        return encode(self.sign(ContractHeader(**(fields | changes)), member))  # type: ignore[arg-type]
+
+    def request(self, member: str = "b", dataset: str = "a.flights", purpose: str = "", **changes: object) -> bytes:
+        """An encoded `request` transaction for all of a dataset."""
+        fields = self._common(member) | {
+            "dataset": dataset,
+            "parcels": (),
+            "from_height": 0,
+            "until_height": 0,
+            "until_ms": 0,
+            "purpose": purpose or "flood warning",
+            "legal_basis": "",
+            "case_number": "",
+            "person": "",
+            "kem_key": self.reader_key(member).public_key.encoded,
+        }
+        return encode(self.sign(RequestHeader(**(fields | changes)), member))  # type: ignore[arg-type]
+
+    def approval(
+        self, request_id: bytes, answer: Answer = "approve", member: str = "a", dataset: str = "a.flights"
+    ) -> bytes:
+        """An encoded `approval` transaction: a member's answer to a request."""
+        fields = self._common(member) | {"dataset": dataset, "request": request_id, "answer": answer, "reason": ""}
+        return encode(self.sign(ApprovalHeader(**fields), member))  # type: ignore[arg-type]
+
+    def reader_key(self, member: str) -> KemPrivateKey:
+        """The key that the member reads with."""
+        return load_kem_key(self.folder / member / READER_KEY)
+
     def spent_parcel(self, member: str = "a") -> bytes:
         """A parcel signed with the member's second key."""
         signer = self.spent_signers[member]
@@ -136,7 +186,7 @@ class Network:
         )
         return encode(sign_transaction(header, signer, encode_records(records)))
 
-    def sign(self, header: DatasetHeader | ParcelHeader, member: str, payload: bytes = b"") -> Transaction:
+    def sign(self, header: AnyHeader, member: str, payload: bytes = b"") -> Transaction:
         """Sign with the member's key, whatever the header says of the key."""
         if header.key_id == key_id(self.signers[member].public_key):
             return sign_transaction(header, self.signers[member], payload)
@@ -167,11 +217,11 @@ def forged(data: bytes) -> bytes:
 class Node:
     """One node as the daemon builds it, within the test's event loop."""
 
-    def __init__(self, network: Network, name: str, *, api: bool = False) -> None:
+    def __init__(self, network: Network, name: str, *, api: bool = False, engine: ContractEngine | None = None) -> None:
         self.network = network
         self.name = name
         self.home: Home = open_home(load_config(network.home(name), {}))
-        self.engine = make_engine(self.home)
+        self.engine = engine or make_engine(self.home)
         self.ledger: Ledger = open_recovered(self.home, resync=False, engine=self.engine)
         self.is_stopped = False
         self.service = NodeService(self.home, self.ledger, self._on_stop, "test", self.engine)
