@@ -11,9 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
-
-import httpx
+from typing import Any, Self
 
 from blockpool.access_signing import ReaderKey, RequestTerms
 from blockpool.answers import (
@@ -29,17 +27,16 @@ from blockpool.answers import (
     TransactionAnswer,
     VerifiedReceipt,
 )
+from blockpool.async_runner import AsyncRunner
 from blockpool.events import EventFeed
-from blockpool.exchange import Answer, Emit, NodePool, Operation, Pause, Reply, Request, RetryPolicy, Send, Unreachable
+from blockpool.exchange import NodePool, RetryPolicy
 from blockpool.identity import Identity
-from blockpool.operations import access, history, parcels, queries, reading, sharing
+from blockpool.operations import access, disclosing, history, parcels, queries, reading, sharing
 from blockpool.operations.access import AccessRequest
 from blockpool.operations.parcels import Parcel
 from blockpool.operations.session import Session
 from blockpool.operations.shares import OnCulprit
 from blockpool.operations.sharing import ResumeProbe, SubmissionOptions
-from blockpool.over_httpx import ReplyReader, arguments, client_settings, describe
-from blockpool.pipeline import in_order_async
 from blockpool.reading import AsyncReading
 from blockpool.sealing import Commitments
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
@@ -48,8 +45,6 @@ from chain.packages import BlockPackage
 from chain.state import RequestStatus
 from chain.transactions import Answer as ApproverAnswer
 from contracts.sealing import KemPrivateKey
-
-T = TypeVar("T")
 
 PARCELS_IN_FLIGHT = 4
 """Parcels of one submission that wait for their commit at the same time."""
@@ -69,7 +64,7 @@ class AsyncClient:
         urls = [urls] if isinstance(urls, str) else list(urls)
         nodes = NodePool(urls, time.monotonic)
         self._session = Session(nodes, retry or RetryPolicy(), genesis, identity)
-        self._http = httpx.AsyncClient(**client_settings(urls))
+        self._runner = AsyncRunner(urls)
 
     async def __aenter__(self) -> Self:
         return self
@@ -81,61 +76,61 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._runner.close()
 
     async def status(self) -> NodeStatus:
         """What the node says about itself."""
-        return await self._run(queries.status(self._session))
+        return await self._runner.run(queries.status(self._session))
 
     async def datasets(self) -> tuple[Dataset, ...]:
         """The catalogue, as the node gives it."""
-        return await self._run(queries.datasets(self._session))
+        return await self._runner.run(queries.datasets(self._session))
 
     async def dataset(self, dataset: str) -> Dataset:
         """One catalogue entry, as the node gives it; raises ``not_found``."""
-        return await self._run(queries.dataset(self._session, dataset))
+        return await self._runner.run(queries.dataset(self._session, dataset))
 
     async def block(self, height: int | None = None) -> BlockAnswer:
         """The block at ``height`` (the newest by default), as the node gives it."""
-        return await self._run(queries.block(self._session, height))
+        return await self._runner.run(queries.block(self._session, height))
 
     async def transaction(self, transaction_id: bytes) -> TransactionAnswer:
         """Where a transaction stands, as the node gives it."""
-        return await self._run(queries.transaction(self._session, transaction_id))
+        return await self._runner.run(queries.transaction(self._session, transaction_id))
 
     async def record(self, record: RecordId) -> RecordAnswer:
         """A record, as the node gives it. ``evidence`` proves it."""
-        return await self._run(queries.record(self._session, record))
+        return await self._runner.run(queries.record(self._session, record))
 
     async def receipt(self, transaction_id: bytes) -> VerifiedReceipt:
         """The verified receipt of a committed transaction, accepted or not; raises ``not_found``."""
-        return await self._run(self._session.receipt(transaction_id))
+        return await self._runner.run(self._session.receipt(transaction_id))
 
     async def evidence(self, record: RecordId) -> bytes:
         """A record's evidence file (JSON), verified."""
-        return await self._run(parcels.evidence(self._session, record))
+        return await self._runner.run(parcels.evidence(self._session, record))
 
     async def define(self, definition: DatasetDefinition) -> VerifiedReceipt | None:
         """Register a dataset or update its entry; None if the catalogue says the same already."""
-        return await self._run(sharing.define(self._session, definition))
+        return await self._runner.run(sharing.define(self._session, definition))
 
     async def deploy(
         self, contract: str, source: str, parameters: str | Mapping[str, Any] = "{}"
     ) -> VerifiedReceipt | None:
         """Deploy an access contract or update it; None if the same is deployed already."""
-        return await self._run(sharing.deploy(self._session, contract, source, parameters))
+        return await self._runner.run(sharing.deploy(self._session, contract, source, parameters))
 
     async def contracts(self) -> tuple[ContractAnswer, ...]:
         """The deployed contracts without their sources, as the node gives them."""
-        return await self._run(queries.contracts(self._session))
+        return await self._runner.run(queries.contracts(self._session))
 
     async def contract(self, contract: str) -> ContractAnswer:
         """One contract with its source, as the node gives it; raises ``not_found``."""
-        return await self._run(queries.contract(self._session, contract))
+        return await self._runner.run(queries.contract(self._session, contract))
 
     async def commit(self, transaction: SignedTransaction) -> VerifiedReceipt:
         """Send a signed transaction and wait until it is final."""
-        return await self._run(self._session.commit(transaction))
+        return await self._runner.run(self._session.commit(transaction))
 
     async def submit(
         self,
@@ -179,14 +174,14 @@ class AsyncClient:
         When a parcel fails, those after it that are in flight are given up: they may still commit.
         """
         options = SubmissionOptions(parcel_records, idempotency_key, commitments, sealed, journal)
-        submission = await self._run(sharing.begin_submission(self._session, dataset, options))
+        submission = await self._runner.run(sharing.begin_submission(self._session, dataset, options))
         probe = ResumeProbe(in_flight) if options.is_repeatable else None
         waiting: deque[asyncio.Task[VerifiedReceipt]] = deque()
         try:
             for group in submission.groups(records):
                 # Sealing and writing a journal take milliseconds: the loop goes on meanwhile, and sends what is ready.
                 parcel = await asyncio.to_thread(submission.sign, *group)
-                waiting.append(asyncio.create_task(self._run(submission.commit(parcel, probe))))
+                waiting.append(asyncio.create_task(self._runner.run(submission.commit(parcel, probe))))
                 if len(waiting) >= in_flight:
                     yield await waiting.popleft()
             while waiting:
@@ -198,7 +193,7 @@ class AsyncClient:
 
     async def records(self, dataset: str) -> AsyncGenerator[Record]:
         """All records of an open dataset in chain order, each verified, none left out."""
-        async with aclosing(self._read(reading.OpenReading(self._session, dataset))) as found:
+        async with aclosing(self._runner.read(reading.OpenReading(self._session, dataset))) as found:
             async for record in found:
                 yield record
 
@@ -220,13 +215,13 @@ class AsyncClient:
         terms = RequestTerms(
             dataset, purpose, parcels, from_height, until_height, until_ms, legal_basis, case_number, person
         )
-        return await self._run(access.request(self._session, terms, reader_key, time.time_ns() // 1_000_000))
+        return await self._runner.run(access.request(self._session, terms, reader_key, time.time_ns() // 1_000_000))
 
     async def answer(
         self, request_id: bytes, dataset: str, answer: ApproverAnswer, reason: str = ""
     ) -> VerifiedReceipt:
         """Answer a request: ``approve``, ``refuse`` or ``revoke``."""
-        return await self._run(access.answer(self._session, request_id, dataset, answer, reason))
+        return await self._runner.run(access.answer(self._session, request_id, dataset, answer, reason))
 
     async def requests(
         self,
@@ -237,17 +232,17 @@ class AsyncClient:
     ) -> AsyncGenerator[RequestAnswer]:
         """Requests in chain order, as the node gives them."""
         operation = queries.requests(self._session, dataset, reader, status, approver)
-        async with aclosing(self._iterate(operation)) as found:
+        async with aclosing(self._runner.iterate(operation)) as found:
             async for view in found:
                 yield view
 
     async def request_view(self, request_id: bytes, wait_s: float = 0) -> RequestAnswer:
         """A request as it stands, as the node gives it; with ``wait_s``, once it is no longer being asked about."""
-        return await self._run(queries.request_view(self._session, request_id, wait_s))
+        return await self._runner.run(queries.request_view(self._session, request_id, wait_s))
 
     async def reads(self, dataset: str) -> AsyncGenerator[ReadSummary]:
         """Every request, answer and read receipt of a dataset in chain order, as the node gives them."""
-        async with aclosing(self._iterate(queries.reads(self._session, dataset))) as found:
+        async with aclosing(self._runner.iterate(queries.reads(self._session, dataset))) as found:
             async for summary in found:
                 yield summary
 
@@ -259,7 +254,7 @@ class AsyncClient:
         on_read: history.OnRead = lambda done, total: None,
     ) -> history.ProvenReads:
         """All reads of a dataset up to the newest block, proven: none is left out and none made up."""
-        return await self._run(history.read_history(self._session, dataset, reader, parcel_id, on_read))
+        return await self._runner.run(history.read_history(self._session, dataset, reader, parcel_id, on_read))
 
     def read(
         self,
@@ -273,89 +268,27 @@ class AsyncClient:
     ) -> AsyncReading:
         """Read what a granted request covers: an asynchronous iterator of records with their plaintexts."""
         plan = reading.SealedReading(self._session, request_id, reader_key, parcels, fields, on_parcel, on_culprit)
-        return AsyncReading(plan, self._read(plan))
+        return AsyncReading(plan, self._runner.read(plan))
 
     async def acknowledge(self, reading_: AsyncReading) -> list[VerifiedReceipt]:
         """Commit receipts for what a read has handed out so far and was not reported yet."""
-        return await self._run(reading.acknowledge(self._session, reading_.log))
+        return await self._runner.run(reading.acknowledge(self._session, reading_.log))
+
+    async def disclose(
+        self, record: RecordId, request_id: bytes, reader_key: KemPrivateKey, names: Sequence[str] = ()
+    ) -> bytes:
+        """Prove fields of a sealed record, or the whole of it, to somebody who may not read it."""
+        return await self._runner.run(disclosing.disclose(self._session, record, request_id, reader_key, names))
 
     async def chain(self, first_height: int = 0) -> AsyncGenerator[BlockPackage]:
         """All blocks with their transactions, as the node gives them."""
-        async with aclosing(self._iterate(queries.chain(self._session, first_height))) as found:
+        async with aclosing(self._runner.iterate(queries.chain(self._session, first_height))) as found:
             async for package in found:
                 yield package
 
     async def events(self, from_height: int | None = None) -> AsyncGenerator[BlockSummary]:
         """Blocks as they are committed, each height once and in order; never ends by itself."""
         feed = EventFeed(self._session.nodes, self._session.policy, from_height)
-        while True:
-            url, pause_s, request = feed.connection()
-            await asyncio.sleep(pause_s)
-            try:
-                async with self._http.stream(**arguments(url, request)) as response:
-                    if response.status_code == 200:
-                        feed.opened()
-                        async for line in response.aiter_lines():
-                            if (event := feed.take_line(line)) is not None:
-                                yield event
-                        feed.lost("the stream ended")
-                    else:
-                        feed.refused(await _read(request, response))
-            except httpx.RequestError as error:
-                feed.lost(describe(error))
-
-    async def _read(self, plan: reading.ReadPlan) -> AsyncGenerator[Record]:
-        """Carry out a reading, fetching ahead in tasks; they end with the iterator."""
-
-        async def fetch(chunk: Sequence[reading.Place]) -> list[reading.Opened]:
-            return await self._run(plan.fetch(chunk))
-
-        async with (
-            aclosing(self._iterate(plan.chunks())) as chunks,
-            aclosing(in_order_async(chunks, fetch)) as fetched,
-        ):
-            async for parcels_ in fetched:
-                for opened in parcels_:
-                    for record in plan.records(opened):
-                        yield record
-                    await asyncio.sleep(0)  # opening is pure computation: let others run between parcels
-
-    async def _run(self, operation: Operation[T]) -> T:
-        answer: Answer = None
-        try:
-            while True:
-                answer = await self._do(operation.send(answer))
-        except StopIteration as end:
-            result: T = end.value
-            return result
-
-    async def _iterate(self, operation: Operation[None]) -> AsyncGenerator[Any]:
-        answer: Answer = None
-        while True:
-            try:
-                action = operation.send(answer)
-            except StopIteration:
-                return
-            if isinstance(action, Emit):
-                answer = None
-                yield action.item
-            else:
-                answer = await self._do(action)
-
-    async def _do(self, action: Send | Pause | Emit) -> Answer:
-        if isinstance(action, Pause):
-            await asyncio.sleep(action.seconds)
-        elif isinstance(action, Send):
-            try:
-                async with self._http.stream(**arguments(action.url, action.request)) as response:
-                    return await _read(action.request, response)
-            except httpx.RequestError as error:
-                return Unreachable(describe(error))
-        return None
-
-
-async def _read(request: Request, response: httpx.Response) -> Reply:
-    reader = ReplyReader(request)
-    async for piece in response.aiter_bytes():
-        reader.take(piece)
-    return reader.reply(response)
+        async with aclosing(self._runner.events(feed)) as events:
+            async for event in events:
+                yield event

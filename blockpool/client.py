@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from itertools import chain
 from pathlib import Path
-from threading import Event
 from types import TracebackType
-from typing import Any, Self, TypeVar
-
-import httpx
+from typing import Any, Self
 
 from blockpool.access_signing import ReaderKey, RequestTerms
 from blockpool.answers import (
@@ -28,17 +23,16 @@ from blockpool.answers import (
     VerifiedReceipt,
 )
 from blockpool.events import EventFeed
-from blockpool.exchange import Answer, Emit, NodePool, Operation, Pause, Reply, Request, RetryPolicy, Send, Unreachable
+from blockpool.exchange import NodePool, RetryPolicy
 from blockpool.identity import Identity
-from blockpool.operations import access, history, parcels, queries, reading, sharing
+from blockpool.operations import access, disclosing, history, parcels, queries, reading, sharing
 from blockpool.operations.access import AccessRequest
 from blockpool.operations.parcels import Parcel
 from blockpool.operations.session import Session
 from blockpool.operations.shares import OnCulprit
 from blockpool.operations.sharing import ResumeProbe, SubmissionOptions
-from blockpool.over_httpx import ReplyReader, arguments, client_settings, describe
-from blockpool.pipeline import Stopped, in_order
 from blockpool.reading import Reading
+from blockpool.runner import Runner
 from blockpool.sealing import Commitments
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
 from chain.genesis import Genesis
@@ -46,8 +40,6 @@ from chain.packages import BlockPackage
 from chain.state import RequestStatus
 from chain.transactions import Answer as ApproverAnswer
 from contracts.sealing import KemPrivateKey
-
-T = TypeVar("T")
 
 
 class Client:
@@ -76,7 +68,7 @@ class Client:
         urls = [urls] if isinstance(urls, str) else list(urls)
         nodes = NodePool(urls, time.monotonic)
         self._session = Session(nodes, retry or RetryPolicy(), genesis, identity)
-        self._http = httpx.Client(**client_settings(urls))
+        self._runner = Runner(urls)
 
     def __enter__(self) -> Self:
         return self
@@ -88,43 +80,43 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._runner.close()
 
     def status(self) -> NodeStatus:
         """What the node says about itself."""
-        return self._run(queries.status(self._session))
+        return self._runner.run(queries.status(self._session))
 
     def datasets(self) -> tuple[Dataset, ...]:
         """The catalogue, as the node gives it."""
-        return self._run(queries.datasets(self._session))
+        return self._runner.run(queries.datasets(self._session))
 
     def dataset(self, dataset: str) -> Dataset:
         """One catalogue entry, as the node gives it; raises ``not_found``."""
-        return self._run(queries.dataset(self._session, dataset))
+        return self._runner.run(queries.dataset(self._session, dataset))
 
     def block(self, height: int | None = None) -> BlockAnswer:
         """The block at ``height`` (the newest by default), as the node gives it."""
-        return self._run(queries.block(self._session, height))
+        return self._runner.run(queries.block(self._session, height))
 
     def transaction(self, transaction_id: bytes) -> TransactionAnswer:
         """Where a transaction stands, as the node gives it."""
-        return self._run(queries.transaction(self._session, transaction_id))
+        return self._runner.run(queries.transaction(self._session, transaction_id))
 
     def record(self, record: RecordId) -> RecordAnswer:
         """A record, as the node gives it. ``evidence`` proves it."""
-        return self._run(queries.record(self._session, record))
+        return self._runner.run(queries.record(self._session, record))
 
     def receipt(self, transaction_id: bytes) -> VerifiedReceipt:
         """The verified receipt of a committed transaction, accepted or not; raises ``not_found``."""
-        return self._run(self._session.receipt(transaction_id))
+        return self._runner.run(self._session.receipt(transaction_id))
 
     def evidence(self, record: RecordId) -> bytes:
         """A record's evidence file (JSON), verified. Anyone can verify it again offline: ``verify_evidence``."""
-        return self._run(parcels.evidence(self._session, record))
+        return self._runner.run(parcels.evidence(self._session, record))
 
     def define(self, definition: DatasetDefinition) -> VerifiedReceipt | None:
         """Register a dataset or update its entry; None if the catalogue says the same already."""
-        return self._run(sharing.define(self._session, definition))
+        return self._runner.run(sharing.define(self._session, definition))
 
     def deploy(self, contract: str, source: str, parameters: str | Mapping[str, Any] = "{}") -> VerifiedReceipt | None:
         """Deploy an access contract or update it; None if the same is deployed already.
@@ -138,15 +130,15 @@ class Client:
         Raises:
             TransactionRejected: ``bad_contract``, with the line in its detail.
         """
-        return self._run(sharing.deploy(self._session, contract, source, parameters))
+        return self._runner.run(sharing.deploy(self._session, contract, source, parameters))
 
     def contracts(self) -> tuple[ContractAnswer, ...]:
         """The deployed contracts without their sources, as the node gives them."""
-        return self._run(queries.contracts(self._session))
+        return self._runner.run(queries.contracts(self._session))
 
     def contract(self, contract: str) -> ContractAnswer:
         """One contract with its source, as the node gives it; raises ``not_found``."""
-        return self._run(queries.contract(self._session, contract))
+        return self._runner.run(queries.contract(self._session, contract))
 
     def commit(self, transaction: SignedTransaction) -> VerifiedReceipt:
         """Send a signed transaction and wait until it is final. Safe to repeat: the same bytes are the same
@@ -156,7 +148,7 @@ class Client:
             TransactionRejected: the validators refused it, with the verified receipt that proves so.
             PoolError: anything else; after ``timeout`` or ``unreachable`` it may still commit.
         """
-        return self._run(self._session.commit(transaction))
+        return self._runner.run(self._session.commit(transaction))
 
     def submit(
         self,
@@ -216,16 +208,16 @@ class Client:
                 cannot be sealed: validators cannot check these, so it is done here.
         """
         options = SubmissionOptions(parcel_records, idempotency_key, commitments, sealed, journal)
-        submission = self._run(sharing.begin_submission(self._session, dataset, options))
+        submission = self._runner.run(sharing.begin_submission(self._session, dataset, options))
         probe = ResumeProbe(in_flight=1) if options.is_repeatable else None
         for group in submission.groups(records):
-            yield self._run(submission.commit(submission.sign(*group), probe))
+            yield self._runner.run(submission.commit(submission.sign(*group), probe))
 
     def records(self, dataset: str) -> Iterator[Record]:
         """All records of an open dataset in chain order, each verified; proven to be all of them up to the newest
         block when it begins.
         """
-        return self._read(reading.OpenReading(self._session, dataset))
+        return self._runner.read(reading.OpenReading(self._session, dataset))
 
     def request(
         self,
@@ -262,13 +254,13 @@ class Client:
         terms = RequestTerms(
             dataset, purpose, parcels, from_height, until_height, until_ms, legal_basis, case_number, person
         )
-        return self._run(access.request(self._session, terms, reader_key, time.time_ns() // 1_000_000))
+        return self._runner.run(access.request(self._session, terms, reader_key, time.time_ns() // 1_000_000))
 
     def answer(self, request_id: bytes, dataset: str, answer: ApproverAnswer, reason: str = "") -> VerifiedReceipt:
         """Answer a request: ``approve`` or ``refuse`` if the contract asks this member; ``revoke`` also as the owner or
         as the reader. The verdict that it leads to is in the receipt's outcome.
         """
-        return self._run(access.answer(self._session, request_id, dataset, answer, reason))
+        return self._runner.run(access.answer(self._session, request_id, dataset, answer, reason))
 
     def requests(
         self,
@@ -280,19 +272,19 @@ class Client:
         """Requests in chain order, as the node gives them: of a dataset, by a reader, with a status, that a member is
         asked to answer.
         """
-        return self._iterate(queries.requests(self._session, dataset, reader, status, approver))
+        return self._runner.iterate(queries.requests(self._session, dataset, reader, status, approver))
 
     def request_view(self, request_id: bytes, wait_s: float = 0) -> RequestAnswer:
         """A request as it stands, as the node gives it; with ``wait_s``, once it is no longer being asked about, or
         after so many seconds.
         """
-        return self._run(queries.request_view(self._session, request_id, wait_s))
+        return self._runner.run(queries.request_view(self._session, request_id, wait_s))
 
     def reads(self, dataset: str) -> Iterator[ReadSummary]:
         """Every request, answer and read receipt of a dataset in chain order, as the node gives them. ``blockpool
         audit reads`` proves that none is left out.
         """
-        return self._iterate(queries.reads(self._session, dataset))
+        return self._runner.iterate(queries.reads(self._session, dataset))
 
     def read_history(
         self,
@@ -309,7 +301,7 @@ class Client:
             parcel_id: a parcel of the dataset, to be told which requests and receipts name it.
             on_read: called with the number of transactions verified so far, and of all.
         """
-        return self._run(history.read_history(self._session, dataset, reader, parcel_id, on_read))
+        return self._runner.run(history.read_history(self._session, dataset, reader, parcel_id, on_read))
 
     def read(
         self,
@@ -345,93 +337,34 @@ class Client:
                 ``culprit``.
         """
         plan = reading.SealedReading(self._session, request_id, reader_key, parcels, fields, on_parcel, on_culprit)
-        return Reading(plan, self._read(plan))
+        return Reading(plan, self._runner.read(plan))
 
     def acknowledge(self, reading_: Reading) -> list[VerifiedReceipt]:
         """Commit receipts for what a read has handed out so far and was not reported yet: which parcels, how many
         records, and a digest of them before fields were left out. One for every 1,024 parcels. Safe to repeat.
         """
-        return self._run(reading.acknowledge(self._session, reading_.log))
+        return self._runner.run(reading.acknowledge(self._session, reading_.log))
+
+    def disclose(
+        self, record: RecordId, request_id: bytes, reader_key: KemPrivateKey, names: Sequence[str] = ()
+    ) -> bytes:
+        """Prove fields of a sealed record, or the whole of it, to somebody who may not read it: an evidence file for
+        ``verify_evidence``.
+
+        Args:
+            record: which record.
+            request_id: a granted request that covers it; the owner's own is granted without a contract.
+            reader_key: the key pair that the request names.
+            names: fields to show; none for a record that is committed to as a whole.
+        """
+        return self._runner.run(disclosing.disclose(self._session, record, request_id, reader_key, names))
 
     def chain(self, first_height: int = 0) -> Iterator[BlockPackage]:
         """All blocks with their transactions, as the node gives them, for ``chain.audit.ChainAudit`` to verify."""
-        return self._iterate(queries.chain(self._session, first_height))
+        return self._runner.iterate(queries.chain(self._session, first_height))
 
     def events(self, from_height: int | None = None) -> Iterator[BlockSummary]:
         """Blocks as they are committed, each height once and in order, as the node gives them; from ``from_height``
         on or from now. Never ends by itself: a lost connection is taken up again where it broke off.
         """
-        feed = EventFeed(self._session.nodes, self._session.policy, from_height)
-        while True:
-            url, pause_s, request = feed.connection()
-            time.sleep(pause_s)
-            try:
-                with self._http.stream(**arguments(url, request)) as response:
-                    if response.status_code == 200:
-                        feed.opened()
-                        yield from filter(None, map(feed.take_line, response.iter_lines()))
-                        feed.lost("the stream ended")
-                    else:
-                        feed.refused(_read(request, response))
-            except httpx.RequestError as error:
-                feed.lost(describe(error))
-
-    def _read(self, plan: reading.ReadPlan) -> Iterator[Record]:
-        """Carry out a reading, fetching ahead in threads; they end with the iterator."""
-
-        def chunks(stop: Event) -> Iterator[Sequence[reading.Place]]:
-            return self._iterate(plan.chunks(), stop)
-
-        def fetch(chunk: Sequence[reading.Place], stop: Event) -> list[reading.Opened]:
-            return self._run(plan.fetch(chunk), stop)
-
-        with closing(in_order(chunks, fetch)) as fetched:
-            for opened in chain.from_iterable(fetched):
-                yield from plan.records(opened)
-
-    def _run(self, operation: Operation[T], stop: Event | None = None) -> T:
-        """Carry out an operation that gives one result."""
-        answer: Answer = None
-        try:
-            while True:
-                answer = self._do(operation.send(answer), stop)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-
-    def _iterate(self, operation: Operation[None], stop: Event | None = None) -> Iterator[Any]:
-        """Carry out an operation that gives many items."""
-        answer: Answer = None
-        try:
-            while True:
-                action = operation.send(answer)
-                if isinstance(action, Emit):
-                    answer = None
-                    yield action.item
-                else:
-                    answer = self._do(action, stop)
-        except StopIteration:
-            return
-
-    def _do(self, action: Send | Pause | Emit, stop: Event | None) -> Answer:
-        if stop is not None and stop.is_set():
-            raise Stopped
-        if isinstance(action, Pause):
-            if stop is None:
-                time.sleep(action.seconds)
-            else:
-                stop.wait(action.seconds)
-        elif isinstance(action, Send):
-            try:
-                with self._http.stream(**arguments(action.url, action.request)) as response:
-                    return _read(action.request, response)
-            except httpx.RequestError as error:
-                return Unreachable(describe(error))
-        return None
-
-
-def _read(request: Request, response: httpx.Response) -> Reply:
-    reader = ReplyReader(request)
-    for piece in response.iter_bytes():
-        reader.take(piece)
-    return reader.reply(response)
+        return self._runner.events(EventFeed(self._session.nodes, self._session.policy, from_height))

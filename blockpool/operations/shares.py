@@ -1,8 +1,9 @@
 """Getting the keys of sealed parcels: shares from the validators, each checked before it is used.
 
-One question to one node brings the shares of all validators that it reaches; what is missing is asked of the other
-nodes. A share that does not fit what the owner committed to on chain names the validator that it is said to come from.
-Releases are not signed, so the node that passed it on (``through``) may have changed it; either way it is not used.
+One question to one node brings as many shares as open a parcel. If one of them is wrong or missing, all that can be had
+are asked for, of one node after the other. A share that does not fit what the owner committed to on chain names the
+validator that it is said to come from. Releases are not signed, so the node that passed it on (``through``) may have
+changed it; either way it is not used.
 """
 
 from __future__ import annotations
@@ -55,17 +56,21 @@ class ShareCollector:
         query = ShareQuery(self._request_id, tuple(parcel.id for parcel in parcels))
         refused: set[str] = set()
 
-        def read(reply: Reply) -> None:
+        def read(reply: Reply) -> bool:
             if reply.status != 200:
                 raise self._refusal(reply, refused)
             for shares, releases in zip(wanted, _decode_answer(reply.body, len(wanted)), strict=True):
                 self._open(shares, releases, reply.url)
+            return all(shares.is_complete for shares in wanted)
+
+        def read_to_the_end(reply: Reply) -> bool:
+            read(reply)
             for shares in wanted:
                 shares.verify_complete()
+            return True
 
-        headers = {"content-type": MSGPACK, "accept": MSGPACK}
-        request = Request("POST", "/v1/shares", {"scope": "all"}, headers, encode(query), _TIMEOUT_S)
-        yield from self._session.exchange(request, read)
+        if not (yield from self._session.exchange(_request(query, "all"), read)):
+            yield from self._session.exchange(_request(query, "every"), read_to_the_end)
         return [combine(shares.envelope, shares.context, shares.opened) for shares in wanted]
 
     def _refusal(self, reply: Reply, refused: set[str]) -> PoolError:
@@ -136,6 +141,12 @@ class _Shares:
             shares=len(self.opened),
             threshold=self.envelope.threshold,
         )
+
+
+def _request(query: ShareQuery, scope: str) -> Request:
+    """``all`` brings as many releases as are needed, ``every`` all that can be had."""
+    headers = {"content-type": MSGPACK, "accept": MSGPACK}
+    return Request("POST", "/v1/shares", {"scope": scope}, headers, encode(query), _TIMEOUT_S)
 
 
 def _decode_answer(body: bytes, parcels: int) -> ShareAnswer:

@@ -1,0 +1,34 @@
+"""Proving fields of one sealed record to somebody who may not read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from blockpool.exchange import Operation
+from blockpool.operations.parcels import evidence, parcel_of
+from blockpool.operations.session import Session
+from blockpool.operations.shares import ShareCollector
+from blockpool.signing import RecordId
+from chain.errors import ErrorCode, PoolError
+from contracts.disclosures import make_disclosure_evidence
+from contracts.sealing import KemPrivateKey
+
+
+def disclose(
+    session: Session, record: RecordId, request_id: bytes, reader_key: KemPrivateKey, names: Sequence[str]
+) -> Operation[bytes]:
+    """An evidence file that shows fields of a sealed record, or all of it, and nothing else of its parcel.
+
+    Raises:
+        PoolError: codes ``not_found`` (no such record or field), ``bad_request`` (an open parcel, or fields named or
+            not named against the parcel's kind of commitment), and as for reading.
+    """
+    receipt = yield from session.receipt(record.transaction_id)
+    parcel = yield from parcel_of(session, None, receipt)
+    if not parcel.is_sealed:
+        raise PoolError(ErrorCode.BAD_REQUEST, "the record is open: its evidence proves it to anybody")
+    if not 0 <= record.index < len(parcel.bodies):
+        raise PoolError(ErrorCode.NOT_FOUND, f"the parcel has {len(parcel.bodies)} records, none is {record.index}")
+    (seed,) = yield from ShareCollector(session, request_id, reader_key).seeds([parcel])
+    record_evidence = yield from evidence(session, record)
+    return make_disclosure_evidence(session.genesis, record_evidence, parcel.bodies, seed, names)

@@ -1,0 +1,112 @@
+"""Carries operations out over httpx, for blocking programs: adds no rule of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import chain
+from threading import Event
+from typing import Any, TypeVar
+
+import httpx
+
+from blockpool.answers import BlockSummary, Record
+from blockpool.events import EventFeed
+from blockpool.exchange import Answer, Emit, Operation, Pause, Reply, Request, Send, Unreachable
+from blockpool.operations.reading import Opened, Place, ReadPlan
+from blockpool.over_httpx import ReplyReader, arguments, client_settings, describe
+from blockpool.pipeline import Stopped, in_order
+
+T = TypeVar("T")
+
+
+class Runner:
+    """Connections to nodes.
+
+    Args:
+        urls: base URLs of all of them.
+    """
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._http = httpx.Client(**client_settings(urls))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def run(self, operation: Operation[T], stop: Event | None = None) -> T:
+        """Carry out an operation that gives one result; raises ``Stopped`` once ``stop`` is set."""
+        answer: Answer = None
+        try:
+            while True:
+                answer = self._do(operation.send(answer), stop)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def iterate(self, operation: Operation[None], stop: Event | None = None) -> Iterator[Any]:
+        """Carry out an operation that gives many items."""
+        answer: Answer = None
+        try:
+            while True:
+                action = operation.send(answer)
+                if isinstance(action, Emit):
+                    answer = None
+                    yield action.item
+                else:
+                    answer = self._do(action, stop)
+        except StopIteration:
+            return
+
+    def read(self, plan: ReadPlan) -> Iterator[Record]:
+        """Carry out a reading, fetching ahead in threads; they end with the iterator."""
+
+        def chunks(stop: Event) -> Iterator[Sequence[Place]]:
+            return self.iterate(plan.chunks(), stop)
+
+        def fetch(chunk: Sequence[Place], stop: Event) -> list[Opened]:
+            return self.run(plan.fetch(chunk), stop)
+
+        with closing(in_order(chunks, fetch)) as fetched:
+            for opened in chain.from_iterable(fetched):
+                yield from plan.records(opened)
+
+    def events(self, feed: EventFeed) -> Iterator[BlockSummary]:
+        """Follow a feed."""
+        while True:
+            url, pause_s, request = feed.connection()
+            time.sleep(pause_s)
+            try:
+                with self._http.stream(**arguments(url, request)) as response:
+                    if response.status_code == 200:
+                        feed.opened()
+                        yield from filter(None, map(feed.take_line, response.iter_lines()))
+                        feed.lost("the stream ended")
+                    else:
+                        feed.refused(_read(request, response))
+            except httpx.RequestError as error:
+                feed.lost(describe(error))
+
+    def _do(self, action: Send | Pause | Emit, stop: Event | None) -> Answer:
+        if stop is not None and stop.is_set():
+            raise Stopped
+        if isinstance(action, Pause):
+            if stop is None:
+                time.sleep(action.seconds)
+            else:
+                stop.wait(action.seconds)
+        elif isinstance(action, Send):
+            try:
+                with self._http.stream(**arguments(action.url, action.request)) as response:
+                    return _read(action.request, response)
+            except httpx.RequestError as error:
+                return Unreachable(describe(error))
+        return None
+
+
+def _read(request: Request, response: httpx.Response) -> Reply:
+    reader = ReplyReader(request)
+    for piece in response.iter_bytes():
+        reader.take(piece)
+    return reader.reply(response)
