@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from blockpool import Client, Genesis, RecordId, load_genesis
+from blockpool import Client, Genesis, RecordId, RetryPolicy, load_genesis
 from chain.audit import ChainAudit
 from chain.reads import ParcelPlace, ReadFilter, ReadLog, RequestHistory
 from chain.state import (
@@ -30,6 +30,7 @@ from cli.options import EndOfTime, TransactionIdType, genesis_option, json_optio
 from cli.output import emit, progress
 
 _DAY_MS = 24 * 60 * 60 * 1000
+_PATIENCE = RetryPolicy(attempts_max=4, total_max_s=15)
 
 
 class StartOfTime(EndOfTime):
@@ -172,7 +173,7 @@ def prove_reads(url: str, genesis: Genesis, wanted: Wanted) -> FoundReads:
         PoolError: what does not hold, or cannot be had.
     """
     asked = wanted.filter
-    with Client(url, genesis) as client, progress() as bar:
+    with Client(url, genesis, retry=_PATIENCE) as client, progress() as bar:
         task = bar.add_task("Fetching reads")
         proven = client.read_history(
             asked.dataset,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from chain.access import contract_hash
 from cli.networks import create_network
+from tests.blockpool.test_lying_node import Change, lying_proxy
 from tests.cli.access import CONTRACT, as_member, deploy, share_sealed
 from tests.cli.commands import Done
 from tests.processes import RunningNetwork
@@ -211,3 +214,45 @@ def test_the_genesis_file_of_another_network_fails(running_network: RunningNetwo
     for command in (("reads",), ("reads", "--dataset", "aviation.any", "--proof"), ("replay",)):
         done = audit(running_network, command[0], url(running_network), *command[1:], *other)
         assert (done.code, done.json["error"] is None) == (1, False)
+
+
+# A node that lies about the history of reads
+
+
+def edited(edit: Callable[[list[dict[str, object]]], list[dict[str, object]]]) -> Change:
+    """Changes the list of a dataset's reads."""
+
+    def change(path: str, status: int, body: bytes) -> tuple[int, bytes]:
+        if path.split("?")[0].endswith("/reads"):
+            page = json.loads(body)
+            body = json.dumps(page | {"reads": edit(page["reads"])}).encode()
+        return status, body
+
+    return change
+
+
+def without_entry(path: str, status: int, body: bytes) -> tuple[int, bytes]:
+    """Says that the reader, or the dataset's counters, are not in the state."""
+    if "/v1/state/" in path:
+        body = json.dumps(json.loads(body) | {"value": None}).encode()
+    return status, body
+
+
+LIES: dict[str, Change] = {
+    "one left out": edited(lambda reads: reads[:-1]),
+    "the first left out": edited(lambda reads: reads[1:]),
+    "one put in twice": edited(lambda reads: [*reads[:2], reads[1], *reads[2:]]),
+    "two exchanged": edited(lambda reads: [reads[0], reads[1], reads[2], reads[4], reads[3]]),
+    "one called rejected": edited(lambda reads: [reads[0] | {"code": "expired"}, *reads[1:]]),
+    "all called later": edited(lambda reads: [read | {"height": 1 << 40} for read in reads]),
+    "none at all": edited(lambda reads: []),
+    "nothing in the state": without_entry,
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_list_with_a_gap_is_refused(running_network: RunningNetwork, shared: Shared, lie: str) -> None:
+    wanted = ("--dataset", shared.dataset, "--reader", "meteorology", "--proof", "--json")
+    with lying_proxy(url(running_network), LIES[lie]) as proxy:
+        done = audit(running_network, "reads", proxy, *wanted)
+    assert (done.code, done.json["error"]["code"]) == (1, "bad_proof")
