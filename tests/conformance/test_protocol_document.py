@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from chain import schema
+from chain import schema, state
+from chain.blocks import Block, BlockHeader, Certificate, Outcome, Verdict
 from chain.crypto import hash_tagged
-from chain.encoding import encode
+from chain.encoding import Wire, encode
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
-from chain.transactions import records_root, transaction_id
+from chain.members import Member
+from chain.packages import BlockPackage
+from chain.receipts import Receipt
+from chain.state import (
+    ContractEntry,
+    ContractState,
+    DatasetEntry,
+    DatasetReads,
+    DatasetUsage,
+    MemberSharing,
+    ParcelReads,
+    ReaderEntry,
+    RequestEntry,
+)
+from chain.state_tree import StateProof
+from chain.transactions import AnyHeader, Header, Transaction, records_root, transaction_id
+from contracts.sealing import ShareQuery
 from tests.conformance.mini import key_id, public_key_of
-from tests.vectors import make, network
+from tests.vectors import network
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -70,6 +89,54 @@ def test_every_domain_in_the_code_is_listed() -> None:
     listed = set(re.findall(r"^\| `([a-z-]+)` \| (?:hash|signature|context)", DOCUMENT, re.MULTILINE))
     assert used == listed
     assert {"transaction", "commit", "state-key"} <= used
+
+
+def documented_fields(heading: str) -> list[str]:
+    """The first column of the table that follows ``heading``, several names a row taken apart."""
+    lines = DOCUMENT.partition(heading)[2].splitlines()
+    rows = itertools.takewhile(lambda line: line.startswith("|"), lines[lines.index("|---|---|---|") + 1 :])
+    names = [name.strip() for row in rows for name in row.split("|")[1].split(",")]
+    return [name for name in names if name != "*tag*"]
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        Transaction, StateProof, Member, DatasetEntry, DatasetUsage, MemberSharing, ContractEntry, ContractState,
+        RequestEntry, DatasetReads, ReaderEntry, ParcelReads, BlockHeader, Outcome, Verdict, Certificate, Block,
+        BlockPackage, Receipt, ShareQuery,
+    ],
+)  # fmt: skip
+def test_every_structure_is_listed_with_its_fields_in_their_order(type_: type[Wire]) -> None:
+    assert documented_fields(f"| `{type_.__name__}` | type |") == list(type_.__struct_fields__)
+
+
+@pytest.mark.parametrize("type_", get_args(AnyHeader))
+def test_every_type_of_transaction_is_listed_with_its_fields(type_: type[Header]) -> None:
+    common = documented_fields("| header | type | |")
+    assert common == list(Header.__struct_fields__)
+    case = next(name for name, tag in TAGS.items() if tag == type_.__struct_config__.tag)
+    own = documented_fields(f"**Tag {TAGS[case]}, `{case}`**")
+    assert [*common, *own] == list(type_.__struct_fields__)
+    size = NUMBERS[len(own) + len(common)]
+    text = " ".join(DOCUMENT.partition(f"**Tag {TAGS[case]}, `{case}`**")[2].partition("|")[0].split())
+    assert f"{size} fields, an array of {len(own) + len(common) + 1}." in text
+
+
+TAGS = {"dataset": 1, "parcel": 2, "contract": 3, "request": 4, "approval": 5, "receipt": 6}
+NUMBERS = {9: "Nine", 10: "Ten", 13: "Thirteen", 15: "Fifteen"}
+
+
+def test_every_state_key_is_listed() -> None:
+    keys = {
+        state.member_key("NAME"), state.dataset_key("OWNER.NAME"), state.usage_key("OWNER.NAME"),
+        state.sharing_key("MEMBER"), state.contract_key("OWNER.NAME"), state.reads_key("DATASET"),
+        state.contract_state_key("DATASET", "CONTRACT"), state.reader_key("DATASET", "MEMBER"),
+        state.request_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
+        state.parcel_reads_key("DATASET", b"ID").replace(b"ID".hex().encode(), b"ID"),
+    }  # fmt: skip
+    section = DOCUMENT.partition("| key (ASCII) | value |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)) == {key.decode() for key in keys}
 
 
 def test_every_schema_keyword_is_listed() -> None:
