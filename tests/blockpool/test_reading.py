@@ -1,0 +1,328 @@
+"""Sealed sharing and reading, both clients, against real nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from pathlib import Path
+
+import orjson
+import pytest
+
+from blockpool import (
+    AsyncClient,
+    DatasetDefinition,
+    ErrorCode,
+    KemPrivateKey,
+    PoolError,
+    RecordId,
+    RetryPolicy,
+    TransactionRejected,
+    verify_evidence,
+)
+from chain.access import ReadDigest
+from chain.limits import LIMITS
+from chain.transactions import ReadReceiptHeader, decode_transaction
+from tests.blockpool.access import OWNER, READER, SealedDataset, sealed_dataset, values
+from tests.processes import RunningNetwork
+
+pytestmark = pytest.mark.integration
+
+
+def digest_of(dataset: SealedDataset, records: list[dict[str, object]], parcel_records: int = 10) -> bytes:
+    digest = ReadDigest(dataset.network.network.genesis.chain_id)
+    for number, record in enumerate(records):
+        digest.add(dataset.parcel_ids[number // parcel_records], number % parcel_records, orjson.dumps(record))
+    return digest.digest()
+
+
+def receipt_header(dataset: SealedDataset, transaction_id: bytes) -> ReadReceiptHeader:
+    genesis = dataset.network.network.genesis
+    with dataset.network.client() as client:
+        content = client._runner.run(
+            client._session.download(f"/v1/transactions/{transaction_id.hex()}/raw", lambda body: body)
+        )
+    header = decode_transaction(genesis.chain_id, content).header
+    assert isinstance(header, ReadReceiptHeader)
+    return header
+
+
+@pytest.mark.parametrize("commitments", ["whole", "fields"])
+def test_a_granted_request_reads_everything_and_reports_it(running_network: RunningNetwork, commitments: str) -> None:
+    dataset = sealed_dataset(running_network, values(25), commitments=commitments)  # type: ignore[arg-type]
+    with running_network.client(READER) as client:
+        request = dataset.request(client)
+        assert (request.is_granted, request.verdict.verdict, request.dataset) == (True, "allow", dataset.id)
+        reading = client.read(request.id, dataset.reader_key())
+        found = list(reading)
+        assert (reading.expected_records, reading.returned_records, reading.culprits) == (25, 25, [])
+        (receipt,) = client.acknowledge(reading)
+        assert client.acknowledge(reading) == []
+        view = client.request_view(request.id)
+    assert [record.json() for record in found] == values(25)
+    assert [record.id for record in found] == [id_ for sent in dataset.receipts for id_ in sent.record_ids]
+    header = receipt_header(dataset, receipt.transaction_id)
+    assert (list(header.parcels), header.record_count) == (dataset.parcel_ids, 25)
+    assert header.digest == digest_of(dataset, values(25))
+    assert (view.receipts, view.records_read, view.status) == (1, 25, "granted")
+
+
+def test_what_is_shared_is_no_plaintext(running_network: RunningNetwork) -> None:
+    dataset = sealed_dataset(running_network, values(3))
+    with running_network.client(READER) as client:
+        body = client.record(dataset.receipts[0].record_ids[0]).body
+        with pytest.raises(PoolError) as raised:
+            list(client.records(dataset.id))
+    assert b"flight" not in body
+    assert raised.value.code is ErrorCode.ACCESS_DENIED
+
+
+def test_a_denial_is_an_answer(running_network: RunningNetwork) -> None:
+    dataset = sealed_dataset(running_network, values(3), "purpose_bound", {"purposes": {"flood warning": None}})
+    with running_network.client(READER) as client:
+        denied = dataset.request(client, "marketing")
+        assert (denied.verdict.verdict, denied.is_granted) == ("deny", False)
+        assert "marketing" in denied.reason
+        with pytest.raises(PoolError) as raised:
+            denied.raise_for_denial()
+        assert raised.value.code is ErrorCode.ACCESS_DENIED
+        with pytest.raises(PoolError) as refused:
+            list(client.read(denied.id, dataset.reader_key()))
+        assert refused.value.code is ErrorCode.ACCESS_DENIED
+        dataset.request(client).raise_for_denial()
+
+
+def test_approval_and_revocation(running_network: RunningNetwork) -> None:
+    dataset = sealed_dataset(running_network, values(3), "approval_required")
+    key = dataset.reader_key()
+    with running_network.client(READER) as reader, running_network.client(OWNER) as owner:
+        asked = dataset.request(reader)
+        assert asked.verdict.verdict == "ask"
+        asked.raise_for_denial()
+        with pytest.raises(PoolError) as pending:
+            list(reader.read(asked.id, key))
+        assert pending.value.code is ErrorCode.APPROVAL_PENDING
+        started_s = time.monotonic()
+        assert reader.request_view(asked.id, wait_s=0.3).status == "asked"
+        assert time.monotonic() - started_s >= 0.3
+        waiting = list(owner.requests(approver=OWNER, status="asked", dataset=dataset.id))
+        assert [view.id for view in waiting] == [asked.id]
+        receipt = owner.answer(asked.id, dataset.id, "approve", "it rains")
+        assert receipt.outcome.verdict is not None
+        assert receipt.outcome.verdict.verdict == "allow"
+        view = reader.request_view(asked.id, wait_s=10)
+        assert (view.status, view.answers[0].reason) == ("granted", "it rains")
+        assert len(list(reader.read(asked.id, key))) == 3
+        owner.answer(asked.id, dataset.id, "revoke")
+        running_network.network.settle()
+        with pytest.raises(PoolError) as revoked:
+            list(reader.read(asked.id, key))
+        assert revoked.value.code is ErrorCode.GRANT_REVOKED
+        types = [(read.type, read.member) for read in reader.reads(dataset.id)]
+    assert types == [("request", READER), ("approval", OWNER), ("approval", OWNER)]
+
+
+def test_a_request_for_some_parcels_covers_these_only(running_network: RunningNetwork) -> None:
+    dataset = sealed_dataset(running_network, values(40))
+    first, second, third, _ = dataset.parcel_ids
+    key = dataset.reader_key()
+    with running_network.client(READER) as client:
+        named = client.request(dataset.id, "flood warning", key, parcels=[third, first])
+        assert [record.json()["n"] for record in client.read(named.id, key)] == [*range(10), *range(20, 30)]
+        assert [record.json()["n"] for record in client.read(named.id, key, parcels=[third])] == list(range(20, 30))
+        with pytest.raises(PoolError) as raised:
+            list(client.read(named.id, key, parcels=[second]))
+        assert raised.value.code is ErrorCode.NOT_COVERED
+
+
+def test_a_request_for_heights_covers_these_only(running_network: RunningNetwork) -> None:
+    dataset = sealed_dataset(running_network, values(40))
+    heights = [receipt.height for receipt in dataset.receipts]
+    key = dataset.reader_key()
+    with running_network.client(READER) as client:
+        request = client.request(dataset.id, "flood warning", key, from_height=heights[1], until_height=heights[2])
+        reading = client.read(request.id, key)
+        wanted = [n for n in range(40) if heights[1] <= heights[n // 10] <= heights[2]]
+        assert [record.json()["n"] for record in reading] == wanted
+        assert reading.expected_records == len(wanted)
+
+
+def test_fields_of_the_grant_are_kept_and_the_digest_covers_all(running_network: RunningNetwork) -> None:
+    parameters: dict[str, object] = {"purposes": {"statistics": ["n"]}}
+    dataset = sealed_dataset(running_network, values(5), "purpose_bound", parameters)
+    key = dataset.reader_key()
+    with running_network.client(READER) as client:
+        request = dataset.request(client, "statistics")
+        reading = client.read(request.id, key)
+        assert [record.body for record in reading] == [b'{"n":%d}' % n for n in range(5)]
+        (receipt,) = client.acknowledge(reading)
+        assert [record.body for record in client.read(request.id, key, fields=[])] == [b"{}"] * 5
+        with pytest.raises(PoolError) as raised:
+            list(client.read(request.id, key, fields=["name"]))
+        assert raised.value.code is ErrorCode.NOT_COVERED
+    assert receipt_header(dataset, receipt.transaction_id).digest == digest_of(dataset, values(5))
+
+
+def test_a_read_that_is_ended_early_reports_what_it_returned(running_network: RunningNetwork) -> None:
+    dataset = sealed_dataset(running_network, values(30))
+    with running_network.client(READER) as client:
+        reading = client.read(dataset.request(client).id, dataset.reader_key())
+        for _ in range(13):
+            next(reading)
+        (receipt,) = client.acknowledge(reading)
+    header = receipt_header(dataset, receipt.transaction_id)
+    assert (list(header.parcels), header.record_count) == (dataset.parcel_ids[:2], 13)
+    assert header.digest == digest_of(dataset, values(13))
+
+
+def test_another_key_or_request_does_not_read(running_network: RunningNetwork) -> None:
+    dataset = sealed_dataset(running_network, values(3))
+    with running_network.client(READER) as client:
+        request = dataset.request(client)
+        with pytest.raises(PoolError) as other_key:
+            list(client.read(request.id, KemPrivateKey.generate()))
+        assert other_key.value.code is ErrorCode.BAD_KEY
+        with pytest.raises(PoolError) as unknown:
+            list(client.read(bytes(32), dataset.reader_key()))
+        assert unknown.value.code is ErrorCode.UNKNOWN_REQUEST
+        with pytest.raises(PoolError) as nothing_read:
+            client.acknowledge(client.read(request.id, dataset.reader_key()))
+        assert nothing_read.value.code is ErrorCode.BAD_REQUEST
+
+
+def test_a_request_for_an_open_dataset_is_not_needed(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    key = KemPrivateKey.generate()
+    with running_network.client(READER) as client, pytest.raises(TransactionRejected) as raised:
+        client.request(dataset, "flood warning", key)
+    assert raised.value.code is ErrorCode.ACCESS_NOT_NEEDED
+
+
+def test_a_contract_is_deployed_once_and_updated(running_network: RunningNetwork) -> None:
+    source = "from blockpool.contract import deny\n\ndef can_read(request, dataset, ctx):\n    return deny('no')\n"
+    with running_network.client() as client:
+        assert client.deploy("aviation.never", source, {"a": 1}) is not None
+        assert client.deploy("aviation.never", source, '{ "a": 1 }') is None
+        assert client.deploy("aviation.never", source) is not None
+        entry = client.contract("aviation.never")
+        assert (entry.version, entry.source, entry.parameters, entry.owner) == (2, source, "{}", OWNER)
+        assert "aviation.never" in [found.contract for found in client.contracts()]
+        with pytest.raises(TransactionRejected) as raised:
+            client.deploy("aviation.broken", "def can_read(:")
+        assert raised.value.code is ErrorCode.BAD_CONTRACT
+        combined: dict[str, object] = {"parts": [{"library": "open"}]}
+        assert client.deploy("aviation.combined", source, combined) is not None
+        assert "Everybody may read" in client.contract("aviation.combined").parameters
+
+
+def test_records_that_cannot_be_sealed_are_named_before_anything_is_sent(running_network: RunningNetwork) -> None:
+    dataset = sealed_dataset(running_network, [])
+    with running_network.client(OWNER) as client:
+        with pytest.raises(PoolError) as violation:
+            client.submit([*values(12), {"n": "twelve"}], dataset.id, parcel_records=20)
+        assert (violation.value.code, violation.value.context["record_index"]) == (ErrorCode.SCHEMA_VIOLATION, 12)
+        with pytest.raises(PoolError) as spaced:
+            client.submit(['{"n":1}', '{"n": 2}'], dataset.id, commitments="fields")
+        assert (spaced.value.code, spaced.value.context["record_index"]) == (ErrorCode.BAD_SEALING, 1)
+        with pytest.raises(PoolError) as key_only:
+            client.submit(values(1), dataset.id, idempotency_key="k")
+        assert key_only.value.code is ErrorCode.BAD_REQUEST
+        with pytest.raises(PoolError) as open_dataset:
+            client.submit(values(1), running_network.new_dataset(), sealed=True)
+        assert open_dataset.value.code is ErrorCode.SEALING_REQUIRED
+        with pytest.raises(PoolError) as too_large:
+            client.submit([bytes(LIMITS.record_size_bytes - 47)], dataset.id)
+        assert too_large.value.code is ErrorCode.TOO_LARGE
+    assert running_network.record_counts(dataset.id) == {0}
+
+
+def test_a_journal_makes_a_sealed_submission_repeatable(running_network: RunningNetwork, tmp_path: Path) -> None:
+    dataset = sealed_dataset(running_network, [])
+    journal = tmp_path / "journal"
+    with running_network.client(OWNER) as client:
+        interrupted = client.submit_stream(values(30), dataset.id, parcel_records=10, journal=journal)
+        first = next(interrupted)
+        again = client.submit(values(30), dataset.id, parcel_records=10, journal=journal)
+        assert [receipt.is_earlier for receipt in again] == [True, False, False]
+        assert again[0].transaction_id == first.transaction_id
+        with pytest.raises(PoolError) as raised:
+            client.submit(values(31)[1:], dataset.id, parcel_records=10, journal=journal)
+        assert raised.value.code is ErrorCode.BAD_REQUEST
+    assert running_network.record_counts(dataset.id) == {30}
+
+
+def test_a_closed_dataset_takes_sealed_parcels_and_denies(running_network: RunningNetwork) -> None:
+    definition = DatasetDefinition("aviation.secret", "不予共享", "Not shared", sharing="closed")
+    with running_network.client(OWNER) as client:
+        client.define(definition)
+        assert client.submit([b"\x00secret"], definition.dataset)[0].outcome.is_ok
+    key = KemPrivateKey.generate()
+    with running_network.client(READER) as client:
+        assert client.request(definition.dataset, "curiosity", key).verdict.verdict == "deny"
+
+
+def test_the_owner_reads_and_discloses_its_own(running_network: RunningNetwork) -> None:
+    dataset = sealed_dataset(running_network, values(3), "approval_required", commitments="fields")
+    key = dataset.reader_key(OWNER)
+    record = dataset.receipts[0].record_ids[1]
+    with running_network.client(OWNER) as client:
+        request = client.request(dataset.id, "own records", key)
+        assert [found.json() for found in client.read(request.id, key)] == values(3)
+        content = client.disclose(record, request.id, key, ["name"])
+        with pytest.raises(PoolError) as raised:
+            client.disclose(RecordId(record.transaction_id, 3), request.id, key, ["name"])
+    assert raised.value.code is ErrorCode.NOT_FOUND
+    steps = list(verify_evidence(content, running_network.network.genesis))
+    assert any("name" in step.detail for step in steps)
+    assert b"flight 1" in content
+    assert b"flight 0" not in content
+
+
+def test_async_sharing_and_reading(running_network: RunningNetwork, tmp_path: Path) -> None:
+    dataset = sealed_dataset(running_network, [])
+    network, key = running_network.network, dataset.reader_key()
+
+    async def run() -> None:
+        async with AsyncClient(network.urls, network.genesis, running_network.identity(OWNER)) as owner:
+            for _ in range(2):
+                receipts = await owner.submit(values(120), dataset.id, parcel_records=5, journal=tmp_path / "journal")
+        assert all(receipt.is_earlier for receipt in receipts)
+        async with AsyncClient(network.urls, network.genesis, running_network.identity(READER)) as reader:
+            request = await reader.request(dataset.id, "flood warning", key)
+            reading = reader.read(request.id, key)
+            assert [record.json() async for record in reading] == values(120)
+            (receipt,) = await reader.acknowledge(reading)
+            assert receipt.outcome.is_ok
+            partial = reader.read(request.id, key)
+            async with aclosing(partial):
+                assert (await anext(partial)).json() == {"n": 0, "name": "flight 0"}
+            assert (await reader.acknowledge(partial))[0].outcome.is_ok
+            view = await reader.request_view(request.id)
+            assert (view.records_read, view.receipts) == (121, 2)
+            assert [found.id async for found in reader.requests(dataset=dataset.id)] == [request.id]
+            assert [read.type async for read in reader.reads(dataset.id)] == ["request", "receipt", "receipt"]
+
+    asyncio.run(run())
+    assert running_network.record_counts(dataset.id) == {120}
+
+
+def test_records_of_an_open_dataset_are_read_ahead_in_order(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    with running_network.client(OWNER) as client:
+        client.submit(values(300), dataset, parcel_records=2)
+        assert [record.json()["n"] for record in client.records(dataset)] == list(range(300))
+
+
+def test_nothing_to_reach_ends_a_read(running_network: RunningNetwork) -> None:
+    dataset = sealed_dataset(running_network, values(1))
+    genesis = running_network.network.genesis
+    soon = RetryPolicy(attempts_max=2, pause_first_s=0.01)
+
+    async def run() -> None:
+        async with AsyncClient("http://127.0.0.1:1", genesis, retry=soon) as client:
+            await anext(client.read(bytes(32), dataset.reader_key()))
+
+    with pytest.raises(PoolError) as raised:
+        asyncio.run(run())
+    assert raised.value.code is ErrorCode.UNREACHABLE
