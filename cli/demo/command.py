@@ -18,7 +18,7 @@ from rich.panel import Panel
 from rich.rule import Rule
 
 from blockpool import PoolError
-from cli.demo.data import MEMBERS, load_files
+from cli.demo.data import COMPANY, MEMBERS, load_files
 from cli.demo.narrator import Narrator, story_console
 from cli.demo.story import EVIDENCE_FILE, Story
 from cli.failures import ExitCode
@@ -41,9 +41,10 @@ from cli.processes import LocalNetwork
 def demo(context: click.Context, keep: bool, folder: Path | None) -> None:
     """Watch four departments share a week of real flights, weather, aircraft and airports through a pool.
 
-    The primary is killed in mid-stream; nothing is lost; the chain is audited; one flight's origin is proven
-    offline. Everything claimed is checked: exit code 1 if anything does not hold. Needs the source tree
-    (examples/data).
+    The flights are sealed. The primary is killed in mid-stream; nothing is lost; the chain is audited; one record's
+    origin is proven offline. Then the flights are read: under a contract, with a purpose, after an approval, or not at
+    all; and every read is audited. Everything claimed is checked: exit code 1 if anything does not hold. Needs the
+    source tree (examples).
 
     \b
     Example: blockpool demo --keep
@@ -52,7 +53,7 @@ def demo(context: click.Context, keep: bool, folder: Path | None) -> None:
     files = load_files()
     narrator = Narrator(story_console(is_json()))
     with _interruptible(), _folder(folder, keep) as home:
-        network = LocalNetwork(home / "pool", MEMBERS, "Demonstration pool 演示数据池")
+        network = LocalNetwork(home / "pool", MEMBERS, "Demonstration pool 演示数据池", [COMPANY])
         with network:
             totals = {file.dataset: sum(1 for _ in file.source) for file in files}
             story = Story(narrator, network, files, totals)
@@ -146,6 +147,8 @@ def _what_next(console: Console, network: LocalNetwork) -> None:
         f"{program} show block",
         f"{program} verify {network.folder / EVIDENCE_FILE}",
         f"{program} audit chain {network.nodes['airports'].url}",
+        f"{program} request list",
+        f"{program} audit reads {network.nodes['airports'].url}",
         "",
         f"# the API of aviation's node: {network.nodes['aviation'].url}/openapi.json",
         f"# logs: {network.folder}/*.log",

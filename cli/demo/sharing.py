@@ -89,6 +89,7 @@ class Sharing:
                 (record.body for record in file.source),
                 file.dataset,
                 parcel_records=PARCEL_RECORDS,
+                commitments=file.commitments,
                 in_flight=_PARCELS_IN_FLIGHT,
             )
             async with aclosing(stream) as receipts:

@@ -12,7 +12,8 @@ from blockpool import Client, Identity, NodeStatus, PoolError, RecordId, Step
 from chain.evidence import verify_evidence
 from cli.audit.chain import audit_packages, audit_tables
 from cli.audit.sources import open_url
-from cli.demo.data import SharedFile
+from cli.demo.access import AccessStory
+from cli.demo.data import CONTRACT, SharedFile, contract_source
 from cli.demo.narrator import Narrator
 from cli.demo.sharing import Sharing, SharingResult
 from cli.evidence import verification_lines
@@ -20,7 +21,8 @@ from cli.homes import SYSTEM_KEY
 from cli.output import grid
 from cli.processes import LocalNetwork, NodeProcess
 
-EVIDENCE_FILE = "flight.evidence.json"
+EVIDENCE_FILE = "weather.evidence.json"
+_PROVEN_DATASET = "meteorology.weather"
 _GAP_MAX_S = 3.0
 
 
@@ -44,15 +46,18 @@ class Story:
         self.restart(victim)
         self.count_everywhere()
         self.audit()
-        self.prove(sharing.records["aviation.flights"])
+        self.prove(sharing.records[_PROVEN_DATASET])
+        AccessStory(self.narrator, self.network, self.files, self.measured).run()
 
     def show_members(self) -> None:
         """Who takes part."""
-        with self.narrator.stage("Four departments, each with its own keys"):
+        with self.narrator.stage("Four departments and a company, each with its own keys"):
             validators = self.network.genesis.validators
-            table = grid("member", "title", "API")
+            table = grid("member", "title", "kind", "API")
             for member in self.network.genesis.members:
-                table.add_row(member.name, f"{member.title_zh} {member.title_en}", self.network.nodes[member.name].url)
+                node = self.network.nodes.get(member.name)
+                title = f"{member.title_zh} {member.title_en}"
+                table.add_row(member.name, title, member.kind, node.url if node else "no node")
             self.narrator.show(table)
             self.narrator.say(
                 f"Chain id {self.network.genesis.chain_id.hex()[:16]}…; {validators.quorum} of {len(validators)} "
@@ -69,7 +74,13 @@ class Story:
 
     def define_datasets(self) -> None:
         """The catalogue."""
-        with self.narrator.stage("Define the datasets: schema, titles, sharing class"):
+        with self.narrator.stage("Define the datasets: schema, titles, sharing class, contract"):
+            with self._client_of("aviation") as client:
+                deployed = client.deploy(CONTRACT, contract_source())
+            fuel = deployed.outcome.fuel if deployed else 0
+            self.narrator.say(f"aviation deploys {CONTRACT}: Python, {fuel:,} units of fuel to load. It says:")
+            summary = contract_source().partition("\n")[0].strip('"')
+            self.narrator.say(f"[dim]{summary}[/]")
             for file in self.files:
                 with self._client_of(file.member) as client:
                     client.define(file.definition)
@@ -95,7 +106,8 @@ class Story:
             self.narrator.say(
                 f"View {before.view}: {before.primary} orders. Every parcel is signed by its owner, and every"
             )
-            self.narrator.say("receipt is verified here. The validators check each record against its schema.")
+            self.narrator.say("receipt is verified here. The flights are sealed by aviation before they leave; of all")
+            self.narrator.say("others the validators check each record against its schema.")
             sharing = Sharing(self.narrator, self.network, self.totals, victim).run(self.files)
             after = next(iter(self.statuses().values()))
             self.measured["service_gap_s"] = round(sharing.gap_s, 3)
@@ -165,15 +177,14 @@ class Story:
             self.narrator.claim("the audit counted every record", dict(report.records_by_dataset) == self.totals)
 
     def prove(self, record: RecordId) -> None:
-        """One flight's origin, shown to someone who trusts nobody."""
-        with self.narrator.stage("Prove one flight's origin offline, then flip one byte"):
+        """One record's origin, shown to someone who trusts nobody."""
+        with self.narrator.stage("Prove one reading's origin offline, then flip one byte"):
             path = self.network.folder / EVIDENCE_FILE
             with Client(self.network.urls, self.network.genesis) as client:
                 path.write_bytes(client.evidence(record))
-            flight = _body_of(path.read_bytes())
+            reading = _body_of(path.read_bytes())
             self.narrator.say(
-                f"{flight['carrier']}{flight['flight']} {flight['origin']}→{flight['dest']} on {flight['year']}-"
-                f"{flight['month']:02}-{flight['day']:02}, departure delay {flight['dep_delay']} min"
+                f"{reading['origin']} at {reading['time_hour']}: {reading['temp']} °F, {reading['pressure']} mbar"
             )
             self.narrator.say(f"[dim]{path}, {path.stat().st_size:,} bytes[/]")
             passed, refusal = self._verify(path)
@@ -181,9 +192,9 @@ class Story:
             self.narrator.claim(
                 "the evidence is verified with the genesis file alone", refusal is None and bool(passed)
             )
-            forged = path.with_name("flight.forged.json")
+            forged = path.with_name("weather.forged.json")
             forged.write_bytes(flip_byte(path.read_bytes()))
-            self.narrator.say(f"\n  One byte flipped: departure delay {_body_of(forged.read_bytes())['dep_delay']} min")
+            self.narrator.say(f"\n  One byte flipped: pressure {_body_of(forged.read_bytes())['pressure']} mbar")
             passed, refusal = self._verify(forged)
             self.narrator.show(*verification_lines(passed, refusal))
             self.narrator.claim("the forged evidence is refused", refusal is not None)
@@ -211,10 +222,10 @@ class Story:
 
 
 def flip_byte(evidence: bytes) -> bytes:
-    """An evidence file whose record differs in one bit of one byte: the last digit of the departure delay."""
+    """An evidence file whose record differs in one bit of one byte: the last digit of the pressure."""
     file = json.loads(evidence)
     body = bytearray(base64.b64decode(file["record"]["body"]))
-    place = body.index(b",", body.index(b'"dep_delay":')) - 1
+    place = body.index(b",", body.index(b'"pressure":')) - 1
     body[place] ^= 1
     file["record"]["body"] = base64.b64encode(body).decode()
     return json.dumps(file, indent=2).encode()
