@@ -38,10 +38,32 @@ class Durations:
     idle_s: float
     failover_s: float
     records_for_memory: int
+    verdict_blocks: int
+    reads: int
+    """Single reads, one after another."""
+    records_for_reading: int
 
 
-FULL = Durations(step_s=5, half_s=15, idle_s=30, failover_s=20, records_for_memory=1_000_000)
-QUICK = Durations(step_s=2, half_s=4, idle_s=5, failover_s=8, records_for_memory=60_000)
+FULL = Durations(
+    step_s=5,
+    half_s=15,
+    idle_s=30,
+    failover_s=20,
+    records_for_memory=1_000_000,
+    verdict_blocks=12,
+    reads=100,
+    records_for_reading=100_000,
+)
+QUICK = Durations(
+    step_s=2,
+    half_s=4,
+    idle_s=5,
+    failover_s=8,
+    records_for_memory=60_000,
+    verdict_blocks=4,
+    reads=20,
+    records_for_reading=10_000,
+)
 
 
 @dataclass

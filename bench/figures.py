@@ -84,4 +84,11 @@ TARGETS = {
     "catch_up_ratio": Target(CATCH_UP_LEAST, CATCH_UP_AIM),
     "audit_bulk": Target(200_000, 500_000),
     "memory": Target(400, 200, is_ceiling=True),
+    "verdicts_purpose": Target(3_000, 10_000),
+    "verdicts_approval": Target(3_000, 10_000),
+    "sealing_whole": Target(30_000, 30_000),
+    "sealing_fields": Target(8_000, 8_000),
+    "sealed_ratio": Target(70, 70),
+    "access_p50": Target(60, 25, is_ceiling=True),
+    "reading_rate": Target(20_000, 100_000),
 }

@@ -34,6 +34,20 @@ class Memory(NamedTuple):
     """The most that was ever resident."""
 
 
+def process_memory(process_id: int) -> Memory:
+    """What a process takes of the machine's memory now."""
+    status = Path(f"/proc/{process_id}/status").read_text()
+    values = dict(line.split(":", 1) for line in status.splitlines())
+    resident, private, peak = (int(values[name].split()[0]) * 1024 for name in ("VmRSS", "RssAnon", "VmHWM"))
+    return Memory(resident, private, peak)
+
+
+def process_cpu_seconds(process_id: int) -> float:
+    """Processor time that a process has used."""
+    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @dataclass(frozen=True)
 class Node:
     """One validator's daemon."""
@@ -89,15 +103,11 @@ class Node:
 
     def memory(self) -> Memory:
         """What it takes of the machine's memory now."""
-        status = Path(f"/proc/{self._pid}/status").read_text()
-        values = dict(line.split(":", 1) for line in status.splitlines())
-        resident, private, peak = (int(values[name].split()[0]) * 1024 for name in ("VmRSS", "RssAnon", "VmHWM"))
-        return Memory(resident, private, peak)
+        return process_memory(self._pid)
 
     def cpu_seconds(self) -> float:
         """Processor time that it has used."""
-        fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return process_cpu_seconds(self._pid)
 
     def disk_bytes(self) -> int:
         """Space that its data folder takes on disk. Files that LevelDB removes meanwhile count as gone."""

@@ -1,0 +1,113 @@
+"""Section about access contracts: what a call costs, and how many verdicts a node can commit."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import orjson
+
+from bench.bench import Bench
+from bench.engine import engine_figures
+from bench.figures import Figure, Section
+from bench.memory_pool import OWNER, MemoryPool
+from bench.network import process_cpu_seconds
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from contracts.library import source_of
+from contracts.policy import SandboxPolicy
+from contracts.worker import SandboxProcess
+
+MANY_READERS = 1_000
+PURPOSE = "flood warning"
+PARAMETERS: dict[str, dict[str, object]] = {
+    "purpose_bound": {"purposes": {PURPOSE: None}, "required": ["person"], "days": 30},
+    "approval_required": {},
+}
+BLOCK_REQUESTS = LIMITS.block_contract_calls
+WARM_UP_BLOCKS = 1
+CASES = (
+    ("verdicts_purpose", "verdicts in bulk, purpose_bound", "purpose_bound", MANY_READERS),
+    ("verdicts_approval", "verdicts in bulk, approval_required", "approval_required", MANY_READERS),
+    ("verdicts_grants", f"verdicts, {LIMITS.contract_grants} earlier grants each", "purpose_bound", 1),
+)
+"""(key, what, contract, readers)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """Blocks full of requests, executed and committed."""
+
+    requests: int
+    blocks: int
+    seconds: float
+    """On the clock."""
+    engine_cpu_s: float
+    """Processor time of the contract engine's process."""
+    ledger_cpu_s: float
+    """Processor time of the process that holds the ledger."""
+    fuel: int
+
+    @property
+    def rate(self) -> float:
+        """Verdicts a second."""
+        return self.requests / self.seconds
+
+    @property
+    def how(self) -> str:
+        """Where the time goes."""
+        engine_us, ledger_us = (cpu_s * 1e6 / self.requests for cpu_s in (self.engine_cpu_s, self.ledger_cpu_s))
+        return (
+            f"{self.requests / self.blocks:.0f} requests and {self.seconds * 1000 / self.blocks:.0f} ms a block; of "
+            f"processor time, {engine_us:.0f} us a verdict in the engine and {ledger_us:.0f} us in the ledger; "
+            f"{self.fuel / self.requests:,.0f} units of fuel"
+        )
+
+
+def contracts(bench: Bench) -> Section:
+    """Call contracts one by one, then commit blocks full of requests; the network is idle meanwhile."""
+    figures = engine_figures()
+    for key, what, name, readers in CASES:
+        verdicts = measure_verdicts(name, readers, bench.durations.verdict_blocks)
+        bench.say(f"{what}: {verdicts.rate:,.0f}/s; {verdicts.how}")
+        figures.append(Figure(key, what, verdicts.rate, "verdicts/s", verdicts.how))
+    setting = (
+        "The engine's own figures are for `purpose_bound` and a reader without earlier grants. For verdicts one "
+        "ledger in memory executes and commits blocks of requests as a node does, the engine in its own process, but "
+        "without network and disk; the requests were signed and checked beforehand. Every block loads its contract "
+        f"anew. In bulk the requests come from {MANY_READERS:,} readers with few earlier grants; a contract is told of "
+        f"{LIMITS.contract_grants} at most."
+    )
+    return Section("contracts", "Access contracts", setting, figures)
+
+
+def measure_verdicts(name: str, readers: int, blocks: int) -> Verdicts:
+    """Commit ``blocks`` full blocks of requests under a contract of the library.
+
+    Raises:
+        PoolError: code ``contract_failed`` if a request was denied that had to be granted.
+    """
+    names = [f"reader-{number:04}" for number in range(readers)]
+    pool = MemoryPool(names)
+    contract, dataset = f"{OWNER}.rule", f"{OWNER}.data"
+    with SandboxProcess(pool.genesis.chain_id) as engine:
+        pool.open(SandboxPolicy(engine))
+        pool.commit([pool.contract(contract, source_of(name), orjson.dumps(PARAMETERS[name]).decode())])
+        pool.commit([pool.dataset(dataset, contract)])
+        count = (WARM_UP_BLOCKS + blocks) * BLOCK_REQUESTS
+        requests = [pool.request(names[number % readers], dataset, PURPOSE) for number in range(count)]
+        groups = [requests[start : start + BLOCK_REQUESTS] for start in range(0, count, BLOCK_REQUESTS)]
+        for group in groups[:WARM_UP_BLOCKS]:
+            pool.commit(group)
+        engine_cpu_s, ledger_cpu_s = process_cpu_seconds(engine.process_id), time.process_time()
+        started = time.perf_counter()
+        done = [pool.commit(group) for group in groups[WARM_UP_BLOCKS:]]
+        seconds, ledger_cpu_s = time.perf_counter() - started, time.process_time() - ledger_cpu_s
+        engine_cpu_s = process_cpu_seconds(engine.process_id) - engine_cpu_s
+    outcomes = [outcome for block in done for outcome in block.outcomes]
+    for outcome in outcomes:
+        if outcome.verdict is None or outcome.verdict.verdict == "deny":
+            raise PoolError(ErrorCode.CONTRACT_FAILED, f"{name} refused what it should not have: {outcome.reason}")
+    return Verdicts(
+        len(outcomes), blocks, seconds, engine_cpu_s, ledger_cpu_s, sum(outcome.fuel for outcome in outcomes)
+    )

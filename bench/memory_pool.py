@@ -1,0 +1,128 @@
+"""One validator's ledger in memory, with contracts that run in a process of their own: a node without its network."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from chain.access import AccessPolicy
+from chain.blocks import Certificate, commit_message
+from chain.crypto import Ed25519Signer, key_id, sha256
+from chain.encoding import encode
+from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
+from chain.ledger import ExecutedBlock, Ledger
+from chain.storage.engine import MemoryEngine
+from chain.storage.head import MemoryHead
+from chain.transactions import (
+    AnyHeader,
+    CheckedTransaction,
+    ContractHeader,
+    DatasetHeader,
+    RequestHeader,
+    decode_transaction,
+    sign_transaction,
+    verify_payload,
+)
+from contracts.engine import ENGINE_IDENTITY
+from contracts.sealing import KemPrivateKey
+
+OWNER = "owner"
+"""The one validator; owns the datasets and contracts."""
+TIME_MS = 1_772_366_400_000
+_NODE = NodeRecordObject("127.0.0.1:9000", "", b"certificate")
+
+
+class MemoryPool:
+    """See the module.
+
+    Args:
+        readers: members without a node, which ask to read.
+    """
+
+    def __init__(self, readers: Sequence[str]) -> None:
+        self._system = {name: Ed25519Signer(sha256(f"system {name}".encode())) for name in (OWNER, *readers)}
+        self._consensus = Ed25519Signer(sha256(b"consensus"))
+        self._kem_key = KemPrivateKey.from_seed(sha256(b"kem")).public_key.encoded
+        members = [self._member(name) for name in self._system]
+        self.genesis: Genesis = parse_genesis(encode_genesis("Benchmark", TIME_MS, members, ENGINE_IDENTITY))
+        self._nonces = itertools.count()
+        self._ledger: Ledger | None = None
+
+    def _member(self, name: str) -> MemberObject:
+        votes = name == OWNER
+        return MemberObject(
+            name=name,
+            kind="government",
+            title_zh="",
+            title_en=name,
+            roles=(),
+            keys=(MemberKeyObject(self._system[name].public_key),),
+            consensus_key=self._consensus.public_key if votes else None,
+            kem_key=self._kem_key if votes else None,
+            node=_NODE if votes else None,
+        )
+
+    def open(self, policy: AccessPolicy) -> None:
+        """Start from genesis with contracts run by ``policy``."""
+        self._ledger = Ledger(self.genesis, MemoryEngine(), MemoryEngine(), MemoryHead(), policy)
+        self._ledger.open()
+
+    def contract(self, contract: str, source: str, parameters: str) -> CheckedTransaction:
+        """Deploys a contract."""
+        header = ContractHeader(
+            *self._signed_by(OWNER), contract=contract, version=1, source=source, parameters=parameters
+        )
+        return self._checked(header)
+
+    def dataset(self, dataset: str, contract: str) -> CheckedTransaction:
+        """Registers a dataset under a contract."""
+        header = DatasetHeader(
+            *self._signed_by(OWNER),
+            dataset=dataset,
+            version=1,
+            title_zh="",
+            title_en="Benchmark",
+            schema="",
+            sharing="conditional",
+            legal_basis="Civil Aviation Law",
+            contract=contract,
+        )
+        return self._checked(header)
+
+    def request(self, reader: str, dataset: str, purpose: str) -> CheckedTransaction:
+        """Asks to read a whole dataset."""
+        header = RequestHeader(
+            *self._signed_by(reader),
+            dataset=dataset,
+            parcels=(),
+            from_height=0,
+            until_height=0,
+            until_ms=0,
+            purpose=purpose,
+            legal_basis="Meteorology Law",
+            case_number="2026-0117",
+            person="Li Wei",
+            kem_key=self._kem_key,
+        )
+        return self._checked(header)
+
+    def commit(self, transactions: Sequence[CheckedTransaction]) -> ExecutedBlock:
+        """Execute and commit one block."""
+        if self._ledger is None:
+            raise RuntimeError("the pool is not open")
+        executed = self._ledger.execute(transactions, TIME_MS, OWNER, beside=True)
+        height, hash_ = executed.header.height, executed.block_hash
+        vote = self._consensus.sign(commit_message(self.genesis.chain_id, height, 0, hash_))
+        self._ledger.commit(executed, Certificate(height, 0, hash_, ((OWNER, vote),)))
+        return executed
+
+    def _signed_by(self, member: str) -> tuple[bytes, str, bytes, bytes, int]:
+        """What every header begins with."""
+        nonce = next(self._nonces).to_bytes(16, "big")
+        return self.genesis.chain_id, member, key_id(self._system[member].public_key), nonce, 0
+
+    def _checked(self, header: AnyHeader) -> CheckedTransaction:
+        transaction = sign_transaction(header, self._system[header.member])
+        checked = decode_transaction(self.genesis.chain_id, encode(transaction))
+        verify_payload(checked)
+        return checked
