@@ -19,7 +19,8 @@ from blockpool import Client, ErrorCode, PoolError, RetryPolicy
 from cli.homes import NODE_FOLDER, MemberPlan
 from cli.networks import create_network
 
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 90.0
+"""The first start on a machine compiles the contract engine, which takes long on a busy one."""
 SETTLE_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0
 _POLL_S = 0.05

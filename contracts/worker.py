@@ -135,6 +135,11 @@ class SandboxProcess:
         self.close()
 
     @property
+    def is_running(self) -> bool:
+        """Whether the child is there; ``contract`` starts a new one if it is not."""
+        return self._process.poll() is None
+
+    @property
     def process_id(self) -> int:
         """Of the child, for metrics."""
         return self._process.pid

@@ -1,7 +1,7 @@
 """The daemon: opens its home, runs the node until a signal or a fatal error, and says why it ends.
 
-Exit codes: 0 stopped in good order; 1 the node's data cannot be trusted (damaged, disk full, storage failed);
-2 something about its configuration, keys or ports is wrong.
+Exit codes: 0 stopped in good order; 1 the node's data cannot be trusted (damaged, disk full, storage failed) or its
+contract engine is lost; 2 something about its configuration, keys, ports or version is wrong.
 """
 
 from __future__ import annotations
@@ -120,4 +120,5 @@ def _explain(home: Home, error: Exception) -> int:
 
 def _refuse(error: PoolError) -> int:
     print(f"blockpool: {error}\n  code: {error.code}\n  what to do: {error.advice}", file=sys.stderr)
-    return EXIT_UNTRUSTED if error.code.is_storage else EXIT_USAGE
+    is_passing = error.code.is_storage or error.code is ErrorCode.ENGINE_DAMAGED
+    return EXIT_UNTRUSTED if is_passing else EXIT_USAGE

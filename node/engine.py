@@ -131,6 +131,8 @@ class ContractEngine:
                 except OSError as error:  # the system has no process for us
                     raise PoolError(ErrorCode.ENGINE_DAMAGED, f"its process cannot be started: {error}") from None
                 _log.info("contract engine is ready", extra={"process": self._process.process_id})
+            elif not self._process.is_running:
+                raise PoolError(ErrorCode.ENGINE_DAMAGED, "its process has ended")
             return self._process
 
     def _end(self) -> None:

@@ -168,6 +168,8 @@ class NodeService:
         await self.driver.close()
         await self.links.close()
         await self.execution.close()
+        if self._engine_start is not None:
+            await asyncio.gather(self._engine_start, return_exceptions=True)
         if self.dealings is not None:
             await self.dealings.close()
         await self.pool.finish_reading()
@@ -263,7 +265,7 @@ class NodeService:
     async def _start_engine(self) -> None:
         try:
             await self.execution.start_engine()
-        except PoolError as error:
+        except Exception as error:
             if not self.pool.is_closing:
                 self.fail(error)
 

@@ -244,6 +244,7 @@ def test_an_engine_that_was_lost_while_idle_is_replaced(tmp_path: Path) -> None:
             assert await request(node, network.request()) == ("allow", "")
             kill_engine(node)
             assert (await submit(node, network.contract(BY_PURPOSE, version=2))).is_ok
+            assert sample(node, "engine_restarts_total") == 2
 
     uvloop.run(main())
 
