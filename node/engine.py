@@ -130,7 +130,7 @@ class ContractEngine:
                     self._process = SandboxProcess(self._chain_id, self._cache_folder, _report)
                 except OSError as error:  # the system has no process for us
                     raise PoolError(ErrorCode.ENGINE_DAMAGED, f"its process cannot be started: {error}") from None
-                _log.info("contract engine is ready", extra={"process": self._process.process_id})
+                _log.info("contract engine is ready", extra={"process_id": self._process.process_id})
             elif not self._process.is_running:
                 raise PoolError(ErrorCode.ENGINE_DAMAGED, "its process has ended")
             return self._process
