@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.text import Text
 
-from blockpool import Client, Genesis, RecordId, RetryPolicy, load_genesis
+from blockpool import Client, Genesis, PoolError, RecordId, RetryPolicy, load_genesis
 from chain.audit import ChainAudit
 from chain.reads import ParcelPlace, ReadFilter, ReadLog, RequestHistory
 from chain.state import (
@@ -64,7 +64,7 @@ class FoundReads:
     reads: list[RequestHistory]
     total: int
     """Requests in all, wanted or not."""
-    proofs: list[Proof] = field(default_factory=list)
+    proofs: list[Proof]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,7 @@ class Wanted:
 
     def of(self, log: ReadLog) -> ReadFilter:
         """The filter, now that it is known where the parcel stands; raises ``not_found``."""
-        parcel = log.parcel(self.parcel_id) if self.parcel_id is not None else None
-        wanted = self.filter
-        return ReadFilter(
-            wanted.dataset, wanted.reader, parcel, wanted.purpose, wanted.since_ms, wanted.until_ms, wanted.status
-        )
+        return self.filter if self.parcel_id is None else replace(self.filter, parcel=log.parcel(self.parcel_id))
 
 
 @click.command()
@@ -146,7 +142,8 @@ def collect_reads(source: str, genesis: Genesis, wanted: Wanted) -> FoundReads:
         audit = ChainAudit(genesis, NetworkPolicy(genesis, bar.console.print), log.add_block)
         failure = walk(audit, packages, bar, "Verifying the chain")
     if failure is not None:
-        raise failure
+        where = f"the chain does not hold from height {failure.context['height']} on: "
+        raise PoolError(failure.code, where + failure.detail, **failure.context)
     reader, datasets = wanted.filter.reader, [wanted.filter.dataset] if wanted.filter.dataset else log.datasets
     proofs = []
     for dataset in datasets:
