@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import node.log
 from node.log import JsonFormatter, TextFormatter, set_up_logging
 
 
@@ -65,3 +68,16 @@ def test_the_level_is_kept_and_libraries_stay_quiet(capsys: pytest.CaptureFixtur
     said = capsys.readouterr()
     assert said.out == ""
     assert [json.loads(line)["event"] for line in said.err.splitlines()] == ["ready"]
+
+
+def test_no_event_has_a_field_that_logging_reserves() -> None:
+    """`logging` raises on such a field, but only at the level at which the event is really logged."""
+    reserved = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+    used = set()
+    for path in Path(node.log.__file__).parent.rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.keyword) and call.arg == "extra":
+                keys = [key for part in ast.walk(call.value) if isinstance(part, ast.Dict) for key in part.keys]
+                used |= {key.value for key in keys if isinstance(key, ast.Constant)}
+    assert "height" in used
+    assert used & reserved == set()
