@@ -26,6 +26,7 @@ from cli.options import (
     load_reader_key,
     node_urls,
     reader_key_option,
+    reading_client,
     signing_options,
 )
 from cli.output import emit, facts, is_json, progress, talk
@@ -113,9 +114,11 @@ def read(
         raise click.UsageError("--json prints a summary to standard output: give the records a file with --out.")
     genesis, identity = load_identity(key_file, genesis_file, member)
     target = Target(out, format_ or ("csv" if out is not None and out.suffix.lower() == ".csv" else "ndjson"))
-    with Client(node_urls(nodes, genesis, identity.member), genesis, identity) as client:
-        present = None if request_id is None else client.request_view(request_id)
-        entry = client.dataset(present.dataset if present else str(dataset_id))
+    urls = node_urls(nodes, genesis, identity.member)
+    with reading_client(tuple(urls), genesis_file) as looking:  # gives up soon if no node can be reached
+        present = None if request_id is None else looking.request_view(request_id)
+        entry = looking.dataset(present.dataset if present else str(dataset_id))
+    with Client(urls, genesis, identity) as client:
         if entry.sharing == "open":
             result = _read_open(client, entry, terms, target)
         else:

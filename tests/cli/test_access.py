@@ -442,7 +442,8 @@ def test_a_closed_dataset_is_denied(running_network: RunningNetwork, contract: s
     "arguments",
     [
         ("read", "aviation.x", "--purpose", "p"),
-        ("request", "new", "aviation.x", "--purpose", "p"),
+        ("read", "--request", UNKNOWN),
+        ("request", "list"),
         ("contract", "list"),
     ],
     ids=" ".join,
