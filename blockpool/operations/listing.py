@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Protocol, TypeVar
 
 from blockpool.answers import ParcelPage, ParcelSummary
 from blockpool.exchange import Emit, Operation, Request, UntrueAnswer, reader
@@ -21,7 +22,39 @@ from chain.state import DatasetUsage, usage_key
 
 PAGE_PARCELS = 64
 CHUNK_PARCELS = 8
+"""Parcels that are fetched together, once a read is under way; at first fewer, so that it begins soon."""
 _CHUNK_RECORDS = 4096
+
+
+class _Counted(Protocol):
+    """A parcel whose number of records is known; 0 if it is not."""
+
+    @property
+    def record_count(self) -> int: ...
+
+
+Listed = TypeVar("Listed", bound=_Counted)
+
+
+class Chunks:
+    """Cuts parcels into lists that are fetched together, which bounds what is in memory at once."""
+
+    def __init__(self) -> None:
+        self._parcels_max = 1
+
+    def of(self, parcels: Sequence[Listed]) -> Iterator[list[Listed]]:
+        """The next parcels, cut."""
+        start = 0
+        while start < len(parcels):
+            end, records = start, 0
+            while end < len(parcels) and end - start < self._parcels_max:
+                records += parcels[end].record_count
+                if records > _CHUNK_RECORDS and end > start:
+                    break
+                end += 1
+            yield list(parcels[start:end])
+            self._parcels_max = min(2 * self._parcels_max, CHUNK_PARCELS)
+            start = end
 
 
 class ParcelListing:
@@ -66,11 +99,12 @@ class ParcelListing:
         self._parcels_before = before.parcels
         self.record_count = usage.records - before.records
         after = f"{self._from_height - 1}.{LIMITS.block_transactions - 1}" if self._from_height else None
+        chunks = Chunks()
         is_last = False
         while not is_last:
             page = yield from self._page(after, end, usage.parcels)
             accepted = _accepted(page, end.height)
-            for chunk in _chunks(accepted):
+            for chunk in chunks.of(accepted):
                 yield Emit(chunk)
             is_last, after = _is_last(page, end), page.next
             self._listed += len(accepted)
@@ -121,17 +155,3 @@ def _accepted(page: ParcelPage, until_height: int) -> list[ParcelSummary]:
 
 def _is_last(page: ParcelPage, end: BlockHeader) -> bool:
     return page.next is None or (bool(page.parcels) and page.parcels[-1].height > end.height)
-
-
-def _chunks(parcels: Sequence[ParcelSummary]) -> Iterator[list[ParcelSummary]]:
-    """Parcels cut into lists that bound what is in memory at once."""
-    chunk: list[ParcelSummary] = []
-    records = 0
-    for parcel in parcels:
-        if chunk and (len(chunk) == CHUNK_PARCELS or records + parcel.record_count > _CHUNK_RECORDS):
-            yield chunk
-            chunk, records = [], 0
-        chunk.append(parcel)
-        records += parcel.record_count
-    if chunk:
-        yield chunk

@@ -16,7 +16,7 @@ import orjson
 from blockpool.access_signing import verify_parcel_ids
 from blockpool.answers import ParcelSummary, Record, VerifiedReceipt
 from blockpool.exchange import Emit, Operation
-from blockpool.operations.listing import CHUNK_PARCELS, ParcelListing
+from blockpool.operations.listing import Chunks, ParcelListing
 from blockpool.operations.parcels import Parcel, listed_parcel, parcel_of
 from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import Session
@@ -166,8 +166,8 @@ class SealedReading:
                 raise PoolError(ErrorCode.NOT_FOUND, f"parcel {id_.hex()[:16]} was rejected: {receipt.outcome.reason}")
             receipts.append(receipt)
         receipts.sort(key=lambda receipt: (receipt.height, receipt.receipt.index))
-        for start in range(0, len(receipts), CHUNK_PARCELS):
-            yield Emit(receipts[start : start + CHUNK_PARCELS])
+        for chunk in Chunks().of(receipts):
+            yield Emit(chunk)
 
     def fetch(self, chunk: Sequence[Place]) -> Operation[list[Opened]]:
         """Get the parcels of a chunk and their keys, and verify all.
