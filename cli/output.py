@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import re
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import click
 import msgspec
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,12 +22,16 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
+from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
 JSON_KEY = "blockpool.json"
 _PIPE_WIDTH = 200
 """Columns when there is no terminal, so that hashes are not broken."""
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Control characters but tab and line feed, and Unicode's marks of direction (UAX #9) and of lines."""
 
 
 def is_json() -> bool:
@@ -34,9 +40,21 @@ def is_json() -> bool:
     return bool(context and context.meta.get(JSON_KEY))
 
 
+class HarmlessConsole(Console):
+    """Shows what members have written, purposes and reasons among it, with nothing in it that the terminal would obey
+    or that changes the direction of reading: such characters are shown as U+FFFD.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """All that is printed comes through here; the terminal codes that rich adds itself are apart from the text."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control or not _OBEYED.search(text) else Segment(_OBEYED.sub("\ufffd", text), style)
+
+
 def talk() -> Console:
     """The console for people, on standard error."""
-    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
+    return HarmlessConsole(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
 
 
 def emit(value: Any, *shown: RenderableType) -> None:
@@ -44,7 +62,7 @@ def emit(value: Any, *shown: RenderableType) -> None:
     if is_json():
         print_json(value)
         return
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    console = HarmlessConsole(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     for item in shown:
         console.print(item)
 
@@ -52,6 +70,13 @@ def emit(value: Any, *shown: RenderableType) -> None:
 def print_json(value: Any) -> None:
     """Print JSON to standard output."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def printable(text: str) -> str:
+    """Somebody else's text as it may be shown: control and formatting characters, with which it could pass itself off
+    as ours, are written out as escapes.
+    """
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def time_text(time_ms: int) -> str:
@@ -69,9 +94,27 @@ def facts(rows: dict[str, object], title: str | None = None) -> Table:
     return table
 
 
+class PlainTable(Table):
+    """A table whose cells show text as it is; a cell with a style is a ``Text``. Brackets that a member has written are
+    no markup.
+    """
+
+    def add_row(
+        self,
+        *renderables: RenderableType | None,
+        style: StyleType | None = None,
+        end_section: bool = False,
+    ) -> None:
+        """As ``Table.add_row``."""
+        cells = (Text(cell) if isinstance(cell, str) else cell for cell in renderables)
+        super().add_row(*cells, style=style, end_section=end_section)
+
+
 def grid(*columns: str, title: str | None = None, right: frozenset[str] = frozenset()) -> Table:
     """An empty table with these column heads; those in ``right`` are aligned right."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    table = PlainTable(
+        title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False
+    )
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     return table
