@@ -261,15 +261,21 @@ class ConsensusDriver:
             self.replica.executed(hash_, None)
 
     async def _judge_beside(self, hash_: Hash, proposal: Proposal, transactions: list[CheckedTransaction]) -> None:
-        height = self.replica.height
+        refusal: PoolError | None = None
+        header = decode_header(proposal.header)
         try:
-            verify_clock(decode_header(proposal.header), self._pool.clock_ms())
+            verify_clock(header, self._pool.clock_ms())
             await self._check_beside(hash_, proposal, transactions)
         except PoolError as error:
-            self._refuse(hash_, error)
+            if _is_own_fault(error):
+                raise
+            refusal = error
+        if header.height != self._pool.height + 1:
+            return  # on the tip that is there now, the verdict means nothing
+        if refusal is not None:
+            self._refuse(hash_, refusal)
         else:
-            if self.replica.height == height:
-                self.replica.executed(hash_, None)
+            self.replica.executed(hash_, None)
         self._schedule()
 
     def _refuse(self, hash_: Hash, error: PoolError) -> None:
@@ -330,6 +336,8 @@ class ConsensusDriver:
         try:
             executed = await self._check_beside(certificate.block_hash, proposal, transactions)
         except PoolError as error:
+            if certificate.height != self._pool.height + 1 and not _is_own_fault(error):
+                return  # catch-up was faster, and the block has not been executed on its parent
             raise _undeliverable(error) from error
         if certificate.height == self._pool.height + 1:
             self._pool.commit(executed, certificate)

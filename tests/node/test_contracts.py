@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ import uvloop
 from msgspec.structs import replace
 
 from chain import state
-from chain.blocks import Certificate, Outcome, Proposal, commit_message
+from chain.blocks import Certificate, Outcome, commit_message
 from chain.contract_engine import EngineIdentity
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
@@ -391,9 +392,9 @@ def test_a_block_that_is_being_made_is_not_begun_twice(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def judged(folder: Path) -> AsyncIterator[tuple[Node, Proposal, Certificate]]:
-    """A lone validator of four that has been shown a proposal with a costly call, and is executing it; and the
-    certificate by which the others commit it.
+async def proposed(folder: Path) -> AsyncIterator[tuple[Node, ExecutedBlock, Certificate]]:
+    """A lone validator of four that holds what a proposal needs, a costly call; and the certificate by which the others
+    commit it.
     """
     network = Network.create(folder, contracts=True)
     async with running(network, "d") as (node,):
@@ -403,10 +404,9 @@ async def judged(folder: Path) -> AsyncIterator[tuple[Node, Proposal, Certificat
         executed = execute(node, network.request())
         for checked in executed.transactions:
             node.service.pool.admit(checked)
-        node.service.driver._carry_out([Execute(executed.block_hash, executed.proposal)])
-        await eventually(lambda: is_checking(node))
-        yield node, executed.proposal, certify(network, executed)
+        yield node, executed, certify(network, executed)
         assert node.service.fatal is None
+        assert not node.service.driver.replica.is_changing_view
 
 
 def execute(node: Node, data: bytes) -> ExecutedBlock:
@@ -427,8 +427,10 @@ def certify(network: Network, executed: ExecutedBlock) -> Certificate:
 
 def test_a_block_that_is_committed_while_it_is_judged_is_executed_once(tmp_path: Path) -> None:
     async def main() -> None:
-        async with judged(tmp_path) as (node, proposal, certificate):
-            node.service.driver._carry_out([Deliver(proposal, certificate)])
+        async with proposed(tmp_path) as (node, block, certificate):
+            node.service.driver._carry_out([Execute(block.block_hash, block.proposal)])
+            await eventually(lambda: is_checking(node))
+            node.service.driver._carry_out([Deliver(block.proposal, certificate)])
             assert node.height == 2
             await eventually(lambda: node.height == 3)
             assert node.ledger.tip.block_hash == certificate.block_hash
@@ -441,16 +443,36 @@ def test_what_is_executed_on_a_tip_that_is_gone_is_dropped(tmp_path: Path) -> No
     """Catch-up stores the very block whose execution is under way."""
 
     async def main() -> None:
-        async with judged(tmp_path) as (node, proposal, certificate):
+        async with proposed(tmp_path) as (node, block, certificate):
+            node.service.driver._carry_out([Execute(block.block_hash, block.proposal)])
+            await eventually(lambda: is_checking(node))
             [checking] = node.service.driver._checking.values()
-            executed = node.ledger.check(
-                proposal, [*map(node.service.pool.mempool.get, proposal.transaction_ids)], None
-            )
-            node.service.pool.commit(executed, certificate)
+            node.service.pool.commit(block, certificate)
             assert checking.cancelled()
             assert not node.service.driver._checking
-            await eventually(lambda: executions(node) == 1)
-            await asyncio.sleep(0.05)
-            assert node.height == 3
+
+    uvloop.run(main())
+
+
+def test_an_execution_whose_turn_comes_too_late_is_nobodys_fault(tmp_path: Path) -> None:
+    """Catch-up has stored the block, and will say so once it is durable: neither the proposal is bad nor the ledger."""
+
+    async def main() -> None:
+        async with proposed(tmp_path) as (node, block, certificate):
+            driver, pool, others_done = node.service.driver, node.service.pool, threading.Event()
+
+            def other() -> ExecutedBlock:
+                others_done.wait()
+                return block
+
+            earlier = node.service.execution.submit(other)
+            driver._carry_out([Execute(block.block_hash, block.proposal), Deliver(block.proposal, certificate)])
+            pool.store(block, certificate)
+            others_done.set()
+            await earlier
+            await eventually(lambda: not driver._tasks)
+            assert node.service.fatal is None
+            pool.flush()
+            assert driver.replica.height == 4
 
     uvloop.run(main())
