@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import faults, footprint, rates
+from bench import contracts, faults, footprint, rates, reading, sealing
 from bench.bench import FULL, QUICK, Bench
 from bench.figures import Section
 from bench.load import LoadProcess
@@ -28,6 +28,11 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "memory": footprint.memory,
     "parcels": rates.parcels,
     "checked": rates.checked,
+    "sealing": sealing.sealing,
+    "sealed": sealing.sealed,
+    "access": reading.access,
+    "reading": reading.reading,
+    "contracts": contracts.contracts,
     "failover": faults.failover,
     "disk": footprint.disk,
     "catch_up": faults.catch_up,

@@ -12,13 +12,19 @@ from bench.load import LoadPlan, LoadProcess, LoadResult
 from bench.network import Network
 from bench.records import flight_schema, mean_size_bytes
 from bench.statistics import Summary, summarise
-from bench.workload import dataset_transaction, sender_of
+from bench.workload import sender_of
+from blockpool import DatasetDefinition
 from chain.encoding import decode
 from chain.errors import ErrorCode, PoolError
 from chain.receipts import Receipt, verify_receipt
+from contracts.library import source_of
 
-PLAIN, CHECKED = "plain", "checked"
-"""Datasets of every member: without and with a schema."""
+PLAIN, CHECKED, SEALED = "plain", "checked", "sealed"
+"""Datasets of every member: open ones without and with a schema, and one shared conditionally."""
+RULE = "rule"
+"""Every member's contract for what it shares conditionally."""
+PURPOSE = "flood warning"
+"""What the contract lets every member read for."""
 
 SUSTAINED_SHARE = 0.95
 """A rate is sustained if at least this part of it is kept up with ..."""
@@ -78,16 +84,33 @@ class Bench:
     """Sustained rates found so far, in records a second, by section."""
 
     def define_datasets(self) -> None:
-        """Register both datasets of every member."""
+        """Register the datasets of every member, and its contract."""
+        parameters = {"purposes": {PURPOSE: None}, "required": ["person"]}
         for node in self.network.nodes:
-            for name, schema in ((PLAIN, ""), (CHECKED, flight_schema())):
-                body = dataset_transaction(self.network.genesis.chain_id, sender_of(node), name, schema)
-                node.post_transaction(body)
+            with node.client() as client:
+                client.deploy(f"{node.member}.{RULE}", source_of("purpose_bound"), parameters)
+                for definition in (
+                    DatasetDefinition(f"{node.member}.{PLAIN}", "", "Benchmark"),
+                    DatasetDefinition(f"{node.member}.{CHECKED}", "", "Benchmark", schema=flight_schema()),
+                    conditional_dataset(node.member, SEALED),
+                ):
+                    client.define(definition)
 
-    def plan(self, dataset: str, records: int, transactions_per_s: float, duration_s: float) -> LoadPlan:
+    def plan(
+        self, dataset: str, records: int, transactions_per_s: float, duration_s: float, *, sealed: bool = False
+    ) -> LoadPlan:
         """A load on all running nodes."""
-        senders = tuple(sender_of(node) for node in self.network.running())
-        return LoadPlan(self.network.genesis.chain_id, senders, dataset, records, transactions_per_s, duration_s)
+        genesis = self.network.genesis
+        kem_keys = ((member.name, member.kem_key) for member in genesis.members if member.kem_key)
+        return LoadPlan(
+            chain_id=genesis.chain_id,
+            senders=tuple(sender_of(node) for node in self.network.running()),
+            dataset=dataset,
+            records=records,
+            kem_keys=tuple(kem_keys) if sealed else (),
+            rate=transactions_per_s,
+            duration_s=duration_s,
+        )
 
     def run(self, plan: LoadPlan) -> tuple[LoadResult, Summary]:
         """Run a load to its end, check a sample of its receipts, and let the queues drain."""
@@ -150,6 +173,11 @@ class Bench:
             "LevelDB batch a block, its HEAD and its votes to disk. The load ran on the same machine, in a process of "
             "its own."
         )
+
+
+def conditional_dataset(member: str, name: str) -> DatasetDefinition:
+    """A dataset of ``member`` that its contract decides about."""
+    return DatasetDefinition(f"{member}.{name}", "", "Benchmark", sharing="conditional", contract=f"{member}.{RULE}")
 
 
 class _CpuClock:

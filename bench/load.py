@@ -18,7 +18,7 @@ from multiprocessing import get_context
 
 import uvloop
 
-from bench.workload import Sender, SignedRequest, parcel_requests
+from bench.workload import SignedRequest, Workload, parcel_requests
 
 CONNECTIONS_PER_NODE = 512
 OPENED_IN_ADVANCE = 64
@@ -34,25 +34,18 @@ UNANSWERED = -1
 """Status of a request without an answer when the run ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadPlan:
-    """What to send.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPlan(Workload):
+    """What to send, and when."""
 
-    Attributes:
-        rate: transactions a second.
-        duration_s: how long to send.
-        start_at_s: monotonic time of the first request; 0 for as soon as everything is signed.
-        grace_s: how long to wait for answers after the last request.
-    """
-
-    chain_id: bytes
-    senders: tuple[Sender, ...]
-    dataset: str
-    records: int
     rate: float
+    """Transactions a second."""
     duration_s: float
+    """How long to send."""
     start_at_s: float = 0
+    """Monotonic time of the first request; 0 for as soon as everything is signed."""
     grace_s: float = 20
+    """How long to wait for answers after the last request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +101,7 @@ def run_load(plan: LoadPlan) -> LoadResult:
     """Sign everything, then send it."""
     cpu_before = time.process_time()
     count = max(1, round(plan.rate * plan.duration_s))
-    requests = list(parcel_requests(plan.chain_id, plan.senders, plan.dataset, plan.records, count))
+    requests = list(parcel_requests(plan, count))
     gc.collect()
     gc.disable()
     try:

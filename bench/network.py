@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from blockpool import Client, Identity
+from chain.crypto import Ed25519Signer
 from chain.genesis import Genesis
 from chain.keys import load_seed
-from cli.homes import SYSTEM_KEY
+from cli.homes import READER_KEY, SYSTEM_KEY
 from cli.processes import LocalNetwork, NodeProcess
+from contracts.sealing import KemPrivateKey, load_kem_key
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """The nodes are on this machine: never through a proxy."""
@@ -53,6 +56,7 @@ class Node:
     """One validator's daemon."""
 
     process: NodeProcess
+    genesis: Genesis
     system_seed: bytes
     """Of the key that signs its member's transactions."""
 
@@ -86,12 +90,13 @@ class Node:
             content: bytes = answer.read()
         return content
 
-    def post_transaction(self, body: bytes) -> None:
-        """Submit an encoded transaction and wait until it is committed; raises ``OSError`` if it is refused."""
-        headers = {"Content-Type": "application/msgpack"}
-        request = urllib.request.Request(f"{self.url}/v1/transactions?wait=commit", body, headers)  # noqa: S310  # our node
-        with _OPENER.open(request, timeout=30) as answer:
-            answer.read()
+    def client(self) -> Client:
+        """A client of this node's API that signs for its member; close it."""
+        return Client(self.url, self.genesis, Identity(self.member, Ed25519Signer(self.system_seed)))
+
+    def reader_key(self) -> KemPrivateKey:
+        """The key that what its member may read is sealed to."""
+        return load_kem_key(self.process.home.parent / READER_KEY)
 
     def status(self) -> dict[str, Any] | None:
         """``/v1/status``, or None while it does not answer."""
@@ -134,7 +139,8 @@ class Network:
         self.folder = local.folder
         self.genesis: Genesis = local.genesis
         self.nodes = [
-            Node(process, load_seed(local.folder / member / SYSTEM_KEY)) for member, process in local.nodes.items()
+            Node(process, local.genesis, load_seed(local.folder / member / SYSTEM_KEY))
+            for member, process in local.nodes.items()
         ]
 
     def node(self, member: str) -> Node:

@@ -5,21 +5,16 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bench.network import Node
 from bench.records import record_groups
 from chain.crypto import Ed25519Signer, key_id
 from chain.encoding import encode
-from chain.transactions import (
-    DatasetHeader,
-    ParcelHeader,
-    encode_records,
-    records_root,
-    sign_transaction,
-    transaction_id,
-)
+from chain.transactions import ParcelHeader, encode_records, records_root, sign_transaction, transaction_id
+from contracts.sealing import SealingContext, seal_parcel
 
 DIFFERENT_PARCELS = 64
 """Parcels of many records repeat this many different payloads in turn."""
@@ -45,63 +40,72 @@ class SignedRequest:
     """The request's bytes up to the payload, and the payload (shared between requests)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """Which transactions to make."""
+
+    chain_id: bytes
+    senders: tuple[Sender, ...]
+    dataset: str
+    """Name of the dataset that every sender's member has."""
+    records: int
+    """Records in a parcel."""
+    kem_keys: tuple[tuple[str, bytes], ...] = ()
+    """Validators and their KEM keys, if the parcels are to be sealed."""
+
+
 def sender_of(node: Node) -> Sender:
     """The system of a node's member, which posts to that node."""
     return Sender(node.member, node.system_seed, "127.0.0.1", node.api_port)
 
 
-def dataset_transaction(chain_id: bytes, sender: Sender, name: str, schema: str) -> bytes:
-    """An encoded transaction that registers the open dataset ``member.name``."""
-    signer = Ed25519Signer(sender.seed)
-    header = DatasetHeader(
-        chain_id=chain_id,
-        member=sender.member,
-        key_id=key_id(signer.public_key),
-        nonce=secrets.token_bytes(16),
-        expiry_ms=0,
-        dataset=f"{sender.member}.{name}",
-        version=1,
-        title_zh="",
-        title_en="Benchmark",
-        schema=schema,
-        sharing="open",
-        legal_basis="",
-        contract="",
-    )
-    return encode(sign_transaction(header, signer))
+class _Content(NamedTuple):
+    """What one payload adds to a parcel's header, and the payload."""
+
+    records_root: bytes
+    envelope: bytes
+    payload: bytes
 
 
-def parcel_requests(
-    chain_id: bytes, senders: Sequence[Sender], dataset: str, records: int, count: int
-) -> Iterator[SignedRequest]:
+def parcel_requests(plan: Workload, count: int) -> Iterator[SignedRequest]:
     """``count`` individually signed parcels of ``records`` flights each, from the senders in turn."""
-    different = DIFFERENT_SINGLES if records == 1 else DIFFERENT_PARCELS
-    payloads = [
-        (records_root(chain_id, group), encode_records(group))
-        for group in record_groups(records, min(count, different))
-    ]
+    senders = plan.senders
     signers = [Ed25519Signer(sender.seed) for sender in senders]
     expiry_ms = time.time_ns() // 1_000_000 + 3_600_000
-    for number, (root, payload) in zip(range(count), itertools.cycle(payloads), strict=False):
+    for number, content in zip(range(count), itertools.cycle(_contents(plan, count)), strict=False):
         sender, signer = senders[number % len(senders)], signers[number % len(senders)]
         header = ParcelHeader(
-            chain_id=chain_id,
+            chain_id=plan.chain_id,
             member=sender.member,
             key_id=key_id(signer.public_key),
             nonce=secrets.token_bytes(16),
             expiry_ms=expiry_ms,
-            dataset=f"{sender.member}.{dataset}",
-            record_count=records,
-            records_root=root,
-            envelope=b"",
+            dataset=f"{sender.member}.{plan.dataset}",
+            record_count=plan.records,
+            records_root=content.records_root,
+            envelope=content.envelope,
             derived_from=(),
         )
-        transaction = sign_transaction(header, signer, payload)
+        transaction = sign_transaction(header, signer, content.payload)
         body = encode(transaction)
         head = (
             f"POST /v1/transactions?wait=commit&timeout_ms=30000 HTTP/1.1\r\nHost: {sender.host}\r\n"
             "Content-Type: application/msgpack\r\nAccept: application/msgpack\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
-        start = head.encode() + body[: len(body) - len(payload)]
-        yield SignedRequest(transaction_id(chain_id, transaction.header), (start, payload))
+        start = head.encode() + body[: len(body) - len(content.payload)]
+        yield SignedRequest(transaction_id(plan.chain_id, transaction.header), (start, content.payload))
+
+
+def _contents(plan: Workload, count: int) -> list[_Content]:
+    """Different contents, to be used in turn: a multiple of the senders, since a sealed one fits one dataset only."""
+    different = DIFFERENT_SINGLES if plan.records == 1 else DIFFERENT_PARCELS
+    groups = record_groups(plan.records, min(count, different - different % len(plan.senders)))
+    if not plan.kem_keys:
+        return [_Content(records_root(plan.chain_id, group), b"", encode_records(group)) for group in groups]
+    contents = []
+    for number, group in enumerate(groups):
+        dataset = f"{plan.senders[number % len(plan.senders)].member}.{plan.dataset}"
+        sealed = seal_parcel(group, SealingContext(plan.chain_id, dataset), dict(plan.kem_keys))
+        contents.append(_Content(sealed.records_root, sealed.envelope, encode_records(sealed.bodies)))
+    return contents

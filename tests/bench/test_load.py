@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from bench.load import FAILED, UNANSWERED, LoadPlan, run_load
 from bench.workload import Sender
@@ -69,7 +70,9 @@ def serving(server: _Server) -> Iterator[Sender]:
 
 
 def plan_for(*senders: Sender, records: int = 1, rate: float = 200, duration_s: float = 0.5) -> LoadPlan:
-    return LoadPlan(CHAIN, senders, "plain", records, rate, duration_s, grace_s=2)
+    return LoadPlan(
+        chain_id=CHAIN, senders=senders, dataset="plain", records=records, rate=rate, duration_s=duration_s, grace_s=2
+    )
 
 
 def test_every_request_is_a_different_valid_transaction() -> None:
@@ -125,6 +128,5 @@ def test_nobody_listens() -> None:
 
 def test_answers_that_do_not_come_in_time_are_given_up() -> None:
     with serving(_Server(delay_s=30)) as sender:
-        plan = LoadPlan(CHAIN, (sender,), "plain", 1, 50, 0.2, grace_s=0.5)
-        result = run_load(plan)
+        result = run_load(replace(plan_for(sender, rate=50, duration_s=0.2), grace_s=0.5))
     assert {answer.status for answer in result.answers} == {UNANSWERED}

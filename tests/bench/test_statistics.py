@@ -17,7 +17,7 @@ RATE, SECONDS, RECORDS = 100, 10, 5
 
 def result_of(latency_s: Callable[[float], float], status: Callable[[int], int] = lambda number: 200) -> LoadResult:
     """A run in which the answer to what is due at ``t`` comes after ``latency_s(t)``."""
-    plan = LoadPlan(bytes(32), (), "plain", RECORDS, RATE, SECONDS)
+    plan = LoadPlan(chain_id=bytes(32), senders=(), dataset="plain", records=RECORDS, rate=RATE, duration_s=SECONDS)
     due = [number / RATE for number in range(RATE * SECONDS)]
     answers = tuple(Answer(t, t + latency_s(t), status(number)) for number, t in enumerate(due))
     return LoadResult(plan, answers, 0.0, 2.0, 3.0, ())
