@@ -10,7 +10,7 @@ from rich.markup import escape
 from blockpool import PoolError, RecordId, Step, load_genesis
 from cli.failures import ExitCode, describe
 from cli.options import READABLE_FILE, genesis_option, json_option, node_option, reading_client
-from cli.output import emit, facts, talk
+from cli.output import emit, facts, printable, talk
 from contracts.disclosures import DisclosureEvidence, disclosed_content, parse_any_evidence, verify_any_evidence
 
 
@@ -66,8 +66,9 @@ def verify(context: click.Context, file: Path, genesis_file: Path) -> None:
         "error": None if refusal is None else describe(refusal),
         **({"disclosed": shown} if shown else {}),
     }
-    values = [facts({escape(name): value for name, value in shown.items()}, title="Disclosed")] if shown else []
-    emit(result, *verification_lines(passed, refusal), *values)
+    values: dict[str, object] = {escape(printable(name)): printable(value) for name, value in shown.items()}
+    disclosed = [facts(values, title="Disclosed")] if values else []
+    emit(result, *verification_lines(passed, refusal), *disclosed)
     if refusal is not None:
         context.exit(ExitCode.FALSE)
 
@@ -87,13 +88,13 @@ def disclosed_values(content: bytes) -> dict[str, str]:
 
 def verification_lines(passed: list[Step], refusal: PoolError | None) -> list[str]:
     """A verification for people: one line a step, and what follows from it."""
-    lines = [f"[green]✓[/] {step.number} {step.title:<10} {escape(step.detail)}" for step in passed]
+    lines = [f"[green]✓[/] {step.number} {step.title:<10} {escape(printable(step.detail))}" for step in passed]
     if refusal is None:
         return [*lines, f"[bold green]Verified[/]: all {len(passed)} steps hold."]
     number, title = refusal.context["step"], refusal.context["step_title"]
     return [
         *lines,
         f"[red]✗[/] {number} {title:<10} {escape(refusal.code.info.title)} ({refusal.code.value})",
-        f"               {escape(refusal.detail)}",
+        f"               {escape(printable(refusal.detail))}",
         f"[bold red]Refused[/] at step {number}. {escape(refusal.advice)}",
     ]

@@ -234,8 +234,8 @@ def reads_lines(found: FoundReads) -> Iterator[Any]:
 
 
 def _reader_claim(proof: Proof, height: int) -> list[str | tuple[str, str]]:
+    asked = "1 request" if proof.requests == 1 else f"{proof.requests:,} requests"
     if proof.grants:
-        return [f"{proof.reader} asked {proof.requests:,} times and was granted access {proof.grants:,} times"]
-    how = f"it asked {proof.requests:,} times" if proof.requests else "it never asked"
+        return [f"{proof.reader} made {asked}, granted {proof.grants:,} times, up to height {height:,}."]
     claim = (f"{proof.reader} never had a grant", "bold green")
-    return [claim, f" up to height {height:,}; {how}: proven by the state."]
+    return [claim, f" up to height {height:,} ({asked}): proven by the state."]

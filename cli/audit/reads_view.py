@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from chain.reads import AnswerNote, DecisionNote, Note, ReceiptNote, RequestHistory, Signed
-from cli.output import time_text
+from cli.output import printable, time_text
 
 _STYLES = {"granted": "bold green", "denied": "bold red", "asked": "bold yellow", "revoked": "bold red"}
 
@@ -78,10 +78,10 @@ def read_lines(read: RequestHistory) -> Iterator[Text]:
         (read.status, _STYLES[read.status]), "  ", (read.by.member, "bold"), " asked for ", (_target(read), "bold")
     )
     yield Text(f"  request   {read.by.transaction_id.hex()}")
-    yield Text(f"  purpose   {header.purpose}")
+    yield Text(f"  purpose   {printable(header.purpose)}")
     grounds = {"legal basis": header.legal_basis, "case": header.case_number, "by": header.person}
     if said := ", ".join(f"{name} {text}" for name, text in grounds.items() if text):
-        yield Text(f"  grounds   {said}")
+        yield Text(f"  grounds   {printable(said)}")
     yield _line(read.by, "asked" + (f", until {time_text(header.until_ms)}" if header.until_ms else ""))
     for note in read.notes:
         yield _note_line(note)
@@ -104,7 +104,7 @@ def _decision(note: DecisionNote) -> str:
     if verdict.contract:
         text += f" by {verdict.contract} version {verdict.contract_version} ({verdict.contract_hash.hex()[:16]})"
     if note.reason:
-        text += f": {note.reason}"
+        text += f": {printable(note.reason)}"
     if verdict.failure:
         text += f" [{verdict.failure}]"
     if verdict.until_ms:

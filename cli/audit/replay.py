@@ -11,7 +11,6 @@ from rich.text import Text
 
 from blockpool import PoolError, load_genesis
 from chain.access import AccessDecision
-from chain.limits import LIMITS
 from chain.types import verify_dataset_id
 from cli.audit.sources import open_source
 from cli.audit.walk import walk
@@ -19,7 +18,7 @@ from cli.contract_files import read_contract, read_parameters, show_line
 from cli.engine import NetworkPolicy
 from cli.failures import describe, exit_code
 from cli.options import READABLE_FILE, genesis_option, json_option
-from cli.output import emit, facts, grid, progress, time_text
+from cli.output import emit, facts, grid, printable, progress, time_text
 from contracts.replay import Change, Proposal, Replay, Trial, TriedRequest, VerdictDifference
 
 _CHANGES: dict[Change, tuple[str, str]] = {
@@ -202,7 +201,8 @@ def _trial_lines(trial: Trial) -> Iterator[Any]:
         yield table
         yield ""
     for call in trial.failures:
-        text = f" at height {call.case.height:,}, request {call.case.request_id.hex()}: {call.decision.reason}"
+        text = f" at height {call.case.height:,}, request {call.case.request_id.hex()}: "
+        text += printable(call.decision.reason)
         yield Text.assemble((f"Fails ({call.decision.failure})", "bold red"), text)
     counts = {name: sum(tried.change == name for _, tried in trial.changes()) for name in _CHANGES}
     changed = ", ".join(f"{count:,} {_CHANGES[name][0]}" for name, count in counts.items())
@@ -219,7 +219,7 @@ def _change_row(tried: TriedRequest) -> tuple[Text, ...]:
         Text(title, style),
         Text(case.reader.name),
         Text(case.dataset.dataset),
-        Text(case.request.purpose[: LIMITS.title_length]),
+        Text(printable(case.request.purpose)),
         Text(f"{case.height:,}"),
         Text(_terms(tried.real)),
         Text(_terms(tried.proposed)),
@@ -234,4 +234,4 @@ def _terms(decision: AccessDecision) -> str:
         text += f" until {time_text(decision.until_ms)}"
     if decision.fields is not None:
         text += f" of {', '.join(decision.fields)}"
-    return text + (f": {decision.reason}" if decision.reason else "")
+    return printable(text + (f": {decision.reason}" if decision.reason else ""))

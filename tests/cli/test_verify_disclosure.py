@@ -1,0 +1,65 @@
+"""``blockpool verify`` on a disclosure: what it proves is shown, and can pass itself off as nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chain.evidence import make_record_evidence
+from contracts.disclosures import make_disclosure_evidence
+from contracts.sealing import CommitmentKind, SealingContext, seal_parcel
+from tests.chain.access_world import AccessWorld
+from tests.cli.commands import Done, run
+
+TRICK = "\x1b[2J[bold]delay\n‮x"
+RECORD = json.dumps({"dest": "迈阿密", TRICK: "[red]none\u2028"}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A genesis file, and a disclosure of two fields of a record by its owner."""
+    world = AccessWorld()
+    network = world.network
+    kem_keys = {name: key.public_key.encoded for name, key in network.kem.items()}
+    context = SealingContext(network.chain_id, "a.flights")
+    sealed = seal_parcel([RECORD], context, kem_keys, CommitmentKind.FIELDS)
+    transaction = network.parcel(sealed.bodies, records_root=sealed.records_root, envelope=sealed.envelope)
+    (parcel,) = world.accept(transaction)
+    record = make_record_evidence(world.ledger, parcel, 0)
+    content = make_disclosure_evidence(network.genesis, record, sealed.bodies, sealed.seed, ["dest", TRICK])
+    folder = tmp_path_factory.mktemp("disclosure")
+    (folder / "genesis.json").write_bytes(network.genesis.content)
+    (folder / "d.json").write_bytes(content)
+    return folder
+
+
+def verify(folder: Path, *arguments: str, file: str = "d.json") -> Done:
+    return run("verify", folder / file, "--genesis", folder / "genesis.json", *arguments)
+
+
+def test_what_is_disclosed_is_given_to_programs_as_it_is(folder: Path) -> None:
+    done = verify(folder, "--json")
+    assert (done.code, done.json["verified"]) == (0, True)
+    assert done.json["disclosed"] == {"dest": '"迈阿密"', TRICK: '"[red]none\u2028"'}
+    assert [step["title"] for step in done.json["steps"]][4] == "disclosure"
+
+
+def test_what_is_disclosed_is_shown_without_its_tricks(folder: Path) -> None:
+    done = verify(folder)
+    assert done.code == 0
+    assert '"迈阿密"' in done.out
+    assert r"\x1b[2J[bold]delay\n\u202ex" in done.out
+    assert r'"[red]none\u2028"' in done.out
+    assert "\x1b" not in done.out
+
+
+def test_a_changed_value_is_refused_and_not_shown(folder: Path) -> None:
+    content = (folder / "d.json").read_text(encoding="utf-8").replace("迈阿密", "成都")
+    (folder / "changed.json").write_text(content, encoding="utf-8")
+    done = verify(folder, "--json", file="changed.json")
+    assert (done.code, done.json["error"]["step"], done.json["error"]["code"]) == (1, 5, "bad_disclosure")
+    assert done.json["error"]["step_title"] == "disclosure"
+    assert "disclosed" not in done.json
+    assert "成都" not in verify(folder, file="changed.json").out
