@@ -208,12 +208,12 @@ class ReadLog:
             case ParcelHeader() if header.envelope:
                 self._parcels[by.transaction_id] = ParcelPlace(by.transaction_id, header.dataset, height)
             case RequestHeader():
-                decision = _decision(by, outcome, by.member, None)
+                decision = _decision(by, outcome)
                 self._requests[by.transaction_id] = RequestHistory(by, header, (decision,))
                 self._fold(by, header.dataset, header.parcels)
             case ApprovalHeader():
                 answer = AnswerNote(by, header.answer, header.reason)
-                decision = _decision(by, outcome, self._request(header.request).by.member, header)
+                decision = _decision(by, outcome, header.answer)
                 self._note(header.request, answer, decision)
                 self._fold(by, header.dataset, ())
             case ReadReceiptHeader():
@@ -292,13 +292,13 @@ class ReadLog:
             self._parcel_histories[key] = history.extended(self._chain_id, by.transaction_id)
 
 
-def _decision(by: Signed, outcome: Outcome, reader: str, answer: ApprovalHeader | None) -> DecisionNote:
+def _decision(by: Signed, outcome: Outcome, answer: Answer | None = None) -> DecisionNote:
     verdict = outcome.verdict
     if verdict is None:
         raise PoolError(ErrorCode.BAD_PROOF, f"transaction {by.transaction_id.hex()[:16]} has no verdict")
-    status = _STATUS[verdict.verdict]
-    if answer is not None and answer.answer == "revoke" and by.member in (reader, answer.dataset.partition(".")[0]):
-        status = "revoked"
+    # Taken back for good, which no contract is asked about; or decided anew, as any answer may lead to.
+    is_taken_back = answer == "revoke" and not verdict.contract and outcome.reason.startswith(f"revoked by {by.member}")
+    status: RequestStatus = "revoked" if is_taken_back else _STATUS[verdict.verdict]
     return DecisionNote(by, verdict, outcome.reason, outcome.fuel, status)
 
 
