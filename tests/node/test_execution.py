@@ -1,0 +1,127 @@
+"""Blocks that call contracts are executed beside the loop, each once, and dropped when the tip has moved on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvloop
+
+from chain.blocks import Certificate, commit_message
+from chain.keys import load_signer
+from chain.ledger import ExecutedBlock
+from consensus.effects import Deliver, Execute
+from tests.node.cluster import Network, Node, running
+from tests.node.contract_cluster import (
+    LOOPS,
+    contract_network,
+    eventually,
+    executions,
+    is_checking,
+    request,
+    share,
+)
+
+
+def test_a_block_that_is_being_made_is_not_begun_twice(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with contract_network(tmp_path, "a", others=("b",)) as (network, [node]):
+            await share(node, network, LOOPS)
+            driver, before = node.service.driver, executions(node)
+            answer = asyncio.create_task(request(node, network.request()))
+            await eventually(lambda: driver._making is not None)
+            driver._build(node.height + 1, driver.replica.view)
+            await answer
+            assert executions(node) == before + 1
+
+    uvloop.run(main())
+
+
+@asynccontextmanager
+async def proposed(folder: Path) -> AsyncIterator[tuple[Node, ExecutedBlock, Certificate]]:
+    """A lone validator of four that holds what a proposal needs, a costly call; and the certificate by which the others
+    commit it.
+    """
+    network = Network.create(folder, contracts=True)
+    async with running(network, "d") as (node,):
+        for data in (network.contract(LOOPS), network.dataset(sharing="conditional", contract="a.rule")):
+            executed = execute(node, data)
+            node.service.pool.commit(executed, certify(network, executed))
+        executed = execute(node, network.request())
+        for checked in executed.transactions:
+            node.service.pool.admit(checked)
+        yield node, executed, certify(network, executed)
+        assert node.service.fatal is None
+        assert not node.service.driver.replica.is_changing_view
+
+
+def execute(node: Node, data: bytes) -> ExecutedBlock:
+    """A block of one transaction as `a` would propose it."""
+    pool = node.service.pool
+    checked = pool.verify(pool.decode(data)).checked
+    assert checked is not None
+    return node.ledger.execute([checked], pool.clock_ms(), "a")
+
+
+def certify(network: Network, executed: ExecutedBlock) -> Certificate:
+    """The votes of `a`, `b` and `c`."""
+    height, hash_ = executed.header.height, executed.block_hash
+    message = commit_message(network.genesis.chain_id, height, 0, hash_)
+    keys = {name: load_signer(network.home(name) / "consensus.pem") for name in "abc"}
+    return Certificate(height, 0, hash_, tuple((name, key.sign(message)) for name, key in keys.items()))
+
+
+def test_a_block_that_is_committed_while_it_is_judged_is_executed_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with proposed(tmp_path) as (node, block, certificate):
+            node.service.driver._carry_out([Execute(block.block_hash, block.proposal)])
+            await eventually(lambda: is_checking(node))
+            node.service.driver._carry_out([Deliver(block.proposal, certificate)])
+            assert node.height == 2
+            await eventually(lambda: node.height == 3)
+            assert node.ledger.tip.block_hash == certificate.block_hash
+            assert executions(node) == 1
+
+    uvloop.run(main())
+
+
+def test_what_is_executed_on_a_tip_that_is_gone_is_dropped(tmp_path: Path) -> None:
+    """Catch-up stores the very block whose execution is under way."""
+
+    async def main() -> None:
+        async with proposed(tmp_path) as (node, block, certificate):
+            node.service.driver._carry_out([Execute(block.block_hash, block.proposal)])
+            await eventually(lambda: is_checking(node))
+            [checking] = node.service.driver._checking.values()
+            node.service.pool.commit(block, certificate)
+            assert checking.cancelled()
+            assert not node.service.driver._checking
+
+    uvloop.run(main())
+
+
+def test_an_execution_whose_turn_comes_too_late_is_nobodys_fault(tmp_path: Path) -> None:
+    """Catch-up has stored the block, and will say so once it is durable: neither the proposal is bad nor the ledger."""
+
+    async def main() -> None:
+        async with proposed(tmp_path) as (node, block, certificate):
+            driver, pool, others_done = node.service.driver, node.service.pool, threading.Event()
+
+            def other() -> ExecutedBlock:
+                others_done.wait()
+                return block
+
+            earlier = node.service.execution.submit(other)
+            driver._carry_out([Execute(block.block_hash, block.proposal), Deliver(block.proposal, certificate)])
+            pool.store(block, certificate)
+            others_done.set()
+            await earlier
+            await eventually(lambda: not driver._tasks)
+            assert node.service.fatal is None
+            pool.flush()
+            assert driver.replica.height == 4
+
+    uvloop.run(main())
