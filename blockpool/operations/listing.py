@@ -1,13 +1,13 @@
 """The parcels of a dataset, with proof that none is left out.
 
 Whoever lists parcels could leave one out. But the state counts them: ``usage/DATASET`` after block ``h`` says how many
-there are up to ``h``. So each page of a list is compared with that count before anything of it is used, and a node
+there are up to ``h``. So each stretch of a list is compared with that count before anything of it is used, and a node
 whose list is shorter is passed over. Each parcel's own receipt then shows that it stands where the list has it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Protocol, TypeVar
 
@@ -70,19 +70,17 @@ class ParcelListing:
     def __init__(self, session: Session, dataset: str, from_height: int = 0, until_height: int = 0) -> None:
         self._session = session
         self._dataset = dataset
-        self._from_height = from_height
         self._until_height = until_height
+        self._next_height = from_height
+        """All parcels of the blocks before it were listed."""
         self._parcels_before = 0
-        """Accepted parcels below ``from_height``."""
-        self._listed = 0
-        """Accepted parcels in the pages so far."""
-        self._last_place = (from_height, -1)
-        """(height, index) of the last parcel listed."""
+        """Accepted parcels in the blocks before it, as the state counts them."""
         self.record_count = 0
         """Records in all these parcels, proven; known once the listing has begun."""
 
     def chunks(self, newest: BlockHeader | None = None) -> Operation[None]:
-        """Emit lists of up to 8 ``ParcelSummary``: what is fetched together. By the end, none is left out.
+        """Emit lists of up to 8 ``ParcelSummary``: what is fetched together. Before one is emitted, all of its blocks
+        are known to be listed in full.
 
         Args:
             newest: the newest block's verified header, if it was just asked for.
@@ -90,67 +88,75 @@ class ParcelListing:
         end = newest or (yield from newest_header(self._session))
         if self._until_height and self._until_height < end.height:
             end = yield from header_at(self._session, self._until_height)
-        if self._from_height > end.height:
+        if self._next_height > end.height:
             return
         usage = yield from self._usage(end)
-        before = DatasetUsage(0, 0, 0, 0)
-        if self._from_height > 1:
-            before = yield from self._usage((yield from header_at(self._session, self._from_height - 1)))
-        self._parcels_before = before.parcels
-        self.record_count = usage.records - before.records
-        after = f"{self._from_height - 1}.{LIMITS.block_transactions - 1}" if self._from_height else None
+        if self._next_height > 1:
+            before = yield from self._usage((yield from header_at(self._session, self._next_height - 1)))
+            self._parcels_before = before.parcels
+            self.record_count = usage.records - before.records
+        else:
+            self.record_count = usage.records
         chunks = Chunks()
-        is_last = False
-        while not is_last:
-            page = yield from self._page(after, end, usage.parcels)
-            accepted = _accepted(page, end.height)
+        while self._next_height <= end.height:
+            accepted = yield from self._stretch(end, usage.parcels)
             for chunk in chunks.of(accepted):
                 yield Emit(chunk)
-            is_last, after = _is_last(page, end), page.next
-            self._listed += len(accepted)
-            if page.parcels:
-                self._last_place = (page.parcels[-1].height, page.parcels[-1].index)
 
-    def _page(self, after: str | None, end: BlockHeader, parcels_at_end: int) -> Operation[ParcelPage]:
+    def _stretch(self, end: BlockHeader, parcels_at_end: int) -> Operation[list[ParcelSummary]]:
+        """The accepted parcels of the next blocks, as many as a page has in full; one at least."""
+        accepted: list[ParcelSummary] = []
+        last_height = end.height
+
         def check(page: ParcelPage) -> Operation[None]:
-            self._verify_order(page)
-            if _is_last(page, end):
-                self._verify_count(page, end.height, parcels_at_end)
-                return
-            height = page.parcels[-1].height - 1  # of the last block, more may be on the next page
-            if height >= self._last_place[0]:
-                usage = yield from self._usage((yield from header_at(self._session, height)))
-                self._verify_count(page, height, usage.parcels)
+            """All of this stretch stands or falls with the node that gave its first page."""
+            nonlocal last_height
+            listed = list(page.parcels)
+            self._verify_order(listed, page)
+            while not (is_last := _is_last(page, end)) and listed[-1].height == self._next_height:
+                page = yield from self._page(f"{listed[-1].height}.{listed[-1].index}")  # a block longer than a page
+                listed += page.parcels
+                self._verify_order(listed, page)
+            last_height = end.height if is_last else listed[-1].height - 1
+            accepted[:] = [parcel for parcel in listed if parcel.code == "ok" and parcel.height <= last_height]
+            counted = parcels_at_end
+            if not is_last:
+                counted = (yield from self._usage((yield from header_at(self._session, last_height)))).parcels
+            self._verify_count(len(accepted), last_height, counted)
 
+        start = f"{self._next_height - 1}.{LIMITS.block_transactions - 1}" if self._next_height else None
+        yield from self._page(start, check)
+        self._next_height = last_height + 1
+        self._parcels_before += len(accepted)
+        return accepted
+
+    def _page(
+        self, after: str | None, check: Callable[[ParcelPage], Operation[None]] | None = None
+    ) -> Operation[ParcelPage]:
         parameters: dict[str, str | int] = {"limit": PAGE_PARCELS} | ({} if after is None else {"after": after})
         request = Request("GET", f"/v1/datasets/{self._dataset}/parcels", parameters)
         return self._session.exchange(request, reader(ParcelPage), check)
 
-    def _verify_order(self, page: ParcelPage) -> None:
-        """Nothing is listed twice, and the list goes on."""
-        places = [self._last_place, *((parcel.height, parcel.index) for parcel in page.parcels)]
+    def _verify_order(self, listed: Sequence[ParcelSummary], page: ParcelPage) -> None:
+        """Nothing is listed twice or from before, and the list goes on."""
+        places = [(self._next_height, -1), *((parcel.height, parcel.index) for parcel in listed)]
         if any(earlier >= later for earlier, later in pairwise(places)):
             raise UntrueAnswer(ErrorCode.BAD_PROOF, f"its list of {self._dataset} is not in chain order")
         if page.next is not None and not page.parcels:
             raise UntrueAnswer(ErrorCode.MALFORMED, f"its list of {self._dataset} has an empty page with more to come")
 
-    def _verify_count(self, page: ParcelPage, height: int, counted: int) -> None:
-        """The lists so far have as many parcels up to ``height`` as the state counts there."""
-        listed = self._listed + len(_accepted(page, height))
-        wanted = counted - self._parcels_before
-        if listed != wanted:
+    def _verify_count(self, listed: int, height: int, counted: int) -> None:
+        """There are as many accepted parcels up to ``height`` as the state counts there."""
+        if self._parcels_before + listed != counted:
             raise UntrueAnswer(
                 ErrorCode.BAD_PROOF,
-                f"it lists {listed} parcels of {self._dataset} up to block {height}, the state counts {wanted}",
+                f"it lists {listed} parcels of {self._dataset} in blocks {self._next_height} to {height}, "
+                f"the state counts {counted - self._parcels_before}",
             )
 
     def _usage(self, header: BlockHeader) -> Operation[DatasetUsage]:
         found = yield from state_entry(self._session, usage_key(self._dataset), DatasetUsage, header)
         return found or DatasetUsage(0, 0, 0, 0)
-
-
-def _accepted(page: ParcelPage, until_height: int) -> list[ParcelSummary]:
-    return [parcel for parcel in page.parcels if parcel.code == "ok" and parcel.height <= until_height]
 
 
 def _is_last(page: ParcelPage, end: BlockHeader) -> bool:

@@ -1,0 +1,165 @@
+"""Nodes without processes or sockets: they answer a client's operations from a ledger in memory, honestly or as a test
+says, and no time passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import orjson
+
+from blockpool.exchange import Answer, Emit, NodePool, Operation, Pause, Reply, Request, RetryPolicy, Send, Unreachable
+from blockpool.identity import Identity
+from blockpool.operations.session import Session
+from chain import state
+from chain.access import verify_grant
+from chain.encoding import decode, encode
+from chain.errors import PoolError
+from chain.ledger import Ledger
+from chain.receipts import ReceiptMaker
+from chain.sealed import decode_envelope
+from chain.state import RequestEntry
+from chain.storage.blocks import Location
+from chain.transactions import ParcelHeader, decode_transaction_header
+from contracts.sealing import KemPrivateKey, KemPublicKey, ParcelContext, Release, open_own_share, release_share
+from contracts.sealing.exchange import ShareQuery
+from node.api.listing import Listing
+from node.api.views import block_view, text_of
+from tests.networks import TestNetwork
+
+T = TypeVar("T")
+Body = Any
+"""What the API answers, before it is JSON or MessagePack."""
+Give = Callable[[str, bytes, Release], bytes | None]
+"""(validator, its true share, what for) -> the share that it gives, None for none."""
+
+
+@dataclass
+class LedgerNode:
+    """One node.
+
+    Attributes:
+        ledger: what it knows.
+        kem: the validators' keys; all of them are reached.
+        change: changes an answer: (path, answer) -> answer; may raise ``PoolError`` to refuse.
+        give: changes the share that a validator gives.
+    """
+
+    ledger: Ledger
+    kem: dict[str, KemPrivateKey] = field(default_factory=dict)
+    change: Callable[[str, Body], Body] = lambda path, body: body
+    give: Give = lambda validator, share, release: share
+    is_up: bool = True
+    asked: list[str] = field(default_factory=list)
+    """Paths."""
+
+    def answer(self, request: Request) -> Answer:
+        """What comes back."""
+        if not self.is_up:
+            return Unreachable("connection refused")
+        self.asked.append(request.path)
+        try:
+            body = self.change(request.path, self._body(request))
+        except PoolError as error:
+            problem = {"code": error.code, "detail": error.detail}
+            return Reply(error.code.info.http_status, {}, orjson.dumps(problem))
+        return Reply(200, {}, body if isinstance(body, bytes) else orjson.dumps(body))
+
+    def _body(self, request: Request) -> Body:
+        ledger, chain_id = self.ledger, self.ledger.chain_id
+        match request.path.split("/")[2:]:
+            case ["blocks", height]:
+                number = ledger.tip.height if height == "latest" else int(height)
+                return block_view(chain_id, ledger.block_at(number))
+            case ["state", *key]:
+                value, proof = ledger.state_proof("/".join(key).encode(), int(request.parameters["height"]))
+                return {"value": None if value is None else text_of(value), "proof": text_of(encode(proof))}
+            case ["datasets", dataset, "parcels"]:
+                return self._parcels(dataset, request.parameters.get("after"), int(request.parameters["limit"]))
+            case ["transactions", id_, "receipt"]:
+                place = self._location(id_)
+                return encode(ReceiptMaker(ledger.block_at(place.height)).receipt(place.position))
+            case ["transactions", id_, "raw"]:
+                return encode(ledger.blocks.transaction(self._location(id_)))
+            case ["shares"]:
+                return encode(self._shares(decode(ShareQuery, request.body or b"")))
+        raise AssertionError(request.path)
+
+    def _location(self, id_: str) -> Location:
+        place = self.ledger.blocks.location(bytes.fromhex(id_))
+        assert place is not None
+        return place
+
+    def _parcels(self, dataset: str, after: str | int | None, limit: int) -> Body:
+        place = Location(*map(int, str(after).split("."))) if after else None
+        found = self.ledger.blocks.parcels(dataset, place, limit)
+        listing = Listing(self.ledger)
+        following = f"{found[-1].height}.{found[-1].position}" if len(found) == limit else None
+        return {"parcels": [listing.parcel(location) for location in found], "next": following}
+
+    def _shares(self, query: ShareQuery) -> tuple[tuple[bytes, ...], ...]:
+        entry = self.ledger.entry(state.request_key(query.request), RequestEntry)
+        assert entry is not None
+        verify_grant(entry, self.ledger.tip.header.time_ms)
+        return tuple(self._releases(query.request, entry, parcel) for parcel in query.parcels)
+
+    def _releases(self, request: bytes, entry: RequestEntry, parcel: bytes) -> tuple[bytes, ...]:
+        head = self.ledger.blocks.transaction_head(self._location(parcel.hex()))
+        assert head is not None
+        header = decode_transaction_header(self.ledger.chain_id, head.header)
+        assert isinstance(header, ParcelHeader)
+        envelope = decode_envelope(header.envelope)
+        context = ParcelContext(header.chain_id, header.dataset, header.records_root)
+        release = Release(header.chain_id, request, parcel)
+        given = []
+        for validator, key in self.kem.items():
+            share = self.give(validator, open_own_share(envelope, context, validator, key), release)
+            if share is not None:
+                given.append(encode(release_share(share, validator, release, KemPublicKey(entry.kem_key))))
+        return tuple(given)
+
+
+class Nodes:
+    """Carries operations out against nodes; pauses pass at once.
+
+    Args:
+        network: whose genesis and keys.
+        nodes: in order of preference.
+        member: who signs.
+    """
+
+    def __init__(self, network: TestNetwork, nodes: Sequence[LedgerNode], member: str = "b") -> None:
+        self.nodes = {f"http://node-{number}": node for number, node in enumerate(nodes)}
+        self.now_s = 0.0
+        policy = RetryPolicy(attempts_max=3)
+        identity = Identity(member, network.system[member])
+        pool = NodePool(list(self.nodes), lambda: self.now_s)
+        self.session = Session(pool, policy, network.genesis, identity)
+
+    def run(self, operation: Operation[T]) -> T:
+        """The operation's result."""
+        return self._run(operation, [])
+
+    def items(self, operation: Operation[None]) -> list[Any]:
+        """What an operation emits."""
+        emitted: list[Any] = []
+        self._run(operation, emitted)
+        return emitted
+
+    def _run(self, operation: Operation[T], emitted: list[Any]) -> T:
+        answer: Answer = None
+        try:
+            while True:
+                action = operation.send(answer)
+                answer = None
+                if isinstance(action, Send):
+                    answer = self.nodes[action.url].answer(action.request)
+                elif isinstance(action, Pause):
+                    self.now_s += action.seconds
+                elif isinstance(action, Emit):
+                    emitted.append(action.item)
+        except StopIteration as end:
+            result: T = end.value
+            return result
