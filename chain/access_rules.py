@@ -114,17 +114,19 @@ class AccessRules:
         entry = self._request(header.request, header.dataset)
         dataset = self._dataset(header.dataset)
         answer = RequestAnswer(header.member, header.answer, header.reason, self._height, self._time_ms)
-        takes_back = header.answer == "revoke" and header.member in (dataset.owner, entry.reader)
+        may_end = header.answer == "revoke" and header.member in (dataset.owner, entry.reader)
         open_for: tuple[RequestStatus, ...] = ("asked", "granted") if header.answer == "revoke" else ("asked",)
-        if not takes_back and header.member not in entry.approvers:
+        if not may_end and header.member not in entry.approvers:
             raise PoolError(ErrorCode.NOT_AN_APPROVER, f"{header.member} is not asked about this request")
         if entry.status not in open_for:
             raise PoolError(ErrorCode.REQUEST_SETTLED, f"the request is {entry.status}")
-        if not takes_back and len(entry.answers) >= LIMITS.request_answers:
+        # Nobody may fill the answers up so that a grant can no longer be taken back: a revocation is always heard.
+        is_full = len(entry.answers) >= LIMITS.request_answers
+        if is_full and header.answer != "revoke":
             raise PoolError(ErrorCode.REQUEST_SETTLED, f"it has {len(entry.answers)} answers, the most there may be")
         self._list(header.dataset, id_)
         entry = replace(entry, answers=(*entry.answers, answer))
-        if not takes_back:
+        if not may_end and not is_full:
             return self._decide(header.request, entry, dataset)
         reason = f"revoked by {header.member}" + (f": {header.reason}" if header.reason else "")
         entry = replace(
@@ -166,7 +168,8 @@ class AccessRules:
         """Decide on a request as it stands, and keep what was decided."""
         contract, decision = self._decision(request_id, entry, dataset)
         status = _STATUS[decision.verdict]
-        ends = [until_ms for until_ms in (decision.until_ms, entry.wanted_until_ms) if until_ms]
+        # No answer prolongs what was granted once: an approver could revoke and approve again for ever, by itself.
+        ends = [until_ms for until_ms in (decision.until_ms, entry.wanted_until_ms, entry.until_ms) if until_ms]
         verdict = Verdict(
             decision.verdict,
             decision.failure,
@@ -182,7 +185,7 @@ class AccessRules:
             status=status,
             reason=decision.reason,
             failure=decision.failure,
-            until_ms=verdict.until_ms,
+            until_ms=verdict.until_ms if status == "granted" else entry.until_ms,
             fields=decision.fields,
             approvers=decision.approvers if is_ask else entry.approvers,
             needed=decision.needed if is_ask else entry.needed,

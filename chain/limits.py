@@ -69,10 +69,12 @@ class Limits:
     """Transactions of a block that call a contract."""
     block_contract_fuel: int = 1_000_000_000
     """Once the contract calls of a block have spent this much, no further one may stand in it."""
+    block_contract_guests: int = 16
+    """Contracts of a block that are held in memory at once, each with up to ``contract_memory_size_bytes``."""
     request_parcels: int = 256
     """Parcels that one request may name."""
     request_answers: int = 128
-    """Answers of approvers to one request."""
+    """Answers to one request; a revocation after these is heard, and ends it."""
     receipt_parcels: int = 1024
     """Parcels that one receipt may name."""
     share_parcels: int = 64

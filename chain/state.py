@@ -144,7 +144,7 @@ class RequestEntry(Wire, frozen=True):
     failure: str
     """Error code if the contract failed, which denies."""
     until_ms: Unsigned
-    """When the grant ends; 0 for no end."""
+    """When the grant ends, or ended before it was asked about again; 0 for no end. Never later than before."""
     fields: tuple[str, ...] | None
     """The only fields that may be used; None for all."""
     approvers: tuple[str, ...]

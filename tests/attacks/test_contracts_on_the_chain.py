@@ -166,7 +166,7 @@ def test_s52_the_largest_parameters_work_and_one_byte_more_does_not(world: World
     assert world.request(world.network.id_of(request)).note == str(len(text))
     with pytest.raises(PoolError, match="Malformed"):
         world.checked(world.network.contract(ALLOW, parameters=f'{{"x":"{text}x"}}'))
-    four_bytes = '{"x":"' + "\U0001f600" * (len(text) // 2) + '"}'
+    four_bytes = '{"x":"' + "\U0001f600" * (len(text) // 4 + 1) + '"}'
     assert codes(world.commit(world.network.contract(ALLOW, name="wide", parameters=four_bytes))) == ["bad_contract"]
 
 

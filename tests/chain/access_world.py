@@ -30,6 +30,8 @@ CHECK_FUEL = 11
 CALL_FUEL = 1_000
 INPUTS_HASH = sha256(b"inputs")
 HOUR_MS = 3_600_000
+NO_CONTRACT = ("", 0, b"", b"")
+"""What a verdict says of the contract and its inputs if none was called."""
 
 Script = Callable[[AccessCase], AccessDecision]
 

@@ -19,6 +19,7 @@ from tests.chain.access_world import (
     CHECK_FUEL,
     HOUR_MS,
     INPUTS_HASH,
+    NO_CONTRACT,
     AccessWorld,
     allow,
     approved_by,
@@ -27,8 +28,6 @@ from tests.chain.access_world import (
     verdict_of,
 )
 from tests.networks import TestNetwork
-
-NO_CONTRACT = ("", 0, b"", b"")
 
 
 class TestDeploying:
@@ -221,122 +220,6 @@ class TestRequests:
         world.refuse(network.request(expiry_ms=5), ErrorCode.EXPIRED)
         assert world.reads() == type(world.reads())()
         assert world.policy.cases == []
-
-
-class TestAnswers:
-    @pytest.fixture
-    def world(self) -> AccessWorld:
-        return AccessWorld(rule=approved_by(2, "a", "c", "d"))
-
-    def test_enough_approvals_grant(self, world: AccessWorld) -> None:
-        request_id, verdict = world.ask()
-        entry = world.request(request_id)
-        assert (verdict.verdict, entry.status) == ("ask", "asked")
-        assert (entry.approvers, entry.needed) == (("a", "c", "d"), 2)
-        assert world.answer(request_id, "approve", "a").verdict == "ask"
-        assert world.answer(request_id, "refuse", "c").verdict == "ask"
-        assert world.answer(request_id, "approve", "d").verdict == "allow"
-        entry = world.request(request_id)
-        assert entry.status == "granted"
-        assert [(answer.member, answer.answer) for answer in entry.answers] == [
-            ("a", "approve"),
-            ("c", "refuse"),
-            ("d", "approve"),
-        ]
-        assert [answer.height for answer in entry.answers] == [3, 4, 5]
-        assert (entry.height, entry.decided_height) == (2, 5)
-        assert entry.approvers == ("a", "c", "d"), "so that they can revoke"
-
-    def test_refusals_deny_with_the_contracts_reason(self, world: AccessWorld) -> None:
-        request_id, _ = world.ask()
-        world.answer(request_id, "refuse", "a")
-        (outcome,) = world.commit(world.network.approval(request_id, "refuse", "c", reason="no need"))
-        assert (verdict_of(outcome).verdict, outcome.reason) == ("deny", "refused")
-        entry = world.request(request_id)
-        assert (entry.status, entry.answers[-1].reason) == ("denied", "no need")
-
-    def test_an_approver_that_revokes_has_the_contract_decide_again(self, world: AccessWorld) -> None:
-        request_id, _ = world.ask()
-        for member in ("c", "d"):
-            world.answer(request_id, "approve", member)
-        assert world.answer(request_id, "revoke", "c").verdict == "ask"
-        assert world.policy.cases[-1].grants == (), "a request is no earlier grant of itself"
-        assert world.request(request_id).status == "asked"
-        assert world.answer(request_id, "approve", "c").verdict == "allow"
-        assert world.reads().grants == world.reader().grants == 2
-        assert world.reader().granted == (request_id,), "one request, however often it was granted"
-
-    def test_a_grant_that_outlives_a_revocation_is_not_counted_again(self) -> None:
-        world = AccessWorld(rule=approved_by(1, "c", "d"))
-        request_id, _ = world.ask()
-        world.answer(request_id, "approve", "c")
-        assert world.answer(request_id, "revoke", "d").verdict == "allow"
-        assert world.reads().grants == world.reader().grants == 1
-
-    @pytest.mark.parametrize("member", ["a", "b"])
-    @pytest.mark.parametrize("is_granted", [False, True])
-    def test_owner_and_reader_take_back_for_good(self, world: AccessWorld, member: str, is_granted: bool) -> None:
-        request_id, _ = world.ask()
-        for approver in ("c", "d") if is_granted else ():
-            world.answer(request_id, "approve", approver)
-        calls = len(world.policy.cases)
-        (outcome,) = world.commit(world.network.approval(request_id, "revoke", member, reason="case closed"))
-        assert outcome.reason == f"revoked by {member}: case closed"
-        assert outcome.verdict == Verdict("deny", "", 0, *NO_CONTRACT)
-        entry = world.request(request_id)
-        assert (entry.status, entry.reason, entry.decided_height) == (
-            "revoked",
-            outcome.reason,
-            world.ledger.tip.height,
-        )
-        assert len(world.policy.cases) == calls
-        for again in ("approve", "refuse", "revoke"):
-            world.refuse(world.network.approval(request_id, again, "c"), ErrorCode.REQUEST_SETTLED)
-
-    def test_the_longest_reason_still_fits(self, world: AccessWorld) -> None:
-        request_id, _ = world.ask()
-        (outcome,) = world.commit(world.network.approval(request_id, "revoke", "a", reason="很" * LIMITS.reason_length))
-        assert len(outcome.reason) == LIMITS.reason_length
-
-    def test_answers_that_are_rejected(self, world: AccessWorld) -> None:
-        network = world.network
-        request_id, _ = world.ask()
-        world.refuse(network.approval(bytes(32)), ErrorCode.UNKNOWN_REQUEST)
-        world.refuse(network.approval(request_id, member="c", dataset="c.secret"), ErrorCode.UNKNOWN_REQUEST)
-        world.refuse(network.approval(request_id, member="outsider"), ErrorCode.NOT_AN_APPROVER)
-        world.refuse(network.approval(request_id, "revoke", "outsider"), ErrorCode.NOT_AN_APPROVER)
-        world.refuse(network.approval(request_id, member="b"), ErrorCode.NOT_AN_APPROVER)
-        for member in ("c", "d"):
-            world.answer(request_id, "approve", member)
-        world.refuse(network.approval(request_id, member="a"), ErrorCode.REQUEST_SETTLED)
-        world.refuse(network.approval(request_id, "refuse", "c"), ErrorCode.REQUEST_SETTLED)
-
-    def test_a_denied_request_takes_no_answer(self) -> None:
-        world = AccessWorld(rule=lambda case: deny())
-        request_id, _ = world.ask()
-        world.refuse(world.network.approval(request_id, "approve", "a"), ErrorCode.NOT_AN_APPROVER)
-        for member in ("a", "b"):
-            world.refuse(world.network.approval(request_id, "revoke", member), ErrorCode.REQUEST_SETTLED)
-
-    def test_answers_have_a_bound(self) -> None:
-        world = AccessWorld(rule=lambda case: ask("c"))
-        request_id, _ = world.ask()
-        approvals = [world.network.approval(request_id, "refuse", "c") for _ in range(LIMITS.request_answers)]
-        world.accept(*approvals)
-        world.refuse(world.network.approval(request_id, "refuse", "c"), ErrorCode.REQUEST_SETTLED)
-        assert len(world.request(request_id).answers) == LIMITS.request_answers
-
-    def test_a_dataset_that_is_closed_meanwhile_denies(self, world: AccessWorld) -> None:
-        request_id, _ = world.ask()
-        world.accept(world.network.dataset(version=2, sharing="closed"))
-        assert world.answer(request_id, "approve", "c").verdict == "deny"
-        assert world.request(request_id).reason == "a.flights is not shared"
-
-    def test_a_dataset_that_is_opened_meanwhile_allows(self, world: AccessWorld) -> None:
-        request_id, _ = world.ask()
-        world.accept(world.network.dataset(version=2, sharing="open"))
-        verdict = world.answer(request_id, "refuse", "c")
-        assert (verdict.verdict, verdict.contract) == ("allow", "")
 
 
 class TestReceipts:
