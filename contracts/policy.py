@@ -7,6 +7,7 @@ from typing import Protocol
 from chain.access import AccessCase, AccessDecision
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
 from chain.state import ContractEntry
 from contracts.calls import CallEncoder
 from contracts.decision import Decision
@@ -51,11 +52,16 @@ class SandboxPolicy:
 class BlockContracts:
     """One session for each contract of a block, opened at its first call. A contract that is updated within the block
     is another one from then on.
+
+    A guest holds its memory as long as its session is open, so only so many are: the one whose last call is longest ago
+    gives way, and is opened anew, and pays for loading again, if it is called again. All nodes make the same calls in
+    the same order, so it is the same one everywhere.
     """
 
     def __init__(self, sandbox: ContractSandbox) -> None:
         self._sandbox = sandbox
         self._sessions: dict[bytes, Session] = {}
+        """By the contract's hash, in the order of their last calls."""
         self._calls = CallEncoder()
 
     def check(self, source: str, parameters: str) -> int:
@@ -64,16 +70,23 @@ class BlockContracts:
 
     def decide(self, contract: ContractEntry, case: AccessCase) -> AccessDecision:
         """Call a contract with what the case says."""
-        session = self._sessions.get(contract.hash)
-        if session is None:
-            session = self._sessions[contract.hash] = self._sandbox.contract(contract.source, contract.parameters)
         try:
-            decision = session.decide_encoded(self._calls.encode(case), case.time_ms)
+            decision = self._session(contract).decide_encoded(self._calls.encode(case), case.time_ms)
         except PoolError as error:
             if error.code is not ErrorCode.TOO_LARGE:
                 raise
             return AccessDecision("deny", error.code.value, error.detail, 0, None, (), 0, "", None, 0, b"")
         return _plain(decision)
+
+    def _session(self, contract: ContractEntry) -> Session:
+        """The contract's session, from now on the one that was used last."""
+        session = self._sessions.pop(contract.hash, None)
+        if session is None:
+            if len(self._sessions) >= LIMITS.block_contract_guests:
+                self._sessions.pop(next(iter(self._sessions))).close()
+            session = self._sandbox.contract(contract.source, contract.parameters)
+        self._sessions[contract.hash] = session
+        return session
 
     def close(self) -> None:
         """Give the guests' memory back."""

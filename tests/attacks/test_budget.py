@@ -14,8 +14,13 @@ from chain.execution import ContractBudget, Execution
 from chain.limits import LIMITS
 from chain.merkle import leaf_hashes, root_of_leaves
 from chain.transactions import Transaction
+from contracts.decision import Decision
+from contracts.engine import Engine
+from contracts.policy import SandboxPolicy
+from contracts.sandbox import ContractSession, Sandbox
 from node.mempool import Mempool
 from tests.attacks.world import ALLOW, World, codes, contract, verdicts
+from tests.contracts.test_attacks import SYS
 
 SPENDS_ALL = contract("while True: pass")
 CALL_FUEL_MAX = 2 * LIMITS.contract_fuel
@@ -146,3 +151,54 @@ def test_s54_a_costly_contract_is_its_callers_cost_not_its_owners(costly: World)
     flood = [network.request("b") for _ in range(10)]
     executed = network.commit(costly.ledger, [*flood, *mine], costly.time_ms)
     assert {checked.id for checked in executed.transactions} >= {network.id_of(item) for item in mine}
+
+
+class CountingSandbox:
+    """The real sandbox, with an eye on how many contracts it holds at once."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self.open = self.most = 0
+
+    def check(self, source: str, parameters: str = "{}") -> int:
+        return self._sandbox.check(source, parameters)
+
+    def contract(self, source: str, parameters: str = "{}") -> CountedSession:
+        self.open += 1
+        self.most = max(self.most, self.open)
+        return CountedSession(self, self._sandbox.contract(source, parameters))
+
+
+class CountedSession:
+    """A session that tells when it ends."""
+
+    def __init__(self, counter: CountingSandbox, session: ContractSession) -> None:
+        self._counter = counter
+        self._session = session
+
+    def decide_encoded(self, call: bytes, time_ms: int) -> Decision:
+        return self._session.decide_encoded(call, time_ms)
+
+    def close(self) -> None:
+        self._counter.open -= 1
+        self._session.close()
+
+
+def test_s54_a_block_of_many_contracts_does_not_use_up_the_memory(engine: Engine) -> None:
+    """Each guest holds what its contract once took, up to 64 MiB: only so many are held at once, on every node the
+    same ones, so fuel and verdicts agree whatever was unloaded and loaded again.
+    """
+    world = World.create(engine)
+    sandbox = CountingSandbox(Sandbox(engine, world.network.chain_id))
+    source = f"{SYS}sys.calls = getattr(sys, 'calls', 0) + 1\nreturn allow(note=str(sys.calls))"
+    count = LIMITS.block_contract_guests + 4
+    names = [f"rule-{number}" for number in range(count)]
+    for name in names:
+        world.accept(*world.share(contract(f"x = {name!r}\n{source}"), name))
+    calls = [*names, *names[:2], *names[-2:], names[0]]
+    requests = [world.network.request(dataset=f"a.{name}") for name in calls]
+    world.accept(*requests)
+    notes = [world.request(world.network.id_of(request)).note for request in requests]
+    assert notes == ["1"] * count + ["1", "1", "2", "2", "2"]
+    assert world.replayed(SandboxPolicy(sandbox)).tip.block_hash == world.ledger.tip.block_hash
+    assert (sandbox.most, sandbox.open) == (LIMITS.block_contract_guests, 0)
