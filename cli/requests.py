@@ -298,9 +298,10 @@ def show(request_id: bytes, nodes: tuple[str, ...], genesis_file: Path | None) -
 def settled(client: Client, view: RequestAnswer, wait_s: float) -> RequestAnswer:
     """A request as it stands once nobody is asked any more, or after ``wait_s`` seconds."""
     deadline_s = time.monotonic() + wait_s
-    with talk().status(f"Waiting for {_approval(view)} ..."):
-        while view.status == "asked" and (left_s := deadline_s - time.monotonic()) > 0:
-            view = client.request_view(view.id, wait_s=min(left_s, _WAIT_AT_ONCE_S))
+    if wait_s > 0 and view.approvers and view.status == "asked":
+        talk().print(f"Waiting up to {wait_s:,.0f} s for the {_approval(view)} ...")
+    while view.status == "asked" and (left_s := deadline_s - time.monotonic()) > 0:
+        view = client.request_view(view.id, wait_s=min(left_s, _WAIT_AT_ONCE_S))
     return view
 
 
@@ -315,7 +316,7 @@ def verify_granted(view: RequestAnswer) -> None:
     if view.status == "asked":
         raise PoolError(
             ErrorCode.APPROVAL_PENDING,
-            f"{_approval(view)} is needed. Once it is there: blockpool read --request {view.request}",
+            f"the {_approval(view)} is needed. Once it is there: blockpool read --request {view.request}",
             request=view.request,
         )
     code = ErrorCode.ACCESS_DENIED if view.status == "denied" else ErrorCode.GRANT_REVOKED
@@ -364,7 +365,7 @@ def _status(view: RequestAnswer) -> str:
     if view.status == "granted":
         return f"granted until {_until(view.until_ms)}"
     if view.status == "asked":
-        return f"asked: {_approval(view)} is needed"
+        return f"asked: the {_approval(view)} is needed"
     failure = f" ({view.failure})" if view.failure else ""
     return f"{view.status}: {view.reason or 'no reason was given'}{failure}"
 

@@ -142,27 +142,36 @@ def submit(
     source = open_source(file, entry.schema)
     if is_sealed and commitments == "fields":
         source = CompactSource(source)
-    rules = RecordRules.of(entry, commitments if is_sealed else None)
-    total = check_records(source, rules)
-    submission = Submission(dataset_id)
+    total = check_records(source, RecordRules.of(entry, commitments if is_sealed else None))
+    plan = Plan(dataset_id, batch, in_flight, commitments, journal_of(file, dataset_id) if is_sealed else None)
+    submission = _share(AsyncClient(urls, genesis, identity), source, plan, total)
+    emit(asdict(submission), _facts(submission))
 
+
+def _share(pool: AsyncClient, source: RecordSource, plan: Plan, total: int) -> Submission:
+    """Commit all records, and forget the journal then."""
+    submission = Submission(plan.dataset)
     started_s = time.monotonic()
     with progress() as bar:
-        task = bar.add_task(f"Sharing {file.name}", total=total)
+        task = bar.add_task("Sharing", total=total)
 
         def on_receipt(receipt: VerifiedReceipt) -> None:
             submission.add(receipt)
             bar.advance(task, receipt.record_count)
 
-        plan = Plan(dataset_id, batch, in_flight, commitments, journal_of(file, dataset_id) if is_sealed else None)
         try:
-            asyncio.run(_commit_all(AsyncClient(urls, genesis, identity), source, plan, on_receipt))
+            asyncio.run(_commit_all(pool, source, plan, on_receipt))
         except TransactionRejected as error:
             raise locate_rejection(error, source, submission.records) from None
+        except PoolError as error:
+            if plan.journal is None or error.code is not ErrorCode.BAD_REQUEST:
+                raise
+            detail = f"{error.detail}. To share the changed file anew, remove {plan.journal}"
+            raise PoolError(error.code, detail) from None
     if plan.journal is not None:
         shutil.rmtree(plan.journal, ignore_errors=True)
     submission.seconds = round(time.monotonic() - started_s, 3)
-    emit(asdict(submission), _facts(submission))
+    return submission
 
 
 async def _commit_all(
@@ -179,6 +188,7 @@ async def _commit_all(
             idempotency_key=None if plan.journal else f"batch {plan.batch}",
             in_flight=plan.in_flight,
             commitments=plan.commitments,
+            sealed=True if plan.journal else None,  # checked against the proven entry: what a node says is not enough
             journal=plan.journal,
         )
         async with aclosing(stream) as receipts:

@@ -11,7 +11,7 @@ from tests.cli.commands import Done, run
 from tests.networks import SCHEMA
 from tests.processes import RunningNetwork
 
-CONTRACT = '''"""Flight safety may read, statistics needs approval, all else is denied."""
+CONTRACT = '''"""Flight safety may read, names are for all, statistics needs approval, all else is denied."""
 
 from blockpool.contract import allow, ask, deny
 
@@ -19,6 +19,8 @@ from blockpool.contract import allow, ask, deny
 def can_read(request, dataset, ctx):
     if request.purpose == "flight safety":
         return allow(note="by purpose")
+    if request.purpose == "names":
+        return allow(fields=["name"])
     if request.purpose == "statistics":
         if any(approval.verdict == "approve" for approval in ctx.approvals):
             return allow()
@@ -74,10 +76,10 @@ def write_records(path: Path, count: int) -> list[bytes]:
 def share_sealed(
     network: RunningNetwork, contract: str, folder: Path, count: int = 25, *more: object
 ) -> tuple[str, list[bytes]]:
-    """Share sealed records, ten in a parcel; gives the dataset and the records' bodies."""
+    """Share sealed records in their order, ten in a parcel; gives the dataset and the records' bodies."""
     dataset = define_sealed(network, contract, folder)
     bodies = write_records(folder / "records.ndjson", count)
-    submit = ("submit", folder / "records.ndjson", "--dataset", dataset, "--batch", 10, *more)
+    submit = ("submit", folder / "records.ndjson", "--dataset", dataset, "--batch", 10, "--in-flight", 1, *more)
     done = as_member(network, "aviation", *submit)
     assert done.code == 0, done.err
     network.network.settle()
