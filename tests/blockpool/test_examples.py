@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.homes import READER_KEY
 from tests.processes import RunningNetwork
 
 pytestmark = pytest.mark.integration
@@ -24,8 +25,8 @@ def run_example(name: str, *arguments: str, folder: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
-def signing(network: RunningNetwork) -> list[str]:
-    return ["--genesis", str(network.genesis_file), "--key", str(network.key_file()), *network.network.urls]
+def signing(network: RunningNetwork, member: str = "aviation") -> list[str]:
+    return ["--genesis", str(network.genesis_file), "--key", str(network.key_file(member)), *network.network.urls]
 
 
 def test_submit_records_shares_once(running_network: RunningNetwork, tmp_path: Path) -> None:
@@ -49,3 +50,24 @@ def test_follow_events_prints_blocks(running_network: RunningNetwork, tmp_path: 
     lines = run_example("follow_events.py", "--from-height", "0", "--count", "2", *urls, folder=tmp_path)
     assert lines[0] == "block 0 by genesis: 0 transactions"
     assert lines[1].startswith("block 1 by ")
+
+
+def test_sealed_records_are_shared_once_and_read_as_the_contract_says(
+    running_network: RunningNetwork, tmp_path: Path
+) -> None:
+    shared = [run_example("share_sealed.py", *signing(running_network), folder=tmp_path) for _ in range(2)]
+    assert shared[0] == shared[1]
+    running_network.network.settle()
+
+    reader_key = running_network.network.folder / "meteorology" / READER_KEY
+    given = [*signing(running_network, "meteorology"), "--dataset", "aviation.cancellations"]
+    given += ["--reader-key", str(reader_key), "--purpose"]
+    everything = run_example("read_sealed.py", *given, "flood warning", folder=tmp_path)
+    assert everything[0].endswith(": allow")
+    assert sum("CA1501" in line for line in everything) == 1
+    assert everything[-1].startswith("reading 3 records is reported")
+    statistics = run_example("read_sealed.py", *given, "statistics", folder=tmp_path)
+    assert "{'airport': 'PKX', 'cancelled': True}" in statistics[2]
+    assert not any("flight" in line for line in statistics)
+    with pytest.raises(AssertionError, match="access_denied"):
+        run_example("read_sealed.py", *given, "marketing", folder=tmp_path)
