@@ -131,6 +131,18 @@ def contract_hash(chain_id: bytes, source: str, parameters: str = "{}") -> Hash:
     return hash_tagged("contract", chain_id, encode([source, parameters]))
 
 
+def grant_end_ms(decision: AccessDecision, entry: RequestEntry) -> int:
+    """When access ends that a decision gives, milliseconds since 1970; 0 for no end, and if it gives none.
+
+    Args:
+        decision: on the request.
+        entry: the request before the decision.
+    """
+    # No answer prolongs what was granted once: an approver could revoke and approve again for ever, by itself.
+    ends = [until_ms for until_ms in (decision.until_ms, entry.wanted_until_ms, entry.until_ms) if until_ms]
+    return min(ends) if ends and decision.verdict == "allow" else 0
+
+
 def verify_grant(entry: RequestEntry, now_ms: int) -> None:
     """Check that a committed request gives access now.
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from chain import state
-from chain.access import AccessCase, AccessDecision, ContractRunner, VerdictName, contract_hash
+from chain.access import AccessCase, AccessDecision, ContractRunner, VerdictName, contract_hash, grant_end_ms
 from chain.blocks import Verdict
 from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
@@ -168,12 +168,10 @@ class AccessRules:
         """Decide on a request as it stands, and keep what was decided."""
         contract, decision = self._decision(request_id, entry, dataset)
         status = _STATUS[decision.verdict]
-        # No answer prolongs what was granted once: an approver could revoke and approve again for ever, by itself.
-        ends = [until_ms for until_ms in (decision.until_ms, entry.wanted_until_ms, entry.until_ms) if until_ms]
         verdict = Verdict(
             decision.verdict,
             decision.failure,
-            min(ends) if ends and status == "granted" else 0,
+            grant_end_ms(decision, entry),
             contract.contract if contract else "",
             contract.version if contract else 0,
             contract.hash if contract else b"",

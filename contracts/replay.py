@@ -14,14 +14,14 @@ from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from chain.access import AccessCase, AccessDecision, AccessPolicy, ContractRunner, contract_hash
+from chain.access import AccessCase, AccessDecision, AccessPolicy, ContractRunner, contract_hash, grant_end_ms
 from chain.audit import AuditReport, ChainAudit
 from chain.blocks import Outcome, Verdict
 from chain.crypto import Hash
 from chain.errors import PoolError
 from chain.genesis import Genesis
 from chain.packages import BlockPackage, open_package
-from chain.state import ContractEntry
+from chain.state import ContractEntry, RequestEntry
 from chain.transactions import ApprovalHeader, CheckedTransaction, RequestHeader
 
 Change = Literal["gains", "loses", "differs"]
@@ -81,7 +81,8 @@ class TriedRequest:
             return "gains"
         if self.real.verdict == "allow" != self.proposed.verdict:
             return "loses"
-        return "differs" if _terms(self.real) != _terms(self.proposed) else None
+        request = self.first.request
+        return "differs" if _terms(self.real, request) != _terms(self.proposed, request) else None
 
 
 @dataclass(slots=True)
@@ -270,13 +271,11 @@ def _request_of(checked: CheckedTransaction) -> Hash | None:
 def _differing_parts(verdict: Verdict, outcome: Outcome, call: ContractCall) -> dict[str, tuple[str, str]]:
     """(recorded, replayed) by part, where they differ."""
     decision, contract = call.decision, call.contract
-    ends = [until_ms for until_ms in (decision.until_ms, call.case.request.wanted_until_ms) if until_ms]
-    until_ms = min(ends) if ends and decision.verdict == "allow" else 0
     both = {
         "verdict": (verdict.verdict, decision.verdict),
         "failure": (verdict.failure, decision.failure),
         "reason": (outcome.reason, decision.reason),
-        "until_ms": (str(verdict.until_ms), str(until_ms)),
+        "until_ms": (str(verdict.until_ms), str(grant_end_ms(decision, call.case.request))),
         "fuel": (str(outcome.fuel), str(decision.fuel)),
         "contract": (verdict.contract, contract.contract),
         "contract_version": (str(verdict.contract_version), str(contract.version)),
@@ -292,12 +291,12 @@ def _is_settled(proposed: AccessDecision, case: AccessCase) -> bool:
     return proposed.verdict == "deny" or (proposed.verdict == "allow" and not is_revoked)
 
 
-def _terms(decision: AccessDecision) -> tuple[object, ...]:
+def _terms(decision: AccessDecision, request: RequestEntry) -> tuple[object, ...]:
     """What a decision means to the reader."""
     return (
         decision.verdict,
         decision.failure,
-        decision.until_ms,
+        grant_end_ms(decision, request),
         decision.fields,
         frozenset(decision.approvers),
         decision.needed,

@@ -273,6 +273,15 @@ def test_what_a_proposal_means_for_a_request(
     assert tried(real, proposed, *answers) == [expected]
 
 
+def test_an_end_that_the_reader_did_not_want_anyway_is_no_change() -> None:
+    world = AccessWorld(real=lambda case: allow())
+    world.ask(until_ms=TIME_MS + 1000)
+    policy = ScriptedPolicy({"real": world.policy.scripts["real"], "proposed": lambda case: allow(TIME_MS + 2000)})
+    replayed = replay(Replay(world.network.genesis, policy, Proposal("a.rule", "proposed")), world.ledger)
+    assert replayed.trial is not None
+    assert (list(replayed.trial.changes()), replayed.trial.unchanged) == ([], 1)
+
+
 def test_a_settled_proposal_is_not_asked_again_but_a_revoked_one_is() -> None:
     calls: list[str] = []
 
