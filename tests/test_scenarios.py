@@ -1,5 +1,7 @@
-"""``docs/scenarios.md`` and the tests agree: no test has a number that the list does not explain, and every scenario
-has a test with its number, a file where its tests are, or says that it is open."""
+"""``docs/scenarios.md``, ``docs/threats.md`` and the tests agree: no test has a number that the list does not explain,
+every scenario has a test with its number, a file where its tests are, or says that it is open; and the tests that show
+the defences are there.
+"""
 
 from __future__ import annotations
 
@@ -37,3 +39,18 @@ def test_every_scenario_says_how_it_is_held() -> None:
         files = re.findall(r"`(tests/[\w/]+\.py)`", scenarios()[number])
         assert files or "open" in scenarios()[number], f"scenario {number} has no test and does not say so"
         assert all((ROOT / file).is_file() for file in files), f"scenario {number} names a file that is not there"
+
+
+def test_every_defence_is_shown_by_tests_that_are_there() -> None:
+    threats = (ROOT / "docs" / "threats.md").read_text(encoding="utf-8")
+    rows = [line for line in threats.splitlines() if line.startswith("| ") and not line.startswith("| attack")]
+    shown = [re.findall(r"`(test_\w+)`", row.rsplit("|", 2)[1]) for row in rows]
+    assert len(rows) > 20
+    assert all(shown)
+    assert {name for names in shown for name in names} - defined_tests() == set()
+
+
+def defined_tests() -> set[str]:
+    """Names of all test functions."""
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    return {name for source in sources for name in re.findall(r"^ *(?:async )?def (test_\w+)", source, re.MULTILINE)}

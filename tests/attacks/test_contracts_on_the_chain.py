@@ -198,7 +198,7 @@ def test_s52_the_largest_state_is_kept_whole(world: World) -> None:
     assert [world.request(world.network.id_of(item)).note for item in (first, second)] == ["0", str(length)]
 
 
-def test_contracts_do_not_see_each_others_state_nor_their_own_on_other_datasets(world: World) -> None:
+def test_s52_contracts_do_not_see_each_others_state_nor_their_own_on_other_datasets(world: World) -> None:
     network = world.network
     source = contract("ctx.state.setdefault('readers', []).append(ctx.reader.name)\nreturn allow(note=str(ctx.state))")
     world.accept(*world.share(source, "one"), *world.share(source, "two", "c"))
@@ -224,7 +224,7 @@ def test_contracts_do_not_see_each_others_state_nor_their_own_on_other_datasets(
         "\ufeff\u200b",
     ],
 )
-def test_whatever_text_a_contract_gives_as_its_reason_is_kept_exactly(world: World, reason: str) -> None:
+def test_s52_whatever_text_a_contract_gives_as_its_reason_is_kept_exactly(world: World, reason: str) -> None:
     world.accept(*world.share(contract(f"return deny({reason!r})")))
     request = world.network.request()
     (outcome,) = world.commit(request)

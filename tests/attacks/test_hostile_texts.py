@@ -33,7 +33,7 @@ def test_the_text_is_what_it_is_meant_to_be() -> None:
     assert is_harmless("航班 [red] é\n")
 
 
-def test_tables_show_texts_harmless(capsys: pytest.CaptureFixture[str]) -> None:
+def test_s55_tables_show_texts_harmless(capsys: pytest.CaptureFixture[str]) -> None:
     table = grid("purpose")
     table.add_row(HOSTILE)
     emit({}, facts({"purpose": HOSTILE, "reason": HOSTILE}, title="Request"), table)
@@ -42,7 +42,7 @@ def test_tables_show_texts_harmless(capsys: pytest.CaptureFixture[str]) -> None:
     assert "[bold]x[/bold]" in shown
 
 
-def test_errors_show_texts_harmless(capsys: pytest.CaptureFixture[str]) -> None:
+def test_s55_errors_show_texts_harmless(capsys: pytest.CaptureFixture[str]) -> None:
     report(PoolError(ErrorCode.ACCESS_DENIED, HOSTILE))
     shown = capsys.readouterr().err
     assert is_harmless(shown)
@@ -73,7 +73,9 @@ def hostile(running_network: RunningNetwork) -> tuple[str, bytes, bytes]:
 
 
 @pytest.mark.integration
-def test_every_command_shows_texts_harmless(running_network: RunningNetwork, hostile: tuple[str, bytes, bytes]) -> None:
+def test_s55_every_command_shows_texts_harmless(
+    running_network: RunningNetwork, hostile: tuple[str, bytes, bytes]
+) -> None:
     dataset, *requests = hostile
     node = ["--node", running_network.network.urls[0], "--genesis", running_network.genesis_file]
     commands: list[list[object]] = [

@@ -95,7 +95,7 @@ def test_s52_a_node_that_starts_again_executes_the_same(fickle_world: World, eng
     assert restarted.tree.is_complete(restarted.tip.header.state_root)
 
 
-def test_what_was_remembered_by_force_ends_with_the_block(fickle_world: World) -> None:
+def test_s52_what_was_remembered_by_force_ends_with_the_block(fickle_world: World) -> None:
     """Within a block it is kept, on every node alike; the next block begins with a new guest."""
     reasons = {
         outcome.reason
