@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
+from rich.text import Text
 
 from blockpool import Client, Dataset, KemPrivateKey, PoolError, Reading, Record, RequestAnswer
 from cli.options import (
@@ -181,7 +182,7 @@ def _copy(records: Iterable[Record], writer: RecordWriter, total: int | None) ->
 
 def _tell_culprit(member: str, fault: PoolError) -> None:
     """A validator gave a wrong share: that is said, and another one is asked."""
-    talk().print(f"Key share of {member} is not used: {fault.detail}. Another validator is asked.")
+    talk().print(Text(f"Key share of {member} is not used: {fault.detail}. Another validator is asked."))
 
 
 def _acknowledge(client: Client, reading: Reading, result: ReadResult) -> ReadResult:

@@ -29,6 +29,7 @@ def can_read(request, dataset, ctx):
         return ask(["aviation"])
     return deny("only for flight safety")
 '''
+ROOT = Path(__file__).resolve().parents[2]
 _numbers = itertools.count()
 
 
@@ -36,6 +37,16 @@ def as_member(network: RunningNetwork, member: str, *arguments: object) -> Done:
     """Run a command with a member's key, by its own node first."""
     environment = {"BLOCKPOOL_GENESIS": str(network.genesis_file), "BLOCKPOOL_KEY": str(network.key_file(member))}
     return run(*arguments, environment=environment)
+
+
+def ask(network: RunningNetwork, dataset: str, purpose: str, *more: object) -> Done:
+    """Ask for a dataset as meteorology."""
+    return as_member(network, "meteorology", "request", "new", dataset, "--purpose", purpose, *more)
+
+
+def read(network: RunningNetwork, *arguments: object) -> Done:
+    """Read as meteorology."""
+    return as_member(network, "meteorology", "read", *arguments)
 
 
 def reader_key_file(network: RunningNetwork, member: str) -> Path:

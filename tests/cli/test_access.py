@@ -1,15 +1,12 @@
-"""Contracts, sealed submissions, requests and reads on real nodes, as the members that take part in them."""
+"""Requests, answers and reads on real nodes, as the members that take part in them."""
 
 from __future__ import annotations
 
 import csv
-import json
 import os
-import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import httpx
@@ -17,39 +14,14 @@ import pytest
 
 from blockpool import Client
 from chain.access import ReadDigest
-from cli.submit import journal_of
 from contracts.sealing import KemPrivateKey
-from tests.cli.access import (
-    CONTRACT,
-    as_member,
-    define_sealed,
-    deploy,
-    reader_key_file,
-    share_sealed,
-    write_records,
-)
-from tests.cli.commands import Done, run
+from tests.cli.access import ROOT, as_member, ask, define_sealed, read, reader_key_file, share_sealed
+from tests.cli.commands import run
 from tests.processes import RunningNetwork
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).resolve().parents[2]
 UNKNOWN = "00" * 32
-
-
-@pytest.fixture(scope="module")
-def contract(running_network: RunningNetwork, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The contract that the datasets of these tests name."""
-    return deploy(running_network, tmp_path_factory.mktemp("contract"))
-
-
-def ask(network: RunningNetwork, dataset: str, purpose: str, *more: object) -> Done:
-    """Ask for a dataset as meteorology."""
-    return as_member(network, "meteorology", "request", "new", dataset, "--purpose", purpose, *more)
-
-
-def read(network: RunningNetwork, *arguments: object, member: str = "meteorology") -> Done:
-    return as_member(network, member, "read", *arguments)
 
 
 def parcels_of(network: RunningNetwork, dataset: str) -> list[tuple[bytes, int]]:
@@ -66,175 +38,6 @@ def digest_of(network: RunningNetwork, dataset: str, bodies: list[bytes]) -> str
         for index in range(count):
             digest.add(parcel, index, next(left))
     return digest.digest().hex()
-
-
-# Contracts and the catalogue
-
-
-def test_a_contract_is_deployed_listed_and_shown(
-    running_network: RunningNetwork, contract: str, tmp_path: Path
-) -> None:
-    listed = as_member(running_network, "registry", "contract", "list", "--json").json
-    assert contract in {entry["contract"] for entry in listed}
-    shown = as_member(running_network, "registry", "contract", "show", contract, "--json").json
-    assert (shown["owner"], shown["version"], shown["source"], shown["parameters"]) == ("aviation", 1, CONTRACT, "{}")
-    assert as_member(running_network, "registry", "contract", "show", contract, "--source").out == CONTRACT
-    assert shown["hash"] in as_member(running_network, "registry", "contract", "show", contract).out
-    assert shown["hash"] in as_member(running_network, "registry", "contract", "list").out
-    (tmp_path / "same.py").write_text(CONTRACT)
-    deploy_again = ("contract", "deploy", tmp_path / "same.py", "--name", contract, "--json")
-    again = as_member(running_network, "aviation", *deploy_again)
-    assert (again.code, again.json["version"]) == (0, 1)
-    assert "nothing was changed" in again.err
-
-
-def test_a_contract_of_the_library_is_deployed_with_parameters(running_network: RunningNetwork, tmp_path: Path) -> None:
-    (tmp_path / "p.json").write_text('{"readers": ["meteorology"]}')
-    deploy_it = ("contract", "deploy", "--library", "allow_list", "--name", "registry.friends", "--json")
-    done = as_member(running_network, "registry", *deploy_it, "--parameters", tmp_path / "p.json")
-    assert done.code == 0, done.out
-    assert json.loads(done.json["parameters"]) == {"readers": ["meteorology"]}
-    assert "def can_read" in done.json["source"]
-
-
-def test_a_mistake_is_shown_with_its_line_and_nothing_is_sent(running_network: RunningNetwork, tmp_path: Path) -> None:
-    (tmp_path / "c.py").write_text("def can_read(request, dataset, ctx):\n    return allow(\n")
-    done = as_member(running_network, "aviation", "contract", "deploy", tmp_path / "c.py", "--name", "aviation.broken")
-    assert done.code == 1
-    assert ">    2     return allow(" in done.err
-    assert "bad_contract" in done.err
-    assert as_member(running_network, "aviation", "contract", "show", "aviation.broken").code == 1
-
-
-def test_deploying_for_another_member_is_refused(running_network: RunningNetwork, tmp_path: Path) -> None:
-    (tmp_path / "c.py").write_text(CONTRACT)
-    deploy_it = ("contract", "deploy", tmp_path / "c.py", "--name", "registry.taken", "--json")
-    done = as_member(running_network, "aviation", *deploy_it)
-    assert (done.code, done.json["error"]["code"]) == (1, "not_owner")
-
-
-@pytest.mark.parametrize("which", [(), ("c.py", "--library", "open")])
-def test_either_a_file_or_a_ready_contract_is_deployed(
-    running_network: RunningNetwork, tmp_path: Path, which: tuple[str, ...]
-) -> None:
-    (tmp_path / "c.py").write_text(CONTRACT)
-    arguments = [tmp_path / each if each == "c.py" else each for each in which]
-    done = as_member(running_network, "aviation", "contract", "deploy", *arguments, "--name", "aviation.x")
-    assert done.code == 2
-
-
-@pytest.mark.parametrize("named", [(), ("--contract", "aviation.missing")])
-def test_a_conditional_dataset_needs_a_contract_that_is_there(
-    running_network: RunningNetwork, named: tuple[str, ...]
-) -> None:
-    define = ("dataset", "define", "aviation.unruled", "--title-zh", "x", "--title-en", "x", "--sharing", "conditional")
-    done = as_member(running_network, "aviation", *define, *named, "--json")
-    assert (done.code, done.json["error"]["code"]) == (1, "unknown_contract")
-    assert ("--contract" if not named else "aviation.missing") in done.json["error"]["detail"]
-    assert "blockpool contract deploy" in done.json["error"]["advice"]
-
-
-def test_an_update_keeps_the_contract(running_network: RunningNetwork, contract: str, tmp_path: Path) -> None:
-    dataset = define_sealed(running_network, contract, tmp_path)
-    done = as_member(running_network, "aviation", "dataset", "define", dataset, "--legal-basis", "Art. 9", "--json")
-    assert (done.json["version"], done.json["contract"], done.json["sharing"]) == (2, contract, "conditional")
-    assert contract in as_member(running_network, "aviation", "dataset", "show", dataset).out
-
-
-# Sealed submissions
-
-
-def test_sealed_records_leave_no_plaintext_and_no_journal(
-    running_network: RunningNetwork, contract: str, tmp_path: Path
-) -> None:
-    dataset = define_sealed(running_network, contract, tmp_path)
-    (tmp_path / "r.ndjson").write_text('{"n":1,"name":"a very secret flight"}\n')
-    done = as_member(running_network, "aviation", "submit", tmp_path / "r.ndjson", "--dataset", dataset, "--json")
-    assert (done.code, done.json["records"]) == (0, 1)
-    assert not journal_of(tmp_path / "r.ndjson", dataset).exists()
-    shown = as_member(running_network, "aviation", "show", "record", done.json["first_record"])
-    assert "Sealed, " in shown.out
-    running_network.network.settle()
-    files = [path for node in running_network.network.nodes.values() for path in node.home.rglob("*") if path.is_file()]
-    assert len(files) > 8
-    assert [path for path in files if b"a very secret flight" in path.read_bytes()] == []
-
-
-def test_sealing_is_insisted_on(running_network: RunningNetwork, tmp_path: Path) -> None:
-    dataset = running_network.new_dataset()
-    write_records(tmp_path / "r.ndjson", 1)
-    submit = ("submit", tmp_path / "r.ndjson", "--dataset", dataset, "--sealed", "--json")
-    done = as_member(running_network, "aviation", *submit)
-    assert (done.code, done.json["error"]["code"]) == (1, "sealing_required")
-    assert running_network.record_counts(dataset) == {0}
-
-
-def test_sealed_records_are_checked_before_anything_is_sent(
-    running_network: RunningNetwork, contract: str, tmp_path: Path
-) -> None:
-    dataset = define_sealed(running_network, contract, tmp_path)
-    submit = ("submit", tmp_path / "r.ndjson", "--dataset", dataset, "--commitments", "fields", "--json")
-    (tmp_path / "r.ndjson").write_text('{"n":1}\n{"n":"two"}\n')
-    done = as_member(running_network, "aviation", *submit)
-    assert (done.code, done.json["error"]["code"], done.json["error"]["line"]) == (1, "schema_violation", 2)
-    (tmp_path / "r.ndjson").write_text('{"n":1}\n\n{"n":2, "n":3}\n')
-    done = as_member(running_network, "aviation", *submit)
-    assert (done.code, done.json["error"]["code"], done.json["error"]["line"]) == (1, "bad_sealing", 3)
-    assert "Nothing was sent" in done.json["error"]["detail"]
-    assert running_network.record_counts(dataset) == {0}
-
-
-def test_killed_in_mid_stream_a_sealed_submission_resumes_without_duplicates(
-    running_network: RunningNetwork, contract: str, tmp_path: Path
-) -> None:
-    dataset = define_sealed(running_network, contract, tmp_path)
-    file = tmp_path / "r.ndjson"
-    bodies = write_records(file, 1500)
-    signing = ("--genesis", running_network.genesis_file, "--key", running_network.key_file())
-    arguments = ("submit", file, "--dataset", dataset, "--batch", 5, *signing, "--json")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cli.main", *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline_s = time.monotonic() + 30
-    with Client(running_network.network.urls) as client:
-        while client.dataset(dataset).usage.records < 100 and time.monotonic() < deadline_s:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait(10) == -signal.SIGKILL
-        before = client.dataset(dataset).usage.records
-    assert 100 <= before < 1500
-    assert journal_of(file, dataset).is_dir()
-    done = run(*arguments)
-    assert (done.code, done.json["records"]) == (0, 1500)
-    assert done.json["parcels_found"] * 5 >= before
-    assert running_network.record_counts(dataset) == {1500}
-    assert not journal_of(file, dataset).exists()
-    out = tmp_path / "out.ndjson"
-    assert read(running_network, dataset, "--purpose", "flight safety", "--out", out).code == 0
-    assert sorted(out.read_bytes().splitlines()) == sorted(bodies)  # parcels in flight may change places
-
-
-def test_a_journal_is_for_the_file_that_it_was_made_of(
-    running_network: RunningNetwork, contract: str, tmp_path: Path
-) -> None:
-    dataset = define_sealed(running_network, contract, tmp_path)
-    file = tmp_path / "r.ndjson"
-    bodies = write_records(file, 3)
-    with running_network.client() as client:  # an earlier run that was ended before it removed its journal
-        client.submit(bodies, dataset, journal=journal_of(file, dataset))
-    submit = ("submit", file, "--dataset", dataset, "--json")
-    write_records(file, 2)
-    changed = as_member(running_network, "aviation", *submit)
-    assert (changed.code, changed.json["error"]["code"]) == (2, "bad_request")
-    assert f"remove {journal_of(file, dataset)}" in changed.json["error"]["detail"]
-    assert running_network.record_counts(dataset) == {3}
-    write_records(file, 3)
-    same = as_member(running_network, "aviation", *submit)
-    assert (same.code, same.json["parcels_found"]) == (0, 1)
-    assert running_network.record_counts(dataset) == {3}
 
 
 # Requests and answers
