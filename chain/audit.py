@@ -45,6 +45,8 @@ class AuditReport:
     height: int = 0
     """Last block verified."""
     block_hash: bytes = b""
+    time_ms: int = 0
+    """That block's time: how old the chain is that was given."""
     blocks: int = 0
     transactions: int = 0
     records: int = 0
@@ -65,6 +67,7 @@ class AuditReport:
     def count(self, executed: ExecutedBlock) -> None:
         """Count a block that holds."""
         self.height, self.block_hash = executed.header.height, executed.block_hash
+        self.time_ms = executed.header.time_ms
         self.blocks += 1
         self.transactions += len(executed.transactions)
         self.transaction_signatures += len(executed.transactions)
@@ -104,7 +107,7 @@ class ChainAudit:
         self._on_block = on_block
         self._ledger = Ledger(genesis, _IndexEngine(), MemoryEngine(), MemoryHead(), policy)
         self._ledger.open()
-        self.report = AuditReport(block_hash=genesis.block_hash)
+        self.report = AuditReport(block_hash=genesis.block_hash, time_ms=genesis.file.time_ms)
 
     @property
     def next_height(self) -> int:

@@ -15,7 +15,7 @@ from cli.audit.walk import walk
 from cli.engine import NetworkPolicy
 from cli.failures import describe, exit_code
 from cli.options import genesis_option, json_option
-from cli.output import emit, facts, grid, progress
+from cli.output import emit, facts, grid, progress, time_text
 
 
 @click.command()
@@ -66,6 +66,7 @@ def describe_audit(source: str, report: AuditReport, failure: PoolError | None, 
         "holds": failure is None,
         "height": report.height,
         "block_hash": report.block_hash.hex(),
+        "time_ms": report.time_ms,
         "blocks": report.blocks,
         "transactions": report.transactions,
         "records": report.records,
@@ -102,6 +103,7 @@ def _counts(report: AuditReport, seconds: float) -> dict[str, object]:
     rate = report.records / seconds if seconds else 0
     counts: dict[str, object] = {
         "verified to": f"height {report.height:,}, block {report.block_hash.hex()}",
+        "of": time_text(report.time_ms),
         "blocks": f"{report.blocks:,}, with {report.certificate_signatures:,} votes checked",
         "transactions": f"{report.transactions:,}, with {report.transaction_signatures:,} signatures checked",
         "records": f"{report.records:,} hashed again, {report.record_bytes:,} bytes",

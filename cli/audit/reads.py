@@ -27,7 +27,7 @@ from cli.audit.sources import is_url, open_source
 from cli.audit.walk import walk
 from cli.engine import NetworkPolicy
 from cli.options import EndOfTime, TransactionIdType, genesis_option, json_option
-from cli.output import emit, progress
+from cli.output import emit, progress, time_text
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _PATIENCE = RetryPolicy(attempts_max=4, total_max_s=15)
@@ -61,6 +61,9 @@ class FoundReads:
     """Requests that were wanted, and what is proven about them."""
 
     height: int
+    """Last block that was looked at."""
+    time_ms: int
+    """Its time: what came after it is not here."""
     reads: list[RequestHistory]
     total: int
     """Requests in all, wanted or not."""
@@ -155,7 +158,7 @@ def collect_reads(source: str, genesis: Genesis, wanted: Wanted) -> FoundReads:
     chosen = wanted.of(log)
     if chosen.parcel is not None:
         _verify_parcel(log, chosen.parcel, audit)
-    return FoundReads(audit.report.height, log.reads(chosen), len(log.reads()), proofs)
+    return FoundReads(audit.report.height, audit.report.time_ms, log.reads(chosen), len(log.reads()), proofs)
 
 
 def _verify_parcel(log: ReadLog, parcel: ParcelPlace, audit: ChainAudit) -> None:
@@ -180,7 +183,7 @@ def prove_reads(url: str, genesis: Genesis, wanted: Wanted) -> FoundReads:
         )
     log = proven.log
     proofs = [proof_of(log, asked.dataset, asked.reader, proven.reader)]
-    return FoundReads(proven.height, log.reads(wanted.of(log)), len(log.reads()), proofs)
+    return FoundReads(proven.height, proven.time_ms, log.reads(wanted.of(log)), len(log.reads()), proofs)
 
 
 def proof_of(log: ReadLog, dataset: str, reader: str, entry: ReaderEntry | None) -> Proof:
@@ -193,6 +196,7 @@ def describe_reads(found: FoundReads) -> dict[str, Any]:
     """Reads for programs."""
     return {
         "height": found.height,
+        "time_ms": found.time_ms,
         "requests": found.total,
         "shown": len(found.reads),
         "reads": [describe_read(read) for read in found.reads],
@@ -227,7 +231,11 @@ def reads_lines(found: FoundReads) -> Iterator[Any]:
     for proof in found.proofs:
         count = f"{proof.transactions:,} of {proof.transactions:,} reads"
         yield Text.assemble(
-            f"{proof.dataset}: ", (count, "bold green"), f", none left out: proven at height {found.height:,}."
+            f"{proof.dataset}: ",
+            (count, "bold green"),
+            f", none left out: proven at height {found.height:,}",
+            (f" ({time_text(found.time_ms)})", "dim"),
+            ".",
         )
         if proof.reader:
             yield Text.assemble(f"{proof.dataset}: ", *_reader_claim(proof, found.height))
