@@ -41,7 +41,7 @@ from blockpool.identity import Identity
 from blockpool.operations.access import AccessRequest
 from blockpool.operations.history import ProvenReads
 from blockpool.operations.parcels import Parcel
-from blockpool.pinned import load_genesis, verify_evidence
+from blockpool.pinned import load_genesis, verify_disclosure, verify_evidence
 from blockpool.reading import AsyncReading, Reading
 from blockpool.sealing import Commitments, sign_sealed_parcel
 from blockpool.signing import (
@@ -106,5 +106,6 @@ __all__ = [
     "sign_read_receipt",
     "sign_request",
     "sign_sealed_parcel",
+    "verify_disclosure",
     "verify_evidence",
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from chain.errors import ErrorCode, PoolError
 from chain.evidence import Step
 from chain.genesis import Genesis, parse_genesis
-from contracts.disclosures import verify_any_evidence
+from contracts.disclosures import DisclosureEvidence, disclosed_content, parse_any_evidence, verify_any_evidence
 
 
 def load_genesis(path: Path | str) -> Genesis:
@@ -34,3 +34,21 @@ def verify_evidence(content: bytes, genesis: Genesis) -> list[Step]:
         PoolError: the first step that failed, with its number as ``step`` in ``context``.
     """
     return list(verify_any_evidence(content, genesis))
+
+
+def verify_disclosure(content: bytes, genesis: Genesis) -> dict[str, str] | bytes:
+    """Verify a disclosure's evidence file, offline.
+
+    Returns:
+        What it proves: the fields shown, each with its value as JSON text exactly as the owner committed to it; or the
+        whole record, if its parcel commits to whole ones.
+
+    Raises:
+        PoolError: as ``verify_evidence``; code ``bad_evidence`` for a file that discloses nothing.
+    """
+    verify_evidence(content, genesis)
+    file = parse_any_evidence(content)
+    if not isinstance(file, DisclosureEvidence):
+        raise PoolError(ErrorCode.BAD_EVIDENCE, "it is a record's evidence file and discloses nothing")
+    shown = disclosed_content(file)
+    return shown if isinstance(shown, bytes) else {field.name: field.value.decode() for field in shown}

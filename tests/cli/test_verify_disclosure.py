@@ -1,4 +1,4 @@
-"""``blockpool verify`` on a disclosure: what it proves is shown, and can pass itself off as nothing else."""
+"""``blockpool verify`` on a disclosure, and the same for programs: what it proves is shown, and can pass itself off as nothing else."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from blockpool import ErrorCode, PoolError, load_genesis, verify_disclosure
 from chain.evidence import make_record_evidence
 from contracts.disclosures import make_disclosure_evidence
 from contracts.sealing import CommitmentKind, SealingContext, seal_parcel
@@ -30,6 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     record = make_record_evidence(world.ledger, parcel, 0)
     content = make_disclosure_evidence(network.genesis, record, sealed.bodies, sealed.seed, ["dest", TRICK])
     folder = tmp_path_factory.mktemp("disclosure")
+    (folder / "record.json").write_bytes(record)
     (folder / "genesis.json").write_bytes(network.genesis.content)
     (folder / "d.json").write_bytes(content)
     return folder
@@ -63,3 +65,14 @@ def test_a_changed_value_is_refused_and_not_shown(folder: Path) -> None:
     assert done.json["error"]["step_title"] == "disclosure"
     assert "disclosed" not in done.json
     assert "成都" not in verify(folder, file="changed.json").out
+
+
+def test_a_program_gets_what_is_proven(folder: Path) -> None:
+    genesis = load_genesis(folder / "genesis.json")
+    content = (folder / "d.json").read_bytes()
+    assert verify_disclosure(content, genesis) == {"dest": '"迈阿密"', TRICK: '"[red]none\u2028"'}
+    changed = content.replace("迈阿密".encode(), "成都".encode())
+    for refused in (changed, (folder / "record.json").read_bytes()):
+        with pytest.raises(PoolError) as caught:
+            verify_disclosure(refused, genesis)
+        assert caught.value.code in (ErrorCode.BAD_DISCLOSURE, ErrorCode.BAD_EVIDENCE)
