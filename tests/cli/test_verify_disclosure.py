@@ -1,4 +1,4 @@
-"""``blockpool verify`` on a disclosure, and the same for programs: what it proves is shown, and can pass itself off as nothing else."""
+"""``blockpool verify`` on a disclosure, and the same for programs: what it proves is shown, without its tricks."""
 
 from __future__ import annotations
 
