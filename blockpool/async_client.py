@@ -43,7 +43,7 @@ from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, Rec
 from chain.genesis import Genesis
 from chain.packages import BlockPackage
 from chain.state import RequestStatus
-from chain.transactions import Answer as ApproverAnswer
+from chain.transactions import Answer as AnswerName
 from contracts.sealing import KemPrivateKey
 
 PARCELS_IN_FLIGHT = 4
@@ -217,9 +217,7 @@ class AsyncClient:
         )
         return await self._runner.run(access.request(self._session, terms, reader_key, time.time_ns() // 1_000_000))
 
-    async def answer(
-        self, request_id: bytes, dataset: str, answer: ApproverAnswer, reason: str = ""
-    ) -> VerifiedReceipt:
+    async def answer(self, request_id: bytes, dataset: str, answer: AnswerName, reason: str = "") -> VerifiedReceipt:
         """Answer a request: ``approve``, ``refuse`` or ``revoke``."""
         return await self._runner.run(access.answer(self._session, request_id, dataset, answer, reason))
 

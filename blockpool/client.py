@@ -38,7 +38,7 @@ from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, Rec
 from chain.genesis import Genesis
 from chain.packages import BlockPackage
 from chain.state import RequestStatus
-from chain.transactions import Answer as ApproverAnswer
+from chain.transactions import Answer as AnswerName
 from contracts.sealing import KemPrivateKey
 
 
@@ -256,7 +256,7 @@ class Client:
         )
         return self._runner.run(access.request(self._session, terms, reader_key, time.time_ns() // 1_000_000))
 
-    def answer(self, request_id: bytes, dataset: str, answer: ApproverAnswer, reason: str = "") -> VerifiedReceipt:
+    def answer(self, request_id: bytes, dataset: str, answer: AnswerName, reason: str = "") -> VerifiedReceipt:
         """Answer a request: ``approve`` or ``refuse`` if the contract asks this member; ``revoke`` also as the owner or
         as the reader. The verdict that it leads to is in the receipt's outcome.
         """

@@ -126,6 +126,7 @@ class SealedReading:
         self._named = parcels
         self._wanted_fields = fields
         self._on_parcel = on_parcel
+        self._fields: frozenset[str] | None = None
         self._listing: ParcelListing | None = None
         self.shares = ShareCollector(session, request_id, reader_key, on_culprit)
         self.request: RequestEntry | None = None

@@ -126,7 +126,9 @@ class Session:
             asked["after"] = page.next
 
     def commit(self, transaction: SignedTransaction) -> Operation[VerifiedReceipt]:
-        """Send a transaction until it is final; raises ``TransactionRejected`` if the validators refuse it."""
+        """Send a transaction until it is final; raises ``TransactionRejected`` if the validators refuse it. Every error
+        names the ``transaction_id``: after some of them it may still commit.
+        """
         request = Request(
             "POST",
             "/v1/transactions",
@@ -135,7 +137,11 @@ class Session:
             transaction.content,
             COMMIT_TIMEOUT_MS / 1000 + _TIMEOUT_MARGIN_S,
         )
-        return self.exchange(request, lambda reply: self._read_commit(transaction, reply))
+        try:
+            return (yield from self.exchange(request, lambda reply: self._read_commit(transaction, reply)))
+        except PoolError as error:
+            error.context.setdefault("transaction_id", transaction.transaction_id.hex())
+            raise
 
     def receipt(self, id_: bytes, record_count: int = 0) -> Operation[VerifiedReceipt]:
         """The receipt of a committed transaction, whatever its outcome; raises ``not_found`` if it is not committed."""

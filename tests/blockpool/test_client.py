@@ -112,6 +112,15 @@ def test_a_key_of_nobody_is_refused_at_the_door(running_network: RunningNetwork)
     assert not isinstance(raised.value, TransactionRejected)
 
 
+def test_an_error_names_the_transaction_that_may_still_commit(running_network: RunningNetwork) -> None:
+    genesis, identity = running_network.network.genesis, running_network.identity()
+    parcel = sign_parcel(genesis, identity, "aviation.flights", [b"1"])
+    with Client("http://127.0.0.1:1", genesis, identity, retry=SOON) as client, pytest.raises(PoolError) as raised:
+        client.commit(parcel)
+    assert raised.value.code is ErrorCode.UNREACHABLE
+    assert raised.value.context["transaction_id"] == parcel.transaction_id.hex()
+
+
 def test_another_networks_genesis_is_noticed(running_network: RunningNetwork, tmp_path: Path) -> None:
     other = create_network(tmp_path / "other", "Other", ["aviation"], [(7000, 8000)])
     identity = Identity.load(tmp_path / "other" / "aviation" / "system.pem", other)

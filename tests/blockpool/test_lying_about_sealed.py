@@ -122,7 +122,7 @@ def test_who_gives_no_share_is_named(dataset: SealedDataset, request_id: bytes) 
         assert numbers(dataset, request_id, url, dataset.network.network.urls[1]) == list(range(40))
 
 
-@pytest.mark.parametrize("body", [b"", b"\x90", b"\x91\x90", b"nonsense"])
+@pytest.mark.parametrize("body", [b"", b"\x90", b"\x92\x90\x90", b"nonsense"])
 def test_nonsense_for_shares(dataset: SealedDataset, request_id: bytes, body: bytes) -> None:
     change = only("/shares", lambda _path, status, _body: (status, body))
     with lying_proxy(dataset.network.network.urls[0], change) as url:
