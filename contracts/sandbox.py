@@ -8,8 +8,6 @@ code, and the next call gets a fresh guest.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import orjson
 from msgspec.structs import replace
 
@@ -20,6 +18,7 @@ from chain.schema import depth_of
 from contracts.decision import BadAnswer, Decision, failure, read_decision, read_error
 from contracts.engine import Engine, GuestInstance, GuestTrap
 from contracts.facts import ContextFacts, DatasetFacts, RequestFacts, encode_call
+from contracts.guests import FUEL_AHEAD, Guests
 from contracts.runtime import LOADED
 
 
@@ -37,7 +36,7 @@ class Sandbox:
     """
 
     def __init__(self, engine: Engine, chain_id: bytes = ZERO_HASH) -> None:
-        self._engine = engine
+        self._guests = Guests(engine)
         self._chain_id = chain_id
 
     def check(self, source: str, parameters: str = "{}") -> int:
@@ -50,19 +49,17 @@ class Sandbox:
             PoolError: code ``bad_contract``, with ``line`` (0 if no line is at fault) and ``fuel`` in its context.
         """
         verify_deployable(source, parameters)
-        instance = self._engine.instantiate()
-        fuel = 0
         try:
-            answer, fuel = instance.load(source, parameters)
-            if answer == LOADED:
-                return fuel
-            error = read_error(answer)
+            instance, answer, fuel = self._guests.take(source, parameters)
         except GuestTrap as trap:
             raise _bad_contract(str(trap), fuel=trap.fuel) from None
+        instance.close()
+        if answer == LOADED:
+            return fuel
+        try:
+            error = read_error(answer)
         except BadAnswer as error_in_answer:
             raise _bad_contract(str(error_in_answer), fuel=fuel) from None
-        finally:
-            instance.close()
         raise _bad_contract(str(error), error.line, fuel)
 
     def contract(self, source: str, parameters: str = "{}") -> ContractSession:
@@ -76,18 +73,19 @@ class Sandbox:
             PoolError: code ``bad_contract`` for sizes and parameters that could not have been deployed.
         """
         verify_deployable(source, parameters)
-        return ContractSession(self._engine.instantiate, self._chain_id, source, parameters)
+        return ContractSession(self._guests, self._chain_id, source, parameters)
 
 
 class ContractSession:
     """One contract in one block. Not for two threads at once; close it when the block is done."""
 
-    def __init__(self, instantiate: Callable[[], GuestInstance], chain_id: bytes, source: str, parameters: str) -> None:
-        self._instantiate = instantiate
+    def __init__(self, guests: Guests, chain_id: bytes, source: str, parameters: str) -> None:
+        self._guests = guests
         self._chain_id = chain_id
         self._source = source
         self._parameters = parameters
         self._instance: GuestInstance | None = None
+        self._load_fuel = 0
 
     def decide(self, request: RequestFacts, dataset: DatasetFacts, ctx: ContextFacts) -> Decision:
         """Call the contract.
@@ -109,8 +107,8 @@ class ContractSession:
         fuel = 0
         try:
             if self._instance is None:
-                self._instance = self._instantiate()
-                answer, fuel = self._instance.load(self._source, self._parameters)
+                self._instance, answer, fuel = self._guests.take(self._source, self._parameters)
+                self._load_fuel = fuel
                 if answer != LOADED:
                     return self._failed(read_decision(answer, time_ms, fuel, inputs))
             answer, spent = self._instance.decide(call.decode())
@@ -134,6 +132,11 @@ class ContractSession:
         if self._instance is not None:
             self._instance.close()
             self._instance = None
+
+    def prepare_next(self) -> None:
+        """Load the contract for the next block's session already, if this one has called it and loading is cheap."""
+        if 0 < self._load_fuel <= FUEL_AHEAD:
+            self._guests.prepare(self._source, self._parameters)
 
 
 def verify_deployable(source: str, parameters: str) -> None:

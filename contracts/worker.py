@@ -212,6 +212,7 @@ class _Worker:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._sessions: dict[int, ContractSession] = {}
+        self._closed: ContractSession | None = None
 
     def answer(self, order: _Order) -> _Reply:
         """Carry one order out."""
@@ -227,9 +228,16 @@ class _Worker:
                 return _Done(0, session.decide_encoded(order.call, order.time_ms))
             elif session := self._sessions.pop(order.session, None):
                 session.close()
+                self._closed = session
         except PoolError as error:
             return _Refused(error.code, error.detail, error.context)
         return _Done()
+
+    def rest(self) -> None:
+        """Do what can be done ahead, now that nobody waits for an answer."""
+        if self._closed is not None:
+            self._closed.prepare_next()
+            self._closed = None
 
 
 def main(chain_id: str, cache_folder: str) -> None:
@@ -247,6 +255,7 @@ def main(chain_id: str, cache_folder: str) -> None:
     worker = _Worker(Sandbox(engine, bytes.fromhex(chain_id)))
     while (data := _read(orders)) is not None:
         _write(replies, worker.answer(_orders.decode(data)))
+        worker.rest()
 
 
 def _write(pipe: IO[bytes], message: _Message) -> None:

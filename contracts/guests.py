@@ -1,0 +1,68 @@
+"""Fresh guests with a contract loaded: made when they are needed, or a little ahead.
+
+Making one takes some milliseconds, for which a whole network waits when a request is all there is to do. A guest that
+was loaded ahead is as fresh as any other: it has loaded its contract and nothing else, and the fuel for that is charged
+to whoever takes it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from contracts.engine import Engine, GuestInstance, GuestTrap
+from contracts.runtime import LOADED
+
+GUESTS_AHEAD = 2
+"""Guests that may wait; each holds up to ``contract_memory_size_bytes``."""
+FUEL_AHEAD = 20_000_000
+"""Contracts that spend more on loading are not loaded ahead: what is needed meanwhile has to wait for it."""
+
+
+class LoadedGuest(NamedTuple):
+    """A guest that was given its contract, and what came of it."""
+
+    instance: GuestInstance
+    answer: str
+    """``LOADED``, or an error as the guest describes it."""
+    fuel: int
+    """Spent on loading."""
+
+
+class Guests:
+    """Makes guests of one engine. Not for two threads at once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._ahead: dict[tuple[str, str], LoadedGuest] = {}
+
+    def take(self, source: str, parameters: str) -> LoadedGuest:
+        """A guest that has done nothing but load this contract; close its instance.
+
+        Raises:
+            GuestTrap: it was stopped while loading.
+        """
+        return self._ahead.pop((source, parameters), None) or self._make(source, parameters)
+
+    def prepare(self, source: str, parameters: str) -> None:
+        """Load a contract that is likely to be wanted next; the one prepared longest ago makes room for it."""
+        if (source, parameters) in self._ahead:
+            return
+        try:
+            guest = self._make(source, parameters)
+        except GuestTrap:
+            return
+        if guest.answer != LOADED or guest.fuel > FUEL_AHEAD:
+            guest.instance.close()
+            return
+        if len(self._ahead) >= GUESTS_AHEAD:
+            self._ahead.pop(next(iter(self._ahead))).instance.close()
+        self._ahead[source, parameters] = guest
+
+    def _make(self, source: str, parameters: str) -> LoadedGuest:
+        instance = self._engine.instantiate()
+        try:
+            answer, fuel = instance.load(source, parameters)
+        except GuestTrap:
+            instance.close()
+            raise
+        return LoadedGuest(instance, answer, fuel)
