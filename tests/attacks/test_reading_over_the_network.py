@@ -139,7 +139,7 @@ def test_s53_someone_elses_grant_opens_nothing(guarded: Guarded, granted: bytes)
     with Client(guarded.network.urls, guarded.network.genesis) as client:
         stolen = refusal(lambda: list(client.read(granted, guarded.key(BYSTANDER))))
     assert stolen.code is ErrorCode.BAD_KEY
-    for release in _releases(guarded, granted)[0]:
+    for release in releases_of(guarded, granted, guarded.parcel)[0]:
         sealed = decode(ShareRelease, release).sealed
         keys = [guarded.key(BYSTANDER)]
         keys += [load_kem_key(file) for file in guarded.network.folder.glob("*/node/kem.pem")]
@@ -147,35 +147,36 @@ def test_s53_someone_elses_grant_opens_nothing(guarded: Guarded, granted: bytes)
         assert all(not key.open(sealed, info) for key in keys for info in (b"", granted, guarded.parcel))
 
 
-def _releases(guarded: Guarded, request: bytes) -> ShareAnswer:
-    query = encode(ShareQuery(request, (guarded.parcel,)))
+def releases_of(guarded: Guarded, request: bytes, *parcels: bytes) -> ShareAnswer:
+    """What any node gives to whoever asks for the shares of these parcels."""
     headers = {"content-type": "application/msgpack", "accept": "application/msgpack"}
+    query = encode(ShareQuery(request, parcels))
     reply = httpx.post(f"{guarded.network.urls[0]}/v1/shares", content=query, headers=headers)
     assert reply.status_code == 200
     answer: ShareAnswer = decode(ShareAnswer, reply.content)
-    assert len(answer[0]) >= 3
+    assert all(len(releases) >= 3 for releases in answer)
     return answer
 
 
 # Nodes that lie to the reader
 
 
-def swap_ciphertexts(guarded: Guarded) -> Change:
+def swap_ciphertexts(guarded: Guarded, granted: bytes) -> Change:
     """One parcel's bytes for another's."""
     url = f"{guarded.network.urls[0]}/v1/transactions/{guarded.other_parcel.hex()}/raw"
     other = httpx.get(url).content
     return only(f"{guarded.parcel.hex()}/raw", lambda *_: (200, other))
 
 
-def flip_ciphertext(guarded: Guarded) -> Change:
+def flip_ciphertext(guarded: Guarded, granted: bytes) -> Change:
     """A bit in the last record."""
     return only("/raw", lambda _path, status, body: (status, body[:-9] + bytes([body[-9] ^ 4]) + body[-8:]))
 
 
-def leave_out_a_parcel(guarded: Guarded) -> Change:
+def leave_out_a_parcel(guarded: Guarded, granted: bytes) -> Change:
     """From the list of parcels."""
 
-    def change(path: str, status: int, body: bytes) -> tuple[int, bytes]:
+    def change(_path: str, status: int, body: bytes) -> tuple[int, bytes]:
         page = orjson.loads(body)
         page["parcels"] = page["parcels"][:-1]
         return status, orjson.dumps(page)
@@ -183,17 +184,19 @@ def leave_out_a_parcel(guarded: Guarded) -> Change:
     return only("/parcels", change)
 
 
-def swap_shares(guarded: Guarded) -> Change:
+def swap_shares(guarded: Guarded, granted: bytes) -> Change:
     """Each parcel's releases for the other's."""
+    parcels = (guarded.parcel, guarded.other_parcel)
+    others = dict(zip(parcels, reversed(releases_of(guarded, granted, *parcels)), strict=True))
 
-    def change(path: str, status: int, body: bytes) -> tuple[int, bytes]:
+    def change(_path: str, status: int, body: bytes) -> tuple[int, bytes]:
         answer: ShareAnswer = decode(ShareAnswer, body)
-        return status, encode(tuple(reversed(answer)))
+        return status, encode(tuple(others[decode(ShareRelease, releases[0]).parcel_id] for releases in answer))
 
     return only("/shares", change)
 
 
-def break_shares(guarded: Guarded) -> Change:
+def break_shares(guarded: Guarded, granted: bytes) -> Change:
     """A bit in each release."""
 
     def broken(data: bytes) -> bytes:
@@ -201,28 +204,32 @@ def break_shares(guarded: Guarded) -> Change:
         return encode(type(release)(*(getattr(release, name) for name in release.__struct_fields__[:-1]),
                                     bytes([release.sealed[0] ^ 1]) + release.sealed[1:]))  # fmt: skip
 
-    def change(path: str, status: int, body: bytes) -> tuple[int, bytes]:
+    def change(_path: str, status: int, body: bytes) -> tuple[int, bytes]:
         answer: ShareAnswer = decode(ShareAnswer, body)
         return status, encode(tuple(tuple(broken(data) for data in releases) for releases in answer))
 
     return only("/shares", change)
 
 
-def give_no_shares(guarded: Guarded) -> Change:
+def give_no_shares(guarded: Guarded, granted: bytes) -> Change:
     """Empty lists."""
-    return only("/shares", lambda _path, status, _body: (status, encode(((), ()))))
+
+    def change(_path: str, status: int, body: bytes) -> tuple[int, bytes]:
+        return status, encode(tuple(() for _ in decode(ShareAnswer, body)))
+
+    return only("/shares", change)
 
 
-def invent_a_denial(guarded: Guarded) -> Change:
+def invent_a_denial(guarded: Guarded, granted: bytes) -> Change:
     """Shares are refused to whom they were granted."""
     problem = orjson.dumps({"code": "access_denied", "detail": "invented", "status": 403})
     return only("/shares", lambda *_: (403, problem))
 
 
-def invent_a_state(guarded: Guarded) -> Change:
+def invent_a_state(guarded: Guarded, granted: bytes) -> Change:
     """The request is said not to be there."""
 
-    def change(path: str, status: int, body: bytes) -> tuple[int, bytes]:
+    def change(_path: str, status: int, body: bytes) -> tuple[int, bytes]:
         entry = orjson.loads(body)
         entry["value"] = None
         return status, orjson.dumps(entry)
@@ -245,9 +252,9 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__)
 def test_s18_a_lying_node_is_found_out_and_another_one_asked(
-    guarded: Guarded, granted: bytes, lie: Callable[[Guarded], Change]
+    guarded: Guarded, granted: bytes, lie: Callable[[Guarded, bytes], Change]
 ) -> None:
-    with lying_proxy(guarded.network.urls[0], lie(guarded)) as url:
+    with lying_proxy(guarded.network.urls[0], lie(guarded, granted)) as url:
         assert refusal(lambda: guarded.read(granted, urls=[url])).code in LIES[lie]
         assert guarded.read(granted, urls=[url, guarded.network.urls[1]]) == guarded.bodies
 
