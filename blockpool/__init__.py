@@ -8,8 +8,15 @@
         receipts = client.submit([{"n": 1}, {"n": 2}], "aviation.flights")
         evidence = client.evidence(receipts[0].record_ids[0])
 
-Receipts, records and evidence are verified here against the genesis file; no node is believed. Everything that goes
-wrong is a ``PoolError`` with a stable ``code``. ``AsyncClient`` is the same for asyncio.
+        request = client.request("meteorology.storms", "flight safety", load_kem_key(Path("reader.pem")))
+        request.raise_for_denial()
+        reading = client.read(request.id, load_kem_key(Path("reader.pem")))
+        for record in reading:
+            print(record.json())
+        client.acknowledge(reading)
+
+Receipts, records, key shares and evidence are verified here against the genesis file; no node is believed. Everything
+that goes wrong is a ``PoolError`` with a stable ``code``. ``AsyncClient`` is the same for asyncio.
 """
 
 from blockpool.access_signing import (

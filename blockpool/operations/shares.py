@@ -74,11 +74,13 @@ class ShareCollector:
         return [combine(shares.envelope, shares.context, shares.opened) for shares in wanted]
 
     def _refusal(self, reply: Reply, refused: set[str]) -> PoolError:
-        """A single node's refusal does not end a read whose grant is proven; that of all does."""
-        refused.add(reply.url)
+        """A single node's refusal does not end a read whose grant is proven; that of all that can be reached does: a
+        node is asked twice only after all others.
+        """
         error = error_of_reply(reply)
-        if len(refused) == len(self._session.nodes):
+        if reply.url in refused or len(self._session.nodes) == 1:
             return error
+        refused.add(reply.url)
         return UntrueAnswer(error.code, error.detail, **error.context)
 
     def _open(self, shares: _Shares, releases: Iterable[bytes], url: str) -> None:

@@ -132,6 +132,18 @@ def test_one_node_that_refuses_does_not_decide() -> None:
     assert raised.value.code is ErrorCode.GRANT_EXPIRED
 
 
+def test_a_refusal_is_final_once_all_that_can_be_reached_were_asked() -> None:
+    world = SealedWorld()
+    refusing = LedgerNode(world.ledger, dict(world.network.kem), change=refuse(ErrorCode.GRANT_EXPIRED, "/shares"))
+    gone = world.node()
+    gone.is_up = False
+    nodes, plan = world.reading(refusing, gone)
+    with pytest.raises(PoolError) as raised:
+        read(nodes, plan)
+    assert raised.value.code is ErrorCode.GRANT_EXPIRED
+    assert refusing.asked.count("/v1/shares") == 2
+
+
 def test_a_node_that_is_gone_is_passed_over() -> None:
     world = SealedWorld()
     gone = world.node()
