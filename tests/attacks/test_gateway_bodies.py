@@ -1,0 +1,130 @@
+"""Whatever a department's system posts to its gateway (scenarios 46 and 47): a signed transaction that every validator
+takes, holding exactly the records that were meant, or a ``PoolError``.
+"""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chain.encoding import encode
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from chain.state import DatasetEntry
+from chain.transactions import Sharing, decode_transaction, verify_payload, verify_signed_by
+from contracts.sealing import SealingContext, seal_parcel
+from node.gateway.parcels import decode_parcel, make_parcel
+from tests.networks import SCHEMA, TestNetwork
+
+NETWORK = TestNetwork(has_contracts=True)
+SHARING: tuple[Sharing, ...] = ("open", "conditional")
+KEM_KEYS = {name: key.public_key.encoded for name, key in NETWORK.kem.items()}
+
+
+def entry(sharing: Sharing, schema: str = "") -> DatasetEntry:
+    """A dataset of ``a``."""
+    return DatasetEntry("a.flights", "a", 1, "", "", schema, sharing, "", "a.rule", 1, 1, bytes(32))
+
+
+def made(body: bytes, sharing: Sharing = "open", schema: str = "") -> tuple[bytes, ...]:
+    """The records of the transaction that the gateway makes, after every check that needs no state."""
+    parcel = decode_parcel(body)
+    keys = KEM_KEYS if sharing != "open" else {}
+    data = make_parcel(parcel, entry(sharing, schema), keys, NETWORK.chain_id, NETWORK.system["a"], 0)
+    checked = decode_transaction(NETWORK.chain_id, data)
+    verify_payload(checked)
+    verify_signed_by(checked, NETWORK.system["a"].public_key)
+    assert encode(checked.transaction) == data
+    return checked.records
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | finite | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(st.lists(values, min_size=1, max_size=5))
+@settings(max_examples=150)
+def test_s46_records_arrive_as_they_were_meant(records: list[object]) -> None:
+    """A string is a record's text, anything else a record in JSON."""
+    body = orjson.dumps({"dataset": "a.flights", "records": records})
+    found = made(body)
+    for record, stored in zip(records, found, strict=True):
+        assert stored == record.encode() if isinstance(record, str) else orjson.loads(stored) == record
+    assert len(made(body, "conditional")) == len(records)
+
+
+bodies = st.binary(max_size=60) | st.text(max_size=60).map(str.encode) | values.map(orjson.dumps)
+
+
+@given(bodies, st.integers(0, 200), st.binary(max_size=4))
+@settings(max_examples=300)
+def test_s46_other_bodies_are_refused(body: bytes, place: int, extra: bytes) -> None:
+    whole = b'{"dataset":"a.flights","records":[%b,"x",{"n":1}],"commitments":"fields"}' % body
+    damaged = whole[:place] + extra + whole[place + 1 :]
+    codes: set[ErrorCode] = set()
+    for candidate in (body, whole, damaged):
+        for sharing in SHARING:
+            try:
+                found = made(candidate, sharing)
+            except PoolError as error:
+                codes.add(error.code)
+            else:
+                assert len(found) == len(orjson.loads(candidate)["records"])
+    assert codes <= {ErrorCode.MALFORMED, ErrorCode.BAD_SEALING, ErrorCode.SCHEMA_VIOLATION}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"dataset":"a.flights","records":[]}',
+        b'{"dataset":"a.flights","records":{}}',
+        b'{"dataset":"a.flights"}',
+        b'{"records":[1]}',
+        b'{"dataset":1,"records":[1]}',
+        b'{"dataset":"a.flights","records":[1],"sealed":false}',
+        b'{"dataset":"a.flights","records":[1],"commitments":"none"}',
+        b'{"dataset":"a.flights","records":[1]} ' + b"x",
+        b'{"dataset":"a.flights","records":[' + b"[" * 100_000,
+        b'{"dataset":"a.flights","records":[NaN]}',
+        b'{"dataset":"a.flights","records":[{"a":1,"a":2}]}',
+        b'{"dataset":"a.flights","records":["\\ud800"]}',
+        b'{"dataset":"a.flights","records":["\xff"]}',
+        b'{"dataset":"a.flights","records":[1' + b",1" * LIMITS.transaction_records + b"]}",
+    ],
+)
+@pytest.mark.parametrize("sharing", SHARING)
+def test_s47_bodies_that_are_no_parcel(body: bytes, sharing: Sharing) -> None:
+    with pytest.raises(PoolError) as caught:
+        made(body, sharing)
+    assert caught.value.code in (ErrorCode.MALFORMED, ErrorCode.SCHEMA_VIOLATION)
+
+
+@pytest.mark.parametrize("sharing", SHARING)
+def test_s47_a_record_that_is_too_large_is_named(sharing: Sharing) -> None:
+    text = "x" * (LIMITS.record_size_bytes + 1)
+    with pytest.raises(PoolError) as caught:
+        made(orjson.dumps({"dataset": "a.flights", "records": ["ok", text]}), sharing)
+    assert caught.value.code is ErrorCode.TOO_LARGE
+
+
+def test_what_breaks_the_schema_is_refused_before_it_is_sealed() -> None:
+    """Validators cannot look into sealed records: whoever seals has to."""
+    body = orjson.dumps({"dataset": "a.flights", "records": [{"n": 1}, {"n": "one"}]})
+    for sharing in SHARING:
+        with pytest.raises(PoolError) as caught:
+            made(body, sharing, SCHEMA)
+        assert (caught.value.code, caught.value.context["record_index"]) == (ErrorCode.SCHEMA_VIOLATION, 1)
+
+
+def test_two_sealings_of_the_same_records_have_nothing_in_common() -> None:
+    body = orjson.dumps({"dataset": "a.flights", "records": [{"n": 1}]})
+    first, second = made(body, "conditional"), made(body, "conditional")
+    assert first != second
+    sealed = seal_parcel([b'{"n":1}'], SealingContext(NETWORK.chain_id, "a.flights"), KEM_KEYS)
+    assert len(sealed.bodies[0]) == len(first[0]) == len(second[0])
