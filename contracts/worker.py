@@ -28,6 +28,7 @@ from contracts.compiled import OnStage, Stage
 from contracts.decision import Decision
 from contracts.engine import Engine
 from contracts.facts import ContextFacts, DatasetFacts, RequestFacts, encode_call
+from contracts.guests import GUESTS_AHEAD
 from contracts.sandbox import ContractSession, Sandbox, verify_deployable
 
 _LENGTH = struct.Struct("<I")
@@ -212,7 +213,7 @@ class _Worker:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._sessions: dict[int, ContractSession] = {}
-        self._closed: ContractSession | None = None
+        self._closed: list[ContractSession] = []
 
     def answer(self, order: _Order) -> _Reply:
         """Carry one order out."""
@@ -228,16 +229,17 @@ class _Worker:
                 return _Done(0, session.decide_encoded(order.call, order.time_ms))
             elif session := self._sessions.pop(order.session, None):
                 session.close()
-                self._closed = session
+                self._closed.append(session)
         except PoolError as error:
             return _Refused(error.code, error.detail, error.context)
         return _Done()
 
     def rest(self) -> None:
-        """Do what can be done ahead, now that nobody waits for an answer."""
-        if self._closed is not None:
-            self._closed.prepare_next()
-            self._closed = None
+        """Between two blocks, when nobody waits for an answer: load what was called last for the next one."""
+        if self._closed and not self._sessions:
+            for session in self._closed[-GUESTS_AHEAD:]:
+                session.prepare_next()
+            self._closed.clear()
 
 
 def main(chain_id: str, cache_folder: str) -> None:
