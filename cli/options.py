@@ -167,8 +167,8 @@ def load_reader_key(reader_key_file: Path | None, key_file: Path) -> KemPrivateK
     if not path.exists():
         raise PoolError(
             ErrorCode.BAD_KEY,
-            f"{path} is not there. It opens what is read: give it with --reader-key. It was made with the member's "
-            f"folder, by blockpool member new",
+            f"{path} is not there. It opens what is read: give it with --reader-key. It is made with the member's "
+            f"folder, and a further one by: blockpool keys new --reader FILE",
         )
     return load_kem_key(path, passphrase_for(path))
 

@@ -149,8 +149,7 @@ def _read_open(client: Client, entry: Dataset, terms: Terms, target: Target) -> 
 
 
 def _ask(client: Client, entry: Dataset, terms: Terms, reader_key: KemPrivateKey) -> RequestAnswer:
-    asked = terms.ask(client, entry.dataset, reader_key)
-    view = client.request_view(asked.id)
+    view = terms.ask(client, entry.dataset, reader_key)
     talk().print(f"Request {view.request} is final at height {view.height}: {view.status}.")
     return view
 

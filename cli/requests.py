@@ -17,7 +17,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from blockpool import AccessRequest, Client, ErrorCode, KemPrivateKey, PoolError, Record, RequestAnswer
+from blockpool import Client, ErrorCode, KemPrivateKey, PoolError, Record, RequestAnswer
 from chain.state import RequestStatus
 from chain.transactions import Answer
 from cli.failures import ExitCode
@@ -41,6 +41,8 @@ _WAIT_AT_ONCE_S = 30.0
 """How long one question to a node waits for an answer to a request."""
 _STYLES = {"granted": "green", "asked": "yellow", "denied": "red", "revoked": "red"}
 STATUSES = tuple(_STYLES)
+_STATUS_OF = {"allow": "granted", "ask": "asked", "deny": "denied"}
+"""What a verdict makes of a request; a denial is for good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +69,13 @@ class Terms:
         has_ended = bool(self.until_height) and record.height > self.until_height
         return has_begun and not has_ended and (not self.parcels or record.id.transaction_id in self.parcels)
 
-    def ask(self, client: Client, dataset: str, reader_key: KemPrivateKey) -> AccessRequest:
-        """Commit the request; gives it with its verdict."""
-        return client.request(
+    def ask(self, client: Client, dataset: str, reader_key: KemPrivateKey) -> RequestAnswer:
+        """Commit the request; gives it as it stands then.
+
+        Raises:
+            PoolError: code ``bad_receipt`` if the node shows another verdict than it has proven.
+        """
+        asked = client.request(
             dataset,
             self.purpose,
             reader_key,
@@ -81,6 +87,12 @@ class Terms:
             case_number=self.case_number,
             person=self.person,
         )
+        view = client.request_view(asked.id)
+        proven = _STATUS_OF[asked.verdict.verdict]
+        has_changed = proven != "denied" and view.decided_height > asked.receipt.height
+        if view.status != proven and not has_changed:
+            raise PoolError(ErrorCode.BAD_RECEIPT, f"the node shows {view.status}, its receipt proves {proven}")
+        return view
 
 
 def terms_options(*, purpose_required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -160,8 +172,7 @@ def new(
     genesis, identity = load_identity(key_file, genesis_file, member)
     reader_key = load_reader_key(reader_key_file, key_file)
     with Client(node_urls(nodes, genesis, identity.member), genesis, identity) as client:
-        asked = terms.ask(client, dataset_id, reader_key)
-        view = settled(client, client.request_view(asked.id), wait_s)
+        view = settled(client, terms.ask(client, dataset_id, reader_key), wait_s)
     _emit(view)
     if view.status == "asked":
         talk().print(f"See where it stands: blockpool request show {view.request}")

@@ -10,12 +10,14 @@ import threading
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
-from blockpool import Client
+from blockpool import Client, ErrorCode, PoolError, RequestAnswer
 from chain.access import ReadDigest
-from contracts.sealing import KemPrivateKey
-from tests.cli.access import ROOT, as_member, ask, define_sealed, read, reader_key_file, share_sealed
+from cli.requests import Terms
+from contracts.sealing import KemPrivateKey, load_kem_key
+from tests.cli.access import ROOT, as_member, ask, define_sealed, read, reader_key_file, share_sealed, write_records
 from tests.cli.commands import run
 from tests.processes import RunningNetwork
 
@@ -59,6 +61,26 @@ def test_a_request_is_granted_denied_or_put_to_members(
     assert "asked: the approval of aviation is needed" in shown.out
     listed = as_member(running_network, "registry", "request", "list", "--dataset", dataset, "--json").json
     assert [entry["status"] for entry in listed] == ["granted", "denied", "asked"]
+
+
+class LyingClient(Client):
+    """A client whose node shows every request as granted."""
+
+    def request_view(self, request_id: bytes, wait_s: float = 0) -> RequestAnswer:
+        """What the node should not say."""
+        return msgspec.structs.replace(super().request_view(request_id, wait_s), status="granted")
+
+
+def test_a_node_that_shows_another_verdict_than_it_proves_is_not_believed(
+    running_network: RunningNetwork, contract: str, tmp_path: Path
+) -> None:
+    dataset, _ = share_sealed(running_network, contract, tmp_path, 1)
+    network, key = running_network.network, load_kem_key(reader_key_file(running_network, "meteorology"))
+    with LyingClient(network.urls, network.genesis, running_network.identity("meteorology")) as client:
+        assert Terms(purpose="flight safety").ask(client, dataset, key).status == "granted"
+        with pytest.raises(PoolError, match="shows granted, its receipt proves denied") as raised:
+            Terms(purpose="marketing").ask(client, dataset, key)
+    assert raised.value.code is ErrorCode.BAD_RECEIPT
 
 
 def test_an_approver_finds_and_answers_what_waits_for_it(
@@ -292,10 +314,17 @@ def test_a_sealed_dataset_is_not_read_without_a_purpose(
     assert (done.code, "--purpose" in done.err) == (2, True)
 
 
-def test_a_closed_dataset_is_denied(running_network: RunningNetwork, contract: str, tmp_path: Path) -> None:
+def test_a_closed_dataset_is_for_its_owner_alone(
+    running_network: RunningNetwork, contract: str, tmp_path: Path
+) -> None:
     dataset = define_sealed(running_network, contract, tmp_path, sharing="closed")
     done = ask(running_network, dataset, "flight safety", "--json")
     assert (done.code, done.json["status"]) == (1, "denied")
+    bodies = write_records(tmp_path / "own.ndjson", 2)
+    as_member(running_network, "aviation", "submit", tmp_path / "own.ndjson", "--dataset", dataset)
+    running_network.network.settle()
+    own = as_member(running_network, "aviation", "read", dataset, "--purpose", "our database was lost")
+    assert (own.code, own.out.encode().splitlines()) == (0, bodies)
 
 
 @pytest.mark.parametrize(
