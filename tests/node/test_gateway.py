@@ -1,0 +1,354 @@
+"""The gateway: what it makes of plain records, and whom it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvloop
+
+from chain.errors import ErrorCode, PoolError
+from chain.evidence import verify_evidence
+from chain.limits import LIMITS
+from chain.sealed import CommitmentKind, decode_envelope
+from chain.transactions import ParcelHeader, decode_records, decode_transaction_header
+from cli.processes import NodeProcess, free_ports
+from contracts.sealing import ShareQuery
+from node.gateway import open_gateway
+from node.gateway.app import Gateway
+from node.gateway.server import load_token
+from tests.node.cluster import Network, Node, running
+from tests.node.link_cluster import HOST
+from tests.node.reading import CONTRACT, commit, opened
+from tests.node.test_bad_input import verify_problem
+
+PARCELS = "/v1/gateway/parcels"
+STATUS = "/v1/gateway/status"
+
+
+def configured(folder: Path, listen: str = "", **settings: str) -> Network:
+    """A network of one validator, `a`, that wants a gateway; `b` is a member without a vote."""
+    network = Network.create(folder, validators="a", others=("b",), contracts=True)
+    settings = {"listen": listen or f"{HOST}:{free_ports(1)[0]}"} | settings
+    with (network.home("a") / "config.toml").open("a") as file:
+        file.write("\n[gateway]\n" + "".join(f'{name} = "{value}"\n' for name, value in settings.items()))
+    return network
+
+
+def token_of(network: Network) -> str:
+    return (network.home("a") / "gateway.token").read_text().strip()
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[tuple[Node, httpx.AsyncClient]]:
+    """A node with its gateway, and a client that the gateway lets in."""
+    network = configured(folder)
+    async with running(network, "a", api=True) as (node,):
+        gateway = open_gateway(node.service)
+        assert gateway is not None
+        await gateway.start()
+        try:
+            section = node.home.config.file.gateway
+            assert section is not None
+            headers = {"Authorization": f"Bearer {token_of(network)}"}
+            async with httpx.AsyncClient(base_url=f"http://{section.listen}", headers=headers) as client:
+                yield node, client
+        finally:
+            await gateway.stop()
+
+
+def outward_address() -> str | None:
+    """This machine's address towards others, if it has any. No packet is sent to find it."""
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        address: str = sock.getsockname()[0]
+        return address
+
+
+async def share_through(client: httpx.AsyncClient, records: list[Any], **fields: str) -> dict[str, Any]:
+    response = await client.post(PARCELS, json={"dataset": "a.flights", "records": records} | fields, timeout=40)
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def stored(node: Node, transaction_id: str) -> tuple[ParcelHeader, list[bytes]]:
+    """Header and record bodies of a committed parcel."""
+    location = node.ledger.blocks.location(bytes.fromhex(transaction_id))
+    assert location is not None
+    transaction = node.ledger.blocks.transaction(location)
+    assert transaction is not None
+    header = decode_transaction_header(node.ledger.chain_id, transaction.header)
+    assert isinstance(header, ParcelHeader)
+    return header, list(decode_records(transaction.payload))
+
+
+def test_records_of_an_open_dataset_are_signed_as_they_are(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving(tmp_path) as (node, client):
+            await commit(node, node.network.dataset(schema=""))
+            records = rb'{"\u822a" : 1.10, "b": [1, 2]}, "CA1,PEK\n", 12345678901234567890123'
+            text = b'{"dataset": "a.flights", "records": [%b]}' % records
+            response = await client.post(PARCELS, content=text, headers={"Content-Type": "application/json"})
+            assert response.status_code == 200, response.text
+            answer = response.json()
+            header, stored_records = stored(node, answer["transaction_id"])
+            assert stored_records == ['{"航":1.10,"b":[1,2]}'.encode(), b"CA1,PEK\n", b"12345678901234567890123"]
+            assert (header.member, header.envelope, answer["status"]) == ("a", b"", "committed")
+            assert answer["records"] == [f"{answer['transaction_id']}/{index}" for index in range(3)]
+            public = await client.get(f"{node.api_url}/v1/records/{answer['records'][0]}/evidence")
+            assert len(list(verify_evidence(public.content, node.network.genesis))) > 5
+
+    uvloop.run(main())
+
+
+def test_records_of_all_other_datasets_are_sealed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving(tmp_path) as (node, client):
+            network = node.network
+            await commit(node, network.contract(CONTRACT))
+            await commit(node, network.dataset(sharing="conditional", contract="a.rule"))
+            request_id = await commit(node, network.request())
+            for commitments, kind in (("whole", CommitmentKind.WHOLE), ("fields", CommitmentKind.FIELDS)):
+                answer = await share_through(client, [{"n": 1}, {"n": 2, "航": "x"}], commitments=commitments)
+                id_ = bytes.fromhex(answer["transaction_id"])
+                header, sealed = stored(node, answer["transaction_id"])
+                assert decode_envelope(header.envelope).commitments is kind
+                assert not any(b'"n"' in body for body in sealed)
+                raw = (await client.get(f"{node.api_url}/v1/transactions/{id_.hex()}/raw")).content
+                (releases,) = await node.service.shares.own(ShareQuery(request_id, (id_,)))
+                expected = [b'{"n":1}', '{"n":2,"航":"x"}'.encode()]
+                assert opened(network, raw, request_id, releases, "b") == expected
+                record = (await client.get(f"{node.api_url}/v1/records/{answer['records'][0]}")).json()
+                assert (record["sealed"], "value" in record) == (True, False)
+
+    uvloop.run(main())
+
+
+def test_what_cannot_be_shared_is_refused_before_it_is_sealed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving(tmp_path) as (node, client):
+            await commit(node, node.network.dataset(sharing="closed"))
+            await commit(node, node.network.dataset(name="texts", schema="", sharing="closed"))
+            await commit(node, node.network.dataset(member="b"))
+            height = node.height
+
+            async def refused(code: ErrorCode, content: bytes) -> dict[str, Any]:
+                response = await client.post(PARCELS, content=content, headers={"Content-Type": "application/json"})
+                verify_problem(response, code.info.http_status, code)
+                problem: dict[str, Any] = response.json()
+                return problem
+
+            for content in (
+                b"",
+                b"[]",
+                b'{"dataset":"a.flights"}',
+                b'{"dataset":"a.flights","records":[]}',
+                b'{"dataset":"a.flights","records":{}}',
+                b'{"dataset":"a.flights","records":[{"n":1}],"commitments":"none"}',
+                b'{"dataset":"a.flights","records":[{"n":1}],"key":1}',
+                b'{"dataset":"a.flights","records":[' + b"1," * LIMITS.transaction_records + b"1]}",
+                b'{"dataset":"a.flights","records":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}",
+                b'{"dataset":"a.flights","records":["\xff"]}',
+                b'{"dataset":"a.flights","records":["\\ud800"]}',
+            ):
+                await refused(ErrorCode.MALFORMED, content)
+            await refused(ErrorCode.UNKNOWN_DATASET, b'{"dataset":"a.nothing","records":[{"n":1}]}')
+            await refused(ErrorCode.NOT_OWNER, b'{"dataset":"b.flights","records":[{"n":1}]}')
+            problem = await refused(
+                ErrorCode.SCHEMA_VIOLATION, b'{"dataset":"a.flights","records":[{"n":1},{"n":"x"}]}'
+            )
+            assert problem["record_index"] == 1
+            problem = await refused(ErrorCode.SCHEMA_VIOLATION, b'{"dataset":"a.texts","records":[1,{"n":1,"n":2}]}')
+            assert problem["record_index"] == 1
+            fields = b'{"dataset":"a.texts","records":[{"n":1},"text"],"commitments":"fields"}'
+            assert (await refused(ErrorCode.BAD_SEALING, fields))["record_index"] == 1
+            await refused(ErrorCode.TOO_LARGE, b" " * (2 * LIMITS.transaction_size_bytes + 1))
+            record = b'"' + b"x" * (LIMITS.record_size_bytes // 2) + b'",'
+            many = b'{"dataset":"a.texts","records":[' + record * 33 + b'""]}'
+            await refused(ErrorCode.TOO_LARGE, many)
+            response = await client.post(PARCELS, content=b"{}", headers={"Content-Type": "text/plain"})
+            verify_problem(response, 400, ErrorCode.BAD_REQUEST)
+            assert (node.height, len(node.service.pool.mempool)) == (height, 0)
+
+    uvloop.run(main())
+
+
+def test_who_is_not_let_in(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving(tmp_path) as (node, client):
+            port = client.base_url.port
+            bearer = client.headers["Authorization"]
+            assert (await client.get(STATUS)).json()["member"] == "a"
+            assert (await client.get(STATUS, headers={"Host": f"localhost:{port}"})).status_code == 200
+            for headers in (
+                {"Authorization": "Bearer " + "x" * 43},
+                {"Authorization": bearer[:-1]},
+                {"Authorization": bearer + "x"},
+                {"Authorization": bearer.removeprefix("Bearer ")},
+                {"Authorization": ""},
+                {"Origin": "https://example.com"},
+                {"Origin": f"http://{HOST}:{port}"},
+                {"Origin": "null"},
+                {"Host": f"example.com:{port}"},
+                {"Host": HOST},
+                {"Host": f"{HOST}.example.com:{port}"},
+                {"Host": ""},
+            ):
+                for response in (
+                    await client.get(STATUS, headers=headers),
+                    await client.post(PARCELS, json={}, headers=headers),
+                    await client.options(PARCELS, headers=headers),
+                    await client.get("/nothing", headers=headers),
+                ):
+                    verify_problem(response, 403, ErrorCode.GATEWAY_REFUSED)
+            async with httpx.AsyncClient(base_url=client.base_url) as stranger:
+                verify_problem(await stranger.get(STATUS), 403, ErrorCode.GATEWAY_REFUSED)
+            verify_problem(await client.get("/v1/status"), 404, ErrorCode.NOT_FOUND)
+            verify_problem(await client.put(PARCELS), 400, ErrorCode.BAD_REQUEST)
+
+            # The public listener knows nothing of it, token or not.
+            for path in (STATUS, PARCELS):
+                verify_problem(await client.get(node.api_url + path), 404, ErrorCode.NOT_FOUND)
+            assert (await client.get(f"{node.api_url}/v1/status")).json()["gateway"] is True
+
+    uvloop.run(main())
+
+
+def test_it_is_not_reached_from_another_machine(tmp_path: Path) -> None:
+    """The socket is bound to the loopback interface; should it ever not be, the caller's address still counts."""
+
+    async def main() -> None:
+        async with serving(tmp_path) as (node, client):
+            other = outward_address()
+            if other is not None:
+                with pytest.raises(ConnectionError), socket.create_connection((other, client.base_url.port or 0), 5):
+                    pass
+            sent: list[dict[str, Any]] = []
+            token = token_of(node.network)
+            gateway = Gateway(node.service, node.network.signers["a"], token, frozenset({"here:1"}))
+            scope = {
+                "type": "http",
+                "method": "GET",
+                "path": STATUS,
+                "client": ("192.0.2.7", 4711),
+                "headers": [(b"host", b"here:1"), (b"authorization", f"Bearer {token}".encode())],
+            }
+
+            async def receive() -> dict[str, Any]:
+                return {"type": "http.request", "body": b""}
+
+            async def send(message: Any) -> None:
+                sent.append(message)
+
+            await gateway(scope, receive, send)
+            assert sent[0]["status"] == 403
+            await gateway(scope | {"client": ("127.0.0.1", 4711)}, receive, send)
+            assert sent[2]["status"] == 200
+
+    uvloop.run(main())
+
+
+def test_addresses_that_others_can_reach_are_refused(tmp_path: Path) -> None:
+    for index, listen in enumerate(("0.0.0.0:1", "[::]:1", "192.0.2.1:1", "example.com:1")):
+        network = configured(tmp_path / str(index), listen=listen)
+        with pytest.raises(PoolError) as caught:
+            Node(network, "a")
+        assert caught.value.code is ErrorCode.BAD_CONFIGURATION
+
+
+def test_the_token_is_made_once_and_must_be_secret(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.token"
+    token = load_token(path)
+    assert len(token) >= 43
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert load_token(path) == token
+    path.chmod(0o640)
+    with pytest.raises(PoolError) as caught:
+        load_token(path)
+    assert caught.value.code is ErrorCode.KEY_PERMISSIONS
+    path.chmod(0o600)
+    for bad in ("", "short", "ü" * 40):
+        path.write_text(bad)
+        with pytest.raises(PoolError) as caught:
+            load_token(path)
+        assert caught.value.code is ErrorCode.BAD_CONFIGURATION
+
+
+def test_keys_and_ports_that_do_not_fit(tmp_path: Path) -> None:
+    async def main() -> None:
+        network = configured(tmp_path, system_key="../../b/system.pem")
+        async with running(network, "a") as (node,):
+            with pytest.raises(PoolError, match="no key of a") as caught:
+                open_gateway(node.service)
+            assert caught.value.code is ErrorCode.BAD_KEY
+        with socket.create_server((HOST, 0)) as taken:
+            network = configured(tmp_path / "2", listen=f"{HOST}:{taken.getsockname()[1]}")
+            async with running(network, "a") as (node,):
+                with pytest.raises(PoolError, match=r"gateway\.listen") as caught:
+                    open_gateway(node.service)
+                assert caught.value.code is ErrorCode.PORT_IN_USE
+        async with running(Network.create(tmp_path / "3", validators="a", others=()), "a") as (node,):
+            assert open_gateway(node.service) is None
+
+    uvloop.run(main())
+
+
+def test_parcels_beyond_what_it_takes_at_once_are_refused(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving(tmp_path) as (node, client):
+            await commit(node, node.network.dataset())
+            body = b'{"dataset": "a.flights", "records": [{"n": 1}]}'
+
+            async def slowly(release: asyncio.Event) -> AsyncIterator[bytes]:
+                yield body[:10]
+                await release.wait()
+                yield body[10:]
+
+            release = asyncio.Event()
+            headers = {"Content-Type": "application/json"}
+            posts = [client.post(PARCELS, content=slowly(release), headers=headers) for _ in range(20)]
+            slow = [asyncio.create_task(post) for post in posts]
+            while (response := await client.post(PARCELS, content=body, headers=headers)).status_code == 200:
+                await asyncio.sleep(0.01)
+            verify_problem(response, 503, ErrorCode.NOT_READY)
+            assert response.headers["retry-after"] == "1"
+            release.set()
+            assert {response.status_code for response in await asyncio.gather(*slow)} == {200, 503}
+
+    uvloop.run(main())
+
+
+@pytest.mark.integration
+def test_the_daemon_starts_it(tmp_path: Path) -> None:
+    network = configured(tmp_path)
+    member = network.genesis.member("a")
+    assert member is not None
+    assert member.node is not None
+    process = NodeProcess("a", tmp_path, int(member.node.api_url.rpartition(":")[2]))
+    process.start()
+    try:
+        process.wait_ready()
+        listen = next(
+            line.split('"')[1]
+            for line in (network.home("a") / "config.toml").read_text().partition("[gateway]")[2].splitlines()
+            if line.startswith("listen")
+        )
+        headers = {"Authorization": f"Bearer {token_of(network)}"}
+        answer = httpx.get(f"http://{listen}{STATUS}", headers=headers, trust_env=False).json()
+        assert (answer["member"], answer["is_ready"]) == ("a", True)
+        process.stop()
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"http://{listen}{STATUS}", headers=headers, trust_env=False)
+    finally:
+        process.kill()
