@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS, Limits
-from chain.transactions import CheckedTransaction
+from chain.transactions import CheckedTransaction, calls_contract
 
 
 class Mempool:
@@ -115,10 +115,16 @@ class Mempool:
         return chosen
 
     def _order_of_turns(self) -> list[str]:
-        """Members in order of their names, beginning after the one that was first in the block before."""
+        """Members in order of their names, beginning with the next one whose turn it is to be first.
+
+        Where contracts are called, only members whose next transaction calls one are first in turn: they alone compete
+        for what a block has least of, so it must not depend on how many others share data meanwhile.
+        """
         members = sorted(self._by_member)
-        later = [member for member in members if member > self._first_member]
-        order = later + members[: len(members) - len(later)]
-        if order:
-            self._first_member = order[0]
-        return order
+        callers = [member for member in members if calls_contract(next(iter(self._by_member[member].values())).header)]
+        candidates = callers or members
+        if not candidates:
+            return []
+        self._first_member = next((member for member in candidates if member > self._first_member), candidates[0])
+        start = members.index(self._first_member)
+        return members[start:] + members[:start]

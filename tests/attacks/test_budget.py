@@ -72,6 +72,30 @@ def test_s54_costly_calls_of_all_others_leave_each_member_its_turn(costly: World
     assert waits[0] <= 4
 
 
+def test_s54_costly_calls_hold_nobody_up_for_long_however_many_share_data(engine: Engine) -> None:
+    """Two members flood, and ``d`` is always behind them in the order of names; all others only share data, in every
+    block. It is the turns of those that call contracts that count.
+    """
+    world = World.create(engine, 20)
+    network, mempool = world.network, Mempool()
+    world.accept(*world.share(SPENDS_ALL), *world.share(ALLOW, "tides", "c"))
+    sharers = network.names[4:]
+    world.accept(*(network.dataset(member, "open") for member in sharers))
+    for checked in world.checked(*(network.request(member) for _ in range(12) for member in "bc")):
+        mempool.add(checked)
+    honest, waited = network.checked(network.request("d", "c.tides")), 0
+    for height in range(24):
+        if height == 4:
+            mempool.add(honest)
+        for checked in world.checked(*(network.parcel(member=name, dataset=f"{name}.open") for name in sharers)):
+            mempool.add(checked)
+        executed = world.ledger.execute(mempool.select(world.time_ms), world.time_ms, "a")
+        world.ledger.commit(executed, network.certify(executed))
+        mempool.remove([checked.id for checked in executed.transactions])
+        waited += honest.id in mempool
+    assert waited <= 2
+
+
 def test_s54_what_found_no_room_comes_in_later_blocks(costly: World) -> None:
     flood = [costly.network.request("b") for _ in range(5)]
     waiting, blocks = list(flood), 0
