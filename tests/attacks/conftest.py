@@ -1,4 +1,4 @@
-"""The compiled contract engine, shared with the tests of contracts, and worlds to attack."""
+"""The compiled contract engine, from the user's cache as the nodes take it, and worlds to attack."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import pytest
 
 from contracts.engine import Engine
 from tests.attacks.world import World
-from tests.contracts.conftest import cache_folder, engine
 
-__all__ = ["cache_folder", "engine"]
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return Engine.open()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ another hash seed, and for an auditor.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -69,14 +68,12 @@ def test_s52_a_new_node_agrees_with_one_that_has_run_for_long(fickle_world: Worl
     assert replayed.tip.block_hash == fickle_world.ledger.tip.block_hash
 
 
-def test_s52_a_process_of_its_own_agrees(
-    fickle_world: World, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_s52_a_process_of_its_own_agrees(fickle_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another hash seed, time zone and locale, other addresses."""
     monkeypatch.setenv("PYTHONHASHSEED", "4711" if os.environ.get("PYTHONHASHSEED") != "4711" else "1")
     monkeypatch.setenv("TZ", "Asia/Shanghai")
     monkeypatch.setenv("LC_ALL", "C")
-    with SandboxProcess(fickle_world.network.chain_id, cache_folder) as process:
+    with SandboxProcess(fickle_world.network.chain_id) as process:
         replayed = fickle_world.replayed(SandboxPolicy(process))
     assert replayed.tip.block_hash == fickle_world.ledger.tip.block_hash
 
