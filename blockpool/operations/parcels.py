@@ -27,8 +27,6 @@ class Parcel:
     height: int
     index: int
     """Place in its block."""
-    content: bytes
-    """The encoded transaction."""
 
     @property
     def is_sealed(self) -> bool:
@@ -78,7 +76,7 @@ def read_parcel(genesis: Genesis, content: bytes, dataset: str | None, receipt: 
     member = genesis.member(header.member)
     verify_signed_by(checked, signing_key(member, header.member, header.key_id, receipt.height))
     verify_payload(checked)
-    return Parcel(checked.id, header, checked.records, receipt.height, receipt.receipt.index, content)
+    return Parcel(checked.id, header, checked.records, receipt.height, receipt.receipt.index)
 
 
 def evidence(session: Session, id_: RecordId) -> Operation[bytes]:
