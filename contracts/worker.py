@@ -12,6 +12,7 @@ executed again, and the next session starts a new child: a lost process is never
 from __future__ import annotations
 
 import contextlib
+import select
 import signal
 import struct
 import subprocess
@@ -31,6 +32,10 @@ from contracts.facts import ContextFacts, DatasetFacts, RequestFacts, encode_cal
 from contracts.guests import GUESTS_AHEAD
 from contracts.sandbox import ContractSession, Sandbox, verify_deployable
 
+SPARE_TIME_S = 0.05
+"""Without an order for this long, the child works ahead: not at once, when the block that it has just served is being
+voted on.
+"""
 _LENGTH = struct.Struct("<I")
 
 
@@ -234,12 +239,16 @@ class _Worker:
             return _Refused(error.code, error.detail, error.context)
         return _Done()
 
-    def rest(self) -> None:
-        """Between two blocks, when nobody waits for an answer: load what was called last for the next one."""
-        if self._closed and not self._sessions:
-            for session in self._closed[-GUESTS_AHEAD:]:
-                session.prepare_next()
-            self._closed.clear()
+    @property
+    def has_spare_work(self) -> bool:
+        """Whether something can be done ahead: between two blocks, the contracts that were called last."""
+        return bool(self._closed) and not self._sessions
+
+    def work_ahead(self) -> None:
+        """Load them for the next block."""
+        for session in self._closed[-GUESTS_AHEAD:]:
+            session.prepare_next()
+        self._closed.clear()
 
 
 def main(chain_id: str, cache_folder: str) -> None:
@@ -257,7 +266,8 @@ def main(chain_id: str, cache_folder: str) -> None:
     worker = _Worker(Sandbox(engine, bytes.fromhex(chain_id)))
     while (data := _read(orders)) is not None:
         _write(replies, worker.answer(_orders.decode(data)))
-        worker.rest()
+        if worker.has_spare_work and not select.select([orders], [], [], SPARE_TIME_S)[0]:
+            worker.work_ahead()
 
 
 def _write(pipe: IO[bytes], message: _Message) -> None:
