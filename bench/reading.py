@@ -18,7 +18,7 @@ from chain.errors import ErrorCode, PoolError
 OWNER, READER = "aviation", "meteorology"
 SINGLE, BULK = "single", "archive"
 """Datasets of the owner: with one parcel, and with many."""
-PAUSE_S = 0.05
+PAUSE_S = 0.1
 """Between two reads, so that the nodes are idle when the next one begins."""
 FILL_RATE = 20_000
 """Records a second at which the archive is filled."""
