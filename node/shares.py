@@ -47,6 +47,10 @@ _GATHER_S = 3.0
 """For the other validators' answers: their patience and their work."""
 _QUERIES = 64
 """Queries worked on at once; further ones are refused."""
+_WAITING = 16
+"""Queries of readers, and again of peers, that wait at once; further ones are decided as things stand. Anybody can ask
+for what will never come, and must not keep the others from being served.
+"""
 _ASKED_OF_PEER = 4
 """Our queries that a peer works on at once: half of what a link takes, so that readers never keep fetches waiting."""
 
@@ -78,8 +82,10 @@ class Shares:
         self._links = links
         self._name = name
         self._key = key
-        self._queries = 0
-        self._slots: dict[str, asyncio.Semaphore] = {}
+        self._working = asyncio.Semaphore(_QUERIES)
+        self._waiting_readers = asyncio.Semaphore(_WAITING)
+        self._waiting_peers = asyncio.Semaphore(_WAITING)
+        self._asked: dict[str, asyncio.Semaphore] = {}
         self._worker = ThreadPoolExecutor(1, "shares")
         self._log = logging.getLogger("blockpool.shares")
 
@@ -91,8 +97,7 @@ class Shares:
                 ``grant_revoked``, ``not_found``, ``not_covered``, ``access_not_needed`` (an open parcel),
                 ``bad_request``, ``not_ready``.
         """
-        async with self._admitted():
-            entry, parcels = await self._verified(query)
+        async with self._verified(query) as (entry, parcels):
             return await self._beside(self._release, query.request, entry, parcels)
 
     async def gather(self, query: ShareQuery, *, everything: bool = False) -> ShareAnswer:
@@ -110,8 +115,7 @@ class Shares:
         Raises:
             PoolError: codes as in ``own``.
         """
-        async with self._admitted():
-            entry, parcels = await self._verified(query)
+        async with self._verified(query) as (entry, parcels):
             collection = _Collection(query, entry, parcels)
             own = self._beside(self._release, query.request, entry, parcels)
             sources = [_named(self._name, own), *(self._ask(peer, query) for peer in self._holders(parcels))]
@@ -139,8 +143,7 @@ class Shares:
             PoolError: codes as in ``own``; ``malformed``, ``not_canonical``.
         """
         query = decode(ShareQuery, body)
-        async with self._admitted():
-            entry, parcels = await self._verified(query, is_granted_elsewhere=True)
+        async with self._verified(query, is_granted_elsewhere=True) as (entry, parcels):
             return encode(await self._beside(self._release, query.request, entry, parcels))
 
     async def close(self) -> None:
@@ -150,38 +153,38 @@ class Shares:
     # Deciding
 
     @contextlib.asynccontextmanager
-    async def _admitted(self) -> AsyncIterator[None]:
-        if self._queries >= _QUERIES:
-            raise PoolError(ErrorCode.NOT_READY, f"{_QUERIES} share queries are being worked on")
-        self._queries += 1
-        try:
-            yield
-        finally:
-            self._queries -= 1
-
     async def _verified(
         self, query: ShareQuery, *, is_granted_elsewhere: bool = False
-    ) -> tuple[RequestEntry, list[SealedParcel]]:
-        """Check a query against this node's own state at its tip; everything in it, or nothing is given."""
+    ) -> AsyncIterator[tuple[RequestEntry, list[SealedParcel]]]:
+        """A place to work on a query that this node's own state at its tip allows: all of it, or nothing is given."""
         if len(set(query.parcels)) != len(query.parcels):
             raise PoolError(ErrorCode.BAD_REQUEST, "a parcel is named twice")
+        waiting = self._waiting_peers if is_granted_elsewhere else self._waiting_readers
+        if not waiting.locked():
+            async with waiting:
+                await self._wait_for_blocks(query, is_granted_elsewhere)
+        if self._working.locked():
+            raise PoolError(ErrorCode.NOT_READY, f"{_QUERIES} share queries are being worked on")
+        async with self._working:
+            entry = self._entry(query.request)
+            if entry is None:
+                raise PoolError(ErrorCode.UNKNOWN_REQUEST, f"there is no request {query.request.hex()}")
+            # A slow clock must not prolong a grant that the chain itself has outlived.
+            verify_grant(entry, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))
+            yield entry, await self._beside(self._parcels, entry, query.parcels)
+
+    async def _wait_for_blocks(self, query: ShareQuery, is_granted_elsewhere: bool) -> None:
+        """Give blocks on their way a moment, if they could make a query good that would be refused now."""
+        missing = [query.request, *query.parcels]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_S):
-                while not self._is_decided(query, is_granted_elsewhere):
+                while True:
+                    missing = [id_ for id_ in missing if self._ledger.blocks.location(id_) is None]
+                    entry = self._entry(query.request)
+                    is_asked = entry is not None and entry.status == "asked"
+                    if not missing and not (is_asked and is_granted_elsewhere):
+                        return
                     await self._pool.wait_for_height(self._pool.height + 1)
-        entry = self._entry(query.request)
-        if entry is None:
-            raise PoolError(ErrorCode.UNKNOWN_REQUEST, f"there is no request {query.request.hex()}")
-        # A slow clock must not prolong a grant that the chain itself has outlived.
-        verify_grant(entry, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))
-        return entry, await self._beside(self._parcels, entry, query.parcels)
-
-    def _is_decided(self, query: ShareQuery, is_granted_elsewhere: bool) -> bool:
-        """Whether another block could not make a refused query a good one, as far as can be said at once."""
-        if any(self._ledger.blocks.location(id_) is None for id_ in (query.request, *query.parcels)):
-            return False
-        entry = self._entry(query.request)
-        return not (is_granted_elsewhere and entry is not None and entry.status == "asked")
 
     def _entry(self, request: Hash) -> RequestEntry | None:
         return self._ledger.entry(state.request_key(request), RequestEntry)
@@ -244,9 +247,9 @@ class Shares:
 
     async def _ask(self, peer: str, query: ShareQuery) -> tuple[str, ShareAnswer]:
         """What a peer answers; nothing if it refuses, cannot be reached or talks nonsense."""
-        slots = self._slots.setdefault(peer, asyncio.Semaphore(_ASKED_OF_PEER))
+        places = self._asked.setdefault(peer, asyncio.Semaphore(_ASKED_OF_PEER))
         try:
-            async with slots:
+            async with places:
                 reply = await self._links.request(peer, FrameKind.FETCH_SHARES, encode(query), _GATHER_S)
             return peer, decode(ShareAnswer, reply)
         except PoolError as error:

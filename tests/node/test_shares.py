@@ -243,18 +243,36 @@ def test_malformed_and_oversized_queries(tmp_path: Path) -> None:
     uvloop.run(main())
 
 
-def test_many_queries_at_once_are_refused_not_piled_up(tmp_path: Path) -> None:
+def test_queries_for_what_never_comes_keep_nobody_from_being_served(tmp_path: Path) -> None:
     async def main() -> None:
         async with sharing(tmp_path, *"abc") as (network, nodes, client):
             (parcel,) = await share(nodes[0], network.sealed_parcel())
             request_id = await commit(nodes[0], network.request())
             shares = nodes[0].service.shares
-            waiting = [asyncio.create_task(shares.own(ShareQuery(NOBODY, (parcel,)))) for _ in range(64)]
+            bogus = [asyncio.create_task(shares.own(ShareQuery(NOBODY, (parcel,)))) for _ in range(100)]
             await asyncio.sleep(0)
-            verify_problem(await ask(client, request_id, parcel), 503, ErrorCode.NOT_READY)
-            for result in await asyncio.gather(*waiting, return_exceptions=True):
+            await asyncio.sleep(0)
+            assert sum(task.done() for task in bogus) == 84  # all but a few are told at once
+            assert len((await answer(client, request_id, parcel))[0]) >= 3
+            for result in await asyncio.gather(*bogus, return_exceptions=True):
                 assert isinstance(result, PoolError)
                 assert result.code is ErrorCode.UNKNOWN_REQUEST
+
+    uvloop.run(main())
+
+
+def test_queries_beyond_what_is_worked_on_at_once_are_refused(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with sharing(tmp_path, *"abc") as (network, nodes, client):
+            (parcel,) = await share(nodes[0], network.sealed_parcel())
+            request_id = await commit(nodes[0], network.request())
+            shares = nodes[0].service.shares
+            asked = [shares.own(ShareQuery(request_id, (parcel,))) for _ in range(100)]
+            results = await asyncio.gather(*asked, return_exceptions=True)
+            refusals = [result.code for result in results if isinstance(result, PoolError)]
+            assert 1 <= len(refusals) <= 36
+            assert set(refusals) == {ErrorCode.NOT_READY}
+            assert {len(result) for result in results if isinstance(result, tuple)} == {1}
             assert len((await answer(client, request_id, parcel))[0]) >= 3
 
     uvloop.run(main())
