@@ -222,7 +222,8 @@ class ConsensusDriver:
     async def _propose_made(self, height: int, making: asyncio.Future[ExecutedBlock]) -> None:
         """Propose the block that was made beside the loop, in whatever view there is now. A commit cancels this."""
         executed = await making
-        self._making = None
+        if self._making is making:
+            self._making = None
         if height == self._pool.height + 1:
             self._executed[executed.block_hash] = executed
             self.replica.propose(height, self.replica.view, executed.proposal)

@@ -179,3 +179,14 @@ def test_a_validator_finds_out_that_a_dealer_has_cheated_it(tmp_path: Path, capl
     uvloop.run(main())
     faults = [vars(record) for record in caplog.records if "dealer" in record.getMessage()]
     assert [fault["dataset"] for fault in faults] == ["a.flights"]
+
+
+def test_parcels_that_cannot_be_checked_in_time_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.dealings.WAITING_MAX", 0)
+
+    async def main() -> None:
+        async with contract_network(tmp_path, "a") as (network, [node]):
+            await share(node, network, BY_PURPOSE)
+            assert sample(node, "shares_checked_total", result="skipped") == 1
+
+    uvloop.run(main())

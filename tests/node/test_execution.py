@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 import uvloop
+from msgspec.structs import replace
 
-from chain.blocks import Certificate, commit_message
+from chain.blocks import Block, Certificate, commit_message
+from chain.encoding import encode
+from chain.errors import ErrorCode, PoolError
 from chain.keys import load_signer
 from chain.ledger import ExecutedBlock
+from chain.packages import BlockPackage
 from consensus.effects import Deliver, Execute
 from tests.node.cluster import Network, Node, running
 from tests.node.contract_cluster import (
     LOOPS,
+    PATIENCE_S,
     contract_network,
     eventually,
     executions,
@@ -103,25 +110,69 @@ def test_what_is_executed_on_a_tip_that_is_gone_is_dropped(tmp_path: Path) -> No
     uvloop.run(main())
 
 
+def keep_busy(node: Node, block: ExecutedBlock) -> threading.Event:
+    """Let the execution thread work on something else until the event is set."""
+    go_on = threading.Event()
+
+    def other() -> ExecutedBlock:
+        go_on.wait(PATIENCE_S)
+        return block
+
+    node.service.execution.submit(other)
+    return go_on
+
+
 def test_an_execution_whose_turn_comes_too_late_is_nobodys_fault(tmp_path: Path) -> None:
     """Catch-up has stored the block, and will say so once it is durable: neither the proposal is bad nor the ledger."""
 
     async def main() -> None:
         async with proposed(tmp_path) as (node, block, certificate):
-            driver, pool, others_done = node.service.driver, node.service.pool, threading.Event()
-
-            def other() -> ExecutedBlock:
-                others_done.wait()
-                return block
-
-            earlier = node.service.execution.submit(other)
+            driver, pool = node.service.driver, node.service.pool
+            go_on = keep_busy(node, block)
             driver._carry_out([Execute(block.block_hash, block.proposal), Deliver(block.proposal, certificate)])
             pool.store(block, certificate)
-            others_done.set()
-            await earlier
+            go_on.set()
             await eventually(lambda: not driver._tasks)
             assert node.service.fatal is None
             pool.flush()
             assert driver.replica.height == 4
+
+    uvloop.run(main())
+
+
+def package_of(block: ExecutedBlock, certificate: Certificate) -> BlockPackage:
+    """What a peer sends of a block."""
+    content = encode(Block(block.proposal.header, certificate, block.outcomes))
+    return BlockPackage(content, tuple(encode(checked.transaction) for checked in block.transactions))
+
+
+def test_catching_up_takes_a_block_that_calls_contracts_unless_consensus_was_quicker(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with proposed(tmp_path) as (node, block, certificate):
+            catch_up = node.service.catch_up
+            go_on = keep_busy(node, block)
+            taking = asyncio.create_task(catch_up._take_all((package_of(block, certificate),)))
+            await asyncio.sleep(0.01)
+            node.service.pool.commit(block, certificate)
+            go_on.set()
+            await taking
+            assert (node.height, catch_up.blocks) == (3, 0)
+
+    uvloop.run(main())
+
+
+def test_catching_up_refuses_a_block_whose_verdicts_are_made_up(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with proposed(tmp_path) as (node, block, certificate):
+            [outcome] = block.outcomes
+            assert outcome.verdict is not None
+            granted = replace(outcome, reason="", verdict=replace(outcome.verdict, verdict="allow", failure=""))
+            lie = dataclasses.replace(block, outcomes=(granted,))
+            with pytest.raises(PoolError, match="outcomes differ") as caught:
+                await node.service.catch_up._take_all((package_of(lie, certificate),))
+            assert caught.value.code == ErrorCode.BAD_BLOCK
+            assert node.height == 2
+            await node.service.catch_up._take_all((package_of(block, certificate),))
+            assert (node.height, node.service.catch_up.blocks) == (3, 1)
 
     uvloop.run(main())
