@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import orjson
 
 from bench.bench import Bench
 from bench.engine import engine_figures
 from bench.figures import Figure, Section
-from bench.memory_pool import OWNER, MemoryPool
+from bench.lone_validator import OWNER, LoneValidator
 from bench.network import process_cpu_seconds
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
@@ -72,11 +75,11 @@ def contracts(bench: Bench) -> Section:
         bench.say(f"{what}: {verdicts.rate:,.0f}/s; {verdicts.how}")
         figures.append(Figure(key, what, verdicts.rate, "verdicts/s", verdicts.how))
     setting = (
-        "The engine's own figures are for `purpose_bound` and a reader without earlier grants. For verdicts one "
-        "ledger in memory executes and commits blocks of requests as a node does, the engine in its own process, but "
-        "without network and disk; the requests were signed and checked beforehand. Every block loads its contract "
-        f"anew. In bulk the requests come from {MANY_READERS:,} readers with few earlier grants; a contract is told of "
-        f"{LIMITS.contract_grants} at most."
+        "The engine's own figures are for `purpose_bound` and a reader without earlier grants. For verdicts one ledger "
+        "executes and commits blocks of requests as a node does, the engine in its own process, state and blocks in "
+        "LevelDB, every block synced; without consensus, network and API. The requests were signed and checked "
+        f"beforehand. Every block loads its contract anew. In bulk they come from {MANY_READERS:,} readers with few "
+        f"earlier grants; a contract is told of {LIMITS.contract_grants} at most."
     )
     return Section("contracts", "Access contracts", setting, figures)
 
@@ -88,20 +91,24 @@ def measure_verdicts(name: str, readers: int, blocks: int) -> Verdicts:
         PoolError: code ``contract_failed`` if a request was denied that had to be granted.
     """
     names = [f"reader-{number:04}" for number in range(readers)]
-    pool = MemoryPool(names)
+    validator = LoneValidator(names)
     contract, dataset = f"{OWNER}.rule", f"{OWNER}.data"
-    with SandboxProcess(pool.genesis.chain_id) as engine:
-        pool.open(SandboxPolicy(engine))
-        pool.commit([pool.contract(contract, source_of(name), orjson.dumps(PARAMETERS[name]).decode())])
-        pool.commit([pool.dataset(dataset, contract)])
+    with (
+        tempfile.TemporaryDirectory(prefix="blockpool-bench-") as folder,
+        SandboxProcess(validator.genesis.chain_id) as engine,
+        closing(validator),
+    ):
+        validator.open(Path(folder), SandboxPolicy(engine))
+        validator.commit([validator.contract(contract, source_of(name), orjson.dumps(PARAMETERS[name]).decode())])
+        validator.commit([validator.dataset(dataset, contract)])
         count = (WARM_UP_BLOCKS + blocks) * BLOCK_REQUESTS
-        requests = [pool.request(names[number % readers], dataset, PURPOSE) for number in range(count)]
+        requests = [validator.request(names[number % readers], dataset, PURPOSE) for number in range(count)]
         groups = [requests[start : start + BLOCK_REQUESTS] for start in range(0, count, BLOCK_REQUESTS)]
         for group in groups[:WARM_UP_BLOCKS]:
-            pool.commit(group)
+            validator.commit(group)
         engine_cpu_s, ledger_cpu_s = process_cpu_seconds(engine.process_id), time.process_time()
         started = time.perf_counter()
-        done = [pool.commit(group) for group in groups[WARM_UP_BLOCKS:]]
+        done = [validator.commit(group) for group in groups[WARM_UP_BLOCKS:]]
         seconds, ledger_cpu_s = time.perf_counter() - started, time.process_time() - ledger_cpu_s
         engine_cpu_s = process_cpu_seconds(engine.process_id) - engine_cpu_s
     outcomes = [outcome for block in done for outcome in block.outcomes]

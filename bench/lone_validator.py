@@ -1,9 +1,10 @@
-"""One validator's ledger in memory, with contracts that run in a process of their own: a node without its network."""
+"""A validator that is its own quorum: a node's ledger on disk, without consensus, network and API."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 
 from chain.access import AccessPolicy
 from chain.blocks import Certificate, commit_message
@@ -11,8 +12,8 @@ from chain.crypto import Ed25519Signer, key_id, sha256
 from chain.encoding import encode
 from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
 from chain.ledger import ExecutedBlock, Ledger
-from chain.storage.engine import MemoryEngine
-from chain.storage.head import MemoryHead
+from chain.storage.head import HeadFile
+from chain.storage.level import LevelEngine
 from chain.transactions import (
     AnyHeader,
     CheckedTransaction,
@@ -32,8 +33,8 @@ TIME_MS = 1_772_366_400_000
 _NODE = NodeRecordObject("127.0.0.1:9000", "", b"certificate")
 
 
-class MemoryPool:
-    """See the module.
+class LoneValidator:
+    """See the module. Open it, then close it.
 
     Args:
         readers: members without a node, which ask to read.
@@ -62,10 +63,16 @@ class MemoryPool:
             node=_NODE if votes else None,
         )
 
-    def open(self, policy: AccessPolicy) -> None:
-        """Start from genesis with contracts run by ``policy``."""
-        self._ledger = Ledger(self.genesis, MemoryEngine(), MemoryEngine(), MemoryHead(), policy)
+    def open(self, folder: Path, policy: AccessPolicy) -> None:
+        """Start from genesis in an empty folder, with contracts run by ``policy``."""
+        engines = LevelEngine(folder / "blocks"), LevelEngine(folder / "state")
+        self._ledger = Ledger(self.genesis, *engines, HeadFile(folder / "HEAD"), policy)
         self._ledger.open()
+
+    def close(self) -> None:
+        """Release the databases."""
+        if self._ledger is not None:
+            self._ledger.close()
 
     def contract(self, contract: str, source: str, parameters: str) -> CheckedTransaction:
         """Deploys a contract."""
@@ -107,9 +114,9 @@ class MemoryPool:
         return self._checked(header)
 
     def commit(self, transactions: Sequence[CheckedTransaction]) -> ExecutedBlock:
-        """Execute and commit one block."""
+        """Execute and commit one block; it is on disk when this returns."""
         if self._ledger is None:
-            raise RuntimeError("the pool is not open")
+            raise RuntimeError("the validator is not open")
         executed = self._ledger.execute(transactions, TIME_MS, OWNER, beside=True)
         height, hash_ = executed.header.height, executed.block_hash
         vote = self._consensus.sign(commit_message(self.genesis.chain_id, height, 0, hash_))
