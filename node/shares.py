@@ -171,7 +171,10 @@ class Shares:
                 raise PoolError(ErrorCode.UNKNOWN_REQUEST, f"there is no request {query.request.hex()}")
             # A slow clock must not prolong a grant that the chain itself has outlived.
             verify_grant(entry, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))
-            yield entry, await self._beside(self._parcels, entry, query.parcels)
+            parcels = await self._beside(self._parcels, entry, query.parcels)
+            asked = {"reader": entry.reader, "request": query.request.hex(), "parcels": len(parcels)}
+            self._log.info("shares are asked for, and granted", extra=asked)
+            yield entry, parcels
 
     async def _wait_for_blocks(self, query: ShareQuery, is_granted_elsewhere: bool) -> None:
         """Give blocks on their way a moment, if they could make a query good that would be refused now."""
