@@ -3,11 +3,13 @@
 What could differ between machines is switched off or fixed: NaN bits are canonical, there are no threads and no
 relaxed SIMD, code is generated for one target whatever the host's processor offers, and the native stack has one
 size. How deep recursion gets before a trap depends on the machine code, so target and wasmtime version are part of the
-engine's identity. Work is measured in fuel, which is counted by the code itself.
+engine's identity. Work is measured in fuel, which is counted by the code itself. A guest that asks for memory gets it
+up to its bound; a machine that cannot give so much fails as a machine, before the call, and never decides.
 """
 
 from __future__ import annotations
 
+import mmap
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -58,6 +60,7 @@ class GuestInstance:
 
         Raises:
             GuestTrap: it was stopped.
+            PoolError: code ``engine_damaged`` if this machine has no memory for it.
         """
         return self._call(self._load, source, parameters)
 
@@ -66,6 +69,7 @@ class GuestInstance:
 
         Raises:
             GuestTrap: it was stopped.
+            PoolError: code ``engine_damaged`` if this machine has no memory for it.
         """
         return self._call(self._decide, call)
 
@@ -74,6 +78,7 @@ class GuestInstance:
         self._store.close()
 
     def _call(self, function: Func, *arguments: str) -> tuple[str, int]:
+        _verify_memory()
         self._store.set_fuel(LIMITS.contract_fuel)
         try:
             answer: str = function(self._store, *arguments)
@@ -125,15 +130,36 @@ class Engine:
         return cls(engine, compiled_component(engine, folder, name, read_component, on_stage))
 
     def instantiate(self) -> GuestInstance:
-        """A fresh guest; takes about a millisecond."""
+        """A fresh guest; takes about a millisecond.
+
+        Raises:
+            PoolError: code ``engine_damaged``, also if this machine has no memory for it.
+        """
         store = wasmtime.Store(self._engine)
         store.set_limits(memory_size=LIMITS.contract_memory_size_bytes)
         store.set_fuel(LIMITS.contract_fuel)
-        instance = self._linker.instantiate(store, self._component)
+        try:
+            instance = self._linker.instantiate(store, self._component)
+        except wasmtime.WasmtimeError as error:  # it imports nothing and runs nothing: this machine lacks something
+            raise PoolError(ErrorCode.ENGINE_DAMAGED, f"no guest can be made: {str(error).splitlines()[0]}") from None
         load, decide = instance.get_func(store, "load"), instance.get_func(store, "decide")
         if load is None or decide is None:
             raise PoolError(ErrorCode.ENGINE_DAMAGED, "the guest lacks its exports")
         return GuestInstance(store, load, decide)
+
+
+def _verify_memory() -> None:
+    """Check that a guest can grow to its bound: no limit of this process or machine stands against it.
+
+    Otherwise the contract would see a ``MemoryError`` where others see none, and decide differently, caught or not.
+
+    Raises:
+        PoolError: code ``engine_damaged``.
+    """
+    try:
+        mmap.mmap(-1, LIMITS.contract_memory_size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except OSError as error:
+        raise PoolError(ErrorCode.ENGINE_DAMAGED, f"no memory for a contract: {error.strerror}") from None
 
 
 def _settings() -> wasmtime.Config:

@@ -6,6 +6,9 @@ another hash seed, and for an auditor.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +19,8 @@ from contracts.sandbox import ContractSession, Sandbox
 from contracts.worker import SandboxProcess
 from tests.attacks.world import World, contract
 from tests.contracts.test_attacks import SYS
+
+ROOT = Path(__file__).parents[2]
 
 FICKLE = {
     "address": "return deny(str(id(object())) + str(id(ctx)))",
@@ -138,3 +143,36 @@ def test_s52_what_was_remembered_by_force_ends_with_the_block(fickle_world: Worl
         if getattr(checked.header, "dataset", "") == "a.remembers-by-force" and outcome.verdict
     }
     assert reasons == {"1", "2", "3"}
+
+
+SHORT_OF_MEMORY = """
+import resource, sys
+from pathlib import Path
+from chain.errors import PoolError
+from contracts.engine import Engine
+from contracts.sandbox import Sandbox
+from tests.contracts.support import CONTEXT, DATASET, REQUEST
+
+source, limit, measure = sys.argv[1:]
+sandbox = Sandbox(Engine.open())
+first, second = sandbox.contract(source), sandbox.contract(source)
+print(first.decide(REQUEST, DATASET, CONTEXT).reason)
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+bound = int(status[measure].split()[0]) * 1024 + 30_000_000
+resource.setrlimit(getattr(resource, limit), (bound, bound))
+try:
+    print(second.decide(REQUEST, DATASET, CONTEXT).reason)
+except PoolError as error:
+    print(error.code.value)
+"""
+
+
+@pytest.mark.parametrize(("limit", "measure"), [("RLIMIT_DATA", "VmData"), ("RLIMIT_AS", "VmSize")])
+def test_s52_a_machine_without_memory_does_not_decide(limit: str, measure: str) -> None:
+    """A contract that sees a ``MemoryError`` can hide it, and deny where others allow: it must not see one that only
+    this machine has.
+    """
+    body = "try:\n    return deny(str(len(b'x' * 40_000_000)))\nexcept MemoryError:\n    return deny('none')"
+    command = [sys.executable, "-c", SHORT_OF_MEMORY, contract(body), limit, measure]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["40000000", "engine_damaged"], done.stderr
