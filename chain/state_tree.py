@@ -10,6 +10,7 @@ so roots share what they have in common and an old root stays readable as long a
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
@@ -242,9 +243,10 @@ def _build(depth: int, entries: list[_Change], made: dict[Hash, bytes]) -> Hash:
 
 
 def _split(changes: list[_Change], depth: int) -> int:
-    """How many of the sorted ``changes`` go left at ``depth``."""
-    mask = 1 << (_MAX_DEPTH - 1 - depth)
-    return sum(1 for change in changes if not change[0] & mask)
+    """How many of the sorted ``changes``, which agree in all bits before ``depth``, go left there."""
+    below = _MAX_DEPTH - 1 - depth
+    first_right = (changes[0][0] >> below | 1) << below
+    return bisect_left(changes, (first_right,))
 
 
 def _keep(node: bytes, made: dict[Hash, bytes]) -> Hash:

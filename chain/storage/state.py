@@ -19,7 +19,7 @@ from chain.state_tree import TreeUpdate
 from chain.storage.engine import Engine, Write
 
 _HEAD = b"mhead"
-_CACHED_NODES = 8192
+_CACHED_NODES = 32768
 
 
 class StateHead(NamedTuple):
