@@ -50,7 +50,8 @@ def commitment_of(kind: CommitmentKind, chain_id: bytes, salt_key: bytes, index:
         PoolError: code ``bad_sealing`` if fields are asked for and the record is no compact JSON object.
     """
     if kind is CommitmentKind.WHOLE:
-        return whole_commitment(chain_id, derive_salts(salt_key, index, 1)[0], record)
+        salt = hashlib.shake_256(salt_key + index.to_bytes(8, "big")).digest(SALT_SIZE)
+        return whole_commitment(chain_id, salt, record)
     names, values = _split(record, index)
     prefix, sha = b"\x00" + domain("sealed-field", chain_id), hashlib.sha256
     salts = derive_salts(salt_key, index, len(names))
