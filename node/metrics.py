@@ -67,6 +67,9 @@ class Metrics:
             buckets=_EXECUTION_S,
             registry=registry,
         )
+        self.share_queries = Counter(
+            "blockpool_share_queries", "Queries for key shares, by code: ok if granted", ["code"], registry=registry
+        )
         self.shares_checked = Counter(
             "blockpool_shares_checked",
             "Own shares of committed parcels: good, dealer_fault, not_opened, or skipped for want of time",

@@ -22,7 +22,7 @@ from node.dealings import DealingCheck
 from node.dissemination import Dissemination
 from node.driver import ConsensusDriver
 from node.engine import ContractEngine
-from node.execution import ExecutionThread
+from node.execution import Executions, ExecutionThread
 from node.frames import FrameKind, News
 from node.home import Home
 from node.intake import Intake
@@ -71,11 +71,12 @@ class NodeService:
         self.links = self._make_links()
         self.votes = open_votes(home)
         self.execution = ExecutionThread(engine, self.metrics.execution.observe)
+        self.executions = Executions(self.pool, self.execution, home.member.name)
         self.catch_up = CatchUp(self.pool, self.links, self.execution, self.fail)
         self.driver = ConsensusDriver(
             self.pool,
             self.links,
-            self.execution,
+            self.executions,
             self.votes,
             home.signer or Ed25519Signer(new_seed()),  # a node that only follows signs nothing
             home.member.name,
@@ -90,7 +91,7 @@ class NodeService:
         self.driver.use(self.intake, self.dissemination)
         # A node that does not follow does not learn of revoked grants, so it gives no shares.
         kem_key = home.kem_key if self.engine_problem is None else None
-        self.shares = Shares(self.pool, self.links, home.member.name, kem_key)
+        self.shares = Shares(self.pool, self.links, home.member.name, kem_key, self.metrics)
         self.dealings = DealingCheck(home.member.name, kem_key, self.metrics) if kem_key is not None else None
         if self.dealings is not None:
             self.pool.add_listener(self.dealings.on_committed)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar, TypeVarTuple
 
@@ -39,6 +39,7 @@ from contracts.sealing import (
 )
 from node.frames import FrameKind
 from node.links import Links
+from node.metrics import Metrics
 from node.pool import Pool
 
 _PATIENCE_S = 1.0
@@ -74,14 +75,16 @@ class Shares:
         links: to the other validators.
         name: of this node's member.
         key: opens this validator's shares; None for a node that has none to give.
+        metrics: counts the queries.
     """
 
-    def __init__(self, pool: Pool, links: Links, name: str, key: KemPrivateKey | None) -> None:
+    def __init__(self, pool: Pool, links: Links, name: str, key: KemPrivateKey | None, metrics: Metrics) -> None:
         self._pool = pool
         self._ledger = pool.ledger
         self._links = links
         self._name = name
         self._key = key
+        self._metrics = metrics
         self._working = asyncio.Semaphore(_QUERIES)
         self._waiting_readers = asyncio.Semaphore(_WAITING)
         self._waiting_peers = asyncio.Semaphore(_WAITING)
@@ -157,6 +160,26 @@ class Shares:
         self, query: ShareQuery, *, is_granted_elsewhere: bool = False
     ) -> AsyncIterator[tuple[RequestEntry, list[SealedParcel]]]:
         """A place to work on a query that this node's own state at its tip allows: all of it, or nothing is given."""
+        with self._count_refusal():
+            await self._admit(query, is_granted_elsewhere)
+        async with self._working:
+            with self._count_refusal():
+                entry, parcels = await self._verify(query)
+            self._metrics.share_queries.labels("ok").inc()
+            asked = {"reader": entry.reader, "request": query.request.hex(), "parcels": len(parcels)}
+            self._log.info("shares are asked for, and granted", extra=asked)
+            yield entry, parcels
+
+    @contextlib.contextmanager
+    def _count_refusal(self) -> Iterator[None]:
+        try:
+            yield
+        except PoolError as error:
+            self._metrics.share_queries.labels(error.code.value).inc()
+            raise
+
+    async def _admit(self, query: ShareQuery, is_granted_elsewhere: bool) -> None:
+        """What costs nothing comes before a place is taken."""
         if len(set(query.parcels)) != len(query.parcels):
             raise PoolError(ErrorCode.BAD_REQUEST, "a parcel is named twice")
         waiting = self._waiting_peers if is_granted_elsewhere else self._waiting_readers
@@ -165,16 +188,14 @@ class Shares:
                 await self._wait_for_blocks(query, is_granted_elsewhere)
         if self._working.locked():
             raise PoolError(ErrorCode.NOT_READY, f"{_QUERIES} share queries are being worked on")
-        async with self._working:
-            entry = self._entry(query.request)
-            if entry is None:
-                raise PoolError(ErrorCode.UNKNOWN_REQUEST, f"there is no request {query.request.hex()}")
-            # A slow clock must not prolong a grant that the chain itself has outlived.
-            verify_grant(entry, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))
-            parcels = await self._beside(self._parcels, entry, query.parcels)
-            asked = {"reader": entry.reader, "request": query.request.hex(), "parcels": len(parcels)}
-            self._log.info("shares are asked for, and granted", extra=asked)
-            yield entry, parcels
+
+    async def _verify(self, query: ShareQuery) -> tuple[RequestEntry, list[SealedParcel]]:
+        entry = self._entry(query.request)
+        if entry is None:
+            raise PoolError(ErrorCode.UNKNOWN_REQUEST, f"there is no request {query.request.hex()}")
+        # A slow clock must not prolong a grant that the chain itself has outlived.
+        verify_grant(entry, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))
+        return entry, await self._beside(self._parcels, entry, query.parcels)
 
     async def _wait_for_blocks(self, query: ShareQuery, is_granted_elsewhere: bool) -> None:
         """Give blocks on their way a moment, if they could make a query good that would be refused now."""

@@ -107,6 +107,9 @@ def test_who_gets_nothing(tmp_path: Path) -> None:
             await refused(client, ErrorCode.NOT_FOUND, everything, granted)
             await refused(client, ErrorCode.NOT_FOUND, everything, NOBODY)
             assert len((await answer(client, everything, parcel))[0]) >= 3
+            metrics = (await client.get("/metrics")).text
+            assert 'blockpool_share_queries_total{code="ok"} 1.0' in metrics
+            assert 'blockpool_share_queries_total{code="access_denied"} 3.0' in metrics
 
     uvloop.run(main())
 
