@@ -4,8 +4,13 @@ takes, holding exactly the records that were meant, or a ``PoolError``.
 
 from __future__ import annotations
 
+import logging
+import secrets
+from pathlib import Path
+
 import orjson
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +21,10 @@ from chain.state import DatasetEntry
 from chain.transactions import Sharing, decode_transaction, verify_payload, verify_signed_by
 from contracts.sealing import SealingContext, seal_parcel
 from node.gateway.parcels import decode_parcel, make_parcel
+from tests.attacks.world import traces_of
 from tests.networks import SCHEMA, TestNetwork
+from tests.node.reading import CONTRACT, commit
+from tests.node.test_gateway import serving, share_through
 
 NETWORK = TestNetwork(has_contracts=True)
 SHARING: tuple[Sharing, ...] = ("open", "conditional")
@@ -128,3 +136,27 @@ def test_two_sealings_of_the_same_records_have_nothing_in_common() -> None:
     assert first != second
     sealed = seal_parcel([b'{"n":1}'], SealingContext(NETWORK.chain_id, "a.flights"), KEM_KEYS)
     assert len(sealed.bodies[0]) == len(first[0]) == len(second[0])
+
+
+def test_s53_the_gateways_own_node_keeps_no_plaintext(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Records pass through it in the clear. Neither those that were shared nor those that were refused stay behind, in
+    databases or in the log; the one who posted them is told what is wrong.
+    """
+    secret, refused = secrets.token_hex(16), secrets.token_hex(16)
+
+    async def main() -> None:
+        async with serving(tmp_path) as (node, client):
+            await commit(node, node.network.contract(CONTRACT))
+            await commit(node, node.network.dataset(sharing="conditional", contract="a.rule", schema=SCHEMA))
+            await share_through(client, [{"n": 1, "passenger": secret}])
+            bad = {"dataset": "a.flights", "records": [{"n": refused}]}
+            answer = await client.post("/v1/gateway/parcels", json=bad, timeout=40)
+            assert answer.json()["code"] == "schema_violation"
+
+    with caplog.at_level(logging.DEBUG):
+        uvloop.run(main())
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) > 10
+    for text in (secret, refused):
+        assert [path for path in files if traces_of(text.encode(), path.read_bytes())] == []
+        assert text not in caplog.text
