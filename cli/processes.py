@@ -50,7 +50,7 @@ class NodeProcess:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
         with self.log.open("ab") as log, _interrupts_later():
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "node", "run", str(self.home), *arguments],
+                self._command(*arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -97,6 +97,9 @@ class NodeProcess:
         """The last lines of its log."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-_LOG_TAIL_LINES:])
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "cli.main", "node", "run", str(self.home), *arguments]
 
     def _end(self, signal_number: int) -> None:
         if self._process is None:

@@ -1,0 +1,209 @@
+"""What is done to the cluster: one function for each kind of fault, which returns when the fault is over.
+
+Faults of nodes strike one node, as many as four validators tolerate; ``rolling_restart`` strikes one after the other.
+``halves`` and ``blackout`` leave no quorum: nothing is acknowledged while they last, and nothing may be lost either.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from chain.limits import KIB
+from tests.chaos.cluster import ChaosNode, Cluster
+from tests.chaos.proxy import LinkRule
+
+HOUR_S = 3600
+_DISK_FULL_S_MAX = 20.0
+_STALLED = LinkRule(is_stalled=True)
+_PRIMARY_SHARE = 0.5
+"""How often the victim is the primary; otherwise it may be anyone."""
+_WEATHER = LinkRule(delay_s=0.005, jitter_s=0.03)
+_WEATHER_SHARE = 0.3
+"""How often the links are slow while something else goes wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a fault is done to."""
+
+    cluster: Cluster
+    random: random.Random
+    hold_s: float
+    """How long a fault lasts, more or less."""
+
+    def wait(self, share: float = 1.0) -> None:
+        """Let the fault last for a share of its time, drawn between a half and one and a half."""
+        time.sleep(self.hold_s * share * self.random.uniform(0.5, 1.5))
+
+    def victim(self) -> ChaosNode:
+        """A node, rather often the primary."""
+        nodes = self.cluster.nodes
+        if self.random.random() < _PRIMARY_SHARE:
+            return nodes[self.cluster.primary()]
+        return self.random.choice(list(nodes.values()))
+
+    def weather(self) -> None:
+        """Sometimes make all links slow, until the next healing."""
+        if self.random.random() < _WEATHER_SHARE:
+            self.cluster.proxy.rule(self.cluster.proxy.directions, _WEATHER)
+
+
+def kill_loop(scene: Scene) -> None:
+    """s37: kill -9 and restart, again and again, not always waiting until it has come up."""
+    node = scene.victim()
+    for _ in range(scene.random.randint(3, 5)):
+        node.kill()
+        node.start()
+        scene.wait(0.5)
+
+
+def freeze(scene: Scene) -> None:
+    """s43: SIGSTOP and SIGCONT: the process sleeps, then goes on as if no time had passed."""
+    node = scene.victim()
+    node.freeze()
+    scene.wait()
+    node.thaw()
+
+
+def slow_links(scene: Scene) -> None:
+    """Every link delayed, each way by another amount."""
+    proxy = scene.cluster.proxy
+    for direction in proxy.directions:
+        rule = LinkRule(delay_s=scene.random.uniform(0.005, 0.06), jitter_s=scene.random.uniform(0, 0.05))
+        proxy.rule([direction], rule)
+    scene.wait()
+
+
+def lossy_links(scene: Scene) -> None:
+    """Every link loses bytes, and now and then connections end."""
+    proxy = scene.cluster.proxy
+    proxy.rule(proxy.directions, LinkRule(loss=scene.random.uniform(0.01, 0.08)))
+    for _ in range(3):
+        scene.wait(0.3)
+        proxy.cut(0.3)
+
+
+def one_way(scene: Scene) -> None:
+    """s30: a node hears the others and is not heard, or the other way round, or cannot reach a single one."""
+    name, proxy = scene.victim().member, scene.cluster.proxy
+    heard = [direction for direction in proxy.directions if direction[0] == name]
+    hears = [direction for direction in proxy.directions if direction[1] == name]
+    proxy.rule(scene.random.choice([heard, hears, heard[:1]]), _STALLED)
+    scene.wait()
+
+
+def isolate(scene: Scene) -> None:
+    """s30: a node, often the primary, is alone."""
+    name, proxy = scene.victim().member, scene.cluster.proxy
+    proxy.rule([direction for direction in proxy.directions if name in direction], _STALLED)
+    scene.wait()
+
+
+def halves(scene: Scene) -> None:
+    """s31: two and two, in the middle of whatever they were deciding; no quorum."""
+    proxy, names = scene.cluster.proxy, list(scene.cluster.nodes)
+    half = set(scene.random.sample(names, len(names) // 2))
+    proxy.rule(
+        [(source, target) for source, target in proxy.directions if (source in half) != (target in half)], _STALLED
+    )
+    scene.wait()
+
+
+def rolling_restart(scene: Scene) -> None:
+    """Every node in turn, in good order, each once the one before it is back, as for an upgrade."""
+    for node in _shuffled(scene, scene.cluster.nodes.values()):
+        node.stop()
+        node.start()
+        node.wait_ready()
+
+
+def blackout(scene: Scene) -> None:
+    """s38: all are killed at once, and start one by one."""
+    nodes = list(scene.cluster.nodes.values())
+    for node in nodes:
+        node.kill()
+    for node in _shuffled(scene, nodes):
+        node.start()
+        scene.wait(0.2)
+
+
+def disk_full(scene: Scene) -> None:
+    """s41: the disk takes no more in the middle of a write: the node stops, and says so; then there is space again."""
+    node = scene.victim()
+    node.fill_disk(scene.random.randrange(64 * KIB))
+    assert node.has_ended(_DISK_FULL_S_MAX), f"the node of {node.member} runs on without a disk"
+    assert node.wait() == 1, f"the node of {node.member} ended with {node.wait()} on a full disk"
+    scene.wait(0.3)
+    node.start()
+
+
+def wiped_node(scene: Scene) -> None:
+    """s36: a node loses everything but its keys, votes included, and fetches the chain under load."""
+    node = scene.victim()
+    node.kill()
+    shutil.rmtree(node.data)
+    scene.wait(0.3)
+    node.start()
+    node.wait_ready()
+
+
+def wrong_clock(scene: Scene) -> None:
+    """s43: a node's clock is an hour ahead or behind for a while."""
+    node = scene.victim()
+    for offset_s in (scene.random.choice([-HOUR_S, HOUR_S]), 0):
+        node.stop()
+        node.clock_offset_s = offset_s
+        node.start()
+        if offset_s:
+            scene.wait()
+
+
+def old_image(scene: Scene) -> None:
+    """s42: a node's disk goes back to what it was some blocks ago, its votes too: it counts as the faulty one."""
+    node = scene.victim()
+    image = node.data.with_name("image")
+    node.kill()
+    shutil.copytree(node.data, image)
+    node.start()
+    node.wait_ready()
+    scene.wait()
+    node.kill()
+    shutil.rmtree(node.data)
+    image.rename(node.data)
+    node.start()
+
+
+Fault = Callable[[Scene], None]
+
+FAULTS: dict[str, Fault] = {
+    fault.__name__: fault
+    for fault in (
+        kill_loop,
+        freeze,
+        slow_links,
+        lossy_links,
+        one_way,
+        isolate,
+        halves,
+        rolling_restart,
+        blackout,
+        disk_full,
+        wiped_node,
+        wrong_clock,
+        old_image,
+    )
+}
+"""All kinds, by name."""
+
+WITHOUT_QUORUM = frozenset({"halves", "blackout"})
+"""Kinds under which no service is promised until they are over."""
+
+
+def _shuffled(scene: Scene, nodes: Iterable[ChaosNode]) -> list[ChaosNode]:
+    found = list(nodes)
+    scene.random.shuffle(found)
+    return found
