@@ -3,18 +3,13 @@ order.
 
 The core decides, this module acts. Inputs are gathered while the event loop turns; then one pass takes all effects,
 writes everything that must be durable in one synced batch, and only then sends.
-
-Blocks are executed on the loop, which is the quickest way, unless they call contracts: those go to the execution
-thread. What comes back from there counts only if the node still stands at the same height; a block is executed once,
-whoever asks for it how often.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from chain.blocks import Certificate, Proposal, decode_header
@@ -43,7 +38,7 @@ from consensus.effects import (
 from consensus.messages import decode_message, encode_message
 from consensus.replica import Replica, Tip
 from node.dissemination import Dissemination
-from node.execution import ExecutionThread
+from node.execution import Executions
 from node.frames import FrameKind
 from node.intake import Intake
 from node.links import Links
@@ -65,7 +60,7 @@ class ConsensusDriver:
     Args:
         pool: the node's ledger and mempool.
         links: to the other nodes.
-        execution: executes blocks that call contracts.
+        executions: executes blocks.
         votes: keeps this node's own votes durably.
         signer: the consensus key, or None for a node that only follows.
         me: this member's name.
@@ -78,7 +73,7 @@ class ConsensusDriver:
         self,
         pool: Pool,
         links: Links,
-        execution: ExecutionThread,
+        executions: Executions,
         votes: VoteStore,
         signer: Signer,
         me: str,
@@ -91,7 +86,7 @@ class ConsensusDriver:
     ) -> None:
         self._pool = pool
         self._links = links
-        self._execution = execution
+        self._executions = executions
         self._votes = votes
         self._signer = signer
         self._me = me
@@ -102,9 +97,6 @@ class ConsensusDriver:
         self._log = logging.getLogger("blockpool.consensus")
         self._intake: Intake | None = None
         self._dissemination: Dissemination | None = None
-        self._executed: dict[Hash, ExecutedBlock] = {}
-        self._checking: dict[Hash, asyncio.Future[ExecutedBlock]] = {}
-        self._making: asyncio.Future[ExecutedBlock] | None = None
         self._fetched: dict[Hash, CheckedTransaction] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_pump_due = False
@@ -145,7 +137,7 @@ class ConsensusDriver:
 
     async def close(self) -> None:
         """Drop what is under way."""
-        self._abandon()
+        self._executions.forget()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -197,9 +189,9 @@ class ConsensusDriver:
     def _build(self, height: int, view: int) -> None:
         if (self.replica.height, self.replica.view) != (height, view) or height != self._pool.height + 1:
             return
-        if self._making is not None:
+        if self._executions.is_making:
             return  # the block under way answers this request too
-        ledger, mempool, now_ms = self._pool.ledger, self._pool.mempool, self._pool.clock_ms()
+        mempool, now_ms = self._pool.mempool, self._pool.clock_ms()
         pause_s = self._gather_until_s - asyncio.get_running_loop().time()
         if pause_s > 0 and len(mempool) < _GATHERED and mempool.size_bytes < _GATHERED_BYTES:
             asyncio.get_running_loop().call_later(pause_s, self._build_later, height, view)
@@ -210,22 +202,15 @@ class ConsensusDriver:
             self.replica.propose(height, view, None)
             self.replica.work_pending(mempool.oldest)
             return
-        if self._execution.is_wanted(transactions):
-            work = partial(ledger.execute, transactions, now_ms, self._me, beside=True)
-            self._making = self._execution.submit(work)
-            self._spawn(self._propose_made(height, self._making))
-            return
-        executed = ledger.execute(transactions, now_ms, self._me)
-        self._executed[executed.block_hash] = executed
-        self.replica.propose(height, view, executed.proposal)
+        if self._executions.is_for_thread(transactions):
+            self._spawn(self._propose_made(height, self._executions.make_beside(transactions, now_ms)))
+        else:
+            self.replica.propose(height, view, self._executions.make(transactions, now_ms).proposal)
 
     async def _propose_made(self, height: int, making: asyncio.Future[ExecutedBlock]) -> None:
-        """Propose the block that was made beside the loop, in whatever view there is now. A commit cancels this."""
+        """Propose the block that is made beside the loop, in whatever view there is then."""
         executed = await making
-        if self._making is making:
-            self._making = None
         if height == self._pool.height + 1:
-            self._executed[executed.block_hash] = executed
             self.replica.propose(height, self.replica.view, executed.proposal)
         self._schedule()
 
@@ -242,20 +227,18 @@ class ConsensusDriver:
     def _judge(self, hash_: Hash, proposal: Proposal) -> None:
         if self.replica.height != self._pool.height + 1:
             return  # catch-up has stored this height already and is about to say so
-        if hash_ in self._executed:
+        if self._executions.find(hash_) is not None:
             self.replica.executed(hash_, None)
             return
         transactions = self._bodies(proposal)
         if transactions is None:
             self._spawn(self._judge_after_fetch(hash_, proposal))
             return
-        if self._execution.is_wanted(transactions):
+        if self._executions.is_for_thread(transactions):
             self._spawn(self._judge_beside(hash_, proposal, transactions))
             return
         try:
-            self._executed[hash_] = self._pool.ledger.check(
-                proposal, transactions, self._pool.clock_ms(), self._pool.mempool
-            )
+            self._executions.check(hash_, proposal, transactions, self._pool.clock_ms())
         except PoolError as error:
             self._refuse(hash_, error)
         else:
@@ -266,7 +249,7 @@ class ConsensusDriver:
         header = decode_header(proposal.header)
         try:
             verify_clock(header, self._pool.clock_ms())
-            await self._check_beside(hash_, proposal, transactions)
+            await self._executions.check_beside(hash_, proposal, transactions)
         except PoolError as error:
             if _is_own_fault(error):
                 raise
@@ -286,26 +269,6 @@ class ConsensusDriver:
         self._log.warning("proposal refused", extra={"height": self.replica.height, "reason": error.detail})
         self.replica.executed(hash_, error.detail)
 
-    async def _check_beside(
-        self, hash_: Hash, proposal: Proposal, transactions: Sequence[CheckedTransaction]
-    ) -> ExecutedBlock:
-        """Check a block in the execution thread, once, however many ask. A commit cancels those that wait here: the
-        result would stand on a tip that is gone.
-
-        Raises:
-            PoolError: as ``Ledger.check``, but the clock is not asked.
-        """
-        checking = self._checking.get(hash_)
-        if checking is None:
-            mempool = self._pool.mempool
-            waiting = frozenset(checked.id for checked in transactions if checked.id in mempool)
-            work = partial(self._pool.ledger.check, proposal, transactions, None, waiting, beside=True)
-            checking = self._checking[hash_] = self._execution.submit(work)
-        executed = await asyncio.shield(checking)
-        if executed.header.height == self._pool.height + 1:
-            self._executed[hash_] = executed
-        return executed
-
     async def _judge_after_fetch(self, hash_: Hash, proposal: Proposal) -> None:
         height = self.replica.height
         await self._fetch(proposal)
@@ -316,17 +279,18 @@ class ConsensusDriver:
     def _deliver(self, proposal: Proposal, certificate: Certificate) -> None:
         if certificate.height != self._pool.height + 1:
             return  # catch-up was faster
-        executed = self._executed.get(certificate.block_hash)
+        hash_ = certificate.block_hash
+        executed = self._executions.find(hash_)
         if executed is None:
             transactions = self._bodies(proposal)
             if transactions is None:
                 self._spawn(self._deliver_after_fetch(proposal, certificate))
                 return
-            if self._execution.is_wanted(transactions):
+            if self._executions.is_for_thread(transactions):
                 self._spawn(self._deliver_beside(proposal, certificate, transactions))
                 return
             try:
-                executed = self._pool.ledger.check(proposal, transactions, None)
+                executed = self._executions.check(hash_, proposal, transactions, None)
             except PoolError as error:
                 raise _undeliverable(error) from error
         self._pool.commit(executed, certificate)
@@ -335,7 +299,7 @@ class ConsensusDriver:
         self, proposal: Proposal, certificate: Certificate, transactions: list[CheckedTransaction]
     ) -> None:
         try:
-            executed = await self._check_beside(certificate.block_hash, proposal, transactions)
+            executed = await self._executions.check_beside(certificate.block_hash, proposal, transactions)
         except PoolError as error:
             if certificate.height != self._pool.height + 1 and not _is_own_fault(error):
                 return  # catch-up was faster, and the block has not been executed on its parent
@@ -376,9 +340,8 @@ class ConsensusDriver:
             self._fetched |= await self._dissemination.fetch(missing, proposer)
 
     def _on_committed(self, block: CommittedBlock) -> None:
-        self._executed.clear()
+        self._executions.forget()
         self._fetched.clear()
-        self._abandon()
         mempool, intake = self._pool.mempool, self._intake
         is_busy = mempool.oldest is not None or (intake is not None and not intake.is_empty)
         self._gather_until_s = asyncio.get_running_loop().time() + _GATHER_S if is_busy else 0.0
@@ -404,15 +367,6 @@ class ConsensusDriver:
                 pass
 
     # Parts
-
-    def _abandon(self) -> None:
-        """Drop what is being executed on a tip that is gone. What has begun runs to its end, which nobody waits for."""
-        for checking in self._checking.values():
-            checking.cancel()
-        self._checking.clear()
-        if self._making is not None:
-            self._making.cancel()
-            self._making = None
 
     def _make_replica(self) -> Replica:
         ledger = self._pool.ledger

@@ -1,25 +1,29 @@
-"""Executing blocks beside the event loop: those that call contracts, which can take some hundred milliseconds.
+"""Executing blocks: each once on a tip, on the event loop, which is the quickest way, unless it calls contracts.
 
-One thread does it, in order. What it gives back counts only while the tip is still the one that it began with; whoever
-asked has to look.
+Those that do can take some hundred milliseconds, and go to a thread, one after the other. What comes back from there
+counts only while the tip is still the one that it began with; whoever asked has to look.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+from chain.blocks import Proposal
+from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock
 from chain.transactions import CheckedTransaction, calls_contract
 from node.engine import ContractEngine
+from node.pool import Pool
 from node.priorities import keep_priority
 
 
 class ExecutionThread:
-    """See the module.
+    """Executes blocks that call contracts.
 
     Args:
         engine: runs the contracts; None where the network has none, and then nothing belongs here.
@@ -69,3 +73,98 @@ class ExecutionThread:
             return work() if self._engine is None else self._engine.run(work)
         finally:
             self._observe_s(time.perf_counter() - start_s)
+
+
+class Executions:
+    """The blocks that have been or are being executed on the present tip. All calls are made on the loop's thread.
+
+    Args:
+        pool: has the ledger and the tip.
+        thread: for blocks that call contracts.
+        me: this member's name, as proposer.
+    """
+
+    def __init__(self, pool: Pool, thread: ExecutionThread, me: str) -> None:
+        self._pool = pool
+        self._thread = thread
+        self._me = me
+        self._done: dict[Hash, ExecutedBlock] = {}
+        self._checking: dict[Hash, asyncio.Future[ExecutedBlock]] = {}
+        self._making: asyncio.Future[ExecutedBlock] | None = None
+
+    @property
+    def is_making(self) -> bool:
+        """Whether a block of our own is being made beside the loop."""
+        return self._making is not None
+
+    @property
+    def is_checking(self) -> bool:
+        """Whether another's block is being checked beside the loop."""
+        return any(not checking.done() for checking in self._checking.values())
+
+    def is_for_thread(self, transactions: Iterable[CheckedTransaction]) -> bool:
+        """Whether a block of these belongs beside the loop."""
+        return self._thread.is_wanted(transactions)
+
+    def find(self, hash_: Hash) -> ExecutedBlock | None:
+        """A block that has been executed on this tip already."""
+        return self._done.get(hash_)
+
+    def make(self, transactions: Sequence[CheckedTransaction], time_ms: int) -> ExecutedBlock:
+        """Make the next block; raises as ``Ledger.execute``."""
+        executed = self._pool.ledger.execute(transactions, time_ms, self._me)
+        self._keep(executed)
+        return executed
+
+    def make_beside(self, transactions: Sequence[CheckedTransaction], time_ms: int) -> asyncio.Future[ExecutedBlock]:
+        """Make the next block in the thread. It is cancelled once the tip moves."""
+        work = partial(self._pool.ledger.execute, transactions, time_ms, self._me, beside=True)
+        making = self._making = self._thread.submit(work)
+        making.add_done_callback(self._on_made)
+        return making
+
+    def check(
+        self, hash_: Hash, proposal: Proposal, transactions: Sequence[CheckedTransaction], now_ms: int | None
+    ) -> ExecutedBlock:
+        """Check another's block, by the clock too unless ``now_ms`` is None; raises as ``Ledger.check``."""
+        executed = self._done[hash_] = self._pool.ledger.check(proposal, transactions, now_ms, self._pool.mempool)
+        return executed
+
+    def check_beside(
+        self, hash_: Hash, proposal: Proposal, transactions: Sequence[CheckedTransaction]
+    ) -> asyncio.Future[ExecutedBlock]:
+        """Check another's block in the thread, once however many ask, but not by the clock. It is cancelled once the
+        tip moves.
+        """
+        checking = self._checking.get(hash_)
+        if checking is None:
+            # The thread must not look into the mempool, which changes meanwhile.
+            waiting = frozenset(checked.id for checked in transactions if checked.id in self._pool.mempool)
+            work = partial(self._pool.ledger.check, proposal, transactions, None, waiting, beside=True)
+            checking = self._checking[hash_] = self._thread.submit(work)
+            checking.add_done_callback(self._on_done)
+        return checking
+
+    def forget(self) -> None:
+        """The tip has moved: drop everything. What has begun in the thread runs to its end, which nobody waits for."""
+        self._done.clear()
+        for checking in self._checking.values():
+            checking.cancel()
+        self._checking.clear()
+        if self._making is not None:
+            self._making.cancel()
+            self._making = None
+
+    def _on_made(self, making: asyncio.Future[ExecutedBlock]) -> None:
+        if self._making is making:
+            self._making = None
+        self._on_done(making)
+
+    def _on_done(self, execution: asyncio.Future[ExecutedBlock]) -> None:
+        """Runs before whoever awaits the future, since it was the first to ask."""
+        if not execution.cancelled() and execution.exception() is None:
+            self._keep(execution.result())
+
+    def _keep(self, executed: ExecutedBlock) -> None:
+        if executed.header.height == self._pool.height + 1:
+            self._done[executed.block_hash] = executed

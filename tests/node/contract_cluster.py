@@ -92,4 +92,4 @@ def kill_engine(node: Node) -> None:
 
 def is_checking(node: Node) -> bool:
     """Whether another's proposal is being executed now."""
-    return any(not checking.done() for checking in node.service.driver._checking.values())
+    return node.service.executions.is_checking

@@ -48,7 +48,7 @@ def test_a_block_is_executed_again_when_the_engine_is_lost_meanwhile(tmp_path: P
             await share(nodes[0], network, LOOPS)
             primary = next(node for node in nodes if node.service.driver.replica.is_primary)
             answer = asyncio.create_task(request(primary, network.request()))
-            await eventually(lambda: primary.service.driver._making is not None)
+            await eventually(lambda: primary.service.executions.is_making)
             kill_engine(primary)
             await eventually(lambda: any(is_checking(node) for node in nodes))
             kill_engine(next(node for node in nodes if is_checking(node)))

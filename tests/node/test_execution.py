@@ -39,7 +39,7 @@ def test_a_block_that_is_being_made_is_not_begun_twice(tmp_path: Path) -> None:
             await share(node, network, LOOPS)
             driver, before = node.service.driver, executions(node)
             answer = asyncio.create_task(request(node, network.request()))
-            await eventually(lambda: driver._making is not None)
+            await eventually(lambda: node.service.executions.is_making)
             driver._build(node.height + 1, driver.replica.view)
             await answer
             assert executions(node) == before + 1
@@ -102,10 +102,9 @@ def test_what_is_executed_on_a_tip_that_is_gone_is_dropped(tmp_path: Path) -> No
         async with proposed(tmp_path) as (node, block, certificate):
             node.service.driver._carry_out([Execute(block.block_hash, block.proposal)])
             await eventually(lambda: is_checking(node))
-            [checking] = node.service.driver._checking.values()
             node.service.pool.commit(block, certificate)
-            assert checking.cancelled()
-            assert not node.service.driver._checking
+            assert not is_checking(node)
+            await eventually(lambda: not node.service.driver._tasks)
 
     uvloop.run(main())
 
