@@ -56,6 +56,9 @@ class ApiSection(_Section, frozen=True):
     listen: Address
     connections: Annotated[int, Meta(ge=1, le=100_000)] = 4096
     """Connections and waiting requests served at once; further ones get 503."""
+    connections_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 1024
+    """Connections from one IPv4 address or one IPv6 /64 network at once; further ones get 503. A reverse proxy counts
+    as one address."""
 
 
 class ContractsSection(_Section, frozen=True):

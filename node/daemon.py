@@ -68,7 +68,8 @@ async def _run(config: NodeConfig, resync: bool) -> int:
         ledger = open_recovered(home, resync=resync, engine=engine)
         stop = asyncio.Event()
         service = NodeService(home, ledger, stop.set, importlib.metadata.version("blockpool"), engine)
-        servers = [ApiServer(make_app(service), sock, config.file.api.connections)]
+        api = config.file.api
+        servers = [ApiServer(make_app(service), sock, api.connections, api.connections_per_address)]
         if (gateway := open_gateway(service)) is not None:
             servers.append(gateway)
         await service.start()

@@ -1,52 +1,79 @@
-"""HTTP connections with bounds that uvicorn does not set: time and size of a request's head, connections at once.
+"""HTTP connections with bounds that uvicorn does not set: time and size of a request's head, connections at once, in
+all and from one address.
 
-uvicorn alone would hold a connection whose head never ends for ever, and all of that head; refusals here are problem
-documents like any other.
+uvicorn alone would hold a connection whose head never ends for ever, and all of that head. Refusals here are problem
+documents like any other; only of a flood that does not even read them the rest is dropped without a word, since each
+connection that waits for its refusal costs a descriptor.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+from collections import Counter
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import KIB
-from node.api.bodies import Receive, Scope, Send
+from node.api.bodies import Receive, Scope, Send, respond
 from node.api.problems import MEDIA_TYPE, bad_request, problem_body, problem_headers
 
 _HEAD_S = 10.0
 """From the first byte of a request, or from connecting, until its head is complete."""
 _HEAD_BYTES = 64 * KIB
+_REFUSED = 64
+"""Connections beyond a bound that are held until their request has come and is refused; any more are dropped."""
+_IPV6_SITE_BITS = 64
+"""One host has as many IPv6 addresses as it likes within its network, so the network is what counts."""
 
 
-def bounded_protocol(connections: int) -> type[HttpToolsProtocol]:
-    """The protocol class of a server that serves ``connections`` connections and requests at once."""
+def bounded_protocol(connections: int, connections_per_address: int) -> type[HttpToolsProtocol]:
+    """The protocol class of a server that serves ``connections`` connections and requests at once, and of those no more
+    than ``connections_per_address`` from one address."""
 
     class Bounded(_BoundedProtocol):
         connections_max = connections
+        connections_per_address_max = connections_per_address
+        connections_from: ClassVar[Counter[str]] = Counter()
 
     return Bounded
 
 
 class _BoundedProtocol(HttpToolsProtocol):
     connections_max: int
+    connections_per_address_max: int
+    connections_from: ClassVar[Counter[str]]
+    """How many are open, by origin."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._served = self.app
+        self._origin = ""
+        self._is_refused = False
         self._is_in_head = False
         self._head_bytes = 0
         self._head_due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
+        self._origin = origin(self.client[0]) if self.client else ""
+        self.connections_from[self._origin] += 1
+        excess = self._excess()
+        if excess > _REFUSED:
+            transport.abort()
+            return
+        # Decided once: whoever was here before is served on, however many come later.
+        self._is_refused = excess > 0
         self._head_due = self.loop.call_later(_HEAD_S, self._refuse, "the request did not come in time")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_arrived()
+        self.connections_from[self._origin] -= 1
+        if not self.connections_from[self._origin]:
+            del self.connections_from[self._origin]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -69,12 +96,19 @@ class _BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._is_in_head = False
         self._head_bytes = 0
-        is_overloaded = len(self.connections) > self.connections_max or len(self.tasks) >= self.connections_max
+        is_overloaded = self._is_refused or len(self.tasks) >= self.connections_max
         self.app = _overloaded if is_overloaded else self._served
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(msg)
+
+    def _excess(self) -> int:
+        """Connections beyond the bound that is exceeded most; none if not positive."""
+        return max(
+            len(self.connections) - self.connections_max,
+            self.connections_from[self._origin] - self.connections_per_address_max,
+        )
 
     def _head_arrived(self) -> None:
         if self._head_due is not None:
@@ -95,9 +129,20 @@ class _BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
+def origin(host: str) -> str:
+    """What connections from ``host`` are counted under: an IPv4 address, or the /64 network of an IPv6 address."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address), _IPV6_SITE_BITS), strict=False))
+
+
 async def _overloaded(_scope: Scope, _receive: Receive, send: Send) -> None:
-    error = PoolError(ErrorCode.NOT_READY, "this node serves as many connections as it can")
-    headers = problem_headers(error) | {"Content-Type": MEDIA_TYPE, "Connection": "close"}
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": error.code.info.http_status, "headers": raw})
-    await send({"type": "http.response.body", "body": problem_body(error)})
+    error = PoolError(ErrorCode.NOT_READY, "this node serves as many connections as it can, or as many of this address")
+    headers = problem_headers(error) | {"Connection": "close"}
+    await respond(send, error.code.info.http_status, MEDIA_TYPE, problem_body(error), headers)

@@ -40,10 +40,10 @@ def bind(host: str, port: int, setting: str = "api.listen") -> socket.socket:
 class ApiServer:
     """Serves one application until it is stopped."""
 
-    def __init__(self, app: AsgiApp, sock: socket.socket, connections: int) -> None:
+    def __init__(self, app: AsgiApp, sock: socket.socket, connections: int, connections_per_address: int) -> None:
         config = uvicorn.Config(
             app,
-            http=bounded_protocol(connections),
+            http=bounded_protocol(connections, connections_per_address),
             loop="none",
             ws="none",
             lifespan="off",

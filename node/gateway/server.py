@@ -36,7 +36,8 @@ def open_gateway(service: NodeService) -> ApiServer | None:
     if member.key_by_id(key_id(signer.public_key)) is None:
         raise PoolError(ErrorCode.BAD_KEY, f"gateway.system_key: {section.system_key} is no key of {member.name}")
     gateway = Gateway(service, signer, load_token(config.path(section.token_file)), _hosts(section))
-    return ApiServer(gateway, bind(*split_address(section.listen), setting="gateway.listen"), _CONNECTIONS)
+    sock = bind(*split_address(section.listen), setting="gateway.listen")
+    return ApiServer(gateway, sock, _CONNECTIONS, _CONNECTIONS)
 
 
 def load_token(path: Path) -> str:

@@ -239,9 +239,10 @@ class Node:
     async def start(self) -> None:
         await self.service.start()
         if self._api:
-            host, port = self.home.config.file.api.listen.split(":")
-            connections = self.home.config.file.api.connections
-            self._server = ApiServer(make_app(self.service), bind(host, int(port)), connections)
+            api = self.home.config.file.api
+            host, port = api.listen.split(":")
+            sock = bind(host, int(port))
+            self._server = ApiServer(make_app(self.service), sock, api.connections, api.connections_per_address)
             await self._server.start()
 
     async def stop(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -120,15 +120,23 @@ def test_what_is_no_http(tmp_path: Path, sent: bytes) -> None:
     uvloop.run(main())
 
 
-def test_more_connections_than_are_served_get_503(tmp_path: Path) -> None:
+@pytest.mark.parametrize("setting", ["connections", "connections_per_address"])
+def test_s48_more_connections_than_are_served_get_503(tmp_path: Path, setting: str) -> None:
     async def main() -> None:
-        network = Network.create(tmp_path, validators="a", others=())
-        config = network.home("a") / "config.toml"
-        config.write_text(config.read_text().replace("[api]", "[api]\nconnections = 3"))
-        async with running(network, "a", api=True) as (node,):
+        async with bounded(tmp_path, f"{setting} = 3") as node:
             await crowd(node)
 
     uvloop.run(main())
+
+
+@asynccontextmanager
+async def bounded(folder: Path, *settings: str) -> AsyncIterator[Node]:
+    """A network of one node with these settings of its API."""
+    network = Network.create(folder, validators="a", others=())
+    config = network.home("a") / "config.toml"
+    config.write_text(config.read_text().replace("[api]", "\n".join(["[api]", *settings])))
+    async with running(network, "a", api=True) as (node,):
+        yield node
 
 
 async def crowd(node: Node) -> None:
@@ -148,3 +156,56 @@ async def crowd(node: Node) -> None:
         async with asyncio.timeout(5):
             while (await client.get("/healthz")).status_code != 200:
                 await asyncio.sleep(0.01)
+
+
+def test_s48_an_address_that_has_its_share_does_not_keep_others_out(tmp_path: Path) -> None:
+    """The loopback interface has more addresses than one; each is a client of its own."""
+
+    async def main() -> None:
+        async with bounded(tmp_path, "connections_per_address = 2") as node, AsyncExitStack() as stack:
+            client = await stack.enter_async_context(httpx.AsyncClient(base_url=node.api_url))
+            crowd = [await stack.enter_async_context(connection(client)) for _ in range(5)]
+            transport = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+            neighbour = await stack.enter_async_context(
+                httpx.AsyncClient(base_url=node.api_url, transport=transport, trust_env=False)
+            )
+            assert (await neighbour.get("/healthz")).status_code == 200
+            for number, (reader, writer) in enumerate(crowd):
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: n\r\n\r\n")
+                if number < 2:  # those who came first are served on, however many came later
+                    assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200")
+                else:
+                    status, problem = await last_words(reader)
+                    assert (status, problem["code"]) == (503, ErrorCode.NOT_READY)
+
+    uvloop.run(main())
+
+
+def test_s48_of_a_flood_all_but_a_few_are_dropped_at_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bounded(tmp_path, "connections_per_address = 2") as node, AsyncExitStack() as stack:
+            client = await stack.enter_async_context(httpx.AsyncClient(base_url=node.api_url))
+            flood = [await stack.enter_async_context(connection(client)) for _ in range(2 + protocol._REFUSED + 40)]
+            async with asyncio.timeout(5):  # not the ten seconds that a head has
+                while sum(reader.at_eof() or reader.exception() is not None for reader, _ in flood) < 40:
+                    await asyncio.sleep(0.01)
+            held, dropped = flood[: 2 + protocol._REFUSED], flood[2 + protocol._REFUSED :]
+            assert not any(reader.at_eof() or reader.exception() for reader, _ in held)
+            assert all(reader.at_eof() or reader.exception() for reader, _ in dropped)
+
+    uvloop.run(main())
+
+
+@pytest.mark.parametrize(
+    ("host", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:1", "2001:db8::/64"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+    ],
+)
+def test_what_counts_as_one_address(host: str, counted: str) -> None:
+    assert protocol.origin(host) == counted

@@ -38,7 +38,7 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
     assert config.file.node.data == "data"
     assert (config.file.log.level, config.file.log.format) == ("info", "text")
     assert (config.file.consensus.tick_ms, config.file.consensus.view_timeout_ms) == (20, 500)
-    assert config.file.api.connections == 4096
+    assert (config.file.api.connections, config.file.api.connections_per_address) == (4096, 1024)
     assert config.file.contracts.cache_folder is None
     assert config.path(config.file.node.genesis) == tmp_path / "genesis.json"
     assert config.passphrase is None
@@ -75,6 +75,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         (GOOD + '[apis]\nlisten = "127.0.0.1:1"\n', "apis"),
         (GOOD + "connections = 0\n", "connections"),
         (GOOD + 'connections = "many"\n', "connections"),
+        (GOOD + "connections_per_address = 0\n", "connections_per_address"),
         (GOOD.replace("127.0.0.1:7000", "127.0.0.1"), "peer.listen"),
         (GOOD.replace("127.0.0.1:7000", "127.0.0.1:port"), "peer.listen"),
         (GOOD.replace("127.0.0.1:7000", "127.0.0.1:65536"), "peer.listen"),
