@@ -50,9 +50,11 @@ def test_a_block_is_executed_again_when_the_engine_is_lost_meanwhile(tmp_path: P
             answer = asyncio.create_task(request(primary, network.request()))
             await eventually(lambda: primary.service.executions.is_making)
             kill_engine(primary)
-            await eventually(lambda: any(is_checking(node) for node in nodes))
-            kill_engine(next(node for node in nodes if is_checking(node)))
+            others = [node for node in nodes if node is not primary]
+            await eventually(lambda: any(is_checking(node) for node in others))
+            kill_engine(next(node for node in others if is_checking(node)))
             assert await answer == ("deny", ErrorCode.CONTRACT_OUT_OF_FUEL.value)
+            assert await request(primary, network.request()) == ("deny", ErrorCode.CONTRACT_OUT_OF_FUEL.value)
             await agree(nodes)
             assert sum(sample(node, "engine_restarts_total") for node in nodes) == 2
             assert all(node.service.fatal is None for node in nodes)
