@@ -40,6 +40,7 @@ PURPOSES: dict[str, Callable[[AccessCase], AccessDecision]] = {
     "deny": lambda case: deny(),
     "fail": lambda case: deny("line 3: ZeroDivisionError", "contract_failed"),
     "owner": approved_by(1, "a"),
+    "one-of-two": approved_by(1, "c", "d"),
     "two-of-three": approved_by(2, "a", "c", "d"),
     "nobody": lambda case: ask("nobody"),
     "quota": lambda case: deny("spent") if case.reader_grants >= 2 else allow(),
