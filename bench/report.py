@@ -22,7 +22,10 @@ ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 DISTURBED_SHARE = 0.25
 """Part of a core from which on other programs are said to have disturbed a run."""
-_LIBRARIES = ("msgspec", "pynacl", "plyvel", "uvloop", "uvicorn", "fastapi", "jsonschema-rs", "orjson", "cryptography")
+_LIBRARIES = (
+    *("msgspec", "pynacl", "plyvel", "uvloop", "uvicorn", "fastapi", "jsonschema-rs", "orjson", "cryptography"),
+    *("pycryptodome", "wasmtime", "httpx"),
+)
 _STYLES = {"aim reached": "green", "reached": "cyan", "missed": "red", "": ""}
 
 
@@ -146,6 +149,7 @@ _METHOD = [
     "- *Load* and *others* say which part of one core the load generator and programs outside the benchmark",
     "  used during a run; the nodes had the rest.",
     "- Rates are of records; latencies are of transactions, as the client sees them.",
+    "- The sections about sealing, reading and contracts are closed loops instead: one thing after another.",
     "- Payloads repeat: 4,096 different single records, or 64 different parcels, in turn. Every transaction is",
     "  different and signed for itself.",
 ]

@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from bench.load import FAILED, UNANSWERED, LoadPlan, run_load
+from bench.records import flight_records
 from bench.workload import Sender
 from chain.crypto import sha256
-from chain.transactions import decode_transaction, verify_payload
+from chain.sealed import decode_envelope, verify_envelope_keys
+from chain.transactions import ParcelHeader, decode_transaction, verify_payload
+from contracts.sealing import KemPrivateKey, ParcelContext, open_own_share, open_parcel
 
 CHAIN = sha256(b"chain")
 
@@ -87,6 +90,29 @@ def test_every_request_is_a_different_valid_transaction() -> None:
         assert len(transaction.records) == 3
     assert {id_ for id_, _ in result.samples} <= {transaction.id for transaction in checked}
     assert {body for _, body in result.samples} == {b"answer"}
+
+
+def test_sealed_parcels_fit_the_dataset_of_their_sender() -> None:
+    keys = {name: KemPrivateKey.from_seed(sha256(name.encode())) for name in ("a", "b", "c", "d")}
+    public_keys = {name: key.public_key.encoded for name, key in keys.items()}
+    first, second = _Server(), _Server()
+    with serving(first) as one, serving(second) as other:
+        other = replace(other, member="registry")
+        plan = replace(plan_for(one, other, records=3), kem_keys=tuple(public_keys.items()))
+        run_load(plan)
+    for server, member in ((first, "aviation"), (second, "registry")):
+        assert len(server.bodies) == 50
+        for body in server.bodies:
+            checked = decode_transaction(CHAIN, body)
+            verify_payload(checked)
+            header = checked.header
+            assert isinstance(header, ParcelHeader)
+            envelope = decode_envelope(header.envelope)
+            verify_envelope_keys(envelope, public_keys)
+            assert header.dataset == f"{member}.plain"
+            context = ParcelContext(CHAIN, header.dataset, header.records_root)
+            shares = {name: open_own_share(envelope, context, name, keys[name]) for name in ("a", "b", "c")}
+            assert set(open_parcel(checked.records, envelope, context, shares)) <= set(flight_records())
 
 
 def test_requests_go_out_on_time_however_slow_the_answers_are() -> None:

@@ -1,0 +1,32 @@
+"""The benchmark's own validator and its figures about contracts."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.contracts import BLOCK_REQUESTS, measure_verdicts
+from bench.sealing import measure_sealing
+from chain.errors import ErrorCode, PoolError
+from chain.sealed import CommitmentKind
+
+
+@pytest.mark.parametrize("name", ["purpose_bound", "approval_required"])
+def test_every_request_of_every_block_is_decided(name: str) -> None:
+    verdicts = measure_verdicts(name, readers=40, blocks=1)
+    assert (verdicts.requests, verdicts.blocks) == (BLOCK_REQUESTS, 1)
+    assert verdicts.fuel > 100_000 * BLOCK_REQUESTS
+    assert verdicts.rate == pytest.approx(BLOCK_REQUESTS / verdicts.seconds)
+
+
+def test_a_contract_that_refuses_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.contracts.PURPOSE", "marketing")
+    with pytest.raises(PoolError) as refused:
+        measure_verdicts("purpose_bound", readers=4, blocks=1)
+    assert refused.value.code is ErrorCode.CONTRACT_FAILED
+
+
+@pytest.mark.parametrize("kind", list(CommitmentKind))
+def test_what_is_sealed_is_opened_again(kind: CommitmentKind) -> None:
+    rates = measure_sealing(kind, parcels=1)
+    assert rates.sealed_per_s > 0
+    assert rates.opened_per_s > 0
