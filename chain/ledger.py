@@ -125,15 +125,17 @@ class Ledger:
         """
         self.blocks.open(self.chain_id)
         head, last = self._anchor.read(), self.blocks.last_height()
-        if last is None:
-            if head is not None and head.height > 0:
-                raise _damaged(f"HEAD is at height {head.height}, but the database is empty")
+        if last is None and head is not None and head.height > 0:
+            raise _damaged(f"HEAD is at height {head.height}, but the database is empty")
+        if last is None or (last == 0 and head is None):  # a crash at the first start leaves genesis without HEAD
             self._write_genesis()
             return
         if head is None:
             raise _damaged(f"HEAD is missing, but the database holds {last + 1} blocks")
         if last < head.height:
             raise _damaged(f"HEAD is at height {head.height}, but the database ends at {last}: blocks were lost")
+        if (gap := self.blocks.first_gap()) is not None:
+            raise _damaged(f"block {gap} is missing")
         self._recheck(max(0, min(head.height, last - RECHECKED_BLOCKS)), last, head)
         if last > head.height:
             self._anchor.write(Head(self.tip.height, self.tip.block_hash))
@@ -165,11 +167,10 @@ class Ledger:
         return decode_header(self.block_at(height).header)
 
     def block_at(self, height: int) -> Block:
-        """The block at ``height``; raises ``not_found``."""
-        block = self.blocks.block(height) if 0 <= height <= self.tip.height else None
-        if block is None:
+        """The block at ``height``; raises ``not_found``, or ``database_damaged`` if it should be there and is not."""
+        if not 0 <= height <= self.tip.height:
             raise PoolError(ErrorCode.NOT_FOUND, f"no block at height {height}; the newest is {self.tip.height}")
-        return block
+        return self._stored_block(height)
 
     def member(self, name: str) -> Member | None:
         """A member at the tip."""

@@ -184,6 +184,18 @@ class BlockStore:
             raise InvariantBroken(f"history node {level}/{index} is missing")
         return node
 
+    def first_gap(self) -> int | None:
+        """The lowest height that is missing between blocks that are there, or None.
+
+        Each block's leaf of the history tree was written with it, so leaves without a gap mean blocks without a gap: if
+        LevelDB forgets a table, it forgets whole batches. Reads some 40 bytes a block.
+        """
+        leaves = self._engine.scan(_HISTORY.pack(b"h", 0, 0), _HISTORY.pack(b"h", 1, 0))
+        for height, (key, _) in enumerate(leaves):
+            if int(_HISTORY.unpack(key)[2]) != height:
+                return height
+        return None
+
     def history_write(self, level: int, index: int, value: Hash) -> Write:
         """The write that keeps a history node."""
         return _HISTORY.pack(b"h", level, index), value

@@ -67,14 +67,15 @@ class HeadFile:
         self._slots = SlotFile(path, _SLOT_SIZE_BYTES)
 
     def read(self) -> Head | None:
-        """The newest whole slot. One torn slot is what a crash leaves, and its predecessor is one block behind.
+        """The newest whole slot. One torn slot is what a crash leaves, and its predecessor is one block behind; before
+        the very first one there is none.
 
         Raises:
             PoolError: code ``database_damaged`` if something was written and nothing is whole.
         """
         slot = self._slots.read()
         if slot is None:
-            if self._slots.is_doubtful:
+            if self._slots.is_doubtful and not self._slots.has_one_write:
                 raise PoolError(ErrorCode.DATABASE_DAMAGED, f"{self._path} has no whole slot")
             return None
         if len(slot.content) != HASH_SIZE:

@@ -24,8 +24,14 @@ WRITE_BUFFER_SIZE = 16 * 1024 * 1024
 CACHE_SIZE = 16 * 1024 * 1024
 BLOOM_BITS = 10
 
-_DAMAGE_SIGNS = ("missing files", "not a leveldb", "CURRENT file", "No such file or directory")
-"""In LevelDB's errors: files that it made and still needs are gone, or are not what it wrote."""
+_DAMAGE_SIGNS = (
+    "missing files",
+    "not a leveldb",
+    "CURRENT file",
+    "No such file or directory",
+    ".ldb: Invalid argument",
+)
+"""In LevelDB's errors: files that it made and still needs are gone, shorter than it made them, or not what it wrote."""
 
 
 class LevelEngine:
@@ -115,7 +121,7 @@ def _sync_file(path: Path) -> None:
 
 
 def _storage_error(path: Path, error: Exception) -> PoolError:
-    text = str(error)
+    text = error.args[0].decode(errors="replace") if error.args and isinstance(error.args[0], bytes) else str(error)
     if isinstance(error, plyvel.CorruptionError) or any(sign in text for sign in _DAMAGE_SIGNS):
         return PoolError(ErrorCode.DATABASE_DAMAGED, f"{path}: {text}")
     if "No space left" in text or getattr(error, "errno", None) == errno.ENOSPC:

@@ -35,11 +35,12 @@ class SlotFile:
     """The file.
 
     Args:
-        path: created, filled with zeros and synced if it does not exist.
+        path: created, filled with zeros, if it does not exist. A crash meanwhile leaves the whole file or none.
         slot_size_bytes: of each slot, prefix included; a multiple of the disk's sector.
 
     Attributes:
         is_doubtful: a slot was written and is not whole: torn by a crash, or damaged later. Which one cannot be told.
+        has_one_write: what is not whole is all that was ever written, so no write can have been completed before it.
     """
 
     def __init__(self, path: Path, slot_size_bytes: int) -> None:
@@ -48,13 +49,11 @@ class SlotFile:
         self._next_place: int | None = None
         """Which slot is written next: never the newest whole one. None before the file has been read."""
         self.is_doubtful = False
+        self.has_one_write = False
         try:
-            is_new = not path.exists()
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-            if is_new:
-                os.pwrite(self._descriptor, bytes(2 * slot_size_bytes), 0)
-                os.fsync(self._descriptor)
-                sync_folder(path.parent)
+            if not path.exists():
+                _create(path, 2 * slot_size_bytes)
+            self._descriptor = os.open(path, os.O_RDWR)
         except OSError as error:
             raise _failed(path, error) from None
 
@@ -68,6 +67,7 @@ class SlotFile:
         slots = [_decode(part) for part in parts]
         missing = len(content) < 2 * self._slot_size_bytes
         self.is_doubtful = missing or any(slot is None and any(part) for slot, part in zip(slots, parts, strict=True))
+        self.has_one_write = not missing and sum(map(any, parts)) == 1
         newest = max((slot for slot in slots if slot is not None), default=None)
         self._next_place = 0 if newest is None else 1 - slots.index(newest)
         return newest
@@ -82,7 +82,7 @@ class SlotFile:
             self.read()
         place = self._next_place or 0
         try:
-            os.pwrite(self._descriptor, fields + checksum + content, self._slot_size_bytes * place)
+            _write(self._descriptor, fields + checksum + content, self._slot_size_bytes * place)
             os.fdatasync(self._descriptor)
         except OSError as error:
             raise _failed(self._path, error) from None
@@ -104,6 +104,24 @@ def _decode(part: bytes) -> Slot | None:
     if zlib.crc32(content, zlib.crc32(part[: _FIELDS.size])) != checksum:
         return None
     return Slot(sequence, content)
+
+
+def _create(path: Path, size_bytes: int) -> None:
+    """Make a file of zeros under another name first: half of one would look like a file that was damaged."""
+    unfinished = path.with_name(f"{path.name}.new")
+    descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        _write(descriptor, bytes(size_bytes), 0)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    unfinished.rename(path)
+    sync_folder(path.parent)
+
+
+def _write(descriptor: int, content: bytes, offset: int) -> None:
+    if os.pwrite(descriptor, content, offset) < len(content):  # what does not fit a disk is written in part
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def sync_folder(path: Path) -> None:
