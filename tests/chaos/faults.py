@@ -62,10 +62,12 @@ def kill_loop(scene: Scene) -> None:
 
 
 def freeze(scene: Scene) -> None:
-    """s43: SIGSTOP and SIGCONT: the process sleeps, then goes on as if no time had passed."""
+    """s43: SIGSTOP and SIGCONT: the process sleeps, then goes on as if no time had passed. Sometimes for so long that
+    the others have closed their links to it.
+    """
     node = scene.victim()
     node.freeze()
-    scene.wait()
+    scene.wait(scene.random.choice([1.0, 3.0]))
     node.thaw()
 
 

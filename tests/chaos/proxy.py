@@ -51,6 +51,8 @@ class LinkRule:
 
 
 _CLEAR = LinkRule()
+_END = b""
+"""Stands for the end of what a side sends."""
 
 
 class FaultProxy:
@@ -69,7 +71,9 @@ class FaultProxy:
         self._process_ids = process_ids
         self._random = random.Random(seed)
         self._rules: dict[Direction, LinkRule] = {}
-        self._connections: dict[asyncio.Task[None], Direction] = {}
+        self._open: set[asyncio.StreamWriter] = set()
+        """Of the connections that were accepted, towards who has dialled."""
+        self._servers: list[asyncio.Server] = []
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
 
@@ -104,9 +108,9 @@ class FaultProxy:
         """End a share of the present connections at once, as a firewall that forgets them would."""
 
         def cut_now() -> None:
-            for task in list(self._connections):
+            for writer in self._open:
                 if self._random.random() < share:
-                    task.cancel()
+                    writer.transport.abort()
 
         self._loop.call_soon_threadsafe(cut_now)
 
@@ -114,25 +118,27 @@ class FaultProxy:
 
     async def _listen(self, member: str, port: int) -> None:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
             source = dialler(writer.get_extra_info("peername")[1], port, self._process_ids())
             if source is None:  # it has died meanwhile
                 writer.transport.abort()
                 return
-            self._connections[task] = (source, member)
+            self._open.add(writer)
             try:
                 await self._carry(reader, writer, source, member)
             finally:
-                del self._connections[task]
+                self._open.discard(writer)
 
-        await asyncio.start_server(serve, HOST, port)
+        self._servers.append(await asyncio.start_server(serve, HOST, port))
 
     async def _close(self) -> None:
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Nothing is cancelled: connections end because they are cut."""
+        self._rules = {}
+        for server in self._servers:
+            server.close()
+        for writer in self._open:
+            writer.transport.abort()
+        while self._open:
+            await asyncio.sleep(_LOOK_S)
 
     async def _carry(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: str, target: str
@@ -154,12 +160,13 @@ class FaultProxy:
                 each.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: Direction) -> None:
+        """Carry bytes one way, each as late as the rule says when it comes."""
         held: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_CHUNKS_HELD)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._send(held, writer, direction))
             while chunk := await reader.read(_CHUNK_BYTES):
                 await held.put((asyncio.get_running_loop().time() + self._delay_s(direction), chunk))
-            await held.put((0.0, b""))
+            await held.put((0.0, _END))
 
     async def _send(
         self, held: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter, direction: Direction
@@ -170,7 +177,7 @@ class FaultProxy:
             await asyncio.sleep(max(0.0, due_s - loop.time()))
             while self._is_stalled(*direction):
                 await asyncio.sleep(_LOOK_S)
-            if not chunk:
+            if chunk == _END or writer.is_closing():
                 raise _Ended
             writer.write(chunk)
             await writer.drain()

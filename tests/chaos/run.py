@@ -16,7 +16,7 @@ from tests.chaos.cluster import SETTLE_S_MAX, Cluster, cluster
 from tests.chaos.faults import FAULTS, WITHOUT_QUORUM, Scene
 from tests.chaos.load import AcknowledgementLog, found_datasets, load
 
-GAP_S_MAX = 30.0
+GAP_S_MAX = 15.0
 """Longest time without any acknowledgement that is allowed under a fault that leaves a quorum."""
 _CALM_S = 1.0
 """Load without faults after each."""
