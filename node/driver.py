@@ -120,7 +120,12 @@ class ConsensusDriver:
         self._schedule()
 
     def tick(self) -> None:
-        """One tick has passed."""
+        """One tick has passed; but time stands still for the core while contracts are executed. It is not the primary
+        that keeps everybody waiting then, and what a block may hold bounds for how long. Without this, each height full
+        of costly calls would begin with a view change, and the work be done twice.
+        """
+        if self._executions.is_holding_up:
+            return
         self.replica.tick()
         self._schedule()
 

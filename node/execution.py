@@ -21,6 +21,10 @@ from node.engine import ContractEngine
 from node.pool import Pool
 from node.priorities import keep_priority
 
+_OTHERS_ALLOWANCE = 2
+"""How long the other nodes may take for a block that this one has executed, in terms of its own time for it. They begin
+later than the one that made it, and may be slower."""
+
 
 class ExecutionThread:
     """Executes blocks that call contracts.
@@ -91,6 +95,7 @@ class Executions:
         self._done: dict[Hash, ExecutedBlock] = {}
         self._checking: dict[Hash, asyncio.Future[ExecutedBlock]] = {}
         self._making: asyncio.Future[ExecutedBlock] | None = None
+        self._others_until_s = 0.0
 
     @property
     def is_making(self) -> bool:
@@ -101,6 +106,12 @@ class Executions:
     def is_checking(self) -> bool:
         """Whether another's block is being checked beside the loop."""
         return any(not checking.done() for checking in self._checking.values())
+
+    @property
+    def is_holding_up(self) -> bool:
+        """Whether the thread works for this tip, or the other nodes' threads probably still do."""
+        is_busy = self.is_making or self.is_checking
+        return is_busy or asyncio.get_running_loop().time() < self._others_until_s
 
     def is_for_thread(self, transactions: Iterable[CheckedTransaction]) -> bool:
         """Whether a block of these belongs beside the loop."""
@@ -119,9 +130,8 @@ class Executions:
     def make_beside(self, transactions: Sequence[CheckedTransaction], time_ms: int) -> asyncio.Future[ExecutedBlock]:
         """Make the next block in the thread. It is cancelled once the tip moves."""
         work = partial(self._pool.ledger.execute, transactions, time_ms, self._me, beside=True)
-        making = self._making = self._thread.submit(work)
-        making.add_done_callback(self._on_made)
-        return making
+        self._making = self._submit(work)
+        return self._making
 
     def check(
         self, hash_: Hash, proposal: Proposal, transactions: Sequence[CheckedTransaction], now_ms: int | None
@@ -141,13 +151,13 @@ class Executions:
             # The thread must not look into the mempool, which changes meanwhile.
             waiting = frozenset(checked.id for checked in transactions if checked.id in self._pool.mempool)
             work = partial(self._pool.ledger.check, proposal, transactions, None, waiting, beside=True)
-            checking = self._checking[hash_] = self._thread.submit(work)
-            checking.add_done_callback(self._on_done)
+            checking = self._checking[hash_] = self._submit(work)
         return checking
 
     def forget(self) -> None:
         """The tip has moved: drop everything. What has begun in the thread runs to its end, which nobody waits for."""
         self._done.clear()
+        self._others_until_s = 0.0
         for checking in self._checking.values():
             checking.cancel()
         self._checking.clear()
@@ -155,16 +165,21 @@ class Executions:
             self._making.cancel()
             self._making = None
 
-    def _on_made(self, making: asyncio.Future[ExecutedBlock]) -> None:
-        if self._making is making:
+    def _submit(self, work: Callable[[], ExecutedBlock]) -> asyncio.Future[ExecutedBlock]:
+        """Have a block executed. It is kept before whoever awaits the future goes on, since that is asked for first."""
+        execution = self._thread.submit(work)
+        execution.add_done_callback(partial(self._on_done, asyncio.get_running_loop().time()))
+        return execution
+
+    def _on_done(self, start_s: float, execution: asyncio.Future[ExecutedBlock]) -> None:
+        if self._making is execution:
             self._making = None
-        self._on_done(making)
+        if not execution.cancelled() and execution.exception() is None and self._keep(execution.result()):
+            now_s = asyncio.get_running_loop().time()
+            self._others_until_s = now_s + _OTHERS_ALLOWANCE * (now_s - start_s)
 
-    def _on_done(self, execution: asyncio.Future[ExecutedBlock]) -> None:
-        """Runs before whoever awaits the future, since it was the first to ask."""
-        if not execution.cancelled() and execution.exception() is None:
-            self._keep(execution.result())
-
-    def _keep(self, executed: ExecutedBlock) -> None:
-        if executed.header.height == self._pool.height + 1:
+    def _keep(self, executed: ExecutedBlock) -> bool:
+        is_current = executed.header.height == self._pool.height + 1
+        if is_current:
             self._done[executed.block_hash] = executed
+        return is_current

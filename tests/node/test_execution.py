@@ -19,6 +19,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.keys import load_signer
 from chain.ledger import ExecutedBlock
 from chain.packages import BlockPackage
+from consensus.config import ConsensusConfig
 from consensus.effects import Deliver, Execute
 from tests.node.cluster import Network, Node, running
 from tests.node.contract_cluster import (
@@ -31,6 +32,8 @@ from tests.node.contract_cluster import (
     request,
     share,
 )
+
+TICKS_OF_PATIENCE = 2 * ConsensusConfig().view_timeout_ticks
 
 
 def test_a_block_that_is_being_made_is_not_begun_twice(tmp_path: Path) -> None:
@@ -135,6 +138,27 @@ def test_an_execution_whose_turn_comes_too_late_is_nobodys_fault(tmp_path: Path)
             assert node.service.fatal is None
             pool.flush()
             assert driver.replica.height == 4
+
+    uvloop.run(main())
+
+
+def test_a_node_that_is_executing_does_not_lose_patience_with_the_primary(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with proposed(tmp_path) as (node, block, certificate):
+            driver = node.service.driver
+            driver.start_voting()
+            go_on = keep_busy(node, block)
+            driver._carry_out([Execute(block.block_hash, block.proposal)])
+            await eventually(lambda: is_checking(node))
+            for _ in range(TICKS_OF_PATIENCE):
+                driver.tick()
+            assert not driver.replica.is_changing_view
+            go_on.set()
+            await eventually(lambda: not node.service.executions.is_holding_up)
+            for _ in range(TICKS_OF_PATIENCE):
+                driver.tick()
+            assert driver.replica.is_changing_view
+            node.service.pool.commit(block, certificate)
 
     uvloop.run(main())
 
