@@ -46,7 +46,7 @@ def main() -> int:
     """Run the sections that were asked for. Exit code 0 if all of them gave figures, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of: {', '.join(SECTIONS)} (all of them)")
-    parser.add_argument("--quick", action="store_true", help="short runs, about two minutes; figures are rough")
+    parser.add_argument("--quick", action="store_true", help="short runs, about three minutes; figures are rough")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured to FILE")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the nodes' homes and logs in DIR")
     options = parser.parse_args()

@@ -52,12 +52,12 @@ class Durations:
 
 FULL = Durations(
     step_s=5,
-    half_s=15,
+    half_s=12,
     idle_s=30,
     failover_s=20,
     records_for_memory=1_000_000,
     verdict_blocks=12,
-    reads=100,
+    reads=80,
     records_for_reading=100_000,
 )
 QUICK = Durations(
