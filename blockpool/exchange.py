@@ -255,7 +255,7 @@ def error_of_reply(reply: Reply) -> PoolError:
     """
     try:
         problem = msgspec.json.decode(reply.body, type=Problem)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         problem = Problem(detail=f"HTTP status {reply.status}")
     context: dict[str, str | int] = {"http_status": reply.status}
     for name in ("record_index", "transaction_id", "height"):
@@ -298,7 +298,7 @@ def reader(type_: type[T]) -> Callable[[Reply], T]:
         body = expect_ok(reply)
         try:
             return msgspec.json.decode(body, type=type_)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise UntrueAnswer(
                 ErrorCode.MALFORMED, f"the node's answer is not what the API promises: {error}"
             ) from None

@@ -21,6 +21,7 @@ from chain.crypto import Hash, verify_signature
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
+from chain.json_text import decode_json_file
 from chain.ledger import Ledger
 from chain.limits import LIMITS
 from chain.members import Member, signing_key
@@ -173,10 +174,7 @@ def parse_evidence(content: bytes) -> RecordEvidence:
     Raises:
         PoolError: code ``bad_evidence``.
     """
-    try:
-        return msgspec.json.decode(content, type=RecordEvidence)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise PoolError(ErrorCode.BAD_EVIDENCE, str(error)) from None
+    return decode_json_file(RecordEvidence, content, ErrorCode.BAD_EVIDENCE)
 
 
 def verify_evidence(content: bytes, genesis: Genesis) -> Iterator[Step]:

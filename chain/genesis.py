@@ -20,6 +20,7 @@ from chain.contract_engine import EngineIdentity
 from chain.crypto import ZERO_HASH, Hash, sha256, verify_public_key
 from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
+from chain.json_text import decode_json_file
 from chain.kem import KemKey, verify_kem_key
 from chain.limits import LIMITS
 from chain.members import Member, MemberKey, NodeRecord
@@ -142,10 +143,7 @@ def parse_genesis(content: bytes) -> Genesis:
     Raises:
         PoolError: code ``bad_genesis``, with the member and field that is wrong.
     """
-    try:
-        file = msgspec.json.decode(content, type=GenesisFile)
-    except msgspec.MsgspecError as error:
-        raise PoolError(ErrorCode.BAD_GENESIS, str(error)) from None
+    file = decode_json_file(GenesisFile, content, ErrorCode.BAD_GENESIS)
     members = tuple(sorted((to_member(member) for member in file.members), key=lambda member: member.name))
     _verify_members(members)
     genesis = Genesis(content, file, members)
@@ -173,10 +171,7 @@ def encode_genesis(
 
 def parse_member_file(content: bytes) -> MemberObject:
     """Read the file that a member hands in to take part; raises ``bad_genesis``."""
-    try:
-        member = msgspec.json.decode(content, type=MemberObject)
-    except msgspec.MsgspecError as error:
-        raise PoolError(ErrorCode.BAD_GENESIS, str(error)) from None
+    member = decode_json_file(MemberObject, content, ErrorCode.BAD_GENESIS)
     _verify_members((to_member(member),))
     return member
 

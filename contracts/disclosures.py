@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
 from chain.evidence import (
@@ -25,6 +23,7 @@ from chain.evidence import (
     verify_record,
 )
 from chain.genesis import Genesis
+from chain.json_text import decode_json_file
 from chain.sealed import decode_envelope
 from chain.transactions import ParcelHeader, decode_transaction_header, transaction_id
 from contracts.sealing.commitments import Field
@@ -94,10 +93,12 @@ def parse_any_evidence(content: bytes) -> RecordEvidence | DisclosureEvidence:
     Raises:
         PoolError: code ``bad_evidence``.
     """
-    try:
-        return msgspec.json.decode(content, type=RecordEvidence | DisclosureEvidence)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise PoolError(ErrorCode.BAD_EVIDENCE, str(error)) from None
+    file: RecordEvidence | DisclosureEvidence = decode_json_file(
+        RecordEvidence | DisclosureEvidence,  # type: ignore[arg-type]  # a union is a fine decoding target
+        content,
+        ErrorCode.BAD_EVIDENCE,
+    )
+    return file
 
 
 def verify_any_evidence(content: bytes, genesis: Genesis) -> Iterator[Step]:

@@ -7,7 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode
+from chain.json_text import decode_json_file
 from chain.limits import LIMITS
 from contracts.sealing.disclosure import DisclosedField, Disclosure, FieldDisclosure, RecordDisclosure, RecordPlace
 
@@ -77,8 +78,10 @@ def disclosure_from_json(text: bytes) -> Disclosure:
     Raises:
         PoolError: code ``bad_disclosure``.
     """
-    try:
-        content = msgspec.json.decode(text, type=DisclosureObject)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise PoolError(ErrorCode.BAD_DISCLOSURE, f"not a disclosure file: {error}") from None
-    return plain_disclosure(content)
+    form: DisclosureObject = decode_json_file(
+        DisclosureObject,  # type: ignore[arg-type]  # a union is a fine decoding target
+        text,
+        ErrorCode.BAD_DISCLOSURE,
+        "not a disclosure file",
+    )
+    return plain_disclosure(form)

@@ -17,6 +17,7 @@ from chain import state
 from chain.crypto import Hash
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
+from chain.json_text import decode_json
 from chain.limits import KIB, LIMITS
 from chain.state import ContractEntry, RequestEntry, RequestStatus
 from chain.storage.blocks import Location
@@ -218,10 +219,7 @@ def _request_at(service: NodeService, location: Location) -> tuple[Hash, Request
 
 
 def _from_json(body: bytes) -> ShareQuery:
-    try:
-        given = msgspec.json.decode(body, type=QueryObject)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise PoolError(ErrorCode.MALFORMED, f"share query: {error}") from None
+    given = decode_json(QueryObject, body, ErrorCode.MALFORMED, "share query")
     return ShareQuery(parse_hash(given.request), tuple(parse_hash(parcel) for parcel in given.parcels))
 
 

@@ -7,7 +7,6 @@ signature check. Everything else goes to the FastAPI application behind it.
 from __future__ import annotations
 
 import base64
-import binascii
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -17,6 +16,7 @@ from chain.blocks import Outcome
 from chain.crypto import Hash
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
+from chain.json_text import decode_json
 from chain.limits import LIMITS
 from chain.receipts import Receipt
 from chain.schema import record_index_of
@@ -139,8 +139,5 @@ def _wait_s(query: bytes) -> float | None:
 
 
 def _from_json(data: bytes) -> bytes:
-    try:
-        given = msgspec.json.decode(data, type=TransactionObject)
-    except (msgspec.MsgspecError, binascii.Error, RecursionError) as error:
-        raise PoolError(ErrorCode.MALFORMED, f"transaction: {error}") from None
+    given = decode_json(TransactionObject, data, ErrorCode.MALFORMED, "transaction")
     return encode(Transaction(given.header, given.signature, given.payload))

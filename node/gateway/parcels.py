@@ -13,6 +13,7 @@ from msgspec import Meta
 from chain.crypto import Ed25519Signer, key_id
 from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
+from chain.json_text import decode_json
 from chain.kem import verify_kem_key
 from chain.limits import LIMITS
 from chain.schema import compile_schema, strict_json
@@ -41,10 +42,7 @@ def decode_parcel(body: bytes) -> ParcelObject:
     Raises:
         PoolError: code ``malformed``.
     """
-    try:
-        return msgspec.json.decode(body, type=ParcelObject)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise PoolError(ErrorCode.MALFORMED, f"parcel: {error}") from None
+    return decode_json(ParcelObject, body, ErrorCode.MALFORMED, "parcel")
 
 
 def make_parcel(

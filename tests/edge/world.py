@@ -1,0 +1,106 @@
+"""Real transactions, blocks, files and messages to spoil: made once, by the code that makes them in earnest."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from chain.blocks import Certificate, Proposal
+from chain.encoding import encode
+from chain.evidence import make_record_evidence
+from chain.genesis import Genesis, encode_member_file
+from chain.packages import read_package
+from chain.receipts import ReceiptMaker
+from chain.transactions import Transaction
+from contracts.disclosures import make_disclosure_evidence
+from contracts.sealing import (
+    CommitmentKind,
+    SealingContext,
+    disclose,
+    disclosure_to_json,
+    seal_parcel,
+)
+from contracts.sealing.context import ParcelContext
+from tests.chain.access_world import AccessWorld
+from tests.networks import TestNetwork
+
+RECORDS = (b'{"flight":1545,"dest":"IAH","delay":null}', '{"flight":1714,"dest":"迈阿密"}'.encode())
+
+
+class EdgeWorld:
+    """A chain with every kind of transaction, and everything that is derived from it."""
+
+    def __init__(self) -> None:
+        world = AccessWorld()
+        self.network: TestNetwork = world.network
+        network, self.ledger = self.network, world.ledger
+        self.sealed = {kind: self._sealed(kind) for kind in CommitmentKind}
+        self.transactions: tuple[Transaction, ...] = (
+            network.dataset(name="weather"),
+            network.parcel(dataset="a.weather"),
+            network.contract("x = 1", name="other", parameters='{"a":"b"}'),
+            network.request(parcels=(b"\x01" * 32,), until_ms=2**62),
+            network.approval(b"\x03" * 32, "revoke", reason="错了"),
+            network.receipt(b"\x04" * 32, [b"\x05" * 32], record_count=7),
+            *(transaction for _, transaction in self.sealed.values()),
+        )
+        world.accept(self.transactions[0])
+        world.accept(*(transaction for _, transaction in self.sealed.values()))
+
+    def _sealed(self, kind: CommitmentKind):  # type: ignore[no-untyped-def]
+        network = self.network
+        keys = {name: key.public_key.encoded for name, key in network.kem.items()}
+        parcel = seal_parcel(RECORDS, SealingContext(network.chain_id, "a.flights"), keys, kind)
+        signed = network.parcel(parcel.bodies, records_root=parcel.records_root, envelope=parcel.envelope)
+        return parcel, signed
+
+    @property
+    def genesis(self) -> Genesis:
+        return self.network.genesis
+
+    @property
+    def certificate(self) -> Certificate:
+        """Of the newest block."""
+        certificate = self.ledger.block_at(self.ledger.tip.height).certificate
+        assert certificate is not None
+        return certificate
+
+    def member_files(self) -> tuple[bytes, ...]:
+        return tuple(encode_member_file(member) for member in self.genesis.file.members)
+
+    def packages(self) -> tuple[bytes, ...]:
+        found = (read_package(self.ledger.blocks, height) for height in range(1, self.ledger.tip.height + 1))
+        return tuple(encode(package) for package in found if package is not None)
+
+    def receipts(self) -> tuple[bytes, ...]:
+        maker = ReceiptMaker(self.ledger.block_at(self.ledger.tip.height))
+        return tuple(encode(maker.receipt(index)) for index in range(len(self.sealed)))
+
+    def proposal(self) -> Proposal:
+        block = self.ledger.block_at(self.ledger.tip.height)
+        return Proposal(block.header, tuple(outcome.transaction_id for outcome in block.outcomes))
+
+    def record_evidence(self) -> tuple[bytes, ...]:
+        ids = [self.network.id_of(signed) for _, signed in self.sealed.values()]
+        return tuple(make_record_evidence(self.ledger, id_, 1) for id_ in ids)
+
+    def disclosure_evidence(self) -> tuple[bytes, ...]:
+        names = {CommitmentKind.WHOLE: (), CommitmentKind.FIELDS: ("dest",)}
+        return tuple(
+            make_disclosure_evidence(self.genesis, evidence, parcel.bodies, parcel.seed, names[kind])
+            for evidence, (kind, (parcel, _)) in zip(self.record_evidence(), self.sealed.items(), strict=True)
+        )
+
+    def disclosure_files(self) -> tuple[bytes, ...]:
+        names = {CommitmentKind.WHOLE: (), CommitmentKind.FIELDS: ("dest", "flight")}
+        found = []
+        for kind, (parcel, signed) in self.sealed.items():
+            context = ParcelContext(self.network.chain_id, "a.flights", parcel.records_root)
+            shown = disclose(parcel.bodies, parcel.seed, context, kind, self.network.id_of(signed), 1, names[kind])
+            found.append(disclosure_to_json(shown))
+        return tuple(found)
+
+
+@cache
+def edge_world() -> EdgeWorld:
+    """The one world; nothing that uses it changes it."""
+    return EdgeWorld()
