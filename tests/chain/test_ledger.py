@@ -95,7 +95,7 @@ def test_genesis_members_are_in_the_state(network: TestNetwork) -> None:
     assert decode(Member, value).kind == "enterprise"
 
 
-def test_check_accepts_what_execute_made_and_nothing_else(network: TestNetwork) -> None:
+def test_s17_s19_check_accepts_what_execute_made_and_nothing_else(network: TestNetwork) -> None:
     proposer, replica = network.ledger(), network.ledger()
     transactions = [network.checked(network.dataset()), network.checked(network.parcel())]
     executed = proposer.execute(transactions, TIME_MS + 5, "a")
@@ -230,7 +230,7 @@ class TestRecovery:
         assert caught.value.code == ErrorCode.DATABASE_DAMAGED
         again.close()
 
-    def test_head_one_behind_is_repaired(self, network: TestNetwork, tmp_path: Path) -> None:
+    def test_s40_head_one_behind_is_repaired(self, network: TestNetwork, tmp_path: Path) -> None:
         ledger = disk_ledger(network, tmp_path)
         ledger.open()
         network.commit(ledger, [network.dataset()])
@@ -244,7 +244,7 @@ class TestRecovery:
         again.close()
         assert HeadFile(tmp_path / "HEAD").read() == Head(2, again.tip.block_hash)
 
-    def test_blocks_beyond_head_are_verified_and_kept(self, network: TestNetwork, tmp_path: Path) -> None:
+    def test_s40_blocks_beyond_head_are_verified_and_kept(self, network: TestNetwork, tmp_path: Path) -> None:
         """What a crash in the middle of a catch-up leaves."""
         ledger = disk_ledger(network, tmp_path)
         ledger.open()

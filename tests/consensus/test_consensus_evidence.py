@@ -103,7 +103,7 @@ def test_s20_evidence_is_reported_once() -> None:
     assert len(table.evidence()) == 1
 
 
-def test_a_forged_first_vote_does_not_shut_out_the_genuine_one() -> None:
+def test_s20_a_forged_first_vote_does_not_shut_out_the_genuine_one() -> None:
     table = Table(4)
     x = block("x")
     table.step("b", "c", Prepare(1, 0, transaction_id("?"), "c", bytes(64)))
@@ -113,7 +113,7 @@ def test_a_forged_first_vote_does_not_shut_out_the_genuine_one() -> None:
     assert len(table.sent("b", Commit)) == 1
 
 
-def test_evidence_effects_verify() -> None:
+def test_s20_evidence_effects_verify() -> None:
     table = Table(4)
     table.step("b", "d", prepare("d", 1, 0, hash_of(block("x"))))
     table.step("b", "d", prepare("d", 1, 0, hash_of(block("y"))))

@@ -360,7 +360,7 @@ def test_s37_help_for_a_peer_is_limited() -> None:
     assert len(table.sent("b", Committed)) == 2
 
 
-def test_a_replica_that_missed_the_new_view_is_shown_it() -> None:
+def test_s27_a_replica_that_missed_the_new_view_is_shown_it() -> None:
     table = Table(4)
     del table.replicas["a"]
     table.is_lost = lambda sender, to, message: isinstance(message, NewView | PrePrepare) and to == "d"
@@ -426,7 +426,7 @@ def test_s45_a_flood_of_future_messages_takes_bounded_room() -> None:
     assert len(table.replicas["b"]._future.take(2)) == 1
 
 
-def test_proposals_of_many_views_take_bounded_room() -> None:
+def test_s45_proposals_of_many_views_take_bounded_room() -> None:
     table = Table(4)
     table.executes = False
     for view in range(0, 200, 4):

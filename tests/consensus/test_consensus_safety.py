@@ -325,7 +325,7 @@ def test_s19_a_fresh_proposal_names_its_primary_as_proposer() -> None:
     assert table.reasons("b") == ["fresh proposal of another proposer"]
 
 
-def test_votes_are_accepted_from_their_voter_only() -> None:
+def test_s02_votes_are_accepted_from_their_voter_only() -> None:
     table = Table(4)
     hash_ = hash_of(block("x"))
     table.step("b", "c", prepare("d", 1, 0, hash_))

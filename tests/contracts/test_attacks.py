@@ -117,7 +117,7 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("module", FORBIDDEN_IMPORTS)
-def test_what_is_not_pure_cannot_be_imported(sandbox: Sandbox, module: str) -> None:
+def test_s52_what_is_not_pure_cannot_be_imported(sandbox: Sandbox, module: str) -> None:
     decision = decide(sandbox, contract(f"import {module}"))
     assert (decision.verdict, decision.code) == ("deny", FAILED)
     assert (
@@ -127,7 +127,7 @@ def test_what_is_not_pure_cannot_be_imported(sandbox: Sandbox, module: str) -> N
 
 
 @pytest.mark.parametrize("name", ESCAPES)
-def test_there_is_nothing_to_escape_to(sandbox: Sandbox, name: str) -> None:
+def test_s52_there_is_nothing_to_escape_to(sandbox: Sandbox, name: str) -> None:
     body, code, reason = ESCAPES[name]
     decision = decide(sandbox, contract(body))
     assert decision.verdict == "deny"
@@ -137,7 +137,7 @@ def test_there_is_nothing_to_escape_to(sandbox: Sandbox, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EXHAUSTION)
-def test_work_and_memory_are_bounded(sandbox: Sandbox, name: str) -> None:
+def test_s52_work_and_memory_are_bounded(sandbox: Sandbox, name: str) -> None:
     body, code = EXHAUSTION[name]
     first, second = (decide(sandbox, contract(body)) for _ in range(2))
     assert first == second
@@ -148,7 +148,7 @@ def test_work_and_memory_are_bounded(sandbox: Sandbox, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NONSENSE)
-def test_nonsense_is_no_verdict(sandbox: Sandbox, name: str) -> None:
+def test_s52_nonsense_is_no_verdict(sandbox: Sandbox, name: str) -> None:
     decision = decide(sandbox, contract(NONSENSE[name]))
     assert (decision.verdict, decision.code, decision.state) == ("deny", BAD, None)
 
@@ -178,7 +178,7 @@ def test_a_forged_answer_is_no_verdict(sandbox: Sandbox, answer: str) -> None:
     assert decision.code in (BAD, TRAPPED)
 
 
-def test_exactly_at_the_fuel_limit(sandbox: Sandbox) -> None:
+def test_s52_exactly_at_the_fuel_limit(sandbox: Sandbox) -> None:
     """The longest loop that still answers, and one round more: found twice, in fresh guests each time."""
 
     def passes(rounds: int) -> bool:
@@ -198,13 +198,13 @@ def test_exactly_at_the_fuel_limit(sandbox: Sandbox) -> None:
     assert [passes(limit), passes(limit + 1)] * 3 == [True, False] * 3
 
 
-def test_printing_is_harmless_and_shown_to_the_author(sandbox: Sandbox) -> None:
+def test_s52_printing_is_harmless_and_shown_to_the_author(sandbox: Sandbox) -> None:
     decision = decide(sandbox, contract("print('x' * 10**7)\nprint('y')\nreturn allow()"))
     assert decision.verdict == "allow"
     assert decision.printed == "x" * 4096
 
 
-def test_a_failure_leaves_nothing_behind(sandbox: Sandbox) -> None:
+def test_s52_a_failure_leaves_nothing_behind(sandbox: Sandbox) -> None:
     session = sandbox.contract(
         contract("import json\nif hasattr(json, 'seen'):\n    return deny('seen')\njson.seen = 1\n1 / 0")
     )

@@ -60,7 +60,7 @@ def head_ahead(data: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [cut_log, flip_table, lose_current, head_ahead])
-def test_a_damaged_database_is_set_aside_and_fetched_again(pool: Daemons, damage: Callable[[Path], None]) -> None:
+def test_s40_a_damaged_database_is_set_aside_and_fetched_again(pool: Daemons, damage: Callable[[Path], None]) -> None:
     """s40."""
     parcels = [pool.network.parcel([b"%d" % number * 200]) for number in range(PARCELS)]
     for data in parcels:
@@ -96,7 +96,7 @@ def test_resync_fetches_everything_again(pool: Daemons) -> None:
     end_probation(pool)
 
 
-def test_damage_met_while_running_stops_the_node_and_the_next_start_repairs_it(tmp_path: Path) -> None:
+def test_s40_damage_met_while_running_stops_the_node_and_the_next_start_repairs_it(tmp_path: Path) -> None:
     """An old block is not looked at when a node starts; whoever asks for it must not be given nonsense."""
     with daemons(tmp_path) as pool:  # of its own: LevelDB must have no reason to compact, and so to read everything
         pool.start()
@@ -164,7 +164,7 @@ def end_probation(pool: Daemons) -> None:
     assert not (pool.network.home("d") / "data" / "PROBATION").exists()
 
 
-def test_a_full_disk_stops_the_node_which_goes_on_when_there_is_space(tmp_path: Path) -> None:
+def test_s41_a_full_disk_stops_the_node_which_goes_on_when_there_is_space(tmp_path: Path) -> None:
     """s41."""
     small = tmp_path / "small"
     small.mkdir()

@@ -13,7 +13,7 @@ from tests.integration.daemons import STOP_S_MAX, Submitter, daemons, until
 pytestmark = pytest.mark.integration
 
 
-def test_the_primary_is_killed_in_mid_stream_then_all_are(tmp_path: Path) -> None:
+def test_s24_s38_the_primary_is_killed_in_mid_stream_then_all_are(tmp_path: Path) -> None:
     """s24, s38: service goes on, nothing acknowledged is lost, and who was killed catches up."""
     with daemons(tmp_path) as pool:
         pool.start()

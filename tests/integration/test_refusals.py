@@ -40,7 +40,7 @@ def run(home: Path, *arguments: str, environment: dict[str, str] | None = None) 
     return ended.returncode, ended.stderr
 
 
-def test_a_second_daemon_on_the_same_folder(lone: Daemons) -> None:
+def test_s44_a_second_daemon_on_the_same_folder(lone: Daemons) -> None:
     """s44."""
     code, said = run(lone.network.home("a"))
     assert code == 2

@@ -39,7 +39,7 @@ async def last_words(reader: asyncio.StreamReader) -> tuple[int, dict[str, objec
     return int(head.split()[1]), json.loads(body)
 
 
-def test_a_head_that_does_not_end_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s48_a_head_that_does_not_end_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """s48: slow-loris, before the first byte, within the first head, and within a later one."""
     monkeypatch.setattr(protocol, "_HEAD_S", 0.3)
 
@@ -75,7 +75,7 @@ def test_a_head_that_is_complete_in_time_is_not_cut_off(tmp_path: Path, monkeypa
     uvloop.run(main())
 
 
-def test_a_head_without_end_is_not_kept(tmp_path: Path) -> None:
+def test_s48_a_head_without_end_is_not_kept(tmp_path: Path) -> None:
     async def main() -> None:
         async with single(tmp_path) as (_, _, client), connection(client) as (reader, writer):
             writer.write(HEAD)
@@ -93,7 +93,7 @@ def test_a_head_without_end_is_not_kept(tmp_path: Path) -> None:
     uvloop.run(main())
 
 
-def test_a_body_that_does_not_come_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s48_a_body_that_does_not_come_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "_BODY_S", 0.3)
 
     async def main() -> None:
@@ -110,7 +110,7 @@ def test_a_body_that_does_not_come_in_time(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"GET / HTTP/9.9\r\n\r\n"])
-def test_what_is_no_http(tmp_path: Path, sent: bytes) -> None:
+def test_s46_what_is_no_http(tmp_path: Path, sent: bytes) -> None:
     async def main() -> None:
         async with single(tmp_path) as (_, _, client), connection(client) as (reader, writer):
             writer.write(sent)

@@ -99,7 +99,7 @@ REFUSED: dict[str, tuple[Make, int, ErrorCode]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_before_anything_is_stored(tmp_path: Path, case: str) -> None:
+def test_s46_refused_before_anything_is_stored(tmp_path: Path, case: str) -> None:
     make, status, code = REFUSED[case]
 
     async def main() -> None:
@@ -113,7 +113,7 @@ def test_refused_before_anything_is_stored(tmp_path: Path, case: str) -> None:
     uvloop.run(main())
 
 
-def test_a_key_that_is_no_longer_valid_is_refused(tmp_path: Path) -> None:
+def test_s50_a_key_that_is_no_longer_valid_is_refused(tmp_path: Path) -> None:
     """s50: the key is good for block 1 and not for block 2."""
 
     async def main() -> None:
@@ -127,7 +127,7 @@ def test_a_key_that_is_no_longer_valid_is_refused(tmp_path: Path) -> None:
     uvloop.run(main())
 
 
-def test_what_was_committed_gets_its_receipt_even_if_its_key_has_been_revoked_since(tmp_path: Path) -> None:
+def test_s50_what_was_committed_gets_its_receipt_even_if_its_key_has_been_revoked_since(tmp_path: Path) -> None:
     async def main() -> None:
         async with single(tmp_path) as (network, _, client):
             early = network.spent_parcel()
@@ -195,7 +195,7 @@ def test_a_broken_schema_names_the_record(tmp_path: Path) -> None:
     uvloop.run(main())
 
 
-def test_committed_already_gives_the_same_receipt(tmp_path: Path) -> None:
+def test_s49_committed_already_gives_the_same_receipt(tmp_path: Path) -> None:
     async def main() -> None:
         async with single(tmp_path) as (network, node, client):
             data = network.dataset()
@@ -208,7 +208,7 @@ def test_committed_already_gives_the_same_receipt(tmp_path: Path) -> None:
     uvloop.run(main())
 
 
-def test_a_body_declared_too_large_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+def test_s48_a_body_declared_too_large_is_refused_before_it_is_sent(tmp_path: Path) -> None:
     """s48."""
 
     async def main() -> None:
@@ -224,7 +224,7 @@ def test_a_body_declared_too_large_is_refused_before_it_is_sent(tmp_path: Path) 
     uvloop.run(main())
 
 
-def test_a_chunked_body_too_large_is_refused(tmp_path: Path) -> None:
+def test_s48_a_chunked_body_too_large_is_refused(tmp_path: Path) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(9):
             yield bytes(LIMITS.transaction_size_bytes // 8)
@@ -237,7 +237,7 @@ def test_a_chunked_body_too_large_is_refused(tmp_path: Path) -> None:
     uvloop.run(main())
 
 
-def test_a_chunked_body_without_end_is_not_read_for_ever(tmp_path: Path) -> None:
+def test_s48_a_chunked_body_without_end_is_not_read_for_ever(tmp_path: Path) -> None:
     """s48."""
     sent_bytes = 0
 
@@ -270,7 +270,7 @@ def test_a_chunked_body_without_end_is_not_read_for_ever(tmp_path: Path) -> None
         (b"\xff\xfe", ErrorCode.MALFORMED),
     ],
 )
-def test_bad_json_is_malformed(tmp_path: Path, body: bytes, code: ErrorCode) -> None:
+def test_s47_bad_json_is_malformed(tmp_path: Path, body: bytes, code: ErrorCode) -> None:
     async def main() -> None:
         async with single(tmp_path) as (_, node, client):
             response = await client.post(SUBMIT, content=body, headers={"Content-Type": "application/json"})

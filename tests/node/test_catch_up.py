@@ -98,7 +98,7 @@ LIES: dict[str, Callable[[Network, list[BlockPackage]], Answer]] = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_a_lying_peer_is_left_for_the_next_one(tmp_path: Path, lie: str) -> None:
+def test_s10_s18_s35_a_lying_peer_is_left_for_the_next_one(tmp_path: Path, lie: str) -> None:
     """s35, s10: the liar claims more than anybody, so it is asked first."""
 
     async def main() -> None:
@@ -121,7 +121,7 @@ def test_a_lying_peer_is_left_for_the_next_one(tmp_path: Path, lie: str) -> None
     uvloop.run(main())
 
 
-def test_blocks_of_another_chain_are_refused(tmp_path: Path) -> None:
+def test_s13_s18_blocks_of_another_chain_are_refused(tmp_path: Path) -> None:
     async def main() -> None:
         other = await build_chain(Network.create(tmp_path / "other"))
         network = Network.create(tmp_path / "this")
@@ -134,7 +134,7 @@ def test_blocks_of_another_chain_are_refused(tmp_path: Path) -> None:
     uvloop.run(main())
 
 
-def test_old_blocks_sent_again_do_not_hold_catching_up(tmp_path: Path) -> None:
+def test_s35_old_blocks_sent_again_do_not_hold_catching_up(tmp_path: Path) -> None:
     """s35: a peer that answers every request with blocks that we hold already makes no progress possible."""
 
     async def main() -> None:
@@ -150,7 +150,7 @@ def test_old_blocks_sent_again_do_not_hold_catching_up(tmp_path: Path) -> None:
     uvloop.run(main())
 
 
-def test_a_peer_that_stalls_costs_one_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s35_a_peer_that_stalls_costs_one_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catch_up, "_REQUEST_TIMEOUT_S", 0.5)
 
     async def main() -> None:
@@ -170,7 +170,7 @@ def test_a_peer_that_stalls_costs_one_timeout(tmp_path: Path, monkeypatch: pytes
     uvloop.run(main())
 
 
-def test_a_peer_that_keeps_lying_about_its_height_does_not_make_a_node_unready(tmp_path: Path) -> None:
+def test_s35_a_peer_that_keeps_lying_about_its_height_does_not_make_a_node_unready(tmp_path: Path) -> None:
     """s35: one liar cannot take a node out of service; its claims count only if an honest node supports them."""
 
     async def main() -> None:
@@ -225,7 +225,7 @@ def test_reading_for_others_is_over_before_the_databases_close(tmp_path: Path) -
     uvloop.run(main())
 
 
-def test_damage_met_while_serving_a_peer_stops_the_node(tmp_path: Path) -> None:
+def test_s40_damage_met_while_serving_a_peer_stops_the_node(tmp_path: Path) -> None:
     async def main() -> None:
         network = Network.create(tmp_path)
         await build_chain(network)

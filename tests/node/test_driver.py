@@ -47,7 +47,7 @@ def test_bodies_that_only_the_primary_has_are_fetched(tmp_path: Path) -> None:
     uvloop.run(main())
 
 
-def test_a_transaction_that_never_reached_the_primary_is_ordered_all_the_same(tmp_path: Path) -> None:
+def test_s26_a_transaction_that_never_reached_the_primary_is_ordered_all_the_same(tmp_path: Path) -> None:
     """s26: the others see it wait and are told again by the node that took it in."""
 
     async def main() -> None:
@@ -63,7 +63,7 @@ def test_a_transaction_that_never_reached_the_primary_is_ordered_all_the_same(tm
     uvloop.run(main())
 
 
-def test_a_peer_that_serves_forged_bodies_is_passed_over(tmp_path: Path) -> None:
+def test_s18_a_peer_that_serves_forged_bodies_is_passed_over(tmp_path: Path) -> None:
     async def main() -> None:
         network = Network.create(tmp_path)
         data = network.dataset()
@@ -86,7 +86,7 @@ def test_a_peer_that_serves_forged_bodies_is_passed_over(tmp_path: Path) -> None
     uvloop.run(main())
 
 
-def test_a_peer_that_spreads_forged_transactions_harms_nobody(tmp_path: Path) -> None:
+def test_s34_s46_a_peer_that_spreads_forged_transactions_harms_nobody(tmp_path: Path) -> None:
     """s34: neither its forgeries nor frames of nonsense are kept, and the genuine one still gets through."""
 
     async def main() -> None:
@@ -113,7 +113,7 @@ def test_a_peer_that_spreads_forged_transactions_harms_nobody(tmp_path: Path) ->
     uvloop.run(main())
 
 
-def test_one_transaction_handed_to_all_nodes_at_once_is_committed_once(tmp_path: Path) -> None:
+def test_s49_one_transaction_handed_to_all_nodes_at_once_is_committed_once(tmp_path: Path) -> None:
     async def main() -> None:
         network = Network.create(tmp_path)
         async with running(network, *"abcd") as nodes:
@@ -131,7 +131,7 @@ def test_one_transaction_handed_to_all_nodes_at_once_is_committed_once(tmp_path:
     uvloop.run(main())
 
 
-def test_a_proposal_that_does_not_execute_is_refused_and_its_primary_replaced(
+def test_s17_s32_a_proposal_that_does_not_execute_is_refused_and_its_primary_replaced(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The primary signs a block whose state is another than its transactions give."""
@@ -171,7 +171,7 @@ def test_a_proposal_that_does_not_execute_is_refused_and_its_primary_replaced(
 
 
 @pytest.mark.parametrize("can_fetch", [True, False])
-def test_a_certified_block_whose_bodies_are_missing_is_fetched(tmp_path: Path, can_fetch: bool) -> None:
+def test_s15_a_certified_block_whose_bodies_are_missing_is_fetched(tmp_path: Path, can_fetch: bool) -> None:
     """A quorum committed what was never judged here: the bodies are fetched, or else the whole block is."""
 
     async def main() -> None:

@@ -109,7 +109,7 @@ def test_broken_framing_is_refused(data: bytes) -> None:
 
 
 @given(st.binary(max_size=400))
-def test_any_bytes_are_decoded_or_refused(data: bytes) -> None:
+def test_s46_any_bytes_are_decoded_or_refused(data: bytes) -> None:
     decoder = FrameDecoder(MIB)
     try:
         found = decode(decoder, data, 7)

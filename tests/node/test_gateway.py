@@ -184,7 +184,7 @@ def test_what_cannot_be_shared_is_refused_before_it_is_sealed(tmp_path: Path) ->
     uvloop.run(main())
 
 
-def test_who_is_not_let_in(tmp_path: Path) -> None:
+def test_s56_who_is_not_let_in(tmp_path: Path) -> None:
     async def main() -> None:
         async with serving(tmp_path) as (node, client):
             port = client.base_url.port
@@ -225,7 +225,7 @@ def test_who_is_not_let_in(tmp_path: Path) -> None:
     uvloop.run(main())
 
 
-def test_it_is_not_reached_from_another_machine(tmp_path: Path) -> None:
+def test_s56_it_is_not_reached_from_another_machine(tmp_path: Path) -> None:
     """The socket is bound to the loopback interface; should it ever not be, the caller's address still counts."""
 
     async def main() -> None:
@@ -259,7 +259,7 @@ def test_it_is_not_reached_from_another_machine(tmp_path: Path) -> None:
     uvloop.run(main())
 
 
-def test_addresses_that_others_can_reach_are_refused(tmp_path: Path) -> None:
+def test_s56_addresses_that_others_can_reach_are_refused(tmp_path: Path) -> None:
     for index, listen in enumerate(("0.0.0.0:1", "[::]:1", "192.0.2.1:1", "example.com:1")):
         network = configured(tmp_path / str(index), listen=listen)
         with pytest.raises(PoolError) as caught:
@@ -267,7 +267,7 @@ def test_addresses_that_others_can_reach_are_refused(tmp_path: Path) -> None:
         assert caught.value.code is ErrorCode.BAD_CONFIGURATION
 
 
-def test_the_token_is_made_once_and_must_be_secret(tmp_path: Path) -> None:
+def test_s56_the_token_is_made_once_and_must_be_secret(tmp_path: Path) -> None:
     path = tmp_path / "gateway.token"
     token = load_token(path)
     assert len(token) >= 43

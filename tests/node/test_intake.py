@@ -52,7 +52,7 @@ async def test_a_submission_is_answered_once_it_waits_in_the_mempool(network: Te
     assert len(pool.mempool) == 1
 
 
-async def test_a_forgery_is_refused_and_leaves_nothing(network: TestNetwork, pool: Pool) -> None:
+async def test_s34_a_forgery_is_refused_and_leaves_nothing(network: TestNetwork, pool: Pool) -> None:
     intake, _ = make_intake(pool)
     with pytest.raises(PoolError) as caught:
         await intake.submit(encode(forged(network.dataset())))
@@ -60,7 +60,7 @@ async def test_a_forgery_is_refused_and_leaves_nothing(network: TestNetwork, poo
     assert len(pool.mempool) == 0
 
 
-async def test_a_forgery_with_the_same_id_does_not_hide_the_genuine_one(network: TestNetwork, pool: Pool) -> None:
+async def test_s34_a_forgery_with_the_same_id_does_not_hide_the_genuine_one(network: TestNetwork, pool: Pool) -> None:
     intake, _ = make_intake(pool)
     genuine = network.dataset()
     intake.receive("b", [encode(forged(genuine))])
@@ -70,7 +70,9 @@ async def test_a_forgery_with_the_same_id_does_not_hide_the_genuine_one(network:
     assert intake.refused == 1
 
 
-async def test_a_submission_is_not_answered_with_the_verdict_on_its_namesake(network: TestNetwork, pool: Pool) -> None:
+async def test_s34_a_submission_is_not_answered_with_the_verdict_on_its_namesake(
+    network: TestNetwork, pool: Pool
+) -> None:
     intake, _ = make_intake(pool)
     genuine = network.dataset()
     intake.receive("b", [encode(forged(genuine))])

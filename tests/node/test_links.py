@@ -179,7 +179,7 @@ def test_lost_link_fails_requests_at_once() -> None:
     uvloop.run(main())
 
 
-def test_links_come_back_after_a_restart() -> None:
+def test_s37_links_come_back_after_a_restart() -> None:
     async def main() -> None:
         async with cluster("a", "b") as (a, b):
             await b.links.close()
@@ -216,7 +216,7 @@ def test_a_peer_that_dials_in_is_dialled_without_waiting() -> None:
     uvloop.run(main())
 
 
-def test_waits_between_attempts_double_up_to_a_bound_with_jitter() -> None:
+def test_s33_s37_waits_between_attempts_double_up_to_a_bound_with_jitter() -> None:
     steady = Backoff(0.1, 1.0, jitter=lambda: 0.0)
     assert [steady.next_s() for _ in range(6)] == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.0, 1.0])
     steady.reset()

@@ -200,7 +200,7 @@ def test_wrong_hello_is_refused_with_the_reason(body: bytes, reason: bytes) -> N
     uvloop.run(main())
 
 
-def test_node_of_another_chain_learns_why_it_gets_no_link() -> None:
+def test_s13_node_of_another_chain_learns_why_it_gets_no_link() -> None:
     async def main() -> None:
         async with cluster("aviation") as (node,):
             other = LinkNode(METEOROLOGY, chain_id=b"\x09" * 32)
@@ -255,7 +255,7 @@ def test_nothing_but_a_hello_is_taken_first(kind: int) -> None:
         "http",
     ],
 )
-def test_broken_frames_end_the_link(data: bytes) -> None:
+def test_s46_s47_broken_frames_end_the_link(data: bytes) -> None:
     async def main() -> None:
         async with single(METEOROLOGY) as node:
             peer = await RawPeer.established(METEOROLOGY, node)
@@ -268,7 +268,7 @@ def test_broken_frames_end_the_link(data: bytes) -> None:
     uvloop.run(main())
 
 
-def test_giant_length_is_refused_before_anything_is_allocated_for_it() -> None:
+def test_s47_giant_length_is_refused_before_anything_is_allocated_for_it() -> None:
     async def main() -> None:
         async with single(METEOROLOGY) as node:
             peer = await RawPeer.established(METEOROLOGY, node)
@@ -282,7 +282,7 @@ def test_giant_length_is_refused_before_anything_is_allocated_for_it() -> None:
     uvloop.run(main())
 
 
-def test_frame_that_grows_beyond_the_limit_is_refused() -> None:
+def test_s47_frame_that_grows_beyond_the_limit_is_refused() -> None:
     async def main() -> None:
         async with single(METEOROLOGY, limits(frame_size_bytes=MIB)) as node:
             peer = await RawPeer.established(METEOROLOGY, node)
@@ -295,7 +295,7 @@ def test_frame_that_grows_beyond_the_limit_is_refused() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_random_bytes_end_the_link_and_nothing_else(seed: int) -> None:
+def test_s46_random_bytes_end_the_link_and_nothing_else(seed: int) -> None:
     async def main() -> None:
         noise = random.Random(seed)
         async with single(METEOROLOGY) as node:
@@ -311,7 +311,7 @@ def test_random_bytes_end_the_link_and_nothing_else(seed: int) -> None:
     uvloop.run(main())
 
 
-def test_silent_tcp_connections_are_closed_in_time_and_bounded() -> None:
+def test_s48_silent_tcp_connections_are_closed_in_time_and_bounded() -> None:
     async def main() -> None:
         async with single(METEOROLOGY, limits(handshake_timeout_s=1.0, unauthenticated=5)) as node:
             silent = [await asyncio.open_connection(HOST, node.port) for _ in range(20)]
@@ -327,7 +327,7 @@ def test_silent_tcp_connections_are_closed_in_time_and_bounded() -> None:
     uvloop.run(main())
 
 
-def test_peer_that_never_says_hello_is_closed() -> None:
+def test_s48_peer_that_never_says_hello_is_closed() -> None:
     async def main() -> None:
         async with single(METEOROLOGY, limits(handshake_timeout_s=0.5, ping_interval_s=60.0)) as node:
             peer = await RawPeer.dial(METEOROLOGY, node)
@@ -337,7 +337,7 @@ def test_peer_that_never_says_hello_is_closed() -> None:
     uvloop.run(main())
 
 
-def test_frozen_peer_that_dialled_us_is_noticed() -> None:
+def test_s43_frozen_peer_that_dialled_us_is_noticed() -> None:
     async def main() -> None:
         async with single(METEOROLOGY, limits(ping_interval_s=0.05)) as node:
             peer = await RawPeer.established(METEOROLOGY, node)  # and from now on says nothing
@@ -348,7 +348,7 @@ def test_frozen_peer_that_dialled_us_is_noticed() -> None:
     uvloop.run(main())
 
 
-def test_frozen_peer_that_we_dialled_is_noticed_and_dialled_again() -> None:
+def test_s43_frozen_peer_that_we_dialled_is_noticed_and_dialled_again() -> None:
     async def main() -> None:
         writers = []
 
@@ -402,7 +402,7 @@ def test_requests_served_at_once_are_bounded_and_all_are_answered() -> None:
     uvloop.run(main())
 
 
-def test_peer_that_floods_requests_is_not_read_meanwhile() -> None:
+def test_s54_peer_that_floods_requests_is_not_read_meanwhile() -> None:
     async def main() -> None:
         async with single(METEOROLOGY, limits(requests_served=4)) as node:
             peer = await RawPeer.established(METEOROLOGY, node)
@@ -421,7 +421,7 @@ def test_peer_that_floods_requests_is_not_read_meanwhile() -> None:
     uvloop.run(main())
 
 
-def test_bad_messages_are_counted_and_our_own_bug_is_not_hidden() -> None:
+def test_s46_bad_messages_are_counted_and_our_own_bug_is_not_hidden() -> None:
     async def main() -> None:
         reported: list[BaseException | None] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context.get("exception")))

@@ -37,7 +37,7 @@ def test_sizes_add_up_and_go_down_to_nothing() -> None:
     assert (len(mempool), mempool.size_bytes, mempool.oldest) == (0, 0, None)
 
 
-def test_a_member_may_use_its_share_and_no_more() -> None:
+def test_s54_a_member_may_use_its_share_and_no_more() -> None:
     size = parcel().size_bytes
     mempool = Mempool(Limits(mempool_size_bytes=8 * size, mempool_member_share=4))
     mempool.add(parcel())
@@ -73,7 +73,7 @@ def test_the_oldest_is_the_one_that_came_first() -> None:
     assert mempool.get(third.id) is third
 
 
-def test_a_flood_leaves_every_other_member_its_turn() -> None:
+def test_s54_a_flood_leaves_every_other_member_its_turn() -> None:
     """s54: one member fills its quota; whatever the others hand in is in the very next block."""
     mempool = Mempool(Limits(block_transactions=10))
     for _ in range(500):

@@ -62,7 +62,7 @@ def refused(bench: Bench, data: Transaction | bytes) -> ErrorCode:
     return caught.value.code
 
 
-def test_a_forged_signature_is_never_kept() -> None:
+def test_s34_a_forged_signature_is_never_kept() -> None:
     """s34: not the first time, not over a waiting transaction, not over a committed one."""
     bench = Bench()
     good = encode(bench.network.dataset())

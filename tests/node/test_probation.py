@@ -28,5 +28,5 @@ from tests.networks import TestNetwork
         (7, {"b": 10**9, "c": 10**9, "d": 5, "e": 5}, 5 + MARGIN_BLOCKS),
     ],
 )
-def test_safe_height(size: int, claims: dict[str, int], expected: int | None) -> None:
+def test_s03_safe_height(size: int, claims: dict[str, int], expected: int | None) -> None:
     assert safe_height("a", TestNetwork(size=size).genesis.validators, claims) == expected

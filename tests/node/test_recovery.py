@@ -126,7 +126,7 @@ DAMAGES: dict[str, Damage] = {
 
 
 @pytest.mark.parametrize("case", DAMAGES)
-def test_damage_is_found_and_set_aside(home: Home, case: str) -> None:
+def test_s40_damage_is_found_and_set_aside(home: Home, case: str) -> None:
     """s40."""
     DAMAGES[case](home.data)
     ledger = open_recovered(home, resync=False)
@@ -148,7 +148,7 @@ STATE_LOSSES: dict[str, Damage] = {
 
 
 @pytest.mark.parametrize("case", STATE_LOSSES)
-def test_lost_state_is_built_again(home: Home, case: str) -> None:
+def test_s40_lost_state_is_built_again(home: Home, case: str) -> None:
     STATE_LOSSES[case](home.data)
     ledger = open_recovered(home, resync=False)
     assert ledger.tip.height >= BLOCKS
@@ -219,7 +219,7 @@ def test_the_only_validator_keeps_its_damaged_data(tmp_path: Path) -> None:
     home.lock.close()
 
 
-def test_a_validator_on_probation_fetches_the_chain_and_votes_again_later(tmp_path: Path) -> None:
+def test_s03_a_validator_on_probation_fetches_the_chain_and_votes_again_later(tmp_path: Path) -> None:
     async def main() -> None:
         network = Network.create(tmp_path)
         async with running(network, *"abcd") as nodes:

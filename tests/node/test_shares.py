@@ -76,7 +76,7 @@ def test_a_granted_reader_gets_enough_shares_of_every_parcel(tmp_path: Path) -> 
     uvloop.run(main())
 
 
-def test_who_gets_nothing(tmp_path: Path) -> None:
+def test_s53_who_gets_nothing(tmp_path: Path) -> None:
     async def main() -> None:
         async with sharing(tmp_path, *"abcd") as (network, nodes, client):
             parcel, other = await share(nodes[0], network.sealed_parcel(), network.sealed_parcel())
@@ -126,7 +126,7 @@ def test_a_parcel_from_when_the_dataset_was_open_has_no_shares(tmp_path: Path) -
     uvloop.run(main())
 
 
-def test_a_grant_ends_when_it_expires_and_when_it_is_revoked(tmp_path: Path) -> None:
+def test_s53_a_grant_ends_when_it_expires_and_when_it_is_revoked(tmp_path: Path) -> None:
     async def main() -> None:
         async with sharing(tmp_path, *"abcd") as (network, nodes, client):
             (parcel,) = await share(nodes[0], network.sealed_parcel())
@@ -364,7 +364,7 @@ def test_an_answer_that_is_plainly_wrong_is_not_handed_on(tmp_path: Path) -> Non
     uvloop.run(main())
 
 
-def test_a_wrong_share_names_its_giver_and_the_others_are_enough(tmp_path: Path) -> None:
+def test_s53_a_wrong_share_names_its_giver_and_the_others_are_enough(tmp_path: Path) -> None:
     async def main() -> None:
         async with with_liar(tmp_path) as (node, liar, client):
             sealed = node.network.sealed_parcel(RECORDS)
@@ -381,7 +381,7 @@ def test_a_wrong_share_names_its_giver_and_the_others_are_enough(tmp_path: Path)
     uvloop.run(main())
 
 
-def test_a_validator_that_does_not_answer_holds_nobody_up(tmp_path: Path) -> None:
+def test_s53_a_validator_that_does_not_answer_holds_nobody_up(tmp_path: Path) -> None:
     async def main() -> None:
         async with with_liar(tmp_path) as (node, liar, client):
             (parcel,) = await share(node, node.network.sealed_parcel())

@@ -61,7 +61,7 @@ def test_a_parcel_goes_all_the_way(count: int, suite: KemSuite) -> None:
 
 
 @pytest.mark.parametrize("count", [4, 7, 10])
-def test_fewer_than_a_quorum_get_nothing(count: int) -> None:
+def test_s53_fewer_than_a_quorum_get_nothing(count: int) -> None:
     world = seal(count)
     assert max_faulty(count) < quorum(count)
     for pooled in (max_faulty(count), quorum(count) - 1):
@@ -73,7 +73,7 @@ def test_fewer_than_a_quorum_get_nothing(count: int) -> None:
 
 
 @given(st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16))
-def test_with_one_share_too_few_every_seed_is_still_possible(seed: bytes, other_seed: bytes) -> None:
+def test_s53_with_one_share_too_few_every_seed_is_still_possible(seed: bytes, other_seed: bytes) -> None:
     """For any other seed there is a polynomial of the right degree through the pooled shares: they tell nothing."""
     shares = dict(enumerate(shamir.split(seed, 3, 4)))
     pooled = {position: shares[position] for position in (0, 1)}
@@ -98,7 +98,7 @@ def test_the_field_is_that_of_an_independent_implementation() -> None:
 
 
 @given(st.integers(0, 3), st.integers(0, 127))
-def test_a_flipped_bit_in_a_share_names_its_giver(giver: int, bit: int) -> None:
+def test_s53_a_flipped_bit_in_a_share_names_its_giver(giver: int, bit: int) -> None:
     world, names = sealed(), validators(4)
     shares = {name: world.own_share(name) for name in names}
     shares[names[giver]] = flip(shares[names[giver]], bit)
@@ -141,7 +141,7 @@ def recommitted(world: Sealed, shares: dict[str, bytes]) -> Sealed:
     return cheating
 
 
-def test_an_inconsistent_dealer_is_exposed_to_the_reader() -> None:
+def test_s53_an_inconsistent_dealer_is_exposed_to_the_reader() -> None:
     world = sealed()
     names = validators(4)
     right = {name: world.own_share(name) for name in names}
@@ -180,7 +180,7 @@ def changed_entry(world: Sealed, **changes: object) -> Envelope:
     return Envelope(old.suite, old.commitments, old.threshold, old.salt, old.seed_commitment, shares)
 
 
-def test_a_validator_sees_on_arrival_that_its_share_is_wrong() -> None:
+def test_s53_a_validator_sees_on_arrival_that_its_share_is_wrong() -> None:
     world, key = sealed(), key_pair("v00")
     for changes in ({"sealed": world.envelope.shares[1].sealed}, {"share_hash": bytes(32)}):
         with refuses(ErrorCode.BAD_SEALING, OWNER):

@@ -77,7 +77,7 @@ def test_a_validator_cannot_pass_off_anothers_share_or_another_parcels() -> None
         open_answer(answer("v02"))
 
 
-def test_only_the_reader_opens_it() -> None:
+def test_s53_only_the_reader_opens_it() -> None:
     for other in (key_pair("other"), key_pair("reader", KemSuite.X25519), key_pair("v01")):
         with refuses(ErrorCode.BAD_SHARE, "v01"):
             open_release(answer(), "v01", RELEASE, sealed().envelope, sealed().context, other)
