@@ -117,7 +117,7 @@ class LoneValidator:
         """Execute and commit one block; it is on disk when this returns."""
         if self._ledger is None:
             raise RuntimeError("the validator is not open")
-        executed = self._ledger.execute(transactions, TIME_MS, OWNER, beside=True)
+        executed = self._ledger.execute(transactions, TIME_MS, OWNER)
         height, hash_ = executed.header.height, executed.block_hash
         vote = self._consensus.sign(commit_message(self.genesis.chain_id, height, 0, hash_))
         self._ledger.commit(executed, Certificate(height, 0, hash_, ((OWNER, vote),)))

@@ -27,7 +27,8 @@ from chain.blocks import (
     decode_header,
 )
 from chain.crypto import ZERO_HASH, Hash
-from chain.encoding import Value, decode, encode
+from chain.decoded_state import DecodedState
+from chain.encoding import Value, encode
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.execution import Executed, Execution
 from chain.genesis import Genesis
@@ -42,15 +43,9 @@ from chain.storage.head import Head, HeadAnchor
 from chain.storage.state import StateStore
 from chain.transactions import CheckedTransaction, check_stored, verify_signed_by
 from chain.validators import ValidatorSet, verify_certificate
-from chain.working_state import StateReader
 
 RECHECKED_BLOCKS = 64
 """How many of the newest blocks are verified at every start."""
-
-CACHED_ENTRIES = 4096
-"""Decoded state entries held in memory."""
-_UNREAD = object()
-"""Stands for an entry that has not been looked for, where None stands for one that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +77,7 @@ Progress = Callable[[int, int], None]
 
 class Ledger:
     """See the module. Not thread-safe; readers in other threads use the stores, whose reads are. ``execute`` and
-    ``check`` may run in another thread with ``beside=True``: what they give is worth something while the tip stays.
+    the checks may run in another thread: what they give is worth something while the tip stays.
 
     Args:
         genesis: of the chain.
@@ -109,8 +104,7 @@ class Ledger:
         self._anchor = anchor
         self.tip = LedgerTip(0, genesis.block_hash, decode_header(genesis.header), None)
         self.validators: ValidatorSet = genesis.validators
-        self._entries: dict[bytes, object] = {}
-        self._entries_beside: tuple[Hash, dict[bytes, object]] = ZERO_HASH, {}
+        self._decoded = DecodedState(self.tree, self.tip.header.state_root)
 
     # Opening and closing
 
@@ -185,41 +179,8 @@ class Ledger:
         return self.entry(state.usage_key(dataset), DatasetUsage)
 
     def entry(self, key: bytes, type_: type[Value]) -> Value | None:
-        """A decoded state entry at the tip, or None. Entries are kept decoded until they change, up to a bound."""
-        found = self._entries.get(key)
-        if found is None:
-            data = self.state_value(key)
-            if data is None:
-                return None
-            if len(self._entries) >= CACHED_ENTRIES:
-                self._entries.clear()
-            found = self._entries[key] = decode(type_, data)
-        return found  # type: ignore[return-value]  # a key's kind decides its type
-
-    def _reader_of(self, root: Hash) -> StateReader:
-        """Reads the state under ``root`` in another thread, which keeps what it decodes apart from the ledger's own.
-
-        A commit replaces the kept entries and does not change them: whatever an execution that was given up on still
-        reads, it reads it into entries that nobody uses any more.
-        """
-        kept = self._kept_beside(root)
-        self._entries_beside = root, kept
-
-        def read(key: bytes, type_: type[Value]) -> Value | None:
-            found = kept.get(key, _UNREAD)
-            if found is _UNREAD:
-                data = self.tree.get(root, key)
-                if len(kept) >= CACHED_ENTRIES:
-                    kept.clear()
-                found = kept[key] = None if data is None else decode(type_, data)
-            return found  # type: ignore[return-value]  # a key's kind decides its type
-
-        return read
-
-    def _kept_beside(self, root: Hash) -> dict[bytes, object]:
-        """Entries under ``root`` that another thread has decoded before."""
-        kept_root, kept = self._entries_beside
-        return kept if kept_root == root else {}
+        """A decoded state entry at the tip, or None."""
+        return self._decoded.reader(self.tip.header.state_root)(key, type_)
 
     def entries(self, prefix: bytes) -> list[bytes]:
         """Values of all state entries at the tip whose keys begin with ``prefix``, in key order."""
@@ -239,21 +200,18 @@ class Ledger:
 
     # Making blocks
 
-    def execute(
-        self, transactions: Sequence[CheckedTransaction], time_ms: int, proposer: str, *, beside: bool = False
-    ) -> ExecutedBlock:
+    def execute(self, transactions: Sequence[CheckedTransaction], time_ms: int, proposer: str) -> ExecutedBlock:
         """Make the next block of ``transactions``. Their senders and payloads must have been verified.
 
         Args:
             transactions: candidates in order; contract calls beyond what a block may hold are left out.
             time_ms: raised to the parent's if it is less.
             proposer: the member that proposes the block.
-            beside: whether this runs in another thread than the ledger's.
 
         Raises:
             PoolError: a code that ``is_engine`` or ``is_storage`` if this machine has failed.
         """
-        return self._execute(self.tip, Execution.select, transactions, time_ms, proposer, beside=beside)
+        return self._execute(self.tip, Execution.select, transactions, time_ms, proposer)
 
     def _execute(
         self,
@@ -262,12 +220,10 @@ class Ledger:
         candidates: Sequence[CheckedTransaction],
         time_ms: int,
         proposer: str,
-        *,
-        beside: bool,
     ) -> ExecutedBlock:
         """Execute a block on top of ``tip``."""
         height, time_ms = tip.height + 1, max(time_ms, tip.header.time_ms)
-        read = self._reader_of(tip.header.state_root) if beside else self.entry
+        read = self._decoded.reader(tip.header.state_root)
         contracts = self._policy.open_block() if self.genesis.engine is not None else None
         try:
             execution = Execution(self.chain_id, read, self.validators, contracts, height, time_ms)
@@ -300,8 +256,6 @@ class Ledger:
         transactions: Sequence[CheckedTransaction],
         now_ms: int | None,
         uncommitted: Container[Hash] = frozenset(),
-        *,
-        beside: bool = False,
     ) -> ExecutedBlock:
         """Execute a proposal and compare every field with what it should be.
 
@@ -310,7 +264,6 @@ class Ledger:
             transactions: its transactions in order, senders and payloads verified.
             now_ms: this node's clock, or None for a block that a quorum has vouched for already.
             uncommitted: ids that the caller knows not to be in the chain; the index is not asked for them.
-            beside: whether this runs in another thread than the ledger's.
 
         Raises:
             PoolError: code ``bad_block``; a code that ``is_engine`` or ``is_storage`` if this machine has failed.
@@ -333,7 +286,7 @@ class Ledger:
             raise _bad_block("a transaction is in the chain already")
         if sum(checked.size_bytes for checked in transactions) > LIMITS.block_size_bytes:
             raise _bad_block(f"its transactions are larger than {LIMITS.block_size_bytes} bytes")
-        executed = self._execute(tip, Execution.run, transactions, header.time_ms, header.proposer, beside=beside)
+        executed = self._execute(tip, Execution.run, transactions, header.time_ms, header.proposer)
         if executed.proposal != proposal:
             fields = [
                 name for name in header.__struct_fields__ if getattr(header, name) != getattr(executed.header, name)
@@ -359,11 +312,7 @@ class Ledger:
             self._anchor.write(Head(height, executed.block_hash))
         parent_root, root = self.tip.header.state_root, executed.header.state_root
         self.tip = LedgerTip(height, executed.block_hash, executed.header, certificate)
-        kept = self._kept_beside(parent_root).copy()
-        for key in executed.update.keys:
-            self._entries.pop(key, None)
-            kept.pop(key, None)
-        self._entries_beside = root, kept
+        self._decoded.move_on(parent_root, root, executed.update.keys)
 
     def make_durable(self) -> None:
         """Bring everything up to the tip to disk, HEAD last: a crash before that leaves HEAD behind, never ahead.
@@ -379,8 +328,6 @@ class Ledger:
         block: Block,
         transactions: Sequence[CheckedTransaction],
         verified: Set[Hash] = frozenset(),
-        *,
-        beside: bool = False,
     ) -> ExecutedBlock:
         """Verify a block obtained from elsewhere, certificate first, senders and execution after.
 
@@ -388,7 +335,6 @@ class Ledger:
             block: the block.
             transactions: its transactions in order, payloads verified.
             verified: ids of those whose senders the caller has verified before.
-            beside: whether this runs in another thread than the ledger's; the senders must all be verified then.
 
         Raises:
             PoolError: whatever does not hold.
@@ -401,7 +347,7 @@ class Ledger:
             if checked.id not in verified:
                 self.verify_sender(checked)
         proposal = Proposal(block.header, tuple(checked.id for checked in transactions))
-        executed = self.check(proposal, transactions, None, beside=beside)
+        executed = self.check(proposal, transactions, None)
         if executed.outcomes != block.outcomes:
             raise _bad_block("its outcomes differ from what execution gives")
         return executed
@@ -467,13 +413,13 @@ class Ledger:
             if progress is not None:
                 progress(height - start, target.height - start)
         self.tip = target
-        self._entries.clear()
+        self._decoded.start_at(target.header.state_root)
 
     def _replay(self, height: int) -> None:
         block = self._stored_block(height)
         transactions = [check_stored(self.chain_id, item) for item in self.blocks.transactions(height)]
         header = decode_header(block.header)
-        executed = self._execute(self.tip, Execution.run, transactions, header.time_ms, header.proposer, beside=False)
+        executed = self._execute(self.tip, Execution.run, transactions, header.time_ms, header.proposer)
         if executed.proposal.header != block.header:
             raise _damaged(f"executing block {height} again gives another result")
         self.states.commit(height, executed.update)
@@ -486,7 +432,6 @@ class Ledger:
         return block
 
     def _set_tip(self, height: int) -> None:
-        self._entries.clear()
         block = self._stored_block(height)
         hash_ = block_hash(self.chain_id, block.header)
         self.tip = LedgerTip(height, hash_, decode_header(block.header), block.certificate)

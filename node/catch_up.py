@@ -184,9 +184,7 @@ class CatchUp:
                     ledger.verify_sender(checked)
         ids = {checked.id for checked in transactions}
         try:
-            executed = await self._execution.submit(
-                partial(ledger.check_certified, block, transactions, ids, beside=True)
-            )
+            executed = await self._execution.submit(partial(ledger.check_certified, block, transactions, ids))
         except PoolError as error:
             if self._pool.height < height or error.code.is_storage or error.code.is_engine:
                 raise

@@ -129,7 +129,7 @@ class Executions:
 
     def make_beside(self, transactions: Sequence[CheckedTransaction], time_ms: int) -> asyncio.Future[ExecutedBlock]:
         """Make the next block in the thread. It is cancelled once the tip moves."""
-        work = partial(self._pool.ledger.execute, transactions, time_ms, self._me, beside=True)
+        work = partial(self._pool.ledger.execute, transactions, time_ms, self._me)
         self._making = self._submit(work)
         return self._making
 
@@ -150,7 +150,7 @@ class Executions:
         if checking is None:
             # The thread must not look into the mempool, which changes meanwhile.
             waiting = frozenset(checked.id for checked in transactions if checked.id in self._pool.mempool)
-            work = partial(self._pool.ledger.check, proposal, transactions, None, waiting, beside=True)
+            work = partial(self._pool.ledger.check, proposal, transactions, None, waiting)
             checking = self._checking[hash_] = self._submit(work)
         return checking
 

@@ -146,9 +146,7 @@ def test_s52_a_primary_cannot_put_more_contract_work_into_a_block(
     transactions = costly.checked(*chosen)
     with monkeypatch.context() as patch:
         patch.setattr(ContractBudget, "is_spent", False)
-        executed = costly.ledger._execute(
-            costly.ledger.tip, Execution.run, transactions, costly.time_ms, "a", beside=False
-        )
+        executed = costly.ledger._execute(costly.ledger.tip, Execution.run, transactions, costly.time_ms, "a")
     assert len(executed.outcomes) == len(chosen)
     with pytest.raises(PoolError, match="more contract work") as caught:
         costly.ledger.check(executed.proposal, transactions, None)

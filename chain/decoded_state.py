@@ -1,0 +1,56 @@
+"""The state's entries as values, decoded once: blocks have much in common with the ones before them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chain.crypto import Hash
+from chain.encoding import Value, decode
+from chain.state_tree import StateTree
+from chain.working_state import StateReader
+
+KEPT_ENTRIES = 4096
+"""Entries that are kept, absent ones included."""
+
+_UNREAD = object()
+"""Stands for an entry that was not looked for yet, where None stands for one that is not there."""
+
+
+class DecodedState:
+    """Reads the state under one root, the newest block's, and keeps what it has decoded.
+
+    Any thread may read. What is kept is replaced when the state moves on, and not changed: an execution that was given
+    up on and still reads, under a root that is the newest no more, reads into entries that nobody else uses.
+    """
+
+    def __init__(self, tree: StateTree, root: Hash) -> None:
+        self._tree = tree
+        self._kept: tuple[Hash, dict[bytes, object]] = root, {}
+
+    def reader(self, root: Hash) -> StateReader:
+        """Reads entries under ``root``: those of the newest block are kept."""
+        kept_root, kept = self._kept
+        entries = kept if kept_root == root else {}
+
+        def read(key: bytes, type_: type[Value]) -> Value | None:
+            found = entries.get(key, _UNREAD)
+            if found is _UNREAD:
+                data = self._tree.get(root, key)
+                if len(entries) >= KEPT_ENTRIES:
+                    entries.clear()
+                found = entries[key] = None if data is None else decode(type_, data)
+            return found  # type: ignore[return-value]  # a key's kind decides its type
+
+        return read
+
+    def move_on(self, parent: Hash, root: Hash, changed: Iterable[bytes]) -> None:
+        """The newest block's root is ``root`` now: it differs from ``parent`` in the entries of these keys."""
+        kept_root, kept = self._kept
+        entries = kept.copy() if kept_root == parent else {}
+        for key in changed:
+            entries.pop(key, None)
+        self._kept = root, entries
+
+    def start_at(self, root: Hash) -> None:
+        """The newest block's root is ``root``, whatever it was before."""
+        self._kept = root, {}
