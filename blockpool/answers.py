@@ -14,6 +14,7 @@ from chain.blocks import BlockHeader, Outcome, block_hash
 from chain.errors import ErrorCode, PoolError
 from chain.receipts import Receipt
 from chain.state import RequestStatus
+from chain.types import Unsigned
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,14 +27,14 @@ class PeerStatus(_Answer, frozen=True, kw_only=True):
     member: str
     connected: bool
     rtt_ms: float | None = None
-    height: int | None = None
+    height: Unsigned | None = None
 
 
 class MempoolStatus(_Answer, frozen=True, kw_only=True):
     """Transactions that wait in a node."""
 
-    transactions: int
-    size_bytes: int
+    transactions: Unsigned
+    size_bytes: Unsigned
 
 
 class NodeStatus(_Answer, frozen=True, kw_only=True):
@@ -44,10 +45,10 @@ class NodeStatus(_Answer, frozen=True, kw_only=True):
     member: str
     role: Literal["validator", "observer"]
     version: str
-    height: int
+    height: Unsigned
     block_hash: str
-    time_ms: int
-    view: int
+    time_ms: Unsigned
+    view: Unsigned
     primary: str
     is_ready: bool
     unready_reason: str | None = None
@@ -60,10 +61,10 @@ class NodeStatus(_Answer, frozen=True, kw_only=True):
 class Usage(_Answer, frozen=True, kw_only=True):
     """How much a dataset holds."""
 
-    parcels: int
-    records: int
-    size_bytes: int
-    last_height: int
+    parcels: Unsigned
+    records: Unsigned
+    size_bytes: Unsigned
+    last_height: Unsigned
 
 
 class Dataset(_Answer, frozen=True, kw_only=True):
@@ -71,15 +72,15 @@ class Dataset(_Answer, frozen=True, kw_only=True):
 
     dataset: str
     owner: str
-    version: int
+    version: Unsigned
     title_zh: str
     title_en: str
     schema: str
     sharing: Literal["open", "conditional", "closed"]
     legal_basis: str
     contract: str
-    registered_height: int
-    updated_height: int
+    registered_height: Unsigned
+    updated_height: Unsigned
     transaction_id: str
     usage: Usage
 
@@ -95,11 +96,11 @@ class ContractAnswer(_Answer, frozen=True, kw_only=True):
 
     contract: str
     owner: str
-    version: int
+    version: Unsigned
     hash: str
     """Of source and parameters, hexadecimal."""
-    deployed_height: int
-    updated_height: int
+    deployed_height: Unsigned
+    updated_height: Unsigned
     transaction_id: str
     source: str = ""
     """Left out in lists, as are the parameters."""
@@ -118,8 +119,8 @@ class ApproverAnswer(_Answer, frozen=True, kw_only=True):
     member: str
     answer: Literal["approve", "refuse", "revoke"]
     reason: str
-    height: int
-    time_ms: int
+    height: Unsigned
+    time_ms: Unsigned
 
 
 class RequestAnswer(_Answer, frozen=True, kw_only=True):
@@ -129,35 +130,35 @@ class RequestAnswer(_Answer, frozen=True, kw_only=True):
     reader: str
     dataset: str
     parcels: tuple[str, ...] = ()
-    from_height: int
-    until_height: int
-    wanted_until_ms: int
+    from_height: Unsigned
+    until_height: Unsigned
+    wanted_until_ms: Unsigned
     purpose: str
     legal_basis: str
     case_number: str
     person: str
     kem_key: bytes
-    height: int
-    time_ms: int
+    height: Unsigned
+    time_ms: Unsigned
     status: RequestStatus
     reason: str
     failure: str
-    until_ms: int
+    until_ms: Unsigned
     fields: tuple[str, ...] | None = None
     approvers: tuple[str, ...] = ()
-    needed: int
+    needed: Unsigned
     note: str
     contract: str
-    contract_version: int
+    contract_version: Unsigned
     contract_hash: str
     inputs_hash: str
-    fuel: int
-    decided_height: int
-    decided_ms: int
+    fuel: Unsigned
+    decided_height: Unsigned
+    decided_ms: Unsigned
     answers: tuple[ApproverAnswer, ...] = ()
-    receipts: int
-    records_read: int
-    first_receipt_ms: int
+    receipts: Unsigned
+    records_read: Unsigned
+    first_receipt_ms: Unsigned
 
     @property
     def id(self) -> bytes:
@@ -176,8 +177,8 @@ class ReadSummary(_Answer, frozen=True, kw_only=True):
     """A request, approval or receipt in the list of its dataset's."""
 
     transaction_id: str
-    height: int
-    index: int
+    height: Unsigned
+    index: Unsigned
     type: Literal["request", "approval", "receipt"]
     member: str
     code: str
@@ -194,9 +195,9 @@ class ParcelSummary(_Answer, frozen=True, kw_only=True):
     """A parcel in the list of its dataset's."""
 
     transaction_id: str
-    height: int
-    index: int
-    record_count: int
+    height: Unsigned
+    index: Unsigned
+    record_count: Unsigned
     code: str
 
 
@@ -210,11 +211,11 @@ class ParcelPage(_Answer, frozen=True, kw_only=True):
 class BlockSummary(_Answer, frozen=True, kw_only=True):
     """A block in short."""
 
-    height: int
+    height: Unsigned
     hash: str
-    time_ms: int
+    time_ms: Unsigned
     proposer: str
-    transaction_count: int
+    transaction_count: Unsigned
 
 
 class Vote(_Answer, frozen=True, kw_only=True):
@@ -227,7 +228,7 @@ class Vote(_Answer, frozen=True, kw_only=True):
 class CertificateAnswer(_Answer, frozen=True, kw_only=True):
     """The votes that finalised a block."""
 
-    view: int
+    view: Unsigned
     votes: tuple[Vote, ...]
 
 
@@ -261,8 +262,8 @@ class TransactionAnswer(_Answer, frozen=True, kw_only=True):
     status: Literal["pending", "committed"]
     type: str = ""
     member: str = ""
-    height: int | None = None
-    index: int | None = None
+    height: Unsigned | None = None
+    index: Unsigned | None = None
     outcome: dict[str, Any] | None = None
     fields: dict[str, Any] = {}
 
@@ -273,8 +274,8 @@ class RecordAnswer(_Answer, frozen=True, kw_only=True):
     record: str
     dataset: str
     member: str
-    height: int
-    time_ms: int
+    height: Unsigned
+    time_ms: Unsigned
     outcome: str
     sealed: bool = False
     """Whether ``body`` is ciphertext."""
@@ -295,7 +296,7 @@ class ReceiptAnswer(_Answer, frozen=True, kw_only=True):
     header: bytes
     certificate: bytes
     outcome: bytes
-    index: int
+    index: Unsigned
     proof: tuple[str, ...]
 
 

@@ -40,6 +40,7 @@ from chain.transactions import (
     signing_message,
     transaction_id,
 )
+from chain.types import Unsigned
 from chain.validators import verify_certificate
 
 FORMAT: Literal["blockpool-evidence/1"] = "blockpool-evidence/1"
@@ -83,7 +84,7 @@ class VotePart(_Part, frozen=True):
 class CertificatePart(_Part, frozen=True):
     """The quorum that finalised the block."""
 
-    view: Annotated[int, Meta(ge=0)]
+    view: Unsigned
     votes: Annotated[tuple[VotePart, ...], Meta(max_length=LIMITS.validators)]
 
 
@@ -93,7 +94,7 @@ class BlockPart(_Part, frozen=True):
     header: Annotated[bytes, Meta(max_length=1024)]
     certificate: CertificatePart
     outcome: Annotated[bytes, Meta(max_length=4096)]
-    outcome_index: Annotated[int, Meta(ge=0)]
+    outcome_index: Unsigned
     outcome_proof: Proof
     """From the outcome to the header's ``result_root``."""
 

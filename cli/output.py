@@ -79,8 +79,13 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+_YEAR_10000_MS = 253_402_300_800_000
+
+
 def time_text(time_ms: int) -> str:
-    """A time in milliseconds since 1970 for people: UTC, to the millisecond."""
+    """A time in milliseconds since 1970 for people: UTC, to the millisecond. Whoever signs may write any number."""
+    if time_ms >= _YEAR_10000_MS:
+        return "after the year 9999"
     return datetime.datetime.fromtimestamp(time_ms / 1000, datetime.UTC).isoformat(sep=" ", timespec="milliseconds")
 
 

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from chain.encoding import Wire, decode, encode
 from chain.errors import ErrorCode, PoolError
+from chain.types import Unsigned
 
 LINK_VERSION = 1
 """Of the protocol between nodes."""
@@ -29,7 +30,7 @@ class Hello(Wire, frozen=True):
     """Must be the member whose certificate the speaker has."""
     software: Annotated[str, Meta(max_length=64)]
     """Version of the node's software, for people."""
-    height: Annotated[int, Meta(ge=0)]
+    height: Unsigned
     """Last committed height of the speaker: a hint where to fetch from, never believed."""
 
 

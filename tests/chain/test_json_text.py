@@ -29,7 +29,6 @@ class Outer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         b'{"name":"x","other":1}',
         b'{"name":"x","data":"=="}',
         b'{"name":"x","inner":{"number":NaN}}',
-        b'{"name":"x","inner":{"number":99999999999999999999999}}',
         b'{"name":"x"} {}',
         b"\xef\xbb\xbf" + b'{"name":"x"}',
         b"[" * 100_000,
