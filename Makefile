@@ -3,13 +3,14 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench sim lock clean
+.PHONY: help setup demo test check format bench sim chaos lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done
 WORKERS ?= 2
 SEEDS ?= 1000
+MINUTES ?= 2
 # The LevelDB binding comes as a ready wheel for these two; for later versions pip would have to compile it.
 # Override with `make setup PYTHON=/path/to/python3.12`.
 PYTHON ?= $(shell for candidate in python3.11 python3.12 python3; do \
@@ -53,6 +54,9 @@ bench: setup ## measure, print one table and write docs/benchmarks.md
 
 sim: setup ## the seeded cluster simulator: make sim SEEDS=1000
 	$(BIN)/python -m tests.sim --seeds $(SEEDS)
+
+chaos: setup ## four real nodes under every kind of fault and load: make chaos MINUTES=20 SEED=1
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 lock: ## resolve both lock files anew (needs uv on the PATH)
 	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate \

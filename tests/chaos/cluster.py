@@ -17,7 +17,7 @@ from blockpool import Client, ErrorCode, Genesis, Identity, NodeStatus, PoolErro
 from chain.limits import MIB
 from cli.homes import READER_KEY, SYSTEM_KEY
 from cli.networks import create_network
-from cli.processes import NodeProcess, free_ports
+from cli.processes import READY_TIMEOUT_S, NodeProcess, free_ports
 from contracts.sealing import KemPrivateKey
 from tests.chaos.proxy import HOST, FaultProxy
 
@@ -109,6 +109,13 @@ class ChaosNode(NodeProcess):
                 return client.status()
         except PoolError:
             return None
+
+    def wait_up(self, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Wait until it answers, ready or not."""
+        deadline_s = time.monotonic() + timeout_s
+        while self.status() is None:
+            assert time.monotonic() < deadline_s, f"the node of {self.member} does not come up\n{self.log_tail()}"
+            time.sleep(_POLL_S)
 
     def sample_memory(self) -> None:
         """Note how much memory it takes."""

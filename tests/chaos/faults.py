@@ -161,6 +161,7 @@ def wrong_clock(scene: Scene) -> None:
         node.clock_offset_s = offset_s
         node.start()
         if offset_s:
+            node.wait_up()  # a daemon that has not come up yet cannot end in good order
             scene.wait()
 
 
