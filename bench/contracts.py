@@ -6,6 +6,7 @@ import tempfile
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 import orjson
@@ -21,7 +22,8 @@ from contracts.library import source_of
 from contracts.policy import SandboxPolicy
 from contracts.worker import SandboxProcess
 
-MANY_READERS = 1_000
+READERS, DATASETS = 64, 16
+"""Who asks in bulk, and for what: each reader for each dataset in turn."""
 PURPOSE = "flood warning"
 PARAMETERS: dict[str, dict[str, object]] = {
     "purpose_bound": {"purposes": {PURPOSE: None}, "required": ["person"], "days": 30},
@@ -30,11 +32,11 @@ PARAMETERS: dict[str, dict[str, object]] = {
 BLOCK_REQUESTS = LIMITS.block_contract_calls
 WARM_UP_BLOCKS = 1
 CASES = (
-    ("verdicts_purpose", "verdicts in bulk, purpose_bound", "purpose_bound", MANY_READERS),
-    ("verdicts_approval", "verdicts in bulk, approval_required", "approval_required", MANY_READERS),
-    ("verdicts_grants", f"verdicts, {LIMITS.contract_grants} earlier grants each", "purpose_bound", 1),
+    ("verdicts_purpose", "verdicts in bulk, purpose_bound", "purpose_bound", READERS, DATASETS),
+    ("verdicts_approval", "verdicts in bulk, approval_required", "approval_required", READERS, DATASETS),
+    ("verdicts_grants", f"verdicts, {LIMITS.contract_grants} earlier grants each", "purpose_bound", 1, 1),
 )
-"""(key, what, contract, readers)."""
+"""(key, what, contract, readers, datasets)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,29 +72,29 @@ class Verdicts:
 def contracts(bench: Bench) -> Section:
     """Call contracts one by one, then commit blocks full of requests; the network is idle meanwhile."""
     figures = engine_figures()
-    for key, what, name, readers in CASES:
-        verdicts = measure_verdicts(name, readers, bench.durations.verdict_blocks)
+    for key, what, name, readers, datasets in CASES:
+        verdicts = measure_verdicts(name, readers, datasets, bench.durations.verdict_blocks)
         bench.say(f"{what}: {verdicts.rate:,.0f}/s; {verdicts.how}")
         figures.append(Figure(key, what, verdicts.rate, "verdicts/s", verdicts.how))
     setting = (
         "The engine's own figures are for `purpose_bound` and a reader without earlier grants. For verdicts one ledger "
         "executes and commits blocks of requests as a node does, the engine in its own process, state and blocks in "
         "LevelDB, every block synced; without consensus, network and API. The requests were signed and checked "
-        f"beforehand. Every block loads its contract anew. In bulk they come from {MANY_READERS:,} readers with few "
-        f"earlier grants; a contract is told of {LIMITS.contract_grants} at most."
+        f"beforehand. Every block loads its contract anew. In bulk {READERS} readers ask for {DATASETS} datasets under "
+        f"one contract, with few earlier grants each; a contract is told of {LIMITS.contract_grants} at most."
     )
     return Section("contracts", "Access contracts", setting, figures)
 
 
-def measure_verdicts(name: str, readers: int, blocks: int) -> Verdicts:
+def measure_verdicts(name: str, readers: int, datasets: int, blocks: int) -> Verdicts:
     """Commit ``blocks`` full blocks of requests under a contract of the library.
 
     Raises:
         PoolError: code ``contract_failed`` if a request was denied that had to be granted.
     """
-    names = [f"reader-{number:04}" for number in range(readers)]
-    validator = LoneValidator(names)
-    contract, dataset = f"{OWNER}.rule", f"{OWNER}.data"
+    names = [f"reader-{number}" for number in range(readers)]
+    validator, contract = LoneValidator(names), f"{OWNER}.rule"
+    targets = [(name, f"{OWNER}.data-{number}") for number in range(datasets) for name in names]
     with (
         tempfile.TemporaryDirectory(prefix="blockpool-bench-") as folder,
         SandboxProcess(validator.genesis.chain_id) as engine,
@@ -100,9 +102,9 @@ def measure_verdicts(name: str, readers: int, blocks: int) -> Verdicts:
     ):
         validator.open(Path(folder), SandboxPolicy(engine))
         validator.commit([validator.contract(contract, source_of(name), orjson.dumps(PARAMETERS[name]).decode())])
-        validator.commit([validator.dataset(dataset, contract)])
+        validator.commit([validator.dataset(f"{OWNER}.data-{number}", contract) for number in range(datasets)])
         count = (WARM_UP_BLOCKS + blocks) * BLOCK_REQUESTS
-        requests = [validator.request(names[number % readers], dataset, PURPOSE) for number in range(count)]
+        requests = [validator.request(*target, PURPOSE) for target in islice(cycle(targets), count)]
         groups = [requests[start : start + BLOCK_REQUESTS] for start in range(0, count, BLOCK_REQUESTS)]
         for group in groups[:WARM_UP_BLOCKS]:
             validator.commit(group)

@@ -43,7 +43,9 @@ class LoneValidator:
     def __init__(self, readers: Sequence[str]) -> None:
         self._system = {name: Ed25519Signer(sha256(f"system {name}".encode())) for name in (OWNER, *readers)}
         self._consensus = Ed25519Signer(sha256(b"consensus"))
-        self._kem_key = KemPrivateKey.from_seed(sha256(b"kem")).public_key.encoded
+        self._kem_keys = {
+            name: KemPrivateKey.from_seed(sha256(f"kem {name}".encode())).public_key.encoded for name in self._system
+        }
         members = [self._member(name) for name in self._system]
         self.genesis: Genesis = parse_genesis(encode_genesis("Benchmark", TIME_MS, members, ENGINE_IDENTITY))
         self._nonces = itertools.count()
@@ -59,7 +61,7 @@ class LoneValidator:
             roles=(),
             keys=(MemberKeyObject(self._system[name].public_key),),
             consensus_key=self._consensus.public_key if votes else None,
-            kem_key=self._kem_key if votes else None,
+            kem_key=self._kem_keys[name] if votes else None,
             node=_NODE if votes else None,
         )
 
@@ -109,7 +111,7 @@ class LoneValidator:
             legal_basis="Meteorology Law",
             case_number="2026-0117",
             person="Li Wei",
-            kem_key=self._kem_key,
+            kem_key=self._kem_keys[reader],
         )
         return self._checked(header)
 

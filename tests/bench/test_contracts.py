@@ -12,7 +12,7 @@ from chain.sealed import CommitmentKind
 
 @pytest.mark.parametrize("name", ["purpose_bound", "approval_required"])
 def test_every_request_of_every_block_is_decided(name: str) -> None:
-    verdicts = measure_verdicts(name, readers=40, blocks=1)
+    verdicts = measure_verdicts(name, readers=8, datasets=5, blocks=1)
     assert (verdicts.requests, verdicts.blocks) == (BLOCK_REQUESTS, 1)
     assert verdicts.fuel > 100_000 * BLOCK_REQUESTS
     assert verdicts.rate == pytest.approx(BLOCK_REQUESTS / verdicts.seconds)
@@ -21,7 +21,7 @@ def test_every_request_of_every_block_is_decided(name: str) -> None:
 def test_a_contract_that_refuses_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.contracts.PURPOSE", "marketing")
     with pytest.raises(PoolError) as refused:
-        measure_verdicts("purpose_bound", readers=4, blocks=1)
+        measure_verdicts("purpose_bound", readers=4, datasets=1, blocks=1)
     assert refused.value.code is ErrorCode.CONTRACT_FAILED
 
 
