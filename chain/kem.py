@@ -8,6 +8,7 @@ passes can always be sealed to, and no member can stop an owner's sealing by enr
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import Annotated
 
 from msgspec import Meta
@@ -64,8 +65,10 @@ def kem_key_id(public_key: bytes) -> bytes:
     return hash_tagged("kem-key", b"", public_key)[:KEY_ID_SIZE]
 
 
+@lru_cache(maxsize=1024)
 def verify_kem_key(public_key: bytes) -> KemSuite:
-    """Enrolment check of an encoded KEM public key; returns its suite.
+    """Enrolment check of an encoded KEM public key; returns its suite. Keys that passed are remembered: a reader names
+    the same one in all its requests.
 
     Size; ML-KEM's modulus check (FIPS 203, section 7.2); for X25519 a canonical coordinate of no small order.
 
