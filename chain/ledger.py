@@ -33,7 +33,7 @@ from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.execution import Executed, Execution
 from chain.genesis import Genesis
 from chain.limits import LIMITS
-from chain.members import Member, signing_key
+from chain.members import Member, registered_key, signing_key
 from chain.merkle import leaf_hash, leaf_hashes, root_of_leaves
 from chain.state import DatasetEntry, DatasetUsage
 from chain.state_tree import StateProof, StateTree, TreeUpdate
@@ -189,7 +189,7 @@ class Ledger:
         return [value for value in values if value is not None]
 
     def verify_sender(self, checked: CheckedTransaction) -> None:
-        """Check that a transaction is signed by a key that may sign in the next block.
+        """Check that a transaction is signed by a key that may sign in the next block: what is new is taken in so only.
 
         Raises:
             PoolError: codes ``unknown_member``, ``unknown_key``, ``revoked_key``, ``bad_signature``.
@@ -197,6 +197,17 @@ class Ledger:
         header = checked.header
         member = self.member(header.member)
         verify_signed_by(checked, signing_key(member, header.member, header.key_id, self.tip.height + 1))
+
+    def verify_signature(self, checked: CheckedTransaction) -> None:
+        """Check that a transaction of a block is signed by a key of its member. Whether that key may still sign is a
+        rule of execution: it may have ended while the transaction waited, and then the block holds that outcome.
+
+        Raises:
+            PoolError: codes ``unknown_member``, ``unknown_key``, ``bad_signature``.
+        """
+        header = checked.header
+        key = registered_key(self.member(header.member), header.member, header.key_id)
+        verify_signed_by(checked, key.public_key)
 
     # Making blocks
 
@@ -345,7 +356,7 @@ class Ledger:
         verify_certificate(self.chain_id, block.certificate, self.validators, self.tip.height + 1, hash_)
         for checked in transactions:
             if checked.id not in verified:
-                self.verify_sender(checked)
+                self.verify_signature(checked)
         proposal = Proposal(block.header, tuple(checked.id for checked in transactions))
         executed = self.check(proposal, transactions, None)
         if executed.outcomes != block.outcomes:

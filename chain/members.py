@@ -72,17 +72,27 @@ class Member(Wire, frozen=True):
         return Validator(self.name, self.consensus_key) if self.consensus_key else None
 
 
-def signing_key(member: Member | None, name: str, id_: KeyId, height: int) -> bytes:
-    """The public key that checks a transaction of ``name`` in the block at ``height``.
+def registered_key(member: Member | None, name: str, id_: KeyId) -> MemberKey:
+    """The key of ``name`` with this id, whether it may sign at present or not.
 
     Raises:
-        PoolError: codes ``unknown_member``, ``unknown_key``, ``revoked_key``.
+        PoolError: codes ``unknown_member``, ``unknown_key``.
     """
     if member is None:
         raise PoolError(ErrorCode.UNKNOWN_MEMBER, f"{name} is no member of this pool")
     key = member.key_by_id(id_)
     if key is None:
         raise PoolError(ErrorCode.UNKNOWN_KEY, f"key {id_.hex()} is not registered for {name}")
+    return key
+
+
+def signing_key(member: Member | None, name: str, id_: KeyId, height: int) -> bytes:
+    """The public key that checks a transaction of ``name`` in the block at ``height``.
+
+    Raises:
+        PoolError: codes ``unknown_member``, ``unknown_key``, ``revoked_key``.
+    """
+    key = registered_key(member, name, id_)
     if not key.is_valid_at(height):
         raise PoolError(
             ErrorCode.REVOKED_KEY, f"key {id_.hex()} of {name} is not valid at height {height}", height=height

@@ -181,7 +181,7 @@ class CatchUp:
             verify_certificate(ledger.chain_id, block.certificate, ledger.validators, height, hash_)
             for checked in transactions:
                 if checked.id not in verified:
-                    ledger.verify_sender(checked)
+                    ledger.verify_signature(checked)
         ids = {checked.id for checked in transactions}
         try:
             executed = await self._execution.submit(partial(ledger.check_certified, block, transactions, ids))

@@ -90,7 +90,7 @@ class Dissemination:
         return _REPEAT_S
 
     async def fetch(self, ids: Sequence[Hash], prefer: str) -> dict[Hash, CheckedTransaction]:
-        """Get transactions from peers, the preferred one first, each verified like any other.
+        """Get transactions that have been proposed from peers, the preferred one first, and verify each.
 
         Returns:
             Those that could be had.
@@ -106,7 +106,7 @@ class Dissemination:
                     peer, FrameKind.FETCH_TRANSACTIONS, encode(missing), timeout_s=_FETCH_TIMEOUT_S
                 )
                 for data in decode(TransactionList, reply):
-                    verified = self._pool.verify(self._pool.decode(data))
+                    verified = self._pool.verify(self._pool.decode(data), is_proposed=True)
                     if verified.checked is not None:
                         found[verified.id] = verified.checked
             except PoolError as error:

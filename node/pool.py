@@ -89,8 +89,11 @@ class Pool:
             return waiting
         return None
 
-    def verify(self, checked: CheckedTransaction) -> Verified:
+    def verify(self, checked: CheckedTransaction, *, is_proposed: bool = False) -> Verified:
         """Verify all that can be without ordering a transaction: sender, signature, payload.
+
+        What a primary has proposed may be signed with a key that ended while the transaction waited: every replica must
+        judge such a block alike, so that is left to execution.
 
         Cheap checks come first; nothing is stored or remembered before the signature has been checked. The dataset's
         schema, if it is known already, is applied here too, so that execution finds the verdict ready.
@@ -104,7 +107,10 @@ class Pool:
             if head is None or head.signature != checked.transaction.signature:
                 self.ledger.verify_sender(checked)  # else it was verified then; its key may have been revoked since
             return Verified(checked.id, None, location)
-        self.ledger.verify_sender(checked)
+        if is_proposed:
+            self.ledger.verify_signature(checked)
+        else:
+            self.ledger.verify_sender(checked)
         waiting = self.mempool.get(checked.id)
         if waiting is not None:
             return Verified(checked.id, waiting, None)

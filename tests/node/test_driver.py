@@ -8,15 +8,16 @@ import pytest
 import uvloop
 from msgspec.structs import replace
 
-from chain.blocks import Block, Certificate, Proposal, block_hash, commit_message, decode_header
+from chain.blocks import Block, Certificate, Outcome, Proposal, block_hash, commit_message, decode_header
 from chain.encoding import decode, encode
+from chain.errors import ErrorCode
 from chain.keys import load_signer
 from chain.packages import BlockPackage, join_packages
 from chain.transactions import Transaction
 from consensus.effects import Deliver
 from consensus.messages import Prepare, PrePrepare, encode_message, prepare_message
 from node.frames import FrameKind, TransactionIds
-from tests.node.cluster import Network, Node, ScriptedPeer, forged, running, scripted
+from tests.node.cluster import SPENT_KEY_UNTIL, Network, Node, ScriptedPeer, forged, running, scripted
 from tests.node.link_cluster import until
 
 
@@ -43,6 +44,28 @@ def test_bodies_that_only_the_primary_has_are_fetched(tmp_path: Path) -> None:
             await until(lambda: min(node.height for node in nodes) >= 1)
             assert len({node.ledger.block_at(1).header for node in nodes}) == 1
             assert all(node.service.driver.replica.view == 0 for node in nodes)
+
+    uvloop.run(main())
+
+
+def test_s50_a_key_that_ended_while_its_transaction_waited(tmp_path: Path) -> None:
+    """It is proposed to replicas that do not have it yet, and fetched by one that was away: all judge it alike."""
+
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        async with running(network, *"abc") as nodes:
+            pool = primary_of(nodes).service.pool
+            waiting = pool.verify(pool.decode(network.spent_parcel())).checked
+            assert waiting is not None
+            await nodes[0].submit(network.dataset())
+            pool.admit(waiting)
+            primary_of(nodes).service.driver.work_changed()
+            receipt = await pool.wait_for_receipt(waiting.id, 20)
+            assert decode(Outcome, receipt.outcome).code == ErrorCode.REVOKED_KEY
+            await until(lambda: min(node.height for node in nodes) == SPENT_KEY_UNTIL + 1)
+            assert all(node.service.driver.replica.view == 0 for node in nodes)
+            async with running(network, "d") as (late,):
+                await until(lambda: late.height == SPENT_KEY_UNTIL + 1)
 
     uvloop.run(main())
 
