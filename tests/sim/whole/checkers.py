@@ -1,0 +1,236 @@
+"""What must hold at every moment of every run of whole validators.
+
+Checkers see what goes over links, what lies on disks and what clients are told; they share no state with the nodes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from chain.blocks import block_hash, decode_header
+from chain.crypto import Hash
+from chain.errors import PoolError
+from chain.receipts import Receipt
+from chain.storage.blocks import BlockStore
+from chain.validators import verify_certificate
+from consensus.buffer import WINDOW_HEIGHTS
+from consensus.effects import Evidence
+from consensus.evidence import is_contradiction, verify_evidence
+from consensus.memory import load_proposals, load_sworn
+from consensus.messages import Commit, Message, Prepare, PrePrepare, Statement, ViewChange, decode_message
+from node.frames import FrameKind
+from node.pool import CommittedBlock
+from tests.networks import TestNetwork
+from tests.sim.checkers import Violation
+from tests.sim.whole.disk import Life
+from tests.sim.whole.network import Frame, Packet
+
+if TYPE_CHECKING:
+    from tests.sim.whole.validator import Validator
+
+MESSAGE_KINDS = 5
+"""Kinds of consensus messages that are kept for a later height."""
+
+
+class Checkers:
+    """Agreement, certificates, states, acknowledgements, votes, evidence, buffers."""
+
+    def __init__(self, members: TestNetwork, faulty: frozenset[str]) -> None:
+        """``faulty``: Byzantine ones and those that may lose their disks, at most ``f`` together."""
+        self.members = members
+        self.validators = members.genesis.validators
+        self.faulty = faulty
+        self.nodes: dict[str, Validator] = {}
+        self.chain: dict[int, Hash] = {0: members.genesis.block_hash}
+        self.committed: dict[Hash, int] = {}
+        """Height of every transaction."""
+        self.acknowledged: dict[Hash, int] = {}
+        """Height of every transaction that a client was told of."""
+        self.evidence: list[Evidence] = []
+        self.counts: Counter[str] = Counter()
+        self.failure: Violation | None = None
+        self._statements: dict[tuple[str, int], list[Statement]] = {}
+        self._decoded: dict[bytes, Message] = {}
+        self._views: dict[int, int] = {}
+
+    @property
+    def height(self) -> int:
+        """The highest block that any honest node has committed."""
+        return len(self.chain) - 1
+
+    def fail(self, what: str) -> None:
+        """A promise is broken; the first one is reported."""
+        self.failure = self.failure or Violation(what)
+        raise self.failure
+
+    # What nodes do
+
+    def on_started(self, node: Validator) -> None:
+        """A node has opened its disk: it must not have forgotten what it is bound to."""
+        if node.is_byzantine or node.service is None:
+            return
+        height = node.service.pool.height
+        tip = node.service.ledger.tip
+        if self.chain.get(height) != tip.block_hash:
+            self.fail(f"{node.name} starts on another block {height} than was committed")
+
+    def on_committed(self, node: Validator, block: CommittedBlock) -> None:
+        """A node has a block for final."""
+        if node.is_byzantine or node.service is None:
+            return
+        executed, certificate = block.executed, block.certificate
+        header, height = executed.header, executed.header.height
+        hash_ = block_hash(self.members.chain_id, executed.proposal.header)
+        try:
+            verify_certificate(self.members.chain_id, certificate, self.validators, height, hash_)
+        except PoolError as error:
+            self.fail(f"{node.name} committed block {height} with a bad certificate: {error}")
+        if self.chain.setdefault(height, hash_) != hash_:
+            self.fail(f"{node.name} committed another block {height} than an earlier node")
+        if header.parent_hash != self.chain.get(height - 1):
+            self.fail(f"block {height} does not follow block {height - 1}")
+        if self._views.setdefault(height, certificate.view) != certificate.view:
+            self.counts["blocks certified in two views"] += 1
+        for id_ in executed.proposal.transaction_ids:
+            if self.committed.setdefault(id_, height) != height:
+                self.fail(f"a transaction is applied twice, at {self.committed[id_]} and {height}")
+        self._check_disk(node, height, hash_, header.state_root)
+
+    def on_acknowledged(self, node: Validator, receipt: Receipt, id_: Hash) -> None:
+        """A client was told that its transaction is committed: now it must survive the loss of ``f`` disks."""
+        if node.is_byzantine:
+            return
+        height = receipt.certificate.height
+        if self.committed.get(id_) != height:
+            self.fail(f"{node.name} acknowledged a transaction at {height} that is not committed there")
+        self.acknowledged[id_] = height
+        holders = [peer for peer in self.nodes.values() if not peer.is_byzantine and self._holds(peer, height)]
+        byzantine = sum(peer.is_byzantine for peer in self.nodes.values())
+        needed = (
+            self.validators.quorum
+            - byzantine
+            - sum(name in self.faulty and not self.nodes[name].is_byzantine for name in self.nodes)
+        )
+        if len(holders) < needed:
+            self.fail(f"block {height} was acknowledged, but only {len(holders)} disks bind their nodes to it")
+
+    def on_sent(self, node: Validator, packet: Packet) -> None:
+        """A node sends a packet: no honest one contradicts what it ever sent, in this life or an earlier one."""
+        if not isinstance(packet, Frame) or packet.kind != FrameKind.CONSENSUS:
+            return
+        message = self._decoded.get(packet.body)
+        if message is not None:
+            return
+        if len(self._decoded) > 64:
+            self._decoded.clear()
+        message = self._decoded[packet.body] = decode_message(packet.body)
+        statement = _statement(message)
+        if statement is None:
+            return
+        if isinstance(message, PrePrepare) and decode_header(message.proposal.header).proposer != node.name:
+            self.counts["blocks proposed again"] += 1
+        if node.is_byzantine or statement.validator != node.name:
+            return
+        known = self._statements.setdefault((node.name, statement.height), [])
+        if statement in known:
+            return
+        for earlier in known:
+            if is_contradiction(earlier, statement):
+                self.fail(f"{node.name} contradicts itself: {earlier} and {statement}")
+        known.append(statement)
+        self._check_vote_durable(node, statement)
+
+    def on_evidence(self, node: Validator, evidence: Evidence) -> None:
+        """An honest node accuses a validator."""
+        if node.is_byzantine:
+            return
+        try:
+            accused = verify_evidence(self.members.chain_id, self.validators, evidence.first, evidence.second)
+        except PoolError as error:
+            self.fail(f"{node.name} gave evidence that does not hold: {error}")
+        if not self.nodes[accused].is_byzantine:
+            self.fail(f"{node.name} has evidence against {accused}, which is honest")
+        self.evidence.append(evidence)
+
+    def on_damage(self, node: Validator, error: Exception) -> None:
+        """A database does not open: only a disk that lost what it had promised explains that."""
+        if node.name not in self.faulty:
+            self.fail(f"{node.name} finds its database damaged after a mere crash: {error}")
+
+    def on_fatal(self, node: Validator, error: Exception) -> None:
+        """A node stops itself."""
+        if not node.is_byzantine:
+            self.fail(f"{node.name} stops: {error!r}")
+
+    def after_event(self, node: Validator) -> None:
+        """Something has happened on a node: what it holds for later is bounded."""
+        service = node.service
+        if service is None or node.is_byzantine:
+            return
+        if service.pool.mempool.size_bytes > service.pool.mempool._limits.mempool_size_bytes:
+            self.fail(f"{node.name} holds more waiting transactions than it may")
+        kept = service.driver.replica._future._messages
+        if len(kept) > WINDOW_HEIGHTS:
+            self.fail(f"{node.name} keeps messages of {len(kept)} later heights")
+        bound = MESSAGE_KINDS * len(self.nodes)
+        if any(len(messages) > bound for messages in kept.values()):
+            self.fail(f"{node.name} keeps more than {bound} messages of one later height")
+
+    # At the end
+
+    def check_end(self) -> None:
+        """Everything acknowledged is on every honest node, once; all have the same state."""
+        for node in self.nodes.values():
+            if node.is_byzantine or node.service is None:
+                continue
+            ledger = node.service.ledger
+            for id_, height in self.acknowledged.items():
+                location = ledger.blocks.location(id_)
+                if location is None or location.height != height:
+                    self.fail(f"{node.name} has lost a transaction that was acknowledged at {height}")
+            found = ledger.states.head()
+            if found is None or found.root != ledger.tip.header.state_root:
+                self.fail(f"{node.name} has another state than its newest block says")
+
+    # Disks
+
+    def _check_disk(self, node: Validator, height: int, hash_: Hash, state_root: Hash) -> None:
+        stored = BlockStore(node.disk.blocks.attach(Life())).block(height)
+        if stored is None or block_hash(self.members.chain_id, stored.header) != hash_:
+            self.fail(f"{node.name} announces block {height}, which is not on its disk")
+        head = node.disk.head.read()
+        if head is None or head.sequence < height:
+            self.fail(f"{node.name} announces block {height} before HEAD says so")
+        if decode_header(self._stored_header(node, height)).state_root != state_root:
+            self.fail(f"{node.name} has another state after block {height} than the block's header says")
+
+    def _stored_header(self, node: Validator, height: int) -> bytes:
+        block = BlockStore(node.disk.blocks.attach(Life())).block(height)
+        return block.header if block is not None else b""
+
+    def _holds(self, node: Validator, height: int) -> bool:
+        """Whether a node's disk binds it to the block at ``height``: it has the block, or votes that say so."""
+        head = node.disk.head.read()
+        if head is not None and head.sequence >= height:
+            return True
+        votes = node.disk.durable_votes
+        sworn = load_sworn(votes)
+        if sworn is None or sworn.height != height or sworn.prepared is None:
+            return sworn is not None and sworn.height > height
+        hashes = [block_hash(self.members.chain_id, kept.header) for kept in load_proposals(votes) if kept is not None]
+        return sworn.prepared.block_hash == self.chain.get(height) and self.chain[height] in hashes
+
+    def _check_vote_durable(self, node: Validator, statement: Statement) -> None:
+        sworn = load_sworn(node.disk.durable_votes)
+        if sworn is None or sworn.height < statement.height:
+            self.fail(f"{node.name} sent {statement} before it was on disk")
+
+
+def _statement(message: Message) -> Statement | None:
+    if isinstance(message, PrePrepare):
+        return message.prepare
+    if isinstance(message, ViewChange):
+        return message.vote
+    return message if isinstance(message, Prepare | Commit) else None
+

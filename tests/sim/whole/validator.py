@@ -1,0 +1,329 @@
+"""A whole validator on simulated time, network and disk.
+
+Real: the consensus core and its driver, mempool, intake, dissemination, catch-up with all its checks, ledger with
+recovery and HEAD, vote memory, probation, the service's handling of frames. Simulated: the event loop's time, the
+links, the two kinds of files under the stores. Left out: TLS, HTTP, contracts (``--light --access`` has these), key
+shares. It dies between any two accesses to its disk and before any packet; what it left running then finds its disk and
+links gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache
+from types import SimpleNamespace
+from typing import cast
+
+from chain.crypto import Ed25519Signer
+from chain.errors import ErrorCode, InvariantBroken, PoolError
+from chain.ledger import Ledger
+from chain.limits import Limits
+from chain.packages import read_packages
+from consensus.effects import Effect, Evidence, ViewChangeStarted, ViewEntered
+from node.catch_up import CatchUp
+from node.dissemination import Dissemination
+from node.driver import ConsensusDriver
+from node.execution import Executions, ExecutionThread
+from node.intake import Intake
+from node.links import Hello, Links
+from node.mempool import Mempool
+from node.metrics import Metrics
+from node.pool import CommittedBlock, Pool
+from node.probation import safe_height
+from node.service import NodeService
+from tests.networks import TIME_MS, TestNetwork
+from tests.sim.node import CONFIG
+from tests.sim.whole.checkers import Checkers
+from tests.sim.whole.disk import Crashed, Disk, Life, SimHead, SimVotes
+from tests.sim.whole.loop import SimLoop
+from tests.sim.whole.network import Frame, Network, Packet, Request, Response, SimLinks
+
+TICK_S = 0.02
+LIMITS = Limits(mempool_size_bytes=64 * 1024, block_transactions=8)
+"""Small enough that load fills them."""
+
+
+@cache
+def shared_metrics() -> Metrics:
+    """Nobody looks at them, and a registry for every start would cost more than the node."""
+    return Metrics()
+
+
+@cache
+def shared_execution() -> ExecutionThread:
+    """Never used: without contracts every block is executed on the loop."""
+    return ExecutionThread(None, lambda seconds: None)
+
+
+class World:
+    """What all validators of a run share."""
+
+    def __init__(
+        self, loop: SimLoop, network: Network, members: TestNetwork, checkers: Checkers, counts: Counter[str]
+    ) -> None:
+        self.loop = loop
+        self.network = network
+        self.members = members
+        self.checkers = checkers
+        self.counts = counts
+        self.random = network.random
+        self.crash_chance = 0.0
+        """Chance to die at any one access to the disk or packet sent."""
+        self.may_tear = True
+
+    def after(self, pause_s: float, work: Callable[[], None]) -> None:
+        """Do ``work`` later."""
+        self.loop.call_later(pause_s, work)
+
+
+class SimPool(Pool):
+    """The real pool, with small limits and without threads."""
+
+    def __init__(self, ledger: Ledger, clock_ms: Callable[[], int], monotonic_s: Callable[[], float]) -> None:
+        super().__init__(ledger, clock_ms, monotonic_s)
+        self.mempool = Mempool(LIMITS)
+
+    async def read_packages(self, first: int, limit: int, size_bytes: int) -> list[bytes]:
+        """Read on the loop: a thread would not come back at the same moment in every run."""
+        limit = min(limit, self.height - first + 1)
+        return read_packages(self.ledger.blocks, first, limit, size_bytes) if limit > 0 else []
+
+
+class SimDriver(ConsensusDriver):
+    """The real driver; what it reports goes to the checkers too."""
+
+    on_report: Callable[[Effect], None]
+
+    def _report(self, effect: Effect) -> None:
+        self.on_report(effect)
+
+
+class SimService(NodeService):
+    """The real service's inner life around simulated links and disk. Each start of a validator makes a new one."""
+
+    def __init__(self, owner: Validator, ledger: Ledger, votes: SimVotes) -> None:
+        disk, name = owner.disk, owner.name
+        probation_file = SimpleNamespace(
+            exists=lambda: disk.is_on_probation, unlink=lambda missing_ok: owner.end_probation()
+        )
+        self.owner = owner
+        self.home = SimpleNamespace(  # type: ignore[assignment]
+            member=SimpleNamespace(name=name), signer=owner.signer, probation_file=probation_file
+        )
+        self.engine = self.engine_problem = None
+        self.pool = owner.make_pool(ledger)
+        self.metrics = shared_metrics()
+        self.fatal = None
+        self._log = __import__("logging").getLogger("blockpool.node")
+        self._handles = []
+        self._heights = {}
+        self._probation_height = None
+        self.sim_links = SimLinks(owner.world.network, owner)
+        self.links = links = cast(Links, self.sim_links)
+        self.votes = votes
+        self.execution = shared_execution()
+        self.executions = Executions(self.pool, self.execution, name)
+        self.catch_up = CatchUp(self.pool, links, self.execution, self.fail)
+        self.driver = SimDriver(
+            self.pool,
+            links,
+            self.executions,
+            votes,
+            owner.signer,
+            name,
+            CONFIG,
+            self.metrics,
+            self.heard_of_height,
+            self.fail,
+            may_vote=not disk.is_on_probation,
+        )
+        self.driver.on_report = owner.on_report
+        self.intake = Intake(self.pool, self.driver.work_changed, self.fail)
+        self.dissemination = Dissemination(self.pool, links, self.intake)
+        self.driver.use(self.intake, self.dissemination)
+        self.pool.add_listener(owner.on_committed)
+
+    def begin(self) -> None:
+        """Start the clock, as ``start`` does."""
+        self._every(1.0, self._look_around)
+        self._every(TICK_S, self.driver.tick)
+        self._every(self.dissemination.repeat_s, self.dissemination.repeat)
+        self._end_probation()
+
+    def fail(self, error: Exception) -> None:
+        """A real node stops here."""
+        if self.fatal is None:
+            self.fatal = error
+            self.pool.is_closing = True
+            self.owner.on_fatal(self, error)
+
+    def _look_around(self) -> None:
+        self.pool.forget_expired()
+        self.owner.world.network.connect(self.owner.name)
+        self._end_probation()
+
+    def end(self) -> None:
+        """The process is gone."""
+        self.pool.is_closing = True
+        for handle in self._handles:
+            handle.cancel()
+
+
+class Validator:
+    """One validator: a disk, and the process that runs on it from time to time. Subclasses misbehave."""
+
+    is_byzantine = False
+
+    def __init__(self, name: str, world: World) -> None:
+        self.name = name
+        self.world = world
+        self.peers = tuple(peer for peer in world.members.names if peer != name)
+        self.signer: Ed25519Signer = world.members.consensus[name]
+        self.disk = Disk()
+        self.clock_offset_ms = 0
+        self.life = Life()
+        self.service: SimService | None = None
+
+    # Life
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the process runs."""
+        return self.service is not None
+
+    def start(self) -> None:
+        """Start, or start again, from what the disk holds: the same steps as ``node.recovery``."""
+        life = self.life = Life(self._may_die)
+        try:
+            ledger = self._open(life)
+            if self.disk.votes.is_new or self.disk.votes.is_doubtful:
+                self._mark("probations")
+            service = self.service = SimService(self, ledger, SimVotes(self.disk.votes.attach(life)))
+            service.begin()
+        except Crashed:
+            return
+        self.world.checkers.on_started(self)
+        self.world.network.connect(self.name)
+
+    def crash(self) -> None:
+        """The process is gone; what it had not synced may be too."""
+        service, self.service = self.service, None
+        self.life.is_over = True
+        if service is not None:
+            service.end()
+        self.world.network.disconnect(self.name)
+        for fault in self.disk.crash(self.world.random, may_tear=self.world.may_tear):
+            self.world.counts[fault] += 1
+
+    def end_probation(self) -> None:
+        """The mark is taken away."""
+        self.world.counts["probations ended"] += 1
+        self.disk.is_on_probation = False
+
+    def _open(self, life: Life) -> Ledger:
+        try:
+            return self._open_once(life)
+        except (PoolError, InvariantBroken) as error:
+            if isinstance(error, PoolError) and error.code is not ErrorCode.DATABASE_DAMAGED:
+                raise
+            self.world.checkers.on_damage(self, error)
+        self.world.counts["databases set aside"] += 1
+        self._mark("probations")
+        self.disk.set_aside()
+        return self._open_once(life)
+
+    def _open_once(self, life: Life) -> Ledger:
+        disk = self.disk
+        ledger = Ledger(
+            self.world.members.genesis,
+            disk.blocks.attach(life),
+            disk.state.attach(life),
+            SimHead(disk.head.attach(life)),
+        )
+        ledger.open()
+        return ledger
+
+    def _mark(self, count: str) -> None:
+        self.world.counts[count] += 1
+        self.disk.is_on_probation = True
+
+    def _may_die(self, point: str) -> None:
+        if self.world.crash_chance and self.world.random.random() < self.world.crash_chance:
+            self.world.counts[f"crashes {point}"] += 1
+            self.crash()
+            raise Crashed
+
+    # What the process does with the world
+
+    def make_pool(self, ledger: Ledger) -> SimPool:
+        """The pool of a new process, with this machine's clock."""
+        loop = self.world.loop
+        return SimPool(ledger, lambda: TIME_MS + int(loop.time() * 1000) + self.clock_offset_ms, loop.time)
+
+    def transmit(self, to: str, packet: Packet) -> None:
+        """Put a packet on the link."""
+        self.life.access("before a packet")
+        self.world.checkers.on_sent(self, packet)
+        self.world.network.send(self.name, to, packet)
+
+    def receive(self, sender: str, packet: Packet) -> None:
+        """A packet arrives."""
+        service = self.service
+        if service is None:
+            return
+        if isinstance(packet, Response):
+            service.sim_links.answered(sender, packet)
+        elif isinstance(packet, Frame):
+            try:
+                service._on_message(sender, packet.kind, packet.body)
+            except PoolError:
+                self.world.counts["bad frames refused"] += 1
+        else:
+            self.world.loop.create_task(self._serve(service, sender, packet))
+        self.world.checkers.after_event(self)
+
+    async def _serve(self, service: SimService, sender: str, request: Request) -> None:
+        body: bytes | None = None
+        try:
+            body = await self.answer(service, sender, request)
+        except PoolError:
+            self.world.counts["requests refused"] += 1
+        if service is self.service:
+            self.transmit(sender, Response(request.id, body))
+
+    async def answer(self, service: SimService, sender: str, request: Request) -> bytes:
+        """Work on a peer's request; raises ``PoolError``."""
+        return await service._on_request(sender, request.kind, request.body)
+
+    def hear_hello(self, sender: str, height: int) -> None:
+        """A link has come up."""
+        if self.service is not None:
+            try:
+                self.service._on_connect(sender, Hello(b"", sender, "", height))
+            except Crashed:
+                return
+
+    def claimed_height(self) -> int:
+        """What peers are told when a link comes up."""
+        return self.service.pool.height if self.service is not None else 0
+
+    def on_report(self, effect: Effect) -> None:
+        """The driver reports something."""
+        if isinstance(effect, ViewChangeStarted):
+            self.world.counts[f"view change: {effect.reason}"] += 1
+        elif isinstance(effect, ViewEntered):
+            self.world.counts["views entered"] += 1
+        elif isinstance(effect, Evidence):
+            self.world.counts["evidence"] += 1
+            self.world.checkers.on_evidence(self, effect)
+
+    def on_committed(self, block: CommittedBlock) -> None:
+        """A block is final here."""
+        self.world.checkers.on_committed(self, block)
+
+    def on_fatal(self, service: SimService, error: Exception) -> None:
+        """The node stops itself, which no fault of the others and no crash may make it do."""
+        if service is self.service:
+            self.world.checkers.on_fatal(self, error)
