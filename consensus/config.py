@@ -25,12 +25,27 @@ class ConsensusConfig:
     """A transaction must have waited this long as the oldest, and ..."""
     censorship_heights: int = 64
     """... at least this many blocks must have passed it by, before the primary is replaced for leaving it out."""
-    crawl_heights: int = 8
-    """Slow heights (over half of the timeout) in excess of prompt ones before the primary is replaced for crawling."""
+    neglect_heights: int = 32
+    """So many blocks in excess of others must have left a member's work lying, over ``censorship_ticks``, before the
+    primary is replaced for it."""
+    crawl_heights: int = 16
+    """A primary's mean time to propose is judged over so many heights."""
+    relaxations_max: int = 4
+    """What is required of a primary halves with a view change, at most this many times."""
     proposals_kept: int = 8
     """Proposals of one height held besides those that a vote of ours binds us to."""
     views_kept: int = 4
     """Views of one height in which a validator's votes are held; its lowest are forgotten first."""
+
+    @property
+    def crawl_ticks(self) -> int:
+        """Mean time to propose that a primary is always granted: a third of the timeout."""
+        return max(1, self.view_timeout_ticks // 3)
+
+    @property
+    def overdue_ticks(self) -> int:
+        """A transaction must have been known for as long as the timeout before a block could have taken it."""
+        return self.view_timeout_ticks
 
     def timeout_ticks(self, doublings: int) -> int:
         """Patience after ``doublings`` view changes in succession (Castro and Liskov 1999, section 4.5.2)."""

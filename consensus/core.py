@@ -18,8 +18,9 @@ from consensus.evidence import Verifier, is_contradiction
 from consensus.height import new_height_state
 from consensus.memory import PROPOSAL_KEYS, VOTES_KEY, Sworn, load_proposals, load_sworn
 from consensus.messages import Message, Statement, ViewChange, signed_message
-from consensus.timers import Patience, PrimaryWatch, RateLimit
+from consensus.timers import Patience, RateLimit
 from consensus.votes import V, VoteBook
+from consensus.watch import PrimaryWatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,12 +55,17 @@ def propose(core: Core, height: int, view: int, proposal: Proposal | None) -> No
     _pre_prepare(core, hash_, proposal)
 
 
-def executed(core: Core, block_hash_: Hash, refusal: str | None) -> None:
-    """The node's verdict on a proposal; ignored if the proposal is no longer the accepted one."""
+def executed(core: Core, block_hash_: Hash, refusal: str | None, execution_ticks: int) -> None:
+    """The node's verdict on a proposal; ignored if the proposal is no longer the accepted one.
+
+    Executing takes the primary as long as it takes us, so twice our time is no fault of its. What is left was spent
+    waiting for the proposal, or for transactions that it had kept to itself.
+    """
     current = core.current
     if not core.is_active or current.accepted != block_hash_ or current.has_prepared:
         return
     if refusal is None:
+        core.watch.note_proposal(max(0, core.patience.waited_ticks - 2 * execution_ticks))
         _prepare(core, block_hash_)
     else:
         core.suspicion = "invalid proposal"
@@ -224,7 +229,6 @@ def _accept_in_active_view(core: Core, vote: Prepare, proposal: Proposal) -> Non
         core.suspicion = "invalid proposal"
         raise Refused("not the block that the view is bound to")
     current.accepted = vote.block_hash
-    core.watch.note_proposal(core.patience.waited_ticks)
     if current.bound is not None:
         _prepare(core, vote.block_hash)
     elif core.can_vote:

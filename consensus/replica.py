@@ -10,7 +10,7 @@ and the whole block as the unit of agreement; ``docs/consensus.md`` has the rule
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from chain.blocks import Proposal
 from chain.crypto import Hash, Signer, verify_signature
@@ -23,7 +23,7 @@ from consensus.core import Core, Tip
 from consensus.effects import Effect
 from consensus.evidence import Verifier
 from consensus.justification import Refused
-from consensus.messages import Commit, Committed, Message, NewView, Prepare, PrePrepare, Status, ViewChange
+from consensus.messages import Commit, Committed, Message, NewView, Prepare, PrePrepare, Statement, Status, ViewChange
 
 __all__ = ["Replica", "Tip"]
 
@@ -89,9 +89,27 @@ class Replica:
         return self._core.primary == self._core.me
 
     @property
+    def overdue_ticks(self) -> int:
+        """How long before a height began a transaction must have been here to count as left out of its block."""
+        return self._core.watch.overdue_ticks
+
+    @property
     def is_changing_view(self) -> bool:
         """Whether the view is wanted but not active yet."""
         return self._core.current.is_changing
+
+    def statements_of(self, validator: str) -> tuple[Statement, ...]:
+        """The newest statement of each kind that is held of ``validator`` at the height in flight, unverified: what a
+        validator that may have lost its memory asks the others for.
+        """
+        current = self._core.current
+        if validator not in self.validators:
+            return ()
+        prepare = max(current.prepares.of(validator), key=lambda vote: vote.view, default=None)
+        commit = max(current.commits.of(validator), key=lambda vote: vote.view, default=None)
+        change = current.view_changes.get(validator)
+        found = (prepare, commit, None if change is None else change.vote)
+        return tuple(statement for statement in found if statement is not None)
 
     def take_effects(self) -> list[Effect]:
         """What is to be done, in order; each effect is handed out once."""
@@ -133,13 +151,18 @@ class Replica:
         normal_case.propose(self._core, height, view, proposal)
         self._settle()
 
-    def executed(self, block_hash: Hash, refusal: str | None) -> None:
-        """The answer to ``Execute``: None if the block is valid, else why not."""
-        normal_case.executed(self._core, block_hash, refusal)
+    def executed(self, block_hash: Hash, refusal: str | None, execution_ticks: int = 0) -> None:
+        """The answer to ``Execute``: None if the block is valid, else why not; and how long our machine took for it."""
+        normal_case.executed(self._core, block_hash, refusal, execution_ticks)
         self._settle()
 
-    def advance(self, tip: Tip) -> None:
+    def advance(self, tip: Tip, neglected: Collection[str] = ()) -> None:
         """The node has stored a block, and all before it, durably: delivered by us or verified in catch-up.
+
+        Args:
+            tip: the block.
+            neglected: members of which the block left transactions lying that had been pending here for
+                ``overdue_ticks`` when the height began, more of them than it ordered, though there was room for them.
 
         Raises:
             InvariantBroken: the block has no certificate, or differs from the one finalised here.
@@ -158,8 +181,11 @@ class Replica:
             needed = min(core.doublings_carried + changes, core.config.timeout_doublings_max)
             core.doublings_carried = max(0, needed - 1)
         core.previous_validators = core.validators if is_next else None
-        core.watch.note_block()
+        view = core.current.view
+        core.watch.note_block(neglected if core.current.has_prepared else ())  # else we are late and know too little
         core.enter_height(tip)
+        if core.current.view != view:
+            core.watch.restart()
         normal_case.ask_for_proposal(core)
         normal_case.check_prepared(core)
         for sender, message in self._future.take(core.current.height):

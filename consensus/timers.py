@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from chain.crypto import Hash
 from consensus.config import ConsensusConfig
 
 
@@ -34,66 +33,6 @@ class Patience:
         self._pause_ticks = 0
         self._repetitions += 1
         return True
-
-
-class PrimaryWatch:
-    """Finds primaries that make progress but do harm: by leaving a transaction out, or by crawling.
-
-    Censorship: the oldest pending transaction stays the same while many blocks and ticks go by. A primary that takes
-    members in turns serves the oldest transaction of an honest replica well within that. Cost: a censor delays a
-    transaction until both bounds are reached, once for each faulty primary in a row; a false alarm costs a view change.
-
-    Crawling (a primary just under the timeout, for ever): heights whose proposal took over half of the timeout to come
-    are counted up, others down. Cost: a primary may be slow at up to half of the heights, or stay just below half of
-    the timeout, and is kept; a network that slow changes views every ``crawl_heights`` blocks. (The idea is Aardvark's:
-    Clement et al., "Making Byzantine Fault Tolerant Systems Tolerate Byzantine Faults", NSDI 2009, section 5.3.)
-    """
-
-    __slots__ = ("_config", "_slow_heights", "_waited_heights", "_waited_ticks", "oldest")
-
-    def __init__(self, config: ConsensusConfig) -> None:
-        self._config = config
-        self.oldest: Hash | None = None
-        self.restart()
-
-    def restart(self) -> None:
-        """A new primary, a new chance."""
-        self._waited_ticks = 0
-        self._waited_heights = 0
-        self._slow_heights = 0
-
-    def note_oldest(self, transaction_id: Hash | None) -> None:
-        """The oldest pending transaction is now this one."""
-        if transaction_id != self.oldest:
-            self.oldest = transaction_id
-            self._waited_ticks = 0
-            self._waited_heights = 0
-
-    def note_tick(self) -> None:
-        """A tick has passed."""
-        self._waited_ticks += 1
-
-    def note_block(self) -> None:
-        """A block was delivered."""
-        self._waited_heights += 1
-
-    def note_proposal(self, waited_ticks: int) -> None:
-        """The primary's proposal came after so many ticks of waiting for it."""
-        if 2 * waited_ticks > self._config.view_timeout_ticks:
-            self._slow_heights += 1
-        elif self._slow_heights:
-            self._slow_heights -= 1
-
-    @property
-    def complaint(self) -> str | None:
-        """Why the primary should be replaced, or None."""
-        if (
-            self.oldest is not None
-            and self._waited_ticks >= self._config.censorship_ticks
-            and self._waited_heights >= self._config.censorship_heights
-        ):
-            return "censorship"
-        return "crawl" if self._slow_heights >= self._config.crawl_heights else None
 
 
 class RateLimit:

@@ -38,6 +38,7 @@ def start(core: Core, view: int, reason: str) -> None:
     current.view_changes[core.me] = message
     core.patience.restart()
     core.watch.restart()
+    core.watch.relax()
     core.emit(ViewChangeStarted(current.height, view, reason))
     _make_new_view(core)
 

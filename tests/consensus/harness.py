@@ -58,6 +58,7 @@ CONFIG = ConsensusConfig(
     assist_ticks=1,
     censorship_ticks=30,
     censorship_heights=3,
+    neglect_heights=4,
     crawl_heights=3,
 )
 LETTERS_MAX = 5000
@@ -86,6 +87,10 @@ class Table:
         self.executes = True
         """Whether nodes answer ``Execute``."""
         self.pending: dict[str, Hash | None] = dict.fromkeys(self.names)
+        self.neglected: dict[str, frozenset[str]] = dict.fromkeys(self.names, frozenset())
+        """Members whose work every block leaves lying, as each node sees it."""
+        self.execution_ticks = 0
+        """How long nodes say that executing a block took them."""
         self.replicas: dict[str, Replica] = {}
         self._labels: dict[Hash, str] = {}
         for name in self.names:
@@ -153,7 +158,7 @@ class Table:
         if self.pending[name] in proposal.transaction_ids:
             self.pending[name] = None
         self.replicas[name].work_pending(self.pending[name])
-        self.replicas[name].advance(self.tip(name))
+        self.replicas[name].advance(self.tip(name), self.neglected[name])
 
     def of(self, name: str, kind: type[Effect]) -> list[Effect]:
         """A replica's effects of one kind."""
@@ -261,7 +266,8 @@ class Table:
         elif isinstance(effect, Build) and self.builds:
             replica.propose(effect.height, effect.view, self._build(name, effect.height))
         elif isinstance(effect, Execute) and self.executes:
-            replica.executed(effect.block_hash, "refused by the test" if name in self.refused_by else None)
+            refusal = "refused by the test" if name in self.refused_by else None
+            replica.executed(effect.block_hash, refusal, self.execution_ticks)
         elif isinstance(effect, Deliver):
             self.store(name, effect.proposal, effect.certificate)
 

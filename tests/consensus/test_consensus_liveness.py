@@ -117,65 +117,6 @@ def test_s24_silent_primaries_in_a_row_are_replaced(size: int, dead: str) -> Non
     assert table.replicas[table.names[-1]].view == len(dead)
 
 
-def test_s25_a_primary_just_under_the_timeout_is_replaced() -> None:
-    table = Table(4)
-    table.builds = False
-    for height in range(CONFIG.crawl_heights):
-        table.work(f"t{height}")
-        table.tick(TIMEOUT - 1)
-        assert table.replicas["b"].view == 0
-        proposal = block(f"t{height}", height=height + 1, parent=table.tip("a").block_hash)
-        table.replicas["a"].propose(height + 1, 0, proposal)
-        table.carry_out("a")
-        table.run()
-    table.work("last")
-    table.tick()
-    assert view_changes(table, "b") == [(1, "crawl")]
-
-
-def test_s25_a_prompt_primary_is_kept() -> None:
-    table = Table(4)
-    table.builds = False
-    for height in range(4 * CONFIG.crawl_heights):
-        table.work(f"t{height}")
-        table.tick(TIMEOUT // 2)
-        table.replicas["a"].propose(
-            height + 1, 0, block(f"t{height}", height=height + 1, parent=table.tip("a").block_hash)
-        )
-        table.carry_out("a")
-        table.run()
-    assert view_changes(table, "b") == []
-
-
-def test_s26_a_primary_that_leaves_a_transaction_out_is_replaced() -> None:
-    table = Table(4, replace(CONFIG, crawl_heights=1000))
-    table.builds = False
-    censored = transaction_id("censored")
-    for height in range(10 * CONFIG.censorship_heights):
-        for name in table.names:
-            table.pending[name] = censored
-            table.replicas[name].work_pending(censored)
-        if table.replicas["b"].is_changing_view or table.replicas["b"].view:
-            break
-        table.replicas["a"].propose(
-            height + 1, 0, block(f"other {height}", height=height + 1, parent=table.tip("a").block_hash)
-        )
-        table.carry_out("a")
-        table.run()
-        table.tick(6)
-    assert view_changes(table, "b") == [(1, "censorship")]
-    assert table.replicas["c"].primary == "b"
-
-
-def test_s26_other_members_blocks_do_not_excuse_a_censor_but_a_served_transaction_does() -> None:
-    table = Table(4)
-    for height in range(3 * CONFIG.censorship_heights):
-        table.work(f"t{height}")
-        table.run()
-        table.tick(20)
-    assert view_changes(table, "b") == []
-
-
 def test_s27_some_have_the_proposal_and_others_only_the_view_change() -> None:
     table = Table(4)
     table.is_lost = lambda sender, to, message: (
