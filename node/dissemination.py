@@ -116,7 +116,7 @@ class Dissemination:
         return found
 
     async def serve(self, body: bytes) -> bytes:
-        """Answer a peer's fetch from the mempool and the chain."""
+        """Answer a peer's fetch from the mempool, what was voted for, and the chain."""
         found: list[bytes] = []
         size = 0
         for id_ in decode(TransactionIds, body):
@@ -131,7 +131,7 @@ class Dissemination:
         return encode(tuple(found))
 
     def _encoded(self, id_: Hash) -> bytes | None:
-        checked = self._pool.mempool.get(id_)
+        checked = self._pool.mempool.get(id_) or self._pool.voted_for.get(id_)
         if checked is not None:
             return encode(checked.transaction)
         location = self._pool.ledger.blocks.location(id_)

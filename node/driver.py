@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from chain.blocks import Certificate, Proposal, decode_header
@@ -35,6 +35,7 @@ from consensus.effects import (
     ViewChangeStarted,
     ViewEntered,
 )
+from consensus.memory import PROPOSAL_KEYS, load_proposals
 from consensus.messages import decode_message, encode_message
 from consensus.replica import Replica, Tip
 from node.dissemination import Dissemination
@@ -46,6 +47,8 @@ from node.metrics import Metrics
 from node.pool import CommittedBlock, Pool
 
 _FETCH_ROUNDS = 3
+_FETCH_PAUSE_S = 0.5
+"""Before bodies of a certified block that nobody gave are asked for again."""
 _GATHER_S = 0.015
 _GATHERED = 256
 _GATHERED_BYTES = 4 * MIB
@@ -102,6 +105,7 @@ class ConsensusDriver:
         self._is_pump_due = False
         self._gather_until_s = 0.0
         self.may_vote = may_vote
+        pool.voted_for = self._recall_bodies()
         self.replica = self._make_replica()
         pool.add_listener(self._on_committed)
 
@@ -168,6 +172,8 @@ class ConsensusDriver:
         persists = {effect.key: effect.value for effect in effects if isinstance(effect, Persist)}
         if persists:
             # Durable before anything of this batch leaves: a restarted replica never contradicts what it has sent.
+            if not persists.keys().isdisjoint(PROPOSAL_KEYS):
+                self._keep_bodies(persists)
             self._votes.write(persists.items())
         for effect in effects:
             match effect:
@@ -185,6 +191,36 @@ class ConsensusDriver:
                     self._on_catch_up(peer, height)
                 case _:
                     self._report(effect)
+
+    def _keep_bodies(self, persists: Mapping[bytes, bytes]) -> None:
+        """Bring the bodies of what we vote for to disk, before the votes: once a quorum has prepared a block, nothing
+        can take its place, and after a power cut the mempools are empty.
+        """
+        voted_for = load_proposals({**self._votes.read(), **persists})
+        ids = {
+            id_: None
+            for proposal in voted_for
+            if proposal is not None and decode_header(proposal.header).height > self._pool.height
+            for id_ in proposal.transaction_ids
+        }
+        bodies = {id_: checked for id_ in ids if (checked := self._body(id_)) is not None}
+        if bodies.keys() - self._pool.voted_for.keys():
+            self._votes.keep_bodies([encode(checked.transaction) for checked in bodies.values()])
+        self._pool.voted_for = bodies
+
+    def _recall_bodies(self) -> dict[Hash, CheckedTransaction]:
+        """Bodies of what was voted for before the last stop, as far as it is not committed."""
+        found = {}
+        for data in self._votes.bodies:
+            try:
+                verified = self._pool.verify(self._pool.decode(data))
+            except PoolError as error:
+                if _is_own_fault(error):
+                    raise
+                continue
+            if verified.checked is not None:
+                found[verified.id] = verified.checked
+        return found
 
     def _broadcast(self, body: bytes) -> None:
         for member in self.replica.validators.names:
@@ -314,8 +350,12 @@ class ConsensusDriver:
         self._schedule()
 
     async def _deliver_after_fetch(self, proposal: Proposal, certificate: Certificate) -> None:
+        """The core delivers a block once, so this goes on until it is there, by whatever way."""
         await self._fetch(proposal)
-        if self._bodies(proposal) is not None:
+        while certificate.height == self._pool.height + 1 and self._bodies(proposal) is None:
+            await asyncio.sleep(_FETCH_PAUSE_S)
+            await self._fetch(proposal)
+        if certificate.height == self._pool.height + 1:
             self._deliver(proposal, certificate)
             self._schedule()
             return
@@ -328,17 +368,19 @@ class ConsensusDriver:
         if self._intake is not None:
             self._intake.hurry(proposal.transaction_ids)
         for id_ in proposal.transaction_ids:
-            checked = self._pool.mempool.get(id_) or self._fetched.get(id_)
+            checked = self._body(id_)
             if checked is None:
                 return None
             found.append(checked)
         return found
 
+    def _body(self, id_: Hash) -> CheckedTransaction | None:
+        return self._pool.mempool.get(id_) or self._fetched.get(id_) or self._pool.voted_for.get(id_)
+
     async def _fetch(self, proposal: Proposal) -> None:
         height = self._pool.height
         for _ in range(_FETCH_ROUNDS):
-            mempool = self._pool.mempool
-            missing = [id_ for id_ in proposal.transaction_ids if id_ not in mempool and id_ not in self._fetched]
+            missing = [id_ for id_ in proposal.transaction_ids if self._body(id_) is None]
             if not missing or self._pool.height != height or self._dissemination is None:
                 return
             proposer = decode_header(proposal.header).proposer
@@ -347,6 +389,7 @@ class ConsensusDriver:
     def _on_committed(self, block: CommittedBlock) -> None:
         self._executions.forget()
         self._fetched.clear()
+        self._pool.voted_for = {}
         mempool, intake = self._pool.mempool, self._intake
         is_busy = mempool.oldest is not None or (intake is not None and not intake.is_empty)
         self._gather_until_s = asyncio.get_running_loop().time() + _GATHER_S if is_busy else 0.0

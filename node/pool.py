@@ -55,6 +55,8 @@ class Pool:
     def __init__(self, ledger: Ledger, clock_ms: Callable[[], int], monotonic_s: Callable[[], float]) -> None:
         self.ledger = ledger
         self.mempool = Mempool()
+        self.voted_for: dict[Hash, CheckedTransaction] = {}
+        """Transactions of the blocks that this node's votes bind it to; they are on disk too."""
         self.clock_ms = clock_ms
         self._monotonic_s = monotonic_s
         self._arrivals: dict[Hash, float] = {}

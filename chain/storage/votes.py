@@ -1,4 +1,5 @@
-"""What a validator must not forget: its own votes, durable before they are sent.
+"""What a validator must not forget: its own votes, durable before they are sent, and the transactions of the blocks that
+they are for (``chain.storage.bodies``), durable before the votes.
 
 Kept apart from LevelDB, which may lose the tail of its log silently, and in place, which costs a fraction of an append.
 All entries are one atomic write. If a slot is not whole, the newest votes may be gone: the node must not vote until
@@ -7,11 +8,12 @@ nothing that they concern can still be undecided (``is_doubtful``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from chain.encoding import EncodingError, decode, encode
+from chain.storage.bodies import Bodies, BodyFile
 from chain.storage.slots import SlotFile
 
 _SLOT_SIZE_BYTES = 1024 * 1024
@@ -34,8 +36,17 @@ class VoteStore(Protocol):
         """Keep new values; all are durable when this returns, or none is."""
         ...
 
+    @property
+    def bodies(self) -> Bodies:
+        """Encoded transactions of the blocks voted for, as kept last."""
+        ...
+
+    def keep_bodies(self, bodies: Sequence[bytes]) -> None:
+        """Keep these encoded transactions instead; durable when this returns."""
+        ...
+
     def close(self) -> None:
-        """Release the file."""
+        """Release the files."""
         ...
 
 
@@ -44,6 +55,7 @@ class MemoryVotes:
 
     def __init__(self) -> None:
         self._entries: dict[bytes, bytes] = {}
+        self._bodies: Bodies = ()
         self.is_doubtful = False
 
     def read(self) -> Mapping[bytes, bytes]:
@@ -54,15 +66,25 @@ class MemoryVotes:
         """Keep new values."""
         self._entries.update(entries)
 
+    @property
+    def bodies(self) -> Bodies:
+        """What was kept last."""
+        return self._bodies
+
+    def keep_bodies(self, bodies: Sequence[bytes]) -> None:
+        """Keep these."""
+        self._bodies = tuple(bodies)
+
     def close(self) -> None:
         """Nothing to release."""
 
 
 class VoteFile:
-    """Votes on disk, in a ``SlotFile`` whose content is the encoded array of (name, value)."""
+    """Votes on disk, in a ``SlotFile`` whose content is the encoded array of (name, value); bodies in a file beside."""
 
     def __init__(self, path: Path) -> None:
         self._slots = SlotFile(path, _SLOT_SIZE_BYTES)
+        self._bodies = BodyFile(path.with_name(f"{path.name}-BODIES"))
         slot = self._slots.read()
         self.is_doubtful = self._slots.is_doubtful
         self._sequence = slot.sequence if slot is not None else 0
@@ -87,6 +109,20 @@ class VoteFile:
         self._sequence += 1
         self._slots.write(self._sequence, encode(tuple(self._entries.items())))
 
+    @property
+    def bodies(self) -> Bodies:
+        """Encoded transactions of the blocks voted for, as kept last."""
+        return self._bodies.bodies
+
+    def keep_bodies(self, bodies: Sequence[bytes]) -> None:
+        """Keep these encoded transactions instead; durable when this returns.
+
+        Raises:
+            PoolError: codes ``disk_full``, ``storage_failed``: the process must stop.
+        """
+        self._bodies.write(bodies)
+
     def close(self) -> None:
-        """Release the file."""
+        """Release the files."""
         self._slots.close()
+        self._bodies.close()

@@ -1,0 +1,102 @@
+"""The transactions of blocks that this node has voted for and that are not committed yet, durable before the votes are.
+
+Consensus orders ids; the bodies wait in memory. Once a quorum has prepared a block, no other can take its place, so if
+all nodes lost their memory at once (a power cut), a block whose bodies were nowhere on disk would stop the network for
+ever. Two places are written in turn, so a write that is torn leaves what was written before it. A place: sequence 8
+bytes, length 4, CRC-32 of these and the content, 4; then the content, an encoded array. Integers are big endian. The
+file is as large as the largest blocks have made it; its beginning is overwritten in place.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from chain.encoding import EncodingError, decode, encode
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from chain.storage.slots import sync_folder
+
+_FIELDS = struct.Struct(">QI")
+_CHECKSUM = struct.Struct(">I")
+_PREFIX_SIZE = _FIELDS.size + _CHECKSUM.size
+_PLACE_SIZE_BYTES = 4 * LIMITS.block_size_bytes
+"""Two proposals of a height and what encoding adds take little more than half. Space is taken only by what is written."""
+
+Bodies = tuple[bytes, ...]
+"""Encoded transactions."""
+
+
+class _Place(NamedTuple):
+    sequence: int
+    bodies: Bodies
+
+
+class BodyFile:
+    """The file; it is created when there is something to keep."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+        found: list[_Place | None] = [None, None]
+        try:
+            if path.exists():
+                self._descriptor = os.open(path, os.O_RDWR)
+                found = [_read(self._descriptor, place) for place in range(2)]
+        except OSError as error:
+            raise _failed(path, error) from None
+        newest = max((place for place in found if place is not None), default=None)
+        self._next_place = 0 if newest is None else 1 - found.index(newest)
+        self._sequence, self.bodies = newest or _Place(0, ())
+
+    def write(self, bodies: Sequence[bytes]) -> None:
+        """Keep these instead of what was kept; durable when this returns.
+
+        Raises:
+            PoolError: codes ``disk_full``, ``storage_failed``: the process must stop.
+        """
+        self._sequence, self.bodies = self._sequence + 1, tuple(bodies)
+        content = encode(self.bodies)
+        fields = _FIELDS.pack(self._sequence, len(content))
+        data = fields + _CHECKSUM.pack(zlib.crc32(content, zlib.crc32(fields))) + content
+        try:
+            if self._descriptor is None:
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+                sync_folder(self._path.parent)
+            if os.pwrite(self._descriptor, data, _PLACE_SIZE_BYTES * self._next_place) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            raise _failed(self._path, error) from None
+        self._next_place = 1 - self._next_place
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+
+def _read(descriptor: int, place: int) -> _Place | None:
+    offset = _PLACE_SIZE_BYTES * place
+    prefix = os.pread(descriptor, _PREFIX_SIZE, offset)
+    if len(prefix) < _PREFIX_SIZE:
+        return None
+    sequence, length = _FIELDS.unpack_from(prefix)
+    (checksum,) = _CHECKSUM.unpack_from(prefix, _FIELDS.size)
+    content = os.pread(descriptor, min(length, _PLACE_SIZE_BYTES), offset + _PREFIX_SIZE)
+    if len(content) != length or zlib.crc32(content, zlib.crc32(prefix[: _FIELDS.size])) != checksum:
+        return None
+    try:
+        return _Place(sequence, decode(Bodies, content))
+    except EncodingError:
+        return None
+
+
+def _failed(path: Path, error: OSError) -> PoolError:
+    code = ErrorCode.DISK_FULL if error.errno == errno.ENOSPC else ErrorCode.STORAGE_FAILED
+    return PoolError(code, f"{path}: {error.strerror}")
