@@ -2,7 +2,8 @@
 
 What a peer claims is only a reason to ask it. A peer that has nothing to show for its claim, answers too slowly or
 sends something wrong loses the claim, and the next one is asked; so no peer can hold a node up for longer than one
-request.
+request. Nor can one that drips blocks: whoever sends less than would fit, and less than it claims to hold, loses the
+claim too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence, Set
 from functools import partial
+from typing import NamedTuple
 
 from chain.blocks import Block, block_hash
 from chain.crypto import Hash
@@ -34,6 +36,14 @@ _PATIENCE_S = 0.25
 """A gap of so few blocks is given so much time to be closed by consensus itself."""
 _REPLY_BYTES = LIMITS.frame_size_bytes // 4
 """A reply is closed once it holds this much, so that one large block more still fits a frame."""
+
+
+class _Reply(NamedTuple):
+    """What a peer sent."""
+
+    packages: tuple[BlockPackage, ...]
+    is_full: bool
+    """Whether no more would have fitted: only then may a reply end before what its sender claims to hold."""
 
 
 class CatchUp:
@@ -112,17 +122,20 @@ class CatchUp:
         try:
             while True:
                 before = self._pool.height
-                packages = await request
+                packages, is_full = await request
                 if not packages:
                     self._drop(peer, "it holds no block that follows ours")
                     return
                 following = self._pool.height + 1 + len(packages)
                 is_last = following > self._claims.get(peer, 0)
-                if not is_last:
+                if not is_last and is_full:
                     request = self._request(peer, following)
                 await self._take_all(packages)
                 if self._pool.height == before:
                     self._drop(peer, "it sends blocks that are here already")
+                    return
+                if not is_last and not is_full:
+                    self._drop(peer, "its reply ends before what it claims to hold")
                     return
                 self._failures.pop(peer, None)
                 if is_last or self._pool.height + 1 != following:
@@ -134,16 +147,17 @@ class CatchUp:
         finally:
             request.cancel()
 
-    def _request(self, peer: str, first: int) -> asyncio.Task[tuple[BlockPackage, ...]]:
+    def _request(self, peer: str, first: int) -> asyncio.Task[_Reply]:
         task = asyncio.get_running_loop().create_task(self._ask(peer, first))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may fail after we lost interest
         return task
 
-    async def _ask(self, peer: str, first: int) -> tuple[BlockPackage, ...]:
+    async def _ask(self, peer: str, first: int) -> _Reply:
         body = encode(BlockRange(first, LIMITS.catch_up_blocks))
         timeout_s = _REQUEST_TIMEOUT_S / (1 + self._failures.get(peer, 0))
         reply = await self._links.request(peer, FrameKind.FETCH_BLOCKS, body, timeout_s=timeout_s)
-        return decode(Packages, reply)
+        packages = decode(Packages, reply)
+        return _Reply(packages, len(packages) == LIMITS.catch_up_blocks or len(reply) > _REPLY_BYTES)
 
     async def _take_all(self, packages: tuple[BlockPackage, ...]) -> None:
         """Verify and store what one reply brought; it is made durable at once, since each sync waits for the disk."""

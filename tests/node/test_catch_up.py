@@ -170,6 +170,79 @@ def test_s35_a_peer_that_stalls_costs_one_timeout(tmp_path: Path, monkeypatch: p
     uvloop.run(main())
 
 
+def test_s35_a_peer_that_drips_blocks_is_left_for_one_that_gives_what_it_has(tmp_path: Path) -> None:
+    """Each of its replies is some progress and comes in time, but the chain grows faster than that."""
+
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        chain = await build_chain(network)
+
+        async def drip(kind: int, body: bytes) -> bytes:
+            await asyncio.sleep(0.2)
+            first = decode(BlockRange, body).first
+            return encode(tuple(chain[first - 1 : first]))
+
+        dripper = ScriptedPeer(network, "c", drip, height=10**6)
+        async with scripted(dripper), running(network, "a", "b"):
+            d = Node(network, "d")
+            await d.start()
+            try:
+                await until(lambda: d.height == len(chain))
+                assert len([member for member, _, _ in dripper.asked if member == "d"]) <= 2
+            finally:
+                await d.stop()
+
+    uvloop.run(main())
+
+
+def test_s33_when_every_peer_is_faulty_a_node_waits_and_recovers(tmp_path: Path) -> None:
+    """Three liars are all that a node knows: each is asked once for each claim, and no storm follows. The first honest
+    one that comes is believed, because what it sends verifies.
+    """
+
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        chain = await build_chain(network)
+        liars = [ScriptedPeer(network, name, garbage, height=10**6) for name in "abc"]
+        d = Node(network, "d")
+        async with scripted(*liars):
+            await d.start()
+            await until(lambda: all(liar.asked for liar in liars))
+            await asyncio.sleep(1)
+            assert max(len(liar.asked) for liar in liars) < 10, "more than a few claims cannot have been made"
+            assert (d.height, d.service.fatal) == (0, None)
+        try:
+            async with running(network, "a"):
+                await until(lambda: d.height == len(chain))
+        finally:
+            await d.stop()
+
+    uvloop.run(main())
+
+
+def test_s28_s36_a_node_far_behind_is_needed_for_the_view_change_under_load(tmp_path: Path) -> None:
+    """Of four, one has been away and now the primary goes: there is no quorum without the one that is behind."""
+
+    async def main() -> None:
+        network = Network.create(tmp_path)
+        async with running(network, *"abcd") as nodes:
+            await nodes[0].submit(network.dataset(name="before"))
+            await until(lambda: {node.height for node in nodes} == {1})
+        chain = await build_chain(network)
+        async with running(network, *"bcd") as nodes:
+            b, c, d = nodes
+            assert b.service.driver.replica.primary == "a"
+            load = [b.submit(network.dataset("b"))]
+            load += [c.submit(network.parcel([b'{"n":%d}' % number], "b")) for number in range(40)]
+            await asyncio.gather(*load)
+            await until(lambda: len({node.height for node in nodes}) == 1)
+            assert d.service.catch_up.blocks >= len(chain) - 1
+            assert all(node.service.driver.replica.primary != "a" for node in nodes)
+            assert len({node.ledger.tip.block_hash for node in nodes}) == 1
+
+    uvloop.run(main())
+
+
 def test_s35_a_peer_that_keeps_lying_about_its_height_does_not_make_a_node_unready(tmp_path: Path) -> None:
     """s35: one liar cannot take a node out of service; its claims count only if an honest node supports them."""
 
