@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from chain.crypto import Hash
 from chain.encoding import Value, decode
@@ -11,6 +12,8 @@ from chain.working_state import StateReader
 
 KEPT_ENTRIES = 4096
 """Entries that are kept, absent ones included."""
+SMALL_ENTRY_SIZE_BYTES = 4096
+"""Encoded size up to which an entry is kept as it is written; a larger one once it is read."""
 
 _UNREAD = object()
 """Stands for an entry that was not looked for yet, where None stands for one that is not there."""
@@ -43,13 +46,23 @@ class DecodedState:
 
         return read
 
-    def move_on(self, parent: Hash, root: Hash, changed: Iterable[bytes]) -> None:
-        """The newest block's root is ``root`` now: it differs from ``parent`` in the entries of these keys."""
-        kept_root, kept = self._kept
-        entries = kept.copy() if kept_root == parent else {}
-        for key in changed:
-            entries.pop(key, None)
-        self._kept = root, entries
+    def move_on(self, parent: Hash, root: Hash, keys: Iterable[bytes], entries: Mapping[bytes, object]) -> None:
+        """The newest block's root is ``root`` now.
+
+        Args:
+            parent: root of the block before it.
+            root: of the newest block.
+            keys: of the entries in which they differ.
+            entries: those of them that shall be kept, as they are under ``root``.
+        """
+        kept_root, before = self._kept
+        kept = before.copy() if kept_root == parent else {}
+        for key in keys:
+            kept.pop(key, None)
+        kept.update(entries)
+        for key in tuple(islice(kept, max(0, len(kept) - KEPT_ENTRIES))):
+            del kept[key]
+        self._kept = root, kept
 
     def start_at(self, root: Hash) -> None:
         """The newest block's root is ``root``, whatever it was before."""

@@ -100,6 +100,11 @@ class Execution:
         """New values by state key, complete once all transactions have run."""
         return self._state.changes
 
+    @property
+    def entries(self) -> dict[bytes, object]:
+        """The same, as values."""
+        return self._state.entries
+
     def run(self, transactions: Sequence[CheckedTransaction]) -> Executed:
         """Execute all transactions of a block that was proposed.
 

@@ -27,7 +27,7 @@ from chain.blocks import (
     decode_header,
 )
 from chain.crypto import ZERO_HASH, Hash
-from chain.decoded_state import DecodedState
+from chain.decoded_state import SMALL_ENTRY_SIZE_BYTES, DecodedState
 from chain.encoding import Value, encode
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.execution import Executed, Execution
@@ -58,6 +58,8 @@ class ExecutedBlock:
     transactions: tuple[CheckedTransaction, ...]
     outcomes: tuple[Outcome, ...]
     update: TreeUpdate
+    entries: dict[bytes, object]
+    """The small ones among the entries that it changes, decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +244,9 @@ class Ledger:
         finally:
             if contracts is not None:
                 contracts.close()
-        update = self.tree.update(tip.header.state_root, dict(execution.changes))
+        changes = execution.changes
+        update = self.tree.update(tip.header.state_root, dict(changes))
+        small = {key: entry for key, entry in execution.entries.items() if len(changes[key]) <= SMALL_ENTRY_SIZE_BYTES}
         ids = tuple(checked.id for checked in transactions)
         header = BlockHeader(
             version=BLOCK_VERSION,
@@ -259,7 +263,7 @@ class Ledger:
         )
         data = encode(header)
         hash_ = block_hash(self.chain_id, data)
-        return ExecutedBlock(header, Proposal(data, ids), hash_, transactions, outcomes, update)
+        return ExecutedBlock(header, Proposal(data, ids), hash_, transactions, outcomes, update, small)
 
     def check(
         self,
@@ -323,7 +327,7 @@ class Ledger:
             self._anchor.write(Head(height, executed.block_hash))
         parent_root, root = self.tip.header.state_root, executed.header.state_root
         self.tip = LedgerTip(height, executed.block_hash, executed.header, certificate)
-        self._decoded.move_on(parent_root, root, executed.update.keys)
+        self._decoded.move_on(parent_root, root, executed.update.keys, executed.entries)
 
     def make_durable(self) -> None:
         """Bring everything up to the tip to disk, HEAD last: a crash before that leaves HEAD behind, never ahead.

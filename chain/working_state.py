@@ -27,6 +27,11 @@ class WorkingState:
         """New values by state key."""
         return {key: encode(entry) for key, entry in sorted(self._entries.items(), key=lambda item: item[0])}
 
+    @property
+    def entries(self) -> dict[bytes, object]:
+        """The same, as values."""
+        return self._entries
+
     def read(self, key: bytes, type_: type[Value]) -> Value | None:
         """The entry of ``key`` as it stands now, or None."""
         changed = self._entries.get(key)

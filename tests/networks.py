@@ -10,7 +10,7 @@ from functools import cached_property
 from chain.access import AccessPolicy
 from chain.blocks import Certificate, commit_message
 from chain.crypto import Ed25519Signer, key_id
-from chain.encoding import encode
+from chain.encoding import decode, encode
 from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
 from chain.ledger import ExecutedBlock, Ledger
 from chain.sealed import CommitmentKind
@@ -247,5 +247,7 @@ class TestNetwork:
         """Execute, certify and commit one block."""
         checked = [self.checked(transaction) for transaction in transactions]
         executed = ledger.execute(checked, time_ms, self.names[0])
+        for entry in executed.entries.values():
+            assert decode(type(entry), encode(entry)) == entry, "kept as it was written, it is what others read"
         ledger.commit(executed, self.certify(executed))
         return executed

@@ -26,12 +26,13 @@ class Chain:
         self.decoded = DecodedState(self.tree, self.root)
         self.holds: dict[bytes, dict[bytes, bytes]] = {self.root: {}}
 
-    def change(self, **changes: bytes) -> None:
+    def change(self, *, kept: bool = True, **changes: bytes) -> None:
         values = {key.encode(): value for key, value in changes.items()}
-        update = self.tree.update(self.root, {key: encode(ContractState(value)) for key, value in values.items()})
+        entries = {key: ContractState(value) for key, value in values.items()}
+        update = self.tree.update(self.root, {key: encode(entry) for key, entry in entries.items()})
         self.nodes.add(update)
         self.holds[update.root] = self.holds[self.root] | values
-        self.decoded.move_on(self.root, update.root, update.keys)
+        self.decoded.move_on(self.root, update.root, update.keys, entries if kept else {})
         self.root = update.root
 
     def found(self, root: bytes) -> dict[bytes, bytes]:
@@ -40,15 +41,18 @@ class Chain:
         return {key: entry.state for key, entry in entries.items() if entry is not None}
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.binary(max_size=2), st.sampled_from(["newest", "old", "none"]))))
-def test_every_root_has_its_own_entries(steps: list[tuple[str, bytes, str]]) -> None:
+READS = st.sampled_from(["newest", "old", "none"])
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.binary(max_size=2), READS, st.booleans())))
+def test_every_root_has_its_own_entries(steps: list[tuple[str, bytes, str, bool]]) -> None:
     chain = Chain()
     first = chain.root
-    for key, value, reads in steps:
+    for key, value, reads, kept in steps:
         if reads != "none":
             root = chain.root if reads == "newest" else first
             assert chain.found(root) == chain.holds[root]
-        chain.change(**{key: value})
+        chain.change(kept=kept, **{key: value})
     assert all(chain.found(root) == entries for root, entries in chain.holds.items())
 
 
@@ -86,7 +90,8 @@ def test_the_state_can_start_anywhere() -> None:
 def test_what_is_kept_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoded_state, "KEPT_ENTRIES", 2)
     chain = Chain()
-    chain.change(a=b"1", b=b"1", c=b"1")
-    for _ in range(3):
-        assert chain.found(chain.root) == {b"a": b"1", b"b": b"1", b"c": b"1"}
-    assert len(chain.decoded._kept[1]) <= 2
+    for value in (b"1", b"2", b"3"):
+        chain.change(a=value, b=value, c=value)
+        assert len(chain.decoded._kept[1]) <= 2
+        assert chain.found(chain.root) == {b"a": value, b"b": value, b"c": value}
+        assert len(chain.decoded._kept[1]) <= 2
