@@ -16,10 +16,11 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from chain.blocks import Proposal
+from chain.crypto import verify_signature
 from chain.encoding import EncodingError, Wire, decode
 from chain.errors import InvariantBroken
 from chain.types import Unsigned
-from consensus.messages import Commit, Prepare, PreparedCertificate, ViewChangeVote
+from consensus.messages import Commit, Prepare, PreparedCertificate, Statement, ViewChangeVote, signed_message
 
 T = TypeVar("T")
 
@@ -49,6 +50,38 @@ def load_sworn(memory: Mapping[bytes, bytes]) -> Sworn | None:
     """
     value = memory.get(VOTES_KEY)
     return None if value is None else _load(Sworn, value)
+
+
+def is_forgotten(sworn: Sworn | None, statement: Statement) -> bool:
+    """Whether ``statement``, which this replica has signed, is newer than what it remembers: memory was lost then,
+    since everything is durable before it is sent.
+    """
+    if sworn is None or statement.height != sworn.height:
+        return sworn is None or statement.height > sworn.height
+    match statement:
+        case Prepare():
+            known: Statement | None = sworn.prepare
+        case Commit():
+            known = sworn.commit
+        case ViewChangeVote():
+            known = sworn.view_change
+    return known is None or statement.view > known.view
+
+
+def is_own_memory(memory: Mapping[bytes, bytes], chain_id: bytes, me: str, public_key: bytes) -> bool:
+    """Whether all that ``memory`` holds was sworn by this replica, on this chain. Empty memory is anybody's."""
+    try:
+        sworn = load_sworn(memory)
+        load_proposals(memory)
+    except InvariantBroken:
+        return False
+    statements = (sworn.prepare, sworn.commit, sworn.view_change) if sworn is not None else ()
+    return all(
+        statement.validator == me
+        and verify_signature(public_key, signed_message(chain_id, statement), statement.signature)
+        for statement in statements
+        if statement is not None
+    )
 
 
 def load_proposals(memory: Mapping[bytes, bytes]) -> tuple[Proposal | None, Proposal | None]:

@@ -28,6 +28,8 @@ class FrameKind(IntEnum):
     """Request: ``BlockRange``. Response: ``chain.packages.Packages``."""
     FETCH_SHARES = FIRST_MESSAGE_KIND + 18
     """Request: ``contracts.sealing.ShareQuery``. Response: ``ShareAnswer`` of the peer's own."""
+    FETCH_VOTES = FIRST_MESSAGE_KIND + 19
+    """Request: empty. Response: ``node.recollection.Statements``, the asking validator's own at the peer's height."""
 
 
 TransactionList = Annotated[

@@ -9,6 +9,7 @@ either, and finds out from its peers whether it is new.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import logging
 import shutil
@@ -19,6 +20,7 @@ from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.ledger import Ledger
 from chain.storage.slots import sync_folder
 from chain.storage.votes import MemoryVotes, VoteFile, VoteStore
+from consensus.memory import is_own_memory
 from node.engine import ContractEngine
 from node.home import Home, open_ledger
 
@@ -64,7 +66,7 @@ def set_aside(home: Home) -> Path:
 
     The node is marked first: a crash in between must not let it vote with its memory gone.
     """
-    _mark(home.probation_file)
+    mark(home.probation_file)
     stamp = time.strftime("damaged-%Y%m%d-%H%M%S", time.gmtime())
     names = itertools.chain([stamp], (f"{stamp}-{number}" for number in itertools.count(2)))
     target = next(folder for name in names if not (folder := home.data / name).exists())
@@ -79,6 +81,7 @@ def set_aside(home: Home) -> Path:
 
 def open_votes(home: Home) -> VoteStore:
     """Open what this node has voted for; if it may have voted for something else too, it is on probation from now on.
+    A file with another validator's votes, or of another chain, is put aside: nothing in it binds this one.
 
     Raises:
         PoolError: codes ``disk_full``, ``storage_failed``.
@@ -88,17 +91,24 @@ def open_votes(home: Home) -> VoteStore:
     path = home.data / "VOTES"
     is_missing = not path.exists()
     if is_missing:
-        _mark(home.probation_file)  # before the file is there: a crash in between must not look like nothing was lost
+        mark(home.probation_file)  # before the file is there: a crash in between must not look like nothing was lost
     votes = VoteFile(path)
     if votes.is_doubtful:
         _log.error("the file of votes is not whole", extra={"path": str(path)})
-        _mark(home.probation_file)
+        mark(home.probation_file)
+    if not is_own_memory(votes.read(), home.genesis.chain_id, home.member.name, home.signer.public_key):
+        refused = path.with_name("VOTES.refused")
+        _log.error("the file of votes is not this validator's", extra={"path": str(path), "kept_as": str(refused)})
+        mark(home.probation_file)
+        votes.close()
+        path.replace(refused)
+        votes = VoteFile(path)
     return votes
 
 
 def note_damage(home: Home) -> None:
     """Remember that damage was found while running, which the quick checks of the next start may not find again."""
-    _mark(home.damage_file)
+    mark(home.damage_file)
 
 
 def _open(home: Home, engine: ContractEngine | None) -> Ledger:
@@ -111,10 +121,14 @@ def _is_sole_validator(home: Home) -> bool:
     return len(home.genesis.validators) == 1 and home.signer is not None
 
 
-def _mark(path: Path) -> None:
-    """Make an empty file, on disk for good when this returns."""
-    path.touch()
-    sync_folder(path.parent)
+def mark(path: Path) -> None:
+    """Make an empty file, on disk for good when this returns; raises codes ``disk_full``, ``storage_failed``."""
+    try:
+        path.touch()
+        sync_folder(path.parent)
+    except OSError as error:
+        code = ErrorCode.DISK_FULL if error.errno == errno.ENOSPC else ErrorCode.STORAGE_FAILED
+        raise PoolError(code, f"{path}: {error.strerror}") from None
 
 
 def _report_progress(done: int, total: int) -> None:

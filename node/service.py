@@ -16,6 +16,7 @@ from chain.ledger import Ledger
 from chain.members import Member
 from chain.transactions import calls_contract
 from consensus.config import ConsensusConfig
+from consensus.messages import Statement
 from node.catch_up import CatchUp
 from node.config import NodeConfig, split_address
 from node.dealings import DealingCheck
@@ -30,8 +31,9 @@ from node.links import Hello, Links, Peer
 from node.metrics import Metrics
 from node.pool import CommittedBlock, Pool
 from node.priorities import lower_background_threads
-from node.probation import safe_height
-from node.recovery import open_votes
+from node.probation import MARGIN_BLOCKS, safe_height
+from node.recollection import Recollection
+from node.recovery import mark, open_votes
 from node.shares import Shares
 
 _READY_LAG_BLOCKS = 16
@@ -39,13 +41,18 @@ _READY_LAG_BLOCKS = 16
 
 
 class NodeService:
-    """See the module.
+    """See the module. A validator begins to vote once it has heard the others.
 
     Attributes:
         fatal: the error for which the node must stop, once there is one.
         engine_problem: why this node cannot run the network's contracts, or None. It cannot tell right from wrong then:
             it serves what it holds, but neither votes nor follows nor takes transactions.
     """
+
+    recollection: Recollection | None = None
+    """Of a validator whose engine is the network's."""
+    _is_on_probation = True
+    """Whether it is known that votes may have been forgotten."""
 
     def __init__(
         self,
@@ -70,6 +77,17 @@ class NodeService:
         self._engine_start: asyncio.Task[None] | None = None
         self.links = self._make_links()
         self.votes = open_votes(home)
+        self._is_on_probation = home.probation_file.exists()
+        if home.signer is not None and self.engine_problem is None:
+            self.recollection = Recollection(
+                home.member.name,
+                home.signer.public_key,
+                ledger,
+                self.links,
+                self.votes.read(),
+                self._end_probation,
+                self._on_forgotten,
+            )
         self.execution = ExecutionThread(engine, self.metrics.execution.observe)
         self.executions = Executions(self.pool, self.execution, home.member.name)
         self.catch_up = CatchUp(self.pool, self.links, self.execution, self.fail)
@@ -81,10 +99,11 @@ class NodeService:
             home.signer or Ed25519Signer(new_seed()),  # a node that only follows signs nothing
             home.member.name,
             consensus_config(home.config),
+            home.config.file.consensus.tick_ms / 1000,
             self.metrics,
             self.heard_of_height,
             self.fail,
-            may_vote=home.signer is not None and not home.probation_file.exists() and self.engine_problem is None,
+            may_vote=False,
         )
         self.intake = Intake(self.pool, self.driver.work_changed, self.fail, self.engine_problem)
         self.dissemination = Dissemination(self.pool, self.links, self.intake)
@@ -98,6 +117,8 @@ class NodeService:
         self.pool.add_listener(self._on_committed)
         self.metrics.observe(home.data, lambda: (len(self.pool.mempool), self.pool.mempool.size_bytes))
         self.metrics.height.set(self.pool.height)
+        if self.recollection is not None:
+            self.recollection.look_back()
 
     @property
     def ledger(self) -> Ledger:
@@ -156,7 +177,7 @@ class NodeService:
         self._every(self.home.config.file.consensus.tick_ms / 1000, self.driver.tick)
         self._every(self.dissemination.repeat_s, self.dissemination.repeat)
         self._end_probation()
-        if not self.driver.may_vote and self.home.signer is not None:
+        if self._is_on_probation and not self.driver.may_vote and self.home.signer is not None:
             self._log.info("not voting before the other validators have been heard")
 
     async def stop(self) -> None:
@@ -166,6 +187,8 @@ class NodeService:
         for handle in self._handles:
             handle.cancel()
         await self.catch_up.close()
+        if self.recollection is not None:
+            await self.recollection.close()
         await self.driver.close()
         await self.links.close()
         await self.execution.close()
@@ -239,7 +262,7 @@ class NodeService:
                 return
             raise
 
-    async def _on_request(self, _member: str, kind: int, body: bytes) -> bytes:
+    async def _on_request(self, member: str, kind: int, body: bytes) -> bytes:
         try:
             match kind:
                 case FrameKind.FETCH_TRANSACTIONS:
@@ -248,6 +271,8 @@ class NodeService:
                     return await self.catch_up.serve(body)
                 case FrameKind.FETCH_SHARES:
                     return await self.shares.serve(body)
+                case FrameKind.FETCH_VOTES:
+                    return encode(self.driver.replica.statements_of(member))
                 case _:
                     raise PoolError(ErrorCode.MALFORMED, f"requests of kind {kind} are unknown")
         except PoolError as error:
@@ -259,6 +284,7 @@ class NodeService:
         self._log.info("peer connected", extra={"peer": member, "height": hello.height})
         self.links.send(member, FrameKind.NEWS, encode(News(self.pool.height)))
         self.heard_of_height(member, hello.height)
+        self._recollect(member)
         self._end_probation()
 
     # Clockwork
@@ -287,21 +313,58 @@ class NodeService:
         self.metrics.view.set(self.driver.replica.view)
         self.pool.forget_expired()
         lower_background_threads()
+        for member in self.links.connected:
+            self._recollect(member)
         self._end_probation()
 
+    def _recollect(self, member: str) -> None:
+        """Ask a validator for votes of this one, as long as that matters."""
+        if self.recollection is not None and not self.driver.may_vote and member in self.ledger.validators:
+            self.recollection.ask(member)
+
+    def _on_forgotten(self, statement: Statement) -> None:
+        """There is a vote of this validator that its file of votes does not hold: the file is an old one."""
+        seen = {"height": statement.height, "view": statement.view, "kind": type(statement).__name__}
+        self._log.error("the file of votes is older than votes of this validator that others hold", extra=seen)
+        if self.driver.may_vote:
+            return
+        self._is_on_probation, self._probation_height = True, None
+        try:
+            mark(self.home.probation_file)
+        except PoolError as error:
+            self.fail(error)
+
     def _end_probation(self) -> None:
-        """Let a node that may have forgotten votes vote again, once that is safe (see ``node.probation``)."""
+        """Let this validator vote once that is safe: with its memory whole, when a quorum has been heard and it has
+        caught up; else later (see ``node.probation``).
+        """
         if self.driver.may_vote or self.home.signer is None or self.is_syncing or self.engine_problem is not None:
             return
+        if self.pool.is_closing or not self._has_recollected:
+            return
         if self._probation_height is None:
-            self._probation_height = safe_height(self.home.member.name, self.ledger.validators, self._heights)
+            self._probation_height = safe_height(
+                self.home.member.name,
+                self.ledger.validators,
+                self._heights,
+                margin_blocks=MARGIN_BLOCKS if self._is_on_probation else 0,
+                is_new=self.recollection is None or self.recollection.forgotten is None,
+            )
         if self._probation_height is not None and self.pool.height >= self._probation_height:
             self.home.probation_file.unlink(missing_ok=True)
+            self._is_on_probation = False
             self._log.info("voting from now on", extra={"height": self.pool.height})
             self.driver.start_voting()
 
+    @property
+    def _has_recollected(self) -> bool:
+        return self.recollection is None or self.recollection.is_complete(self.ledger.validators)
+
     def _on_committed(self, block: CommittedBlock) -> None:
         metrics, executed = self.metrics, block.executed
+        if self.recollection is not None and not self.driver.may_vote:
+            self.recollection.note_certificate(block.certificate)
+            asyncio.get_running_loop().call_soon(self._end_probation)
         metrics.height.set(executed.header.height)
         for code, count in Counter(outcome.code for outcome in executed.outcomes).items():
             metrics.transactions.labels(code).inc(count)

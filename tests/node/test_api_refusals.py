@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import uvloop
 
+from chain.encoding import encode
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
 from tests.node.cluster import MSGPACK, Network, Node, ScriptedPeer, running, scripted, single
@@ -159,11 +160,11 @@ def test_a_node_that_cannot_get_anything_ordered_says_503(tmp_path: Path) -> Non
 
 @asynccontextmanager
 async def stalled(folder: Path) -> AsyncIterator[tuple[Network, Node, httpx.AsyncClient]]:
-    """A node that is ready, since three of four validators are linked, of which two never vote."""
+    """A node that is ready, since three of four validators are linked, of which two hold nothing and never vote."""
     network = Network.create(folder, others=())
 
     async def nothing(kind: int, body: bytes) -> bytes:
-        return b""
+        return encode(())
 
     async with (
         scripted(*(ScriptedPeer(network, name, nothing) for name in "bc")),
