@@ -94,7 +94,7 @@ def measure_verdicts(name: str, readers: int, datasets: int, blocks: int) -> Ver
     """
     names = [f"reader-{number}" for number in range(readers)]
     validator, contract = LoneValidator(names), f"{OWNER}.rule"
-    targets = [(name, f"{OWNER}.data-{number}") for number in range(datasets) for name in names]
+    targets = [(reader, f"{OWNER}.data-{number}") for number in range(datasets) for reader in names]
     with (
         tempfile.TemporaryDirectory(prefix="blockpool-bench-") as folder,
         SandboxProcess(validator.genesis.chain_id) as engine,
