@@ -1,10 +1,11 @@
-"""Equivocation and forgetting: what is evidence, what is not, and what it costs the others (scenarios 1, 2, 20)."""
+"""Equivocation and forgetting: what is evidence, what is not, and what it costs the others (scenarios 1, 2, 20, 22)."""
 
 from __future__ import annotations
 
 import pytest
 
 from chain.errors import PoolError
+from chain.validators import verify_certificate
 from consensus.effects import Evidence
 from consensus.evidence import verify_evidence
 from consensus.messages import (
@@ -15,10 +16,12 @@ from tests.consensus.harness import Table
 from tests.consensus.support import (
     CHAIN_ID,
     block,
+    certificate,
     commit,
     empty_view_change,
     fake_verifier,
     hash_of,
+    new_view,
     pre_prepare,
     prepare,
     transaction_id,
@@ -120,3 +123,43 @@ def test_s20_evidence_effects_verify() -> None:
     (evidence,) = table.of("b", Evidence)
     assert isinstance(evidence, Evidence)
     assert verify_evidence(CHAIN_ID, validator_set(4), evidence.first, evidence.second, fake_verifier) == "d"
+
+
+@pytest.mark.parametrize("size", range(4, 14))
+def test_s22_two_certificates_of_one_view_convict_more_than_f(size: int) -> None:
+    """Whoever holds both needs nothing else: the commits that stand in both are proof against their signers."""
+    validators = validator_set(size)
+    quorum, names = validators.quorum, "".join(validators.names)
+    x, y = block("x"), block("y")
+    first, second = certificate(x, 0, names[:quorum]), certificate(y, 0, names[-quorum:])
+    for certificate_ in (first, second):
+        verify_certificate(CHAIN_ID, certificate_, validators, 1, certificate_.block_hash, fake_verifier)
+    others = dict(second.votes)
+    accused = {
+        verify_evidence(
+            CHAIN_ID,
+            validators,
+            Commit(1, 0, first.block_hash, name, signature),
+            Commit(1, 0, second.block_hash, name, others[name]),
+            fake_verifier,
+        )
+        for name, signature in first.votes
+        if name in others
+    }
+    assert len(accused) > validators.max_faulty
+
+
+@pytest.mark.parametrize("size", range(4, 14))
+def test_s22_a_later_view_that_forgets_a_certified_block_convicts_more_than_f(size: int) -> None:
+    """A fork over two views needs a new view that is free to propose: its votes and the certificate are the proof."""
+    validators = validator_set(size)
+    quorum, names = validators.quorum, "".join(validators.names)
+    certified = certificate(block("x"), 0, names[:quorum])
+    free = new_view(1, [empty_view_change(name, 1) for name in names[-quorum:]], None)
+    commits = {name: Commit(1, 0, certified.block_hash, name, signature) for name, signature in certified.votes}
+    accused = {
+        verify_evidence(CHAIN_ID, validators, commits[vote.validator], vote, fake_verifier)
+        for vote in free.votes
+        if vote.validator in commits
+    }
+    assert len(accused) > validators.max_faulty
