@@ -45,13 +45,13 @@ def report(console: Console, result: Result) -> None:
         acknowledged = sum(stage.acknowledged for stage in stages)
         table.add_row(kind, str(count), f"{acknowledged:,}", f"{gap_s:.1f} s", f"{settling_s:.1f} s")
     console.print(table)
-    log, verdict = result.log, result.verdict
+    log, comparison = result.log, result.comparison
     passing = ", ".join(f"{count} {code}" for code, count in sorted(log.passing.items()))
     totals: dict[str, object] = {
         "faults": len(result.stages),
         "acknowledged": f"{len(log.acknowledged):,} transactions",
-        "lost": verdict.lost,
-        "duplicated": verdict.duplicated,
+        "lost": comparison.lost,
+        "duplicated": comparison.duplicated,
         "read back": f"{log.reads:,} records",
         "refused in passing": passing or "nothing",
         "longest gap": f"{result.gap_s:.1f} s while there was a quorum",

@@ -55,7 +55,7 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Comparison:
     """What the comparison found."""
 
     lost: int
@@ -65,7 +65,7 @@ class Verdict:
     violations: tuple[str, ...]
 
 
-def compare(acknowledged: Sequence[Acknowledgement], chains: Sequence[Chain]) -> Verdict:
+def compare(acknowledged: Sequence[Acknowledgement], chains: Sequence[Chain]) -> Comparison:
     """Hold every chain against the acknowledgements and against the other chains."""
     violations: list[str] = []
     lost: set[bytes] = set()
@@ -80,7 +80,7 @@ def compare(acknowledged: Sequence[Acknowledgement], chains: Sequence[Chain]) ->
         if chain.block_hashes != chains[0].block_hashes:
             heights = f"{len(chain.block_hashes)} and {len(chains[0].block_hashes)} blocks"
             violations.append(f"{chain.source} has other blocks than {chains[0].source} ({heights})")
-    return Verdict(len(lost), len(duplicated), tuple(violations))
+    return Comparison(len(lost), len(duplicated), tuple(violations))
 
 
 def served_chains(cluster: Cluster) -> list[Chain]:
@@ -96,7 +96,7 @@ def stored_chains(cluster: Cluster, violations: list[str]) -> list[Chain]:
     """Every stopped node's chain, from its database, audited from genesis on."""
     chains = []
     for node in cluster.nodes.values():
-        audit = ChainAudit(cluster.genesis, NetworkPolicy(cluster.genesis, print))
+        audit = ChainAudit(cluster.genesis, NetworkPolicy(cluster.genesis, lambda line: None))
         chain = Chain(f"the database of {node.member}")
         with open_home(node.home, cluster.genesis) as (newest, packages):
             try:

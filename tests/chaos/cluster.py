@@ -177,13 +177,13 @@ class Cluster:
             PoolError: code ``timeout``.
         """
         started_s = time.monotonic()
-        while (seconds := time.monotonic() - started_s) < timeout_s:
+        while time.monotonic() - started_s < timeout_s:
             statuses = [node.status() for node in self.nodes.values()]
             present = [status for status in statuses if status is not None]
             heights = [status.height for status in present]
             works = all(status.is_ready and status.role == "validator" for status in present)
             if len(present) == len(self.nodes) and works and max(heights) - min(heights) <= lag_blocks:
-                return seconds
+                return time.monotonic() - started_s
             time.sleep(_POLL_S)
         said = {status.member: (status.height, status.role, status.unready_reason) for status in present}
         raise PoolError(ErrorCode.TIMEOUT, f"the nodes are not settled after {timeout_s:.0f} s: {said}")

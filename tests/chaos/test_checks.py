@@ -28,16 +28,16 @@ ACKNOWLEDGED = [acknowledgement(b"x", 1), acknowledgement(b"y", 2)]
 
 
 def test_equal_chains_that_hold_everything() -> None:
-    verdict = compare(ACKNOWLEDGED, [chain("a"), chain("b")])
-    assert (verdict.lost, verdict.duplicated, verdict.violations) == (0, 0, ())
+    comparison = compare(ACKNOWLEDGED, [chain("a"), chain("b")])
+    assert (comparison.lost, comparison.duplicated, comparison.violations) == (0, 0, ())
 
 
 def test_a_lost_transaction() -> None:
     less = chain("b")
     del less.places[b"y"]
-    verdict = compare(ACKNOWLEDGED, [chain("a"), less])
-    assert verdict.lost == 1
-    assert "b does not hold, as acknowledged, 1: 79" in verdict.violations[0]
+    comparison = compare(ACKNOWLEDGED, [chain("a"), less])
+    assert comparison.lost == 1
+    assert "b does not hold, as acknowledged, 1: 79" in comparison.violations[0]
 
 
 def test_a_transaction_in_another_place_or_with_other_bytes_is_lost() -> None:
@@ -52,9 +52,9 @@ def test_a_duplicate_transaction_and_a_duplicate_record() -> None:
         twice = chain("b")
         counter = getattr(twice, name)
         counter.update(list(copy.copy(counter))[:1])
-        verdict = compare(ACKNOWLEDGED, [chain("a"), twice])
-        assert verdict.duplicated == 1
-        assert "more than once" in verdict.violations[0]
+        comparison = compare(ACKNOWLEDGED, [chain("a"), twice])
+        assert comparison.duplicated == 1
+        assert "more than once" in comparison.violations[0]
 
 
 def test_other_blocks() -> None:
