@@ -124,7 +124,7 @@ class StateTree:
                 made.values[value_hash] = value
             entries.append((int.from_bytes(path, "big"), path, value_hash))
         entries.sort()
-        new_root = self._apply(root, 0, entries, made.nodes)
+        new_root = self._apply(root, 0, entries, made.nodes) if entries else root
         return made._replace(root=new_root)
 
     def is_complete(self, root: Hash) -> bool:
@@ -167,8 +167,7 @@ class StateTree:
         return siblings, b"", b""
 
     def _apply(self, root: Hash, depth: int, changes: list[_Change], made: dict[Hash, bytes]) -> Hash:
-        if not changes:
-            return root
+        """The subtree at ``depth`` after sorted ``changes``, of which there is at least one."""
         if root == EMPTY:
             return _build(depth, [change for change in changes if change[2] is not None], made)
         node = self._read(root, made)
@@ -179,9 +178,11 @@ class StateTree:
                 kept.append((int.from_bytes(path, "big"), path, value_hash))
                 kept.sort()
             return _build(depth, kept, made)
-        split = _split(changes, depth)
-        left = self._apply(node[1:33], depth + 1, changes[:split], made)
-        right = self._apply(node[33:], depth + 1, changes[split:], made)
+        left, right, split = node[1:33], node[33:], _split(changes, depth)
+        if split:
+            left = self._apply(left, depth + 1, changes[:split], made)
+        if split < len(changes):
+            right = self._apply(right, depth + 1, changes[split:], made)
         return self._join(left, right, made)
 
     def _join(self, left: Hash, right: Hash, made: dict[Hash, bytes]) -> Hash:
