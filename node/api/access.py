@@ -68,14 +68,6 @@ _SHARES_DOC: Json = {
             },
         },
     },
-    "responses": {
-        "200": {
-            "description": "For each parcel the releases that came",
-            "content": {MSGPACK: {"schema": {"type": "string", "format": "binary"}}, JSON: {}},
-        },
-        "4XX": {"description": "Refused", "content": {"application/problem+json": {}}},
-        "5XX": {"description": "Not possible now", "content": {"application/problem+json": {}}},
-    },
 }
 
 

@@ -18,51 +18,14 @@ from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from node.api.access import access_router
 from node.api.bodies import AsgiApp, BodyAbandoned
+from node.api.description import describe
 from node.api.problems import bad_request, parse_number, problem_response
 from node.api.reads import reads_router
-from node.api.submission import DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS, PATH, Submission
+from node.api.submission import Submission
 from node.api.views import Json, block_summary, engine_view
 from node.service import NodeService
 
 _HEARTBEAT_S = 15.0
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_SUBMISSION_DOC: Json = {
-    "tags": ["transactions"],
-    "summary": "Submit a transaction",
-    "description": "Takes a signed transaction. With wait=commit the answer is its receipt; a rejection that was "
-    "committed is a problem document with the receipt in it. The same transaction again gives the same receipt.",
-    "parameters": [
-        {"name": "wait", "in": "query", "schema": {"type": "string", "enum": ["commit"]}},
-        {
-            "name": "timeout_ms",
-            "in": "query",
-            "schema": {"type": "integer", "minimum": 1, "maximum": MAX_TIMEOUT_MS, "default": DEFAULT_TIMEOUT_MS},
-        },
-    ],
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/msgpack": _BINARY,
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "required": ["header", "signature"],
-                    "properties": {
-                        name: {"type": "string", "contentEncoding": "base64"}
-                        for name in ("header", "signature", "payload")
-                    },
-                }
-            },
-        },
-    },
-    "responses": {
-        "200": {"description": "Committed: the receipt"},
-        "202": {"description": "Waiting to be ordered"},
-        "4XX": {"description": "Refused", "content": {"application/problem+json": {}}},
-        "5XX": {"description": "Not possible now", "content": {"application/problem+json": {}}},
-    },
-}
 
 
 def make_app(service: NodeService) -> AsgiApp:
@@ -81,9 +44,7 @@ def make_app(service: NodeService) -> AsgiApp:
     _add_status(app, service)
     _add_events(app, service)
     _add_problems(app, service)
-    schema = app.openapi()
-    schema["paths"].setdefault(PATH, {})["post"] = _SUBMISSION_DOC
-    app.openapi_schema = schema
+    app.openapi_schema = describe(app)
     return Submission(service, app)
 
 

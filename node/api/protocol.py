@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections import Counter
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -24,6 +25,8 @@ from node.api.problems import MEDIA_TYPE, bad_request, problem_body, problem_hea
 _HEAD_S = 10.0
 """From the first byte of a request, or from connecting, until its head is complete."""
 _HEAD_BYTES = 64 * KIB
+_UNREAD_S = 60.0
+"""From an answer that was given before its request had come whole until the rest has come, which is thrown away."""
 _REFUSED = 64
 """Connections beyond a bound that are held until their request has come and is refused; any more are dropped."""
 _IPV6_SITE_BITS = 64
@@ -54,8 +57,11 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._origin = ""
         self._is_refused = False
         self._is_in_head = False
+        self._is_request_whole = True
         self._head_bytes = 0
         self._head_due: asyncio.TimerHandle | None = None
+        self._rest_due: asyncio.TimerHandle | None = None
+        self._closes_after_request = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -71,6 +77,7 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_arrived()
+        self._rest_arrived()
         self.connections_from[self._origin] -= 1
         if not self.connections_from[self._origin]:
             del self.connections_from[self._origin]
@@ -81,6 +88,8 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if not self._is_in_head:
             self._head_arrived()
+            if not self._is_request_whole and self.cycle.response_complete:
+                self._expect_rest()
             return
         if self._head_due is None:
             self._head_due = self.loop.call_later(_HEAD_S, self._refuse, "the request's head did not come in time")
@@ -91,6 +100,7 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._is_in_head = True
+        self._is_request_whole = False
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -99,6 +109,24 @@ class _BoundedProtocol(HttpToolsProtocol):
         is_overloaded = self._is_refused or len(self.tasks) >= self.connections_max
         self.app = _overloaded if is_overloaded else self._served
         super().on_headers_complete()
+        if self._is_refused or not self.cycle.keep_alive:
+            self.cycle.transport = _LateClosing(self.transport, self._close_after_request)  # type: ignore[assignment]
+
+    def on_message_complete(self) -> None:
+        self._is_request_whole = True
+        self._rest_arrived()
+        super().on_message_complete()
+        if self._closes_after_request:
+            self.transport.close()
+
+    def _close_after_request(self) -> None:
+        """Close once the request has come whole: a connection that is closed with bytes unread is reset, and the answer
+        may be lost with it."""
+        if self._is_request_whole:
+            self.transport.close()
+        else:
+            self._closes_after_request = True
+            self._expect_rest()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(msg)
@@ -115,10 +143,20 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._head_due.cancel()
             self._head_due = None
 
+    def _expect_rest(self) -> None:
+        if self._rest_due is None:
+            self._rest_due = self.loop.call_later(_UNREAD_S, self.transport.close)
+
+    def _rest_arrived(self) -> None:
+        if self._rest_due is not None:
+            self._rest_due.cancel()
+            self._rest_due = None
+
     def _refuse(self, detail: str) -> None:
         """Answer and close."""
         self._head_arrived()
         self._is_in_head = False
+        self._is_request_whole = True
         body = problem_body(bad_request(detail))
         status = HTTPStatus(ErrorCode.BAD_REQUEST.info.http_status)
         head = (
@@ -127,6 +165,15 @@ class _BoundedProtocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+class _LateClosing:
+    """The transport of a response after which the connection closes, but for when it does."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close
 
 
 def origin(host: str) -> str:

@@ -209,3 +209,50 @@ def test_s48_of_a_flood_all_but_a_few_are_dropped_at_once(tmp_path: Path) -> Non
 )
 def test_what_counts_as_one_address(host: str, counted: str) -> None:
     assert protocol.origin(host) == counted
+
+
+@pytest.mark.parametrize(
+    ("target", "content_type", "status"),
+    [
+        (b"/v1/transactions?wait=never", b"application/msgpack", 400),
+        (b"/v1/transactions", b"text/plain", 400),
+        (b"/v1/transactions", b"application/msgpack", 413),
+        (b"/v1/shares?scope=none", b"application/msgpack", 400),
+        (b"/v1/shares", b"text/plain", 400),
+        (b"/v1/nothing", b"application/msgpack", 404),
+        (b"/v1/status", b"application/msgpack", 405),
+    ],
+)
+def test_a_refusal_reaches_a_client_that_closes_after_it(
+    tmp_path: Path, target: bytes, content_type: bytes, status: int
+) -> None:
+    """As reverse proxies do: a connection that is closed with bytes unread is reset, and the answer is lost with it."""
+
+    async def main() -> None:
+        async with single(tmp_path) as (_, _, client):
+            for size_bytes in (4_200_000, 9_000_000):
+                async with connection(client) as (reader, writer):
+                    head = b"POST %b HTTP/1.1\r\nHost: n\r\nConnection: close\r\nContent-Type: %b\r\n"
+                    writer.write(head % (target, content_type) + b"Content-Length: %d\r\n\r\n" % size_bytes)
+                    writer.write(bytes(size_bytes))
+                    await writer.drain()
+                    found, problem = await last_words(reader)
+                    assert (found, problem["status"]) == (status, status)
+
+    uvloop.run(main())
+
+
+def test_s48_the_rest_of_a_refused_request_has_an_end_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks without end, each thrown away, on a connection that was to stay open."""
+    monkeypatch.setattr(protocol, "_UNREAD_S", 0.3)
+
+    async def main() -> None:
+        async with single(tmp_path) as (_, _, client), connection(client) as (reader, writer):
+            writer.write(b"POST /v1/nothing HTTP/1.1\r\nHost: n\r\nTransfer-Encoding: chunked\r\n\r\n")
+            assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 404")
+            async with asyncio.timeout(5):
+                while not reader.at_eof() and reader.exception() is None:
+                    writer.write(b"5\r\nchunk\r\n")
+                    await asyncio.sleep(0.01)
+
+    uvloop.run(main())

@@ -1,0 +1,97 @@
+"""What ``/openapi.json`` says of answers. FastAPI knows parameters and bodies; it takes every answer for JSON and every
+refusal for its own form, so answers are described here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import FastAPI
+
+from chain.errors import ErrorCode
+from node.api.bodies import JSON, MSGPACK
+from node.api.problems import MEDIA_TYPE
+from node.api.submission import DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS, PATH
+from node.api.views import Json
+
+_BINARY: Final[Json] = {"schema": {"type": "string", "format": "binary"}}
+_TEXT: Final[Json] = {"schema": {"type": "string"}}
+_CONTENT: dict[str, Json] = {
+    "/metrics": {"text/plain": _TEXT},
+    "/v1/chain": {MSGPACK: _BINARY},
+    "/v1/events": {"text/event-stream": _TEXT},
+    "/v1/records/{transaction_id}/{index}/raw": {"application/octet-stream": _BINARY},
+    "/v1/shares": {JSON: {}, MSGPACK: _BINARY},
+    "/v1/transactions": {JSON: {}, MSGPACK: _BINARY},
+    "/v1/transactions/{transaction_id}/raw": {MSGPACK: _BINARY},
+    "/v1/transactions/{transaction_id}/receipt": {JSON: {}, MSGPACK: _BINARY},
+}
+"""Media types of good answers, where they are not JSON alone."""
+_PROBLEM: Json = {
+    "type": "object",
+    "description": "RFC 9457. Programs match on `code`; more members carry facts such as `record_index`.",
+    "required": ["type", "title", "status", "detail", "code", "advice"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "enum": [code.value for code in ErrorCode]},
+        "advice": {"type": "string"},
+    },
+}
+_REFUSALS: Json = {
+    status: {
+        "description": description,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for status, description in (("4XX", "Refused"), ("5XX", "Not possible now"))
+}
+_SUBMISSION: Json = {
+    "tags": ["transactions"],
+    "summary": "Submit a transaction",
+    "description": "Takes a signed transaction. With wait=commit the answer is its receipt; a rejection that was "
+    "committed is a problem document with the receipt in it. The same transaction again gives the same receipt.",
+    "parameters": [
+        {"name": "wait", "in": "query", "schema": {"type": "string", "enum": ["commit"]}},
+        {
+            "name": "timeout_ms",
+            "in": "query",
+            "schema": {"type": "integer", "minimum": 1, "maximum": MAX_TIMEOUT_MS, "default": DEFAULT_TIMEOUT_MS},
+        },
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            MSGPACK: _BINARY,
+            JSON: {
+                "schema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "required": ["header", "signature"],
+                    "properties": {
+                        name: {"type": "string", "contentEncoding": "base64"}
+                        for name in ("header", "signature", "payload")
+                    },
+                }
+            },
+        },
+    },
+    "responses": {
+        "200": {"description": "Committed: the receipt"},
+        "202": {"description": "Waiting to be ordered", "content": {JSON: {}}},
+    },
+}
+
+
+def describe(app: FastAPI) -> Json:
+    """The OpenAPI document of the application with the hot path in front of it."""
+    document = app.openapi()
+    document["paths"].setdefault(PATH, {})["post"] = _SUBMISSION
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            responses = {status: dict(answer) for status, answer in operation["responses"].items() if status != "422"}
+            responses["200"]["content"] = _CONTENT.get(path, {JSON: {}})
+            operation["responses"] = responses | _REFUSALS
+    document["components"] = {"schemas": {"Problem": _PROBLEM}}
+    return document
