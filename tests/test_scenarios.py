@@ -1,56 +1,84 @@
-"""``docs/scenarios.md``, ``docs/threats.md`` and the tests agree: no test has a number that the list does not explain,
-every scenario has a test with its number, a file where its tests are, or says that it is open; and the tests that show
-the defences are there.
+"""``docs/reliability.md``, ``docs/threats.md`` and the tests agree: every scenario has its row and a test with its
+number, every test that a document names is there, no test has a number without a row, and the code that a row names as
+the defence is there too.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import NamedTuple
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENT = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
-_ENTRY = re.compile(r"^(\d+)\. (.*?)(?=^\d+\. |^#|\Z)", re.MULTILINE | re.DOTALL)
-_TEST = re.compile(r"^ *(?:async )?def test((?:_s\d+)+)_", re.MULTILINE)
+DOCUMENT = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+SCENARIOS = 56
+_TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
+_NUMBERED = re.compile(r"test((?:_s\d\d)+)_")
+_CODE = re.compile(r"`([\w/]+\.py)(?::(\w+))?`")
 
 
-def scenarios() -> dict[int, str]:
-    """Number and text of every entry of the list."""
-    return {int(number): text for number, text in _ENTRY.findall(DOCUMENT)}
+class Row(NamedTuple):
+    """A row of one of the tables."""
+
+    number: int
+    threat: str
+    defence: str
+    tests: list[str]
+    source: str
 
 
-def numbers_in_tests() -> set[int]:
-    """The numbers that tests carry in their names."""
-    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
-    numbered = (names for source in sources for names in _TEST.findall(source))
-    return {int(number) for names in numbered for number in re.findall(r"\d+", names)}
-
-
-def test_the_list_is_numbered_without_gaps() -> None:
-    assert list(scenarios()) == list(range(1, len(scenarios()) + 1))
-
-
-def test_every_number_is_explained() -> None:
-    assert numbers_in_tests() <= set(scenarios())
-
-
-def test_every_scenario_says_how_it_is_held() -> None:
-    for number in sorted(set(scenarios()) - numbers_in_tests()):
-        files = re.findall(r"`(tests/[\w/]+\.py)`", scenarios()[number])
-        assert files or "open" in scenarios()[number], f"scenario {number} has no test and does not say so"
-        assert all((ROOT / file).is_file() for file in files), f"scenario {number} names a file that is not there"
-
-
-def test_every_defence_is_shown_by_tests_that_are_there() -> None:
-    threats = (ROOT / "docs" / "threats.md").read_text(encoding="utf-8")
-    rows = [line for line in threats.splitlines() if line.startswith("| ") and not line.startswith("| attack")]
-    shown = [re.findall(r"`(test_\w+)`", row.rsplit("|", 2)[1]) for row in rows]
-    assert len(rows) > 20
-    assert all(shown)
-    assert {name for names in shown for name in names} - defined_tests() == set()
+def rows() -> list[Row]:
+    """All scenarios in the order of the document."""
+    found = []
+    for line in DOCUMENT.splitlines():
+        if re.match(r"\| \d+ \|", line):
+            number, threat, defence, tests, source = (cell.strip() for cell in line.strip("|").split("|"))
+            found.append(Row(int(number), threat, defence, re.findall(r"`(test_\w+)`", tests), source))
+    return found
 
 
 def defined_tests() -> set[str]:
     """Names of all test functions."""
-    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
-    return {name for source in sources for name in re.findall(r"^ *(?:async )?def (test_\w+)", source, re.MULTILINE)}
+    return {name for path in (ROOT / "tests").rglob("test_*.py") for name in _TEST.findall(path.read_text("utf-8"))}
+
+
+def numbers_of(test: str) -> set[int]:
+    """The scenarios that a test's name says it is about."""
+    match = _NUMBERED.match(test)
+    return {int(number) for number in re.findall(r"\d+", match[1])} if match else set()
+
+
+def test_every_scenario_has_its_row() -> None:
+    assert [row.number for row in rows()] == list(range(1, SCENARIOS + 1))
+    assert all(row.threat and row.defence and row.source for row in rows())
+
+
+def test_every_number_in_a_tests_name_is_explained() -> None:
+    numbers = {number for test in defined_tests() for number in numbers_of(test)}
+    assert numbers == set(range(1, SCENARIOS + 1))
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: str(row.number))
+def test_every_scenario_is_shown_by_tests_that_are_there(row: Row) -> None:
+    assert set(row.tests) - defined_tests() == set()
+    assert any(row.number in numbers_of(test) for test in row.tests), "no test that is named carries the number"
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: str(row.number))
+def test_every_defence_is_where_the_row_says(row: Row) -> None:
+    places = _CODE.findall(row.defence)
+    assert places
+    for path, name in places:
+        source = (ROOT / path).read_text(encoding="utf-8")
+        assert not name or re.search(rf"^ *(?:async )?(?:def|class) {name}\b", source, re.MULTILINE), f"{path}:{name}"
+
+
+def test_every_defence_of_reading_is_shown_by_tests_that_are_there() -> None:
+    threats = (ROOT / "docs" / "threats.md").read_text(encoding="utf-8")
+    lines = [line for line in threats.splitlines() if line.startswith("| ") and not line.startswith("| attack")]
+    shown = [re.findall(r"`(test_\w+)`", line.rsplit("|", 2)[1]) for line in lines]
+    assert len(lines) > 20
+    assert all(shown)
+    assert {name for names in shown for name in names} - defined_tests() == set()
