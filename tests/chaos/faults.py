@@ -1,7 +1,7 @@
 """What is done to the cluster: one function for each kind of fault, which returns when the fault is over.
 
 Faults of nodes strike one node, as many as four validators tolerate; ``rolling_restart`` strikes one after the other.
-``halves`` and ``blackout`` leave no quorum: nothing is acknowledged while they last, and nothing may be lost either.
+Those in ``WITHOUT_QUORUM`` strike more: no service is promised while they last, but nothing may be lost either.
 """
 
 from __future__ import annotations
@@ -118,6 +118,16 @@ def halves(scene: Scene) -> None:
     scene.wait()
 
 
+def flapping_links(scene: Scene) -> None:
+    """s30: every moment other directions are silent, and connections end; hardly ever is there a quorum for long."""
+    proxy = scene.cluster.proxy
+    for _ in range(8):
+        proxy.heal()
+        proxy.rule([direction for direction in proxy.directions if scene.random.random() < 0.4], _STALLED)
+        proxy.cut(0.2)
+        scene.wait(0.15)
+
+
 def rolling_restart(scene: Scene) -> None:
     """Every node in turn, in good order, each once the one before it is back, as for an upgrade."""
     for node in _shuffled(scene, scene.cluster.nodes.values()):
@@ -134,6 +144,21 @@ def blackout(scene: Scene) -> None:
     for node in _shuffled(scene, nodes):
         node.start()
         scene.wait(0.2)
+
+
+def kill_storm(scene: Scene) -> None:
+    """s38: any node is killed at any moment, whatever the others are about, and comes back a little later."""
+    nodes = list(scene.cluster.nodes.values())
+    for _ in range(10):
+        for node in scene.random.sample(nodes, scene.random.randint(1, 3)):
+            if node.expected:
+                node.kill()
+            else:
+                node.start()
+        scene.wait(0.2)
+    for node in nodes:
+        if not node.expected:
+            node.start()
 
 
 def disk_full(scene: Scene) -> None:
@@ -197,8 +222,10 @@ FAULTS: dict[str, Fault] = {
         one_way,
         isolate,
         halves,
+        flapping_links,
         rolling_restart,
         blackout,
+        kill_storm,
         disk_full,
         wiped_node,
         wrong_clock,
@@ -207,7 +234,7 @@ FAULTS: dict[str, Fault] = {
 }
 """All kinds, by name."""
 
-WITHOUT_QUORUM = frozenset({"halves", "blackout"})
+WITHOUT_QUORUM = frozenset({"halves", "flapping_links", "blackout", "kill_storm"})
 """Kinds under which no service is promised until they are over."""
 
 
