@@ -1,4 +1,8 @@
-"""``python -m tests.sim --seeds N --size 4``: many seeds, and what happened in them. A failing seed replays exactly."""
+"""``python -m tests.sim --seeds N``: whole validators, many seeds, and what happened in them.
+
+With ``--light`` (which ``--access`` implies) only the consensus core is real, with a tiny application around it: more
+schedules a second, and misbehaviour that only the core can see. A failing seed prints itself and replays exactly.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,57 @@ import sys
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
 
 from tests.sim.cluster import Cluster
+from tests.sim.whole.schedule import Schedule
+
+
+class Outcome(Protocol):
+    """What a run of either kind says about itself."""
+
+    size: int
+    byzantine: tuple[str, ...]
+    height: int
+    healing_ticks: int
+    events: int
+    counts: Counter[str]
+
+
+class Summary:
+    """All runs of one call."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.kinds: Counter[str] = Counter()
+        self.sizes: Counter[int] = Counter()
+        self.failed: list[int] = []
+        self.events = self.healing_ticks_max = 0
+        self.started_s = time.monotonic()
+
+    def add(self, outcome: Outcome) -> None:
+        """Count a run that held."""
+        self.counts += outcome.counts
+        self.counts["blocks"] += outcome.height
+        self.kinds.update(outcome.byzantine)
+        self.sizes[outcome.size] += 1
+        self.events += outcome.events
+        self.healing_ticks_max = max(self.healing_ticks_max, outcome.healing_ticks)
+
+    def show(self, seeds: int) -> None:
+        """Print everything, failures last."""
+        seconds = time.monotonic() - self.started_s
+        rate = seeds / seconds * 60
+        print(f"{seeds} schedules, {self.events} events, {seconds:.1f} s: {rate:.0f} schedules a minute")
+        print("validators: " + ", ".join(f"{size} in {count}" for size, count in sorted(self.sizes.items())))
+        changed = sum(count for name, count in self.counts.items() if name.startswith("view change: "))
+        print(f"view changes: {changed}; slowest healing: {self.healing_ticks_max} ticks")
+        for name, count in sorted(self.counts.items()):
+            print(f"  {name:36} {count}")
+        for kind, count in sorted(self.kinds.items()):
+            print(f"  byzantine {kind:26} {count}")
+        print(f"failures: {len(self.failed)}{' of seeds ' + str(self.failed) if self.failed else ''}")
 
 
 def main() -> int:
@@ -16,38 +69,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1000, help="how many seeds to run")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--size", type=int, default=4, help="validators")
+    parser.add_argument("--size", type=int, help="validators; by default the seed chooses, or 4 with --light")
+    parser.add_argument("--light", action="store_true", help="the consensus core alone")
     parser.add_argument("--access", action="store_true", help="with contracts, requests, answers and receipts")
     arguments = parser.parse_args()
-    counts: Counter[str] = Counter()
-    kinds: Counter[str] = Counter()
-    failed: list[int] = []
-    events = healing_max = 0
-    started = time.monotonic()
+    options = "".join(f" --{name}" for name in ("light", "access") if getattr(arguments, name))
+    options += f" --size {arguments.size}" if arguments.size else ""
+    run: Callable[[int], Outcome]
+    if arguments.light or arguments.access:
+        run = lambda seed: Cluster(seed, arguments.size or 4, access=arguments.access).run()  # noqa: E731
+    else:
+        run = lambda seed: Schedule(seed, arguments.size).run()  # noqa: E731
+    summary = Summary()
     for seed in range(arguments.first, arguments.first + arguments.seeds):
         try:
-            result = Cluster(seed, arguments.size, access=arguments.access).run()
+            summary.add(run(seed))
         except Exception:
             traceback.print_exc()
-            access = " --access" if arguments.access else ""
-            print(f"FAILED: python -m tests.sim --size {arguments.size} --seeds 1 --first {seed}{access}", flush=True)
-            failed.append(seed)
-            continue
-        counts += result.counts
-        counts["blocks"] += result.height
-        counts["transactions"] += result.transactions
-        kinds.update(result.byzantine)
-        events += result.events
-        healing_max = max(healing_max, result.healing_ticks)
-    seconds = time.monotonic() - started
-    print(f"{arguments.seeds} schedules of {arguments.size} validators, {events} events, {seconds:.1f} s")
-    print(f"slowest healing: {healing_max} ticks")
-    for name, count in sorted(counts.items()):
-        print(f"  {name:32} {count}")
-    for name, count in sorted(kinds.items()):
-        print(f"  byzantine {name:22} {count}")
-    print(f"failed seeds: {failed or 'none'}")
-    return 1 if failed else 0
+            print(f"FAILED: python -m tests.sim --seeds 1 --first {seed}{options}", flush=True)
+            summary.failed.append(seed)
+    summary.show(arguments.seeds)
+    return 1 if summary.failed else 0
 
 
 if __name__ == "__main__":

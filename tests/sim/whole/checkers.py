@@ -6,13 +6,14 @@ Checkers see what goes over links, what lies on disks and what clients are told;
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from chain.blocks import block_hash, decode_header
 from chain.crypto import Hash
 from chain.errors import PoolError
 from chain.receipts import Receipt
 from chain.storage.blocks import BlockStore
+from chain.storage.state import StateStore
 from chain.validators import verify_certificate
 from consensus.buffer import WINDOW_HEIGHTS
 from consensus.effects import Evidence
@@ -47,6 +48,8 @@ class Checkers:
         """Height of every transaction."""
         self.acknowledged: dict[Hash, int] = {}
         """Height of every transaction that a client was told of."""
+        self.excused: set[str] = set()
+        """Those that lost their disks before there was a block: to their peers they look as new as the network."""
         self.evidence: list[Evidence] = []
         self.counts: Counter[str] = Counter()
         self.failure: Violation | None = None
@@ -59,7 +62,7 @@ class Checkers:
         """The highest block that any honest node has committed."""
         return len(self.chain) - 1
 
-    def fail(self, what: str) -> None:
+    def fail(self, what: str) -> NoReturn:
         """A promise is broken; the first one is reported."""
         self.failure = self.failure or Violation(what)
         raise self.failure
@@ -70,8 +73,10 @@ class Checkers:
         """A node has opened its disk: it must not have forgotten what it is bound to."""
         if node.is_byzantine or node.service is None:
             return
-        height = node.service.pool.height
         tip = node.service.ledger.tip
+        height = tip.height
+        if height == self.height + 1:
+            self.chain[height] = tip.block_hash  # on disk, and the process died before it could say so
         if self.chain.get(height) != tip.block_hash:
             self.fail(f"{node.name} starts on another block {height} than was committed")
 
@@ -95,7 +100,7 @@ class Checkers:
         for id_ in executed.proposal.transaction_ids:
             if self.committed.setdefault(id_, height) != height:
                 self.fail(f"a transaction is applied twice, at {self.committed[id_]} and {height}")
-        self._check_disk(node, height, hash_, header.state_root)
+        self._check_disk(node, height, hash_)
 
     def on_acknowledged(self, node: Validator, receipt: Receipt, id_: Hash) -> None:
         """A client was told that its transaction is committed: now it must survive the loss of ``f`` disks."""
@@ -130,7 +135,7 @@ class Checkers:
             return
         if isinstance(message, PrePrepare) and decode_header(message.proposal.header).proposer != node.name:
             self.counts["blocks proposed again"] += 1
-        if node.is_byzantine or statement.validator != node.name:
+        if node.is_byzantine or node.name in self.excused:
             return
         known = self._statements.setdefault((node.name, statement.height), [])
         if statement in known:
@@ -149,7 +154,7 @@ class Checkers:
             accused = verify_evidence(self.members.chain_id, self.validators, evidence.first, evidence.second)
         except PoolError as error:
             self.fail(f"{node.name} gave evidence that does not hold: {error}")
-        if not self.nodes[accused].is_byzantine:
+        if not self.nodes[accused].is_byzantine and accused not in self.excused:
             self.fail(f"{node.name} has evidence against {accused}, which is honest")
         self.evidence.append(evidence)
 
@@ -195,19 +200,17 @@ class Checkers:
 
     # Disks
 
-    def _check_disk(self, node: Validator, height: int, hash_: Hash, state_root: Hash) -> None:
+    def _check_disk(self, node: Validator, height: int, hash_: Hash) -> None:
         stored = BlockStore(node.disk.blocks.attach(Life())).block(height)
         if stored is None or block_hash(self.members.chain_id, stored.header) != hash_:
             self.fail(f"{node.name} announces block {height}, which is not on its disk")
+        state = StateStore(node.disk.state.attach(Life())).head()
+        root = decode_header(stored.header).state_root
+        if state is None or (state.height == height and state.root != root):
+            self.fail(f"{node.name} has another state after block {height} than the block's header says")
         head = node.disk.head.read()
         if head is None or head.sequence < height:
             self.fail(f"{node.name} announces block {height} before HEAD says so")
-        if decode_header(self._stored_header(node, height)).state_root != state_root:
-            self.fail(f"{node.name} has another state after block {height} than the block's header says")
-
-    def _stored_header(self, node: Validator, height: int) -> bytes:
-        block = BlockStore(node.disk.blocks.attach(Life())).block(height)
-        return block.header if block is not None else b""
 
     def _holds(self, node: Validator, height: int) -> bool:
         """Whether a node's disk binds it to the block at ``height``: it has the block, or votes that say so."""
@@ -233,4 +236,3 @@ def _statement(message: Message) -> Statement | None:
     if isinstance(message, ViewChange):
         return message.vote
     return message if isinstance(message, Prepare | Commit) else None
-

@@ -1,8 +1,8 @@
 """A validator's simulated disk: what was synced survives a crash, what was not is lost from some point on.
 
 ``SimEngine`` stands for LevelDB: a log of atomic batches, of which a crash keeps what was synced and some beginning of
-the rest (a torn batch counts as gone: LevelDB drops it by its checksum). ``SimSlots`` stands for a ``SlotFile``: a write
-that is under way at the crash is on disk, or not, or torn. Everything above these two is the real code.
+the rest (a torn batch counts as gone: LevelDB drops it by its checksum). ``SimSlots`` stands for a ``SlotFile``: a
+write that is under way at the crash is on disk, or not, or torn. Everything above these two is the real code.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
-from chain.encoding import decode
+from chain.encoding import decode, encode
 from chain.errors import InvariantBroken
+from chain.storage.bodies import Bodies
 from chain.storage.engine import MemoryEngine, Write
 from chain.storage.head import HeadFile
 from chain.storage.slots import Slot
 from chain.storage.votes import Entries, VoteFile
-
 
 _KEPT_BATCHES = 8
 """How many synced batches a lying disk may lose."""
 
 
 class Crashed(BaseException):
-    """The process that wanted something of its disk is dead. Not an ``Exception``: no code of a node handles its own death."""
+    """The process that wanted something of its disk is dead. Not an ``Exception``: no node handles its own death."""
 
 
 class Life:
@@ -132,7 +132,8 @@ class SimSlots:
     def __init__(self) -> None:
         self._places: list[Slot | None] = [None, None]
         self._torn = [False, False]
-        self._pending: int | None = None
+        self._pending: tuple[int, Slot | None] | None = None
+        """The place that is being written, and what was there."""
         self._life: Life = lambda point: None
 
     def attach(self, life: Life) -> SimSlots:
@@ -164,25 +165,21 @@ class SimSlots:
         newest = self.read()
         place = 0 if newest is None else 1 - self._places.index(newest)
         self._life.access("before a write")
-        before = self._places[place]
+        self._pending = place, self._places[place]
         self._places[place], self._torn[place] = Slot(sequence, content), False
-        self._pending = place
-        try:
-            self._life.access("in a write")
-        except Crashed:
-            self._before = before
-            raise
+        self._life.access("in a write")
         self._pending = None
         self._life.access("after a write")
 
     def crash(self, random: Random, *, may_tear: bool) -> str:
         """What became of the write that was under way: ``whole``, ``lost`` or ``torn``."""
-        place, self._pending = self._pending, None
-        if place is None:
+        pending, self._pending = self._pending, None
+        if pending is None:
             return "whole"
+        place, before = pending
         fate = random.choice(("whole", "lost", "torn") if may_tear else ("whole", "lost"))
         if fate != "whole":
-            self._places[place] = self._before if fate == "lost" else None
+            self._places[place] = before if fate == "lost" else None
             self._torn[place] = fate == "torn"
         return fate
 
@@ -193,12 +190,31 @@ class SimSlots:
 class SimVotes(VoteFile):
     """The real vote file over simulated slots."""
 
-    def __init__(self, slots: SimSlots) -> None:
+    def __init__(self, slots: SimSlots, bodies: SimSlots) -> None:
+        self._bodies = SimBodies(bodies)  # type: ignore[assignment]  # it has the body file's interface
         self._slots = slots  # type: ignore[assignment]  # it has the slot file's interface
         slot = slots.read()
         self.is_doubtful = slots.is_doubtful
         self._sequence = slot.sequence if slot is not None else 0
         self._entries = dict(decode(Entries, slot.content)) if slot is not None else {}
+
+
+class SimBodies:
+    """Bodies over simulated slots, which behave as the two places of a ``BodyFile``."""
+
+    def __init__(self, slots: SimSlots) -> None:
+        self._slots = slots
+        slot = slots.read()
+        self._sequence = slot.sequence if slot is not None else 0
+        self.bodies = decode(Bodies, slot.content) if slot is not None else ()
+
+    def write(self, bodies: Sequence[bytes]) -> None:
+        """Keep these instead."""
+        self._sequence, self.bodies = self._sequence + 1, tuple(bodies)
+        self._slots.write(self._sequence, encode(self.bodies))
+
+    def close(self) -> None:
+        """Nothing to release."""
 
 
 class SimHead(HeadFile):
@@ -220,6 +236,7 @@ class Disk:
     def wipe(self) -> None:
         """A new disk."""
         self.votes = SimSlots()
+        self.bodies = SimSlots()
         self.set_aside()
 
     def set_aside(self) -> None:
@@ -234,8 +251,8 @@ class Disk:
         for database in (self.blocks, self.state):
             if database.crash(random):
                 faults.append("unsynced batches lost")
-        for slots, name in ((self.votes, "votes"), (self.head, "HEAD")):
-            fate = slots.crash(random, may_tear=may_tear or slots is self.head)
+        for slots, name in ((self.votes, "votes"), (self.bodies, "bodies"), (self.head, "HEAD")):
+            fate = slots.crash(random, may_tear=may_tear or slots is not self.votes)
             if fate != "whole":
                 faults.append(f"{name} {fate}")
         return faults

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-
 TURNS_MAX = 2_000_000
 """A run that turns more often is a storm."""
 

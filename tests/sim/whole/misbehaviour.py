@@ -125,20 +125,54 @@ class Falsifier(Byzantine):
     def __init__(self, name: str, world: World) -> None:
         super().__init__(name, world)
         self._false: dict[bytes, Proposal] = {}
+        """By the hash of the true block."""
 
     def lie(self, service: SimService, to: str, message: Message) -> Sequence[Message]:
+        if isinstance(message, Prepare | Commit):
+            told = self._false.get(message.block_hash)
+            if told is None:
+                return [message]
+            return [self.signed(msgspec.structs.replace(message, block_hash=self.hash_of(told)))]
         if not isinstance(message, PrePrepare):
             return [message]
-        false = self._false.get(message.proposal.header)
+        true = self.hash_of(message.proposal)
+        false = self._false.get(true)
         if false is None:
             header = decode_header(message.proposal.header)
             field = self.world.random.choice(("state_root", "result_root", "time_ms", "parent_hash", "history_root"))
             value = header.time_ms + 3_600_000 if field == "time_ms" else bytes(32)
             lie = msgspec.structs.replace(header, **{field: value})
-            false = self._false[message.proposal.header] = Proposal(encode(lie), message.proposal.transaction_ids)
+            false = self._false[true] = Proposal(encode(lie), message.proposal.transaction_ids)
         self.world.counts["false headers"] += 1
         vote = message.prepare
         return [PrePrepare(self.prepare(vote.height, vote.view, self.hash_of(false)), false)]
+
+
+class YesSayer(Byzantine):
+    """Votes for whatever is proposed by whomever, in both phases and at once, and for the opposite too."""
+
+    def receive(self, sender: str, packet: Packet) -> None:
+        super().receive(sender, packet)
+        if not isinstance(packet, Frame) or packet.kind != FrameKind.CONSENSUS or self.service is None:
+            return
+        try:
+            message = decode_message(packet.body)
+        except PoolError:
+            return
+        if isinstance(message, PrePrepare):
+            self.world.counts["votes for anything"] += 1
+            vote = message.prepare
+            for phase in (Prepare, Commit):
+                assent = self.signed(phase(vote.height, vote.view, vote.block_hash, self.name, bytes(64)))
+                for peer in self.peers:
+                    self.world.network.send(
+                        self.name,
+                        peer,
+                        Frame(FrameKind.CONSENSUS, encode_message(assent)),  # type: ignore[arg-type]
+                    )
+
+    def lie(self, service: SimService, to: str, message: Message) -> Sequence[Message]:
+        return [] if isinstance(message, Prepare | Commit) else [message]
 
 
 class Amnesiac(Byzantine):
@@ -307,7 +341,13 @@ class Twins(Byzantine):
     def __init__(self, name: str, world: World) -> None:
         super().__init__(name, world)
         self.twins = (_Twin(name, world, set()), _Twin(name, world, set()))
+        self.is_splitting = True
+        """Whether the network changes what it shows them."""
         self._split()
+
+    @property
+    def processes(self) -> tuple[Validator, ...]:
+        return self.twins
 
     @property
     def is_up(self) -> bool:
@@ -323,7 +363,7 @@ class Twins(Byzantine):
             twin.crash()
 
     def receive(self, sender: str, packet: Packet) -> None:
-        if self.world.random.random() < 0.01:
+        if self.is_splitting and self.world.random.random() < 0.01:
             self._split()
         for twin in self.twins:
             if sender in twin.side or isinstance(packet, Response):
@@ -358,5 +398,6 @@ KINDS: tuple[type[Validator], ...] = (
     CatchUpLiar,
     Babbler,
     Falsifier,
+    YesSayer,
     Amnesiac,
 )

@@ -1,7 +1,7 @@
 """The network between whole validators: every direction of every link has its own delay and loss, and can be cut.
 
-``SimLinks`` has the interface of ``node.links.Links`` as far as the node's parts use it. Frames may be lost, doubled and
-overtaken, which real links (TCP) do only when they break: the simulator is the harder judge.
+``SimLinks`` has the interface of ``node.links.Links`` as far as the node's parts use it. Frames may be lost, doubled
+and overtaken, which real links (TCP) do only when they break: the simulator is the harder judge.
 """
 
 from __future__ import annotations

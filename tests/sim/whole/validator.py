@@ -9,12 +9,11 @@ links gone.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from types import SimpleNamespace
-from typing import cast
+from typing import NoReturn, cast
 
 from chain.crypto import Ed25519Signer
 from chain.errors import ErrorCode, InvariantBroken, PoolError
@@ -31,7 +30,6 @@ from node.links import Hello, Links
 from node.mempool import Mempool
 from node.metrics import Metrics
 from node.pool import CommittedBlock, Pool
-from node.probation import safe_height
 from node.service import NodeService
 from tests.networks import TIME_MS, TestNetwork
 from tests.sim.node import CONFIG
@@ -43,6 +41,10 @@ from tests.sim.whole.network import Frame, Network, Packet, Request, Response, S
 TICK_S = 0.02
 LIMITS = Limits(mempool_size_bytes=64 * 1024, block_transactions=8)
 """Small enough that load fills them."""
+
+
+DISK_CRASH_FACTOR = 4
+"""A process waits for its disk for longer than for its links, so that is where most power cuts find it."""
 
 
 @cache
@@ -185,8 +187,17 @@ class Validator:
         self.clock_offset_ms = 0
         self.life = Life()
         self.service: SimService | None = None
+        self.dies_after: int | None = None
+        """How many more accesses to disk and links it survives; None for as many as it likes."""
+        self.died_at = ""
+        """Where it died last of its own."""
 
     # Life
+
+    @property
+    def processes(self) -> tuple[Validator, ...]:
+        """Whoever runs under this name."""
+        return (self,)
 
     @property
     def is_up(self) -> bool:
@@ -200,7 +211,9 @@ class Validator:
             ledger = self._open(life)
             if self.disk.votes.is_new or self.disk.votes.is_doubtful:
                 self._mark("probations")
-            service = self.service = SimService(self, ledger, SimVotes(self.disk.votes.attach(life)))
+            service = self.service = SimService(
+                self, ledger, SimVotes(self.disk.votes.attach(life), self.disk.bodies.attach(life))
+            )
             service.begin()
         except Crashed:
             return
@@ -250,10 +263,20 @@ class Validator:
         self.disk.is_on_probation = True
 
     def _may_die(self, point: str) -> None:
-        if self.world.crash_chance and self.world.random.random() < self.world.crash_chance:
-            self.world.counts[f"crashes {point}"] += 1
-            self.crash()
-            raise Crashed
+        if self.dies_after is not None:
+            self.dies_after -= 1
+            if self.dies_after < 0:
+                self.dies_after = None
+                self._die(point)
+        chance = self.world.crash_chance * (1 if point == "before a packet" else DISK_CRASH_FACTOR)
+        if chance and self.world.random.random() < chance:
+            self._die(point)
+
+    def _die(self, point: str) -> NoReturn:
+        self.world.counts[f"crashes {point}"] += 1
+        self.died_at = point
+        self.crash()
+        raise Crashed
 
     # What the process does with the world
 
