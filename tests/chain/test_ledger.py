@@ -119,15 +119,6 @@ def test_s17_s19_check_accepts_what_execute_made_and_nothing_else(network: TestN
         assert caught.value.code == ErrorCode.BAD_BLOCK, name
 
 
-def test_s21_a_proposers_clock_may_not_drift(network: TestNetwork) -> None:
-    ledger = network.ledger()
-    transactions = [network.checked(network.dataset())]
-    executed = ledger.execute(transactions, TIME_MS + 10_000, "a")
-    with pytest.raises(PoolError, match="clock"):
-        ledger.check(executed.proposal, transactions, TIME_MS)
-    assert ledger.check(executed.proposal, transactions, None).block_hash == executed.block_hash
-
-
 def test_a_block_of_nothing_is_refused(network: TestNetwork) -> None:
     ledger = network.ledger()
     executed = ledger.execute([], TIME_MS + 1, "a")
