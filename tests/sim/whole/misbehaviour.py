@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -38,6 +39,8 @@ from tests.sim.node import CONFIG
 from tests.sim.whole.network import Frame, Packet, Request, Response
 from tests.sim.whole.validator import LIMITS, TICK_S, SimPool, SimService, Validator, World
 
+S = TypeVar("S", bound=Statement)
+
 
 class Byzantine(Validator):
     """Rewrites consensus messages on their way out: override ``lie``."""
@@ -55,14 +58,14 @@ class Byzantine(Validator):
         """What goes to ``to`` instead of a message."""
         return [message]
 
-    def signed(self, statement: Statement) -> Statement:
+    def signed(self, statement: S) -> S:
         """The statement with this node's genuine signature."""
         signature = self.signer.sign(signed_message(self.world.members.chain_id, statement))
         return msgspec.structs.replace(statement, signature=signature)
 
     def prepare(self, height: int, view: int, hash_: bytes) -> Prepare:
         """A genuine prepare of this node's."""
-        return self.signed(Prepare(height, view, hash_, self.name, bytes(64)))  # type: ignore[return-value]
+        return self.signed(Prepare(height, view, hash_, self.name, bytes(64)))
 
     def hash_of(self, proposal: Proposal) -> bytes:
         """A proposal's block hash."""
@@ -88,22 +91,23 @@ class Equivocator(Byzantine):
 
     def __init__(self, name: str, world: World) -> None:
         super().__init__(name, world)
-        self._other: dict[tuple[int, int], Proposal] = {}
-        self._misled = {peer for peer in self.peers if world.random.random() < 0.5}
+        self.told: dict[tuple[int, int], Proposal] = {}
+        """What the misled were told instead, by height and view."""
+        self.misled = {peer for peer in self.peers if world.random.random() < 0.5}
 
     def lie(self, service: SimService, to: str, message: Message) -> Sequence[Message]:
-        if to not in self._misled:
+        if to not in self.misled:
             return [message]
         if isinstance(message, PrePrepare):
             vote = message.prepare
-            other = self._other.get((vote.height, vote.view)) or self._make_other(service, message)
+            other = self.told.get((vote.height, vote.view)) or self._make_other(service, message)
             if other is None:
                 return [message]
-            self._other[vote.height, vote.view] = other
+            self.told[vote.height, vote.view] = other
             self.world.counts["equivocations"] += 1
             return [PrePrepare(self.prepare(vote.height, vote.view, self.hash_of(other)), other)]
         if isinstance(message, Prepare | Commit):
-            other = self._other.get((message.height, message.view))
+            other = self.told.get((message.height, message.view))
             if other is not None:
                 vote = type(message)(message.height, message.view, self.hash_of(other), self.name, bytes(64))
                 return [self.signed(vote)]
@@ -161,15 +165,14 @@ class YesSayer(Byzantine):
             return
         if isinstance(message, PrePrepare):
             self.world.counts["votes for anything"] += 1
-            vote = message.prepare
-            for phase in (Prepare, Commit):
-                assent = self.signed(phase(vote.height, vote.view, vote.block_hash, self.name, bytes(64)))
-                for peer in self.peers:
-                    self.world.network.send(
-                        self.name,
-                        peer,
-                        Frame(FrameKind.CONSENSUS, encode_message(assent)),  # type: ignore[arg-type]
-                    )
+            self.assent(message.prepare, message.prepare.block_hash, self.peers)
+
+    def assent(self, to_vote: Prepare, hash_: Hash, peers: Sequence[str]) -> None:
+        """Vote for a block at the height and in the view of a proposal, before some of the peers."""
+        for phase in (Prepare, Commit):
+            vote = self.signed(phase(to_vote.height, to_vote.view, hash_, self.name, bytes(64)))
+            for peer in peers:
+                self.world.network.send(self.name, peer, Frame(FrameKind.CONSENSUS, encode_message(vote)))
 
     def lie(self, service: SimService, to: str, message: Message) -> Sequence[Message]:
         return [] if isinstance(message, Prepare | Commit) else [message]
@@ -189,7 +192,7 @@ class Amnesiac(Byzantine):
 
     def _empty(self, height: int, view: int) -> ViewChange:
         vote = self.signed(ViewChangeVote(height, view, None, None, self.name, bytes(64)))
-        return ViewChange(vote, None, None)  # type: ignore[arg-type]
+        return ViewChange(vote, None, None)
 
 
 class Slow(Byzantine):
