@@ -21,6 +21,7 @@ from chain.errors import ErrorCode, PoolError
 from node.api.app import make_app
 from node.api.server import ApiServer, bind
 from node.config import NodeConfig, load_config, split_address
+from node.descriptors import servable_connections
 from node.engine import make_engine
 from node.gateway import open_gateway
 from node.home import Home, open_home
@@ -69,7 +70,8 @@ async def _run(config: NodeConfig, resync: bool) -> int:
         stop = asyncio.Event()
         service = NodeService(home, ledger, stop.set, importlib.metadata.version("blockpool"), engine)
         api = config.file.api
-        servers = [ApiServer(make_app(service), sock, api.connections, api.connections_per_address)]
+        connections = servable_connections(api.connections)
+        servers = [ApiServer(make_app(service), sock, connections, api.connections_per_address)]
         if (gateway := open_gateway(service)) is not None:
             servers.append(gateway)
         await service.start()

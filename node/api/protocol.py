@@ -9,7 +9,6 @@ connection that waits for its refusal costs a descriptor.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
@@ -19,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import KIB
+from node.addresses import origin
 from node.api.bodies import Receive, Scope, Send, respond
 from node.api.problems import MEDIA_TYPE, bad_request, problem_body, problem_headers
 
@@ -29,8 +29,6 @@ _UNREAD_S = 60.0
 """From an answer that was given before its request had come whole until the rest has come, which is thrown away."""
 _REFUSED = 64
 """Connections beyond a bound that are held until their request has come and is refused; any more are dropped."""
-_IPV6_SITE_BITS = 64
-"""One host has as many IPv6 addresses as it likes within its network, so the network is what counts."""
 
 
 def bounded_protocol(connections: int, connections_per_address: int) -> type[HttpToolsProtocol]:
@@ -174,19 +172,6 @@ class _LateClosing:
         self.write = transport.write
         self.is_closing = transport.is_closing
         self.close = close
-
-
-def origin(host: str) -> str:
-    """What connections from ``host`` are counted under: an IPv4 address, or the /64 network of an IPv6 address."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((int(address), _IPV6_SITE_BITS), strict=False))
 
 
 async def _overloaded(_scope: Scope, _receive: Receive, send: Send) -> None:

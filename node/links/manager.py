@@ -15,6 +15,7 @@ import socket
 from collections.abc import Callable, Mapping
 
 from chain.errors import ErrorCode, PoolError
+from node.addresses import origin
 from node.links.framing import KINDS
 from node.links.incoming import IncomingLink
 from node.links.outgoing import OutgoingLink, describe
@@ -90,7 +91,8 @@ class Links:
         self._listen = listen
         self._listener: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
-        self._welcoming: set[asyncio.Task[None]] = set()
+        self._welcoming: dict[asyncio.Task[None], str] = {}
+        """Handshakes that are not done, with where they come from."""
         self._states: dict[str, PeerState] = {}
         self._outgoing: dict[str, OutgoingLink] = {}
         self._states_by_certificate: dict[bytes, PeerState] = {}
@@ -223,17 +225,25 @@ class Links:
         loop, log = asyncio.get_running_loop(), self._setup.log
         while True:
             try:
-                sock, _ = await loop.sock_accept(listener)
+                sock, address = await loop.sock_accept(listener)
             except OSError as error:  # out of file descriptors, or gone before we accepted
                 log.warning("cannot accept a connection: %s", error)
                 await asyncio.sleep(_ACCEPT_RETRY_S)
                 continue
-            if len(self._welcoming) >= self._setup.limits.unauthenticated:
+            source = origin(address[0])
+            if not self._has_room_for(source):
                 sock.close()
                 continue
             task = loop.create_task(self._welcome(sock))
-            self._welcoming.add(task)
-            task.add_done_callback(self._welcoming.discard)
+            self._welcoming[task] = source
+            task.add_done_callback(self._welcoming.pop)
+
+    def _has_room_for(self, source: str) -> bool:
+        limits, sources = self._setup.limits, self._welcoming.values()
+        return (
+            len(sources) < limits.unauthenticated
+            and sum(other == source for other in sources) < limits.unauthenticated_per_address
+        )
 
     async def _welcome(self, sock: socket.socket) -> None:
         """See an accepted connection through TLS and hello, in bounded time; afterwards it is its member's."""

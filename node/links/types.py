@@ -54,6 +54,8 @@ class LinkLimits:
     """Transactions and blocks that wait for a slow peer."""
     unauthenticated: int = 64
     """Accepted connections whose handshake has not finished, from all addresses together."""
+    unauthenticated_per_address: int = 16
+    """Of these, from one IPv4 address or IPv6 /64 network: a stranger who says nothing must not keep members out."""
     requests_in_flight: int = 8
     """Our requests that a peer works on at once; further ones wait their turn."""
     requests_served: int = 16

@@ -197,21 +197,6 @@ def test_s48_of_a_flood_all_but_a_few_are_dropped_at_once(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("host", "counted"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("2001:db8::1", "2001:db8::/64"),
-        ("2001:db8::ffff:1", "2001:db8::/64"),
-        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-    ],
-)
-def test_what_counts_as_one_address(host: str, counted: str) -> None:
-    assert protocol.origin(host) == counted
-
-
-@pytest.mark.parametrize(
     ("target", "content_type", "status"),
     [
         (b"/v1/transactions?wait=never", b"application/msgpack", 400),

@@ -327,6 +327,22 @@ def test_s48_silent_tcp_connections_are_closed_in_time_and_bounded() -> None:
     uvloop.run(main())
 
 
+def test_s48_one_address_that_says_nothing_does_not_keep_members_out() -> None:
+    async def main() -> None:
+        bounds = limits(handshake_timeout_s=30.0, unauthenticated=8, unauthenticated_per_address=4)
+        async with single(METEOROLOGY, bounds) as node:
+            stranger = ("127.0.0.2", 0)
+            silent = [await asyncio.open_connection(HOST, node.port, local_addr=stranger) for _ in range(20)]
+            async with asyncio.timeout(10):
+                assert [await reader.read() for reader, _ in silent[4:]] == [b""] * 16
+            assert not any(reader.at_eof() for reader, _ in silent[:4])
+            assert await is_still_served(node)
+            for _, writer in silent:
+                writer.close()
+
+    uvloop.run(main())
+
+
 def test_s48_peer_that_never_says_hello_is_closed() -> None:
     async def main() -> None:
         async with single(METEOROLOGY, limits(handshake_timeout_s=0.5, ping_interval_s=60.0)) as node:

@@ -1,0 +1,21 @@
+"""Where connections come from, as far as it matters for keeping one stranger from taking the room of all."""
+
+from __future__ import annotations
+
+import ipaddress
+
+_IPV6_SITE_BITS = 64
+"""One host has as many IPv6 addresses as it likes within its network, so the network is what counts."""
+
+
+def origin(host: str) -> str:
+    """What connections from ``host`` are counted under: an IPv4 address, or the /64 network of an IPv6 address."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address), _IPV6_SITE_BITS), strict=False))
