@@ -58,14 +58,14 @@ def propose(core: Core, height: int, view: int, proposal: Proposal | None) -> No
 def executed(core: Core, block_hash_: Hash, refusal: str | None, execution_ticks: int) -> None:
     """The node's verdict on a proposal; ignored if the proposal is no longer the accepted one.
 
-    Executing takes the primary as long as it takes us, so twice our time is no fault of its. What is left was spent
-    waiting for the proposal, or for transactions that it had kept to itself.
+    Executing takes the primary as long as it takes us, so that time is not its fault. What is left was spent waiting
+    for the proposal, or for transactions that the primary had kept to itself.
     """
     current = core.current
     if not core.is_active or current.accepted != block_hash_ or current.has_prepared:
         return
     if refusal is None:
-        core.watch.note_proposal(max(0, core.patience.waited_ticks - 2 * execution_ticks))
+        core.watch.note_proposal(max(0, core.patience.waited_ticks - execution_ticks))
         _prepare(core, block_hash_)
     else:
         core.suspicion = "invalid proposal"

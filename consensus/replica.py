@@ -152,7 +152,9 @@ class Replica:
         self._settle()
 
     def executed(self, block_hash: Hash, refusal: str | None, execution_ticks: int = 0) -> None:
-        """The answer to ``Execute``: None if the block is valid, else why not; and how long our machine took for it."""
+        """The answer to ``Execute``: None if the block is valid, else why not; and how long our machine took for it, in
+        ticks that it did not report.
+        """
         normal_case.executed(self._core, block_hash, refusal, execution_ticks)
         self._settle()
 

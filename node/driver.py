@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any
 
 from chain.blocks import Certificate, Proposal, decode_header
@@ -44,6 +44,7 @@ from node.frames import FrameKind
 from node.intake import Intake
 from node.links import Links
 from node.metrics import Metrics
+from node.neglect import neglected_members
 from node.pool import CommittedBlock, Pool
 
 _FETCH_ROUNDS = 3
@@ -68,6 +69,7 @@ class ConsensusDriver:
         signer: the consensus key, or None for a node that only follows.
         me: this member's name.
         config: timers and bounds of the core.
+        tick_s: length of a tick, seconds.
         on_catch_up: told ``(peer, height)`` when a peer is ahead.
         on_fatal: told of an error after which this node must stop.
     """
@@ -81,6 +83,7 @@ class ConsensusDriver:
         signer: Signer,
         me: str,
         config: ConsensusConfig,
+        tick_s: float,
         metrics: Metrics,
         on_catch_up: Callable[[str, int], None],
         on_fatal: Callable[[Exception], None],
@@ -94,6 +97,7 @@ class ConsensusDriver:
         self._signer = signer
         self._me = me
         self._config = config
+        self._tick_s = tick_s
         self._metrics = metrics
         self._on_catch_up = on_catch_up
         self._on_fatal = on_fatal
@@ -104,6 +108,8 @@ class ConsensusDriver:
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_pump_due = False
         self._gather_until_s = 0.0
+        self._ticks = 0
+        self._height_began_s = 0.0
         self.may_vote = may_vote
         pool.voted_for = self._recall_bodies()
         self.replica = self._make_replica()
@@ -128,6 +134,11 @@ class ConsensusDriver:
         that keeps everybody waiting then, and what a block may hold bounds for how long. Without this, each height full
         of costly calls would begin with a view change, and the work be done twice.
         """
+        self._ticks += 1
+        oldest = self._pool.mempool.oldest
+        self._pool.forget_expired()
+        if self._pool.mempool.oldest != oldest:
+            self.work_changed()
         if self._executions.is_holding_up:
             return
         self.replica.tick()
@@ -237,8 +248,8 @@ class ConsensusDriver:
         if pause_s > 0 and len(mempool) < _GATHERED and mempool.size_bytes < _GATHERED_BYTES:
             asyncio.get_running_loop().call_later(pause_s, self._build_later, height, view)
             return
-        transactions = mempool.select(now_ms)
         self._pool.forget_expired()
+        transactions = mempool.select(now_ms)
         if not transactions:
             self.replica.propose(height, view, None)
             self.replica.work_pending(mempool.oldest)
@@ -288,6 +299,7 @@ class ConsensusDriver:
     async def _judge_beside(self, hash_: Hash, proposal: Proposal, transactions: list[CheckedTransaction]) -> None:
         refusal: PoolError | None = None
         header = decode_header(proposal.header)
+        began = self._ticks
         try:
             verify_clock(header, self._pool.clock_ms())
             await self._executions.check_beside(hash_, proposal, transactions)
@@ -300,7 +312,7 @@ class ConsensusDriver:
         if refusal is not None:
             self._refuse(hash_, refusal)
         else:
-            self.replica.executed(hash_, None)
+            self.replica.executed(hash_, None, self._ticks - began)
         self._schedule()
 
     def _refuse(self, hash_: Hash, error: PoolError) -> None:
@@ -393,9 +405,20 @@ class ConsensusDriver:
         mempool, intake = self._pool.mempool, self._intake
         is_busy = mempool.oldest is not None or (intake is not None and not intake.is_empty)
         self._gather_until_s = asyncio.get_running_loop().time() + _GATHER_S if is_busy else 0.0
+        neglected = () if self.replica.is_primary else self._neglected(block)
+        self._height_began_s = asyncio.get_running_loop().time()
         self.replica.work_pending(mempool.oldest)
-        self.replica.advance(self._tip())
+        self.replica.advance(self._tip(), neglected)
         self._schedule()
+
+    def _neglected(self, block: CommittedBlock) -> Collection[str]:
+        """Members whose work the block left lying, although its primary must have known it when the height began."""
+        pool = self._pool
+        height_s = asyncio.get_running_loop().time() - self._height_began_s
+        overdue_s = height_s + self.replica.overdue_ticks * self._tick_s
+        return neglected_members(
+            block.executed.transactions, pool.mempool, lambda id_: pool.waiting_s(id_) >= overdue_s
+        )
 
     def _report(self, effect: Effect) -> None:
         match effect:

@@ -6,7 +6,9 @@ Only verified transactions come in, so a forged one can neither take room nor pu
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
+from heapq import heapify, heappop, heappush
+from itertools import islice
 
 from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
@@ -26,6 +28,8 @@ class Mempool:
         self._by_id: dict[Hash, CheckedTransaction] = {}
         self._by_member: dict[str, dict[Hash, CheckedTransaction]] = {}
         self._member_bytes: dict[str, int] = {}
+        self._expiries: list[tuple[int, Hash]] = []
+        """(time, id) of those that expire, soonest first; some may wait no more."""
         self.size_bytes = 0
         self._first_member = ""
 
@@ -39,6 +43,15 @@ class Mempool:
     def oldest(self) -> Hash | None:
         """The transaction that has waited longest."""
         return next(iter(self._by_id), None)
+
+    @property
+    def members(self) -> Set[str]:
+        """Members whose transactions wait."""
+        return self._by_member.keys()
+
+    def waiting(self, member: str, position: int) -> CheckedTransaction | None:
+        """A member's transaction at a position of its queue, 0 being its oldest; None beyond the end."""
+        return next(islice(self._by_member.get(member, {}).values(), position, None), None)
 
     def get(self, id_: Hash) -> CheckedTransaction | None:
         """A waiting transaction by its id."""
@@ -58,6 +71,24 @@ class Mempool:
         self._by_member.setdefault(member, {})[checked.id] = checked
         self._member_bytes[member] = self._member_bytes.get(member, 0) + size
         self.size_bytes += size
+        if checked.header.expiry_ms:
+            if len(self._expiries) > 2 * len(self._by_id):
+                self._expiries = [expiry for expiry in self._expiries if expiry[1] in self._by_id]
+                heapify(self._expiries)
+            heappush(self._expiries, (checked.header.expiry_ms, checked.id))
+
+    def drop_expired(self, time_ms: int) -> dict[Hash, int]:
+        """Forget what expires before ``time_ms``; returns the expiry of each, by id.
+
+        Every node does so by itself: what a primary will not order must not make the others wait for it.
+        """
+        dropped = {}
+        while self._expiries and self._expiries[0][0] < time_ms:
+            expiry_ms, id_ = heappop(self._expiries)
+            if id_ in self._by_id:
+                dropped[id_] = expiry_ms
+        self.remove(dropped)
+        return dropped
 
     def verify_room(self, member: str, size: int) -> None:
         """Whether a transaction of ``size`` bytes by ``member`` would fit; asked before costly checks.
@@ -92,26 +123,22 @@ class Mempool:
 
         A member that floods thus fills only what the others leave; each block begins with another member, since one
         costly contract call may be all that a block has room for. Transactions that expire before ``time_ms`` are
-        dropped on the way.
+        dropped.
         """
+        self.drop_expired(time_ms)
         chosen: list[CheckedTransaction] = []
         room = self._limits.block_size_bytes
-        expired: list[Hash] = []
         turns = deque(iter(self._by_member[member].values()) for member in self._order_of_turns())
         while turns and len(chosen) < self._limits.block_transactions:
             waiting = turns.popleft()
             checked = next(waiting, None)
             if checked is None:
                 continue
-            if checked.header.expiry_ms and checked.header.expiry_ms < time_ms:
-                expired.append(checked.id)
-            elif checked.size_bytes > room:
+            if checked.size_bytes > room:
                 continue
-            else:
-                room -= checked.size_bytes
-                chosen.append(checked)
+            room -= checked.size_bytes
+            chosen.append(checked)
             turns.append(waiting)
-        self.remove(expired)
         return chosen
 
     def _order_of_turns(self) -> list[str]:

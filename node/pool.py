@@ -60,6 +60,8 @@ class Pool:
         self.clock_ms = clock_ms
         self._monotonic_s = monotonic_s
         self._arrivals: dict[Hash, float] = {}
+        self._dropped: dict[Hash, int] = {}
+        """Expiry of transactions that wait no more while somebody waits for them."""
         self._waiters: dict[Hash, list[asyncio.Future[Receipt]]] = {}
         self._height_waiters: set[asyncio.Future[None]] = set()
         self._listeners: list[Listener] = []
@@ -139,12 +141,23 @@ class Pool:
         return 0.0 if arrived is None else self._monotonic_s() - arrived
 
     def forget_expired(self) -> None:
-        """Answer those who wait for transactions that the mempool has dropped as expired."""
-        for id_ in [id_ for id_ in self._arrivals if id_ not in self.mempool]:
-            del self._arrivals[id_]
-            for waiter in self._waiters.pop(id_, ()):
-                if not waiter.done():
-                    waiter.set_exception(PoolError(ErrorCode.EXPIRED, "it expired before it was ordered"))
+        """Let transactions that have expired by this node's clock wait no longer.
+
+        Another clock may be slower, so one may yet be ordered. Those who wait for it are told that it was not once a
+        later block's time says so: after that none can apply it.
+        """
+        for id_, expiry_ms in self.mempool.drop_expired(self.clock_ms()).items():
+            self._arrivals.pop(id_, None)
+            if id_ in self._waiters:
+                self._dropped[id_] = expiry_ms
+        for id_, expiry_ms in list(self._dropped.items()):
+            if id_ not in self._waiters:
+                del self._dropped[id_]
+            elif expiry_ms < self.ledger.tip.header.time_ms:
+                del self._dropped[id_]
+                for waiter in self._waiters.pop(id_):
+                    if not waiter.done():
+                        waiter.set_exception(PoolError(ErrorCode.EXPIRED, "it expired before it was ordered"))
 
     def commit(self, executed: ExecutedBlock, certificate: Certificate) -> None:
         """Make a certified block final and durable, then tell everybody who waits."""

@@ -125,6 +125,28 @@ def test_selecting_takes_nothing_out_but_what_has_expired() -> None:
     assert mempool.size_bytes == in_time.size_bytes + eternal.size_bytes
 
 
+def test_expired_ones_are_dropped_without_being_selected() -> None:
+    """A node that is no primary selects nothing; what expires must not look like work that the primary leaves out."""
+    mempool = Mempool()
+    late, in_time, eternal = parcel(expiry_ms=TIME_MS - 1), parcel(expiry_ms=TIME_MS), parcel()
+    for checked in (late, in_time, eternal):
+        mempool.add(checked)
+    assert mempool.drop_expired(TIME_MS) == {late.id: TIME_MS - 1}
+    assert mempool.oldest == in_time.id
+    mempool.remove([in_time.id])
+    assert mempool.drop_expired(TIME_MS + 1) == {}
+    assert mempool.oldest == eternal.id
+
+
+def test_s54_what_is_known_of_expiries_stays_bounded() -> None:
+    mempool = Mempool()
+    for _ in range(100):
+        checked = parcel(expiry_ms=TIME_MS)
+        mempool.add(checked)
+        mempool.remove([checked.id])
+    assert len(mempool._expiries) <= 3
+
+
 def test_one_that_expired_and_came_back_is_chosen_once() -> None:
     """A clock that jumped ahead and back lets the same transaction in twice; twice in a block makes it invalid."""
     mempool = Mempool()

@@ -1,0 +1,58 @@
+"""Which members' work a block left lying: what the consensus core's watch on primaries is told after each block.
+
+An honest primary takes what waits in turns among members until the block is full (``Mempool.select``). So a block that
+had room for a transaction should hold it if everybody has known it for long; and a full one should hold of each member
+about as much as of any other. Every replica judges by what waits here, so it may err; the core wants it repeated.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from chain.crypto import Hash
+from chain.limits import LIMITS, Limits
+from chain.transactions import CheckedTransaction, calls_contract
+from node.mempool import Mempool
+
+
+def neglected_members(
+    ordered: Sequence[CheckedTransaction],
+    mempool: Mempool,
+    is_overdue: Callable[[Hash], bool],
+    limits: Limits = LIMITS,
+) -> frozenset[str]:
+    """Members of which a block left more overdue transactions waiting than it ordered, without an excuse.
+
+    Excuses are: no room for the member's oldest one, while the member got at least half of an equal share of the block,
+    by number or by bytes, or a single one is more than that; and contract calls, of which a block has room for little,
+    as long as it holds any. A member that is passed over for ever for the sake of an excuse has the oldest transaction
+    of all some day, and no excuse counts for that (``PrimaryWatch``).
+
+    Args:
+        ordered: the block's transactions.
+        mempool: what waits now, without them.
+        is_overdue: whether a waiting transaction was known early enough to be in the block.
+        limits: of blocks.
+    """
+    counts: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for checked in ordered:
+        counts[checked.header.member] += 1
+        sizes[checked.header.member] += checked.size_bytes
+    room = limits.block_size_bytes - sizes.total()
+    shares = 2 * len(counts.keys() | mempool.members)
+    has_calls = any(calls_contract(checked.header) for checked in ordered)
+    neglected = set()
+    for member in mempool.members:
+        oldest, next_after = mempool.waiting(member, 0), mempool.waiting(member, counts[member])
+        if oldest is None or next_after is None or not is_overdue(next_after.id):
+            continue
+        if has_calls and calls_contract(oldest.header):
+            continue
+        has_room = len(ordered) < limits.block_transactions and oldest.size_bytes <= room
+        has_less = counts[member] * shares < len(ordered) and sizes[member] * shares < sizes.total()
+        is_bulky = oldest.size_bytes * shares > limits.block_size_bytes  # it waits until the member's turn comes first
+        if has_room or (has_less and not is_bulky):
+            neglected.add(member)
+    return frozenset(neglected)
