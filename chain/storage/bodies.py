@@ -26,7 +26,7 @@ _FIELDS = struct.Struct(">QI")
 _CHECKSUM = struct.Struct(">I")
 _PREFIX_SIZE = _FIELDS.size + _CHECKSUM.size
 _PLACE_SIZE_BYTES = 4 * LIMITS.block_size_bytes
-"""Two proposals of a height and what encoding adds take little more than half. Space is taken only by what is written."""
+"""Two proposals of a height and what encoding adds take little more than half. Only what is written takes space."""
 
 Bodies = tuple[bytes, ...]
 """Encoded transactions."""

@@ -1,5 +1,5 @@
-"""What a validator must not forget: its own votes, durable before they are sent, and the transactions of the blocks that
-they are for (``chain.storage.bodies``), durable before the votes.
+"""What a validator must not forget: its own votes, durable before they are sent, and the transactions of the blocks
+that they are for (``chain.storage.bodies``), durable before the votes.
 
 Kept apart from LevelDB, which may lose the tail of its log silently, and in place, which costs a fraction of an append.
 All entries are one atomic write. If a slot is not whole, the newest votes may be gone: the node must not vote until
