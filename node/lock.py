@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -16,23 +17,32 @@ class FolderLock:
         """Take the lock.
 
         Raises:
-            PoolError: codes ``data_folder_locked``, ``storage_failed``.
+            PoolError: codes ``data_folder_locked``, ``disk_full``, ``storage_failed``.
         """
         path = folder / "LOCK"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise PoolError(ErrorCode.STORAGE_FAILED, f"{path}: {error.strerror}") from None
+            raise _failed(path, error) from None
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(self._descriptor, 32, 0).decode(errors="replace").strip()
             os.close(self._descriptor)
             raise PoolError(ErrorCode.DATA_FOLDER_LOCKED, f"{folder} is in use by process {holder}") from None
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise _failed(path, error) from None
 
     def close(self) -> None:
         """Let go."""
         os.close(self._descriptor)
+
+
+def _failed(path: Path, error: OSError) -> PoolError:
+    code = ErrorCode.DISK_FULL if error.errno == errno.ENOSPC else ErrorCode.STORAGE_FAILED
+    return PoolError(code, f"{path}: {error.strerror}")

@@ -37,38 +37,46 @@ class SlotFile:
     Args:
         path: created, filled with zeros, if it does not exist. A crash meanwhile leaves the whole file or none.
         slot_size_bytes: of each slot, prefix included; a multiple of the disk's sector.
+        copies: how often each slot is there. A write that a crash tears spoils all copies of one slot and had not been
+            completed; damage that comes later spoils one copy of what had been. With two they can be told apart.
 
     Attributes:
-        is_doubtful: a slot was written and is not whole: torn by a crash, or damaged later. Which one cannot be told.
+        is_doubtful: what was written last and completed may be gone. With one copy, when a slot is not whole: torn by
+            a crash, or damaged later. With more, when no slot is.
         has_one_write: what is not whole is all that was ever written, so no write can have been completed before it.
     """
 
-    def __init__(self, path: Path, slot_size_bytes: int) -> None:
+    def __init__(self, path: Path, slot_size_bytes: int, copies: int = 1) -> None:
         self._path = path
         self._slot_size_bytes = slot_size_bytes
+        self._copies = copies
         self._next_place: int | None = None
         """Which slot is written next: never the newest whole one. None before the file has been read."""
         self.is_doubtful = False
         self.has_one_write = False
         try:
             if not path.exists():
-                _create(path, 2 * slot_size_bytes)
+                _create(path, 2 * copies * slot_size_bytes)
             self._descriptor = os.open(path, os.O_RDWR)
         except OSError as error:
             raise _failed(path, error) from None
 
     def read(self) -> Slot | None:
         """The newest whole slot; None if nothing was ever written, or nothing is whole (see ``is_doubtful``)."""
+        size = self._slot_size_bytes
         try:
-            content = os.pread(self._descriptor, 2 * self._slot_size_bytes, 0)
+            content = os.pread(self._descriptor, 2 * self._copies * size, 0)
         except OSError as error:
             raise _failed(self._path, error) from None
-        parts = [content[: self._slot_size_bytes], content[self._slot_size_bytes :]]
-        slots = [_decode(part) for part in parts]
-        missing = len(content) < 2 * self._slot_size_bytes
-        self.is_doubtful = missing or any(slot is None and any(part) for slot, part in zip(slots, parts, strict=True))
-        self.has_one_write = not missing and sum(map(any, parts)) == 1
+        parts = [content[place * size : (place + 1) * size] for place in range(2 * self._copies)]
+        places = [parts[: self._copies], parts[self._copies :]]
+        slots = [max(filter(None, map(_decode, copies)), default=None) for copies in places]
+        is_written = [any(map(any, copies)) for copies in places]
+        missing = len(content) < 2 * self._copies * size
+        lost = [slot is None and written for slot, written in zip(slots, is_written, strict=True)]
         newest = max((slot for slot in slots if slot is not None), default=None)
+        self.is_doubtful = missing or (any(lost) and (self._copies == 1 or newest is None))
+        self.has_one_write = not missing and sum(is_written) == 1
         self._next_place = 0 if newest is None else 1 - slots.index(newest)
         return newest
 
@@ -82,7 +90,9 @@ class SlotFile:
             self.read()
         place = self._next_place or 0
         try:
-            _write(self._descriptor, fields + checksum + content, self._slot_size_bytes * place)
+            for copy in range(self._copies):
+                offset = self._slot_size_bytes * (place * self._copies + copy)
+                _write(self._descriptor, fields + checksum + content, offset)
             os.fdatasync(self._descriptor)
         except OSError as error:
             raise _failed(self._path, error) from None
@@ -120,8 +130,10 @@ def _create(path: Path, size_bytes: int) -> None:
 
 
 def _write(descriptor: int, content: bytes, offset: int) -> None:
-    if os.pwrite(descriptor, content, offset) < len(content):  # what does not fit a disk is written in part
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    rest = memoryview(content)
+    while rest:  # what does not fit a disk is written in part; the next try says why
+        written = os.pwrite(descriptor, rest, offset)
+        rest, offset = rest[written:], offset + written
 
 
 def sync_folder(path: Path) -> None:

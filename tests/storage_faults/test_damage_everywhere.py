@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -38,14 +36,6 @@ BLOCKS = 200
 MIN_DAMAGES = 150
 
 pytestmark = pytest.mark.timeout(60 + SAMPLES * 20)
-
-
-@pytest.fixture
-def scratch() -> Iterator[Path]:
-    """A folder in memory where there is one: LevelDB syncs a dozen times for each copy that is opened."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        yield Path(folder)
 
 
 @pytest.fixture(scope="module")

@@ -161,8 +161,8 @@ def live(
 
 
 @pytest.mark.parametrize("name", LIVES)
-def test_s39_s41_every_write_step_may_fail(reference: SeasonedFolder, begun: Path, tmp_path: Path, name: str) -> None:
-    dry, error = live(reference, begun, tmp_path / "dry", name, FaultPlan())
+def test_s39_s41_every_write_step_may_fail(reference: SeasonedFolder, begun: Path, scratch: Path, name: str) -> None:
+    dry, error = live(reference, begun, scratch / "dry", name, FaultPlan())
     assert error is None
     steps = dry.plan.names
     assert steps
@@ -171,7 +171,7 @@ def test_s39_s41_every_write_step_may_fail(reference: SeasonedFolder, begun: Pat
         for way in WAYS if "batch" not in step_name else WAYS[::2]:
             number = (errno.EIO, errno.ENOSPC)[tried % 2]
             plan = FaultPlan(step, way, number)
-            folder = tmp_path / "run"
+            folder = scratch / "run"
             run, error = live(reference, begun, folder, name, plan)
             label = f"{name}: {step_name} ({step}) {way}"
             assert error is not None, label
@@ -198,10 +198,10 @@ def check_what_is_left(run: Run, label: str) -> None:
         assert kept in [None, *run.written_votes][-2:], f"{label}: votes are lost and nobody knows"
 
 
-def test_the_table_covers_every_kind_of_step(reference: SeasonedFolder, begun: Path, tmp_path: Path) -> None:
+def test_the_table_covers_every_kind_of_step(reference: SeasonedFolder, begun: Path, scratch: Path) -> None:
     found = set()
     for number, name in enumerate(LIVES):
-        run, _ = live(reference, begun, tmp_path / str(number), name, FaultPlan())
+        run, _ = live(reference, begun, scratch / str(number), name, FaultPlan())
         found |= {f"{name}: {step}" for step in run.plan.names}
     assert {
         "first start: folder sync",
