@@ -54,6 +54,10 @@ _PAUSE_S = 0.25
 """A client's longest pause between two steps. The load is there to have something under way whenever a fault strikes,
 not to measure: faults, not transactions, are what a run has to have many of.
 """
+_STEPS = 10
+"""After so many a client begins anew with its own node. It stays with one that answers, so all would come together at
+the node that has lived longest, and wait for it together when it freezes.
+"""
 _LAST_WORD_S = 90.0
 """How long a client goes on for its last transaction when the load is over and the network whole."""
 _JOIN_S = 200.0
@@ -162,9 +166,9 @@ class LoadClient(threading.Thread):
     def run(self) -> None:
         """Work."""
         try:
-            with self.cluster.client(self.member) as client:
-                while not self._is_over.wait(_PAUSE_S * self.random.random()):
-                    self._try(client)
+            while not self._is_over.is_set():
+                with self.cluster.client(self.member) as client:
+                    self._work(client)
         except Exception as error:
             self.log.violation(f"{self.name}: {error!r}")
 
@@ -187,6 +191,12 @@ class LoadClient(threading.Thread):
                 continue
             self.log.acknowledge(kind, receipt, transaction.content, records)
             return
+
+    def _work(self, client: Client) -> None:
+        for _ in range(_STEPS):
+            if self._is_over.wait(_PAUSE_S * self.random.random()):
+                return
+            self._try(client)
 
     def _try(self, client: Client) -> None:
         try:
