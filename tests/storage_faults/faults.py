@@ -33,18 +33,17 @@ class FaultPlan:
         step: which one, from 0; None breaks none.
         way: what reached the disk although the step failed.
         error_number: what the system says.
+        target: name of a step that is broken when it comes next, instead of a number.
+        within: only slot files in this folder are concerned.
     """
 
     step: int | None = None
     way: Way = "not persisted"
     error_number: int = errno.EIO
+    target: str = ""
+    within: Path = Path("/")
     names: list[str] = field(default_factory=list)
     """Every step so far."""
-
-    @property
-    def has_struck(self) -> bool:
-        """Whether the fault has happened."""
-        return self.step is not None and len(self.names) > self.step
 
     @property
     def later_steps(self) -> int:
@@ -59,6 +58,8 @@ class FaultPlan:
     def strikes(self, name: str) -> bool:
         """Count a step; whether it is the one to break."""
         self.names.append(name)
+        if name == self.target:
+            self.step, self.target = len(self.names) - 1, ""
         return self.step == len(self.names) - 1
 
 
@@ -105,6 +106,8 @@ class FaultyOs:
     def pwrite(self, descriptor: int, content: bytes, offset: int) -> int:
         """With a fault: nothing is written, half of it, or all."""
         path = _path_of(descriptor)
+        if not path.is_relative_to(self._plan.within):
+            return os.pwrite(descriptor, content, offset)
         is_struck = self._plan.strikes(f"{path.name} pwrite")
         self._before = path, offset, os.pread(descriptor, len(content), offset)
         if not is_struck:
@@ -123,7 +126,8 @@ class FaultyOs:
 
     def _sync(self, descriptor: int, sync: Callable[[int], None]) -> None:
         path = _path_of(descriptor)
-        if not self._plan.strikes(f"{'folder' if path.is_dir() else path.name} sync"):
+        is_concerned = path.is_relative_to(self._plan.within)
+        if not is_concerned or not self._plan.strikes(f"{'folder' if path.is_dir() else path.name} sync"):
             sync(descriptor)
             return
         if self._before is not None and self._plan.way != "persisted":
