@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -23,6 +24,38 @@ _DISCARDED_BYTES = 64 * MIB
 """Of a body that is too large, so much is read and thrown away, since a client that is still sending would not see the
 answer; after that the connection is closed.
 """
+
+
+class BodyRoom:
+    """Memory for bodies that are on their way: bounded, and of one address no more than a share.
+
+    What has come of a slow body waits in memory for the rest, which may take a minute.
+    """
+
+    def __init__(self, size_bytes: int = 256 * MIB, share: int = 4) -> None:
+        """Room for ``size_bytes``, and of each address for one part in ``share``."""
+        self._free_bytes = size_bytes
+        self._of_address_bytes = size_bytes // share
+        self._held: Counter[str] = Counter()
+        """Bytes by origin."""
+
+    def take(self, source: str, size_bytes: int) -> None:
+        """Take room.
+
+        Raises:
+            PoolError: code ``not_ready``.
+        """
+        if size_bytes > self._free_bytes or self._held[source] + size_bytes > self._of_address_bytes:
+            raise PoolError(ErrorCode.NOT_READY, "as much as fits is on its way to this node, or from your address")
+        self._free_bytes -= size_bytes
+        self._held[source] += size_bytes
+
+    def give_back(self, source: str, size_bytes: int) -> None:
+        """Room that is no longer needed."""
+        self._free_bytes += size_bytes
+        self._held[source] -= size_bytes
+        if not self._held[source]:
+            del self._held[source]
 
 
 class BodyAbandoned(Exception):
@@ -57,43 +90,52 @@ def verify_content_type(content_type: str) -> None:
         raise bad_request(f"Content-Type must be {MSGPACK} or {JSON}, not {content_type or 'absent'}")
 
 
-async def read_body(receive: Receive, length: int | None, limit: int) -> bytes:
+async def read_body(
+    receive: Receive, length: int | None, limit: int, room: BodyRoom | None = None, source: str = ""
+) -> bytes:
     """The request's body. One that is declared too large is refused at once; of any other that is, no more than
-    ``limit`` is ever held.
+    ``limit`` is ever held, and in ``room`` if it comes in parts.
 
     Raises:
-        PoolError: codes ``too_large``, ``bad_request``.
+        PoolError: codes ``too_large``, ``bad_request``, and ``not_ready`` if there is no room.
         BodyAbandoned: answer, then close the connection.
     """
     if length is not None and length > limit:
         raise _too_large(limit) if length <= _DISCARDED_BYTES else BodyAbandoned(_too_large(limit))
     try:
         async with asyncio.timeout(_BODY_S):
-            return await _read_chunks(receive, limit)
+            return await _read_chunks(receive, limit, room or BodyRoom(limit, 1), source)
     except TimeoutError:
         raise BodyAbandoned(bad_request(f"the body did not come within {_BODY_S:g} s")) from None
 
 
-async def _read_chunks(receive: Receive, limit: int) -> bytes:
+async def _read_chunks(receive: Receive, limit: int, room: BodyRoom, source: str) -> bytes:
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False):
         if len(body) > limit:
             raise _too_large(limit)
         return body
-    chunks, size = [body], len(body)
-    while message.get("more_body", False):
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise bad_request("the connection closed before the body was complete")
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size <= limit:
-            chunks.append(chunk)
-        elif size > _DISCARDED_BYTES:
-            raise BodyAbandoned(_too_large(limit))
-        else:
-            chunks.clear()
+    chunks, size, held = [body], len(body), 0
+    try:
+        while message.get("more_body", False):
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise bad_request("the connection closed before the body was complete")
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size <= limit:
+                room.take(source, len(chunk))
+                held += len(chunk)
+                chunks.append(chunk)
+            elif size > _DISCARDED_BYTES:
+                raise BodyAbandoned(_too_large(limit))
+            elif chunks:
+                chunks.clear()
+                room.give_back(source, held)
+                held = 0
+    finally:
+        room.give_back(source, held)
     if size > limit:
         raise _too_large(limit)
     return b"".join(chunks)

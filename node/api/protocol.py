@@ -27,6 +27,8 @@ _HEAD_S = 10.0
 _HEAD_BYTES = 64 * KIB
 _UNREAD_S = 60.0
 """From an answer that was given before its request had come whole until the rest has come, which is thrown away."""
+_PIPELINED = 16
+"""Requests that wait on their connection for the answers to those before them; hardly any client sends ahead."""
 _REFUSED = 64
 """Connections beyond a bound that are held until their request has come and is refused; any more are dropped."""
 
@@ -97,6 +99,8 @@ class _BoundedProtocol(HttpToolsProtocol):
                 self._refuse(f"the request's head is larger than {_HEAD_BYTES} bytes")
 
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= _PIPELINED:
+            raise _TooManyAhead  # out of the parser, which is the end of the connection
         self._is_in_head = True
         self._is_request_whole = False
         super().on_message_begin()
@@ -163,6 +167,10 @@ class _BoundedProtocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+class _TooManyAhead(Exception):
+    """A client sends requests without end and reads no answers."""
 
 
 class _LateClosing:

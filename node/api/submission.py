@@ -21,11 +21,13 @@ from chain.limits import LIMITS
 from chain.receipts import Receipt
 from chain.schema import record_index_of
 from chain.transactions import Transaction
+from node.addresses import origin
 from node.api.bodies import (
     JSON,
     MSGPACK,
     AsgiApp,
     BodyAbandoned,
+    BodyRoom,
     Receive,
     Scope,
     Send,
@@ -58,6 +60,7 @@ class Submission:
     def __init__(self, service: NodeService, other: AsgiApp) -> None:
         self._service = service
         self._other = other
+        self._room = BodyRoom()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -82,7 +85,9 @@ class Submission:
         wait_s = _wait_s(scope["query_string"])
         is_json = content_type == JSON
         verify_content_type(content_type)
-        data = await read_body(receive, length, LIMITS.transaction_size_bytes * (_JSON_EXPANSION if is_json else 1))
+        limit = LIMITS.transaction_size_bytes * (_JSON_EXPANSION if is_json else 1)
+        client = scope.get("client")
+        data = await read_body(receive, length, limit, self._room, origin(client[0]) if client else "")
         if is_json:
             data = _from_json(data)
         unready = service.unready_reason

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import uvloop
 
-from chain.errors import ErrorCode
+from chain.errors import ErrorCode, PoolError
 from node.api import bodies, protocol
 from tests.node.cluster import Network, Node, running, single
 from tests.node.test_bad_input import submit
@@ -239,5 +239,61 @@ def test_s48_the_rest_of_a_refused_request_has_an_end_too(tmp_path: Path, monkey
                 while not reader.at_eof() and reader.exception() is None:
                     writer.write(b"5\r\nchunk\r\n")
                     await asyncio.sleep(0.01)
+
+    uvloop.run(main())
+
+
+def test_s48_bodies_on_their_way_have_bounded_room(tmp_path: Path) -> None:
+    """Seventeen bodies of almost 4 MiB that do not end: 64 MiB is what one address may have here."""
+
+    async def main() -> None:
+        async with single(tmp_path) as (network, _, client), AsyncExitStack() as stack:
+            await submit(client, network.dataset())
+            crowd = [await stack.enter_async_context(connection(client)) for _ in range(17)]
+            for _, writer in crowd:
+                writer.write(HEAD + b"Content-Length: 4194304\r\n\r\n" + bytes(4_194_303))
+                await writer.drain()
+            waiting = [asyncio.ensure_future(reader.readuntil(b"}")) for reader, _ in crowd]
+            done, pending = await asyncio.wait(waiting, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+            assert len(pending) >= 15
+            for answered in done:
+                assert (await answered).startswith(b"HTTP/1.1 503")
+            transport = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+            async with httpx.AsyncClient(base_url=client.base_url, transport=transport, trust_env=False) as neighbour:
+                await submit(neighbour, network.parcel([b'{"n":%d}' % n for n in range(4000)]))
+            for task in pending:
+                task.cancel()
+
+    uvloop.run(main())
+
+
+def test_s48_room_is_given_back() -> None:
+    room = bodies.BodyRoom(100, 2)
+    room.take("x", 50)
+    for source, size_bytes in (("x", 1), ("y", 51)):
+        with pytest.raises(PoolError):
+            room.take(source, size_bytes)
+    room.take("y", 50)
+    with pytest.raises(PoolError):
+        room.take("z", 1)
+    room.give_back("x", 50)
+    room.take("z", 50)
+
+
+def test_s48_requests_sent_ahead_without_end_close_the_connection(tmp_path: Path) -> None:
+    """A few are answered in their order; hundreds would each wait in memory for the answers before them."""
+    asked = b"GET /healthz HTTP/1.1\r\nHost: n\r\n\r\n"
+
+    async def main() -> None:
+        async with single(tmp_path) as (_, _, client):
+            async with connection(client) as (reader, writer):
+                writer.write(asked * 10)
+                for _ in range(10):
+                    assert (await reader.readuntil(b'{"status":"ok"}')).startswith(b"HTTP/1.1 200")
+            async with connection(client) as (reader, writer):
+                writer.write(asked * 1000)
+                async with asyncio.timeout(10):
+                    answers = await reader.read()
+                assert answers.count(b"HTTP/1.1 200") < 100
 
     uvloop.run(main())
