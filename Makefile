@@ -3,13 +3,14 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench sim chaos lock clean
+.PHONY: help setup demo test check format bench sim storage-faults chaos lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done
 WORKERS ?= 2
 SEEDS ?= 1000
+SAMPLES ?= 300
 MINUTES ?= 2
 # The LevelDB binding comes as a ready wheel for these two; for later versions pip would have to compile it.
 # Override with `make setup PYTHON=/path/to/python3.12`.
@@ -18,7 +19,7 @@ PYTHON ?= $(shell for candidate in python3.11 python3.12 python3; do \
 	&& echo $$candidate && break; done)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with the locked, hash-checked dependencies (instant when nothing changed)
 
@@ -54,6 +55,9 @@ bench: setup ## measure, print one table and write docs/benchmarks.md
 
 sim: setup ## the seeded cluster simulator: make sim SEEDS=1000
 	$(BIN)/python -m tests.sim --seeds $(SEEDS)
+
+storage-faults: setup ## every write step broken, every file of a data folder spoiled: make storage-faults SAMPLES=300
+	STORAGE_FAULTS_SAMPLES=$(SAMPLES) $(BIN)/python -m pytest -q -s tests/storage_faults
 
 chaos: setup ## four real nodes under every kind of fault and load: make chaos MINUTES=20 SEED=1
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
