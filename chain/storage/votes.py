@@ -2,7 +2,8 @@
 that they are for (``chain.storage.bodies``), durable before the votes.
 
 Kept apart from LevelDB, which may lose the tail of its log silently, and in place, which costs a fraction of an append.
-All entries are one atomic write. If a slot is not whole, the newest votes may be gone: the node must not vote until
+All entries are one atomic write, of two copies: a write that was torn by a crash is known from damage to votes that
+were sent, so a power cut silences no validator. If no slot is whole, votes may be gone: the node must not vote until
 nothing that they concern can still be undecided (``is_doubtful``).
 """
 
@@ -83,10 +84,13 @@ class VoteFile:
     """Votes on disk, in a ``SlotFile`` whose content is the encoded array of (name, value); bodies in a file beside."""
 
     def __init__(self, path: Path) -> None:
-        self._slots = SlotFile(path, _SLOT_SIZE_BYTES)
-        self._bodies = BodyFile(path.with_name(f"{path.name}-BODIES"))
-        slot = self._slots.read()
-        self.is_doubtful = self._slots.is_doubtful
+        bodies = BodyFile(path.with_name(f"{path.name}-BODIES"))
+        self._open(SlotFile(path, _SLOT_SIZE_BYTES, copies=2), bodies)
+
+    def _open(self, slots: SlotFile, bodies: BodyFile) -> None:
+        self._slots, self._bodies = slots, bodies
+        slot = slots.read()
+        self.is_doubtful = slots.is_doubtful
         self._sequence = slot.sequence if slot is not None else 0
         self._entries: dict[bytes, bytes] = {}
         if slot is not None:
@@ -94,6 +98,8 @@ class VoteFile:
                 self._entries = dict(decode(Entries, slot.content))
             except EncodingError:
                 self.is_doubtful = True
+        elif not self.is_doubtful:
+            self.write(())  # so that the first vote, too, has something whole before it
 
     def read(self) -> Mapping[bytes, bytes]:
         """The newest value of every name."""

@@ -12,6 +12,7 @@ import pytest
 import uvloop
 
 from chain.errors import ErrorCode, PoolError
+from chain.limits import MIB
 from chain.storage.head import Head, HeadFile
 from node.config import load_config
 from node.home import Home, open_home
@@ -160,7 +161,7 @@ def test_s40_lost_state_is_built_again(home: Home, case: str) -> None:
 VOTE_LOSSES: dict[str, Damage] = {
     "gone": lambda data: (data / "VOTES").unlink(),
     "cut": lambda data: cut(data / "VOTES", 0.6),
-    "flipped": lambda data: flip(data / "VOTES", 30),
+    "flipped": lambda data: [flip(data / "VOTES", copy * MIB + 30) for copy in range(4)].clear(),
     "emptied": lambda data: (data / "VOTES").write_bytes(b"") and None,
 }
 
