@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import contracts, faults, footprint, rates, reading, sealing
+from bench import contracts, faults, footprint, rates, reading, sealing, worst_primary
 from bench.bench import FULL, QUICK, Bench
 from bench.figures import Section
 from bench.load import LoadProcess
@@ -34,6 +34,7 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "reading": reading.reading,
     "contracts": contracts.contracts,
     "failover": faults.failover,
+    "worst_primary": worst_primary.worst_primary,
     "disk": footprint.disk,
     "catch_up": faults.catch_up,
     "audit": footprint.audit,

@@ -81,6 +81,8 @@ TARGETS = {
     "idle_p50": Target(15, 6, is_ceiling=True),
     "idle_p99": Target(40, 15, is_ceiling=True),
     "failover_gap": Target(3, 1, is_ceiling=True),
+    "worst_primary_singles": Target(50, 90),
+    "worst_primary_parcels": Target(50, 90),
     "catch_up_ratio": Target(CATCH_UP_LEAST, CATCH_UP_AIM),
     "audit_bulk": Target(200_000, 500_000),
     "memory": Target(400, 200, is_ceiling=True),
