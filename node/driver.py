@@ -224,7 +224,7 @@ class ConsensusDriver:
         found = {}
         for data in self._votes.bodies:
             try:
-                verified = self._pool.verify(self._pool.decode(data))
+                verified = self._pool.verify(self._pool.decode(data), is_proposed=True)
             except PoolError as error:
                 if _is_own_fault(error):
                     raise
@@ -362,17 +362,18 @@ class ConsensusDriver:
         self._schedule()
 
     async def _deliver_after_fetch(self, proposal: Proposal, certificate: Certificate) -> None:
-        """The core delivers a block once, so this goes on until it is there, by whatever way."""
+        """The core delivers a block once, so this goes on until it is there, by whatever way: its bodies, or all of it
+        from those who have certified it.
+        """
         await self._fetch(proposal)
         while certificate.height == self._pool.height + 1 and self._bodies(proposal) is None:
+            for member, _ in certificate.votes:
+                self._on_catch_up(member, certificate.height)
             await asyncio.sleep(_FETCH_PAUSE_S)
             await self._fetch(proposal)
         if certificate.height == self._pool.height + 1:
             self._deliver(proposal, certificate)
             self._schedule()
-            return
-        for member, _ in certificate.votes:
-            self._on_catch_up(member, certificate.height)
 
     def _bodies(self, proposal: Proposal) -> list[CheckedTransaction] | None:
         """The proposal's transactions, or None if one is missing here."""

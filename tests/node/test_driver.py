@@ -70,6 +70,20 @@ def test_s50_a_key_that_ended_while_its_transaction_waited(tmp_path: Path) -> No
     uvloop.run(main())
 
 
+def test_s50_a_body_that_was_voted_for_is_remembered_though_its_key_has_ended(tmp_path: Path) -> None:
+    async def main() -> None:
+        network = Network.create(tmp_path, validators="a", others=("b",))
+        data = network.spent_parcel()
+        async with running(network, "a") as (a,):
+            await a.submit(network.dataset())
+            a.service.driver._votes.keep_bodies([data])
+        async with running(network, "a") as (a,):
+            assert a.height == SPENT_KEY_UNTIL
+            assert list(a.service.pool.voted_for) == [network.id_of(data)]
+
+    uvloop.run(main())
+
+
 def test_s26_a_transaction_that_never_reached_the_primary_is_ordered_all_the_same(tmp_path: Path) -> None:
     """s26: the others see it wait and are told again by the node that took it in."""
 
@@ -204,6 +218,8 @@ def test_s15_a_certified_block_whose_bodies_are_missing_is_fetched(tmp_path: Pat
         async def answer(kind: int, body: bytes) -> bytes:
             if kind == FrameKind.FETCH_TRANSACTIONS:
                 return encode((data,) if can_fetch else ())
+            if kind == FrameKind.FETCH_VOTES:
+                return encode(())
             return join_packages([encode(package)])
 
         peer = ScriptedPeer(network, "a", answer)
