@@ -127,9 +127,12 @@ class AttachedEngine:
 
 
 class SimSlots:
-    """A file of two slots; ``None`` in a place that holds nothing whole."""
+    """A file of two slots; ``None`` in a place that holds nothing whole. With two copies of each slot a torn write is
+    known for what it is.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, copies: int = 1) -> None:
+        self._copies = copies
         self._places: list[Slot | None] = [None, None]
         self._torn = [False, False]
         self._pending: tuple[int, Slot | None] | None = None
@@ -153,8 +156,8 @@ class SimSlots:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether a slot was written and is not whole."""
-        return any(self._torn)
+        """Whether what was completed last may be gone."""
+        return any(self._torn) and (self._copies == 1 or self._places == [None, None])
 
     def read(self) -> Slot | None:
         """The newest whole slot."""
@@ -171,13 +174,13 @@ class SimSlots:
         self._pending = None
         self._life.access("after a write")
 
-    def crash(self, random: Random, *, may_tear: bool) -> str:
+    def crash(self, random: Random) -> str:
         """What became of the write that was under way: ``whole``, ``lost`` or ``torn``."""
         pending, self._pending = self._pending, None
         if pending is None:
             return "whole"
         place, before = pending
-        fate = random.choice(("whole", "lost", "torn") if may_tear else ("whole", "lost"))
+        fate = random.choice(("whole", "lost", "torn"))
         if fate != "whole":
             self._places[place] = before if fate == "lost" else None
             self._torn[place] = fate == "torn"
@@ -191,12 +194,7 @@ class SimVotes(VoteFile):
     """The real vote file over simulated slots."""
 
     def __init__(self, slots: SimSlots, bodies: SimSlots) -> None:
-        self._bodies = SimBodies(bodies)  # type: ignore[assignment]  # it has the body file's interface
-        self._slots = slots  # type: ignore[assignment]  # it has the slot file's interface
-        slot = slots.read()
-        self.is_doubtful = slots.is_doubtful
-        self._sequence = slot.sequence if slot is not None else 0
-        self._entries = dict(decode(Entries, slot.content)) if slot is not None else {}
+        self._open(slots, SimBodies(bodies))  # type: ignore[arg-type]  # they have the files' interfaces
 
 
 class SimBodies:
@@ -235,7 +233,7 @@ class Disk:
 
     def wipe(self) -> None:
         """A new disk."""
-        self.votes = SimSlots()
+        self.votes = SimSlots(copies=2)
         self.bodies = SimSlots()
         self.set_aside()
 
@@ -245,14 +243,14 @@ class Disk:
         self.state = SimEngine()
         self.head = SimSlots()
 
-    def crash(self, random: Random, *, may_tear: bool) -> list[str]:
+    def crash(self, random: Random) -> list[str]:
         """The process is gone: what becomes of what was under way. Returns the faults that happened."""
         faults = []
         for database in (self.blocks, self.state):
             if database.crash(random):
                 faults.append("unsynced batches lost")
         for slots, name in ((self.votes, "votes"), (self.bodies, "bodies"), (self.head, "HEAD")):
-            fate = slots.crash(random, may_tear=may_tear or slots is not self.votes)
+            fate = slots.crash(random)
             if fate != "whole":
                 faults.append(f"{name} {fate}")
         return faults

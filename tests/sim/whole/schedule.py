@@ -28,6 +28,7 @@ SAFETY_S = (2.0, 4.0, 6.0)
 TROUBLE_EVERY_S = 0.16
 LIVENESS_TICKS_MAX = 3 * CONFIG.timeout_ticks(CONFIG.timeout_doublings_max) + 1000
 """Three times the longest patience, and two whole time-outs of catch-up, which liars can cost."""
+FOUNDING_S = 0.2
 SETTLING_S = 0.5
 
 
@@ -94,13 +95,11 @@ class Schedule(Stage):
 
     def _run_safety_phase(self) -> None:
         random, world = self.random, self.world
+        self._found()
         self._choose_links()
         world.crash_chance = random.choice((0.0, 0.0, 0.0005, 0.002, 0.006))
         trouble = random.choice((0.1, 0.3, 0.6))
         load = random.choice((0.3, 0.6, 0.9))
-        for node in self.nodes.values():
-            node.clock_offset_ms = random.choice((0, 0, -1500, -200, 30, 900, 2000))
-            self.do(node.start)
         end_s = random.choice(SAFETY_S)
         while self.loop.time() < end_s:
             self.advance(TROUBLE_EVERY_S)
@@ -108,6 +107,15 @@ class Schedule(Stage):
                 self.do(partial(self._submit_some, list(self.nodes.values())))
             if random.random() < trouble:
                 self.do(self._make_trouble)
+
+    def _found(self) -> None:
+        """Start a new network, which is spared faults until all have heard of each other: a validator that comes later,
+        with no record of its votes, counts as faulty until it has seen some blocks go by (see ``node.probation``).
+        """
+        for node in self.nodes.values():
+            node.clock_offset_ms = self.random.choice((0, 0, -1500, -200, 30, 900, 2000))
+            self.do(node.start)
+        self.advance(FOUNDING_S)
 
     def _run_liveness_phase(self) -> int:
         self.do(self._heal)

@@ -21,6 +21,7 @@ from chain.ledger import Ledger
 from chain.limits import Limits
 from chain.packages import read_packages
 from consensus.effects import Effect, Evidence, ViewChangeStarted, ViewEntered
+from consensus.messages import Statement
 from node.catch_up import CatchUp
 from node.dissemination import Dissemination
 from node.driver import ConsensusDriver
@@ -30,6 +31,7 @@ from node.links import Hello, Links
 from node.mempool import Mempool
 from node.metrics import Metrics
 from node.pool import CommittedBlock, Pool
+from node.recollection import Recollection
 from node.service import NodeService
 from tests.networks import TIME_MS, TestNetwork
 from tests.sim.node import CONFIG
@@ -73,7 +75,6 @@ class World:
         self.random = network.random
         self.crash_chance = 0.0
         """Chance to die at any one access to the disk or packet sent."""
-        self.may_tear = True
 
     def after(self, pause_s: float, work: Callable[[], None]) -> None:
         """Do ``work`` later."""
@@ -107,9 +108,7 @@ class SimService(NodeService):
 
     def __init__(self, owner: Validator, ledger: Ledger, votes: SimVotes) -> None:
         disk, name = owner.disk, owner.name
-        probation_file = SimpleNamespace(
-            exists=lambda: disk.is_on_probation, unlink=lambda missing_ok: owner.end_probation()
-        )
+        probation_file = SimpleNamespace(unlink=lambda missing_ok: owner.end_probation())
         self.owner = owner
         self.home = SimpleNamespace(  # type: ignore[assignment]
             member=SimpleNamespace(name=name), signer=owner.signer, probation_file=probation_file
@@ -122,9 +121,13 @@ class SimService(NodeService):
         self._handles = []
         self._heights = {}
         self._probation_height = None
+        self._is_on_probation = disk.is_on_probation
         self.sim_links = SimLinks(owner.world.network, owner)
         self.links = links = cast(Links, self.sim_links)
         self.votes = votes
+        self.recollection = Recollection(
+            name, owner.signer.public_key, ledger, links, votes.read(), self._end_probation, self._on_forgotten
+        )
         self.execution = shared_execution()
         self.executions = Executions(self.pool, self.execution, name)
         self.catch_up = CatchUp(self.pool, links, self.execution, self.fail)
@@ -136,16 +139,19 @@ class SimService(NodeService):
             owner.signer,
             name,
             CONFIG,
+            TICK_S,
             self.metrics,
             self.heard_of_height,
             self.fail,
-            may_vote=not disk.is_on_probation,
+            may_vote=False,
         )
         self.driver.on_report = owner.on_report
         self.intake = Intake(self.pool, self.driver.work_changed, self.fail)
         self.dissemination = Dissemination(self.pool, links, self.intake)
         self.driver.use(self.intake, self.dissemination)
         self.pool.add_listener(owner.on_committed)
+        self.pool.add_listener(self._on_committed)
+        self.recollection.look_back()
 
     def begin(self) -> None:
         """Start the clock, as ``start`` does."""
@@ -164,7 +170,14 @@ class SimService(NodeService):
     def _look_around(self) -> None:
         self.pool.forget_expired()
         self.owner.world.network.connect(self.owner.name)
+        for member in self.links.connected:
+            self._recollect(member)
         self._end_probation()
+
+    def _on_forgotten(self, statement: Statement) -> None:
+        if not self.driver.may_vote:
+            self.owner.mark("forgotten votes found")
+            self._is_on_probation, self._probation_height = True, None
 
     def end(self) -> None:
         """The process is gone."""
@@ -210,7 +223,7 @@ class Validator:
         try:
             ledger = self._open(life)
             if self.disk.votes.is_new or self.disk.votes.is_doubtful:
-                self._mark("probations")
+                self.mark("probations")
             service = self.service = SimService(
                 self, ledger, SimVotes(self.disk.votes.attach(life), self.disk.bodies.attach(life))
             )
@@ -227,12 +240,12 @@ class Validator:
         if service is not None:
             service.end()
         self.world.network.disconnect(self.name)
-        for fault in self.disk.crash(self.world.random, may_tear=self.world.may_tear):
+        for fault in self.disk.crash(self.world.random):
             self.world.counts[fault] += 1
 
     def end_probation(self) -> None:
-        """The mark is taken away."""
-        self.world.counts["probations ended"] += 1
+        """The mark is taken away, if there is one."""
+        self.world.counts["probations ended"] += self.disk.is_on_probation
         self.disk.is_on_probation = False
 
     def _open(self, life: Life) -> Ledger:
@@ -243,7 +256,7 @@ class Validator:
                 raise
             self.world.checkers.on_damage(self, error)
         self.world.counts["databases set aside"] += 1
-        self._mark("probations")
+        self.mark("probations")
         self.disk.set_aside()
         return self._open_once(life)
 
@@ -258,7 +271,8 @@ class Validator:
         ledger.open()
         return ledger
 
-    def _mark(self, count: str) -> None:
+    def mark(self, count: str) -> None:
+        """Note on disk that votes may have been forgotten."""
         self.world.counts[count] += 1
         self.disk.is_on_probation = True
 
