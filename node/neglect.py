@@ -35,6 +35,8 @@ def neglected_members(
         is_overdue: whether a waiting transaction was known early enough to be in the block.
         limits: of blocks.
     """
+    if not mempool.members:
+        return frozenset()
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for checked in ordered:

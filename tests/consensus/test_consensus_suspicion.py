@@ -185,11 +185,31 @@ def test_s26_many_quick_blocks_prove_nothing_yet() -> None:
 
 
 def test_s26_the_next_primary_begins_without_debts() -> None:
+    watch = PrimaryWatch(CONFIG)
+    for _ in range(CONFIG.censorship_ticks):
+        watch.note_block({"c"})
+        watch.note_tick()
+    assert watch.complaint == "neglect"
+    watch.restart()
+    for _ in range(CONFIG.censorship_ticks):
+        watch.note_tick()
+    watch.note_block({"c"})
+    assert watch.complaint is None
+
+
+def test_s26_a_primary_does_not_answer_for_the_one_before_of_whom_we_hear_by_a_certificate() -> None:
+    """`d` missed the view change, and learns of it from a block of the later view."""
     table = Table(4)
-    neglect(table, lambda height: {"c"}, 10 * CONFIG.neglect_heights)
-    view = table.replicas["b"].view
-    neglect(table, lambda height: set(), 10 * CONFIG.neglect_heights)
-    assert {replica.view for replica in table.replicas.values()} == {view}
+    table.neglected["d"] = frozenset({"c"})
+    heights = CONFIG.censorship_ticks // 2 - 1
+    assert commit_slowly(table, heights, lambda number: 2) == heights
+    height = len(table.chains["d"]) + 1
+    proposal = block("later", "b", height=height, parent=table.tip("d").block_hash)
+    table.store("d", proposal, certificate(proposal, 1, "abc", height=height))
+    assert table.replicas["d"].view == 1
+    table.work("t", "d")
+    table.tick(TIMEOUT - 1, "d")
+    assert reasons(table, "d") == []
 
 
 def test_s26_a_node_that_comes_late_to_its_blocks_accuses_nobody() -> None:
