@@ -3,13 +3,14 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench sim storage-faults chaos lock clean
+.PHONY: help setup demo test check format bench sim storage-faults chaos fuzz lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done
 WORKERS ?= 2
 SEEDS ?= 1000
+SECONDS ?= 60
 SAMPLES ?= 300
 MINUTES ?= 2
 # The LevelDB binding comes as a ready wheel for these two; for later versions pip would have to compile it.
@@ -61,6 +62,9 @@ storage-faults: setup ## every write step broken, every file of a data folder sp
 
 chaos: setup ## four real nodes under every kind of fault and load: make chaos MINUTES=20 SEED=1
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+fuzz: setup ## every reader of outside bytes, for a while: make fuzz SECONDS=60 (guided by coverage where atheris is)
+	$(BIN)/python -m tests.edge.fuzz all --seconds $(SECONDS)
 
 lock: ## resolve both lock files anew (needs uv on the PATH)
 	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate \

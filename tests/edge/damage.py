@@ -127,3 +127,6 @@ def _splice(data: bytes, random: Random, others: Sequence[bytes]) -> bytes:
 
 
 _ACCIDENTS: tuple[Accident, ...] = (_flip, _flip, _flip, _overwrite, _cut, _remove, _insert, _repeat, _append, _splice)
+
+SPOIL = {"messagepack": spoiled_messagepack, "json": spoiled_json, "other": spoiled}
+"""How to spoil an encoding, by its form."""

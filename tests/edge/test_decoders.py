@@ -7,7 +7,6 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-import time
 import tracemalloc
 from collections.abc import Iterator
 from random import Random
@@ -20,57 +19,17 @@ from hypothesis import strategies as st
 from chain.encoding import Wire
 from chain.errors import PoolError
 from chain.limits import MIB
-from tests.edge.damage import spoiled, spoiled_json, spoiled_messagepack
+from tests.edge.damage import SPOIL
 from tests.edge.messagepack import FOREIGN, not_shortest
-from tests.edge.targets import WIRE_TYPES, Target, targets
+from tests.edge.targets import WIRE_TYPES, targets
+from tests.edge.verdicts import attempt
 
 PACKAGES = ("blockpool", "chain", "cli", "consensus", "contracts", "node")
 TARGETS = targets()
 MESSAGEPACK = [name for name, target in TARGETS.items() if target.form == "messagepack"]
 JSON = [name for name, target in TARGETS.items() if target.form == "json"]
-SPOIL = {"messagepack": spoiled_messagepack, "json": spoiled_json, "other": spoiled}
 INPUTS_EACH = 250
 """Spoiled inputs for each target in the normal run; ``make fuzz`` goes on for as long as it is told."""
-READ_S_MAX = 2.0
-"""For any one input, on a machine with other things to do."""
-
-
-def attempt(target: Target, data: bytes) -> bool:
-    """Whether ``data`` is taken; it must not be if it is not exactly the encoding of what was read."""
-    started_s = time.monotonic()
-    try:
-        value = target.read(data)
-    except PoolError:
-        return False
-    finally:
-        assert time.monotonic() - started_s < READ_S_MAX, (target.name, data[:200].hex())
-    if target.write is not None and target.form != "json":
-        assert target.write(value) == data, (target.name, data.hex())
-    if target.form == "messagepack":
-        assert packed_anew(data) == data, (target.name, data.hex())
-    if target.form == "json":
-        assert is_strict_json(data), (target.name, data)
-    return True
-
-
-def packed_anew(data: bytes) -> bytes:
-    """The shortest encoding of the same values according to another implementation of the format."""
-    packed: bytes = msgpack.packb(msgpack.unpackb(data, strict_map_key=False))
-    return packed
-
-
-def is_strict_json(data: bytes) -> bool:
-    """Whether another parser finds no key twice and no number that is none."""
-
-    def no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        assert len(dict(pairs)) == len(pairs), "a key twice"
-        return dict(pairs)
-
-    def no_constant(name: str) -> None:
-        raise AssertionError(name)
-
-    json.loads(data, object_pairs_hook=no_duplicates, parse_constant=no_constant)
-    return True
 
 
 def defined_wire_types() -> set[type]:
