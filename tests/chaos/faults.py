@@ -7,6 +7,7 @@ Those in ``WITHOUT_QUORUM`` strike more: no service is promised while they last,
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -18,6 +19,10 @@ from tests.chaos.cluster import ChaosNode, Cluster
 from tests.chaos.proxy import LinkRule
 
 HOUR_S = 3600
+_HOUR_TOLERANCE_MS = 60_000
+_POLL_S = 0.1
+_REFUSAL_S_MAX = 60.0
+"""Under load there is a proposal every moment; but the node has to catch up before it judges any."""
 _DISK_FULL_S_MAX = 20.0
 _CATCH_UP_BLOCKS_PER_S_MIN = 25
 """While the others go on: a tenth of what an idle machine does, since all four share this one."""
@@ -184,15 +189,29 @@ def wiped_node(scene: Scene) -> None:
 
 
 def wrong_clock(scene: Scene) -> None:
-    """s43: a node's clock is an hour ahead or behind for a while."""
-    node = scene.victim()
-    for offset_s in (scene.random.choice([-HOUR_S, HOUR_S]), 0):
-        node.stop()
-        node.clock_offset_s = offset_s
-        node.start()
-        if offset_s:
-            node.wait_up()  # a daemon that has not come up yet cannot end in good order
-            scene.wait()
+    """s43: a node's clock is an hour ahead or behind, until it or the others have refused a proposal for it and then
+    for a while.
+    """
+    node, before = scene.victim(), hourly_drifts(scene.cluster)
+    node.stop()
+    node.clock_offset_s = scene.random.choice([-HOUR_S, HOUR_S])
+    node.start()
+    node.wait_up()  # a daemon that has not come up yet cannot end in good order
+    until_s = time.monotonic() + _REFUSAL_S_MAX
+    while hourly_drifts(scene.cluster) == before:
+        assert time.monotonic() < until_s, f"the wrong clock of {node.member} is nowhere noticed"
+        time.sleep(_POLL_S)
+    scene.wait()
+    node.stop()
+    node.clock_offset_s = 0
+    node.start()
+
+
+def hourly_drifts(cluster: Cluster) -> int:
+    """How many proposals were refused, by the nodes' logs, for a time that was wrong by about an hour."""
+    logs = "".join(node.log.read_text() for node in cluster.nodes.values())
+    drifts_ms = (int(drift) for drift in re.findall(r"its time is (\d+) ms from this node's clock", logs))
+    return sum(abs(drift_ms - HOUR_S * 1000) < _HOUR_TOLERANCE_MS for drift_ms in drifts_ms)
 
 
 def old_image(scene: Scene) -> None:
