@@ -155,10 +155,12 @@ def record_ends(content: bytes) -> list[int]:
 
 
 def flip(path: Path, offset: int, length: int) -> None:
-    """Invert bytes."""
-    content = bytearray(path.read_bytes())
-    content[offset : offset + length] = bytes(byte ^ 0xFF for byte in content[offset : offset + length])
-    path.write_bytes(content)
+    """Invert bytes; the same again restores them."""
+    with path.open("r+b") as file:
+        file.seek(offset)
+        content = file.read(length)
+        file.seek(offset)
+        file.write(bytes(byte ^ 0xFF for byte in content))
 
 
 def cut(path: Path, size: int) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from unittest import mock
 
 from chain.errors import ErrorCode, PoolError
-from chain.storage import slots
+from chain.storage import bodies, slots
 from chain.storage.engine import Engine, Write
 
 Way = Literal["not persisted", "persisted", "torn"]
@@ -93,7 +93,7 @@ class FaultyEngine:
 
 
 class FaultyOs:
-    """Stands for ``os`` in ``chain.storage.slots``."""
+    """Stands for ``os`` in ``chain.storage.slots`` and ``chain.storage.bodies``."""
 
     def __init__(self, plan: FaultPlan) -> None:
         self._plan = plan
@@ -150,6 +150,7 @@ def _path_of(descriptor: int) -> Path:
 
 @contextmanager
 def faulty_slots(plan: FaultPlan) -> Iterator[None]:
-    """HEAD and VOTES written under a plan while the context lasts."""
-    with mock.patch.object(slots, "os", FaultyOs(plan)):
+    """HEAD, VOTES and the bodies beside it written under a plan while the context lasts."""
+    faulty = FaultyOs(plan)
+    with mock.patch.object(slots, "os", faulty), mock.patch.object(bodies, "os", faulty):
         yield

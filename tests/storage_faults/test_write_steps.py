@@ -110,6 +110,7 @@ def voting(run: Run) -> None:
     run.acknowledged = START
     votes = VoteFile(run.folder / "VOTES")
     for number in range(4):
+        votes.keep_bodies([b"body %d" % number])
         vote = b"vote %d" % number * 50
         run.written_votes.append(vote)
         votes.write([(b"votes", vote)])
@@ -222,4 +223,6 @@ def test_the_table_covers_every_kind_of_step(reference: SeasonedFolder, begun: P
         "voting: VOTES.new pwrite",
         "voting: VOTES pwrite",
         "voting: VOTES sync",
+        "voting: VOTES-BODIES pwrite",
+        "voting: VOTES-BODIES sync",
     } <= found
