@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.mutants.catalogue import MUTANTS
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
 SCENARIOS = 56
@@ -29,14 +31,19 @@ class Row(NamedTuple):
     source: str
 
 
+def numbered_lines(width: int) -> list[list[str]]:
+    """Cells of the lines of tables with this many columns, of which the first is a number."""
+    lines = [line for line in DOCUMENT.splitlines() if re.match(r"\| \d+ \|", line)]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [line for line in cells if len(line) == width]
+
+
 def rows() -> list[Row]:
     """All scenarios in the order of the document."""
-    found = []
-    for line in DOCUMENT.splitlines():
-        if re.match(r"\| \d+ \|", line):
-            number, threat, defence, tests, source = (cell.strip() for cell in line.strip("|").split("|"))
-            found.append(Row(int(number), threat, defence, re.findall(r"`(test_\w+)`", tests), source))
-    return found
+    return [
+        Row(int(number), threat, defence, re.findall(r"`(test_\w+)`", tests), source)
+        for number, threat, defence, tests, source in numbered_lines(len(Row._fields))
+    ]
 
 
 def defined_tests() -> set[str]:
@@ -73,6 +80,12 @@ def test_every_defence_is_where_the_row_says(row: Row) -> None:
     for path, name in places:
         source = (ROOT / path).read_text(encoding="utf-8")
         assert not name or re.search(rf"^ *(?:async )?(?:def|class) {name}\b", source, re.MULTILINE), f"{path}:{name}"
+
+
+def test_every_defence_that_is_said_to_be_switched_off_is() -> None:
+    listed = {(int(number), name) for number, name, _ in numbered_lines(3)}
+    assert listed - {(mutant.scenario, mutant.name) for mutant in MUTANTS} == set()
+    assert set(range(1, 18)) <= {number for number, _ in listed}
 
 
 def test_every_defence_of_reading_is_shown_by_tests_that_are_there() -> None:
