@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NoReturn
 
+from chain import history
 from chain.blocks import block_hash, decode_header
 from chain.crypto import Hash
+from chain.encoding import encode
 from chain.errors import PoolError
+from chain.merkle import leaf_hashes, root_of_leaves
 from chain.receipts import Receipt
 from chain.storage.blocks import BlockStore
 from chain.storage.state import StateStore
@@ -95,9 +98,18 @@ class Checkers:
             self.fail(f"{node.name} committed another block {height} than an earlier node")
         if header.parent_hash != self.chain.get(height - 1):
             self.fail(f"block {height} does not follow block {height - 1}")
+        ids = executed.proposal.transaction_ids
+        roots = {
+            "tx_root": root_of_leaves(leaf_hashes(ids)),
+            "result_root": root_of_leaves(leaf_hashes([encode(outcome) for outcome in executed.outcomes])),
+            "history_root": history.root_at(height, node.service.ledger.blocks.history_node),
+        }
+        for name, root in roots.items():
+            if getattr(header, name) != root:
+                self.fail(f"{node.name} committed block {height}, whose {name} is another one")
         if self._views.setdefault(height, certificate.view) != certificate.view:
             self.counts["blocks certified in two views"] += 1
-        for id_ in executed.proposal.transaction_ids:
+        for id_ in ids:
             if self.committed.setdefault(id_, height) != height:
                 self.fail(f"a transaction is applied twice, at {self.committed[id_]} and {height}")
         self._check_disk(node, height, hash_)

@@ -186,6 +186,12 @@ class SimSlots:
             self._torn[place] = fate == "torn"
         return fate
 
+    def tear(self) -> None:
+        """What a power cut in the middle of a write leaves: nothing whole where the older slot was."""
+        newest = self.read()
+        place = 0 if newest is None else 1 - self._places.index(newest)
+        self._places[place], self._torn[place] = None, True
+
     def close(self) -> None:
         """Nothing to release."""
 

@@ -126,6 +126,8 @@ class Equivocator(Byzantine):
 class Falsifier(Byzantine):
     """As primary lies in every block's header: about its state, its outcomes, its time, its parent."""
 
+    fields: tuple[str, ...] = ("state_root", "result_root", "time_ms", "parent_hash", "history_root")
+
     def __init__(self, name: str, world: World) -> None:
         super().__init__(name, world)
         self._false: dict[bytes, Proposal] = {}
@@ -143,7 +145,7 @@ class Falsifier(Byzantine):
         false = self._false.get(true)
         if false is None:
             header = decode_header(message.proposal.header)
-            field = self.world.random.choice(("state_root", "result_root", "time_ms", "parent_hash", "history_root"))
+            field = self.world.random.choice(self.fields)
             value = header.time_ms + 3_600_000 if field == "time_ms" else bytes(32)
             lie = msgspec.structs.replace(header, **{field: value})
             false = self._false[true] = Proposal(encode(lie), message.proposal.transaction_ids)

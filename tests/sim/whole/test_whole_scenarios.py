@@ -15,7 +15,7 @@ from chain.transactions import CheckedTransaction
 from consensus.evidence import verify_evidence
 from consensus.messages import Commit, Prepare
 from tests.sim.checkers import Violation
-from tests.sim.whole.misbehaviour import Equivocator, Falsifier, YesSayer
+from tests.sim.whole.misbehaviour import Equivocator, Falsifier, Silent, YesSayer
 from tests.sim.whole.stage import Stage
 from tests.sim.whole.validator import Validator
 
@@ -133,6 +133,25 @@ def test_s39_a_crash_at_every_single_point_of_a_block(victim: str) -> None:
     assert {"before a write", "in a write", "after a write", "before a packet"} <= set(points)
 
 
+@pytest.mark.parametrize("faulty", [0, 1])
+def test_s39_a_power_cut_that_tears_votes_silences_nobody(faulty: int) -> None:
+    """Neither when it happens to all at once, nor to one beside a Byzantine one."""
+    kinds = {"d": Silent} if faulty else {}
+    with Stage(Random(3939), 4, kinds) as stage:
+        stage.start_all()
+        stage.advance(1)
+        settle(stage, submit(stage, 2))
+
+        def cut_power() -> None:
+            for node in stage.honest[faulty:]:
+                node.crash()
+                node.disk.votes.tear()
+
+        stage.do(cut_power)
+        stage.start_all()
+        settle(stage, submit(stage, 2), seconds=40)
+
+
 @pytest.mark.parametrize("jump_ms", [-3_600_000, 3_600_000])
 def test_s43_a_clock_that_jumps_an_hour_concerns_its_node_only(jump_ms: int) -> None:
     with Stage(Random(43), 4, {}, frail=("a",)) as stage:
@@ -164,7 +183,10 @@ def test_s43_a_frozen_process_wakes_up() -> None:
         settle(stage, submit(stage, 2, stage.nodes["b"]), seconds=180)
 
 
-def test_s17_replicas_that_vote_for_what_they_have_not_compared_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("field", ["state_root", "result_root", "history_root"])
+def test_s17_replicas_that_vote_for_what_they_have_not_compared_are_noticed(
+    monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
     """The same stage, with the defence and without it."""
 
     def trusting(ledger: Ledger, proposal: Proposal, transactions: Sequence[CheckedTransaction], *_: object) -> object:
@@ -175,6 +197,7 @@ def test_s17_replicas_that_vote_for_what_they_have_not_compared_are_noticed(monk
         )
 
     def run() -> int:
+        monkeypatch.setattr(Falsifier, "fields", (field,))
         with Stage(Random(17), 4, {"a": Falsifier}) as stage:
             stage.start_all()
             stage.advance(1)
