@@ -132,7 +132,7 @@ def targets() -> dict[str, Target]:
 
 def _shapes() -> Iterator[Target]:
     """Every type by itself."""
-    for name, type_ in {type_.__name__: type_ for type_ in WIRE_TYPES}.items() | _NAMED_SHAPES.items():
+    for name, type_ in ({type_.__name__: type_ for type_ in WIRE_TYPES} | _NAMED_SHAPES).items():
         random = Random(name)
         samples = tuple(encode(value_of(type_, random)) for _ in range(_SAMPLES))
         yield Target(f"type {name}", partial(decode, type_), encode, samples)
