@@ -27,7 +27,7 @@ from tests.edge.http import Answer, exchange, request
 from tests.node.cluster import Network, Node, running
 
 Json = Any
-EACH = 40
+EACH = 30
 """Requests for each operation."""
 PROBLEM = "application/problem+json"
 SAID_TO_WAIT = frozenset({"wait_ms", "timeout_ms"})

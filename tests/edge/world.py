@@ -14,6 +14,7 @@ from chain.transactions import Transaction
 from contracts.disclosures import make_disclosure_evidence
 from contracts.sealing import (
     CommitmentKind,
+    SealedParcel,
     SealingContext,
     disclose,
     disclosure_to_json,
@@ -46,7 +47,7 @@ class EdgeWorld:
         world.accept(self.transactions[0])
         world.accept(*(transaction for _, transaction in self.sealed.values()))
 
-    def _sealed(self, kind: CommitmentKind):  # type: ignore[no-untyped-def]
+    def _sealed(self, kind: CommitmentKind) -> tuple[SealedParcel, Transaction]:
         network = self.network
         keys = {name: key.public_key.encoded for name, key in network.kem.items()}
         parcel = seal_parcel(RECORDS, SealingContext(network.chain_id, "a.flights"), keys, kind)
