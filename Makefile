@@ -60,6 +60,9 @@ sim: setup ## the seeded cluster simulator: make sim SEEDS=1000
 storage-faults: setup ## every write step broken, every file of a data folder spoiled: make storage-faults SAMPLES=300
 	STORAGE_FAULTS_SAMPLES=$(SAMPLES) $(BIN)/python -m pytest -q -s tests/storage_faults
 
+mutants: setup ## switch every defence off in turn; the tests must notice
+	$(BIN)/python -m tests.mutants --jobs $(WORKERS)
+
 chaos: setup ## four real nodes under every kind of fault and load: make chaos MINUTES=20 SEED=1
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from chain import state
 from chain.blocks import Block, Outcome, Proposal
@@ -147,6 +148,16 @@ def test_s10_a_block_from_elsewhere_needs_a_certificate(network: TestNetwork) ->
     assert block.certificate is not None
     copy.commit(copied, block.certificate)
     assert copy.tip.block_hash == source.tip.block_hash
+
+
+def test_s18_a_certified_block_with_other_outcomes_is_refused(network: TestNetwork) -> None:
+    """Outcomes come beside the header, which only has their root."""
+    source, copy = network.ledger(), network.ledger()
+    executed = network.commit(source, [network.dataset()])
+    block = source.block_at(1)
+    others = (replace(block.outcomes[0], reason="something else"),)
+    with pytest.raises(PoolError, match="outcomes differ"):
+        copy.check_certified(Block(block.header, block.certificate, others), executed.transactions)
 
 
 def test_a_key_of_another_member_is_unknown(network: TestNetwork) -> None:

@@ -35,6 +35,34 @@ from tests.consensus.support import (
 )
 
 
+def test_s01_votes_for_different_blocks_make_no_quorum() -> None:
+    table = Table(4)
+    first, second = block("x"), block("y")
+    table.step("b", "a", pre_prepare(first))
+    for name in "cd":
+        table.step("b", name, prepare(name, 1, 0, hash_of(second)))
+    for name, proposal in (("a", first), ("c", second), ("d", second)):
+        table.step("b", name, commit(name, 1, 0, hash_of(proposal)))
+    assert len(table.sent("b", Prepare)) == 1
+    assert table.sent("b", Commit) == []
+    assert table.of("b", Deliver) == []
+
+
+def test_s01_a_second_proposal_is_evidence_and_is_not_executed() -> None:
+    table = Table(4)
+    for label in "xy":
+        table.step("b", "a", pre_prepare(block(label)))
+    assert table.executed("b") == [hash_of(block("x"))]
+    assert [(evidence.accused, type(evidence.second)) for evidence in table.evidence()] == [("a", Prepare)]
+
+
+def test_s01_nobody_but_the_primary_proposes() -> None:
+    table = Table(4)
+    table.step("b", "c", pre_prepare(block("x", "c"), "c"))
+    assert table.reasons("b") == ["pre-prepare not from the primary"]
+    assert table.executed("b") == []
+
+
 def test_s03_a_restarted_replica_repeats_its_votes_and_refuses_another_block() -> None:
     table = Table(4)
     table.is_lost = lambda sender, to, message: isinstance(message, Commit)
@@ -184,6 +212,18 @@ def test_s07_a_pre_prepare_of_a_later_view_waits_for_its_justification() -> None
     assert [(vote.view) for vote in table.sent("c", Prepare) if isinstance(vote, Prepare)] == [1]
 
 
+def test_s07_a_pre_prepare_of_a_view_that_is_wanted_only_waits_too() -> None:
+    table = Table(4)
+    table.is_lost = lambda sender, to, message: True
+    table.work("t", "c")
+    table.tick(CONFIG.view_timeout_ticks, "c")
+    assert (table.replicas["c"].view, table.replicas["c"].is_changing_view) == (1, True)
+    table.step("c", "b", pre_prepare(block("x", "b"), "b", 1))
+    assert table.executed("c") == []
+    table.step("c", "b", new_view(1, [empty_view_change(name, 1) for name in "abd"], None))
+    assert table.executed("c") == [hash_of(block("x", "b"))]
+
+
 def test_s08_s09_a_block_with_a_wrong_height_parent_or_content_is_refused() -> None:
     good = block("x")
     cases = {
@@ -250,6 +290,35 @@ def test_s13_votes_of_another_chain_and_of_old_heights_are_useless() -> None:
     assert table.replicas["b"].view == 0
 
 
+def test_s13_an_old_view_change_does_not_replace_a_newer_one() -> None:
+    table = Table(4)
+    for name, view in (("c", 3), ("c", 1), ("d", 3)):
+        table.step("a", name, empty_view_change(name, view))
+    assert table.replicas["a"].view == 3
+
+
+def test_s13_view_changes_of_an_old_height_are_useless() -> None:
+    table = Table(4)
+    table.store("b", block("x"), certificate(block("x"), 0, "abc"))
+    for name in "acd":
+        table.step("b", name, empty_view_change(name, 5))
+    assert (table.replicas["b"].height, table.replicas["b"].view) == (2, 0)
+
+
+def test_s14_a_block_built_for_an_earlier_view_is_not_proposed() -> None:
+    """The replica is primary of both views; what its node has built for the first one comes in the second."""
+    table = Table(4)
+    table.builds = False
+    table.work("t", "a")
+    table.step("a", "b", new_view(4, [empty_view_change(name, 4) for name in "bcd"], None))
+    assert (table.replicas["a"].view, table.replicas["a"].is_primary) == (4, True)
+    for view in (0, 4):
+        assert table.sent("a", PrePrepare) == []
+        table.replicas["a"].propose(1, view, block("x"))
+        table.carry_out("a")
+    assert len(table.sent("a", PrePrepare)) == 1
+
+
 def test_s14_messages_kept_for_the_next_height_are_forgotten_when_it_is_skipped() -> None:
     table = Table(4)
     x = block("x")
@@ -275,6 +344,27 @@ def test_s15_a_block_is_delivered_once_whether_by_consensus_or_catch_up() -> Non
     table.replicas["d"].advance(Tip(1, hash_of(x), certificate(x, 0, "abc"), validator_set(4)))
     assert table.of("d", Deliver) == []
     assert table.replicas["d"].height == 2
+
+
+def test_s15_votes_beyond_the_quorum_deliver_nothing_more() -> None:
+    """The node has the block to store, and has not said yet that it is stored."""
+    table = Table(7)
+    x, replica = block("x"), table.replicas["g"]
+    replica.step("a", pre_prepare(x))
+    for name in "abcdef":
+        replica.step(name, commit(name, 1, 0, hash_of(x)))
+    assert sum(isinstance(effect, Deliver) for effect in replica.take_effects()) == 1
+
+
+def test_s15_a_block_that_comes_again_does_not_undo_a_vote() -> None:
+    table = Table(4)
+    x = block("x")
+    table.store("d", x, certificate(x, 0, "abc"))
+    for label in "yz":
+        table.step("d", "a", pre_prepare(block(label, height=2, parent=hash_of(x)), height=2))
+        table.replicas["d"].advance(Tip(1, hash_of(x), certificate(x, 0, "abc"), validator_set(4)))
+    voted_for = [vote.block_hash for vote in table.sent("d", Prepare) if isinstance(vote, Prepare)]
+    assert voted_for == [hash_of(block("y", height=2, parent=hash_of(x)))]
 
 
 def test_s15_catch_up_of_another_block_than_the_final_one_stops_the_replica() -> None:

@@ -92,7 +92,7 @@ LIES: dict[str, Callable[[Network, list[BlockPackage]], Answer]] = {
     ),
     "blocks that do not follow": lambda network, chain: answering(lambda first: chain[first : first + 2]),
     "outcomes exchanged": lambda network, chain: answering(
-        lambda first: [altered(package, outcomes=decode(Block, chain[0].block).outcomes) for package in chain[1:]]
+        lambda first: [altered(chain[first - 1], outcomes=decode(Block, chain[first % len(chain)].block).outcomes)]
     ),
 }
 

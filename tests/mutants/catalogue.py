@@ -1,0 +1,12 @@
+"""All mutants, in the order of their scenarios."""
+
+from __future__ import annotations
+
+from tests.mutants import certificates, sharing, views, voting
+
+MUTANTS = tuple(
+    sorted(
+        (*voting.MUTANTS, *views.MUTANTS, *certificates.MUTANTS, *sharing.MUTANTS),
+        key=lambda mutant: mutant.scenario,
+    )
+)

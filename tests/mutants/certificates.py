@@ -1,0 +1,138 @@
+"""Mutants of certificates and of quorums: who counts, once, for exactly which block, and where blocks come from
+(scenarios 10 to 12, 18, 50).
+"""
+
+from __future__ import annotations
+
+from tests.mutants.definition import Edit, Mutant
+
+SAFETY = "tests/consensus/test_consensus_safety.py"
+PROOFS = "tests/consensus/test_consensus_justification.py"
+VALIDATORS = "tests/chain/test_validators.py"
+LEDGER = "tests/chain/test_ledger.py"
+
+OBTAINED = (
+    Mutant(
+        "a certificate from a peer finalises without a check",
+        10,
+        (Edit("consensus/assistance.py", "        _verify(core, certificate, certificate.block_hash)\n", ""),),
+        (f"{SAFETY}::test_s10_s11_s12_a_certificate_counts_only_if_it_verifies",),
+    ),
+    Mutant(
+        "catch-up takes blocks whose certificates nobody checks",
+        10,
+        (
+            Edit(
+                "chain/ledger.py",
+                "        verify_certificate(self.chain_id, block.certificate, self.validators, self.tip.height + 1, "
+                "hash_)\n",
+                "",
+            ),
+        ),
+        (
+            f"{LEDGER}::test_s10_a_block_from_elsewhere_needs_a_certificate",
+            "tests/node/test_catch_up.py::test_s10_s18_s35_a_lying_peer_is_left_for_the_next_one",
+        ),
+    ),
+    Mutant(
+        "catch-up takes transactions whose signatures nobody checks",
+        50,
+        (
+            Edit(
+                "chain/ledger.py",
+                "            if checked.id not in verified:\n                self.verify_signature(checked)\n",
+                "            pass\n",
+            ),
+        ),
+        ("tests/chain/test_key_heights.py::test_s50_a_signature_that_does_not_verify_is_refused_at_any_height",),
+    ),
+    Mutant(
+        "catch-up takes outcomes that execution does not give",
+        18,
+        (Edit("chain/ledger.py", "if executed.outcomes != block.outcomes:", "if False:"),),
+        (f"{LEDGER}::test_s18_a_certified_block_with_other_outcomes_is_refused",),
+    ),
+)
+
+COUNTED = (
+    Mutant(
+        "a signer counts several times in a certificate",
+        11,
+        (Edit("chain/validators.py", "if any(earlier >= later for earlier, later in pairwise(names)):", "if False:"),),
+        (f"{VALIDATORS}::test_s11_a_signer_counts_once",),
+    ),
+    Mutant(
+        "a signer counts several times in a prepared certificate",
+        11,
+        (
+            Edit(
+                "consensus/justification.py",
+                "    names = [name for name, _ in certificate.votes]\n"
+                "    if any(earlier >= later for earlier, later in pairwise(names)):",
+                "    names = [name for name, _ in certificate.votes]\n    if False:",
+            ),
+        ),
+        (f"{PROOFS}::test_s06_a_view_change_that_does_not_prove_its_claim_is_refused",),
+    ),
+    Mutant(
+        "a voter counts several times in a new view",
+        11,
+        (
+            Edit(
+                "consensus/justification.py",
+                "    names = [vote.validator for vote in message.votes]\n"
+                "    if any(earlier >= later for earlier, later in pairwise(names)):",
+                "    names = [vote.validator for vote in message.votes]\n    if False:",
+            ),
+        ),
+        (f"{PROOFS}::test_s06_an_unjustified_new_view_changes_nothing",),
+    ),
+    Mutant(
+        "strangers vote",
+        12,
+        (
+            Edit("chain/validators.py", "    if strangers:\n", "    if False:\n"),
+            Edit(
+                "chain/validators.py",
+                "if key is None or not verifier(key, message, signature):",
+                "if key is not None and not verifier(key, message, signature):",
+            ),
+        ),
+        (f"{VALIDATORS}::test_s12_a_stranger_does_not_vote_even_beside_a_quorum",),
+    ),
+    Mutant(
+        "a certificate needs no quorum",
+        12,
+        (Edit("chain/validators.py", "if len(names) < validators.quorum:", "if not names:"),),
+        (f"{SAFETY}::test_s10_s11_s12_a_certificate_counts_only_if_it_verifies",),
+    ),
+    Mutant(
+        "the votes of a certificate need no signature",
+        12,
+        (Edit("chain/validators.py", "if key is None or not verifier(key, message, signature):", "if key is None:"),),
+        (f"{VALIDATORS}::test_s12_votes_for_anything_else_condemn_the_certificate",),
+    ),
+    Mutant(
+        "commits of several views make one certificate",
+        12,
+        (
+            Edit(
+                "chain/blocks.py",
+                'domain("commit", chain_id) + encode((height, view, hash_))',
+                'domain("commit", chain_id) + encode((height, hash_))',
+            ),
+        ),
+        (f"{VALIDATORS}::test_s12_votes_for_anything_else_condemn_the_certificate",),
+    ),
+    Mutant(
+        "the quorum is right for 3f+1 validators only",
+        12,
+        (Edit("chain/quorum.py", "return (n + max_faulty(n)) // 2 + 1", "return 2 * max_faulty(n) + 1"),),
+        (
+            f"{VALIDATORS}::test_s12_quorum_for_every_size",
+            f"{SAFETY}::test_s12_quorums_hold_for_sizes_other_than_3f_plus_1",
+        ),
+    ),
+)
+
+MUTANTS = (*OBTAINED, *COUNTED)

@@ -1,0 +1,256 @@
+"""Mutants of conditional sharing: who may read, what a validator gives out, what a reader believes, what contracts may
+cost, and who may write in a member's name (scenarios 52 to 54, 56).
+"""
+
+from __future__ import annotations
+
+from tests.mutants.definition import Edit, Mutant
+
+GRANTS = "tests/attacks/test_grants.py"
+BUDGET = "tests/attacks/test_budget.py"
+SEALED = "tests/attacks/test_sealed_parcels_on_the_chain.py"
+SHARES = "tests/node/test_shares.py"
+DEALING = "tests/contracts/sealing/test_dealing.py"
+GATEWAY = "tests/node/test_gateway.py"
+RULES = "tests/chain/test_access_rules.py"
+
+COST = (
+    Mutant(
+        "a proposed block may hold any amount of contract work",
+        52,
+        (
+            Edit(
+                "chain/execution.py",
+                "if calls_contract(checked.header) and self._budget.is_spent:",
+                "if False:",
+            ),
+        ),
+        (f"{BUDGET}::test_s52_a_primary_cannot_put_more_contract_work_into_a_block",),
+    ),
+    Mutant(
+        "contract calls of a block are not counted",
+        54,
+        (
+            Edit(
+                "chain/execution.py",
+                "return self.calls >= LIMITS.block_contract_calls or self.fuel",
+                "return self.fuel",
+            ),
+        ),
+        (f"{BUDGET}::test_s54_many_cheap_calls_do_not_fill_a_block_beyond_its_calls",),
+    ),
+    Mutant(
+        "a member may use up all the fuel of a block",
+        54,
+        (
+            Edit(
+                "chain/execution.py",
+                "has_spent_share = self._budget.fuel_by_member[checked.header.member] >= share",
+                "has_spent_share = False",
+            ),
+        ),
+        (f"{BUDGET}::test_s54_costly_calls_of_one_leave_the_others_theirs",),
+    ),
+)
+
+GRANTED = (
+    Mutant(
+        "shares are given out without a grant",
+        53,
+        (
+            Edit(
+                "node/shares.py",
+                "        verify_grant(entry, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))\n",
+                "",
+            ),
+        ),
+        (f"{SHARES}::test_s53_who_gets_nothing",),
+    ),
+    Mutant(
+        "shares are given out for parcels that no grant covers",
+        53,
+        (Edit("node/shares.py", "verify_covered(entry, id_, header, location.height)", "pass"),),
+        (f"{SHARES}::test_s53_who_gets_nothing",),
+    ),
+    Mutant(
+        "a revoked grant opens",
+        53,
+        (Edit("chain/access.py", '    if entry.status == "revoked":\n', "    if False:\n"),),
+        (f"{GRANTS}::test_s53_a_revoked_grant_opens_nothing_and_stays_revoked",),
+    ),
+    Mutant(
+        "an expired grant opens",
+        53,
+        (Edit("chain/access.py", "    if entry.until_ms and entry.until_ms <= now_ms:\n", "    if False:\n"),),
+        (f"{GRANTS}::test_s53_an_expired_grant_opens_nothing",),
+    ),
+    Mutant(
+        "a grant covers parcels that it does not name",
+        53,
+        (Edit("chain/access.py", "if entry.parcels and parcel_id not in entry.parcels:", "if False:"),),
+        (f"{GRANTS}::test_s53_a_grant_covers_the_parcels_it_was_given_for",),
+    ),
+    Mutant(
+        "a grant covers parcels of other datasets",
+        53,
+        (Edit("chain/access.py", "if header.dataset != entry.dataset:", "if False:"),),
+        (f"{GRANTS}::test_s53_naming_a_foreign_parcel_in_a_request_does_not_cover_it",),
+    ),
+    Mutant(
+        "whoever is not asked may approve",
+        53,
+        (
+            Edit(
+                "chain/access_rules.py",
+                "if not may_end and header.member not in entry.approvers:",
+                "if False:",
+            ),
+        ),
+        (f"{GRANTS}::test_s53_whoever_is_not_asked_cannot_approve",),
+    ),
+    Mutant(
+        "a dataset may name another member's contract",
+        53,
+        (Edit("chain/execution.py", "if contract.owner != header.member:", "if False:"),),
+        (f"{RULES}::TestDatasetsWithContracts::test_another_members_contract_is_not_taken",),
+    ),
+    Mutant(
+        "a contract may be replaced by another member",
+        53,
+        (
+            Edit(
+                "chain/access_rules.py",
+                "if verify_dataset_id(header.contract) != header.member:",
+                "if False:",
+            ),
+        ),
+        (f"{RULES}::TestDeploying::test_nobody_deploys_for_another_member",),
+    ),
+)
+
+SEALING = (
+    Mutant(
+        "plaintext is taken into a sealed dataset",
+        53,
+        (Edit("chain/execution.py", 'if bool(header.envelope) != (entry.sharing != "open"):', "if False:"),),
+        (f"{SEALED}::test_s53_plaintext_cannot_slip_into_a_sealed_dataset",),
+    ),
+    Mutant(
+        "a parcel may be sealed to others than the validators",
+        53,
+        (
+            Edit(
+                "chain/execution.py",
+                "            verify_envelope_keys(decode_envelope(header.envelope), self._kem_keys())\n",
+                "            pass\n",
+            ),
+        ),
+        (f"{SEALED}::test_s53_a_parcel_that_not_exactly_the_validators_can_open_is_rejected",),
+    ),
+    Mutant(
+        "shares are combined without their hashes",
+        53,
+        (
+            Edit(
+                "contracts/sealing/dealing.py",
+                "        if not is_share(envelope, context, validator, share):\n            raise PoolError(\n",
+                "        if False:\n            raise PoolError(\n",
+            ),
+        ),
+        (f"{DEALING}::test_s53_a_flipped_bit_in_a_share_names_its_giver",),
+    ),
+    Mutant(
+        "a validator does not check its own share",
+        53,
+        (
+            Edit(
+                "contracts/sealing/dealing.py",
+                "    if not is_share(envelope, context, validator, share):\n        raise dealer_fault(",
+                "    if False:\n        raise dealer_fault(",
+            ),
+        ),
+        (f"{DEALING}::test_s53_a_validator_sees_on_arrival_that_its_share_is_wrong",),
+    ),
+    Mutant(
+        "the seed is not compared with its commitment",
+        53,
+        (
+            Edit(
+                "contracts/sealing/dealing.py",
+                "if not hmac.compare_digest(seed_commitment(context, envelope.salt, seed), envelope.seed_commitment):",
+                "if False:",
+            ),
+        ),
+        (f"{DEALING}::test_s53_an_inconsistent_dealer_is_exposed_to_the_reader",),
+    ),
+    Mutant(
+        "a plaintext is not compared with its commitment",
+        53,
+        (Edit("contracts/sealing/records.py", "if expected != commitment:", "if False:"),),
+        ("tests/contracts/sealing/test_records.py::test_an_owner_that_commits_to_another_plaintext_is_exposed",),
+    ),
+    Mutant(
+        "a share does not say which records it is for",
+        53,
+        (
+            Edit(
+                "contracts/sealing/dealing.py",
+                "bound = (int(suite), context.dataset, context.records_root, threshold, validator, key_id)",
+                "bound = (int(suite), threshold, validator, key_id)",
+            ),
+            Edit(
+                "contracts/sealing/dealing.py",
+                "        (context.dataset, context.records_root, salt, validator, position)\n",
+                "        (salt, validator, position)\n",
+            ),
+        ),
+        (f"{SEALED}::test_s53_a_parcel_copied_under_a_permissive_contract_stays_closed",),
+    ),
+    Mutant(
+        "a release does not say which request it is for",
+        53,
+        (
+            Edit(
+                "contracts/sealing/release.py",
+                "bound = (int(reader_key.suite), release.request_id, release.parcel_id, validator, reader_key.id)",
+                "bound = (int(reader_key.suite), release.parcel_id, validator, reader_key.id)",
+            ),
+        ),
+        ("tests/contracts/sealing/test_release.py::test_a_relabelled_answer_to_another_request_does_not_open",),
+    ),
+)
+
+ENTRANCE = (
+    Mutant(
+        "the gateway asks for no token",
+        56,
+        (
+            Edit(
+                "node/gateway/app.py",
+                "if len(shown) != 1 or not hmac.compare_digest(shown[0], self._authorization):",
+                "if False:",
+            ),
+        ),
+        (f"{GATEWAY}::test_s56_who_is_not_let_in",),
+    ),
+    Mutant(
+        "the gateway serves web pages",
+        56,
+        (Edit("node/gateway/app.py", 'if any(name == b"origin" for name, _ in headers):', "if False:"),),
+        (f"{GATEWAY}::test_s56_who_is_not_let_in",),
+    ),
+    Mutant(
+        "the gateway serves other machines",
+        56,
+        (
+            Edit(
+                "node/gateway/app.py",
+                "if client is None or not ipaddress.ip_address(client[0]).is_loopback:",
+                "if False:",
+            ),
+        ),
+        (f"{GATEWAY}::test_s56_it_is_not_reached_from_another_machine",),
+    ),
+)
+
+MUTANTS = (*COST, *GRANTED, *SEALING, *ENTRANCE)

@@ -1,0 +1,314 @@
+"""Mutants of the change of primary: what a new view is bound to, what proves it, and what belongs to no view any more
+(scenarios 4 to 7, 13, 14).
+"""
+
+from __future__ import annotations
+
+from tests.mutants.definition import Edit, Mutant
+
+SAFETY = "tests/consensus/test_consensus_safety.py"
+PROOFS = "tests/consensus/test_consensus_justification.py"
+MESSAGES = "tests/consensus/test_consensus_messages.py"
+
+PREPARED = (
+    Mutant(
+        "view changes do not say what was prepared",
+        4,
+        (
+            Edit("consensus/view_change.py", "    prepared = current.sworn.prepared\n", "    prepared = None\n"),
+            Edit(
+                "consensus/core.py",
+                "        if sworn.prepared is None:\n            return",
+                "        if True:\n            return",
+            ),
+        ),
+        (f"{SAFETY}::test_s04_a_prepared_block_survives_view_changes_in_a_row",),
+    ),
+    Mutant(
+        "what was prepared is not remembered",
+        4,
+        (
+            Edit(
+                "consensus/normal_case.py",
+                "core.swear(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))",
+                "core.swear(commit=vote)",
+            ),
+        ),
+        (f"{SAFETY}::test_s04_a_later_vote_does_not_push_the_prepared_block_out_of_memory",),
+    ),
+    Mutant(
+        "a later proposal overwrites the prepared one on disk",
+        4,
+        (
+            Edit(
+                "consensus/core.py",
+                "place = 1 if prepared is not None and current.stored[0] == prepared.block_hash else 0",
+                "place = 0",
+            ),
+        ),
+        (f"{SAFETY}::test_s04_a_later_vote_does_not_push_the_prepared_block_out_of_memory",),
+    ),
+    Mutant(
+        "a new view binds its primary to nothing",
+        5,
+        (
+            Edit(
+                "consensus/view_change.py",
+                "current.bound = message.prepared.block_hash if message.prepared is not None else None",
+                "current.bound = None",
+            ),
+        ),
+        (
+            f"{SAFETY}::test_s05_a_block_committed_by_one_is_proposed_by_every_later_primary",
+            f"{PROOFS}::test_s06_a_bound_view_takes_no_other_block",
+        ),
+    ),
+    Mutant(
+        "a replica that has voted moves to a later start view",
+        5,
+        (
+            Edit(
+                "consensus/assistance.py",
+                "    if core.current.sworn.prepare is not None:\n        return\n",
+                "",
+            ),
+            Edit(
+                "consensus/view_change.py",
+                "if not is_later or current.sworn.prepare is not None or not core.can_vote:",
+                "if not is_later or not core.can_vote:",
+            ),
+        ),
+        (f"{SAFETY}::test_s05_a_replica_that_voted_does_not_move_to_a_later_start_view_unjustified",),
+    ),
+    Mutant(
+        "a restart moves to the start view of another certificate",
+        5,
+        (
+            Edit(
+                "consensus/core.py",
+                "            current.start_view = min(current.start_view, sworn.prepare.view)\n"
+                "            current.leave_view(sworn.prepare.view, is_changing=False)\n",
+                "",
+            ),
+        ),
+        (f"{SAFETY}::test_s05_a_restart_with_another_certificate_does_not_raise_the_start_view_after_a_vote",),
+    ),
+    Mutant(
+        "a start view is raised by a certificate that nobody checks",
+        5,
+        (Edit("consensus/assistance.py", "    _verify(core, certificate, core.tip.block_hash, is_tip=True)\n", ""),),
+        (f"{SAFETY}::test_s05_a_forged_certificate_does_not_raise_the_start_view",),
+    ),
+)
+
+PROVED = (
+    Mutant(
+        "a new view is believed",
+        6,
+        (
+            Edit(
+                "consensus/view_change.py",
+                "    verify_new_view(core.chain_id, core.validators, message, is_signed, core.verifier)\n",
+                "",
+            ),
+        ),
+        (f"{PROOFS}::test_s06_an_unjustified_new_view_changes_nothing",),
+    ),
+    Mutant(
+        "a bound view takes another block",
+        6,
+        (
+            Edit(
+                "consensus/normal_case.py",
+                "if current.bound is not None and current.bound != vote.block_hash:",
+                "if False:",
+            ),
+        ),
+        (f"{PROOFS}::test_s06_a_bound_view_takes_no_other_block",),
+    ),
+    Mutant(
+        "the lowest claim among the votes counts",
+        6,
+        (
+            Edit(
+                "consensus/justification.py",
+                "return max((vote.prepared_view for vote in votes",
+                "return min((vote.prepared_view for vote in votes",
+            ),
+        ),
+        (f"{PROOFS}::test_s06_an_unjustified_new_view_changes_nothing",),
+    ),
+    Mutant(
+        "the votes of a new view need no signature",
+        6,
+        (Edit("consensus/justification.py", "if not all(is_signed(vote) for vote in message.votes):", "if False:"),),
+        (f"{PROOFS}::test_s06_an_unjustified_new_view_changes_nothing",),
+    ),
+    Mutant(
+        "the votes of a new view may be for another one",
+        6,
+        (
+            Edit(
+                "consensus/justification.py",
+                "if vote.height != message.height or vote.view != message.view:",
+                "if False:",
+            ),
+        ),
+        (f"{PROOFS}::test_s06_an_unjustified_new_view_changes_nothing",),
+    ),
+    Mutant(
+        "a few votes make a new view",
+        6,
+        (
+            Edit(
+                "consensus/justification.py",
+                "if len(names) < validators.quorum or any(name not in validators for name in names):",
+                "if any(name not in validators for name in names):",
+            ),
+        ),
+        (f"{PROOFS}::test_s06_an_unjustified_new_view_changes_nothing",),
+    ),
+    Mutant(
+        "what a new view is bound to needs no proof",
+        6,
+        (
+            Edit(
+                "consensus/justification.py",
+                "    if message.prepared is not None:\n        verify_prepared(",
+                "    if False:\n        verify_prepared(",
+            ),
+        ),
+        (
+            f"{PROOFS}::test_s06_an_unjustified_new_view_changes_nothing",
+            f"{PROOFS}::test_s06_forged_prepared_votes_are_refused",
+        ),
+    ),
+    Mutant(
+        "the claim of a view change needs no proof",
+        6,
+        (
+            Edit(
+                "consensus/view_change.py",
+                "    verify_view_change_claim(core.chain_id, core.validators, core.tip.block_hash, message, "
+                "core.verifier)\n",
+                "",
+            ),
+        ),
+        (f"{PROOFS}::test_s06_a_view_change_that_does_not_prove_its_claim_is_refused",),
+    ),
+    Mutant(
+        "a primary proposes before its view is justified",
+        6,
+        (
+            Edit(
+                "consensus/normal_case.py",
+                "if not core.can_vote or not core.is_active or core.primary != core.me or current.has_prepared:",
+                "if not core.can_vote or core.primary != core.me or current.has_prepared:",
+            ),
+        ),
+        (f"{PROOFS}::test_s06_a_primary_does_not_propose_before_its_view_is_justified",),
+    ),
+    Mutant(
+        "a proposal of a later view is processed under the local one",
+        7,
+        (
+            Edit(
+                "consensus/normal_case.py",
+                "if vote.view > current.view or (vote.view == current.view and current.is_changing):",
+                "if False:",
+            ),
+            Edit(
+                "consensus/normal_case.py",
+                "    if vote.view == current.view:\n        _accept_in_active_view(",
+                "    if True:\n        _accept_in_active_view(",
+            ),
+        ),
+        (f"{SAFETY}::test_s07_a_pre_prepare_of_a_later_view_waits_for_its_justification",),
+    ),
+    Mutant(
+        "a proposal is taken in a view that is wanted only",
+        7,
+        (
+            Edit(
+                "consensus/normal_case.py",
+                "if vote.view > current.view or (vote.view == current.view and current.is_changing):",
+                "if vote.view > current.view:",
+            ),
+        ),
+        (f"{SAFETY}::test_s07_a_pre_prepare_of_a_view_that_is_wanted_only_waits_too",),
+    ),
+)
+
+STALE = (
+    Mutant(
+        "votes do not name their chain",
+        13,
+        (
+            Edit("consensus/messages.py", 'domain("prepare", chain_id)', 'domain("prepare", b"")'),
+            Edit("consensus/messages.py", 'domain("view-change", chain_id)', 'domain("view-change", b"")'),
+        ),
+        (f"{MESSAGES}::test_s13_statements_of_different_kinds_and_chains_sign_different_bytes",),
+    ),
+    Mutant(
+        "votes need no signature",
+        13,
+        (Edit("consensus/votes.py", "        if self._is_signed(vote):\n", "        if True:\n"),),
+        (f"{SAFETY}::test_s13_votes_of_another_chain_and_of_old_heights_are_useless",),
+    ),
+    Mutant(
+        "an older view change takes the place of a newer one",
+        13,
+        (Edit("consensus/view_change.py", "if held is not None and held.vote.view >= vote.view:", "if False:"),),
+        (f"{SAFETY}::test_s13_an_old_view_change_does_not_replace_a_newer_one",),
+    ),
+    Mutant(
+        "messages of old heights are handled",
+        13,
+        (
+            Edit(
+                "consensus/replica.py",
+                "        if height == core.current.height:\n",
+                "        if height <= core.current.height:\n",
+            ),
+        ),
+        (f"{SAFETY}::test_s13_view_changes_of_an_old_height_are_useless",),
+    ),
+    Mutant(
+        "transactions of another chain are taken",
+        13,
+        (Edit("chain/transactions.py", "    if header.chain_id != chain_id:\n", "    if False:\n"),),
+        ("tests/chain/test_transactions.py::test_s13_a_transaction_of_another_chain_is_refused",),
+    ),
+    Mutant(
+        "a block that was asked for in another view is proposed",
+        14,
+        (
+            Edit(
+                "consensus/normal_case.py",
+                "if (height, view) != (current.height, current.view) or not current.is_building:",
+                "if False:",
+            ),
+        ),
+        (f"{SAFETY}::test_s14_a_block_built_for_an_earlier_view_is_not_proposed",),
+    ),
+    Mutant(
+        "messages kept for a height that was skipped are handled at the next",
+        14,
+        (
+            Edit(
+                "consensus/buffer.py",
+                "messages = self._messages.pop(height, {})",
+                "messages = {key: kept for at in sorted(self._messages) if at <= height "
+                "for key, kept in self._messages[at].items()}",
+            ),
+            Edit(
+                "consensus/replica.py",
+                "        if height == core.current.height:\n",
+                "        if height <= core.current.height:\n",
+            ),
+        ),
+        (f"{SAFETY}::test_s14_messages_kept_for_the_next_height_are_forgotten_when_it_is_skipped",),
+    ),
+)
+
+MUTANTS = (*PREPARED, *PROVED, *STALE)
