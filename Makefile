@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench sim storage-faults chaos fuzz lock clean
+.PHONY: help setup demo test check format bench sim mutants storage-faults chaos fuzz lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
