@@ -41,9 +41,13 @@ class RunningNetwork:
         """A client that signs as ``member`` and asks its node first."""
         return Client(self.network.urls_from(member), self.network.genesis, self.identity(member))
 
+    def new_number(self) -> int:
+        """A number for names that no other test in this network uses."""
+        return next(self._numbers)
+
     def new_dataset(self, member: str = "aviation", schema: str = SCHEMA) -> str:
         """Define a dataset that no other test uses; gives its id."""
-        dataset = f"{member}.test-{next(self._numbers)}"
+        dataset = f"{member}.test-{self.new_number()}"
         with self.client(member) as client:
             client.define(DatasetDefinition(dataset, "测试", "Test", schema))
         self.network.settle()

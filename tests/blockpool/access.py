@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +21,6 @@ from tests.processes import RunningNetwork
 
 OWNER = "aviation"
 READER = "meteorology"
-_numbers = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def sealed_dataset(
     commitments: Commitments = "whole",
 ) -> SealedDataset:
     """Deploy a contract, define a dataset under it, and share records."""
-    number = next(_numbers)
+    number = network.new_number()
     name, dataset = f"{OWNER}.rule-{number}", f"{OWNER}.sealed-{number}"
     with network.client(OWNER) as client:
         client.deploy(name, source_of(contract), parameters or {})

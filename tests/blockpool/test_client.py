@@ -26,6 +26,7 @@ from blockpool import (
 )
 from chain.audit import ChainAudit
 from chain.crypto import Ed25519Signer
+from cli.engine import NetworkPolicy
 from cli.networks import create_network
 from tests.processes import RunningNetwork
 
@@ -178,7 +179,8 @@ def test_what_is_missing_is_said(running_network: RunningNetwork) -> None:
 
 def test_the_chain_can_be_audited(running_network: RunningNetwork) -> None:
     dataset = running_network.new_dataset()
-    audit = ChainAudit(running_network.network.genesis)
+    genesis = running_network.network.genesis
+    audit = ChainAudit(genesis, NetworkPolicy(genesis, print))  # other tests may have deployed contracts
     with running_network.client() as client:
         last = client.submit(records(7), dataset)[-1]
         for package in client.chain():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from pathlib import Path
 
@@ -30,7 +29,6 @@ def can_read(request, dataset, ctx):
     return deny("only for flight safety")
 '''
 ROOT = Path(__file__).resolve().parents[2]
-_numbers = itertools.count()
 
 
 def as_member(network: RunningNetwork, member: str, *arguments: object) -> Done:
@@ -65,7 +63,7 @@ def deploy(network: RunningNetwork, folder: Path) -> str:
 
 def define_sealed(network: RunningNetwork, contract: str, folder: Path, sharing: str = "conditional") -> str:
     """Define a dataset of aviation that is not open; gives its id."""
-    dataset = f"aviation.sealed-{next(_numbers)}"
+    dataset = f"aviation.sealed-{network.new_number()}"
     (folder / "schema.json").write_text(SCHEMA)
     titles = ("--title-zh", "航班", "--title-en", "Flights", "--schema", folder / "schema.json")
     define = ("dataset", "define", dataset, *titles, "--sharing", sharing, "--contract", contract)
