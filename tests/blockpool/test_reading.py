@@ -291,12 +291,13 @@ def test_async_sharing_and_reading(running_network: RunningNetwork, tmp_path: Pa
         async with AsyncClient(network.urls, network.genesis, running_network.identity(READER)) as reader:
             request = await reader.request(dataset.id, "flood warning", key)
             reading = reader.read(request.id, key)
-            assert [record.json() async for record in reading] == values(120)
+            read = [record.json() async for record in reading]
+            assert sorted(read, key=lambda value: value["n"]) == values(120)  # parcels in flight may change places
             (receipt,) = await reader.acknowledge(reading)
             assert receipt.outcome.is_ok
             partial = reader.read(request.id, key)
             async with aclosing(partial):
-                assert (await anext(partial)).json() == {"n": 0, "name": "flight 0"}
+                assert (await anext(partial)).json() == read[0]
             assert (await reader.acknowledge(partial))[0].outcome.is_ok
             view = await reader.request_view(request.id)
             assert (view.records_read, view.receipts) == (121, 2)
