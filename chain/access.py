@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
+from chain.blocks import VerdictName
 from chain.crypto import Hash, domain, hash_tagged
 from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
 from chain.members import Member
-from chain.state import ContractEntry, DatasetEntry, MemberSharing, RequestEntry
+from chain.state import ContractEntry, DatasetEntry, MemberSharing, RequestEntry, RequestStatus
 from chain.transactions import ParcelHeader
 
-VerdictName = Literal["allow", "deny", "ask"]
+STATUS_OF_VERDICT: dict[VerdictName, RequestStatus] = {"allow": "granted", "deny": "denied", "ask": "asked"}
+"""Where a request stands once this was decided on it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,15 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from chain import state
-from chain.access import AccessCase, AccessDecision, ContractRunner, VerdictName, contract_hash, grant_end_ms
-from chain.blocks import Verdict
+from chain.access import (
+    STATUS_OF_VERDICT,
+    AccessCase,
+    AccessDecision,
+    ContractRunner,
+    contract_hash,
+    grant_end_ms,
+)
+from chain.blocks import Verdict, VerdictName
 from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
 from chain.kem import verify_kem_key
@@ -31,10 +38,8 @@ from chain.state import (
     RequestStatus,
 )
 from chain.transactions import ApprovalHeader, ContractHeader, ReadReceiptHeader, RequestHeader
-from chain.types import verify_dataset_id
+from chain.types import verify_owner, verify_version
 from chain.working_state import WorkingState
-
-_STATUS: dict[str, RequestStatus] = {"allow": "granted", "deny": "denied", "ask": "asked"}
 
 
 class Effect(NamedTuple):
@@ -67,13 +72,10 @@ class AccessRules:
 
     def deploy(self, id_: Hash, header: ContractHeader) -> Effect:
         """Deploy or update a contract."""
-        if verify_dataset_id(header.contract) != header.member:
-            raise PoolError(ErrorCode.NOT_OWNER, f"{header.contract} belongs to {header.contract.partition('.')[0]}")
+        verify_owner(header.contract, header.member)
         key = state.contract_key(header.contract)
         present = self._state.read(key, ContractEntry)
-        following = present.version + 1 if present else 1
-        if header.version != following:
-            raise PoolError(ErrorCode.STALE_VERSION, f"version {header.version} was sent, {following} comes next")
+        verify_version(header.version, present.version if present else 0)
         fuel = self._contracts.check(header.source, header.parameters)
         entry = ContractEntry(
             contract=header.contract,
@@ -167,7 +169,7 @@ class AccessRules:
     def _decide(self, request_id: Hash, entry: RequestEntry, dataset: DatasetEntry) -> Effect:
         """Decide on a request as it stands, and keep what was decided."""
         contract, decision = self._decision(request_id, entry, dataset)
-        status = _STATUS[decision.verdict]
+        status = STATUS_OF_VERDICT[decision.verdict]
         verdict = Verdict(
             decision.verdict,
             decision.failure,

@@ -41,10 +41,13 @@ class BlockHeader(Wire, frozen=True):
     """Hash of the validator set that votes on this block."""
 
 
+VerdictName = Literal["allow", "deny", "ask"]
+
+
 class Verdict(Wire, frozen=True):
     """What was decided on a request to read, and on which grounds: enough to decide it again years later."""
 
-    verdict: Literal["allow", "deny", "ask"]
+    verdict: VerdictName
     failure: Annotated[str, Meta(max_length=64)]
     """Error code if the contract failed, which denies; empty if it decided."""
     until_ms: Unsigned

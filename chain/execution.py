@@ -35,7 +35,7 @@ from chain.transactions import (
     RequestHeader,
     calls_contract,
 )
-from chain.types import verify_dataset_id
+from chain.types import verify_owner, verify_version
 from chain.validators import ValidatorSet
 from chain.working_state import StateReader, WorkingState
 
@@ -189,16 +189,13 @@ class Execution:
                 return self._access.receipt(id_, header)
 
     def _apply_dataset(self, checked: CheckedTransaction, header: DatasetHeader) -> None:
-        if verify_dataset_id(header.dataset) != header.member:
-            raise PoolError(ErrorCode.NOT_OWNER, f"{header.dataset} belongs to {header.dataset.partition('.')[0]}")
+        verify_owner(header.dataset, header.member)
         if header.schema:
             compile_schema(header.schema)
         self._verify_contract(header)
         key = state.dataset_key(header.dataset)
         present = self._state.read(key, DatasetEntry)
-        following = present.version + 1 if present else 1
-        if header.version != following:
-            raise PoolError(ErrorCode.STALE_VERSION, f"version {header.version} was sent, {following} comes next")
+        verify_version(header.version, present.version if present else 0)
         entry = DatasetEntry(
             dataset=header.dataset,
             owner=header.member,

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from chain.access import STATUS_OF_VERDICT
 from chain.blocks import Outcome, Verdict
 from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
@@ -31,8 +32,6 @@ from chain.transactions import (
     ReadReceiptHeader,
     RequestHeader,
 )
-
-_STATUS: dict[str, RequestStatus] = {"allow": "granted", "deny": "denied", "ask": "asked"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +297,7 @@ def _decision(by: Signed, outcome: Outcome, answer: Answer | None = None) -> Dec
         raise PoolError(ErrorCode.BAD_PROOF, f"transaction {by.transaction_id.hex()[:16]} has no verdict")
     # Taken back for good, which no contract is asked about; or decided anew, as any answer may lead to.
     is_taken_back = answer == "revoke" and not verdict.contract and outcome.reason.startswith(f"revoked by {by.member}")
-    status: RequestStatus = "revoked" if is_taken_back else _STATUS[verdict.verdict]
+    status: RequestStatus = "revoked" if is_taken_back else STATUS_OF_VERDICT[verdict.verdict]
     return DecisionNote(by, verdict, outcome.reason, outcome.fuel, status)
 
 

@@ -68,3 +68,24 @@ def verify_dataset_id(dataset: str) -> str:
     if not is_dataset_id(dataset):
         raise PoolError(ErrorCode.BAD_NAME, f"{dataset!r} is not a dataset id: it has the form owner.name")
     return dataset.partition(".")[0]
+
+
+def verify_owner(id_: str, member: str) -> None:
+    """Check that a dataset or contract id is one of ``member``'s.
+
+    Raises:
+        PoolError: codes ``bad_name``, ``not_owner``.
+    """
+    owner = verify_dataset_id(id_)
+    if owner != member:
+        raise PoolError(ErrorCode.NOT_OWNER, f"{id_} belongs to {owner}")
+
+
+def verify_version(version: int, present: int) -> None:
+    """Check that an update names the version after the ``present`` one, which is 0 for a new entry.
+
+    Raises:
+        PoolError: code ``stale_version``.
+    """
+    if version != present + 1:
+        raise PoolError(ErrorCode.STALE_VERSION, f"version {version} was sent, {present + 1} comes next")

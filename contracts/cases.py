@@ -21,8 +21,9 @@ import msgspec
 import orjson
 from msgspec import UNSET, UnsetType, field
 
+from chain.blocks import VerdictName
 from chain.errors import ErrorCode, PoolError
-from contracts.decision import Decision, VerdictName
+from contracts.decision import Decision
 from contracts.facts import ContextFacts, DatasetFacts, Facts, RequestFacts
 from contracts.library import expand_parts
 

@@ -12,12 +12,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from chain.blocks import VerdictName
 from chain.crypto import Hash
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
 from chain.types import Name, Text, Unsigned
-
-VerdictName = Literal["allow", "deny", "ask"]
 
 ANSWER_SIZE_BYTES_MAX = 128 * 1024
 """A larger answer is not even read."""

@@ -117,13 +117,7 @@ GRANTED = (
     Mutant(
         "a contract may be replaced by another member",
         53,
-        (
-            Edit(
-                "chain/access_rules.py",
-                "if verify_dataset_id(header.contract) != header.member:",
-                "if False:",
-            ),
-        ),
+        (Edit("chain/access_rules.py", "        verify_owner(header.contract, header.member)\n", ""),),
         (f"{RULES}::TestDeploying::test_nobody_deploys_for_another_member",),
     ),
 )
