@@ -199,7 +199,8 @@ class Pool:
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(id_, []).append(future)
         try:
-            return await asyncio.wait_for(future, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await future
         except TimeoutError:
             raise PoolError(ErrorCode.TIMEOUT, f"not committed within {timeout_s:g} s") from None
         finally:

@@ -131,7 +131,8 @@ async def _events(service: NodeService, height: int) -> AsyncIterator[bytes]:
     """One event a block, and a comment now and then so that a dead connection is noticed."""
     while not service.pool.is_closing:
         try:
-            await asyncio.wait_for(service.pool.wait_for_height(height), _HEARTBEAT_S)
+            async with asyncio.timeout(_HEARTBEAT_S):
+                await service.pool.wait_for_height(height)
         except TimeoutError:
             yield b": waiting\n\n"
             continue

@@ -62,7 +62,8 @@ class Liar:
             if writer is None or writer.is_closing():
                 writer = await self._connect(node)
             writer.write(data)
-            await asyncio.wait_for(writer.drain(), 5)
+            async with asyncio.timeout(5):
+                await writer.drain()
             self.sent += 1
         except (OSError, ssl.SSLError, TimeoutError, asyncio.IncompleteReadError):
             if writer is not None:
@@ -78,7 +79,8 @@ class Liar:
         reader, writer = await asyncio.open_connection(HOST, port, ssl=context, server_hostname="")
         hello = encode_hello(Hello(self.network.genesis.chain_id, LIAR, "liar", self.random.randrange(2**40)))
         writer.write(struct.pack(">IB", 1 + len(hello), HELLO) + hello)
-        await asyncio.wait_for(reader.readexactly(5), 5)
+        async with asyncio.timeout(5):
+            await reader.readexactly(5)
         self._drains.append(asyncio.get_running_loop().create_task(_read_away(reader)))
         self._writers[node.name] = writer
         self.connects += 1

@@ -84,7 +84,8 @@ def test_s48_a_head_without_end_is_not_kept(tmp_path: Path) -> None:
                 writer.write(b"X-More: " + b"m" * 16_000 + b"\r\n")
                 sent_bytes += 16_010
                 try:
-                    await asyncio.wait_for(writer.drain(), 5)
+                    async with asyncio.timeout(5):
+                        await writer.drain()
                 except ConnectionError:
                     break
                 await asyncio.sleep(0)

@@ -216,7 +216,8 @@ def test_s48_a_body_declared_too_large_is_refused_before_it_is_sent(tmp_path: Pa
             reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
             head = f"POST {SUBMIT} HTTP/1.1\r\nHost: n\r\nContent-Type: application/msgpack\r\n"
             writer.write(f"{head}Content-Length: {LIMITS.transaction_size_bytes + 1}\r\n\r\n".encode())
-            answer = await asyncio.wait_for(reader.readuntil(b"}"), 10)
+            async with asyncio.timeout(10):
+                answer = await reader.readuntil(b"}")
             assert answer.startswith(b"HTTP/1.1 413 ")
             assert b'"code":"too_large"' in answer
             writer.close()

@@ -172,7 +172,8 @@ def test_lost_link_fails_requests_at_once() -> None:
             await until(lambda: b.serving)
             await b.links.close()
             with pytest.raises(PoolError) as lost:
-                await asyncio.wait_for(asked, 5)
+                async with asyncio.timeout(5):
+                    await asked
             assert lost.value.code == ErrorCode.UNREACHABLE
             await until(lambda: b.serving == 0)
 

@@ -144,6 +144,22 @@ def test_one_who_gives_up_does_not_take_the_answer_from_the_others() -> None:
     uvloop.run(main())
 
 
+def test_one_who_gives_up_just_when_the_answer_comes_has_given_up() -> None:
+    """Else whoever cancels a client in a loop of submissions waits for it for ever."""
+
+    async def main() -> None:
+        bench = Bench()
+        id_ = bench.take(bench.network.dataset())
+        gone = asyncio.create_task(bench.pool.wait_for_receipt(id_, 5))
+        await asyncio.sleep(0)
+        bench.commit_waiting()
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+
+    uvloop.run(main())
+
+
 def test_expired_on_arrival_is_refused_and_expired_while_waiting_is_answered() -> None:
     """The answer comes once a later block's time excludes that a node with a slower clock has it ordered yet."""
 

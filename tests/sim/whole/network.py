@@ -209,7 +209,8 @@ class SimLinks:
         self._waiting[id_] = answer
         self._owner.transmit(member, Request(id_, kind, body))
         try:
-            return await asyncio.wait_for(answer, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await answer
         except TimeoutError:
             raise _unreachable(member) from None
         finally:
