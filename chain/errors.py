@@ -49,6 +49,8 @@ class ErrorCode(StrEnum):
     ACCESS_NOT_NEEDED = "access_not_needed"
     NOT_AN_APPROVER = "not_an_approver"
     REQUEST_SETTLED = "request_settled"
+    UNKNOWN_PARCEL = "unknown_parcel"
+    PARCEL_ERASED = "parcel_erased"
     # Reading sealed records: why no key share is given
     ACCESS_DENIED = "access_denied"
     APPROVAL_PENDING = "approval_pending"
@@ -152,6 +154,10 @@ _INFO: dict[ErrorCode, ErrorInfo] = {
     _C.REQUEST_SETTLED: ErrorInfo(
         422, "Request takes no such answer now", "See where it stands: blockpool request show."
     ),
+    _C.UNKNOWN_PARCEL: ErrorInfo(
+        422, "Unknown parcel", "Name a parcel that the chain has accepted: its transaction id."
+    ),
+    _C.PARCEL_ERASED: ErrorInfo(410, "Parcel erased", "Its place and its erasure can be proved; its content is gone."),
     _C.ACCESS_DENIED: ErrorInfo(403, "Access denied", "The reason is the contract's; ask the dataset's owner."),
     _C.APPROVAL_PENDING: ErrorInfo(403, "Approval is pending", "Wait until the members that are asked have answered."),
     _C.GRANT_EXPIRED: ErrorInfo(403, "Grant has expired", "Make a new request."),

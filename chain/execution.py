@@ -9,7 +9,7 @@ outcome with the code and a reason, so that its sender has a final, provable ans
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -23,21 +23,26 @@ from chain.limits import LIMITS
 from chain.members import Member, signing_key
 from chain.schema import RecordSchema, compile_schema
 from chain.sealed import decode_envelope, verify_envelope_keys
-from chain.state import ContractEntry, DatasetEntry, DatasetUsage, MemberSharing
+from chain.state import ContractEntry, DatasetEntry, DatasetUsage, DerivedParcels, Erasure, MemberSharing
 from chain.transactions import (
     AnyHeader,
     ApprovalHeader,
     CheckedTransaction,
     ContractHeader,
     DatasetHeader,
+    EraseHeader,
     ParcelHeader,
     ReadReceiptHeader,
     RequestHeader,
     calls_contract,
+    source_parcels,
 )
 from chain.types import verify_owner, verify_version
 from chain.validators import ValidatorSet
 from chain.working_state import StateReader, WorkingState
+
+FindDataset = Callable[[Hash], str | None]
+"""The dataset of a parcel that the chain has accepted up to the parent block, by its id; None if there is none."""
 
 
 class Executed(NamedTuple):
@@ -75,6 +80,7 @@ class Execution:
         read_parent: reads the parent's state.
         validators: of the block's height.
         contracts: runs contracts; None where the network has none.
+        find_dataset: looks parcels up in the chain.
         height: of the block.
         time_ms: of the block.
     """
@@ -85,10 +91,15 @@ class Execution:
         read_parent: StateReader,
         validators: ValidatorSet,
         contracts: ContractRunner | None,
+        find_dataset: FindDataset,
         height: int,
         time_ms: int,
     ) -> None:
+        self._chain_id = chain_id
         self._state = WorkingState(read_parent)
+        self._find_dataset = find_dataset
+        self._accepted: dict[Hash, str] = {}
+        """Datasets of the parcels that this block has accepted so far."""
         self._validators = validators
         self._access = AccessRules(chain_id, self._state, contracts, height, time_ms) if contracts else None
         self._height = height
@@ -169,6 +180,8 @@ class Execution:
                 self._apply_parcel(checked, header)
             case DatasetHeader():
                 self._apply_dataset(checked, header)
+            case EraseHeader():
+                self._apply_erasure(checked.id, header)
             case _:
                 return self._apply_access(checked.id, header)
         return Effect()
@@ -232,6 +245,9 @@ class Execution:
             raise PoolError(ErrorCode.UNKNOWN_DATASET, f"{header.dataset} is not in the catalogue")
         if entry.owner != header.member:
             raise PoolError(ErrorCode.NOT_OWNER, f"{header.dataset} belongs to {entry.owner}, not to {header.member}")
+        for source in source_parcels(header):
+            if self._dataset_of(source) is None:
+                raise PoolError(ErrorCode.UNKNOWN_PARCEL, f"a source is in no parcel of this chain: {source.hex()}")
         if bool(header.envelope) != (entry.sharing != "open"):
             kind = "a sealed" if header.envelope else "an open"
             raise PoolError(
@@ -244,6 +260,33 @@ class Execution:
             if offence is not None:
                 raise offence
         self._count_parcel(header, len(checked.transaction.payload))
+        for source in source_parcels(header):
+            key = state.derived_key(source)
+            derived = self._state.read(key, DerivedParcels) or DerivedParcels()
+            self._state.write(key, DerivedParcels(derived.history.extended(self._chain_id, checked.id)))
+        self._accepted[checked.id] = header.dataset
+
+    def _apply_erasure(self, id_: Hash, header: EraseHeader) -> None:
+        verify_owner(header.dataset, header.member)
+        if self._dataset_of(header.parcel) != header.dataset:
+            raise PoolError(ErrorCode.UNKNOWN_PARCEL, f"{header.parcel.hex()} is no parcel of {header.dataset}")
+        key = state.erasure_key(header.parcel)
+        present = self._state.read(key, Erasure)
+        if present is not None:
+            raise PoolError(ErrorCode.PARCEL_ERASED, f"it was erased at height {present.height}")
+        erasure = Erasure(
+            dataset=header.dataset,
+            owner=header.member,
+            legal_basis=header.legal_basis,
+            reason=header.reason,
+            height=self._height,
+            time_ms=self._time_ms,
+            transaction_id=id_,
+        )
+        self._state.write(key, erasure)
+
+    def _dataset_of(self, parcel_id: Hash) -> str | None:
+        return self._accepted.get(parcel_id) or self._find_dataset(parcel_id)
 
     def _count_parcel(self, header: ParcelHeader, size_bytes: int) -> None:
         key = state.usage_key(header.dataset)

@@ -47,6 +47,7 @@ class MemberObject(Member, frozen=True, array_like=False, forbid_unknown_fields=
     consensus_key: Annotated[bytes, Meta(min_length=32, max_length=32)] | None = None
     kem_key: KemKey | None = None
     node: NodeRecordObject | None = None
+    witness_key: Annotated[bytes, Meta(min_length=32, max_length=32)] | None = None
 
 
 class EngineObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -198,6 +199,8 @@ def _verify_members(members: tuple[Member, ...]) -> None:
             public_keys.append(member.consensus_key)
             if member.node is None:
                 raise PoolError(ErrorCode.BAD_GENESIS, f"member {member.name} votes, so it needs a node")
+        if member.witness_key is not None:
+            public_keys.append(member.witness_key)
         if member.node is not None and not is_address(member.node.address):
             raise PoolError(ErrorCode.BAD_GENESIS, f"member {member.name}: node.address is not of the form host:port")
         try:

@@ -239,7 +239,9 @@ class Ledger:
         read = self._decoded.reader(tip.header.state_root)
         contracts = self._policy.open_block() if self.genesis.engine is not None else None
         try:
-            execution = Execution(self.chain_id, read, self.validators, contracts, height, time_ms)
+            execution = Execution(
+                self.chain_id, read, self.validators, contracts, self.blocks.dataset_of, height, time_ms
+            )
             transactions, outcomes = run(execution, candidates)
         finally:
             if contracts is not None:

@@ -58,6 +58,8 @@ class Member(Wire, frozen=True):
     """Key of its node that shares of parcels' keys are sealed to; validators have one where parcels are sealed."""
     node: NodeRecord | None
     """None for a member without a node."""
+    witness_key: PublicKey | None = None
+    """Ed25519 key with which it cosigns checkpoints without a vote; None for a member that is no witness."""
 
     def key_by_id(self, id_: KeyId) -> MemberKey | None:
         """The transaction key with this id."""

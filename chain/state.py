@@ -12,6 +12,8 @@
 | ``reads/DATASET``                 | ``DatasetReads`` | ``request``, ``approval``, ``receipt``       |
 | ``reader/DATASET/MEMBER``         | ``ReaderEntry``  | ``request``, ``approval``                    |
 | ``parcel-reads/DATASET/ID``       | ``ParcelReads``  | ``request``, ``receipt``                     |
+| ``derived/ID``                    | ``DerivedParcels``| ``parcel``                                  |
+| ``erasure/ID``                    | ``Erasure``      | ``erase``                                    |
 
 Ids in keys are in hexadecimal. What is not there can be proved not to be: a member without an entry under ``reader/``
 has never asked to read that dataset.
@@ -221,6 +223,29 @@ class ParcelReads(Wire, frozen=True):
     """Those requests and receipts in chain order."""
 
 
+class DerivedParcels(Wire, frozen=True):
+    """What was made of a parcel."""
+
+    history: ReadHistory = EMPTY_HISTORY
+    """All accepted parcels that name one of its records as a source, in chain order."""
+
+
+class Erasure(Wire, frozen=True):
+    """Why a parcel's payload is not there any more."""
+
+    dataset: str
+    """``owner.name``."""
+    owner: Name
+    legal_basis: str
+    reason: str
+    height: Unsigned
+    """Block of the erasure."""
+    time_ms: Unsigned
+    """That block's time."""
+    transaction_id: Hash32
+    """Of the ``erase`` transaction."""
+
+
 def member_key(name: str) -> bytes:
     """State key of a member."""
     return b"member/" + name.encode()
@@ -269,3 +294,13 @@ def reader_key(dataset: str, member: str) -> bytes:
 def parcel_reads_key(dataset: str, parcel_id: Hash) -> bytes:
     """State key of a parcel's read counters."""
     return f"parcel-reads/{dataset}/{parcel_id.hex()}".encode()
+
+
+def derived_key(parcel_id: Hash) -> bytes:
+    """State key of what was made of a parcel."""
+    return b"derived/" + parcel_id.hex().encode()
+
+
+def erasure_key(parcel_id: Hash) -> bytes:
+    """State key of a parcel's erasure."""
+    return b"erasure/" + parcel_id.hex().encode()

@@ -136,7 +136,20 @@ class ReadReceiptHeader(Header, frozen=True, tag=6):
     """Of the plaintexts returned: ``chain.access.ReadDigest``."""
 
 
-AnyHeader = DatasetHeader | ParcelHeader | ContractHeader | RequestHeader | ApprovalHeader | ReadReceiptHeader
+class EraseHeader(Header, frozen=True, tag=7):
+    """Has every node drop a parcel's payload. Signed by the owner of its dataset."""
+
+    dataset: DatasetId
+    parcel: Hash32
+    """Transaction id of the parcel."""
+    legal_basis: Annotated[str, Meta(min_length=1, max_length=LIMITS.text_length)]
+    """Why it has to go: which law, which order."""
+    reason: Reason
+
+
+AnyHeader = (
+    DatasetHeader | ParcelHeader | ContractHeader | RequestHeader | ApprovalHeader | ReadReceiptHeader | EraseHeader
+)
 ReadHeader = RequestHeader | ApprovalHeader | ReadReceiptHeader
 """Headers that make up the history of reads."""
 
@@ -147,12 +160,18 @@ _TYPE_NAMES: dict[type[Header], str] = {
     RequestHeader: "request",
     ApprovalHeader: "approval",
     ReadReceiptHeader: "receipt",
+    EraseHeader: "erase",
 }
 
 
 def transaction_type(header: AnyHeader) -> str:
     """Name of a transaction's type, as documents, the API and the command line have it."""
     return _TYPE_NAMES[type(header)]
+
+
+def source_parcels(header: ParcelHeader) -> tuple[Hash, ...]:
+    """The parcels that a parcel's sources are in, each once, in the order of their first mention."""
+    return tuple(dict.fromkeys(parcel_id for parcel_id, _ in header.derived_from))
 
 
 def calls_contract(header: AnyHeader) -> bool:

@@ -22,6 +22,7 @@ from chain.transactions import (
     CheckedTransaction,
     ContractHeader,
     DatasetHeader,
+    EraseHeader,
     ParcelHeader,
     ReadReceiptHeader,
     RequestHeader,
@@ -146,6 +147,16 @@ class TestNetwork:
         }
         header = ParcelHeader(**(fields | changes))  # type: ignore[arg-type]
         return sign_transaction(header, self.system[member], encode_records(records))
+
+    def erase(self, parcel_id: bytes, member: str = "a", dataset: str = "a.flights", **changes: object) -> Transaction:
+        """A signed ``erase`` transaction."""
+        fields = self._header_fields(member) | {
+            "dataset": dataset,
+            "parcel": parcel_id,
+            "legal_basis": "PIPL 47",
+            "reason": "",
+        }
+        return sign_transaction(EraseHeader(**(fields | changes)), self.system[member])  # type: ignore[arg-type]
 
     def sealed_parcel(
         self,

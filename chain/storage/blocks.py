@@ -5,12 +5,13 @@
 | ``b`` height(8)                            | ``Block``: header, certificate, outcomes |
 | ``d`` dataset ``0x00`` height(8) index(4)  | empty: a parcel of that dataset        |
 | ``h`` level(1) index(8)                    | hash of a complete subtree of history  |
-| ``i`` transaction id(32)                   | height(8) index(4)                     |
+| ``i`` transaction id(32)                   | height(8) index(4), dataset of an accepted parcel |
 | ``m`` ``version`` / ``chain``              | layout version / chain id              |
 | ``p`` height(8) index(4)                   | payload of a transaction               |
 | ``r`` dataset ``0x00`` height(8) index(4)  | empty: a request, approval or receipt  |
 | ``r`` ``0x00`` height(8) index(4)          | empty: the same, whatever its dataset  |
 | ``t`` height(8) index(4)                   | header and signature of a transaction  |
+| ``u`` source parcel(32) height(8) index(4) | empty: an accepted parcel made from it |
 
 Integers are big endian, so keys of one kind grow with the chain. A block and all that belongs to it is one batch,
 synced at once or, in catch-up, together with those after it.
@@ -35,10 +36,11 @@ from chain.transactions import (
     ReadReceiptHeader,
     RequestHeader,
     Transaction,
+    source_parcels,
 )
 from chain.types import Signature, is_dataset_id
 
-LAYOUT_VERSION = b"2"
+LAYOUT_VERSION = b"3"
 _HEIGHT = struct.Struct(">cQ")
 _PLACE = struct.Struct(">cQI")
 _HISTORY = struct.Struct(">cBQ")
@@ -102,10 +104,14 @@ class BlockStore:
             batch.append(
                 (_PLACE.pack(b"t", height, index), encode(StoredHead(transaction.header, transaction.signature)))
             )
-            batch.append((b"i" + checked.id, _LOCATION.pack(height, index)))
+            location, dataset = _LOCATION.pack(height, index), b""
             if isinstance(header, ParcelHeader):
                 batch.append((_PLACE.pack(b"p", height, index), transaction.payload))
-            batch += [(prefix + _LOCATION.pack(height, index), b"") for prefix in _index_prefixes(header)]
+                if block.outcomes[index].is_ok:
+                    dataset = header.dataset.encode()
+                    batch += [(b"u" + source + location, b"") for source in source_parcels(header)]
+            batch.append((b"i" + checked.id, location + dataset))
+            batch += [(prefix + location, b"") for prefix in _index_prefixes(header)]
         self._engine.write(batch, sync=sync)
 
     def sync(self) -> None:
@@ -130,7 +136,12 @@ class BlockStore:
     def location(self, transaction_id: Hash) -> Location | None:
         """Where a transaction was committed, or None."""
         data = self._engine.get(b"i" + transaction_id)
-        return None if data is None else Location(*_LOCATION.unpack(data))
+        return None if data is None else Location(*_LOCATION.unpack_from(data))
+
+    def dataset_of(self, parcel_id: Hash) -> str | None:
+        """The dataset of an accepted parcel; None if there is no such parcel."""
+        data = self._engine.get(b"i" + parcel_id)
+        return None if data is None else data[_LOCATION.size :].decode() or None
 
     def transaction(self, location: Location) -> Transaction | None:
         """The transaction at ``location`` with its payload."""
@@ -167,6 +178,12 @@ class BlockStore:
         after ``after``. Rejected ones are among them.
         """
         return self._locations(_dataset_prefix(b"r", dataset), after, limit)
+
+    def derived(self, parcel_id: Hash, after: Location | None, limit: int) -> list[Location]:
+        """Up to ``limit`` accepted parcels that were made from records of a parcel, in chain order, beginning after
+        ``after``.
+        """
+        return self._locations(b"u" + parcel_id, after, limit)
 
     def _locations(self, prefix: bytes, after: Location | None, limit: int) -> list[Location]:
         start = prefix if after is None else prefix + _LOCATION.pack(*after) + b"\x00"

@@ -140,7 +140,9 @@ class Application:
     ) -> tuple[tuple[Outcome, ...], dict[bytes, bytes], Hash]:
         contracts = self._policy.open_block()
         validators = NETWORK.genesis.validators
-        execution = Execution(NETWORK.chain_id, self.read, validators, contracts, height, time_ms)
+        execution = Execution(
+            NETWORK.chain_id, self.read, validators, contracts, lambda parcel_id: None, height, time_ms
+        )
         outcomes = execution.run([self._bodies[id_] for id_ in ids]).outcomes
         changes = dict(execution.changes)
         return outcomes, changes, sha256(self.root + encode(sorted(changes.items())))
