@@ -31,7 +31,7 @@ class ConsensusConfig:
     crawl_heights: int = 16
     """A primary's mean time to propose is judged over so many heights."""
     relaxations_max: int = 4
-    """What is required of a primary halves with a view change, at most this many times."""
+    """What is required of a primary halves with every new one, at most this many times."""
     proposals_kept: int = 8
     """Proposals of one height held besides those that a vote of ours binds us to."""
     views_kept: int = 4
@@ -41,6 +41,13 @@ class ConsensusConfig:
     def crawl_ticks(self) -> int:
         """Mean time to propose that a primary is always granted: a third of the timeout."""
         return max(1, self.view_timeout_ticks // 3)
+
+    @property
+    def complaint_ticks(self) -> int:
+        """A complaint that nobody shares stands for so long: twice as long as it takes to come about, so that the
+        complaints of two replicas about the same thing overlap, whenever each came about.
+        """
+        return 2 * self.censorship_ticks
 
     @property
     def overdue_ticks(self) -> int:

@@ -83,6 +83,7 @@ class Core:
             self._restore(remembered)
         if remembered is not None and remembered.height <= self.current.height:
             self._remembered, self._remembered_proposals = None, (None, None)
+        self.watch.follow(self.current.start_view)
 
     @property
     def can_vote(self) -> bool:

@@ -65,7 +65,8 @@ def executed(core: Core, block_hash_: Hash, refusal: str | None, execution_ticks
     if not core.is_active or current.accepted != block_hash_ or current.has_prepared:
         return
     if refusal is None:
-        core.watch.note_proposal(max(0, core.patience.waited_ticks - execution_ticks))
+        if current.view == current.start_view:
+            core.watch.note_proposal(max(0, core.patience.waited_ticks - execution_ticks))
         _prepare(core, block_hash_)
     else:
         core.suspicion = "invalid proposal"

@@ -183,11 +183,12 @@ class Replica:
             needed = min(core.doublings_carried + changes, core.config.timeout_doublings_max)
             core.doublings_carried = max(0, needed - 1)
         core.previous_validators = core.validators if is_next else None
-        view = core.current.view
-        core.watch.note_block(neglected if core.current.has_prepared else ())  # else we are late and know too little
+        is_at_head = core.current.is_delivered
+        core.watch.note_block(neglected if core.current.has_prepared else None)  # else we came late, or sat it out
         core.enter_height(tip)
-        if core.current.view != view:
-            core.watch.restart()
+        if is_at_head and core.watch.oldest is not None:  # not in catch-up, where all heights are old ones
+            self._complain()
+        self._settle()
         normal_case.ask_for_proposal(core)
         normal_case.check_prepared(core)
         for sender, message in self._future.take(core.current.height):
@@ -244,8 +245,13 @@ class Replica:
             core.patience.waited_ticks = 0
         elif core.patience.is_exhausted(core.doublings):
             view_change.start(core, current.view + 1, "timeout")
-        elif core.is_active and not self.is_primary:
-            core.suspicion = core.watch.complaint
+        elif core.is_active:
+            self._complain()
+
+    def _complain(self) -> None:
+        """Give the primary up for what it did at this height or before."""
+        if not self.is_primary:
+            self._core.suspicion = self._core.watch.complaint
 
     def _is_stalled(self) -> bool:
         """Whether something is under way that peers may be waiting for."""

@@ -37,8 +37,6 @@ def start(core: Core, view: int, reason: str) -> None:
     core.broadcast(message)
     current.view_changes[core.me] = message
     core.patience.restart()
-    core.watch.restart()
-    core.watch.relax()
     core.emit(ViewChangeStarted(current.height, view, reason))
     _make_new_view(core)
 
@@ -97,6 +95,7 @@ def adopt_start_view(core: Core, certificate: Certificate) -> bool:
         return False
     current.leave_view(view, is_changing=False)
     current.start_view = view
+    core.watch.follow(view)
     _begin_view(core)
     return True
 
@@ -138,7 +137,6 @@ def _begin_view(core: Core) -> None:
     """The view is active: propose as its primary, or take up the proposal that came before its justification."""
     current = core.current
     core.patience.restart()
-    core.watch.restart()
     core.emit(ViewEntered(current.height, current.view, core.primary))
     normal_case.ask_for_proposal(core)
     early = current.early.pop(core.primary, None)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from consensus.effects import ViewChangeStarted
-from consensus.messages import ViewChange
+from consensus.messages import Message, PrePrepare, ViewChange
 from consensus.watch import PrimaryWatch
 from tests.consensus.harness import CONFIG, Table
 from tests.consensus.support import block, certificate, make_proposal, transaction_id
@@ -16,6 +16,7 @@ from tests.consensus.support import block, certificate, make_proposal, transacti
 TIMEOUT = CONFIG.view_timeout_ticks
 GRANTED = CONFIG.crawl_ticks
 WINDOW = CONFIG.crawl_heights
+UNSUSPECTING_OF_CRAWL = replace(CONFIG, crawl_heights=10_000)
 UNSUSPECTING = replace(CONFIG, censorship_heights=10_000, neglect_heights=10_000)
 
 
@@ -118,8 +119,8 @@ def test_s25_nothing_is_held_against_a_primary_while_no_work_waits() -> None:
 
 def test_s25_relaxing_is_bounded() -> None:
     watch = PrimaryWatch(CONFIG)
-    for _ in range(100):
-        watch.relax()
+    for view in range(100):
+        watch.follow(view)
     assert watch.crawl_ticks == CONFIG.crawl_ticks << CONFIG.relaxations_max
     assert watch.overdue_ticks == CONFIG.overdue_ticks << CONFIG.relaxations_max
     for _ in range(WINDOW * CONFIG.relaxations_max):
@@ -186,11 +187,12 @@ def test_s26_many_quick_blocks_prove_nothing_yet() -> None:
 
 def test_s26_the_next_primary_begins_without_debts() -> None:
     watch = PrimaryWatch(CONFIG)
+    watch.follow(0)
     for _ in range(CONFIG.censorship_ticks):
         watch.note_block({"c"})
         watch.note_tick()
     assert watch.complaint == "neglect"
-    watch.restart()
+    watch.follow(1)
     for _ in range(CONFIG.censorship_ticks):
         watch.note_tick()
     watch.note_block({"c"})
@@ -223,6 +225,145 @@ def test_s26_a_node_that_comes_late_to_its_blocks_accuses_nobody() -> None:
     table.work("t", "d")
     table.tick(1, "d")
     assert table.sent("d", ViewChange) == []
+
+
+def test_s26_complaints_of_different_heights_meet() -> None:
+    """Each finds the censor a few blocks after the other. The censor helps no view change, so it takes all of them."""
+    table = Table(4)
+    table.builds = False
+    table.is_lost = lambda sender, to, message: to == "a" and isinstance(message, ViewChange)
+    known_from_height = {"a": 0, "b": 0, "c": 3, "d": 6}
+    ticks_a_height = CONFIG.censorship_ticks // 10
+    rounds = 0
+    while table.replicas["b"].view == 0 or table.replicas["b"].is_changing_view:
+        for name, height in known_from_height.items():
+            if rounds == height:
+                table.work("censored", name)
+        order(table, f"other {rounds}")
+        table.tick(ticks_a_height)
+        rounds += 1
+        assert rounds * ticks_a_height <= 2 * CONFIG.censorship_ticks
+    assert {table.replicas[name].primary for name in "bcd"} == {"b"}
+    assert set(reasons(table, "b") + reasons(table, "c")) == {"censorship"}
+    assert table.heights()["b"] > len(reasons(table, "b")) > 1  # blocks went on until the second had found it too
+
+
+def test_s26_a_complaint_outlasts_a_view_that_came_to_nothing() -> None:
+    """The censor keeps its commit back until the next view is entered, and ends the height in its own after all."""
+    table = Table(4)
+    table.builds = False
+    table.work("censored")
+    for number in range(CONFIG.censorship_ticks):
+        if table.replicas["b"].view:
+            break
+        order(table, f"other {number}")
+        table.tick(1)
+    height = table.replicas["b"].height
+    assert {(replica.view, replica.is_changing_view) for replica in table.replicas.values()} == {(1, False)}
+    late = block("late", "a", height=height, parent=table.tip("b").block_hash)
+    for name in table.names:
+        table.store(name, late, certificate(late, 0, "abc", height=height))
+    assert {replica.view for replica in table.replicas.values()} == {0}
+    table.tick(1)
+    assert {(replica.height, replica.view) for replica in table.replicas.values()} == {(height + 1, 1)}
+
+
+def accuse_alone(table: Table, rounds: int) -> list[tuple[bool, bool]]:
+    """Only `d` knows of a transaction, so that nobody orders it while the others go on, a block every other tick.
+    Returns after each whether `d` had given the primary up, and whether all have the block.
+    """
+    table.work("lonely", "d")
+    found = []
+    for _ in range(rounds):
+        height = table.replicas["d"].height
+        table.work(f"t{height}", "abc")
+        has_given_up = table.replicas["d"].is_changing_view
+        table.run()
+        found.append((has_given_up, set(table.heights().values()) == {height}))
+        table.tick(2)
+    return found
+
+
+def test_s26_a_lone_accuser_replaces_nobody_and_votes_again_after_its_time() -> None:
+    table = Table(4)
+    rounds = CONFIG.censorship_ticks // 2 + CONFIG.complaint_ticks // 2
+    found = accuse_alone(table, rounds + 2)
+    assert all(is_committed for _, is_committed in found)
+    assert {replica.view for replica in table.replicas.values()} == {0}
+    sits_out = [has_given_up for has_given_up, _ in found]
+    first = sits_out.index(True)
+    assert 2 * first >= CONFIG.censorship_ticks
+    assert sits_out[first : first + CONFIG.complaint_ticks // 2] == [True] * (CONFIG.complaint_ticks // 2)
+    assert not sits_out[-1]
+
+
+def test_s26_whoever_was_alone_asks_for_twice_as_much_next_time() -> None:
+    table = Table(4, UNSUSPECTING_OF_CRAWL)
+    found = accuse_alone(table, 4 * CONFIG.censorship_ticks)
+    starts = [number for number in range(1, len(found)) if found[number][0] and not found[number - 1][0]]
+    ends = [number for number in range(1, len(found)) if not found[number][0] and found[number - 1][0]]
+    assert starts[0] < ends[0] < starts[1]
+    assert starts[1] - ends[0] >= 2 * starts[0] - 1
+
+
+def test_s26_a_complaint_ends_with_its_cause() -> None:
+    table = Table(4)
+    found = accuse_alone(table, CONFIG.censorship_ticks)
+    assert found[-1] == (True, True)
+    table.work("lonely", "abc")
+    table.run()
+    table.work("next")
+    assert not table.replicas["d"].is_changing_view
+    table.run()
+    assert {len(chain) for chain in table.chains.values()} == {len(found) + 2}
+    assert reasons(table, "d")[-1] == "censorship"
+    assert table.replicas["d"].view == 0
+
+
+def test_s26_debts_are_not_paid_by_absence() -> None:
+    """`d` comes late to every other block: what it cannot judge counts neither against the primary nor for it."""
+    table = Table(4)
+    table.builds = False
+    table.neglected["d"] = frozenset({"c"})
+    for number in range(CONFIG.censorship_ticks):
+        table.is_lost = lambda sender, to, message: to == "d" and isinstance(message, PrePrepare)
+        late(table, f"late {number}")
+        table.is_lost = nothing_is_lost
+        table.work(f"t{number}")
+        table.tick(2)
+        if table.sent("d", ViewChange):
+            break
+        order(table, f"t{number}")
+    assert reasons(table, "d") == ["neglect"]
+
+
+def nothing_is_lost(sender: str, to: str, message: Message) -> bool:
+    return False
+
+
+def late(table: Table, label: str) -> None:
+    """A block whose proposal is lost on the way to `d`, which fetches it when it is final."""
+    table.work(label)
+    order(table, label)
+    table.pending["d"] = None
+    table.store("d", *table.chains["a"][-1])
+    table.carry_out("d")
+
+
+def test_s26_with_one_crashed_and_one_false_accuser_blocks_go_on() -> None:
+    """The accuser is missing to the quorum of the old view, so the others run out of patience and follow it."""
+    table = Table(4)
+    accuse_alone(table, CONFIG.censorship_ticks)
+    assert table.replicas["d"].is_changing_view
+    del table.replicas["c"]
+    table.work("after", "ab")
+    table.tick(TIMEOUT)
+    height = table.replicas["a"].height
+    for number in range(10):
+        table.work(f"after {number}", "ab")
+        table.run()
+    assert {replica.height for replica in table.replicas.values()} == {height + 10}
+    assert {replica.primary for replica in table.replicas.values()} == {"b"}
 
 
 def neglect(table: Table, neglected: Callable[[int], set[str]], heights: int, ticks: int = 2) -> int:
