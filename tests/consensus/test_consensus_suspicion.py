@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from consensus.effects import ViewChangeStarted
-from consensus.messages import Message, PrePrepare, ViewChange
+from consensus.messages import Commit, Message, PrePrepare, ViewChange
 from consensus.watch import PrimaryWatch
 from tests.consensus.harness import CONFIG, Table
 from tests.consensus.support import block, certificate, make_proposal, transaction_id
@@ -115,6 +115,30 @@ def test_s25_nothing_is_held_against_a_primary_while_no_work_waits() -> None:
         table.work(f"t{number}")
         table.run()
     assert [reasons(table, name) for name in table.names] == [[]] * 4
+
+
+def test_s25_the_primary_of_one_view_does_not_answer_for_the_waits_of_the_next() -> None:
+    """`b` was slow in a view that came to nothing: a quorum of the view of `a` had finalised the block."""
+    table = Table(4, replace(CONFIG, crawl_heights=1))
+    table.builds = False
+    table.is_lost = lambda sender, to, message: isinstance(message, Commit)
+    table.work("t")
+    table.tick(TIMEOUT)
+    table.tick(GRANTED + 1)
+    order(table, "t")
+    assert [bool(table.sent(name, Commit)) for name in table.names] == [True] * 4
+    store_late(table)
+    table.work("next")
+    table.tick(1)
+    assert {replica.view for replica in table.replicas.values()} == {0}
+
+
+def store_late(table: Table) -> None:
+    """A commit quorum of view 0 comes to light, whatever view has been entered at this height since."""
+    height = table.replicas["a"].height
+    late = block("late", "a", height=height, parent=table.tip("a").block_hash)
+    for name in table.names:
+        table.store(name, late, certificate(late, 0, "abc", height=height))
 
 
 def test_s25_relaxing_is_bounded() -> None:
@@ -228,21 +252,23 @@ def test_s26_a_node_that_comes_late_to_its_blocks_accuses_nobody() -> None:
 
 
 def test_s26_complaints_of_different_heights_meet() -> None:
-    """Each finds the censor a few blocks after the other. The censor helps no view change, so it takes all of them."""
+    """Each finds the censor a few blocks after the other, and no two of them tick within one height. The censor helps
+    no view change, so it takes all of them.
+    """
     table = Table(4)
     table.builds = False
     table.is_lost = lambda sender, to, message: to == "a" and isinstance(message, ViewChange)
-    known_from_height = {"a": 0, "b": 0, "c": 3, "d": 6}
-    ticks_a_height = CONFIG.censorship_ticks // 10
+    known_from_round = {"a": 0, "b": 0, "c": 3, "d": 6}
     rounds = 0
     while table.replicas["b"].view == 0 or table.replicas["b"].is_changing_view:
-        for name, height in known_from_height.items():
-            if rounds == height:
+        for name, first in known_from_round.items():
+            if rounds == first:
                 table.work("censored", name)
-        order(table, f"other {rounds}")
-        table.tick(ticks_a_height)
+        for name in table.names:
+            table.tick(1, name)
+            order(table, f"other {rounds} {name}")
         rounds += 1
-        assert rounds * ticks_a_height <= 2 * CONFIG.censorship_ticks
+        assert rounds <= 2 * CONFIG.censorship_ticks
     assert {table.replicas[name].primary for name in "bcd"} == {"b"}
     assert set(reasons(table, "b") + reasons(table, "c")) == {"censorship"}
     assert table.heights()["b"] > len(reasons(table, "b")) > 1  # blocks went on until the second had found it too
@@ -260,9 +286,7 @@ def test_s26_a_complaint_outlasts_a_view_that_came_to_nothing() -> None:
         table.tick(1)
     height = table.replicas["b"].height
     assert {(replica.view, replica.is_changing_view) for replica in table.replicas.values()} == {(1, False)}
-    late = block("late", "a", height=height, parent=table.tip("b").block_hash)
-    for name in table.names:
-        table.store(name, late, certificate(late, 0, "abc", height=height))
+    store_late(table)
     assert {replica.view for replica in table.replicas.values()} == {0}
     table.tick(1)
     assert {(replica.height, replica.view) for replica in table.replicas.values()} == {(height + 1, 1)}
@@ -270,16 +294,15 @@ def test_s26_a_complaint_outlasts_a_view_that_came_to_nothing() -> None:
 
 def accuse_alone(table: Table, rounds: int) -> list[tuple[bool, bool]]:
     """Only `d` knows of a transaction, so that nobody orders it while the others go on, a block every other tick.
-    Returns after each whether `d` had given the primary up, and whether all have the block.
+    Returns after each whether `d` has given the primary up for the next one already, and whether all have the block.
     """
     table.work("lonely", "d")
     found = []
     for _ in range(rounds):
         height = table.replicas["d"].height
         table.work(f"t{height}", "abc")
-        has_given_up = table.replicas["d"].is_changing_view
         table.run()
-        found.append((has_given_up, set(table.heights().values()) == {height}))
+        found.append((table.replicas["d"].is_changing_view, set(table.heights().values()) == {height}))
         table.tick(2)
     return found
 
@@ -318,6 +341,22 @@ def test_s26_a_complaint_ends_with_its_cause() -> None:
     assert {len(chain) for chain in table.chains.values()} == {len(found) + 2}
     assert reasons(table, "d")[-1] == "censorship"
     assert table.replicas["d"].view == 0
+
+
+def test_s26_no_height_of_the_past_is_complained_about() -> None:
+    """Blocks that are fetched come by hundreds: a vote for each, made durable, would hold catch-up back."""
+    table = Table(4)
+    accuse_alone(table, CONFIG.censorship_ticks)
+    given_up = len(reasons(table, "d"))
+    assert given_up > 1
+    for _ in range(5):
+        height = len(table.chains["d"]) + 1
+        fetched = block(f"fetched {height}", height=height, parent=table.tip("d").block_hash)
+        table.store("d", fetched, certificate(fetched, 0, "abc", height=height))
+        table.carry_out("d")
+    assert len(reasons(table, "d")) == given_up
+    table.tick(1, "d")
+    assert len(reasons(table, "d")) == given_up + 1
 
 
 def test_s26_debts_are_not_paid_by_absence() -> None:

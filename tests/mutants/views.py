@@ -1,5 +1,5 @@
-"""Mutants of the change of primary: what a new view is bound to, what proves it, and what belongs to no view any more
-(scenarios 4 to 7, 13, 14).
+"""Mutants of the change of primary: what a new view is bound to, what proves it, what belongs to no view any more, and
+how long a complaint lasts (scenarios 4 to 7, 13, 14, 26).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from tests.mutants.definition import Edit, Mutant
 SAFETY = "tests/consensus/test_consensus_safety.py"
 PROOFS = "tests/consensus/test_consensus_justification.py"
 MESSAGES = "tests/consensus/test_consensus_messages.py"
+SUSPICION = "tests/consensus/test_consensus_suspicion.py"
 
 PREPARED = (
     Mutant(
@@ -311,4 +312,67 @@ STALE = (
     ),
 )
 
-MUTANTS = (*PREPARED, *PROVED, *STALE)
+WATCHED = (
+    Mutant(
+        "a complaint lasts one height only",
+        26,
+        (
+            Edit(
+                "consensus/view_change.py",
+                "    core.patience.restart()\n    core.emit(ViewChangeStarted(",
+                "    core.patience.restart()\n    core.watch.follow(view)\n    core.emit(ViewChangeStarted(",
+            ),
+        ),
+        (f"{SUSPICION}::test_s26_complaints_of_different_heights_meet",),
+    ),
+    Mutant(
+        "a complaint is forgotten when the next view is entered",
+        26,
+        (
+            Edit(
+                "consensus/view_change.py",
+                "    core.patience.restart()\n    core.emit(ViewEntered(",
+                "    core.patience.restart()\n    core.watch.follow(current.view)\n    core.emit(ViewEntered(",
+            ),
+        ),
+        (f"{SUSPICION}::test_s26_a_complaint_outlasts_a_view_that_came_to_nothing",),
+    ),
+    Mutant(
+        "a complaint waits for the next tick",
+        26,
+        (
+            Edit(
+                "consensus/replica.py",
+                "        if is_at_head and core.watch.oldest is not None:",
+                "        if False:",
+            ),
+        ),
+        (f"{SUSPICION}::test_s26_complaints_of_different_heights_meet",),
+    ),
+    Mutant(
+        "a complaint that nobody shares stands for ever",
+        26,
+        (
+            Edit(
+                "consensus/watch.py",
+                "if self._standing_ticks > self._config.complaint_ticks << self._relaxations:",
+                "if False:",
+            ),
+        ),
+        (f"{SUSPICION}::test_s26_a_lone_accuser_replaces_nobody_and_votes_again_after_its_time",),
+    ),
+    Mutant(
+        "absence pays a primary's debts",
+        26,
+        (
+            Edit(
+                "consensus/replica.py",
+                "core.watch.note_block(neglected if core.current.has_prepared else None)",
+                "core.watch.note_block(neglected if core.current.has_prepared else ())",
+            ),
+        ),
+        (f"{SUSPICION}::test_s26_debts_are_not_paid_by_absence",),
+    ),
+)
+
+MUTANTS = (*PREPARED, *PROVED, *STALE, *WATCHED)
