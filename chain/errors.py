@@ -76,6 +76,8 @@ class ErrorCode(StrEnum):
     BAD_GENESIS = "bad_genesis"
     BAD_EVIDENCE = "bad_evidence"
     BAD_RECEIPT = "bad_receipt"
+    BAD_CHECKPOINT = "bad_checkpoint"
+    HISTORY_CONFLICT = "history_conflict"
     # Sealed parcels; ``culprit`` in the context names who is to blame, where somebody is
     BAD_ENVELOPE = "bad_envelope"
     BAD_SEALING = "bad_sealing"
@@ -191,6 +193,12 @@ _INFO: dict[ErrorCode, ErrorInfo] = {
     _C.BAD_GENESIS: ErrorInfo(422, "Genesis file not accepted", "Check it with: blockpool genesis check FILE."),
     _C.BAD_EVIDENCE: ErrorInfo(422, "Evidence file not accepted", "Export it again from a node: blockpool evidence."),
     _C.BAD_RECEIPT: ErrorInfo(422, "Receipt does not verify", "Do not trust the node that gave it; ask another one."),
+    _C.BAD_CHECKPOINT: ErrorInfo(
+        422, "Checkpoint not accepted", "Take one that a quorum of validators has cosigned: blockpool watch."
+    ),
+    _C.HISTORY_CONFLICT: ErrorInfo(
+        409, "Histories disagree", "Keep every file; show them to the other members. No node is to be trusted alone."
+    ),
     _C.BAD_ENVELOPE: ErrorInfo(
         422, "Sealing envelope not accepted", "Seal the parcel anew for the present validators."
     ),

@@ -8,12 +8,22 @@ can be made from stored nodes alone.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from chain.crypto import Hash
 from chain.merkle import EMPTY_ROOT, largest_power_of_two_below, node_hash
 
 NodeReader = Callable[[int, int], Hash]
 """``(level, index) -> hash`` of a complete subtree; level 0 holds leaf hashes."""
+
+
+class TreeHead(NamedTuple):
+    """What the tree is at one size: all blocks below the height ``size``, in their order, and no others."""
+
+    size: int
+    """Number of blocks, genesis included: the newest one's height plus 1."""
+    root: Hash
+    """RFC 6962 root over their hashes; the ``history_root`` of the block at the height ``size``."""
 
 
 def nodes_completed_by(size: int, leaf: Hash, read: NodeReader) -> list[tuple[int, int, Hash]]:
