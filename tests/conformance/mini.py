@@ -251,4 +251,5 @@ def _member_array(member: Mapping[str, Any]) -> list[object]:
         member["consensus_key"] and b64decode(member["consensus_key"]),
         member["kem_key"] and b64decode(member["kem_key"]),
         node and [node["address"], node["api_url"], b64decode(node["tls_certificate"])],
+        member["witness_key"] and b64decode(member["witness_key"]),
     ]

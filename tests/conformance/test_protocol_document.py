@@ -25,6 +25,8 @@ from chain.state import (
     DatasetEntry,
     DatasetReads,
     DatasetUsage,
+    DerivedParcels,
+    Erasure,
     MemberSharing,
     ParcelReads,
     ReaderEntry,
@@ -103,8 +105,8 @@ def documented_fields(heading: str) -> list[str]:
     "type_",
     [
         Transaction, StateProof, Member, DatasetEntry, DatasetUsage, MemberSharing, ContractEntry, ContractState,
-        RequestEntry, DatasetReads, ReaderEntry, ParcelReads, BlockHeader, Outcome, Verdict, Certificate, Block,
-        BlockPackage, Receipt, ShareQuery,
+        RequestEntry, DatasetReads, ReaderEntry, ParcelReads, DerivedParcels, Erasure, BlockHeader, Outcome, Verdict,
+        Certificate, Block, BlockPackage, Receipt, ShareQuery,
     ],
 )  # fmt: skip
 def test_every_structure_is_listed_with_its_fields_in_their_order(type_: type[Wire]) -> None:
@@ -123,7 +125,7 @@ def test_every_type_of_transaction_is_listed_with_its_fields(type_: type[Header]
     assert f"{size} fields, an array of {len(own) + len(common) + 1}." in text
 
 
-TAGS = {"dataset": 1, "parcel": 2, "contract": 3, "request": 4, "approval": 5, "receipt": 6}
+TAGS = {"dataset": 1, "parcel": 2, "contract": 3, "request": 4, "approval": 5, "receipt": 6, "erase": 7}
 NUMBERS = {9: "Nine", 10: "Ten", 13: "Thirteen", 15: "Fifteen"}
 
 
@@ -134,6 +136,8 @@ def test_every_state_key_is_listed() -> None:
         state.contract_state_key("DATASET", "CONTRACT"), state.reader_key("DATASET", "MEMBER"),
         state.request_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
         state.parcel_reads_key("DATASET", b"ID").replace(b"ID".hex().encode(), b"ID"),
+        state.derived_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
+        state.erasure_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
     }  # fmt: skip
     section = DOCUMENT.partition("| key (ASCII) | value |")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)) == {key.decode() for key in keys}

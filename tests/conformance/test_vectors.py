@@ -62,6 +62,7 @@ def test_transactions() -> None:
     chain_id = unhex(content["chain_id"])
     assert {case["type"]: case["tag"] for case in content["cases"]} == {
         "dataset": 1, "parcel": 2, "contract": 3, "request": 4, "approval": 5, "receipt": 6,
+        "erase": 7,
     }  # fmt: skip
     for case in content["cases"]:
         seed = unhex(case["seed"])
@@ -87,7 +88,7 @@ def verify_record_proofs(chain_id: bytes, case: dict[str, Any], records: list[by
         assert found == root
 
 
-BYTE_FIELDS = {"chain_id", "key_id", "nonce", "records_root", "envelope", "request", "kem_key", "digest"}
+BYTE_FIELDS = {"chain_id", "key_id", "nonce", "records_root", "envelope", "request", "kem_key", "digest", "parcel"}
 
 
 def value_of(name: str, value: Any) -> object:

@@ -41,6 +41,7 @@ from consensus.messages import (
     view_change_message,
 )
 from tests.vectors.access import make_access
+from tests.vectors.erasure import make_erasure
 from tests.vectors.network import (
     READER,
     RECORDS,
@@ -50,6 +51,7 @@ from tests.vectors.network import (
     consensus_signer,
     contract_transaction,
     dataset_transaction,
+    erase_transaction,
     kem_key,
     make_genesis,
     parcel_transaction,
@@ -173,6 +175,7 @@ def make_transactions() -> dict[str, Any]:
         "request": request,
         "approval": approval_transaction(0x55, "registry", request_id, "approve", "伦理委员会同意"),
         "receipt": receipt_transaction(0x56, request_id, (seed("parcel"),), seed("digest")),
+        "erase": erase_transaction(0x57, seed("parcel")),
     }
     cases = []
     for name, transaction in transactions.items():
@@ -279,6 +282,7 @@ MAKERS = {
     "state_tree": make_state_tree,
     "chain": make_chain,
     "access": make_access,
+    "erasure": make_erasure,
     "messages": make_messages,
 }
 

@@ -26,6 +26,7 @@ from chain.transactions import (
     ApprovalHeader,
     ContractHeader,
     DatasetHeader,
+    EraseHeader,
     ParcelHeader,
     ReadReceiptHeader,
     RequestHeader,
@@ -41,6 +42,7 @@ TIME_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000
 VALIDATORS = ("airports", "aviation", "meteorology", "registry")
 READER = "university"
+WITNESS = "audit-office"
 SCHEMA = '{"type":"object","properties":{"flight":{"type":"integer","minimum":1}},"required":["flight"]}'
 RECORDS = (b'{"flight":1545,"dest":"IAH"}', b'{"flight":1714,"dest":"IAH"}', '{"flight":1141,"dest":"迈阿密"}'.encode())
 ENGINE = EngineIdentity(hashlib.sha256(b"guest component").digest(), "46.0.1", "x86_64-unknown-linux-gnu")
@@ -74,13 +76,18 @@ def consensus_signer(member: str) -> Ed25519Signer:
     return Ed25519Signer(seed(f"consensus {member}"))
 
 
+def witness_signer(member: str) -> Ed25519Signer:
+    """The key that cosigns checkpoints for a member without a vote."""
+    return Ed25519Signer(seed(f"witness {member}"))
+
+
 def kem_key(name: str, suite: KemSuite = KemSuite.X25519) -> bytes:
     """An encoded KEM public key. Most are of the X25519 suite, to keep the files small."""
     return KemPrivateKey.from_seed(seed(f"kem {name}"), suite).public_key.encoded
 
 
 def make_genesis() -> Genesis:
-    """Four validators and one member without a node. TLS certificates and the engine's hash are placeholders."""
+    """Four validators, a witness, and a reader without a node. TLS certificates and engine hash are placeholders."""
 
     def member(name: str) -> MemberObject:
         votes = name in VALIDATORS
@@ -88,7 +95,7 @@ def make_genesis() -> Genesis:
         suite = KemSuite.HYBRID if name == "airports" else KemSuite.X25519
         return MemberObject(
             name=name,
-            kind="government" if votes else "public",
+            kind="public" if name == READER else "government",
             title_zh="部门",
             title_en=name.title(),
             roles=("forecast",) if name == "meteorology" else (),
@@ -96,11 +103,13 @@ def make_genesis() -> Genesis:
             consensus_key=consensus_signer(name).public_key if votes else None,
             kem_key=kem_key(name, suite) if votes else None,
             node=NodeRecordObject(address, f"https://{name}.example", b"certificate of " + name.encode())
-            if votes
+            if name != READER
             else None,
+            witness_key=witness_signer(name).public_key if name == WITNESS else None,
         )
 
-    return parse_genesis(encode_genesis("vectors", TIME_MS, [member(name) for name in (*VALIDATORS, READER)], ENGINE))
+    names = (*VALIDATORS, WITNESS, READER)
+    return parse_genesis(encode_genesis("vectors", TIME_MS, [member(name) for name in names], ENGINE))
 
 
 def _sign(header_type: type[AnyHeader], member: str, nonce: bytes, payload: bytes = b"", **fields: Any) -> Transaction:
@@ -227,6 +236,19 @@ def receipt_transaction(nonce: int, request: bytes, parcels: tuple[bytes, ...], 
         parcels=parcels,
         record_count=2,
         digest=digest,
+    )
+
+
+def erase_transaction(nonce: int, parcel: bytes) -> Transaction:
+    """Aviation has a parcel erased."""
+    return _sign(
+        EraseHeader,
+        "aviation",
+        bytes([nonce]) * 16,
+        dataset="aviation.flights",
+        parcel=parcel,
+        legal_basis="个人信息保护法第四十七条",
+        reason="the purpose is achieved",
     )
 
 

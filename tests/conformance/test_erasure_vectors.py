@@ -1,0 +1,46 @@
+"""What was made of a parcel, and its erasure, by the second implementation: outcomes, and entries by hand."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from tests.conformance import mini
+from tests.conformance.test_vectors import genesis, unhex, vectors
+
+TIME_MS = 1_700_000_000_000
+
+
+@cache
+def erasure() -> Any:
+    return vectors("erasure")
+
+
+def outcomes(height: int) -> list[list[Any]]:
+    """The outcomes of a block, each proved by its receipt."""
+    return [genesis().receipt_outcome(unhex(receipt)) for receipt in erasure()["blocks"][height - 1]["receipts"]]
+
+
+def test_a_source_must_be_there_and_a_parcel_is_erased_once() -> None:
+    assert [outcome[1] for outcome in outcomes(3)] == ["ok", "unknown_parcel", "ok"]
+    assert [outcome[1] for outcome in outcomes(4)] == ["ok", "parcel_erased", "unknown_parcel"]
+
+
+def test_the_entries_by_hand_are_those_under_the_root() -> None:
+    """Parcels count once as made from another, however many of its records they name; rejected ones do not."""
+    source, chain_id = unhex(erasure()["parcel"]), genesis().chain_id
+    first, _, second = (outcome[0] for outcome in outcomes(3))
+    erased = ["aviation.flights", "aviation", "个人信息保护法第四十七条", "the purpose is achieved", 4, TIME_MS + 4000]
+    expected: dict[str, object] = {
+        f"derived/{source.hex()}": [mini.read_history(chain_id, [first, second])],
+        f"derived/{first.hex()}": None,
+        f"erasure/{source.hex()}": [*erased, outcomes(4)[0][0]],
+        f"erasure/{first.hex()}": None,
+    }
+    root = mini.unpack(unhex(erasure()["blocks"][-1]["header"]))[8]
+    assert [case["key"] for case in erasure()["state_proofs_at_tip"]] == list(expected)
+    for case in erasure()["state_proofs_at_tip"]:
+        value = expected[case["key"]]
+        encoded = None if value is None else mini.pack(value)
+        assert case["value"] == (None if encoded is None else encoded.hex())
+        assert mini.is_state_proved(chain_id, root, case["key"].encode(), encoded, unhex(case["proof"]))

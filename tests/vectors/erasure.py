@@ -1,0 +1,51 @@
+"""Vectors of what becomes of parcels: one that was made from another, and one that is erased."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chain import state
+from tests.vectors.network import (
+    RECORDS,
+    ChainMaker,
+    dataset_transaction,
+    erase_transaction,
+    parcel_transaction,
+    seed,
+)
+from tests.vectors.rendering import block_of, state_proofs_of
+
+
+def make_erasure() -> dict[str, Any]:
+    """A parcel, what is made from it, its erasure, and what is refused on the way, in four blocks."""
+    maker = ChainMaker()
+    ledger = maker.ledger
+    maker.commit([dataset_transaction()])
+    source = maker.commit([parcel_transaction(RECORDS, 0x61)]).transactions[0].id
+    before = block_of(ledger, 2)
+    derived = maker.commit(
+        [
+            parcel_transaction(RECORDS[:1], 0x62, ((source, 2), (source, 0))),
+            parcel_transaction(RECORDS[:1], 0x63, ((seed("nothing"), 0),)),
+            parcel_transaction(RECORDS[1:2], 0x64, ((source, 1),)),
+        ]
+    )
+    maker.commit(
+        [
+            erase_transaction(0x65, source),
+            erase_transaction(0x66, source),
+            erase_transaction(0x67, seed("nothing")),
+        ]
+    )
+    keys = [
+        state.derived_key(source),
+        state.derived_key(derived.transactions[0].id),
+        state.erasure_key(source),
+        state.erasure_key(derived.transactions[0].id),
+    ]
+    return {
+        "parcel": source.hex(),
+        "block_2_before_the_erasure": before,
+        "blocks": [block_of(ledger, height) for height in range(1, ledger.tip.height + 1)],
+        "state_proofs_at_tip": state_proofs_of(ledger, keys),
+    }
