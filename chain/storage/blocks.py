@@ -8,6 +8,7 @@
 | ``i`` transaction id(32)                   | height(8) index(4), dataset of an accepted parcel |
 | ``m`` ``version`` / ``chain``              | layout version / chain id              |
 | ``p`` height(8) index(4)                   | payload of a transaction               |
+| ``q`` dataset ``0x00`` parcel(32) height(8) index(4) | empty: an accepted request or receipt that names it |
 | ``r`` dataset ``0x00`` height(8) index(4)  | empty: a request, approval or receipt  |
 | ``r`` ``0x00`` height(8) index(4)          | empty: the same, whatever its dataset  |
 | ``t`` height(8) index(4)                   | header and signature of a transaction  |
@@ -112,6 +113,8 @@ class BlockStore:
                     batch += [(b"u" + source + location, b"") for source in source_parcels(header)]
             batch.append((b"i" + checked.id, location + dataset))
             batch += [(prefix + location, b"") for prefix in _index_prefixes(header)]
+            if isinstance(header, RequestHeader | ReadReceiptHeader) and block.outcomes[index].is_ok:
+                batch += [(_read_prefix(header.dataset, parcel) + location, b"") for parcel in header.parcels]
         self._engine.write(batch, sync=sync)
 
     def sync(self) -> None:
@@ -185,6 +188,12 @@ class BlockStore:
         """
         return self._locations(b"u" + parcel_id, after, limit)
 
+    def parcel_reads(self, dataset: str, parcel_id: Hash, after: Location | None, limit: int) -> list[Location]:
+        """Up to ``limit`` requests and receipts about ``dataset`` that name a parcel and took effect, in chain order,
+        beginning after ``after``: those in the history under ``parcel-reads/DATASET/ID`` of the state.
+        """
+        return self._locations(_read_prefix(dataset, parcel_id), after, limit)
+
     def _locations(self, prefix: bytes, after: Location | None, limit: int) -> list[Location]:
         start = prefix if after is None else prefix + _LOCATION.pack(*after) + b"\x00"
         found = []
@@ -237,6 +246,10 @@ def _index_prefixes(header: AnyHeader) -> tuple[bytes, ...]:
 
 def _dataset_prefix(kind: bytes, dataset: str) -> bytes:
     return kind + dataset.encode() + b"\x00"
+
+
+def _read_prefix(dataset: str, parcel_id: Hash) -> bytes:
+    return _dataset_prefix(b"q", dataset) + parcel_id
 
 
 def _decoded(type_: type[Value], data: bytes) -> Value:
