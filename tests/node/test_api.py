@@ -39,6 +39,8 @@ ROUTES = {
     "/v1/datasets/{dataset}",
     "/v1/datasets/{dataset}/parcels",
     "/v1/datasets/{dataset}/reads",
+    "/v1/parcels/{parcel}/derived",
+    "/v1/parcels/{parcel}/reads",
     "/v1/contracts",
     "/v1/contracts/{contract}",
     "/v1/requests",
