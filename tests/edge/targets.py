@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, Literal
 
 from blockpool import journal
-from chain import blocks, members, packages, receipts, sealed, state, transactions
+from chain import blocks, checkpoints, members, packages, receipts, sealed, state, transactions
 from chain.contract_engine import EngineIdentity
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
@@ -43,6 +43,7 @@ WIRE_TYPES: tuple[type, ...] = (
     blocks.Outcome,
     blocks.Proposal,
     blocks.Verdict,
+    checkpoints.Cosignature,
     disclosures.DisclosedField,
     disclosures.FieldDisclosure,
     disclosures.RecordDisclosure,
@@ -209,6 +210,8 @@ def _files(world: EdgeWorld) -> Iterator[Target]:
     yield Target("record evidence", parse_evidence, None, world.record_evidence(), "json")
     yield Target("evidence", parse_any_evidence, None, evidence, "json")
     yield Target("evidence, verified", partial(_verify_evidence, world), None, evidence, "json")
+    keys = checkpoints.CheckpointKeys(world.genesis.chain_id, world.genesis.validators, world.genesis.members)
+    yield Target("checkpoint", lambda note: checkpoints.parse_checkpoint(note, keys), None, world.checkpoints(), "other")
     yield Target("disclosure file", disclosure_from_json, disclosure_to_json, world.disclosure_files(), "json")
     schema = b'{"type":"object","properties":{"n":{"type":"integer"},"t":{"enum":["a",1,null]}},"required":["n"]}'
     yield Target("schema", _read_schema, None, (schema,), "json")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import cache
 
 from chain.blocks import Certificate, Proposal
+from chain.checkpoints import Checkpoint, CheckpointKeys, encode_checkpoint, sign_head
 from chain.encoding import encode
 from chain.evidence import make_record_evidence
 from chain.genesis import Genesis, encode_member_file
+from chain.history import TreeHead
 from chain.packages import read_package
 from chain.receipts import ReceiptMaker
 from chain.transactions import Transaction
@@ -68,6 +70,16 @@ class EdgeWorld:
 
     def member_files(self) -> tuple[bytes, ...]:
         return tuple(encode_member_file(member) for member in self.genesis.file.members)
+
+    def checkpoints(self) -> tuple[bytes, ...]:
+        """One that a quorum has cosigned, and one with a plain signature."""
+        chain_id = self.genesis.chain_id
+        head = TreeHead(self.ledger.tip.height, self.ledger.tip.header.history_root)
+        signers = self.network.consensus.items()
+        cosigned = tuple(sign_head(signer, chain_id, name, head, 1_700_000_000) for name, signer in signers)
+        plain = tuple(sign_head(signer, chain_id, name, head) for name, signer in signers)
+        keys = CheckpointKeys(chain_id, self.genesis.validators, self.genesis.members)
+        return tuple(encode_checkpoint(Checkpoint(head, lines), keys) for lines in (cosigned, plain[:1]))
 
     def packages(self) -> tuple[bytes, ...]:
         found = (read_package(self.ledger.blocks, height) for height in range(1, self.ledger.tip.height + 1))
