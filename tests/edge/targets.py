@@ -211,7 +211,7 @@ def _files(world: EdgeWorld) -> Iterator[Target]:
     yield Target("evidence", parse_any_evidence, None, evidence, "json")
     yield Target("evidence, verified", partial(_verify_evidence, world), None, evidence, "json")
     keys = checkpoints.CheckpointKeys(world.genesis.chain_id, world.genesis.validators, world.genesis.members)
-    yield Target("checkpoint", lambda note: checkpoints.parse_checkpoint(note, keys), None, world.checkpoints(), "other")
+    yield Target("checkpoint", partial(checkpoints.parse_checkpoint, keys=keys), None, world.checkpoints(), "other")
     yield Target("disclosure file", disclosure_from_json, disclosure_to_json, world.disclosure_files(), "json")
     schema = b'{"type":"object","properties":{"n":{"type":"integer"},"t":{"enum":["a",1,null]}},"required":["n"]}'
     yield Target("schema", _read_schema, None, (schema,), "json")
