@@ -142,6 +142,7 @@ class AsyncClient:
         commitments: Commitments = "whole",
         sealed: bool | None = None,
         journal: Path | None = None,
+        derived_from: Sequence[RecordId] = (),
         in_flight: int = PARCELS_IN_FLIGHT,
     ) -> list[VerifiedReceipt]:
         """Share records: cut into parcels, sealed unless the dataset is open, signed, committed and verified."""
@@ -153,6 +154,7 @@ class AsyncClient:
             commitments=commitments,
             sealed=sealed,
             journal=journal,
+            derived_from=derived_from,
             in_flight=in_flight,
         )
         return [receipt async for receipt in stream]
@@ -167,13 +169,14 @@ class AsyncClient:
         commitments: Commitments = "whole",
         sealed: bool | None = None,
         journal: Path | None = None,
+        derived_from: Sequence[RecordId] = (),
         in_flight: int = PARCELS_IN_FLIGHT,
     ) -> AsyncGenerator[VerifiedReceipt]:
         """Share records, with up to ``in_flight`` parcels waiting for their commit; gives the receipts in order.
 
         When a parcel fails, those after it that are in flight are given up: they may still commit.
         """
-        options = SubmissionOptions(parcel_records, idempotency_key, commitments, sealed, journal)
+        options = SubmissionOptions(parcel_records, idempotency_key, commitments, sealed, journal, tuple(derived_from))
         submission = await self._runner.run(sharing.begin_submission(self._session, dataset, options))
         probe = ResumeProbe(in_flight) if options.is_repeatable else None
         waiting: deque[asyncio.Task[VerifiedReceipt]] = deque()

@@ -160,6 +160,7 @@ class Client:
         commitments: Commitments = "whole",
         sealed: bool | None = None,
         journal: Path | None = None,
+        derived_from: Sequence[RecordId] = (),
     ) -> list[VerifiedReceipt]:
         """Share records: cut into parcels, sealed unless the dataset is open, signed, committed and verified. See
         ``submit_stream`` for the arguments.
@@ -172,6 +173,7 @@ class Client:
             commitments=commitments,
             sealed=sealed,
             journal=journal,
+            derived_from=derived_from,
         )
         return list(stream)
 
@@ -185,6 +187,7 @@ class Client:
         commitments: Commitments = "whole",
         sealed: bool | None = None,
         journal: Path | None = None,
+        derived_from: Sequence[RecordId] = (),
     ) -> Iterator[VerifiedReceipt]:
         """Share records one parcel after the other, giving each receipt as it comes. Nothing is sent until you iterate.
 
@@ -201,13 +204,14 @@ class Client:
             journal: folder for this submission alone, which makes it repeatable even if it is sealed: the signed
                 parcels are kept there, and sent again as they are. Remove it once the submission is complete, or when
                 the validators have refused a parcel.
+            derived_from: records, at most 256, that all of these were made from; every parcel names them.
 
         Raises:
             TransactionRejected: the validators refused a parcel; earlier ones are committed.
             PoolError: among others ``schema_violation`` and ``bad_sealing``, with ``record_index``, for records that
                 cannot be sealed: validators cannot check these, so it is done here.
         """
-        options = SubmissionOptions(parcel_records, idempotency_key, commitments, sealed, journal)
+        options = SubmissionOptions(parcel_records, idempotency_key, commitments, sealed, journal, tuple(derived_from))
         submission = self._runner.run(sharing.begin_submission(self._session, dataset, options))
         probe = ResumeProbe(in_flight=1) if options.is_repeatable else None
         for group in submission.groups(records):

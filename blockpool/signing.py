@@ -24,6 +24,7 @@ from chain.transactions import (
     DatasetHeader,
     ParcelHeader,
     Sharing,
+    Source,
     encode_records,
     records_root,
     sign_transaction,
@@ -162,7 +163,8 @@ def sign_parcel(
         derived_from: records of other parcels that these were made from.
 
     Raises:
-        PoolError: code ``too_large`` if it exceeds a limit of the network.
+        PoolError: code ``too_large`` if it exceeds a limit of the network; ``bad_request`` for a source that no parcel
+            can hold.
     """
     if not 1 <= len(records) <= LIMITS.transaction_records:
         raise PoolError(ErrorCode.TOO_LARGE, f"{len(records)} records; a parcel has 1 to {LIMITS.transaction_records}")
@@ -176,9 +178,27 @@ def sign_parcel(
         record_count=len(records),
         records_root=records_root(genesis.chain_id, records),
         envelope=b"",
-        derived_from=tuple((source.transaction_id, source.index) for source in derived_from),
+        derived_from=source_links(derived_from),
     )
     return sign_header(header, identity, encode_records(records), len(records))
+
+
+def source_links(derived_from: Sequence[RecordId]) -> tuple[Source, ...]:
+    """What a parcel's header says of the records that it was made from.
+
+    Raises:
+        PoolError: codes ``too_large`` (too many of them), ``bad_request`` (an index that no parcel can have).
+    """
+    if len(derived_from) > LIMITS.derived_from:
+        raise PoolError(
+            ErrorCode.TOO_LARGE, f"{len(derived_from)} sources; a parcel names at most {LIMITS.derived_from}"
+        )
+    for source in derived_from:
+        if not 0 <= source.index < LIMITS.transaction_records:
+            raise PoolError(
+                ErrorCode.BAD_REQUEST, f"{source}: a parcel has at most {LIMITS.transaction_records} records"
+            )
+    return tuple((source.transaction_id, source.index) for source in derived_from)
 
 
 def repeatable_nonce(genesis: Genesis, key: str, position: int, records: Sequence[bytes]) -> bytes:

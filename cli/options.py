@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from blockpool import Client, Genesis, Identity, RetryPolicy, load_genesis
+from blockpool import Client, Genesis, Identity, RecordId, RetryPolicy, load_genesis
 from blockpool.signing import parse_transaction_id
 from chain.errors import ErrorCode, PoolError
 from cli.homes import READER_KEY
@@ -123,6 +123,21 @@ class TransactionIdType(click.ParamType[bytes]):
             return value
         try:
             return parse_transaction_id(value)
+        except PoolError as error:
+            self.fail(error.detail)
+
+
+class RecordIdType(click.ParamType[RecordId]):
+    """A record's id, TRANSACTION/INDEX."""
+
+    name = "record"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> RecordId:
+        """The id."""
+        if isinstance(value, RecordId):
+            return value
+        try:
+            return RecordId.parse(value)
         except PoolError as error:
             self.fail(error.detail)
 

@@ -27,12 +27,21 @@ from typing import Literal
 import click
 from rich.console import RenderableType
 
-from blockpool import AsyncClient, Client, Dataset, ErrorCode, PoolError, TransactionRejected, VerifiedReceipt
+from blockpool import (
+    AsyncClient,
+    Client,
+    Dataset,
+    ErrorCode,
+    PoolError,
+    RecordId,
+    TransactionRejected,
+    VerifiedReceipt,
+)
 from blockpool.signing import PARCEL_RECORDS
 from chain.limits import LIMITS
 from chain.schema import RecordSchema, compile_schema, record_index_of
 from chain.sealed import SEALED_OVERHEAD_SIZE
-from cli.options import READABLE_FILE, json_option, load_identity, node_urls, signing_options
+from cli.options import READABLE_FILE, RecordIdType, json_option, load_identity, node_urls, signing_options
 from cli.output import emit, facts, progress
 from cli.sources import CompactSource, RecordSource, SourceRecord, open_source
 from contracts.sealing import split_fields
@@ -75,6 +84,8 @@ class Plan:
     in_flight: int
     """Parcels sent at a time."""
     commitments: Commitments
+    derived_from: tuple[RecordId, ...]
+    """What the records were made from."""
     journal: Path | None
     """Where signed parcels are kept until all are committed; None for open ones, which can be made again."""
 
@@ -103,6 +114,13 @@ def journal_of(file: Path, dataset: str) -> Path:
     show_default=True,
     help="What of a sealed record can be disclosed later: all of it, or single fields (for JSON objects).",
 )
+@click.option(
+    "--derived-from",
+    type=RecordIdType(),
+    multiple=True,
+    metavar="RECORD",
+    help="A record (TRANSACTION/INDEX) that these were made from; repeat it for more, up to 256.",
+)
 @signing_options
 @json_option
 def submit(
@@ -112,6 +130,7 @@ def submit(
     in_flight: int,
     sealed: bool,
     commitments: Commitments,
+    derived_from: tuple[RecordId, ...],
     genesis_file: Path,
     key_file: Path,
     member: str | None,
@@ -128,6 +147,9 @@ def submit(
     CSV fields become what the schema says (integer, number, boolean, string); empty and NA become null where null is
     allowed. Lines of NDJSON are shared as they are.
 
+    Where the records were made from others, name these with --derived-from: every parcel says so then, and
+    `blockpool provenance` follows it both ways.
+
     \b
     Example: blockpool submit flights.csv --dataset aviation.flights --batch 500 \\
                --key pool/aviation/system.pem --genesis pool/genesis.json
@@ -136,6 +158,7 @@ def submit(
     urls = node_urls(nodes, genesis, identity.member)
     with Client(urls) as client:
         entry = client.dataset(dataset_id)
+        verify_sources(client, derived_from)
     is_sealed = entry.sharing != "open"
     if sealed and not is_sealed:
         raise PoolError(ErrorCode.SEALING_REQUIRED, f"{dataset_id} is open: sealed records do not go into it")
@@ -143,9 +166,25 @@ def submit(
     if is_sealed and commitments == "fields":
         source = CompactSource(source)
     total = check_records(source, RecordRules.of(entry, commitments if is_sealed else None))
-    plan = Plan(dataset_id, batch, in_flight, commitments, journal_of(file, dataset_id) if is_sealed else None)
+    journal = journal_of(file, dataset_id) if is_sealed else None
+    plan = Plan(dataset_id, batch, in_flight, commitments, derived_from, journal)
     submission = _share(AsyncClient(urls, genesis, identity), source, plan, total)
     emit(asdict(submission), _facts(submission))
+
+
+def verify_sources(client: Client, derived_from: tuple[RecordId, ...]) -> None:
+    """Check that the records named as sources are there. Validators look no further than at their parcels.
+
+    Raises:
+        PoolError: code ``not_found``.
+    """
+    counts: dict[bytes, int] = {}
+    for source in derived_from:
+        if source.transaction_id not in counts:
+            fields = client.transaction(source.transaction_id).fields
+            counts[source.transaction_id] = fields.get("record_count", 0)
+        if source.index >= counts[source.transaction_id]:
+            raise PoolError(ErrorCode.NOT_FOUND, f"there is no record {source}: nothing was sent")
 
 
 def _share(pool: AsyncClient, source: RecordSource, plan: Plan, total: int) -> Submission:
@@ -190,6 +229,7 @@ async def _commit_all(
             commitments=plan.commitments,
             sealed=True if plan.journal else None,  # checked against the proven entry: what a node says is not enough
             journal=plan.journal,
+            derived_from=plan.derived_from,
         )
         async with aclosing(stream) as receipts:
             async for receipt in receipts:

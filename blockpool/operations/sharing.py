@@ -24,12 +24,14 @@ from blockpool.sealing import (
 from blockpool.signing import (
     DatasetDefinition,
     RecordBody,
+    RecordId,
     SignedTransaction,
     encode_record,
     group_records,
     repeatable_nonce,
     sign_dataset,
     sign_parcel,
+    source_links,
 )
 from chain.access import contract_hash
 from chain.errors import ErrorCode, PoolError
@@ -91,6 +93,8 @@ class SubmissionOptions:
     """None for what the dataset's sharing class demands."""
     journal: Path | None = None
     """Folder that makes a sealed submission repeatable."""
+    derived_from: tuple[RecordId, ...] = ()
+    """Records that these were made from."""
 
     @property
     def is_repeatable(self) -> bool:
@@ -135,9 +139,8 @@ class Submission:
         self._journal: Journal | None = None
         if options.journal is not None:
             kind = f"sealed {options.commitments}" if sealed else "open"
-            self._journal = Journal(
-                options.journal, session.genesis, session.identity.member, dataset, f"{kind} {options.parcel_records}"
-            )
+            parts = [kind, str(options.parcel_records), *map(str, options.derived_from)]
+            self._journal = Journal(options.journal, session.genesis, session.identity.member, dataset, " ".join(parts))
 
     def groups(self, records: Iterable[RecordBody]) -> Iterator[tuple[int, int, list[bytes]]]:
         """(position of the parcel, number of its first record, record bodies), as they are asked for."""
@@ -167,12 +170,16 @@ class Submission:
             if options.idempotency_key is not None:
                 key = f"{self._dataset} {options.idempotency_key}"
                 nonce = repeatable_nonce(session.genesis, key, position, group)
-            return sign_parcel(session.genesis, session.identity, self._dataset, group, nonce=nonce)
+            return sign_parcel(
+                session.genesis, session.identity, self._dataset, group, nonce=nonce, derived_from=options.derived_from
+            )
         try:
             offence = self._schema.check(group) if self._schema is not None else None
             if offence is not None:
                 raise offence
-            return sign_sealed_parcel(session.genesis, session.identity, self._dataset, group, options.commitments)
+            return sign_sealed_parcel(
+                session.genesis, session.identity, self._dataset, group, options.commitments, options.derived_from
+            )
         except PoolError as error:
             raise _located(error, first) from None
 
@@ -198,9 +205,11 @@ def begin_submission(session: Session, dataset: str, options: SubmissionOptions)
     is not would otherwise be sent the plaintext.
 
     Raises:
-        PoolError: codes ``unknown_dataset``, ``no_contracts``, ``sealing_required``, ``bad_request``.
+        PoolError: codes ``unknown_dataset``, ``no_contracts``, ``sealing_required``, ``bad_request``, ``too_large``
+            (too many sources).
     """
     commitment_kind(options.commitments)
+    source_links(options.derived_from)
     _ = session.identity  # nothing is asked for a submission that could not be signed
     entry = yield from _catalogue_entry(session, dataset)
     sealed = entry.sharing != "open" if options.sealed is None else options.sealed

@@ -156,3 +156,30 @@ def test_the_member_of_an_unlisted_key_must_be_named(running_network: RunningNet
     signing = ("--genesis", running_network.genesis_file, "--key", tmp_path / "k.pem", "--json")
     done = run(*arguments, *signing)
     assert (done.code, done.json["error"]["code"]) == (1, "unknown_key")
+
+
+def test_what_records_were_made_from_is_signed_with_them(running_network: RunningNetwork, tmp_path: Path) -> None:
+    source, dataset = running_network.new_dataset(), running_network.new_dataset()
+    first = submit(running_network, write_records(tmp_path / "s.ndjson", 3), source, "--json").json["first_record"]
+    running_network.network.settle()
+    parcel = first.partition("/")[0]
+    sources = ("--derived-from", f"{parcel}/2", "--derived-from", first)
+    file = write_records(tmp_path / "r.ndjson", 20)
+    made = submit(running_network, file, dataset, "--batch", 10, *sources, "--json").json
+    assert made["parcels"] == 2
+    with running_network.client() as client:
+        fields = client.transaction(bytes.fromhex(made["first_record"].partition("/")[0])).fields
+    assert fields["derived_from"] == [[parcel, 2], [parcel, 0]]
+
+
+@pytest.mark.parametrize("source", ["{parcel}/3", "00" * 32 + "/0"])
+def test_a_source_that_is_not_there_is_named_and_nothing_is_sent(
+    running_network: RunningNetwork, tmp_path: Path, source: str
+) -> None:
+    dataset, file = running_network.new_dataset(), write_records(tmp_path / "r.ndjson", 3)
+    first = submit(running_network, file, dataset, "--json").json["first_record"]
+    running_network.network.settle()
+    named = source.format(parcel=first.partition("/")[0])
+    refused = submit(running_network, file, dataset, "--derived-from", named, "--json")
+    assert (refused.code, refused.json["error"]["code"]) == (1, "not_found")
+    assert running_network.record_counts(dataset) == {3}
