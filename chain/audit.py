@@ -2,11 +2,16 @@
 
 For each block, in this order:
 
-1. the package decodes canonically and every payload matches its signed root (each record hashed again);
+1. the package decodes canonically and every payload matches its signed root (each record hashed again), or, where it
+   was erased, the leaves that stay of it do;
 2. a quorum of that height's validators signed the block's hash;
 3. every transaction is signed by a key that its member's entry allowed at that height;
 4. the block follows its parent: height, parent hash, time, proposer; no transaction stands in the chain twice;
 5. executing it on the state after its parent gives the same outcomes and every root in its header.
+
+The first thing that does not hold ends the audit, with two exceptions that are counted: a payload that is not the one
+that was signed, and one that is not there although nothing later in the chain erases it. What its block did is certain
+all the same: the leaves are signed, outcome and state certified.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from dataclasses import dataclass, field
 
 from chain.access import AccessPolicy
 from chain.blocks import Block, Outcome
+from chain.crypto import Hash
 from chain.encoding import Value, decode
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
@@ -24,7 +30,7 @@ from chain.ledger import ExecutedBlock, Ledger
 from chain.packages import BlockPackage, open_package
 from chain.storage.engine import MemoryEngine, Write
 from chain.storage.head import MemoryHead
-from chain.transactions import ParcelHeader
+from chain.transactions import CheckedTransaction, EraseHeader, ParcelHeader
 
 
 class _IndexEngine(MemoryEngine):
@@ -50,7 +56,15 @@ class AuditReport:
     blocks: int = 0
     transactions: int = 0
     records: int = 0
+    """Records in all parcels, whatever became of them: ``verified + erased + missing + wrong``."""
     record_bytes: int = 0
+    """Bytes of those that were verified."""
+    records_wrong: int = 0
+    """Records of parcels whose payload is not the one that was signed."""
+    records_erased: Counter[str] = field(default_factory=Counter)
+    """Records whose bodies were not there because their parcel was erased, by legal basis."""
+    awaiting_erasure: dict[Hash, int] = field(default_factory=dict)
+    """Parcels that came without their payload and whose erasure has not been met so far: their records, by id."""
     certificate_signatures: int = 0
     transaction_signatures: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -64,6 +78,26 @@ class AuditReport:
     fuel: int = 0
     """Spent on those calls."""
 
+    @property
+    def records_missing(self) -> int:
+        """Records whose bodies were not there although nothing up to here has erased them."""
+        return sum(self.awaiting_erasure.values())
+
+    @property
+    def records_hash_only(self) -> int:
+        """Records that could be verified by their leaf hash alone: erased or missing."""
+        return self.records_erased.total() + self.records_missing
+
+    @property
+    def records_verified(self) -> int:
+        """Records whose bodies were hashed again."""
+        return self.records - self.records_hash_only - self.records_wrong
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every record is what was signed, or was erased. Known once the chain has been read to its end."""
+        return not self.records_wrong and not self.awaiting_erasure
+
     def count(self, executed: ExecutedBlock) -> None:
         """Count a block that holds."""
         self.height, self.block_hash = executed.header.height, executed.block_hash
@@ -73,11 +107,26 @@ class AuditReport:
         self.transaction_signatures += len(executed.transactions)
         for checked, outcome in zip(executed.transactions, executed.outcomes, strict=True):
             self.outcomes[outcome.code] += 1
-            self.records += checked.record_count
-            self.record_bytes += sum(map(len, checked.records))
+            self._count_records(checked)
+            if outcome.is_ok and isinstance(checked.header, EraseHeader):
+                self._count_erasure(checked.header)
             if outcome.is_ok and isinstance(checked.header, ParcelHeader):
                 self.records_by_dataset[checked.header.dataset] += checked.record_count
             self._count_access(outcome)
+
+    def _count_erasure(self, header: EraseHeader) -> None:
+        records = self.awaiting_erasure.pop(header.parcel, 0)
+        if records:
+            self.records_erased[header.legal_basis] += records
+
+    def _count_records(self, checked: CheckedTransaction) -> None:
+        self.records += checked.record_count
+        if checked.absent is None:
+            self.record_bytes += sum(map(len, checked.records))
+        elif checked.absent.kept is None:
+            self.records_wrong += checked.record_count
+        else:
+            self.awaiting_erasure[checked.id] = checked.record_count
 
     def _count_access(self, outcome: Outcome) -> None:
         verdict = outcome.verdict
@@ -140,7 +189,7 @@ class ChainAudit:
         self.report.blocks = 1
 
     def _add_block(self, package: BlockPackage) -> None:
-        block, transactions = open_package(self._genesis.chain_id, package)
+        block, transactions = open_package(self._genesis.chain_id, package, tolerates_wrong_payloads=True)
         executed = self._ledger.check_certified(block, transactions)
         if block.certificate is None:
             raise PoolError(ErrorCode.BAD_CERTIFICATE, "there is none")

@@ -259,7 +259,7 @@ class Execution:
             offence = verdict_on_records(checked, compile_schema(entry.schema))
             if offence is not None:
                 raise offence
-        self._count_parcel(header, len(checked.transaction.payload))
+        self._count_parcel(header, checked.payload_size_bytes)
         for source in source_parcels(header):
             key = state.derived_key(source)
             derived = self._state.read(key, DerivedParcels) or DerivedParcels()
@@ -308,8 +308,10 @@ class Execution:
 
 def verdict_on_records(checked: CheckedTransaction, schema: RecordSchema) -> PoolError | None:
     """What ``schema`` says of a parcel's records. Asked once: the node asks on arrival, so that execution finds it
-    there.
+    there. Of an erased parcel it is what the committed outcome says.
     """
+    if checked.absent is not None:
+        return checked.absent.offence
     verdicts: dict[Hash, PoolError | None] = checked.schema_verdicts
     if schema.hash not in verdicts:
         verdicts[schema.hash] = schema.check(checked.records)

@@ -29,6 +29,7 @@ from chain.blocks import (
 from chain.crypto import ZERO_HASH, Hash
 from chain.decoded_state import SMALL_ENTRY_SIZE_BYTES, DecodedState
 from chain.encoding import Value, encode
+from chain.erasure import ErasedAt, ErasureProofs, check_stored_erased, payloads_erased_by
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.execution import Executed, Execution
 from chain.genesis import Genesis
@@ -324,12 +325,29 @@ class Ledger:
         block = Block(executed.proposal.header, certificate, executed.outcomes)
         nodes = history.nodes_completed_by(height, leaf_hash(executed.block_hash), self.blocks.history_node)
         writes = [self.blocks.history_write(*node) for node in nodes]
-        self.blocks.append(height, block, executed.transactions, writes, sync=durable)
+        erased = self._erased_by(executed)
+        self.blocks.append(height, block, executed.transactions, writes, erased, sync=durable)
         if durable:
             self._anchor.write(Head(height, executed.block_hash))
         parent_root, root = self.tip.header.state_root, executed.header.state_root
         self.tip = LedgerTip(height, executed.block_hash, executed.header, certificate)
         self._decoded.move_on(parent_root, root, executed.update.keys, executed.entries)
+
+    def _erased_by(self, executed: ExecutedBlock) -> list[ErasedAt]:
+        try:
+            return payloads_erased_by(self.blocks, executed.header.height, executed.transactions, executed.outcomes)
+        except PoolError as error:
+            raise _damaged(f"a payload that is to be erased: {error.detail}") from None
+
+    def prove_erasures(self, parcels: Sequence[Hash]) -> ErasureProofs | None:
+        """Proof that parcels, named by their ids, were erased up to the tip; None if one was not. Any thread may ask
+        for it.
+        """
+        tip = self.tip
+        root, keys = tip.header.state_root, [state.erasure_key(parcel) for parcel in parcels]
+        if tip.certificate is None or any(self.tree.get(root, key) is None for key in keys):
+            return None
+        return ErasureProofs(encode(tip.header), tip.certificate, tuple(self.tree.prove(root, key) for key in keys))
 
     def make_durable(self) -> None:
         """Bring everything up to the tip to disk, HEAD last: a crash before that leaves HEAD behind, never ahead.
@@ -406,8 +424,7 @@ class Ledger:
             raise _damaged("its certificate is missing")
         verify_certificate(self.chain_id, block.certificate, self.validators, height, hash_)
         ids = []
-        for transaction in self.blocks.transactions(height):
-            checked = check_stored(self.chain_id, transaction)
+        for checked in self._stored_transactions(height, block):
             ids.append(checked.id)
             if self.blocks.location(checked.id) is None:
                 raise _damaged("a transaction is missing from the index")
@@ -434,12 +451,23 @@ class Ledger:
 
     def _replay(self, height: int) -> None:
         block = self._stored_block(height)
-        transactions = [check_stored(self.chain_id, item) for item in self.blocks.transactions(height)]
+        transactions = self._stored_transactions(height, block)
         header = decode_header(block.header)
         executed = self._execute(self.tip, Execution.run, transactions, header.time_ms, header.proposer)
         if executed.proposal.header != block.header:
             raise _damaged(f"executing block {height} again gives another result")
         self.states.commit(height, executed.update)
+
+    def _stored_transactions(self, height: int, block: Block) -> list[CheckedTransaction]:
+        """The transactions of a block, payloads verified; of erased ones what stays of them."""
+        erased = self.blocks.erased_payloads(height)
+        found = []
+        for index, transaction in enumerate(self.blocks.transactions(height)):
+            if index in erased and index < len(block.outcomes):
+                found.append(check_stored_erased(self.chain_id, transaction, erased[index], block.outcomes[index]))
+            else:
+                found.append(check_stored(self.chain_id, transaction))
+        return found
 
     def _stored_block(self, height: int) -> Block:
         """The block at ``height``, whatever the tip is while recovering."""

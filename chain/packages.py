@@ -1,23 +1,40 @@
-"""A block with its transactions, as nodes hand it to each other and to auditors."""
+"""A block with its transactions, as nodes hand it to each other and to auditors.
+
+A parcel that was erased comes without its payload; what stays of it comes beside, and from a node with the proof that
+it was erased. Whoever stores a package must ask for that proof (``verify_erased``), or a lying peer could make it lose
+payloads that are still needed. An auditor needs none: the erasure itself must follow later in the chain.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Annotated
 
 from msgspec import Meta
 
-from chain.blocks import Block
+from chain.blocks import Block, Outcome
+from chain.crypto import Hash
 from chain.encoding import Wire, decode, encode
+from chain.erasure import ErasureProofs, check_erased, verify_erasures, without_payload
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.storage.blocks import BlockStore
-from chain.transactions import CheckedTransaction, decode_transaction, verify_payload
+from chain.transactions import CheckedTransaction, ErasedPayload, ParcelHeader, decode_transaction, verify_payload
+from chain.validators import ValidatorSet
 
 _OVERHEAD_BYTES = 4 * 1024 * 1024
-"""What outcomes, certificate and lengths add to the transactions of a block."""
+"""What outcomes, certificate, proofs of erasure and lengths add to the transactions of a block."""
 
 MAX_PACKAGE_SIZE_BYTES = LIMITS.block_size_bytes + _OVERHEAD_BYTES
+
+
+class ErasedParcel(Wire, frozen=True):
+    """What stands in a package for the payload of one of its transactions."""
+
+    index: Annotated[int, Meta(ge=0, le=LIMITS.block_transactions - 1)]
+    """Place of the parcel in its block."""
+    payload: ErasedPayload
 
 
 class BlockPackage(Wire, frozen=True):
@@ -29,26 +46,50 @@ class BlockPackage(Wire, frozen=True):
         tuple[Annotated[bytes, Meta(max_length=LIMITS.transaction_size_bytes)], ...],
         Meta(max_length=LIMITS.block_transactions),
     ]
-    """Encoded ``chain.transactions.Transaction`` in the order of the block."""
+    """Encoded ``chain.transactions.Transaction`` in the order of the block; the payload of an erased one is empty."""
+    erased: Annotated[tuple[ErasedParcel, ...], Meta(max_length=LIMITS.block_transactions)] = ()
+    """The parcels that were erased, by ascending index."""
+    erasures: ErasureProofs | None = None
+    """That they were, in the order of ``erased``. None if there are none, or if a stopped node's database was read."""
 
 
 Packages = Annotated[tuple[BlockPackage, ...], Meta(max_length=LIMITS.catch_up_blocks)]
 
+ProveErasures = Callable[[Sequence[Hash]], ErasureProofs | None]
+"""Proves that parcels were erased; None if the prover's own chain does not say so (yet)."""
 
-def read_package(store: BlockStore, height: int) -> BlockPackage | None:
-    """The package of the block at ``height``, or None if the store does not hold it."""
+
+def read_package(store: BlockStore, height: int, prove: ProveErasures | None = None) -> BlockPackage | None:
+    """The package of the block at ``height``, or None if the store does not hold it.
+
+    Args:
+        store: of the blocks.
+        height: of the block.
+        prove: proves erasures; what it cannot prove is not handed out either. None to hand out what was erased without.
+    """
     block = store.block_bytes(height)
     if block is None:
         return None
-    return BlockPackage(block, tuple(encode(transaction) for transaction in store.transactions(height)))
+    transactions = tuple(encode(transaction) for transaction in store.transactions(height))
+    kept = store.erased_payloads(height)
+    if not kept:
+        return BlockPackage(block, transactions)
+    erased = tuple(ErasedParcel(index, payload) for index, payload in kept.items())
+    if prove is None:
+        return BlockPackage(block, transactions, erased)
+    outcomes = decode(Block, block).outcomes
+    erasures = prove([outcomes[index].transaction_id for index in kept])
+    return None if erasures is None else BlockPackage(block, transactions, erased, erasures)
 
 
-def read_packages(store: BlockStore, first: int, limit: int, size_bytes: int) -> list[bytes]:
+def read_packages(
+    store: BlockStore, first: int, limit: int, size_bytes: int, prove: ProveErasures | None = None
+) -> list[bytes]:
     """Encoded packages from height ``first`` on: at most ``limit``, and no more once ``size_bytes`` are reached."""
     found: list[bytes] = []
     total = 0
     for height in range(first, first + min(limit, LIMITS.catch_up_blocks)):
-        package = read_package(store, height)
+        package = read_package(store, height, prove)
         if package is None:
             break
         found.append(encode(package))
@@ -70,22 +111,69 @@ Recognise = Callable[[CheckedTransaction], CheckedTransaction | None]
 
 
 def open_package(
-    chain_id: bytes, package: BlockPackage, recognise: Recognise = lambda checked: None
+    chain_id: bytes,
+    package: BlockPackage,
+    recognise: Recognise = lambda checked: None,
+    *,
+    tolerates_wrong_payloads: bool = False,
 ) -> tuple[Block, list[CheckedTransaction]]:
-    """Decode a package and check payloads against their headers; nothing is known yet about signatures, but for those
-    transactions that ``recognise`` knows, which are taken as they are.
+    """Decode a package and check payloads, or the leaves that stay of them, against their headers. Nothing is known yet
+    about signatures, but for those transactions that ``recognise`` knows, which are taken as they are; nor about
+    erasures (``verify_erased``).
+
+    Args:
+        chain_id: of the chain.
+        package: to open.
+        recognise: finds transactions that were verified before.
+        tolerates_wrong_payloads: let a stand-in take the place of a payload that is not the one that was signed, rather
+            than refuse it: for audits, which count them.
 
     Raises:
-        PoolError: codes of ``decode_transaction`` and ``verify_payload``; ``bad_block`` if counts differ.
+        PoolError: codes of ``decode_transaction``, ``verify_payload`` and ``check_erased``; ``bad_block`` if counts
+            differ.
     """
     block = decode(Block, package.block)
     if len(block.outcomes) != len(package.transactions):
         raise PoolError(ErrorCode.BAD_BLOCK, "a package has one transaction for each outcome")
+    erased = _erased_by_index(package)
     transactions = []
-    for data in package.transactions:
+    for index, data in enumerate(package.transactions):
         checked = decode_transaction(chain_id, data)
         known = recognise(checked)
-        if known is None:
-            verify_payload(checked)
-        transactions.append(known or checked)
+        if known is None and index in erased:
+            known = check_erased(checked, erased[index], block.outcomes[index])
+        elif known is None:
+            known = _with_payload(checked, block.outcomes[index], tolerates_wrong_payloads)
+        transactions.append(known)
     return block, transactions
+
+
+def verify_erased(
+    chain_id: bytes, validators: ValidatorSet, package: BlockPackage, transactions: Sequence[CheckedTransaction]
+) -> None:
+    """Check that each parcel of an opened package that came without its payload was erased.
+
+    Raises:
+        PoolError: codes of ``chain.erasure.verify_erasures``.
+    """
+    parcels = [transactions[parcel.index].id for parcel in package.erased]
+    verify_erasures(chain_id, validators, parcels, package.erasures)
+
+
+def _with_payload(checked: CheckedTransaction, outcome: Outcome, tolerates_wrong: bool) -> CheckedTransaction:
+    try:
+        verify_payload(checked)
+    except PoolError:
+        is_there = isinstance(checked.header, ParcelHeader) and checked.transaction.payload
+        if tolerates_wrong and is_there:
+            return without_payload(checked, outcome)
+        raise
+    return checked
+
+
+def _erased_by_index(package: BlockPackage) -> dict[int, ErasedPayload]:
+    indexes = [parcel.index for parcel in package.erased]
+    is_ascending = all(earlier < later for earlier, later in pairwise(indexes))
+    if not is_ascending or (indexes and indexes[-1] >= len(package.transactions)):
+        raise PoolError(ErrorCode.BAD_BLOCK, "a package names the parcels that were erased in order, each once")
+    return {parcel.index: parcel.payload for parcel in package.erased}

@@ -206,6 +206,28 @@ def verify_state_proof(chain_id: bytes, root: Hash, key: bytes, value: bytes | N
         PoolError: code ``bad_proof``.
     """
     path = hash_tagged("state-key", chain_id, key)
+    if value is None:
+        if proof.leaf_path == path:
+            raise PoolError(ErrorCode.BAD_PROOF, "the state proof shows that the key is present")
+    elif proof.leaf_path != path or proof.leaf_value_hash != hash_tagged("state-value", chain_id, value):
+        raise PoolError(ErrorCode.BAD_PROOF, "the state proof is for another key or value")
+    _verify_path(path, root, proof)
+
+
+def verify_presence(chain_id: bytes, root: Hash, key: bytes, proof: StateProof) -> None:
+    """Check that ``key`` has some value under the state root ``root``, whichever it is.
+
+    Raises:
+        PoolError: code ``bad_proof``.
+    """
+    path = hash_tagged("state-key", chain_id, key)
+    if proof.leaf_path != path:
+        raise PoolError(ErrorCode.BAD_PROOF, "the state proof does not show that the key is present")
+    _verify_path(path, root, proof)
+
+
+def _verify_path(path: bytes, root: Hash, proof: StateProof) -> None:
+    """Check that a proof for a place in the tree leads to ``root``."""
     bits = int.from_bytes(path, "big")
     depth = len(proof.siblings)
     if depth > _MAX_DEPTH or len(proof.leaf_path) != len(proof.leaf_value_hash):
@@ -217,11 +239,6 @@ def verify_state_proof(chain_id: bytes, root: Hash, key: bytes, value: bytes | N
         if depth and (int.from_bytes(proof.leaf_path, "big") ^ bits) >> (_MAX_DEPTH - depth):
             raise PoolError(ErrorCode.BAD_PROOF, "the leaf of the state proof lies elsewhere in the tree")
         current = sha256(b"\x00" + proof.leaf_path + proof.leaf_value_hash)
-    if value is None:
-        if proof.leaf_path == path:
-            raise PoolError(ErrorCode.BAD_PROOF, "the state proof shows that the key is present")
-    elif proof.leaf_path != path or proof.leaf_value_hash != hash_tagged("state-value", chain_id, value):
-        raise PoolError(ErrorCode.BAD_PROOF, "the state proof is for another key or value")
     for level in range(depth - 1, -1, -1):
         sibling = proof.siblings[level]
         pair = sibling + current if bits >> (_MAX_DEPTH - 1 - level) & 1 else current + sibling

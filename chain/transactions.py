@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
@@ -196,6 +196,29 @@ Records = Annotated[
 ]
 
 
+class ErasedPayload(Wire, frozen=True):
+    """What stays of a parcel's payload once it is erased: its records' places can still be proved, and its block be
+    executed again.
+    """
+
+    size_bytes: Annotated[int, Meta(ge=1, le=LIMITS.transaction_size_bytes)]
+    """Length of the payload: the state counts it."""
+    leaves: Annotated[tuple[Hash32, ...], Meta(min_length=1, max_length=LIMITS.transaction_records)]
+    """RFC 6962 leaf hashes of its records, in order; ``records_root`` is their root."""
+
+
+class AbsentPayload(NamedTuple):
+    """What execution is told of a payload that is not there. Only a block that a quorum has certified may hold such a
+    transaction: its outcome and its state root vouch for both.
+    """
+
+    size_bytes: int
+    offence: PoolError | None
+    """What the dataset's schema had against its records."""
+    kept: ErasedPayload | None
+    """None for one that was never seen whole."""
+
+
 class CheckedTransaction:
     """A decoded transaction whose payload is known to match its header. The signature is checked apart, by
     ``verify_sender``.
@@ -207,15 +230,24 @@ class CheckedTransaction:
         size_bytes: length of the encoded transaction.
         schema_verdicts: verdicts on the records by schema hash, so that a schema is applied once and not again at
         execution.
+        absent: stands for the payload of a parcel that was erased; the payload itself is empty then. None otherwise.
     """
 
-    __slots__ = ("_records", "header", "id", "schema_verdicts", "size_bytes", "transaction")
+    __slots__ = ("_records", "absent", "header", "id", "schema_verdicts", "size_bytes", "transaction")
 
-    def __init__(self, id_: Hash, header: AnyHeader, transaction: Transaction, size_bytes: int) -> None:
+    def __init__(
+        self,
+        id_: Hash,
+        header: AnyHeader,
+        transaction: Transaction,
+        size_bytes: int,
+        absent: AbsentPayload | None = None,
+    ) -> None:
         self.id = id_
         self.header = header
         self.transaction = transaction
         self.size_bytes = size_bytes
+        self.absent = absent
         self.schema_verdicts: dict[Hash, PoolError | None] = {}
         self._records: tuple[bytes, ...] | None = None
 
@@ -225,10 +257,17 @@ class CheckedTransaction:
         return self.header.record_count if isinstance(self.header, ParcelHeader) else 0
 
     @property
+    def payload_size_bytes(self) -> int:
+        """Length of the payload, which may have been erased."""
+        return len(self.transaction.payload) if self.absent is None else self.absent.size_bytes
+
+    @property
     def records(self) -> tuple[bytes, ...]:
-        """Record bodies of a parcel, else empty. Decoded anew if they were released."""
+        """Record bodies of a parcel whose payload is there, else empty. Decoded anew if they were released."""
         if self._records is not None:
             return self._records
+        if self.absent is not None:
+            return ()
         return decode_records(self.transaction.payload) if isinstance(self.header, ParcelHeader) else ()
 
     def keep_records(self, records: tuple[bytes, ...]) -> None:
@@ -357,11 +396,20 @@ def check_stored(chain_id: bytes, transaction: Transaction) -> CheckedTransactio
     Raises:
         PoolError: codes as in ``decode_transaction`` and ``verify_payload``.
     """
-    header = decode_transaction_header(chain_id, transaction.header)
-    size = len(encode(transaction))
-    checked = CheckedTransaction(transaction_id(chain_id, transaction.header), header, transaction, size)
+    checked = decode_stored(chain_id, transaction)
     verify_payload(checked)
     return checked
+
+
+def decode_stored(chain_id: bytes, transaction: Transaction) -> CheckedTransaction:
+    """Decode a transaction from its parts; its payload is not looked at.
+
+    Raises:
+        PoolError: codes as in ``decode_transaction``.
+    """
+    header = decode_transaction_header(chain_id, transaction.header)
+    size = len(encode(transaction))
+    return CheckedTransaction(transaction_id(chain_id, transaction.header), header, transaction, size)
 
 
 def decode_records(payload: bytes) -> tuple[bytes, ...]:

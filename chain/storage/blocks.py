@@ -3,11 +3,13 @@
 | key                                        | value                                  |
 |--------------------------------------------|----------------------------------------|
 | ``b`` height(8)                            | ``Block``: header, certificate, outcomes |
+| ``c`` height(8) index(4)                   | empty: a payload was deleted, but its bytes may still be in the files |
 | ``d`` dataset ``0x00`` height(8) index(4)  | empty: a parcel of that dataset        |
+| ``e`` height(8) index(4)                   | ``ErasedPayload``: what stays of an erased payload |
 | ``h`` level(1) index(8)                    | hash of a complete subtree of history  |
 | ``i`` transaction id(32)                   | height(8) index(4), dataset of an accepted parcel |
 | ``m`` ``version`` / ``chain``              | layout version / chain id              |
-| ``p`` height(8) index(4)                   | payload of a transaction               |
+| ``p`` height(8) index(4)                   | payload of a parcel, unless it was erased |
 | ``q`` dataset ``0x00`` parcel(32) height(8) index(4) | empty: an accepted request or receipt that names it |
 | ``r`` dataset ``0x00`` height(8) index(4)  | empty: a request, approval or receipt  |
 | ``r`` ``0x00`` height(8) index(4)          | empty: the same, whatever its dataset  |
@@ -30,9 +32,11 @@ from chain.encoding import EncodingError, Value, Wire, decode, encode
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.storage.engine import Engine, Write
 from chain.transactions import (
+    AbsentPayload,
     AnyHeader,
     ApprovalHeader,
     CheckedTransaction,
+    ErasedPayload,
     ParcelHeader,
     ReadReceiptHeader,
     RequestHeader,
@@ -95,11 +99,19 @@ class BlockStore:
         block: Block,
         transactions: Sequence[CheckedTransaction],
         history: Sequence[Write],
+        erased: Sequence[tuple[Location, ErasedPayload]] = (),
         *,
         sync: bool = True,
     ) -> None:
-        """Write a block with its transactions and index as one batch, which is durable with ``sync``."""
+        """Write a block with its transactions and index as one batch, which is durable with ``sync``. What stays of the
+        payloads that it erases takes their place in the same batch.
+        """
         batch: list[Write] = [(_HEIGHT.pack(b"b", height), encode(block)), *history]
+        kept = dict(erased)
+        for place, payload in kept.items():
+            batch.append((_PLACE.pack(b"p", *place), None))
+            batch.append((_PLACE.pack(b"e", *place), encode(payload)))
+            batch.append((_PLACE.pack(b"c", *place), b""))
         for index, checked in enumerate(transactions):
             transaction, header = checked.transaction, checked.header
             batch.append(
@@ -107,7 +119,10 @@ class BlockStore:
             )
             location, dataset = _LOCATION.pack(height, index), b""
             if isinstance(header, ParcelHeader):
-                batch.append((_PLACE.pack(b"p", height, index), transaction.payload))
+                if checked.absent is not None:
+                    batch += _stand_in(height, index, checked.absent)
+                elif (height, index) not in kept:
+                    batch.append((_PLACE.pack(b"p", height, index), transaction.payload))
                 if block.outcomes[index].is_ok:
                     dataset = header.dataset.encode()
                     batch += [(b"u" + source + location, b"") for source in source_parcels(header)]
@@ -170,6 +185,38 @@ class BlockStore:
             result.append(Transaction(head.header, head.signature, payloads.get(key[-4:], b"")))
         return result
 
+    def erased_payload(self, location: Location) -> ErasedPayload | None:
+        """What stays of the payload of the parcel at ``location``; None if it was not erased."""
+        data = self._engine.get(_PLACE.pack(b"e", *location))
+        return None if data is None else _decoded(ErasedPayload, data)
+
+    def erased_payloads(self, height: int) -> dict[int, ErasedPayload]:
+        """The same for all erased parcels of the block at ``height``, by their index, ascending."""
+        start, stop = _PLACE.pack(b"e", height, 0), _PLACE.pack(b"e", height + 1, 0)
+        return {
+            int(_PLACE.unpack(key)[2]): _decoded(ErasedPayload, value) for key, value in self._engine.scan(start, stop)
+        }
+
+    def unpurged(self, limit: int) -> list[Location]:
+        """Up to ``limit`` parcels whose payload was deleted, but whose bytes may still be in the files."""
+        found = []
+        for key, _ in self._engine.scan(b"c", b"d"):
+            found.append(Location(*_PLACE.unpack(key)[1:]))
+            if len(found) == limit:
+                break
+        return found
+
+    def purge(self, locations: Sequence[Location]) -> bool:
+        """Rid the files of the deleted payloads at ``locations``. May run in a thread of its own, and take a while.
+
+        Returns:
+            Whether that is done. Not while a reader still holds a file that is to go: call it again then.
+        """
+        if not self._engine.purge([_PLACE.pack(b"p", *location) for location in locations]):
+            return False
+        self._engine.write([(_PLACE.pack(b"c", *location), None) for location in locations], sync=True)
+        return True
+
     def parcels(self, dataset: str, after: Location | None, limit: int) -> list[Location]:
         """Up to ``limit`` parcels of ``dataset`` in chain order, beginning after ``after``. Rejected ones are among
         them.
@@ -229,6 +276,11 @@ class BlockStore:
     def close(self) -> None:
         """Release the engine."""
         self._engine.close()
+
+
+def _stand_in(height: int, index: int, absent: AbsentPayload) -> list[Write]:
+    """What is kept of a parcel that came without its payload."""
+    return [] if absent.kept is None else [(_PLACE.pack(b"e", height, index), encode(absent.kept))]
 
 
 def _index_prefixes(header: AnyHeader) -> tuple[bytes, ...]:

@@ -29,6 +29,12 @@ class Engine(Protocol):
         """Entries with ``start <= key < stop`` in key order."""
         ...
 
+    def purge(self, keys: Sequence[bytes]) -> bool:
+        """Rid the files of the values that were deleted under ``keys``. False if a reader still holds a file that is to
+        go: to be called again then. Other threads may go on reading and writing.
+        """
+        ...
+
     def close(self) -> None:
         """Release files; later calls fail."""
         ...
@@ -63,6 +69,10 @@ class MemoryEngine:
         keys = self._keys[bisect.bisect_left(self._keys, start) : bisect.bisect_left(self._keys, stop)]
         for key in reversed(keys) if reverse else keys:
             yield key, self._entries[key]
+
+    def purge(self, keys: Sequence[bytes]) -> bool:
+        """Nothing to rid of anything."""
+        return True
 
     def close(self) -> None:
         """Nothing to release."""

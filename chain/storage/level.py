@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from chain.storage.engine import Write
 WRITE_BUFFER_SIZE = 16 * 1024 * 1024
 CACHE_SIZE = 16 * 1024 * 1024
 BLOOM_BITS = 10
+
+_TABLE_LINE = re.compile(rb"^ (\d+):\d+\[", re.MULTILINE)
+"""A table in LevelDB's own listing: number, size, keys. Keys are written with escapes, so they hold no line's end."""
 
 _DAMAGE_SIGNS = (
     "missing files",
@@ -107,9 +111,45 @@ class LevelEngine:
         except (plyvel.Error, OSError) as error:
             raise _storage_error(self._path, error) from None
 
+    def purge(self, keys: Sequence[bytes]) -> bool:
+        """Rid the files of the values that were deleted under ``keys``: a deletion alone leaves their bytes in logs and
+        tables until a compaction happens to pass.
+
+        A compaction of a range writes out the log, and merges the tables of each level into the next, but never those
+        of the lowest level by themselves. So if a value and its deletion have got there together, both stay. The second
+        time, new deletions lie above them and take them along.
+        """
+        before = self._data_files()
+        try:
+            for _ in range(2):
+                self.write([(key, None) for key in keys], sync=False)
+                for start, stop in _ranges(keys):
+                    self._db.compact_range(start=start, stop=stop)
+            # LevelDB removes files that are of no more use, but for those that an iterator still reads.
+            return before.isdisjoint(self._data_files() - self._tables())
+        except (plyvel.Error, OSError) as error:
+            raise _storage_error(self._path, error) from None
+
     def close(self) -> None:
         """Release files; later calls fail."""
         self._db.close()
+
+    def _data_files(self) -> set[str]:
+        """Names of the logs and tables in the folder."""
+        return {path.name for path in self._path.iterdir() if path.suffix in (".log", ".ldb")}
+
+    def _tables(self) -> set[str]:
+        """Names of the tables that make up the database now."""
+        listing: bytes = self._db.get_property(b"leveldb.sstables") or b""
+        return {f"{int(number):06d}.ldb" for number in _TABLE_LINE.findall(listing)}
+
+
+def _ranges(keys: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+    """Ranges that hold ``keys`` and little else: keys that differ in their last two bytes only share one."""
+    groups: dict[bytes, list[bytes]] = {}
+    for key in sorted(keys):
+        groups.setdefault(key[:-2], []).append(key)
+    return [(group[0], group[-1] + b"\x00") for group in groups.values()]
 
 
 def _sync_file(path: Path) -> None:

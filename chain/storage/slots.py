@@ -59,7 +59,7 @@ class SlotFile:
                 _create(path, 2 * copies * slot_size_bytes)
             self._descriptor = os.open(path, os.O_RDWR)
         except OSError as error:
-            raise _failed(path, error) from None
+            raise storage_error(path, error) from None
 
     def read(self) -> Slot | None:
         """The newest whole slot; None if nothing was ever written, or nothing is whole (see ``is_doubtful``)."""
@@ -67,7 +67,7 @@ class SlotFile:
         try:
             content = os.pread(self._descriptor, 2 * self._copies * size, 0)
         except OSError as error:
-            raise _failed(self._path, error) from None
+            raise storage_error(self._path, error) from None
         parts = [content[place * size : (place + 1) * size] for place in range(2 * self._copies)]
         places = [parts[: self._copies], parts[self._copies :]]
         slots = [max(filter(None, map(_decode, copies)), default=None) for copies in places]
@@ -95,7 +95,7 @@ class SlotFile:
                 _write(self._descriptor, fields + checksum + content, offset)
             os.fdatasync(self._descriptor)
         except OSError as error:
-            raise _failed(self._path, error) from None
+            raise storage_error(self._path, error) from None
         self._next_place = 1 - place
 
     def close(self) -> None:
@@ -145,6 +145,7 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def _failed(path: Path, error: OSError) -> PoolError:
+def storage_error(path: Path, error: OSError) -> PoolError:
+    """What the operating system has refused, as the pool's error: code ``disk_full`` or ``storage_failed``."""
     code = ErrorCode.DISK_FULL if error.errno == errno.ENOSPC else ErrorCode.STORAGE_FAILED
     return PoolError(code, f"{path}: {error.strerror}")

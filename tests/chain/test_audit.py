@@ -93,24 +93,15 @@ def _flip_signature(transaction: Transaction) -> Transaction:
     )
 
 
-def _flip_record(transaction: Transaction) -> Transaction:
-    return msgspec.structs.replace(transaction, payload=transaction.payload.replace(b'"n":1', b'"n":3'))
-
-
-@pytest.mark.parametrize(
-    ("alter", "code"), [(_flip_signature, ErrorCode.BAD_SIGNATURE), (_flip_record, ErrorCode.PAYLOAD_MISMATCH)]
-)
-def test_a_changed_transaction_is_found(
-    network: TestNetwork, ledger: Ledger, alter: Callable[[Transaction], Transaction], code: ErrorCode
-) -> None:
+def test_a_changed_signature_is_found(network: TestNetwork, ledger: Ledger) -> None:
     audit = ChainAudit(network.genesis)
     packages = packages_of(ledger)
     audit.add(packages[0])
     audit.add(packages[1])
-    changed = encode(alter(decode(Transaction, packages[2].transactions[0])))
+    changed = encode(_flip_signature(decode(Transaction, packages[2].transactions[0])))
     with pytest.raises(PoolError) as caught:
         audit.add(BlockPackage(packages[2].block, (changed, *packages[2].transactions[1:])))
-    assert (caught.value.code, caught.value.context["height"]) == (code, 2)
+    assert (caught.value.code, caught.value.context["height"]) == (ErrorCode.BAD_SIGNATURE, 2)
 
 
 def test_blocks_left_out_or_out_of_order_are_found(network: TestNetwork, ledger: Ledger) -> None:

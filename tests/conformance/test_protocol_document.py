@@ -14,10 +14,11 @@ from chain import schema, state
 from chain.blocks import Block, BlockHeader, Certificate, Outcome, Verdict
 from chain.crypto import hash_tagged
 from chain.encoding import Wire, encode
+from chain.erasure import ErasureProofs
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
 from chain.members import Member
-from chain.packages import BlockPackage
+from chain.packages import BlockPackage, ErasedParcel
 from chain.receipts import Receipt
 from chain.state import (
     ContractEntry,
@@ -33,7 +34,7 @@ from chain.state import (
     RequestEntry,
 )
 from chain.state_tree import StateProof
-from chain.transactions import AnyHeader, Header, Transaction, records_root, transaction_id
+from chain.transactions import AnyHeader, ErasedPayload, Header, Transaction, records_root, transaction_id
 from contracts.sealing import ShareQuery
 from tests.conformance.mini import key_id, public_key_of
 from tests.vectors import network
@@ -106,7 +107,7 @@ def documented_fields(heading: str) -> list[str]:
     [
         Transaction, StateProof, Member, DatasetEntry, DatasetUsage, MemberSharing, ContractEntry, ContractState,
         RequestEntry, DatasetReads, ReaderEntry, ParcelReads, DerivedParcels, Erasure, BlockHeader, Outcome, Verdict,
-        Certificate, Block, BlockPackage, Receipt, ShareQuery,
+        Certificate, Block, BlockPackage, ErasedParcel, ErasedPayload, ErasureProofs, Receipt, ShareQuery,
     ],
 )  # fmt: skip
 def test_every_structure_is_listed_with_its_fields_in_their_order(type_: type[Wire]) -> None:

@@ -152,7 +152,7 @@ def test_genesis_and_block_0() -> None:
     header = [1, 0, bytes(32), network.TIME_MS, "", 0, empty, empty, root, empty, genesis().validators_hash]
     assert mini.pack(header).hex() == first["header"]
     assert mini.tagged_hash("block", genesis().chain_id, mini.pack(header)).hex() == first["hash"]
-    assert mini.pack([mini.pack([mini.pack(header), None, []]), []]).hex() == first["package"]
+    assert mini.pack([mini.pack([mini.pack(header), None, []]), [], [], None]).hex() == first["package"]
 
 
 def test_blocks_certificates_and_receipts() -> None:
@@ -164,7 +164,8 @@ def test_blocks_certificates_and_receipts() -> None:
         assert fields == [unhex(v) if name in HASH_FIELDS else v for name, v in block["fields"].items()]
         assert (fields[1], fields[2]) == (height, hashes[height - 1])
         assert fields[9] == mini.merkle_root(hashes[:height])
-        encoded_block, transactions = mini.unpack(unhex(block["package"]))
+        encoded_block, transactions, erased, erasures = mini.unpack(unhex(block["package"]))
+        assert (erased, erasures) == ([], None)
         header, certificate, outcomes = mini.unpack(encoded_block)
         assert header == unhex(block["header"])
         assert mini.pack(certificate).hex() == block["certificate"]

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, Literal
 
 from blockpool import journal
-from chain import blocks, checkpoints, members, packages, receipts, sealed, state, transactions
+from chain import blocks, checkpoints, erasure, members, packages, receipts, sealed, state, transactions
 from chain.contract_engine import EngineIdentity
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
@@ -49,6 +49,7 @@ WIRE_TYPES: tuple[type, ...] = (
     disclosures.RecordDisclosure,
     disclosures.RecordPlace,
     EngineIdentity,
+    erasure.ErasureProofs,
     frames.BlockRange,
     frames.News,
     Hello,
@@ -66,6 +67,7 @@ WIRE_TYPES: tuple[type, ...] = (
     messages.ViewChange,
     messages.ViewChangeVote,
     packages.BlockPackage,
+    packages.ErasedParcel,
     receipts.Receipt,
     sealed.Envelope,
     sealed.SealedShare,
@@ -90,6 +92,7 @@ WIRE_TYPES: tuple[type, ...] = (
     transactions.ApprovalHeader,
     transactions.ContractHeader,
     transactions.DatasetHeader,
+    transactions.ErasedPayload,
     transactions.EraseHeader,
     transactions.Header,
     transactions.ParcelHeader,

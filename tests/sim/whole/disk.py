@@ -122,6 +122,10 @@ class AttachedEngine:
         self._life.look()
         return self._database.scan(start, stop, reverse=reverse)
 
+    def purge(self, keys: Sequence[bytes]) -> bool:
+        """It has no files."""
+        return True
+
     def close(self) -> None:
         """Nothing to release."""
 

@@ -1,0 +1,159 @@
+"""Erasure: what stays of a parcel's payload, and the proof that the payload had to go.
+
+An ``erase`` transaction of a dataset's owner has every node drop the payload of one parcel. The leaf hashes of its
+records stay, so every proof about them still holds, and the payload's length, which the state counts. A block with such
+a parcel can be executed again: what the payload would have to be read for is taken from the block's own outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta
+
+from chain.blocks import Certificate, Outcome, block_hash, decode_header
+from chain.crypto import Hash
+from chain.encoding import Wire
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from chain.merkle import root_of_leaves
+from chain.state import erasure_key
+from chain.state_tree import StateProof, verify_presence
+from chain.storage.blocks import BlockStore, Location
+from chain.transactions import (
+    AbsentPayload,
+    CheckedTransaction,
+    ErasedPayload,
+    EraseHeader,
+    ParcelHeader,
+    Transaction,
+    check_stored,
+    decode_stored,
+    parcel_leaves,
+)
+from chain.validators import ValidatorSet, verify_certificate
+
+
+class ErasureProofs(Wire, frozen=True):
+    """That parcels were erased: ``erasure/ID`` is in the state after a block that a quorum has certified."""
+
+    header: Annotated[bytes, Meta(max_length=1024)]
+    """Bytes of that block's header."""
+    certificate: Certificate
+    proofs: Annotated[tuple[StateProof, ...], Meta(max_length=LIMITS.block_transactions)]
+    """One for each parcel, in the order in which they are asked about."""
+
+
+class ErasedAt(NamedTuple):
+    """A payload that a block has erased, and where its parcel stands."""
+
+    location: Location
+    payload: ErasedPayload
+
+
+def payload_erased(checked: CheckedTransaction) -> ErasedPayload:
+    """What stays of a parcel's payload.
+
+    Raises:
+        PoolError: code ``payload_mismatch`` for what is no parcel, or one that was never seen whole.
+    """
+    if checked.absent is not None and checked.absent.kept is not None:
+        return checked.absent.kept
+    if not isinstance(checked.header, ParcelHeader) or checked.absent is not None:
+        raise PoolError(ErrorCode.PAYLOAD_MISMATCH, f"there is no payload of {checked.id.hex()} to erase")
+    leaves = parcel_leaves(checked.header, checked.records)
+    return ErasedPayload(checked.payload_size_bytes, tuple(leaves))
+
+
+def payloads_erased_by(
+    store: BlockStore, height: int, transactions: Sequence[CheckedTransaction], outcomes: Sequence[Outcome]
+) -> list[ErasedAt]:
+    """What stays of the payloads that the block at ``height`` erases; parcels of the block itself may be among them.
+
+    A payload that is not in the store has no place in the list: it came erased, or (an auditor's) the store keeps none.
+
+    Raises:
+        PoolError: codes of ``check_stored`` if a stored payload is not what its member signed.
+    """
+    in_block = {checked.id: index for index, checked in enumerate(transactions)}
+    found = []
+    for checked, outcome in zip(transactions, outcomes, strict=True):
+        if not isinstance(checked.header, EraseHeader) or not outcome.is_ok:
+            continue
+        parcel = checked.header.parcel
+        if parcel in in_block:
+            index = in_block[parcel]
+            found.append(ErasedAt(Location(height, index), payload_erased(transactions[index])))
+            continue
+        location = store.location(parcel)
+        stored = store.transaction(location) if location is not None else None
+        if location is not None and stored is not None and stored.payload:
+            found.append(ErasedAt(location, payload_erased(check_stored(checked.header.chain_id, stored))))
+    return found
+
+
+def check_erased(checked: CheckedTransaction, kept: ErasedPayload, outcome: Outcome) -> CheckedTransaction:
+    """A parcel without its payload, to be executed in a block that a quorum has certified.
+
+    Args:
+        checked: the parcel as it was decoded, its payload empty.
+        kept: what stays of the payload.
+        outcome: the parcel's, as the block has it.
+
+    Raises:
+        PoolError: code ``payload_mismatch`` if it is no parcel, has a payload, or the leaves are not those signed.
+    """
+    header = checked.header
+    if not isinstance(header, ParcelHeader) or checked.transaction.payload:
+        raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "what stays of a payload is given for what has not lost one")
+    if len(kept.leaves) != header.record_count or root_of_leaves(list(kept.leaves)) != header.records_root:
+        raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "the leaves' root differs from the one that was signed")
+    absent = AbsentPayload(kept.size_bytes, _offence(outcome), kept)
+    return CheckedTransaction(checked.id, header, checked.transaction, checked.size_bytes + kept.size_bytes, absent)
+
+
+def check_stored_erased(
+    chain_id: bytes, transaction: Transaction, kept: ErasedPayload, outcome: Outcome
+) -> CheckedTransaction:
+    """The same for a transaction that was checked before it was stored.
+
+    Raises:
+        PoolError: codes as in ``check_erased``, and those of decoding.
+    """
+    return check_erased(decode_stored(chain_id, transaction), kept, outcome)
+
+
+def without_payload(checked: CheckedTransaction, outcome: Outcome) -> CheckedTransaction:
+    """A parcel whose payload is not the one that was signed, to be executed in a certified block all the same: for an
+    auditor who notes that and goes on. It goes no further if the length differs too, since the state counts it.
+    """
+    absent = AbsentPayload(checked.payload_size_bytes, _offence(outcome), None)
+    return CheckedTransaction(checked.id, checked.header, checked.transaction, checked.size_bytes, absent)
+
+
+def verify_erasures(
+    chain_id: bytes, validators: ValidatorSet, parcels: Sequence[Hash], erasures: ErasureProofs | None
+) -> None:
+    """Check that parcels, named by their ids, were erased. The proof's block may be any: what is erased stays erased.
+
+    Raises:
+        PoolError: code ``payload_mismatch`` without a proof for each; ``bad_certificate``, ``bad_proof``, and those of
+            decoding.
+    """
+    if not parcels:
+        return
+    if erasures is None or len(erasures.proofs) != len(parcels):
+        raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "parcels came without payload, and without proof of their erasure")
+    header = decode_header(erasures.header)
+    hash_ = block_hash(chain_id, erasures.header)
+    verify_certificate(chain_id, erasures.certificate, validators, header.height, hash_)
+    for parcel, proof in zip(parcels, erasures.proofs, strict=True):
+        verify_presence(chain_id, header.state_root, erasure_key(parcel), proof)
+
+
+def _offence(outcome: Outcome) -> PoolError | None:
+    """What the schema had against a parcel's records, going by its outcome: the one rule that reads the payload."""
+    if outcome.code != ErrorCode.SCHEMA_VIOLATION:
+        return None
+    return PoolError(ErrorCode.SCHEMA_VIOLATION, outcome.reason)
