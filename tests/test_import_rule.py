@@ -1,4 +1,5 @@
-"""Imports point one way: chain <- contracts, chain <- consensus, all of these <- node; cli and blockpool stand outside.
+"""Imports point one way: chain <- contracts, chain <- consensus, both <- evidence, all of these <- node; cli and
+blockpool stand outside.
 
 The rule is what lets a part be read, tested and trusted on its own. Two sharper cases:
 
@@ -24,9 +25,10 @@ ALLOWED_PACKAGES: dict[str, frozenset[str]] = {
     "chain": frozenset({"chain"}),
     "consensus": frozenset({"chain", "consensus"}),
     "contracts": frozenset({"chain", "contracts"}),
-    "node": frozenset({"chain", "consensus", "contracts", "node"}),
-    "blockpool": frozenset({"chain", "contracts", "blockpool"}),
-    "cli": frozenset({"chain", "contracts", "blockpool", "cli"}),
+    "evidence": frozenset({"chain", "consensus", "contracts", "evidence"}),
+    "node": frozenset({"chain", "consensus", "contracts", "evidence", "node"}),
+    "blockpool": frozenset({"chain", "contracts", "evidence", "blockpool"}),
+    "cli": frozenset({"chain", "contracts", "evidence", "blockpool", "cli"}),
 }
 OUTSIDE = frozenset({"tests", "bench", "examples"})
 """May import anything of ours, and nothing of ours may import them."""

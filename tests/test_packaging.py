@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("blockpool", "chain", "cli", "consensus", "contracts", "node")
+PACKAGES = ("blockpool", "chain", "cli", "consensus", "contracts", "evidence", "node")
 LEFT_OUT = (".py", ".pyc", ".md")
 """Modules and what is made of them; documents."""
 

@@ -1,0 +1,113 @@
+"""What evidence files are made of. A file is JSON, so that people can read it: byte strings are base64, hashes
+hexadecimal, and every byte string that is hashed or signed is in it verbatim.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chain.limits import LIMITS
+from chain.merkle import MAX_PROOF_LENGTH
+from chain.types import Unsigned
+
+FORMAT: Literal["blockpool-evidence/2"] = "blockpool-evidence/2"
+
+Hex32 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+Proof = Annotated[tuple[Hex32, ...], Meta(max_length=MAX_PROOF_LENGTH)]
+HeaderBytes = Annotated[bytes, Meta(max_length=LIMITS.header_size_bytes)]
+"""Exact bytes of a transaction's header; their hash is its id."""
+SignatureBytes = Annotated[bytes, Meta(min_length=64, max_length=64)]
+
+LISTED_MAX = 64
+"""Transactions that one list of a file holds; of more than these only the number is proven."""
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of the file's objects: no member may be missing, and none may be there that the type does not have."""
+
+
+class VotePart(Part, frozen=True):
+    """One validator's commit vote."""
+
+    validator: Annotated[str, Meta(max_length=LIMITS.name_length)]
+    signature: SignatureBytes
+
+
+class CertificatePart(Part, frozen=True):
+    """The quorum that finalised a block; height and hash are the block's."""
+
+    view: Unsigned
+    votes: Annotated[tuple[VotePart, ...], Meta(max_length=LIMITS.validators)]
+
+
+class InclusionPart(Part, frozen=True):
+    """A block's place in the history that a checkpoint names."""
+
+    tree_size: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    """The checkpoint's size: number of blocks, genesis included."""
+    proof: Proof
+    """From the block's hash, the leaf at its height, to the checkpoint's root."""
+
+
+class BlockPart(Part, frozen=True):
+    """A final block."""
+
+    header: Annotated[bytes, Meta(max_length=1024)]
+    """Exact bytes of the ``BlockHeader``."""
+    certificate: CertificatePart
+    inclusion: InclusionPart | None
+    """Saves the certificate's signatures for whoever holds the checkpoint of that size; nobody else looks at it."""
+
+
+class TransactionPart(Part, frozen=True):
+    """A transaction with its outcome in a block."""
+
+    header: HeaderBytes
+    signature: SignatureBytes
+    outcome: Annotated[bytes, Meta(max_length=4096)]
+    """Encoded ``Outcome``."""
+    index: Unsigned
+    """Place of the transaction in its block."""
+    proof: Proof
+    """From the outcome to the block header's ``result_root``."""
+
+
+class CommittedPart(Part, frozen=True):
+    """A transaction, and the block that it stands in."""
+
+    block: BlockPart
+    transaction: TransactionPart
+
+
+class EntryPart(Part, frozen=True):
+    """A state entry after a block, or that there is none. Which key and which block is the place's where it stands."""
+
+    value: bytes | None
+    """None: there is no such entry."""
+    proof: bytes
+    """Encoded ``StateProof`` to the block header's ``state_root``."""
+
+
+class EvidenceFile(Part, frozen=True):
+    """What a file of every kind begins with; ``kind`` is the tag of its type."""
+
+    format: Literal["blockpool-evidence/2"]
+    chain_id: Hex32
+
+
+def hex_proof(hashes: tuple[bytes, ...] | list[bytes]) -> tuple[str, ...]:
+    """A proof as files have it."""
+    return tuple(item.hex() for item in hashes)
+
+
+def plain_proof(hashes: tuple[str, ...]) -> list[bytes]:
+    """The hashes of a file's proof."""
+    return [bytes.fromhex(item) for item in hashes]
+
+
+def encode_evidence(file: EvidenceFile) -> bytes:
+    """A file's bytes: indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"

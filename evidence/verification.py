@@ -1,0 +1,192 @@
+"""How the parts of an evidence file are verified: from the genesis file alone, or faster with a checkpoint that the
+auditor holds. Nothing in a file is believed; what does not hold raises ``PoolError`` with its code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from chain import state
+from chain.blocks import BlockHeader, Certificate, Outcome, block_hash, decode_header
+from chain.crypto import Hash, verify_signature
+from chain.encoding import Value, decode
+from chain.errors import ErrorCode, PoolError
+from chain.genesis import Genesis
+from chain.history import TreeHead
+from chain.members import Member, signing_key
+from chain.merkle import leaf_hash, verify_inclusion
+from chain.state_tree import StateProof, verify_state_proof
+from chain.transactions import AnyHeader, decode_transaction_header, signing_message, transaction_id
+from chain.validators import verify_certificate
+from evidence.parts import BlockPart, CommittedPart, EntryPart, EvidenceFile, TransactionPart, plain_proof
+
+
+class Step(NamedTuple):
+    """One step of a verification that has passed."""
+
+    number: int
+    title: str
+    detail: str
+
+
+class Committed(NamedTuple):
+    """A transaction that a block holds with the outcome that it took effect."""
+
+    id: Hash
+    header: AnyHeader
+    outcome: Outcome
+    block: BlockHeader
+    index: int
+    """Place in its block."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it stands in the chain: (height, index)."""
+        return self.block.height, self.index
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Verifies parts of files."""
+
+    genesis: Genesis
+    tree: TreeHead | None = None
+    """A checkpoint that the auditor holds: blocks with their place in it need no signatures."""
+
+    @property
+    def chain_id(self) -> bytes:
+        """Of the chain that the files have to be of."""
+        return self.genesis.chain_id
+
+    def verify_chain(self, file: EvidenceFile) -> str:
+        """Check that a file speaks of this chain; says which that is.
+
+        Raises:
+            PoolError: code ``wrong_chain``.
+        """
+        own = self.chain_id.hex()
+        if file.chain_id != own:
+            raise PoolError(ErrorCode.WRONG_CHAIN, f"evidence of chain {file.chain_id[:16]}, the genesis is {own[:16]}")
+        return f"{own[:16]}, network {self.genesis.file.network}"
+
+    def block_header(self, part: BlockPart) -> BlockHeader:
+        """A block's header, which names the validators that genesis founds. Whether it is final is not known yet.
+
+        Raises:
+            PoolError: codes ``malformed``, ``not_canonical``, ``bad_evidence``.
+        """
+        header = decode_header(part.header)
+        if header.validators_hash != self.genesis.validators.hash(self.chain_id):
+            raise bad_evidence("the block was made by validators that genesis does not name")
+        return header
+
+    def verify_final(self, part: BlockPart, header: BlockHeader) -> str:
+        """Check that a block is final: it is in the history of the checkpoint, or a quorum of the validators committed
+        it; says which.
+
+        Raises:
+            PoolError: codes ``bad_proof``, ``bad_certificate``.
+        """
+        hash_, inclusion = block_hash(self.chain_id, part.header), part.inclusion
+        if self.tree is not None and inclusion is not None and inclusion.tree_size == self.tree.size:
+            proof = plain_proof(inclusion.proof)
+            verify_inclusion(leaf_hash(hash_), header.height, self.tree.size, proof, self.tree.root)
+            return f"in the history of {self.tree.size} blocks that the checkpoint names"
+        votes = tuple((vote.validator, vote.signature) for vote in part.certificate.votes)
+        validators = self.genesis.validators
+        certificate = Certificate(header.height, part.certificate.view, hash_, votes)
+        verify_certificate(self.chain_id, certificate, validators, header.height, hash_)
+        return f"{len(votes)} of {len(validators)} validators: {', '.join(name for name, _ in votes)}"
+
+    def block(self, part: BlockPart) -> BlockHeader:
+        """The header of a final block; raises as ``block_header`` and ``verify_final``."""
+        header = self.block_header(part)
+        self.verify_final(part, header)
+        return header
+
+    def transaction(self, block: BlockHeader, part: TransactionPart) -> Committed:
+        """A transaction that a final block holds, and that took effect. Who signed it is not known yet.
+
+        Raises:
+            PoolError: codes ``bad_proof``, ``bad_evidence``, ``wrong_chain``, ``malformed``, ``not_canonical``.
+        """
+        proof = plain_proof(part.proof)
+        verify_inclusion(leaf_hash(part.outcome), part.index, block.transaction_count, proof, block.result_root)
+        outcome, id_ = decode(Outcome, part.outcome), transaction_id(self.chain_id, part.header)
+        if outcome.transaction_id != id_ or not outcome.is_ok:
+            raise bad_evidence("the outcome is another transaction's, or a rejection")
+        return Committed(id_, decode_transaction_header(self.chain_id, part.header), outcome, block, part.index)
+
+    def committed(self, part: CommittedPart) -> Committed:
+        """The same for a transaction with its block; raises as ``block`` and ``transaction``."""
+        return self.transaction(self.block(part.block), part.transaction)
+
+    def public_key(self, committed: Committed, member: Member) -> bytes:
+        """The key of ``member`` that a transaction names, if it was valid at the transaction's height.
+
+        Raises:
+            PoolError: codes ``unknown_member`` (the transaction is another member's), ``unknown_key``, ``revoked_key``.
+        """
+        header = committed.header
+        if member.name != header.member:
+            raise PoolError(ErrorCode.UNKNOWN_MEMBER, f"the transaction is of {header.member}, not of {member.name}")
+        return signing_key(member, member.name, header.key_id, committed.block.height)
+
+    def verify_signature(self, part: TransactionPart, name: str, public_key: bytes) -> None:
+        """Check the signature of ``name`` over a transaction.
+
+        Raises:
+            PoolError: code ``bad_signature``.
+        """
+        if not verify_signature(public_key, signing_message(self.chain_id, part.header), part.signature):
+            raise PoolError(ErrorCode.BAD_SIGNATURE, f"the signature of {name} does not verify")
+
+    def entry(self, state_root: Hash, key: bytes, part: EntryPart, type_: type[Value]) -> Value | None:
+        """A state entry, or None for one that is not there.
+
+        Raises:
+            PoolError: codes ``bad_proof``, ``malformed``, ``not_canonical``.
+        """
+        verify_state_proof(self.chain_id, state_root, key, part.value, decode(StateProof, part.proof))
+        return None if part.value is None else decode(type_, part.value)
+
+    def present_entry(self, state_root: Hash, key: bytes, part: EntryPart, type_: type[Value]) -> Value:
+        """A state entry that has to be there.
+
+        Raises:
+            PoolError: codes as in ``entry``; ``bad_evidence`` if it is not there.
+        """
+        entry = self.entry(state_root, key, part, type_)
+        if entry is None:
+            raise bad_evidence(f"there is no {key.decode()} in the state")
+        return entry
+
+    def member(self, state_root: Hash, name: str, part: EntryPart) -> Member:
+        """A member's entry; raises as ``present_entry``."""
+        return self.present_entry(state_root, state.member_key(name), part, Member)
+
+
+def numbered(titles: Sequence[str], verify: Callable[[], Iterator[str]]) -> Iterator[Step]:
+    """The steps of a verification: what each has found, with its number and title.
+
+    Args:
+        titles: of the steps in their order.
+        verify: starts it; what it raises before its first step belongs to that step.
+
+    Raises:
+        PoolError: as ``verify`` does, with ``step`` and ``step_title`` in its context.
+    """
+    number = 0
+    try:
+        for number, detail in enumerate(verify(), start=1):
+            yield Step(number, titles[number - 1], detail)
+    except PoolError as error:
+        context = error.context | {"step": number + 1, "step_title": titles[number]}
+        raise PoolError(error.code, error.detail, **context) from None
+
+
+def bad_evidence(detail: str) -> PoolError:
+    """What a file says does not fit together."""
+    return PoolError(ErrorCode.BAD_EVIDENCE, detail)
