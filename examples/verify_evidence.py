@@ -1,0 +1,1577 @@
+#!/usr/bin/env python3
+"""Verifies an evidence file of a block data pool from the genesis file alone: no network, no node, no other program.
+
+    python verify_evidence.py flight.evidence.json --genesis genesis.json [--checkpoint checkpoint.note]
+
+Written from docs/protocol.md; section numbers below are of that document. It shares no code with the project, so that
+both agreeing means something, and needs Python 3.11 and the ``cryptography`` package. Copy this one file anywhere.
+
+The steps that passed are printed with what each has found. Exit codes: 0 everything holds; 1 something does not, and
+the step, its error code (section 15) and the reason are printed; 2 usage; 3 a file cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+FORMAT = "blockpool-evidence/2"
+UNSIGNED_MAX = 2**63 - 1
+OK = "ok"
+
+
+class Refused(Exception):
+    """Something in the file does not hold.
+
+    Attributes:
+        code: error code of section 15.
+        detail: the reason in words.
+        step, title: number and title of the step that failed; 0 before there is one.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.step = 0
+        self.title = ""
+
+
+def refuse(code: str, detail: str) -> NoReturn:
+    raise Refused(code, detail)
+
+
+# --- Types and bounds, of MessagePack and JSON alike ------------------------------------------------------------------
+
+Check = Callable[[Any], Any]
+"""Gives the value as it is used on, or raises ``ValueError``."""
+
+
+def unsigned(minimum: int = 0, maximum: int = UNSIGNED_MAX) -> Check:
+    def check(value: Any) -> int:
+        if type(value) is not int or not minimum <= value <= maximum:
+            raise ValueError(f"no integer from {minimum} to {maximum}")
+        return value
+
+    return check
+
+
+def raw(minimum: int = 0, maximum: int = UNSIGNED_MAX) -> Check:
+    """Bytes."""
+
+    def check(value: Any) -> bytes:
+        if type(value) is not bytes or not minimum <= len(value) <= maximum:
+            raise ValueError(f"no byte string of {minimum} to {maximum} bytes")
+        return value
+
+    return check
+
+
+def text(minimum: int = 0, maximum: int = UNSIGNED_MAX, pattern: str = "") -> Check:
+    """A string; lengths are in code points."""
+    compiled = re.compile(pattern, re.ASCII)
+
+    def check(value: Any) -> str:
+        if type(value) is not str or not minimum <= len(value) <= maximum:
+            raise ValueError(f"no string of {minimum} to {maximum} characters")
+        if pattern and not compiled.fullmatch(value):
+            raise ValueError(f"no string of the form {pattern}")
+        return value
+
+    return check
+
+
+def choice(*values: object) -> Check:
+    def check(value: Any) -> Any:
+        if value not in values or type(value) not in {type(allowed) for allowed in values}:
+            raise ValueError(f"none of {', '.join(map(str, values))}")
+        return value
+
+    return check
+
+
+def array(item: Check, minimum: int = 0, maximum: int = UNSIGNED_MAX) -> Check:
+    def check(value: Any) -> list[Any]:
+        if type(value) is not list or not minimum <= len(value) <= maximum:
+            raise ValueError(f"no array of {minimum} to {maximum} elements")
+        return [item(element) for element in value]
+
+    return check
+
+
+def optional(item: Check) -> Check:
+    def check(value: Any) -> Any:
+        return None if value is None else item(value)
+
+    return check
+
+
+def structure(fields: str, /, tag: int | None = None, **special: Check) -> Check:
+    """A MessagePack array of named fields: each of a type of ``TYPES`` (``name:type``), or with a check of its own."""
+    named = [field.partition(":")[::2] for field in fields.split()]
+    checks = [(name, TYPES[type_] if type_ else special[name]) for name, type_ in named]
+    offset = 0 if tag is None else 1
+
+    def check(value: Any) -> SimpleNamespace:
+        if type(value) is not list or len(value) != len(checks) + offset:
+            raise ValueError(f"no array of {len(checks) + offset} elements")
+        if tag is not None and (type(value[0]) is not int or value[0] != tag):
+            raise ValueError(f"its tag is not {tag}")
+        elements = zip(checks, value[offset:], strict=True)
+        return SimpleNamespace(**{name: check_field(element) for (name, check_field), element in elements})
+
+    return check
+
+
+def record_of(**fields: Check) -> Check:
+    """A JSON object with exactly these members."""
+
+    def check(value: Any) -> SimpleNamespace:
+        if type(value) is not dict or value.keys() != fields.keys():
+            raise ValueError(f"no object with exactly {', '.join(fields)}")
+        return SimpleNamespace(**{name: check_field(value[name]) for name, check_field in fields.items()})
+
+    return check
+
+
+def in_base64(item: Check) -> Check:
+    """Bytes in a JSON file, in the one text that base64 has for them."""
+
+    def check(value: Any) -> Any:
+        if type(value) is not str:
+            raise ValueError("no base64")
+        decoded = base64.b64decode(value, validate=True)
+        if base64.b64encode(decoded).decode() != value:
+            raise ValueError("no canonical base64")
+        return item(decoded)
+
+    return check
+
+
+def unhex(value: Any) -> bytes:
+    """A hash in a JSON file: 64 lowercase hexadecimal digits."""
+    if type(value) is not str or not re.fullmatch("[0-9a-f]{64}", value):
+        raise ValueError("no hash: 64 hexadecimal digits")
+    return bytes.fromhex(value)
+
+
+HASH = raw(32, 32)
+NAME_FORM = "[a-z0-9-]{1,32}"
+NAME = text(pattern=NAME_FORM)
+DATASET = text(maximum=65)
+TYPES: dict[str, Check] = {
+    "number": unsigned(),
+    "bytes": raw(),
+    "text": text(),
+    "texts": array(text()),
+    "hash": HASH,
+    "hashes": array(HASH),
+    "id": raw(16, 16),
+    "name": NAME,
+    "dataset": DATASET,
+    "version": unsigned(1, 2**31),
+    "title": text(maximum=200),
+    "basis": text(maximum=2000),
+    "reason": text(maximum=300),
+    "code": text(maximum=65_536),
+    "kem_key": raw(1, 1217),
+    "sharing": choice("open", "conditional", "closed"),
+    "answer": choice("approve", "refuse", "revoke"),
+}
+"""Types that several structures have."""
+
+
+# --- MessagePack (section 2) ------------------------------------------------------------------------------------------
+
+
+class Unpacker:
+    """Reads one value; notes whether every part of it has its shortest form."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.position = 0
+        self.is_shortest = True
+
+    def whole(self) -> Any:
+        value = self.value()
+        if self.position != len(self.data):
+            raise ValueError("bytes follow the value")
+        return value
+
+    def take(self, count: int) -> bytes:
+        taken = self.data[self.position : self.position + count]
+        if len(taken) != count:
+            raise ValueError("the value is cut short")
+        self.position += count
+        return taken
+
+    def number(self, size: int, shortest_from: int) -> int:
+        """A big-endian integer that would have been written shorter if it were below ``shortest_from``."""
+        found = int.from_bytes(self.take(size), "big")
+        self.is_shortest &= found >= shortest_from
+        return found
+
+    def value(self, depth: int = 0) -> Any:
+        first = self.take(1)[0]
+        if depth > 16:
+            raise ValueError("it is nested deeper than any structure")
+        if first < 0x80:
+            return first
+        if first in UNSIGNED_FORMS:
+            return self.number(*UNSIGNED_FORMS[first])
+        if first in BYTES_FORMS:
+            return self.take(self.number(*BYTES_FORMS[first]))
+        if 0xA0 <= first < 0xC0:
+            return self.take(first - 0xA0).decode()
+        if first in STRING_FORMS:
+            return self.take(self.number(*STRING_FORMS[first])).decode()
+        if 0x90 <= first < 0xA0:
+            return self.elements(first - 0x90, depth)
+        if first in ARRAY_FORMS:
+            return self.elements(self.number(*ARRAY_FORMS[first]), depth)
+        if first == 0xC0:
+            return None
+        raise ValueError(f"byte {first:02x} begins no value of the protocol")
+
+    def elements(self, count: int, depth: int) -> list[Any]:
+        if count > len(self.data) - self.position:
+            raise ValueError("the value is cut short")
+        return [self.value(depth + 1) for _ in range(count)]
+
+
+UNSIGNED_FORMS = {0xCC: (1, 1 << 7), 0xCD: (2, 1 << 8), 0xCE: (4, 1 << 16), 0xCF: (8, 1 << 32)}
+BYTES_FORMS = {0xC4: (1, 0), 0xC5: (2, 1 << 8), 0xC6: (4, 1 << 16)}
+STRING_FORMS = {0xD9: (1, 32), 0xDA: (2, 1 << 8), 0xDB: (4, 1 << 16)}
+ARRAY_FORMS = {0xDC: (2, 16), 0xDD: (4, 1 << 16)}
+"""First byte: size of the number that follows, and the least value that needs it."""
+
+
+def unpack(check: Check, data: bytes) -> Any:
+    """The value of this type whose one encoding ``data`` is."""
+    unpacker = Unpacker(data)
+    try:
+        value = check(unpacker.whole())
+    except ValueError as error:
+        refuse("malformed", str(error))
+    if not unpacker.is_shortest:
+        refuse("not_canonical", "not the shortest encoding of its value")
+    return value
+
+
+def pack(value: Any) -> bytes:
+    """The shortest encoding of integers, bytes, strings, None, and arrays of them."""
+    if value is None:
+        return b"\xc0"
+    if type(value) is int:
+        return bytes([value]) if value < 0x80 else packed_head(value, UNSIGNED_FORMS)
+    if type(value) is bytes:
+        return packed_head(len(value), BYTES_FORMS) + value
+    if type(value) is str:
+        encoded = value.encode()
+        size = len(encoded)
+        return (bytes([0xA0 + size]) if size < 32 else packed_head(size, STRING_FORMS)) + encoded
+    count = len(value)
+    head = bytes([0x90 + count]) if count < 16 else packed_head(count, ARRAY_FORMS)
+    return head + b"".join(map(pack, value))
+
+
+def packed_head(number: int, forms: dict[int, tuple[int, int]]) -> bytes:
+    first, size = next((first, size) for first, (size, _) in forms.items() if number < 1 << 8 * size)
+    return bytes([first]) + number.to_bytes(size, "big")
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def strict_json(content: bytes, parse_float: Callable[[str], Any] = float) -> Any:
+    """JSON in UTF-8 without byte order mark, no key twice in one object; raises ``ValueError``."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        if len(members) != len(pairs):
+            raise ValueError("a key appears twice in one object")
+        return members
+
+    def refuse_constant(name: str) -> NoReturn:
+        raise ValueError(f"{name} is no JSON")
+
+    decoded = content.decode()
+    try:
+        value = json.loads(decoded, object_pairs_hook=unique, parse_constant=refuse_constant, parse_float=parse_float)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    if "\\u" in decoded:  # only an escape can stand for half a surrogate pair, which is no character
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+# --- Hashes and signatures (section 3) --------------------------------------------------------------------------------
+
+
+def domain(kind: str, chain_id: bytes) -> bytes:
+    return b"blockpool/1\0" + kind.encode() + b"\0" + chain_id
+
+
+def tagged_hash(kind: str, chain_id: bytes, data: bytes) -> bytes:
+    return hash_of(domain(kind, chain_id) + data)
+
+
+def hash_of(data: bytes) -> bytes:
+    return sha256(data).digest()
+
+
+FIELD_PRIME = 2**255 - 19
+EIGHTH = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little")
+SMALL_ORDER = frozenset({0, 1, FIELD_PRIME - 1, EIGHTH, FIELD_PRIME - EIGHTH, FIELD_PRIME, FIELD_PRIME + 1})
+"""y-coordinates of Curve25519's points of order 1, 2, 4 and 8. Nodes take no signature that begins with one of them;
+OpenSSL does, and whoever holds the key can make such a one that fits (section 3)."""
+
+
+def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether nodes take this Ed25519 signature."""
+    if len(signature) != 64 or int.from_bytes(signature[:32], "little") % 2**255 in SMALL_ORDER:
+        return False
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+# --- Merkle trees (section 4) -----------------------------------------------------------------------------------------
+
+
+def leaf_hash(data: bytes) -> bytes:
+    return hash_of(b"\0" + data)
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    return hash_of(b"\1" + left + right)
+
+
+def implied_root(leaf: bytes, index: int, size: int, proof: Sequence[bytes], code: str = "bad_proof") -> bytes:
+    """The root that an inclusion proof leads to (RFC 9162, section 2.1.3.2)."""
+    if index >= size:
+        refuse(code, f"leaf {index} lies outside a tree of {size}")
+    result, position, last = leaf, index, size - 1
+    for sibling in proof:
+        if last == 0:
+            refuse(code, "the inclusion proof is too long")
+        if position % 2 or position == last:
+            result = node_hash(sibling, result)
+            while position and not position % 2:
+                position, last = position >> 1, last >> 1
+        else:
+            result = node_hash(result, sibling)
+        position, last = position >> 1, last >> 1
+    if last:
+        refuse(code, "the inclusion proof is too short")
+    return result
+
+
+def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
+    if implied_root(leaf, index, size, proof) != root:
+        refuse("bad_proof", "the inclusion proof leads to another root")
+
+
+STATE_PROOF = structure("siblings:hashes leaf_path:bytes leaf_value_hash:bytes")
+
+
+def verify_state(chain_id: bytes, root: bytes, key: str, value: bytes | None, encoded_proof: bytes) -> None:
+    """Check that ``key`` has this value, or none, in the state with this root."""
+    proof = unpack(STATE_PROOF, encoded_proof)
+    siblings, leaf_path, value_hash = proof.siblings, proof.leaf_path, proof.leaf_value_hash
+    path = tagged_hash("state-key", chain_id, key.encode())
+    if len(siblings) > 256 or len(leaf_path) not in (0, 32) or len(value_hash) != len(leaf_path):
+        refuse("bad_proof", "no proof has this shape")
+    if value is not None and (leaf_path != path or value_hash != tagged_hash("state-value", chain_id, value)):
+        refuse("bad_proof", f"the proof is not of this value of {key}")
+    if value is None and (leaf_path == path or (leaf_path and common_bits(leaf_path, path) < len(siblings))):
+        refuse("bad_proof", f"the proof does not show that {key} is absent")
+    current = leaf_hash(leaf_path + value_hash) if leaf_path else bytes(32)
+    bits = int.from_bytes(path, "big")
+    for depth in reversed(range(len(siblings))):
+        is_right = bits >> (255 - depth) & 1
+        current = node_hash(siblings[depth], current) if is_right else node_hash(current, siblings[depth])
+    if current != root:
+        refuse("bad_proof", f"the proof of {key} leads to another root")
+
+
+def common_bits(first: bytes, second: bytes) -> int:
+    return 256 - (int.from_bytes(first, "big") ^ int.from_bytes(second, "big")).bit_length()
+
+
+# --- Genesis file (section 5) -----------------------------------------------------------------------------------------
+
+
+class Network:
+    """What a verifier needs of a genesis file, which it trusts. A chain's validators are those of its genesis."""
+
+    def __init__(self, content: bytes) -> None:
+        file = strict_json(content)
+        members = sorted(file["members"], key=lambda member: str(member["name"]))
+        self.chain_id = hash_of(content)
+        self.name: str = file["network"]
+        self.validators = public_keys(members, "consensus_key")
+        witnesses = public_keys(members, "witness_key")
+        self.witnesses = {name: key for name, key in witnesses.items() if name not in self.validators}
+        voters = [[name, key] for name, key in self.validators.items()]
+        self.validators_hash = tagged_hash("validators", self.chain_id, pack(voters))
+        faulty = (len(voters) - 1) // 3
+        self.quorum = (len(voters) + faulty) // 2 + 1
+
+    def checkpoint_key(self, member: str) -> bytes | None:
+        """The key that signs checkpoints for ``member``."""
+        return self.validators.get(member) or self.witnesses.get(member)
+
+
+def public_keys(members: Sequence[dict[str, Any]], field: str) -> dict[str, bytes]:
+    return {member["name"]: base64.b64decode(member[field]) for member in members if member.get(field)}
+
+
+# --- Transactions, state and blocks (sections 6 to 8) -----------------------------------------------------------------
+
+
+HEADER = "chain_id:hash member:name key_id:id nonce:id expiry_ms:number "
+"""What every transaction's header begins with, after its tag."""
+DATASET_HEADER, PARCEL_HEADER, CONTRACT_HEADER, REQUEST_HEADER, ANSWER_HEADER, RECEIPT_HEADER, ERASE_HEADER = range(
+    1, 8
+)
+HEADERS = {
+    DATASET_HEADER: structure(
+        HEADER + "dataset:dataset version:version title_zh:title title_en:title schema:code sharing:sharing "
+        "legal_basis:basis contract:dataset",
+        tag=DATASET_HEADER,
+    ),
+    PARCEL_HEADER: structure(
+        HEADER + "dataset:dataset record_count records_root:hash envelope derived_from",
+        tag=PARCEL_HEADER,
+        record_count=unsigned(1, 4096),
+        envelope=raw(maximum=131_072),
+        derived_from=array(structure("parcel:hash index", index=unsigned(0, 4095)), maximum=256),
+    ),
+    CONTRACT_HEADER: structure(
+        HEADER + "contract:dataset version:version source:code parameters:code", tag=CONTRACT_HEADER
+    ),
+    REQUEST_HEADER: structure(
+        HEADER + "dataset:dataset parcels from_height:number until_height:number until_ms:number purpose "
+        "legal_basis:basis case_number:title person:title kem_key:kem_key",
+        tag=REQUEST_HEADER,
+        parcels=array(HASH, maximum=256),
+        purpose=text(1, 200),
+    ),
+    ANSWER_HEADER: structure(HEADER + "dataset:dataset request:hash answer:answer reason:reason", tag=ANSWER_HEADER),
+    RECEIPT_HEADER: structure(
+        HEADER + "dataset:dataset request:hash parcels record_count digest:hash",
+        tag=RECEIPT_HEADER,
+        parcels=array(HASH, 1, 1024),
+        record_count=unsigned(1, 1024 * 4096),
+    ),
+    ERASE_HEADER: structure(
+        HEADER + "dataset:dataset parcel:hash legal_basis reason:reason",
+        tag=ERASE_HEADER,
+        legal_basis=text(1, 2000),
+    ),
+}
+
+
+def any_header(value: Any) -> SimpleNamespace:
+    """A header of any type; ``tag`` says which."""
+    tag = value[0] if type(value) is list and value else None
+    if type(tag) is not int or tag not in HEADERS:
+        raise ValueError("no transaction has this tag")
+    header: SimpleNamespace = HEADERS[tag](value)
+    header.tag = tag
+    return header
+
+
+def transaction_header(chain_id: bytes, data: bytes) -> Any:
+    header = unpack(any_header, data)
+    if header.chain_id != chain_id:
+        refuse("wrong_chain", f"the transaction is signed for chain {header.chain_id.hex()[:16]}")
+    return header
+
+
+def transaction_id(chain_id: bytes, header: bytes) -> bytes:
+    return tagged_hash("transaction", chain_id, header)
+
+
+MEMBER = structure(
+    "name:name kind title_zh:title title_en:title roles keys consensus_key kem_key node witness_key",
+    kind=choice("government", "enterprise", "social", "public"),
+    roles=array(NAME, maximum=16),
+    keys=array(structure("public_key:hash from_height:number until_height:number"), maximum=64),
+    consensus_key=optional(HASH),
+    kem_key=optional(raw(1, 1217)),
+    node=optional(structure("address:text api_url:text tls_certificate:bytes")),
+    witness_key=optional(HASH),
+)
+DATASET_ENTRY = structure(
+    "dataset:text owner:name version:number title_zh:text title_en:text schema:text sharing:sharing legal_basis:text "
+    "contract:text registered_height:number updated_height:number transaction_id:hash"
+)
+CONTRACT_ENTRY = structure(
+    "contract:text owner:name version:number source:text parameters:text hash:hash deployed_height:number "
+    "updated_height:number transaction_id:hash"
+)
+REQUEST_ENTRY = structure(
+    "reader:name dataset:text parcels:hashes from_height:number until_height:number wanted_until_ms:number "
+    "purpose:text legal_basis:text case_number:text person:text kem_key:bytes height:number time_ms:number status "
+    "reason:text failure:text until_ms:number fields approvers:texts needed:number note:text contract:text "
+    "contract_version:number contract_hash:bytes inputs_hash:bytes fuel:number decided_height:number "
+    "decided_ms:number answers receipts:number records_read:number first_receipt_ms:number",
+    status=choice("asked", "granted", "denied", "revoked"),
+    fields=optional(array(text())),
+    answers=array(structure("member:name answer:answer reason:text height:number time_ms:number")),
+)
+HISTORY = structure("count:number head:hash")
+DATASET_READS = structure(
+    "requests:number grants:number denials:number receipts:number records_read:number last_height:number history",
+    history=HISTORY,
+)
+READER_ENTRY = structure("requests:number grants:number granted", granted=array(HASH, maximum=100))
+PARCEL_READS = structure("requests:number receipts:number history", history=HISTORY)
+DERIVED_PARCELS = structure("history", history=HISTORY)
+ERASURE = structure(
+    "dataset:text owner:name legal_basis:text reason:text height:number time_ms:number transaction_id:hash"
+)
+BLOCK_HEADER = structure(
+    "version height:number parent_hash:hash time_ms:number proposer transaction_count tx_root:hash result_root:hash "
+    "state_root:hash history_root:hash validators_hash:hash",
+    version=unsigned(1, 1),
+    proposer=text(pattern=f"({NAME_FORM})?"),
+    transaction_count=unsigned(0, 4096),
+)
+VERDICT = structure(
+    "verdict failure until_ms:number contract:dataset contract_version:number contract_hash inputs_hash",
+    verdict=choice("allow", "deny", "ask"),
+    failure=text(maximum=64),
+    contract_hash=raw(0, 32),
+    inputs_hash=raw(0, 32),
+)
+OUTCOME = structure(
+    "transaction_id:hash code reason:reason fuel:number verdict", code=text(1, 64), verdict=optional(VERDICT)
+)
+
+
+# --- Checkpoints (section 11) -----------------------------------------------------------------------------------------
+
+PLAIN, COSIGNATURE = 0x01, 0x04
+NOTE_SIZE_BYTES_MAX = 256 * 1024
+NOTE_LINES_MAX = 1024
+
+
+class NoteSignature:
+    """One member's signature under a checkpoint."""
+
+    def __init__(self, member: str, type_: int, time_s: int | None) -> None:
+        self.member = member
+        self.type = type_
+        self.time_s = time_s
+
+
+class Checkpoint:
+    """A checkpoint whose every known signature verifies."""
+
+    def __init__(self, network: Network, content: bytes) -> None:
+        if len(content) > NOTE_SIZE_BYTES_MAX:
+            refuse("bad_checkpoint", "the note is too large")
+        try:
+            note = content.decode()
+        except UnicodeDecodeError:
+            refuse("bad_checkpoint", "the note is no UTF-8")
+        body, blank, signed = note.rpartition("\n\n")
+        if not blank or not signed.endswith("\n") or re.search("[\0-\x09\x0b-\x1f]", note):
+            refuse("bad_checkpoint", "no signed note has this form")
+        self.text = body + "\n"
+        self.size, self.root = self._head(network, body.split("\n"))
+        lines = signed[:-1].split("\n")
+        if len(lines) > NOTE_LINES_MAX:
+            refuse("bad_checkpoint", f"the note has more than {NOTE_LINES_MAX} signature lines")
+        found = [self._signature(network, line) for line in lines]
+        self.signatures = [signature for signature in found if signature is not None]
+        signers = [(signature.member, signature.type) for signature in self.signatures]
+        if len(set(signers)) != len(signers):
+            refuse("bad_checkpoint", "a member signs the note twice in the same way")
+        if not signers:
+            refuse("bad_checkpoint", "nobody who is known here has signed the note")
+
+    @staticmethod
+    def _head(network: Network, lines: Sequence[str]) -> tuple[int, bytes]:
+        if len(lines) != 3:
+            refuse("bad_checkpoint", "the note's text is not three lines")
+        origin, size, root = lines
+        if origin != f"blockpool/{network.chain_id.hex()}":
+            refuse("bad_checkpoint", "the note is of another chain")
+        if not re.fullmatch("[1-9][0-9]{0,18}", size) or int(size) > UNSIGNED_MAX:
+            refuse("bad_checkpoint", "the note's size is no number of blocks")
+        root_hash = note_base64(root)
+        if len(root_hash) != 32:
+            refuse("bad_checkpoint", "the note's root is no hash")
+        return int(size), root_hash
+
+    def _signature(self, network: Network, line: str) -> NoteSignature | None:
+        """The signature of a line, verified; None if nobody here has the key that it names."""
+        match = re.fullmatch(r"— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})", line)
+        if match is None:
+            refuse("bad_checkpoint", "a signature line has another form")
+        payload = note_base64(match[2])
+        origin, _, member = match[1].rpartition("/")
+        key = network.checkpoint_key(member)
+        if key is None or origin != f"blockpool/{network.chain_id.hex()}":
+            return None
+        types = [type_ for type_ in (PLAIN, COSIGNATURE) if payload[:4] == note_key_id(match[1], type_, key)]
+        if not types:
+            return None
+        time_size = 8 if types[0] == COSIGNATURE else 0
+        if len(payload) != 4 + time_size + 64:
+            refuse("bad_checkpoint", f"the signature of {member} has another length")
+        time_s = int.from_bytes(payload[4:12], "big") if time_size else None
+        if time_s is not None and time_s > UNSIGNED_MAX:
+            refuse("bad_checkpoint", f"the time of {member} is out of bounds")
+        head = "" if time_s is None else f"cosignature/v1\ntime {time_s}\n"
+        if not is_signed(key, (head + self.text).encode(), payload[4 + time_size :]):
+            refuse("bad_checkpoint", f"the signature of {member} does not verify")
+        return NoteSignature(member, types[0], time_s)
+
+    def is_cosigned_by_quorum(self, network: Network) -> bool:
+        """Whether a quorum of validators vouches for it."""
+        cosigners = {signature.member for signature in self.signatures if signature.type == COSIGNATURE}
+        return len(cosigners & network.validators.keys()) >= network.quorum
+
+
+def note_key_id(name: str, type_: int, public_key: bytes) -> bytes:
+    return hash_of(name.encode() + b"\n" + bytes([type_]) + public_key)[:4]
+
+
+def note_base64(encoded: str) -> bytes:
+    try:
+        decoded = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        decoded = b""
+    if not decoded or base64.b64encode(decoded).decode() != encoded:
+        refuse("bad_checkpoint", "the note holds something that is no canonical base64")
+    return decoded
+
+
+# --- Schemas of open records (section 6) ------------------------------------------------------------------------------
+
+
+def is_json_type(value: Any, name: str) -> bool:
+    if name == "integer":
+        return type(value) is int or (type(value) is float and value.is_integer())
+    if name == "number":
+        return type(value) in (int, float)
+    types = {"null": type(None), "boolean": bool, "object": dict, "array": list, "string": str}
+    return type(value) is types[name]
+
+
+def is_equal(first: Any, second: Any) -> bool:
+    """JSON equality: true is not 1."""
+    return bool(first == second) and isinstance(first, bool) == isinstance(second, bool)
+
+
+NUMBERS = (int, float)
+LENGTHS = {"Length": (str,), "Items": (list,), "Properties": (dict,)}
+BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
+    "minimum": lambda value, bound: value >= bound,
+    "maximum": lambda value, bound: value <= bound,
+    "exclusiveMinimum": lambda value, bound: value > bound,
+    "exclusiveMaximum": lambda value, bound: value < bound,
+}
+
+
+def satisfies(value: Any, schema: Any) -> bool:
+    """Whether a JSON value satisfies a schema of the keywords that datasets may use."""
+    if isinstance(schema, bool):
+        return schema
+    return all(satisfies_keyword(value, keyword, argument, schema) for keyword, argument in schema.items())
+
+
+def satisfies_keyword(value: Any, keyword: str, argument: Any, schema: dict[str, Any]) -> bool:
+    if keyword == "type":
+        return any(is_json_type(value, name) for name in ([argument] if isinstance(argument, str) else argument))
+    if keyword in ("enum", "const"):
+        return any(is_equal(value, allowed) for allowed in (argument if keyword == "enum" else [argument]))
+    if keyword in BOUNDS:
+        return type(value) not in NUMBERS or BOUNDS[keyword](value, argument)
+    if keyword[:3] in ("min", "max") and keyword[3:] in LENGTHS:
+        if type(value) not in LENGTHS[keyword[3:]]:
+            return True
+        return len(value) >= argument if keyword.startswith("min") else len(value) <= argument
+    if type(value) is list and keyword == "items":
+        return all(satisfies(item, argument) for item in value)
+    if type(value) is not dict:
+        return True
+    if keyword == "required":
+        return all(name in value for name in argument)
+    if keyword == "properties":
+        return all(satisfies(value[name], child) for name, child in argument.items() if name in value)
+    if keyword == "additionalProperties":
+        return all(
+            satisfies(item, argument) for name, item in value.items() if name not in schema.get("properties", {})
+        )
+    return True  # $schema, title, description, $comment
+
+
+def finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError("a number is out of bounds")
+    return value
+
+
+def depth_of(value: Any) -> int:
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if children is None else 1 + max(map(depth_of, children), default=0)
+
+
+def verify_schema(schema: str, body: bytes) -> None:
+    try:
+        value = strict_json(body, finite)
+    except ValueError as error:
+        refuse("schema_violation", f"the record is no strict JSON: {error}")
+    if depth_of(value) > 32 or not satisfies(value, json.loads(schema)):
+        refuse("schema_violation", "the record breaks the dataset's schema")
+
+
+# --- Parts of evidence files (section 10) -----------------------------------------------------------------------------
+
+VIEW = unsigned()
+PROOF = array(unhex, maximum=64)
+HEADER_BYTES = in_base64(raw(maximum=131_072))
+BLOCK_BYTES = in_base64(raw(maximum=1024))
+SIGNATURE_BYTES = in_base64(raw(64, 64))
+BLOCK_PART = record_of(
+    header=BLOCK_BYTES,
+    certificate=record_of(
+        view=VIEW, votes=array(record_of(validator=text(maximum=32), signature=SIGNATURE_BYTES), maximum=100)
+    ),
+    inclusion=optional(record_of(tree_size=unsigned(1), proof=PROOF)),
+)
+TRANSACTION_PART = record_of(
+    header=HEADER_BYTES,
+    signature=SIGNATURE_BYTES,
+    outcome=in_base64(raw(maximum=4096)),
+    index=unsigned(),
+    proof=PROOF,
+)
+COMMITTED_PART = record_of(block=BLOCK_PART, transaction=TRANSACTION_PART)
+ENTRY_PART = record_of(value=optional(in_base64(raw())), proof=in_base64(raw()))
+COMMITTED_LIST = optional(array(COMMITTED_PART, maximum=64))
+HEADER_LIST = optional(array(HEADER_BYTES, maximum=64))
+
+
+def mapping(key: Check, item: Check, maximum: int = UNSIGNED_MAX) -> Check:
+    """A JSON object whose keys are data."""
+
+    def check(value: Any) -> dict[str, Any]:
+        if type(value) is not dict or len(value) > maximum:
+            raise ValueError(f"no object of at most {maximum} members")
+        for name in value:
+            key(name)
+        return {name: item(element) for name, element in value.items()}
+
+    return check
+
+
+class Verifier:
+    """Verifies parts of files from a genesis file, and a checkpoint if the auditor holds one."""
+
+    def __init__(self, network: Network, checkpoint: Checkpoint | None = None) -> None:
+        self.network = network
+        self.chain_id = network.chain_id
+        self.checkpoint = checkpoint
+
+    def verify_chain(self, file: Any) -> str:
+        if file.chain_id != self.chain_id:
+            refuse("wrong_chain", f"it is evidence of chain {file.chain_id.hex()[:16]}")
+        return f"{self.chain_id.hex()[:16]}, network {self.network.name}"
+
+    def block_header(self, part: Any) -> Any:
+        """A block's header; whether the block is final is not known yet."""
+        header = unpack(BLOCK_HEADER, part.header)
+        header.hash = tagged_hash("block", self.chain_id, part.header)
+        if header.validators_hash != self.network.validators_hash:
+            refuse("bad_evidence", "the block names validators that the genesis file does not")
+        return header
+
+    def verify_final(self, part: Any, header: Any) -> str:
+        """Check that the block is in the checkpoint's history, or that a quorum of the validators committed it."""
+        held = self.checkpoint
+        if held is not None and part.inclusion is not None and part.inclusion.tree_size == held.size:
+            verify_inclusion(leaf_hash(header.hash), header.height, held.size, part.inclusion.proof, held.root)
+            return f"in the checkpoint's history of {held.size} blocks"
+        return self.verify_certificate(part.certificate, header)
+
+    def verify_certificate(self, certificate: Any, header: Any) -> str:
+        """Every vote counts: an honest node makes no certificate with a bad one."""
+        names = [vote.validator for vote in certificate.votes]
+        if names != sorted(set(names)):
+            refuse("bad_certificate", "the votes are not in ascending order of their signers, each once")
+        strangers = set(names) - self.network.validators.keys()
+        if strangers:
+            refuse("bad_certificate", f"{min(strangers)} is no validator")
+        if len(names) < self.network.quorum:
+            refuse("bad_certificate", f"{len(names)} votes are no quorum of {len(self.network.validators)}")
+        message = domain("commit", self.chain_id) + pack([header.height, certificate.view, header.hash])
+        for vote in certificate.votes:
+            if not is_signed(self.network.validators[vote.validator], message, vote.signature):
+                refuse("bad_certificate", f"the vote of {vote.validator} does not verify")
+        return f"{len(names)} of {len(self.network.validators)} validators: {', '.join(names)}"
+
+    def block(self, part: Any) -> Any:
+        """The header of a final block."""
+        header = self.block_header(part)
+        self.verify_final(part, header)
+        return header
+
+    def transaction(self, block: Any, part: Any) -> Any:
+        """The header of a transaction that a final block holds, and that took effect there. With it go its ``id``, its
+        ``outcome``, its ``place`` (height, index) and the time of its block.
+        """
+        verify_inclusion(leaf_hash(part.outcome), part.index, block.transaction_count, part.proof, block.result_root)
+        outcome, id_ = unpack(OUTCOME, part.outcome), transaction_id(self.chain_id, part.header)
+        if outcome.transaction_id != id_ or outcome.code != OK:
+            refuse("bad_evidence", "the outcome is another transaction's, or a rejection")
+        header = transaction_header(self.chain_id, part.header)
+        header.id, header.outcome, header.place = id_, outcome, (block.height, part.index)
+        header.block_time_ms = block.time_ms
+        return header
+
+    def committed(self, part: Any, tag: int, what: str) -> Any:
+        header = self.transaction(self.block(part.block), part.transaction)
+        if header.tag != tag:
+            refuse("bad_evidence", f"the transaction is no {what}")
+        return header
+
+    def entry(self, state_root: bytes, key: str, part: Any, check: Check) -> Any:
+        """A state entry, or None for one that is not there."""
+        verify_state(self.chain_id, state_root, key, part.value, part.proof)
+        return None if part.value is None else unpack(check, part.value)
+
+    def present_entry(self, state_root: bytes, key: str, part: Any, check: Check) -> Any:
+        entry = self.entry(state_root, key, part, check)
+        if entry is None:
+            refuse("bad_evidence", f"there is no {key} in the state")
+        return entry
+
+    def member(self, state_root: bytes, name: str, part: Any) -> Any:
+        return self.present_entry(state_root, f"member/{name}", part, MEMBER)
+
+    def public_key(self, transaction: Any, member: Any) -> bytes:
+        """The key that a transaction names, which must have been its member's at that height."""
+        name, height = transaction.member, transaction.place[0]
+        for key in member.keys:
+            if tagged_hash("key", b"", key.public_key)[:16] == transaction.key_id:
+                if key.from_height <= height and (not key.until_height or height <= key.until_height):
+                    return bytes(key.public_key)
+                refuse("revoked_key", f"that key of {name} is not valid at height {height}")
+        refuse("unknown_key", f"{name} has no key {transaction.key_id.hex()}")
+
+    def verify_signed(self, transaction: Any, part: Any, member: Any) -> None:
+        public_key = self.public_key(transaction, member)
+        if not is_signed(public_key, domain("transaction-signature", self.chain_id) + part.header, part.signature):
+            refuse("bad_signature", f"the signature of {transaction.member} does not verify")
+
+
+Steps = Iterator[str]
+"""What each step of a verification has found; raises ``Refused`` at the one that fails."""
+
+
+# --- A record, or a disclosure of one ---------------------------------------------------------------------------------
+
+RECORD_PART = record_of(
+    transaction_id=unhex,
+    index=unsigned(0, 4095),
+    body=optional(in_base64(raw(maximum=262_144))),
+    leaf=optional(unhex),
+    proof=PROOF,
+)
+USES_PART = record_of(
+    block=BLOCK_PART,
+    erasure=ENTRY_PART,
+    reads=ENTRY_PART,
+    read_transactions=HEADER_LIST,
+    derived=ENTRY_PART,
+    derived_transactions=HEADER_LIST,
+)
+COMMON: dict[str, Check] = {"kind": text(), "format": choice(FORMAT), "chain_id": unhex}
+PARCEL_PARTS: dict[str, Check] = {
+    "block": BLOCK_PART,
+    "parcel": TRANSACTION_PART,
+    "member": ENTRY_PART,
+    "dataset": ENTRY_PART,
+    "contract": optional(ENTRY_PART),
+}
+PLACE = record_of(
+    parcel_id=in_base64(HASH),
+    index=unsigned(0, 4095),
+    body_hash=in_base64(HASH),
+    proof=array(in_base64(HASH), maximum=13),
+)
+SALT = in_base64(raw(16, 16))
+FIELD_DISCLOSURE = record_of(
+    format=choice("blockpool-field-disclosure/1"),
+    place=PLACE,
+    field_count=unsigned(1, 1024),
+    fields=array(
+        record_of(
+            position=unsigned(0, 1023),
+            name=text(maximum=262_144),
+            value=text(maximum=262_144),
+            salt=SALT,
+            proof=array(in_base64(HASH), maximum=13),
+        ),
+        1,
+        1024,
+    ),
+)
+RECORD_DISCLOSURE = record_of(
+    format=choice("blockpool-record-disclosure/1"),
+    place=PLACE,
+    record=in_base64(raw(maximum=262_144)),
+    salt=SALT,
+)
+
+
+def disclosure_part(value: Any) -> Any:
+    is_fields = type(value) is dict and value.get("format") == "blockpool-field-disclosure/1"
+    return (FIELD_DISCLOSURE if is_fields else RECORD_DISCLOSURE)(value)
+
+
+def verify_parcel(verifier: Verifier, file: Any, content: Callable[[Any], str], open_body: bytes | None) -> Steps:
+    """Steps 1 to 8 of a record's file and of a disclosure's; ``content`` verifies what is said of the parcel."""
+    yield verifier.verify_chain(file)
+
+    block = verifier.block_header(file.block)
+    yield f"height {block.height}, hash {block.hash.hex()[:16]}, proposed by {block.proposer}"
+
+    yield verifier.verify_final(file.block, block)
+
+    parcel = verifier.transaction(block, file.parcel)
+    yield f"transaction {file.parcel.index + 1} of {block.transaction_count} in the block, accepted"
+
+    if parcel.tag != PARCEL_HEADER:
+        refuse("bad_evidence", "the transaction is no parcel")
+    yield content(parcel)
+
+    member = verifier.member(block.state_root, parcel.member, file.member)
+    verifier.public_key(parcel, member)
+    yield f"{member.name} ({member.title_zh} {member.title_en}), key {parcel.key_id.hex()[:16]}"
+
+    verifier.verify_signed(parcel, file.parcel, member)
+    yield f"Ed25519 by {member.name} over the parcel's header"
+
+    yield verify_dataset(verifier, file, block, parcel, open_body)
+
+
+def verify_dataset(verifier: Verifier, file: Any, block: Any, parcel: Any, open_body: bytes | None) -> str:
+    root, key = block.state_root, f"dataset/{parcel.dataset}"
+    dataset = verifier.present_entry(root, key, file.dataset, DATASET_ENTRY)
+    if dataset.owner != parcel.member:
+        refuse("not_owner", f"{parcel.dataset} belongs to {dataset.owner}")
+    # A dataset updated in the parcel's own block shows its newer schema; the outcome vouches for the older one.
+    if open_body is not None and not parcel.envelope and dataset.schema and dataset.updated_height < block.height:
+        verify_schema(dataset.schema, open_body)
+    if (file.contract is None) != (dataset.contract == ""):
+        refuse("bad_evidence", "the dataset's contract is missing, or it has none")
+    found = f"{dataset.dataset} ({dataset.title_zh} {dataset.title_en}), version {dataset.version}, {dataset.sharing}"
+    if file.contract is not None:
+        contract = verifier.present_entry(root, f"contract/{dataset.contract}", file.contract, CONTRACT_ENTRY)
+        code = pack([contract.source, contract.parameters])
+        if contract.hash != tagged_hash("contract", verifier.chain_id, code):
+            refuse("bad_evidence", "the contract is not of its hash")
+        found += f", contract {contract.contract} version {contract.version}"
+    return found
+
+
+def verify_record(verifier: Verifier, file: Any) -> Steps:
+    record = file.record
+
+    def content(parcel: Any) -> str:
+        if record.transaction_id != parcel.id:
+            refuse("bad_evidence", "the record's id does not name this parcel")
+        if (record.body is None) == (record.leaf is None):
+            refuse("bad_evidence", "a record has either its body or, if it is erased, its leaf")
+        leaf = record.leaf if record.body is None else record_leaf(verifier.chain_id, parcel, record.body)
+        verify_inclusion(leaf, record.index, parcel.record_count, record.proof, parcel.records_root)
+        what = "erased: its leaf alone" if record.body is None else f"{len(record.body)} bytes"
+        return f"record {record.index + 1} of {parcel.record_count}, {'sealed, ' if parcel.envelope else ''}{what}"
+
+    yield from verify_parcel(verifier, file, content, record.body)
+    yield verify_uses(verifier, file)
+
+
+def record_leaf(chain_id: bytes, parcel: Any, body: bytes) -> bytes:
+    if not parcel.envelope:
+        return leaf_hash(tagged_hash("record", chain_id, body))
+    if len(body) < 48:
+        refuse("bad_sealing", "the record is too short to be sealed")
+    return leaf_hash(tagged_hash("sealed-record", chain_id, body[32:]) + body[:32])
+
+
+def verify_uses(verifier: Verifier, file: Any) -> str:
+    """Step 9: what came of the parcel up to the height of another block."""
+    uses, chain_id = file.uses, verifier.chain_id
+    id_, parcel = transaction_id(chain_id, file.parcel.header), transaction_header(chain_id, file.parcel.header)
+    block = verifier.block(uses.block)
+    if block.height < unpack(BLOCK_HEADER, file.block.header).height:
+        refuse("bad_evidence", "the uses are of a block before the parcel's")
+    root = block.state_root
+    erasure = verifier.entry(root, f"erasure/{id_.hex()}", uses.erasure, ERASURE)
+    if erasure is not None and erasure.dataset != parcel.dataset:
+        refuse("bad_evidence", "the erasure is of another dataset")
+    reads_key = f"parcel-reads/{parcel.dataset}/{id_.hex()}"
+    reads = verifier.entry(root, reads_key, uses.reads, PARCEL_READS) or no_reads()
+    headers = verify_history(chain_id, reads.history, uses.read_transactions)
+    verify_readers(reads, headers, parcel.dataset, id_)
+    derived = verifier.entry(root, f"derived/{id_.hex()}", uses.derived, DERIVED_PARCELS) or no_reads()
+    for header in verify_history(chain_id, derived.history, uses.derived_transactions) or ():
+        if header.tag != PARCEL_HEADER or id_ not in {source.parcel for source in header.derived_from}:
+            refuse("bad_evidence", "a transaction is listed that was not made from this parcel")
+    if erasure is None and file.record.body is None:
+        refuse("bad_evidence", "the record is left out, and nothing shows that it was erased")
+    if erasure is not None and file.record.body is not None:
+        refuse("parcel_erased", f"the parcel was erased at height {erasure.height}, and the file has its content")
+    erased = "" if erasure is None else f"erased at height {erasure.height} ({erasure.legal_basis}), "
+    readers = sorted({header.member for header in headers or ()})
+    named = f" by {', '.join(readers)}" if readers else ""
+    return (
+        f"up to height {block.height}: {erased}{reads.requests} requests and {reads.receipts} receipts name the parcel"
+        f"{named}, {derived.history.count} parcels were made from it"
+    )
+
+
+def no_reads() -> Any:
+    """What holds where there is no entry."""
+    return SimpleNamespace(requests=0, receipts=0, history=SimpleNamespace(count=0, head=bytes(32)))
+
+
+def verify_history(chain_id: bytes, history: Any, listed: Sequence[bytes] | None) -> list[Any] | None:
+    """The headers of a list that must be all there are; None where there are too many to list."""
+    if listed is None:
+        if history.count == 0:
+            refuse("bad_evidence", "a list that would be empty is left out")
+        return None
+    head = bytes(32)
+    for data in listed:
+        head = tagged_hash("read-history", chain_id, head + transaction_id(chain_id, data))
+    if len(listed) != history.count or head != history.head:
+        refuse("bad_proof", "the list does not lead to the history in the state")
+    return [transaction_header(chain_id, data) for data in listed]
+
+
+def verify_readers(reads: Any, headers: Sequence[Any] | None, dataset: str, parcel_id: bytes) -> None:
+    if headers is None:
+        return
+    for header in headers:
+        if header.tag not in (REQUEST_HEADER, RECEIPT_HEADER) or header.dataset != dataset:
+            refuse("bad_evidence", "a transaction is listed that is no request or receipt of this dataset")
+        if parcel_id not in header.parcels:
+            refuse("bad_evidence", "a transaction is listed that does not name the parcel")
+    tags = [header.tag for header in headers]
+    if (tags.count(REQUEST_HEADER), tags.count(RECEIPT_HEADER)) != (reads.requests, reads.receipts):
+        refuse("bad_evidence", "the counters are not those of the list")
+
+
+def verify_disclosed(verifier: Verifier, file: Any) -> Steps:
+    def content(parcel: Any) -> str:
+        if not parcel.envelope:
+            refuse("bad_disclosure", "the parcel is not sealed")
+        disclosure = file.disclosure
+        is_fields = hasattr(disclosure, "fields")
+        if disclosure.place.parcel_id != parcel.id:
+            refuse("bad_disclosure", "the disclosure is of another parcel")
+        if is_fields:
+            commitment = fields_commitment(verifier.chain_id, disclosure)
+        else:
+            commitment = tagged_hash("sealed-whole", verifier.chain_id, disclosure.salt + disclosure.record)
+        place = disclosure.place
+        leaf = leaf_hash(place.body_hash + commitment)
+        if implied_root(leaf, place.index, parcel.record_count, place.proof, "bad_disclosure") != parcel.records_root:
+            refuse("bad_disclosure", "the disclosure does not lead to the parcel's records")
+        where = f"sealed record {place.index + 1} of {parcel.record_count}"
+        if not is_fields:
+            return f"{where} as a whole, {len(disclosure.record)} bytes"
+        names = ", ".join(field.name for field in disclosure.fields)
+        return f"{len(disclosure.fields)} of {disclosure.field_count} fields of {where}: {names}"
+
+    yield from verify_parcel(verifier, file, content, None)
+
+
+def fields_commitment(chain_id: bytes, disclosure: Any) -> bytes:
+    """The commitment that all disclosed fields lead to (docs/sealing.md, section 4)."""
+    positions = [field.position for field in disclosure.fields]
+    if positions != sorted(set(positions)):
+        refuse("bad_disclosure", "the fields are not in ascending order, each once")
+    roots = set()
+    for field in disclosure.fields:
+        try:
+            json.loads(field.value)
+        except (ValueError, RecursionError):
+            refuse("bad_disclosure", f"the value of {field.name} is no JSON")
+        name = field.name.encode()
+        data = (
+            domain("sealed-field", chain_id) + field.salt + len(name).to_bytes(4, "big") + name + field.value.encode()
+        )
+        size = disclosure.field_count
+        roots.add(implied_root(leaf_hash(data), field.position, size, field.proof, "bad_disclosure"))
+    if len(roots) != 1:
+        refuse("bad_disclosure", "the fields are not of one record")
+    return tagged_hash("sealed-fields", chain_id, disclosure.field_count.to_bytes(4, "big") + roots.pop())
+
+
+# --- A read -----------------------------------------------------------------------------------------------------------
+
+ASKED = (
+    "dataset",
+    "parcels",
+    "from_height",
+    "until_height",
+    "purpose",
+    "legal_basis",
+    "case_number",
+    "person",
+    "kem_key",
+)
+"""What a request's entry has from its header under the same name."""
+
+
+def verify_read(verifier: Verifier, file: Any) -> Steps:
+    yield verifier.verify_chain(file)
+
+    request = verifier.committed(file.request, REQUEST_HEADER, "request")
+    yield f"{request.member} asked for {request.dataset} at height {request.place[0]}: {request.purpose}"
+
+    block = verifier.block(file.state.block)
+    if block.height < request.place[0]:
+        refuse("bad_evidence", "the state is of a block before the request's")
+    entry = verifier.present_entry(block.state_root, f"request/{request.id.hex()}", file.state.request, REQUEST_ENTRY)
+    if not is_entry_of(entry, request):
+        refuse("bad_evidence", "the entry is not of this request")
+    yield f"as of height {block.height}"
+
+    members = {name: verifier.member(block.state_root, name, part) for name, part in file.members.items()}
+    signers = {request.member}
+    verify_by(verifier, members, request, file.request.transaction)
+    yield f"{request.member}, key {request.key_id.hex()[:16]}"
+
+    if request.outcome.verdict is None:
+        refuse("bad_evidence", "the request has no verdict")
+    yield f"at first {request.outcome.verdict.verdict}, then {described_status(entry)}"
+
+    answers = listed(verifier, file.answers, block, len(entry.answers), ANSWER_HEADER)
+    for part, answer, noted in zip(file.answers or (), answers, entry.answers, strict=False):
+        signers.add(answer.member)
+        verify_by(verifier, members, answer, part.transaction)
+        given = (answer.member, answer.answer, answer.reason, answer.place[0], answer.block_time_ms)
+        if answer.request != request.id or given != tuple(vars(noted).values()):
+            refuse("bad_evidence", f"an answer of {answer.member} is not the one in the request's entry")
+    yield "; ".join(f"{answer.member}: {answer.answer}" for answer in entry.answers) or "none"
+
+    receipts = listed(verifier, file.receipts, block, entry.receipts, RECEIPT_HEADER)
+    for part, receipt in zip(file.receipts or (), receipts, strict=True):
+        if receipt.request != request.id or receipt.member != request.member:
+            refuse("bad_evidence", "a receipt is not of this request and its reader")
+        verify_by(verifier, members, receipt, part.transaction)
+    if file.receipts is not None and sum(receipt.record_count for receipt in receipts) != entry.records_read:
+        refuse("bad_evidence", "the receipts do not come to the number of records read")
+    if signers != members.keys():
+        refuse("bad_evidence", "members are there who have signed nothing in the file")
+    yield f"{entry.receipts} receipts, {entry.records_read} records"
+
+
+def is_entry_of(entry: Any, request: Any) -> bool:
+    same = all(getattr(entry, name) == getattr(request, name) for name in ASKED)
+    rest = (entry.reader, entry.wanted_until_ms, entry.height, entry.time_ms)
+    return same and rest == (request.member, request.until_ms, request.place[0], request.block_time_ms)
+
+
+def verify_by(verifier: Verifier, members: dict[str, Any], transaction: Any, part: Any) -> None:
+    if transaction.member not in members:
+        refuse("bad_evidence", f"the entry of {transaction.member} is missing")
+    verifier.verify_signed(transaction, part, members[transaction.member])
+
+
+def listed(verifier: Verifier, parts: Sequence[Any] | None, block: Any, count: int, tag: int) -> list[Any]:
+    """The transactions of a list that must be all there are, in the chain's order, up to the state's block."""
+    if parts is None:
+        if count == 0:
+            refuse("bad_evidence", "a list that would be empty is left out")
+        return []
+    found = [verifier.committed(part, tag, "answer" if tag == ANSWER_HEADER else "receipt") for part in parts]
+    places = [transaction.place for transaction in found]
+    if places != sorted(set(places)) or any(height > block.height for height, _ in places):
+        refuse("bad_evidence", "a list is not in the chain's order, or goes beyond the state")
+    if len(found) != count:
+        refuse("bad_evidence", f"{len(found)} are listed, the request's entry counts {count}")
+    return found
+
+
+def described_status(entry: Any) -> str:
+    by = f" by contract {entry.contract} version {entry.contract_version}" if entry.contract else ""
+    return f"{entry.status}{by}" + (f": {entry.reason}" if entry.reason else "")
+
+
+# --- Absences ---------------------------------------------------------------------------------------------------------
+
+HEIGHT = unsigned(1)
+NO_GRANT_PARTS: dict[str, Check] = {
+    "dataset": DATASET,
+    "reader": NAME,
+    "from_height": HEIGHT,
+    "until_height": HEIGHT,
+    "before": optional(
+        record_of(
+            block=BLOCK_PART, parent=BLOCK_BYTES, reader=ENTRY_PART, requests=mapping(unhex, ENTRY_PART, maximum=100)
+        )
+    ),
+    "after": record_of(block=BLOCK_PART, reader=ENTRY_PART),
+}
+NO_READ_PARTS: dict[str, Check] = {
+    "parcel": HEADER_BYTES,
+    "from_height": HEIGHT,
+    "until_height": HEIGHT,
+    "before": optional(record_of(block=BLOCK_PART, reads=ENTRY_PART)),
+    "after": record_of(block=BLOCK_PART, reads=ENTRY_PART, dataset_reads=ENTRY_PART),
+}
+
+
+def block_at(verifier: Verifier, part: Any, height: int) -> Any:
+    block = verifier.block(part)
+    if block.height != height:
+        refuse("bad_evidence", f"the block is that of height {block.height}, not {height}")
+    return block
+
+
+def verify_range(file: Any) -> None:
+    if file.from_height > file.until_height:
+        refuse("bad_evidence", "the range of heights is empty")
+
+
+def verify_no_grant(verifier: Verifier, file: Any) -> Steps:
+    yield verifier.verify_chain(file)
+
+    verify_range(file)
+    key = f"reader/{file.dataset}/{file.reader}"
+    granted_before = 0
+    if file.before is not None:
+        before = file.before
+        block = block_at(verifier, before.block, file.from_height)
+        if tagged_hash("block", verifier.chain_id, before.parent) != block.parent_hash:
+            refuse("bad_evidence", "the header is not of the block before the range")
+        root = unpack(BLOCK_HEADER, before.parent).state_root
+        entry = verifier.entry(root, key, before.reader, READER_ENTRY) or no_grants()
+        granted_before = entry.grants
+        verify_over(verifier, before.requests, root, entry, block.time_ms)
+    yield f"{granted_before} grants before height {file.from_height}, none in force"
+
+    block = block_at(verifier, file.after.block, file.until_height)
+    entry = verifier.entry(block.state_root, key, file.after.reader, READER_ENTRY) or no_grants()
+    yield f"{entry.grants} grants up to height {file.until_height}"
+
+    if entry.grants != granted_before:
+        refuse("not_absent", f"{file.reader} was granted access in that range, or nothing shows when")
+    yield f"{file.reader} had no grant on {file.dataset} from height {file.from_height} to {file.until_height}"
+
+
+def no_grants() -> Any:
+    return SimpleNamespace(grants=0, granted=[])
+
+
+def verify_over(verifier: Verifier, requests: dict[str, Any], root: bytes, entry: Any, time_ms: int) -> None:
+    """Check that every grant that there was has ended by ``time_ms``."""
+    if requests.keys() != {id_.hex() for id_ in entry.granted}:
+        refuse("bad_evidence", "the requests are not those that were granted")
+    if len(entry.granted) >= 100 and entry.grants != len(entry.granted):
+        refuse("not_absent", "there were more grants than the state names")
+    for id_, part in requests.items():
+        request = verifier.present_entry(root, f"request/{id_}", part, REQUEST_ENTRY)
+        if request.status == "granted" and (not request.until_ms or request.until_ms > time_ms):
+            refuse("not_absent", f"the grant on request {id_[:16]} was in force when the range begins")
+
+
+def verify_no_read(verifier: Verifier, file: Any) -> Steps:
+    yield verifier.verify_chain(file)
+
+    parcel = transaction_header(verifier.chain_id, file.parcel)
+    if parcel.tag != PARCEL_HEADER:
+        refuse("bad_evidence", "the transaction is no parcel")
+    if not parcel.envelope:
+        refuse("access_not_needed", "the parcel is open: whoever reads it leaves no trace")
+    id_ = transaction_id(verifier.chain_id, file.parcel)
+    yield f"parcel {id_.hex()[:16]} of {parcel.dataset}"
+
+    verify_range(file)
+    key = f"parcel-reads/{parcel.dataset}/{id_.hex()}"
+    receipts_before = 0
+    if file.before is not None:
+        block = block_at(verifier, file.before.block, file.from_height - 1)
+        receipts_before = (
+            verifier.entry(block.state_root, key, file.before.reads, PARCEL_READS) or no_reads()
+        ).receipts
+    yield f"{receipts_before} receipts before height {file.from_height}"
+
+    block = block_at(verifier, file.after.block, file.until_height)
+    receipts = (verifier.entry(block.state_root, key, file.after.reads, PARCEL_READS) or no_reads()).receipts
+    reads = verifier.entry(block.state_root, f"reads/{parcel.dataset}", file.after.dataset_reads, DATASET_READS)
+    grants = 0 if reads is None else reads.grants
+    yield f"{receipts} receipts up to height {file.until_height}; {grants} grants on the dataset"
+
+    if receipts != receipts_before:
+        refuse("not_absent", "a read was reported in that range, or nothing shows when")
+    yield f"no read of the parcel was reported from height {file.from_height} to {file.until_height}"
+
+
+# --- Misbehaviour -----------------------------------------------------------------------------------------------------
+
+STATEMENT = record_of(
+    kind=choice("prepare", "commit", "view-change"),
+    height=unsigned(),
+    view=unsigned(),
+    block_hash=optional(unhex),
+    prepared_view=optional(unsigned()),
+    signature=SIGNATURE_BYTES,
+)
+NOTE = text(maximum=NOTE_SIZE_BYTES_MAX)
+MISBEHAVIOUR_PARTS: dict[str, Check] = {
+    "member": NAME,
+    "votes": optional(record_of(first=STATEMENT, second=STATEMENT)),
+    "checkpoints": optional(record_of(first=NOTE, second=NOTE)),
+}
+
+
+def verify_misbehaviour(verifier: Verifier, file: Any) -> Steps:
+    yield verifier.verify_chain(file)
+
+    if (file.votes is None) == (file.checkpoints is None):
+        refuse("bad_evidence", "the file has to hold either votes or checkpoints")
+    accuse = verify_votes if file.checkpoints is None else verify_checkpoints
+    yield from accuse(verifier.network, file.member, file)
+
+
+def verify_votes(network: Network, member: str, file: Any) -> Steps:
+    key = network.validators.get(member)
+    if key is None:
+        refuse("unknown_member", f"{member} is no validator")
+    yield f"{member}, a validator"
+    for vote in (file.votes.first, file.votes.second):
+        if not is_signed(key, signed_vote(network.chain_id, vote), vote.signature):
+            refuse("bad_signature", f"the {vote.kind} is not signed by {member}")
+        yield f"{vote.kind} at height {vote.height}, view {vote.view}"
+    if not is_vote_contradiction(file.votes.first, file.votes.second):
+        refuse("bad_evidence", "an honest validator may sign both")
+    yield "no honest validator signs both"
+
+
+def signed_vote(chain_id: bytes, vote: Any) -> bytes:
+    is_view_change = vote.kind == "view-change"
+    if is_view_change and (vote.block_hash is None) != (vote.prepared_view is None):
+        refuse("bad_evidence", "a view-change vote names a prepared block with its view, or neither")
+    if not is_view_change and (vote.block_hash is None or vote.prepared_view is not None):
+        refuse("bad_evidence", f"a {vote.kind} names a block, and no prepared view")
+    if is_view_change:
+        statement = [vote.height, vote.view, vote.prepared_view, vote.block_hash]
+    else:
+        statement = [vote.height, vote.view, vote.block_hash]
+    return domain(vote.kind, chain_id) + pack(statement)
+
+
+def is_vote_contradiction(first: Any, second: Any) -> bool:
+    if first.height != second.height:
+        return False
+    kinds = {first.kind, second.kind}
+    if kinds == {"commit", "view-change"}:
+        commit, change = (first, second) if first.kind == "commit" else (second, first)
+        if commit.view >= change.view:
+            return False
+        if change.prepared_view is None or change.prepared_view < commit.view:
+            return True
+        return bool(change.prepared_view == commit.view and change.block_hash != commit.block_hash)
+    if len(kinds) == 2 or first.view != second.view:
+        return False
+    return (first.prepared_view, first.block_hash) != (second.prepared_view, second.block_hash)
+
+
+def verify_checkpoints(network: Network, member: str, file: Any) -> Steps:
+    if network.checkpoint_key(member) is None:
+        refuse("unknown_member", f"{member} is neither validator nor witness")
+    yield f"{member}, a {'validator' if member in network.validators else 'witness'}"
+    first = Checkpoint(network, file.checkpoints.first.encode())
+    own = [signature for signature in first.signatures if signature.member == member]
+    if not own and not first.is_cosigned_by_quorum(network):
+        refuse("bad_evidence", f"the first is signed neither by {member} nor by a quorum")
+    yield f"{first.size} blocks, root {first.root.hex()[:16]}"
+    second = Checkpoint(network, file.checkpoints.second.encode())
+    others = [signature for signature in second.signatures if signature.member == member]
+    if not others:
+        refuse("bad_evidence", f"the second is not signed by {member}")
+    yield f"{second.size} blocks, root {second.root.hex()[:16]}"
+    is_fork = first.size == second.size and first.root != second.root
+    if not is_fork and not any(is_cut_off(first, one, second, other) for one in own for other in others):
+        refuse("bad_evidence", "an honest member may sign both")
+    yield f"{member} signs another history" if is_fork else f"{member} cuts off what it had seen"
+
+
+def is_cut_off(first: Checkpoint, one: NoteSignature, second: Checkpoint, other: NoteSignature) -> bool:
+    """Whether a cosignature is of fewer blocks than one of an earlier time."""
+    if one.time_s is None or other.time_s is None:
+        return False
+    return (one.time_s - other.time_s) * (first.size - second.size) < 0
+
+
+# --- Files of every kind ----------------------------------------------------------------------------------------------
+
+
+class Kind:
+    """One kind of file: its members, the titles of its steps, what verifies it, and what it proves in a sentence."""
+
+    def __init__(
+        self,
+        parts: dict[str, Check],
+        titles: str,
+        verify: Callable[[Verifier, Any], Steps],
+        conclude: Callable[[Any], str],
+    ) -> None:
+        self.check = record_of(**COMMON, **parts)
+        self.titles = titles.split()
+        self.verify = verify
+        self.conclude = conclude
+
+
+def conclude_record(file: Any) -> str:
+    record = file.record
+    what = "where the record comes from" if record.body is not None else "the place of a record that is ERASED"
+    return f"{what}, {record.transaction_id.hex()}/{record.index}, and what came of it"
+
+
+PARCEL_TITLES = "chain block quorum order {} member signature dataset"
+KINDS = {
+    "record": Kind(
+        {**PARCEL_PARTS, "record": RECORD_PART, "uses": USES_PART},
+        PARCEL_TITLES.format("record") + " uses",
+        verify_record,
+        conclude_record,
+    ),
+    "disclosure": Kind(
+        {**PARCEL_PARTS, "disclosure": disclosure_part},
+        PARCEL_TITLES.format("disclosure"),
+        verify_disclosed,
+        lambda file: "what the disclosed part of a sealed record says",
+    ),
+    "read": Kind(
+        {
+            "request": COMMITTED_PART,
+            "state": record_of(block=BLOCK_PART, request=ENTRY_PART),
+            "answers": COMMITTED_LIST,
+            "receipts": COMMITTED_LIST,
+            "members": mapping(NAME, ENTRY_PART),
+        },
+        "chain request state reader decision answers receipts",
+        verify_read,
+        lambda file: "who asked for what, what was decided, and what was read",
+    ),
+    "no-grant": Kind(
+        NO_GRANT_PARTS,
+        "chain before after absence",
+        verify_no_grant,
+        lambda file: f"{file.reader} had no grant on {file.dataset}, heights {file.from_height} to {file.until_height}",
+    ),
+    "no-read": Kind(
+        NO_READ_PARTS,
+        "chain parcel before after absence",
+        verify_no_read,
+        lambda file: f"no reported read of the parcel, heights {file.from_height} to {file.until_height}",
+    ),
+    "misbehaviour": Kind(
+        MISBEHAVIOUR_PARTS,
+        "chain accused first second contradiction",
+        verify_misbehaviour,
+        lambda file: f"{file.member} has signed what no honest member signs",
+    ),
+}
+
+
+def parse(content: bytes) -> tuple[Kind, Any]:
+    """A file as it says it is."""
+    try:
+        value = strict_json(content)
+        name = value.get("kind") if type(value) is dict else None
+        kind = KINDS.get(name) if type(name) is str else None
+        if kind is None:
+            raise ValueError(f"its kind is none of {', '.join(KINDS)}")
+        return kind, kind.check(value)
+    except ValueError as error:
+        refuse("bad_evidence", f"not an evidence file: {error}")
+
+
+def verify(content: bytes, network: Network, checkpoint: Checkpoint | None = None) -> Iterator[tuple[int, str, str]]:
+    """Number, title and finding of each step that passes, and at last (0, "verified", what is proved).
+
+    Raises:
+        Refused: at the first step that does not pass.
+    """
+    number, titles = 1, ["chain"]
+    try:
+        kind, file = parse(content)
+        titles = kind.titles
+        for found in kind.verify(Verifier(network, checkpoint), file):
+            yield number, titles[number - 1], found
+            number += 1
+    except Refused as error:
+        error.step, error.title = number, titles[number - 1]
+        raise
+    yield 0, "verified", kind.conclude(file)
+
+
+# --- Command line -----------------------------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Verify an evidence file from the genesis file alone.")
+    parser.add_argument("file", type=Path, help="the evidence file")
+    parser.add_argument(
+        "--genesis", type=Path, required=True, help="the network's genesis file, from a source you trust"
+    )
+    parser.add_argument("--checkpoint", type=Path, help="a checkpoint that you hold: blocks in it need no signatures")
+    options = parser.parse_args(arguments)
+    try:
+        content, network = options.file.read_bytes(), Network(options.genesis.read_bytes())
+        note = options.checkpoint.read_bytes() if options.checkpoint else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        print(f"cannot read: {error}", file=sys.stderr)
+        return 3
+    try:
+        checkpoint = None if note is None else trusted_checkpoint(network, note)
+        for number, title, found in verify(content, network, checkpoint):
+            print(f"{number}. {title}: {found}" if number else f"VERIFIED: {found}")
+    except Refused as error:
+        place = f"at step {error.step}, {error.title}" if error.step else "before the first step"
+        print(f"REFUSED {place}: {error.code}: {error.detail}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def trusted_checkpoint(network: Network, note: bytes) -> Checkpoint:
+    """A checkpoint that a quorum of the validators has cosigned."""
+    checkpoint = Checkpoint(network, note)
+    if not checkpoint.is_cosigned_by_quorum(network):
+        refuse("bad_checkpoint", "no quorum of the validators has cosigned the checkpoint")
+    return checkpoint
+
+
+if __name__ == "__main__":
+    sys.exit(main())
