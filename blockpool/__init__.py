@@ -49,6 +49,7 @@ from blockpool.operations.access import AccessRequest
 from blockpool.operations.history import ProvenReads
 from blockpool.operations.parcels import Parcel
 from blockpool.pinned import load_genesis, verify_disclosure, verify_evidence
+from blockpool.provenance import Provenance, ProvenanceBounds
 from blockpool.reading import AsyncReading, Reading
 from blockpool.sealing import Commitments, sign_sealed_parcel
 from blockpool.signing import (
@@ -89,6 +90,8 @@ __all__ = [
     "Parcel",
     "PoolError",
     "ProvenReads",
+    "Provenance",
+    "ProvenanceBounds",
     "ReadSummary",
     "Reading",
     "Record",

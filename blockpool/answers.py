@@ -265,6 +265,9 @@ class TransactionAnswer(_Answer, frozen=True, kw_only=True):
     height: Unsigned | None = None
     index: Unsigned | None = None
     outcome: dict[str, Any] | None = None
+    header: bytes = b""
+    """Exact bytes, which are what was signed; empty while it is pending."""
+    signature: bytes = b""
     fields: dict[str, Any] = {}
 
 

@@ -31,12 +31,13 @@ from blockpool.async_runner import AsyncRunner
 from blockpool.events import EventFeed
 from blockpool.exchange import NodePool, RetryPolicy
 from blockpool.identity import Identity
-from blockpool.operations import access, disclosing, history, parcels, queries, reading, sharing
+from blockpool.operations import access, disclosing, history, parcels, provenance, queries, reading, sharing
 from blockpool.operations.access import AccessRequest
 from blockpool.operations.parcels import Parcel
 from blockpool.operations.session import Session
 from blockpool.operations.shares import OnCulprit
 from blockpool.operations.sharing import ResumeProbe, SubmissionOptions
+from blockpool.provenance import DEFAULT_BOUNDS, Provenance, ProvenanceBounds
 from blockpool.reading import AsyncReading
 from blockpool.sealing import Commitments
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
@@ -256,6 +257,15 @@ class AsyncClient:
     ) -> history.ProvenReads:
         """All reads of a dataset up to the newest block, proven: none is left out and none made up."""
         return await self._runner.run(history.read_history(self._session, dataset, reader, parcel_id, on_read))
+
+    async def provenance(
+        self,
+        record: RecordId,
+        bounds: ProvenanceBounds = DEFAULT_BOUNDS,
+        on_parcel: provenance.OnParcel = lambda count: None,
+    ) -> Provenance:
+        """Where a record comes from, who used it and what they made of it, proven."""
+        return await self._runner.run(provenance.provenance(self._session, record, bounds, on_parcel))
 
     def read(
         self,

@@ -25,12 +25,13 @@ from blockpool.answers import (
 from blockpool.events import EventFeed
 from blockpool.exchange import NodePool, RetryPolicy
 from blockpool.identity import Identity
-from blockpool.operations import access, disclosing, history, parcels, queries, reading, sharing
+from blockpool.operations import access, disclosing, history, parcels, provenance, queries, reading, sharing
 from blockpool.operations.access import AccessRequest
 from blockpool.operations.parcels import Parcel
 from blockpool.operations.session import Session
 from blockpool.operations.shares import OnCulprit
 from blockpool.operations.sharing import ResumeProbe, SubmissionOptions
+from blockpool.provenance import DEFAULT_BOUNDS, Provenance, ProvenanceBounds
 from blockpool.reading import Reading
 from blockpool.runner import Runner
 from blockpool.sealing import Commitments
@@ -306,6 +307,22 @@ class Client:
             on_read: called with the number of transactions verified so far, and of all.
         """
         return self._runner.run(history.read_history(self._session, dataset, reader, parcel_id, on_read))
+
+    def provenance(
+        self,
+        record: RecordId,
+        bounds: ProvenanceBounds = DEFAULT_BOUNDS,
+        on_parcel: provenance.OnParcel = lambda count: None,
+    ) -> Provenance:
+        """Where a record comes from, who used it and what they made of it, as far as ``bounds`` allow. Everything in
+        it is proven, and that no use is left out, up to the newest block; what no node could prove is among its gaps.
+
+        Args:
+            record: where to begin.
+            bounds: how far to go.
+            on_parcel: called with the number of parcels looked at so far.
+        """
+        return self._runner.run(provenance.provenance(self._session, record, bounds, on_parcel))
 
     def read(
         self,

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from blockpool.answers import ReadPage, VerifiedReceipt
+from blockpool.answers import ReadPage
 from blockpool.exchange import Operation
+from blockpool.operations.headers import committed_header
 from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import Session
 from chain.blocks import BlockHeader
 from chain.errors import ErrorCode, PoolError
-from chain.genesis import Genesis
-from chain.members import signing_key
 from chain.reads import ParcelPlace, ReadLog
 from chain.state import (
     DatasetReads,
@@ -26,7 +25,6 @@ from chain.state import (
     reader_key,
     reads_key,
 )
-from chain.transactions import CheckedTransaction, ParcelHeader, decode_transaction, verify_payload, verify_signed_by
 
 OnRead = Callable[[int, int], None]
 """(transactions verified, transactions in all)."""
@@ -82,8 +80,8 @@ def read_history(
         log.verify_reader_complete(dataset, reader, asked)
     place: ParcelPlace | None = None
     if parcel_id is not None:
-        receipt, checked = yield from _transaction(session, parcel_id)
-        log.add(receipt.header.height, receipt.header.time_ms, checked.header, receipt.outcome)
+        receipt, signed = yield from committed_header(session, parcel_id)
+        log.add(receipt.header.height, receipt.header.time_ms, signed, receipt.outcome)
         place = log.parcel(parcel_id)
         if place.dataset != dataset:
             raise PoolError(ErrorCode.NOT_FOUND, f"parcel {parcel_id.hex()[:16]} is of {place.dataset}")
@@ -104,29 +102,9 @@ def _fill(
                 return
             if summary.code != "ok":
                 continue
-            receipt, checked = yield from _transaction(session, bytes.fromhex(summary.transaction_id))
-            log.add(receipt.header.height, receipt.header.time_ms, checked.header, receipt.outcome)
+            receipt, signed = yield from committed_header(session, bytes.fromhex(summary.transaction_id))
+            log.add(receipt.header.height, receipt.header.time_ms, signed, receipt.outcome)
             on_read(log.transaction_count(dataset), count)
         if page.next is None:
             return
         after = {"after": page.next}
-
-
-def _transaction(session: Session, id_: bytes) -> Operation[tuple[VerifiedReceipt, CheckedTransaction]]:
-    """A committed transaction with its receipt, both verified."""
-    receipt = yield from session.receipt(id_)
-    genesis = session.genesis
-    path = f"/v1/transactions/{id_.hex()}/raw"
-    checked = yield from session.download(path, lambda body: _read_transaction(genesis, body, receipt))
-    return receipt, checked
-
-
-def _read_transaction(genesis: Genesis, content: bytes, receipt: VerifiedReceipt) -> CheckedTransaction:
-    checked = decode_transaction(genesis.chain_id, content)
-    header = checked.header
-    if checked.id != receipt.transaction_id:
-        raise PoolError(ErrorCode.BAD_PROOF, "the node gave another transaction than it was asked for")
-    verify_signed_by(checked, signing_key(genesis.member(header.member), header.member, header.key_id, receipt.height))
-    if not isinstance(header, ParcelHeader):
-        verify_payload(checked)
-    return checked

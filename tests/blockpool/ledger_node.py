@@ -16,7 +16,7 @@ from blockpool.operations.session import Session
 from chain import state
 from chain.access import verify_grant
 from chain.encoding import decode, encode
-from chain.errors import PoolError
+from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.receipts import ReceiptMaker
 from chain.sealed import decode_envelope
@@ -83,13 +83,22 @@ class LedgerNode:
                 return encode(ReceiptMaker(ledger.block_at(place.height)).receipt(place.position))
             case ["transactions", id_, "raw"]:
                 return encode(ledger.blocks.transaction(self._location(id_)))
+            case ["transactions", id_]:
+                head = ledger.blocks.transaction_head(self._location(id_))
+                assert head is not None
+                return {"transaction_id": id_, "status": "committed"} | {
+                    name: text_of(getattr(head, name)) for name in ("header", "signature")
+                }
+            case ["parcels", id_, "derived" | "reads" as what]:
+                return self._uses(id_, what, request.parameters.get("after"), int(request.parameters["limit"]))
             case ["shares"]:
                 return encode(self._shares(decode(ShareQuery, request.body or b"")))
         raise AssertionError(request.path)
 
     def _location(self, id_: str) -> Location:
         place = self.ledger.blocks.location(bytes.fromhex(id_))
-        assert place is not None
+        if place is None:
+            raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {id_}")
         return place
 
     def _parcels(self, dataset: str, after: str | int | None, limit: int) -> Body:
@@ -98,6 +107,20 @@ class LedgerNode:
         listing = Listing(self.ledger)
         following = f"{found[-1].height}.{found[-1].position}" if len(found) == limit else None
         return {"parcels": [listing.parcel(location) for location in found], "next": following}
+
+    def _uses(self, id_: str, what: str, after: str | int | None, limit: int) -> Body:
+        place = Location(*map(int, str(after).split("."))) if after else None
+        parcel, blocks, listing = bytes.fromhex(id_), self.ledger.blocks, Listing(self.ledger)
+        dataset = blocks.dataset_of(parcel)
+        assert dataset is not None
+        if what == "derived":
+            found = blocks.derived(parcel, place, limit)
+            lines = {"parcels": [listing.parcel(location) for location in found]}
+        else:
+            found = blocks.parcel_reads(dataset, parcel, place, limit)
+            lines = {"reads": [listing.read(location) for location in found]}
+        following = f"{found[-1].height}.{found[-1].position}" if len(found) == limit else None
+        return lines | {"next": following}
 
     def _shares(self, query: ShareQuery) -> tuple[tuple[bytes, ...], ...]:
         entry = self.ledger.entry(state.request_key(query.request), RequestEntry)
