@@ -75,6 +75,7 @@ class ErrorCode(StrEnum):
     BAD_CERTIFICATE = "bad_certificate"
     BAD_GENESIS = "bad_genesis"
     BAD_EVIDENCE = "bad_evidence"
+    NOT_ABSENT = "not_absent"
     BAD_RECEIPT = "bad_receipt"
     BAD_CHECKPOINT = "bad_checkpoint"
     HISTORY_CONFLICT = "history_conflict"
@@ -192,6 +193,7 @@ _INFO: dict[ErrorCode, ErrorInfo] = {
     _C.BAD_CERTIFICATE: ErrorInfo(422, "Certificate is not valid", "A quorum of that height's validators must sign."),
     _C.BAD_GENESIS: ErrorInfo(422, "Genesis file not accepted", "Check it with: blockpool genesis check FILE."),
     _C.BAD_EVIDENCE: ErrorInfo(422, "Evidence file not accepted", "Export it again from a node: blockpool evidence."),
+    _C.NOT_ABSENT: ErrorInfo(422, "Not absent", "What is said not to be there is; the detail says which and when."),
     _C.BAD_RECEIPT: ErrorInfo(422, "Receipt does not verify", "Do not trust the node that gave it; ask another one."),
     _C.BAD_CHECKPOINT: ErrorInfo(
         422, "Checkpoint not accepted", "Take one that a quorum of validators has cosigned: blockpool watch."

@@ -7,11 +7,108 @@ offline, and learns nothing about what is withheld but how many fields there are
 
 from __future__ import annotations
 
-from contracts.sealing.disclosure_json import FieldDisclosureObject, RecordDisclosureObject
-from evidence.record import ParcelEvidence
+from collections.abc import Iterator, Sequence
+
+from chain.errors import ErrorCode, PoolError
+from chain.genesis import Genesis
+from chain.sealed import decode_envelope
+from chain.transactions import ParcelHeader, decode_transaction_header, transaction_id
+from contracts.sealing.commitments import Field
+from contracts.sealing.context import ParcelContext
+from contracts.sealing.disclosure import Disclosure, FieldDisclosure, RecordDisclosure, disclose, verify_disclosure
+from contracts.sealing.disclosure_json import (
+    FieldDisclosureObject,
+    RecordDisclosureObject,
+    disclosure_object,
+    plain_disclosure,
+)
+from evidence.parcel import ParcelEvidence, ProvenParcel, verify_parcel
+from evidence.parts import encode_evidence
+from evidence.record import RECORD_STEPS, RecordEvidence
+from evidence.verification import Verifier, numbered
+
+DISCLOSURE_STEPS = tuple("disclosure" if title == "record" else title for title in RECORD_STEPS if title != "uses")
+"""Titles of the verification's steps in their order."""
 
 
 class DisclosureEvidence(ParcelEvidence, frozen=True, tag_field="kind", tag="disclosure"):
     """A disclosure's evidence."""
 
     disclosure: FieldDisclosureObject | RecordDisclosureObject
+
+
+def make_disclosure_evidence(
+    genesis: Genesis, file: RecordEvidence, bodies: Sequence[bytes], seed: bytes, names: Sequence[str] = ()
+) -> bytes:
+    """Make the evidence file that discloses fields of a sealed record, or all of it. It is verified before it is
+    returned.
+
+    Args:
+        genesis: of the chain.
+        file: the record's own evidence, from any node.
+        bodies: sealed bodies of all records of its parcel, from any node.
+        seed: of the parcel: the owner has it, and so has a granted reader.
+        names: fields to show; none if the parcel commits to its records as a whole.
+
+    Raises:
+        PoolError: codes ``bad_request`` (fields named or not named against the kind of commitment, or the parcel is
+            open), ``not_found`` (no such field), ``payload_mismatch`` (the bodies are others), ``bad_sealing``, and
+            whatever does not hold of the record's evidence.
+    """
+    header = decode_transaction_header(genesis.chain_id, file.parcel.header)
+    if not isinstance(header, ParcelHeader) or not header.envelope:
+        raise PoolError(ErrorCode.BAD_REQUEST, "the record is not sealed: its own evidence shows it as it is")
+    parcel_id = transaction_id(genesis.chain_id, file.parcel.header)
+    commitments = decode_envelope(header.envelope).commitments
+    disclosure = disclose(bodies, seed, _context(header), commitments, parcel_id, file.record.index, names)
+    made = DisclosureEvidence(
+        format=file.format,
+        chain_id=file.chain_id,
+        block=file.block,
+        parcel=file.parcel,
+        member=file.member,
+        dataset=file.dataset,
+        contract=file.contract,
+        disclosure=disclosure_object(disclosure),
+    )
+    for _ in numbered(DISCLOSURE_STEPS, lambda: verify_disclosed(made, Verifier(genesis))):
+        pass
+    return encode_evidence(made)
+
+
+def disclosed_content(file: DisclosureEvidence) -> list[Field] | bytes:
+    """What a file discloses: fields with their values as JSON text, or the whole record. Believe it once the file is
+    verified.
+    """
+    disclosure = file.disclosure
+    if isinstance(disclosure, RecordDisclosureObject):
+        return disclosure.record
+    return [Field(field.name, field.value.encode()) for field in disclosure.fields]
+
+
+def verify_disclosed(file: DisclosureEvidence, verifier: Verifier) -> Iterator[str]:
+    """Verify a disclosure's evidence: what each of ``DISCLOSURE_STEPS`` has found, as it passes."""
+
+    def verify_content(parcel: ProvenParcel) -> str:
+        header = parcel.header
+        if not header.envelope:
+            raise PoolError(ErrorCode.BAD_DISCLOSURE, "the parcel is not sealed")
+        disclosure = plain_disclosure(file.disclosure)
+        verify_disclosure(disclosure, _context(header), parcel.id, header.record_count)
+        return _found(disclosure, header)
+
+    return verify_parcel(file, verifier, verify_content)
+
+
+def _context(header: ParcelHeader) -> ParcelContext:
+    return ParcelContext(header.chain_id, header.dataset, header.records_root)
+
+
+def _found(disclosure: Disclosure, parcel: ParcelHeader) -> str:
+    place = f"sealed record {disclosure.place.index + 1} of {parcel.record_count}"
+    match disclosure:
+        case FieldDisclosure():
+            names = ", ".join(field.name for field in disclosure.fields)
+            return f"{len(disclosure.fields)} of {disclosure.field_count} fields of {place}: {names}"
+        case RecordDisclosure():
+            return f"{place} as a whole, {len(disclosure.record)} bytes"

@@ -44,6 +44,13 @@ class PartMaker:
         """Last block that the file speaks of."""
         self._tree_size = tree_size
 
+    def range_end(self, from_height: int, until_height: int | None) -> int:
+        """The last height of a range that is asked about; raises ``bad_request`` if there is no such range."""
+        last = self.height if until_height is None else until_height
+        if not 1 <= from_height <= last <= self.height:
+            raise PoolError(ErrorCode.BAD_REQUEST, f"1 <= from <= until <= {self.height}")
+        return last
+
     def location(self, id_: Hash) -> Location:
         """Where a transaction stands; raises ``not_found``."""
         location = self.ledger.blocks.location(id_)
@@ -58,6 +65,10 @@ class PartMaker:
     def header_bytes(self, location: Location) -> bytes:
         """Exact bytes of a transaction's header."""
         return self._head(location).header
+
+    def took_effect(self, location: Location) -> bool:
+        """Whether a transaction was accepted."""
+        return self.ledger.block_at(location.height).outcomes[location.position].is_ok
 
     def block(self, height: int) -> BlockPart:
         """A final block; raises ``not_found`` for genesis, which nobody had to commit."""

@@ -19,6 +19,8 @@ Hex32 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Proof = Annotated[tuple[Hex32, ...], Meta(max_length=MAX_PROOF_LENGTH)]
 HeaderBytes = Annotated[bytes, Meta(max_length=LIMITS.header_size_bytes)]
 """Exact bytes of a transaction's header; their hash is its id."""
+Height = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+"""Of a block that somebody had to commit: all but genesis."""
 SignatureBytes = Annotated[bytes, Meta(min_length=64, max_length=64)]
 
 LISTED_MAX = 64

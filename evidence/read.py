@@ -1,15 +1,47 @@
 """Evidence of a read: who asked for what and why, what was decided, who approved, and what the reader says it fetched;
 complete up to a height.
+
+The request's state entry names every answer and counts the receipts, so none can be left out. The transactions
+themselves are there too, with the signatures of those who gave them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
 from typing import Annotated
 
 from msgspec import Meta
 
+from chain import state
+from chain.blocks import BlockHeader
+from chain.crypto import Hash
+from chain.errors import ErrorCode, PoolError
+from chain.ledger import Ledger
+from chain.state import RequestEntry
+from chain.storage.blocks import Location
+from chain.transactions import ApprovalHeader, ReadReceiptHeader, RequestHeader
 from chain.types import Name
-from evidence.parts import LISTED_MAX, BlockPart, CommittedPart, EntryPart, EvidenceFile, Part
+from evidence.making import PartMaker
+from evidence.parts import (
+    FORMAT,
+    LISTED_MAX,
+    BlockPart,
+    CommittedPart,
+    EntryPart,
+    EvidenceFile,
+    Part,
+    encode_evidence,
+)
+from evidence.times import utc
+from evidence.verification import Committed, Verifier, bad_evidence
+
+READ_STEPS = ("chain", "request", "state", "reader", "decision", "answers", "receipts")
+"""Titles of the verification's steps in their order."""
+
+SEARCHED_MAX = 10_000
+"""Transactions about a dataset's reads that are looked through for a request's receipts."""
+_PAGE = 256
 
 CommittedList = Annotated[tuple[CommittedPart, ...], Meta(max_length=LISTED_MAX)] | None
 """All of them in chain order; None if there are too many to list."""
@@ -35,3 +67,261 @@ class ReadEvidence(EvidenceFile, frozen=True, tag_field="kind", tag="read"):
     """Receipts of the reader."""
     members: dict[Name, EntryPart]
     """``member/NAME`` after the state's block, of everybody who signed something above, and of nobody else."""
+
+
+# Making
+
+
+def make_read_evidence(ledger: Ledger, request_id: Hash, tree_size: int | None = None) -> bytes:
+    """The evidence file of the read that a request has led to.
+
+    Args:
+        ledger: where it is taken from.
+        request_id: transaction id of the request.
+        tree_size: of the checkpoint that the auditor holds; see ``PartMaker``.
+
+    Raises:
+        PoolError: code ``not_found`` if there is no such request up to the checkpoint, or it was rejected.
+    """
+    maker = PartMaker(ledger, tree_size)
+    location = maker.location(request_id)
+    header = maker.header(location)
+    if not isinstance(header, RequestHeader):
+        raise PoolError(ErrorCode.NOT_FOUND, f"transaction {request_id.hex()} is no request")
+    request = maker.committed(location)
+    entry = maker.present_value(state.request_key(request_id), maker.height, RequestEntry)
+    signers = {entry.reader}
+    answers: CommittedList = None
+    if len(entry.answers) <= LISTED_MAX:
+        signers |= {answer.member for answer in entry.answers}
+        answers = tuple(maker.committed(place) for place in _answers(maker, request_id, entry))
+    receipts = _receipts(maker, request_id, entry, location)
+    file = ReadEvidence(
+        FORMAT,
+        ledger.chain_id.hex(),
+        request=request,
+        state=RequestStatePart(maker.block(maker.height), maker.entry(state.request_key(request_id), maker.height)),
+        answers=answers,
+        receipts=None if receipts is None else tuple(maker.committed(place) for place in receipts),
+        members={name: maker.entry(state.member_key(name), maker.height) for name in sorted(signers)},
+    )
+    return encode_evidence(file)
+
+
+def _answers(maker: PartMaker, request_id: Hash, entry: RequestEntry) -> list[Location]:
+    """Where the answers to a request stand."""
+    found = []
+    for height in dict.fromkeys(answer.height for answer in entry.answers):
+        for place in _read_transactions(maker, entry.dataset, Location(height - 1, 2**32 - 1), height):
+            header = maker.header(place)
+            is_answer = isinstance(header, ApprovalHeader) and header.request == request_id
+            if is_answer and maker.took_effect(place):
+                found.append(place)
+    return found
+
+
+def _receipts(maker: PartMaker, request_id: Hash, entry: RequestEntry, location: Location) -> list[Location] | None:
+    """Where the receipts of a request stand; None if they are too many to list or to look for."""
+    if entry.receipts > LISTED_MAX:
+        return None
+    found: list[Location] = []
+    places = _read_transactions(maker, entry.dataset, location, maker.height)
+    for place in islice(places, SEARCHED_MAX):
+        if len(found) == entry.receipts:
+            break
+        header = maker.header(place)
+        is_receipt = isinstance(header, ReadReceiptHeader) and header.request == request_id
+        if is_receipt and maker.took_effect(place):
+            found.append(place)
+    return found if len(found) == entry.receipts else None
+
+
+def _read_transactions(maker: PartMaker, dataset: str, after: Location, until_height: int) -> Iterator[Location]:
+    """Requests, approvals and receipts about a dataset, beginning after ``after``."""
+    while True:
+        page = maker.ledger.blocks.read_transactions(dataset, after, _PAGE)
+        for place in page:
+            if place.height > until_height:
+                return
+            yield place
+        if len(page) < _PAGE:
+            return
+        after = page[-1]
+
+
+# Verifying
+
+
+def verify_read(file: ReadEvidence, verifier: Verifier) -> Iterator[str]:
+    """Verify a read's evidence: what each of ``READ_STEPS`` has found, as it passes."""
+    # 1. The file speaks of this chain.
+    yield verifier.verify_chain(file)
+
+    # 2. A final block holds the request, with the outcome that it took effect.
+    request = verifier.committed(file.request)
+    header = request.header
+    if not isinstance(header, RequestHeader):
+        raise bad_evidence("the transaction is no request")
+    yield (
+        f"height {request.block.height}, {utc(request.block.time_ms)}: {header.member} asks for {header.dataset}, "
+        f"purpose: {header.purpose}; legal basis: {header.legal_basis or 'none named'}"
+    )
+
+    # 3. The state after a final block, not an earlier one, says where that request stands.
+    block = verifier.block(file.state.block)
+    key = state.request_key(request.id)
+    entry = verifier.present_entry(block.state_root, key, file.state.request, RequestEntry)
+    _verify_same_request(entry, header, request.block, block)
+    yield f"as of height {block.height}, {utc(block.time_ms)}"
+
+    # 4. The reader's key signed the request.
+    signers = _Signers(file, verifier, block.state_root)
+    signers.verify(request, file.request)
+    yield f"{header.member} (in charge: {header.person or 'not named'}) signed it, key {header.key_id.hex()[:16]}"
+
+    # 5. What was decided: at once, and as it holds now.
+    yield _decision(request, entry)
+
+    # 6. and 7. Every answer and every receipt, signed by those who gave them.
+    yield _verify_answers(file.answers, verifier, signers, request, entry, block)
+    found = _verify_receipts(file.receipts, verifier, signers, request, entry, block)
+    signers.verify_no_more()
+    yield found
+
+
+class _Signers:
+    """Checks signatures with the members' entries of a file, and that it has none for nothing."""
+
+    def __init__(self, file: ReadEvidence, verifier: Verifier, state_root: Hash) -> None:
+        self._members = file.members
+        self._verifier = verifier
+        self._state_root = state_root
+        self._used: set[str] = set()
+
+    def verify(self, committed: Committed, part: CommittedPart) -> None:
+        """Check who signed a transaction; raises as ``Verifier.public_key`` and ``verify_signature``."""
+        name = committed.header.member
+        if name not in self._members:
+            raise bad_evidence(f"the entry of {name}, who signed, is not in the file")
+        self._used.add(name)
+        member = self._verifier.member(self._state_root, name, self._members[name])
+        public_key = self._verifier.public_key(committed, member)
+        self._verifier.verify_signature(part.transaction, name, public_key)
+
+    def verify_no_more(self) -> None:
+        """Check that every entry was of use: nothing in a file goes unlooked at."""
+        if unused := set(self._members) - self._used:
+            raise bad_evidence(f"there is an entry of {min(unused)}, who signed nothing here")
+
+
+def _verify_same_request(entry: RequestEntry, header: RequestHeader, asked: BlockHeader, block: BlockHeader) -> None:
+    if block.height < asked.height:
+        raise bad_evidence(f"it says where the request stands at height {block.height}, before it was made")
+    said = (
+        header.member,
+        header.dataset,
+        header.parcels,
+        header.from_height,
+        header.until_height,
+        header.until_ms,
+        header.purpose,
+        header.legal_basis,
+        header.case_number,
+        header.person,
+        header.kem_key,
+    )
+    kept = (
+        entry.reader,
+        entry.dataset,
+        entry.parcels,
+        entry.from_height,
+        entry.until_height,
+        entry.wanted_until_ms,
+        entry.purpose,
+        entry.legal_basis,
+        entry.case_number,
+        entry.person,
+        entry.kem_key,
+    )
+    if said != kept or (entry.height, entry.time_ms) != (asked.height, asked.time_ms):
+        raise bad_evidence("the state's entry is not of this request")
+
+
+def _decision(request: Committed, entry: RequestEntry) -> str:
+    if request.outcome.verdict is None:
+        raise bad_evidence("the request's outcome has no verdict")
+    until = f" until {utc(entry.until_ms)}" if entry.status == "granted" and entry.until_ms else ""
+    reason = f": {entry.reason}" if entry.reason else ""
+    by = f"by {entry.contract} version {entry.contract_version}" if entry.contract else "without a contract"
+    first = request.outcome.verdict.verdict
+    return f"{first} at once; since height {entry.decided_height} {entry.status}{until}{reason}, {by}"
+
+
+def _verify_answers(
+    parts: CommittedList,
+    verifier: Verifier,
+    signers: _Signers,
+    request: Committed,
+    entry: RequestEntry,
+    block: BlockHeader,
+) -> str:
+    given = [f"{answer.member}: {answer.answer}" for answer in entry.answers]
+    if parts is None:
+        if not entry.answers:
+            raise bad_evidence("an empty list is left out")
+        return f"{len(given)}, too many to list"
+    found = _committed(parts, verifier, signers, block)
+    said = []
+    for answer in found:
+        header = answer.header
+        if not isinstance(header, ApprovalHeader) or header.request != request.id:
+            raise bad_evidence("what is listed among the answers is none to this request")
+        said.append((header.member, header.answer, header.reason, answer.block.height, answer.block.time_ms))
+    kept = [(item.member, item.answer, item.reason, item.height, item.time_ms) for item in entry.answers]
+    if said != kept:
+        raise bad_evidence(f"the {len(said)} answers listed are not the {len(kept)} of the state")
+    return ", ".join(given) or "none"
+
+
+def _verify_receipts(
+    parts: CommittedList,
+    verifier: Verifier,
+    signers: _Signers,
+    request: Committed,
+    entry: RequestEntry,
+    block: BlockHeader,
+) -> str:
+    total = f"{entry.receipts} for {entry.records_read} records"
+    if parts is None:
+        if not entry.receipts:
+            raise bad_evidence("an empty list is left out")
+        return f"{total}, too many to list"
+    records = 0
+    for receipt in (found := _committed(parts, verifier, signers, block)):
+        header = receipt.header
+        if not isinstance(header, ReadReceiptHeader) or header.request != request.id:
+            raise bad_evidence("what is listed among the receipts is none of this request")
+        records += header.record_count
+    if (len(found), records) != (entry.receipts, entry.records_read):
+        raise bad_evidence(
+            f"{len(found)} receipts for {records} records are listed, the state counts {entry.receipts} for "
+            f"{entry.records_read}"
+        )
+    return total if found else "none"
+
+
+def _committed(
+    parts: Sequence[CommittedPart], verifier: Verifier, signers: _Signers, block: BlockHeader
+) -> list[Committed]:
+    """Transactions in chain order up to ``block``, each once, signed by those who gave them."""
+    found = []
+    for part in parts:
+        committed = verifier.committed(part)
+        signers.verify(committed, part)
+        found.append(committed)
+    places = [committed.place for committed in found]
+    if any(earlier >= later for earlier, later in pairwise(places)):
+        raise bad_evidence("a transaction is listed twice, or not in the chain's order")
+    if places and places[-1][0] > block.height:
+        raise bad_evidence(f"a transaction of height {places[-1][0]} is listed, later than the state's block")
+    return found

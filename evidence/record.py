@@ -7,25 +7,26 @@ Of a sealed record the file holds the ciphertext: it proves who shared it, when 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from msgspec import Meta
 
+from chain.crypto import Hash
+from chain.errors import ErrorCode, PoolError
+from chain.ledger import Ledger
 from chain.limits import LIMITS
-from evidence.parts import (
-    LISTED_MAX,
-    BlockPart,
-    EntryPart,
-    EvidenceFile,
-    HeaderBytes,
-    Hex32,
-    Part,
-    Proof,
-    TransactionPart,
-)
+from chain.merkle import inclusion_proof, verify_inclusion
+from chain.storage.blocks import Location
+from chain.transactions import ParcelHeader, decode_stored, parcel_leaves, record_proof
+from evidence.making import PartMaker
+from evidence.parcel import ParcelEvidence, ProvenParcel, make_parcel_parts, verify_parcel
+from evidence.parts import FORMAT, Hex32, Part, Proof, encode_evidence, hex_proof, plain_proof
+from evidence.uses import ProvenUses, UsesPart, make_uses, verify_uses
+from evidence.verification import Verifier, bad_evidence
 
-Listed = Annotated[tuple[HeaderBytes, ...], Meta(max_length=LISTED_MAX)] | None
-"""Headers of all transactions of a history, in chain order; None if there are too many to list."""
+RECORD_STEPS = ("chain", "block", "quorum", "order", "record", "member", "signature", "dataset", "uses")
+"""Titles of the verification's steps in their order."""
 
 
 class RecordPart(Part, frozen=True):
@@ -41,39 +42,101 @@ class RecordPart(Part, frozen=True):
     """From the leaf to the parcel's ``records_root``."""
 
 
-class UsesPart(Part, frozen=True):
-    """What came of a parcel, after one block."""
-
-    block: BlockPart
-    """The block as of which all of this holds; not before the parcel's."""
-    erasure: EntryPart
-    """``erasure/ID``: no entry unless it was erased."""
-    reads: EntryPart
-    """``parcel-reads/DATASET/ID``."""
-    read_transactions: Listed
-    """Requests and receipts that name the parcel."""
-    derived: EntryPart
-    """``derived/ID``."""
-    derived_transactions: Listed
-    """Accepted parcels that name one of its records as a source."""
-
-
-class ParcelEvidence(EvidenceFile, frozen=True):
-    """What files about a parcel prove: ordered, accepted, and signed by the dataset's owner."""
-
-    block: BlockPart
-    """The block that ordered the parcel. The entries below are those after it."""
-    parcel: TransactionPart
-    member: EntryPart
-    """``member/NAME`` of the sharing member: which keys sign for it."""
-    dataset: EntryPart
-    """``dataset/DATASET``: owner, schema, sharing class, contract."""
-    contract: EntryPart | None
-    """``contract/CONTRACT`` of the dataset's access contract; None if the dataset names none."""
-
-
 class RecordEvidence(ParcelEvidence, frozen=True, tag_field="kind", tag="record"):
     """A record's evidence."""
 
     record: RecordPart
     uses: UsesPart
+
+
+def make_record_evidence(ledger: Ledger, id_: Hash, index: int, tree_size: int | None = None) -> bytes:
+    """The evidence file of record ``index`` of the parcel ``id_``.
+
+    Args:
+        ledger: where it is taken from.
+        id_: transaction id of the parcel.
+        index: of the record in it.
+        tree_size: of the checkpoint that the auditor holds; see ``PartMaker``.
+
+    Raises:
+        PoolError: code ``not_found`` if there is no such record up to the checkpoint, or the parcel was rejected.
+    """
+    maker = PartMaker(ledger, tree_size)
+    location = maker.location(id_)
+    header = maker.header(location)
+    if not isinstance(header, ParcelHeader) or not 0 <= index < header.record_count:
+        raise PoolError(ErrorCode.NOT_FOUND, f"transaction {id_.hex()} has no record {index}")
+    parts = make_parcel_parts(maker, location, header)
+    file = RecordEvidence(
+        FORMAT,
+        ledger.chain_id.hex(),
+        *parts,
+        record=_record_part(maker, id_, header, location, index),
+        uses=make_uses(maker, id_, header),
+    )
+    return encode_evidence(file)
+
+
+def verify_record(file: RecordEvidence, verifier: Verifier) -> Iterator[str]:
+    """Verify a record's evidence: what each of ``RECORD_STEPS`` has found, as it passes."""
+    record = file.record
+    proven: list[ProvenParcel] = []
+
+    def verify_place(parcel: ProvenParcel) -> str:
+        proven.append(parcel)
+        return _verify_place(record, parcel)
+
+    yield from verify_parcel(file, verifier, verify_place, record.body)
+
+    # 9. What came of it up to a height, all of it.
+    uses = verify_uses(verifier, file.uses, proven[0], record.index)
+    if record.body is None and uses.erasure is None:
+        raise bad_evidence("the record's body is left out, but its parcel was not erased")
+    if record.body is not None and uses.erasure is not None:
+        raise PoolError(
+            ErrorCode.PARCEL_ERASED, f"erased at height {uses.erasure.height}: its content is not to be shown"
+        )
+    yield describe_uses(uses)
+
+
+def describe_uses(uses: ProvenUses) -> str:
+    """What came of a record, in words."""
+    erasure = uses.erasure
+    state = f"erased at height {erasure.height} ({erasure.legal_basis})" if erasure else "not erased"
+    readers = "too many to list" if uses.readers is None else ", ".join(uses.readers)
+    reads = f"{uses.reads.requests} requests and {uses.reads.receipts} receipts name its parcel"
+    by = f" (read by {readers})" if uses.reads.receipts else ""
+    made = f"{uses.derived_parcels} parcels were made from its parcel"
+    own = f", {uses.record_parcels} from the record itself" if uses.derived_parcels and uses.record_parcels else ""
+    return f"up to height {uses.height}: {state}; {reads}{by}; {made}{own}"
+
+
+def _verify_place(record: RecordPart, parcel: ProvenParcel) -> str:
+    header = parcel.header
+    if record.transaction_id != parcel.id.hex():
+        raise bad_evidence("the record's id does not name this parcel")
+    place = f"record {record.index + 1} of {header.record_count}"
+    if record.body is not None and record.leaf is None:
+        leaf = parcel_leaves(header, [record.body])[0]
+        size = f"{len(record.body)} bytes"
+        found = f"{place}, sealed, {size} with its seal" if header.envelope else f"{place}, {size}"
+    elif record.body is None and record.leaf is not None:
+        leaf = bytes.fromhex(record.leaf)
+        found = f"{place}, erased: its leaf is here, its content is not"
+    else:
+        raise bad_evidence("a record has either its body or, once erased, its leaf")
+    verify_inclusion(leaf, record.index, header.record_count, plain_proof(record.proof), header.records_root)
+    return found
+
+
+def _record_part(maker: PartMaker, id_: Hash, header: ParcelHeader, location: Location, index: int) -> RecordPart:
+    """The record from the payload, or from what its erasure has left."""
+    blocks = maker.ledger.blocks
+    erased, stored = blocks.erased_payload(location), blocks.transaction(location)
+    if erased is not None:
+        proof = inclusion_proof(erased.leaves, index)
+        return RecordPart(id_.hex(), index, None, erased.leaves[index].hex(), hex_proof(proof))
+    records = decode_stored(maker.chain_id, stored).records if stored is not None else ()
+    if len(records) != header.record_count:
+        raise PoolError(ErrorCode.DATABASE_DAMAGED, f"the payload of {id_.hex()} is not whole")
+    return RecordPart(id_.hex(), index, records[index], None, hex_proof(record_proof(header, records, index)))

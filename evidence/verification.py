@@ -38,13 +38,13 @@ class Committed(NamedTuple):
     header: AnyHeader
     outcome: Outcome
     block: BlockHeader
-    index: int
+    position: int
     """Place in its block."""
 
     @property
     def place(self) -> tuple[int, int]:
-        """Where it stands in the chain: (height, index)."""
-        return self.block.height, self.index
+        """Where it stands in the chain: (height, position)."""
+        return self.block.height, self.position
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +185,17 @@ def numbered(titles: Sequence[str], verify: Callable[[], Iterator[str]]) -> Iter
     except PoolError as error:
         context = error.context | {"step": number + 1, "step_title": titles[number]}
         raise PoolError(error.code, error.detail, **context) from None
+
+
+def verify_range(from_height: int, until_height: int) -> None:
+    """Check that there are blocks from one height to another; raises ``bad_evidence``."""
+    if from_height > until_height:
+        raise bad_evidence(f"the heights {from_height} to {until_height} are none")
+
+
+def not_absent(detail: str) -> PoolError:
+    """What is said to be absent is there, or may be."""
+    return PoolError(ErrorCode.NOT_ABSENT, detail)
 
 
 def bad_evidence(detail: str) -> PoolError:

@@ -1,0 +1,72 @@
+"""Evidence files of all kinds: read, verify, and say in a sentence what they prove."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import msgspec
+
+from chain.errors import ErrorCode, PoolError
+from chain.genesis import Genesis
+from chain.history import TreeHead
+from chain.json_text import decode_json_file
+from evidence.disclosure import DISCLOSURE_STEPS, DisclosureEvidence, verify_disclosed
+from evidence.no_grant import NO_GRANT_STEPS, NoGrantEvidence, verify_no_grant
+from evidence.no_read import NO_READ_STEPS, NoReadEvidence, verify_no_read
+from evidence.read import READ_STEPS, ReadEvidence, verify_read
+from evidence.record import RECORD_STEPS, RecordEvidence, verify_record
+from evidence.verification import Step, Verifier, bad_evidence, numbered
+
+AnyEvidence = RecordEvidence | DisclosureEvidence | ReadEvidence | NoGrantEvidence | NoReadEvidence
+
+
+def parse_any_evidence(content: bytes) -> AnyEvidence:
+    """Read an evidence file of any kind without believing it.
+
+    Raises:
+        PoolError: code ``bad_evidence``.
+    """
+    file: AnyEvidence = decode_json_file(AnyEvidence, content, ErrorCode.BAD_EVIDENCE)  # type: ignore[arg-type]  # a union is a fine decoding target
+    # Base64 can spell the same bytes in several ways: what would not have been written so is refused.
+    if json.loads(content) != json.loads(msgspec.json.encode(file)):
+        raise bad_evidence("not every value is spelled as it has to be")
+    return file
+
+
+def parse_record_evidence(content: bytes) -> RecordEvidence:
+    """Read a record's evidence file without believing it; raises ``bad_evidence`` for one of another kind too."""
+    file = parse_any_evidence(content)
+    if not isinstance(file, RecordEvidence):
+        raise bad_evidence("it is no evidence of a record")
+    return file
+
+
+def verify_any_evidence(content: bytes, genesis: Genesis, tree: TreeHead | None = None) -> Iterator[Step]:
+    """Verify an evidence file of any kind, yielding each step as it passes.
+
+    Args:
+        content: of the file.
+        genesis: of the chain, from someone you trust.
+        tree: of a checkpoint that you hold and have verified. Blocks that the file shows to be in its history need no
+            signatures; others are verified from genesis.
+
+    Raises:
+        PoolError: at the first step that fails, with ``step`` and ``step_title`` in its context.
+    """
+    try:
+        file = parse_any_evidence(content)
+    except PoolError as error:
+        raise PoolError(error.code, error.detail, step=1, step_title=RECORD_STEPS[0]) from None
+    verifier = Verifier(genesis, tree)
+    match file:
+        case RecordEvidence():
+            yield from numbered(RECORD_STEPS, lambda: verify_record(file, verifier))
+        case DisclosureEvidence():
+            yield from numbered(DISCLOSURE_STEPS, lambda: verify_disclosed(file, verifier))
+        case ReadEvidence():
+            yield from numbered(READ_STEPS, lambda: verify_read(file, verifier))
+        case NoGrantEvidence():
+            yield from numbered(NO_GRANT_STEPS, lambda: verify_no_grant(file, verifier))
+        case NoReadEvidence():
+            yield from numbered(NO_READ_STEPS, lambda: verify_no_read(file, verifier))

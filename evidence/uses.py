@@ -1,0 +1,168 @@
+"""What came of a parcel up to a height: is it erased, which requests and receipts name it, what was made of it.
+
+The state folds the ids of all such transactions into one hash each (``chain.state.ReadHistory``), and ids are hashes of
+headers. So a list of headers that leads to the state's hash is complete, in order, and exactly what was signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta
+
+from chain import state
+from chain.crypto import Hash
+from chain.errors import ErrorCode, PoolError
+from chain.state import EMPTY_HISTORY, DerivedParcels, Erasure, ParcelReads, ReadHistory
+from chain.storage.blocks import Location
+from chain.transactions import (
+    AnyHeader,
+    ParcelHeader,
+    ReadReceiptHeader,
+    RequestHeader,
+    decode_transaction_header,
+    source_parcels,
+    transaction_id,
+)
+from evidence.making import PartMaker
+from evidence.parcel import ProvenParcel
+from evidence.parts import LISTED_MAX, BlockPart, EntryPart, HeaderBytes, Part
+from evidence.verification import Verifier, bad_evidence
+
+Listed = Annotated[tuple[HeaderBytes, ...], Meta(max_length=LISTED_MAX)] | None
+"""Headers of all transactions of a history, in chain order; None if there are too many to list."""
+
+
+class UsesPart(Part, frozen=True):
+    """What came of a parcel, after one block."""
+
+    block: BlockPart
+    """The block as of which all of this holds; not before the parcel's."""
+    erasure: EntryPart
+    """``erasure/ID``: no entry unless it was erased."""
+    reads: EntryPart
+    """``parcel-reads/DATASET/ID``."""
+    read_transactions: Listed
+    """Requests and receipts that name the parcel."""
+    derived: EntryPart
+    """``derived/ID``."""
+    derived_transactions: Listed
+    """Accepted parcels that name one of its records as a source."""
+
+
+class ProvenUses(NamedTuple):
+    """What the part proves."""
+
+    height: int
+    """As of this block."""
+    erasure: Erasure | None
+    reads: ParcelReads
+    readers: tuple[str, ...] | None
+    """Members with a receipt that names the parcel, ascending; None if they are too many to list."""
+    derived_parcels: int
+    """Parcels made from this one."""
+    record_parcels: int | None
+    """Parcels made from the record itself; None if they are too many to list."""
+
+
+def make_uses(maker: PartMaker, parcel_id: Hash, header: ParcelHeader) -> UsesPart:
+    """The part for a parcel, as of the maker's height."""
+    height, blocks = maker.height, maker.ledger.blocks
+    reads_key, derived_key = state.parcel_reads_key(header.dataset, parcel_id), state.derived_key(parcel_id)
+    reads = maker.value(reads_key, height, ParcelReads) or ParcelReads()
+    derived = maker.value(derived_key, height, DerivedParcels) or DerivedParcels()
+    readers = blocks.parcel_reads(header.dataset, parcel_id, None, LISTED_MAX)
+    made = blocks.derived(parcel_id, None, LISTED_MAX)
+    return UsesPart(
+        block=maker.block(height),
+        erasure=maker.entry(state.erasure_key(parcel_id), height),
+        reads=maker.entry(reads_key, height),
+        read_transactions=_listed(maker, readers, reads.history),
+        derived=maker.entry(derived_key, height),
+        derived_transactions=_listed(maker, made, derived.history),
+    )
+
+
+def _listed(maker: PartMaker, locations: Sequence[Location], history: ReadHistory) -> Listed:
+    """The headers of a history, whose transactions are the first of ``locations``: later ones came after the height."""
+    if history.count > LISTED_MAX:
+        return None
+    return tuple(maker.header_bytes(location) for location in locations[: history.count])
+
+
+def verify_uses(verifier: Verifier, part: UsesPart, parcel: ProvenParcel, index: int) -> ProvenUses:
+    """Check what a file says came of a parcel.
+
+    Args:
+        verifier: knows the chain.
+        part: not believed.
+        parcel: which parcel.
+        index: of the record that is asked about.
+
+    Raises:
+        PoolError: codes ``bad_evidence``, ``bad_proof``, ``bad_certificate`` and those of decoding.
+    """
+    block = verifier.block(part.block)
+    if block.height < parcel.block.height:
+        raise bad_evidence(f"it says what came of the parcel up to height {block.height}, before it was there")
+    root, dataset = block.state_root, parcel.header.dataset
+    erasure = verifier.entry(root, state.erasure_key(parcel.id), part.erasure, Erasure)
+    if erasure is not None and erasure.dataset != dataset:
+        raise bad_evidence("the erasure is of a parcel of another dataset")
+    reads_key = state.parcel_reads_key(dataset, parcel.id)
+    reads = verifier.entry(root, reads_key, part.reads, ParcelReads) or ParcelReads()
+    derived_key = state.derived_key(parcel.id)
+    derived = verifier.entry(root, derived_key, part.derived, DerivedParcels) or DerivedParcels()
+    return ProvenUses(
+        height=block.height,
+        erasure=erasure,
+        reads=reads,
+        readers=_readers(_headers(verifier, part.read_transactions, reads.history), reads, parcel),
+        derived_parcels=derived.history.count,
+        record_parcels=_made_from(_headers(verifier, part.derived_transactions, derived.history), parcel.id, index),
+    )
+
+
+def _headers(verifier: Verifier, listed: Listed, proven: ReadHistory) -> list[AnyHeader] | None:
+    """The decoded headers of a list that is exactly the proven history; None if it is not listed."""
+    if listed is None:
+        if not proven.count:
+            raise bad_evidence("an empty list is left out")
+        return None
+    history = EMPTY_HISTORY
+    for header in listed:
+        history = history.extended(verifier.chain_id, transaction_id(verifier.chain_id, header))
+    if history != proven:
+        raise PoolError(
+            ErrorCode.BAD_PROOF,
+            f"{len(listed)} transactions are listed, which are not the {proven.count} of the state, or not in order",
+        )
+    return [decode_transaction_header(verifier.chain_id, header) for header in listed]
+
+
+def _readers(headers: Sequence[AnyHeader] | None, reads: ParcelReads, parcel: ProvenParcel) -> tuple[str, ...] | None:
+    if headers is None:
+        return None
+    receipts = []
+    for header in headers:
+        if not isinstance(header, RequestHeader | ReadReceiptHeader):
+            raise bad_evidence(f"a listed transaction of {header.member} is neither request nor receipt")
+        if header.dataset != parcel.header.dataset or parcel.id not in header.parcels:
+            raise bad_evidence(f"a listed transaction of {header.member} does not name the parcel")
+        if isinstance(header, ReadReceiptHeader):
+            receipts.append(header)
+    if (len(headers) - len(receipts), len(receipts)) != (reads.requests, reads.receipts):
+        raise bad_evidence("the listed requests and receipts are not as many as the state counts")
+    return tuple(sorted({header.member for header in receipts}))
+
+
+def _made_from(headers: Sequence[AnyHeader] | None, parcel_id: Hash, index: int) -> int | None:
+    if headers is None:
+        return None
+    count = 0
+    for header in headers:
+        if not isinstance(header, ParcelHeader) or parcel_id not in source_parcels(header):
+            raise bad_evidence(f"a listed transaction of {header.member} is not made from the parcel")
+        count += (parcel_id, index) in header.derived_from
+    return count
