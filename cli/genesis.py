@@ -81,6 +81,7 @@ def describe(found: Genesis) -> dict[str, Any]:
                 "title_zh": member.title_zh,
                 "title_en": member.title_en,
                 "votes": member.consensus_key is not None,
+                "witness": member.witness_key is not None,
                 "peer": member.node.address if member.node else None,
                 "api": member.node.api_url if member.node else None,
             }
@@ -102,7 +103,7 @@ def _shown(found: Genesis) -> tuple[Any, ...]:
     table = grid("member", "title", "kind", "node", "votes")
     for member in found.members:
         node = member.node.address if member.node else "-"
-        votes = "yes" if member.consensus_key else "no"
+        votes = "yes" if member.consensus_key else "witness" if member.witness_key else "no"
         table.add_row(member.name, f"{member.title_zh} {member.title_en}".strip(), member.kind, node, votes)
     return head, "", table
 

@@ -5,6 +5,7 @@ DIR/system.pem          secret: signs the member's transactions
 DIR/reader.pem          secret: what the member is granted to read is sealed to it
 DIR/node/config.toml    the daemon's settings
 DIR/node/consensus.pem  secret: signs votes (validators only)
+DIR/node/witness.pem    secret: cosigns checkpoints (witnesses only)
 DIR/node/kem.pem        secret: opens this validator's shares of sealed parcels' keys (validators only)
 DIR/node/tls.pem        secret: the node's links; tls.crt is its public certificate
 DIR/node/genesis.json   put there by the operator once the network's genesis file is agreed
@@ -26,7 +27,7 @@ from chain.tls_certificate import make_tls_certificate
 from chain.types import verify_name
 from contracts.sealing import KemPrivateKey
 
-NodeRole = Literal["validator", "observer", "none"]
+NodeRole = Literal["validator", "witness", "observer", "none"]
 
 MEMBER_FILE = "member.json"
 SYSTEM_KEY = "system.pem"
@@ -34,6 +35,7 @@ READER_KEY = "reader.pem"
 NODE_FOLDER = "node"
 NODE_CONSENSUS_KEY = "consensus.pem"
 NODE_KEM_KEY = "kem.pem"
+NODE_WITNESS_KEY = "witness.pem"
 GENESIS_FILE = "genesis.json"
 
 TITLES: dict[str, tuple[str, str]] = {
@@ -68,12 +70,18 @@ listen = "{api_listen}"
 [log]
 level = "info"
 format = "text"
-"""
+{witness}"""
 
 
 _VALIDATOR_KEYS = f"""\
 consensus_key = "{NODE_CONSENSUS_KEY}"
 kem_key = "{NODE_KEM_KEY}"
+"""
+
+
+_WITNESS = f"""
+[witness]
+key = "{NODE_WITNESS_KEY}"
 """
 
 
@@ -104,10 +112,12 @@ def create_member(plan: MemberPlan, folder: Path, passphrase: str | None) -> Mem
         raise PoolError(ErrorCode.BAD_KEY, f"{folder} holds a member already and is not overwritten")
     node_folder = folder / NODE_FOLDER
     (folder if plan.node == "none" else node_folder).mkdir(parents=True, exist_ok=True)
-    consensus_key = kem_key = None
+    consensus_key = kem_key = witness_key = None
     if plan.node == "validator":
         consensus_key = _new_key(node_folder / NODE_CONSENSUS_KEY, passphrase)
         kem_key = _new_kem_key(node_folder / NODE_KEM_KEY, passphrase)
+    if plan.node == "witness":
+        witness_key = _new_key(node_folder / NODE_WITNESS_KEY, passphrase)
     _new_kem_key(folder / READER_KEY, passphrase)
     node = None if plan.node == "none" else _create_node(plan, node_folder, passphrase)
     known_zh, known_en = TITLES.get(plan.name, ("", ""))
@@ -121,6 +131,7 @@ def create_member(plan: MemberPlan, folder: Path, passphrase: str | None) -> Mem
         consensus_key=consensus_key,
         kem_key=kem_key,
         node=node,
+        witness_key=witness_key,
     )
     content = encode_member_file(member)
     parse_member_file(content)
@@ -153,6 +164,7 @@ def _create_node(plan: MemberPlan, folder: Path, passphrase: str | None) -> Node
         validator_keys=_VALIDATOR_KEYS if plan.node == "validator" else "",
         peer_listen=_listen_address(plan.peer_address),
         api_listen=plan.api_address,
+        witness=_WITNESS if plan.node == "witness" else "",
     )
     (folder / "config.toml").write_text(config, encoding="utf-8")
     return NodeRecordObject(plan.peer_address, f"http://{plan.api_address}", certificate)

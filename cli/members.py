@@ -37,6 +37,9 @@ def member() -> None:
 )
 @click.option("--validator", "node", flag_value="validator", default=True, help="Its node votes. [default]")
 @click.option("--observer", "node", flag_value="observer", help="Its node follows without a vote.")
+@click.option(
+    "--witness", "node", flag_value="witness", help="Its node follows, and cosigns checkpoints without a vote."
+)
 @click.option("--no-node", "node", flag_value="none", help="It has no node and uses those of others.")
 @click.option(
     "--peer", metavar=_ADDRESS, default="127.0.0.1:7000", show_default=True, help="Where nodes reach this one."

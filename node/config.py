@@ -68,6 +68,13 @@ class ContractsSection(_Section, frozen=True):
     """Where the compiled engine is kept, relative to the home; None for the user's cache folder."""
 
 
+class WitnessSection(_Section, frozen=True):
+    """Cosigning checkpoints without a vote. The section is absent: this node is no witness."""
+
+    key: str = "witness.pem"
+    """The member's witness key, relative to the home."""
+
+
 class GatewaySection(_Section, frozen=True):
     """The gateway, which seals and signs for the department's own systems. The section is absent: there is none."""
 
@@ -104,6 +111,7 @@ class ConfigFile(_Section, frozen=True):
     log: LogSection = LogSection()
     consensus: ConsensusSection = ConsensusSection()
     contracts: ContractsSection = ContractsSection()
+    witness: WitnessSection | None = None
     gateway: GatewaySection | None = None
 
 

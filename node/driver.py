@@ -36,7 +36,7 @@ from consensus.effects import (
     ViewEntered,
 )
 from consensus.memory import PROPOSAL_KEYS, load_proposals
-from consensus.messages import decode_message, encode_message
+from consensus.messages import Statement, decode_message, encode_message
 from consensus.replica import Replica, Tip
 from node.dissemination import Dissemination
 from node.execution import Executions
@@ -72,6 +72,7 @@ class ConsensusDriver:
         tick_s: length of a tick, seconds.
         on_catch_up: told ``(peer, height)`` when a peer is ahead.
         on_fatal: told of an error after which this node must stop.
+        on_misbehaviour: told of two contradicting statements that one validator has signed.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class ConsensusDriver:
         metrics: Metrics,
         on_catch_up: Callable[[str, int], None],
         on_fatal: Callable[[Exception], None],
+        on_misbehaviour: Callable[[Statement, Statement], None],
         *,
         may_vote: bool,
     ) -> None:
@@ -101,6 +103,7 @@ class ConsensusDriver:
         self._metrics = metrics
         self._on_catch_up = on_catch_up
         self._on_fatal = on_fatal
+        self._on_misbehaviour = on_misbehaviour
         self._log = logging.getLogger("blockpool.consensus")
         self._intake: Intake | None = None
         self._dissemination: Dissemination | None = None
@@ -432,9 +435,9 @@ class ConsensusDriver:
                 self._metrics.rejected_messages.labels(reason).inc()
                 self._log.debug("message refused", extra={"peer": peer, "reason": reason})
             case Evidence(accused, first, second):
-                self._metrics.evidence.inc()
                 statements = {"first": encode(first).hex(), "second": encode(second).hex()}
                 self._log.error("a validator contradicts itself", extra={"validator": accused} | statements)
+                self._on_misbehaviour(first, second)
             case _:
                 pass
 

@@ -22,6 +22,8 @@ class FrameKind(IntEnum):
     """New transactions: ``TransactionList``."""
     NEWS = FIRST_MESSAGE_KIND + 2
     """The sender's height, told to nodes that do not vote: ``News``."""
+    COSIGNATURE = FIRST_MESSAGE_KIND + 3
+    """What the sender's member has cosigned: ``chain.checkpoints.Cosignature``."""
     FETCH_TRANSACTIONS = FIRST_MESSAGE_KIND + 16
     """Request: ``TransactionIds``. Response: ``TransactionList`` of those that the peer has, as far as a frame goes."""
     FETCH_BLOCKS = FIRST_MESSAGE_KIND + 17

@@ -36,11 +36,18 @@ class Home:
     member: Member
     signer: Ed25519Signer | None
     """Consensus key; None for an observer."""
+    witness_signer: Ed25519Signer | None
+    """Cosigns checkpoints without a vote; None for a node that is no witness."""
     kem_key: KemPrivateKey | None
     """Opens this validator's shares of sealed parcels' keys; None for an observer, and where nothing is sealed."""
     identity: Identity
     lock: FolderLock
     data: Path
+
+    @property
+    def checkpoint_signer(self) -> Ed25519Signer | None:
+        """What this node's member signs checkpoints with, if it signs any."""
+        return self.signer or self.witness_signer
 
     @property
     def probation_file(self) -> Path:
@@ -75,6 +82,7 @@ def open_home(config: NodeConfig) -> Home:
             raise PoolError(
                 ErrorCode.BAD_KEY, f"{section.consensus_key} is not {member.name}'s key in the genesis file"
             )
+    witness_signer = _load_witness_signer(config, member)
     kem_key = _load_kem_key(config, member)
     if genesis.engine is not None and signer is not None and kem_key is None:
         raise PoolError(ErrorCode.BAD_CONFIGURATION, "node.kem_key: a validator where parcels are sealed needs its key")
@@ -85,7 +93,7 @@ def open_home(config: NodeConfig) -> Home:
         )
     identity = load_identity(member.name, certificate, config.path(section.tls_key), config.passphrase)
     data = config.path(section.data)
-    return Home(config, genesis, member, signer, kem_key, identity, FolderLock(data), data)
+    return Home(config, genesis, member, signer, witness_signer, kem_key, identity, FolderLock(data), data)
 
 
 def open_ledger(home: Home, progress: Progress | None = None, policy: AccessPolicy | None = None) -> Ledger:
@@ -106,6 +114,18 @@ def open_ledger(home: Home, progress: Progress | None = None, policy: AccessPoli
             engine.close()
         raise
     return ledger
+
+
+def _load_witness_signer(config: NodeConfig, member: Member) -> Ed25519Signer | None:
+    section = config.file.witness
+    if section is None:
+        return None
+    if config.file.node.consensus_key is not None:
+        raise PoolError(ErrorCode.BAD_CONFIGURATION, "witness.key: a validator cosigns with its consensus key alone")
+    signer = load_signer(config.path(section.key), config.passphrase)
+    if signer.public_key != member.witness_key:
+        raise PoolError(ErrorCode.BAD_KEY, f"{section.key} is not {member.name}'s witness key in the genesis file")
+    return signer
 
 
 def _load_kem_key(config: NodeConfig, member: Member) -> KemPrivateKey | None:

@@ -38,7 +38,19 @@ class Metrics:
         self.rejected_messages = Counter(
             "blockpool_rejected_messages", "Consensus messages refused, by reason", ["reason"], registry=registry
         )
-        self.evidence = Counter("blockpool_misbehaviour", "Pairs of contradicting votes seen", registry=registry)
+        self.evidence = Counter(
+            "blockpool_misbehaviour", "Contradictions seen between what one member has signed", registry=registry
+        )
+        self.checkpoint_size = Gauge(
+            "blockpool_checkpoint_size",
+            "Blocks under the newest checkpoint that a quorum of validators has cosigned",
+            registry=registry,
+        )
+        self.checkpoint_conflicts = Counter(
+            "blockpool_checkpoint_conflicts",
+            "Signed checkpoints of another history than this node's, and refusals to cosign its own",
+            registry=registry,
+        )
         self.refused_transactions = Counter(
             "blockpool_refused_transactions", "Transactions refused at the API, by code", ["code"], registry=registry
         )

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from chain.checkpoints import CheckpointKeys
 from chain.crypto import Ed25519Signer
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
@@ -18,7 +19,10 @@ from chain.transactions import calls_contract
 from consensus.config import ConsensusConfig
 from consensus.messages import Statement
 from node.catch_up import CatchUp
+from node.checkpoints import TICK_S as CHECKPOINT_TICK_S
+from node.checkpoints import Checkpoints
 from node.config import NodeConfig, split_address
+from node.cosigner import Cosigner
 from node.dealings import DealingCheck
 from node.dissemination import Dissemination
 from node.driver import ConsensusDriver
@@ -29,6 +33,7 @@ from node.home import Home
 from node.intake import Intake
 from node.links import Hello, Links, Peer
 from node.metrics import Metrics
+from node.misbehaviour import MisbehaviourFolder
 from node.pool import CommittedBlock, Pool
 from node.priorities import lower_background_threads
 from node.probation import MARGIN_BLOCKS, safe_height
@@ -74,8 +79,11 @@ class NodeService:
         self._handles: list[asyncio.TimerHandle] = []
         self._heights: dict[str, int] = {}
         self._probation_height: int | None = None
+        self._cosigning_height: int | None = None
         self._engine_start: asyncio.Task[None] | None = None
+        self.misbehaviour = MisbehaviourFolder(home.data / "misbehaviour", home.genesis, self.metrics)
         self.links = self._make_links()
+        self.checkpoints = self._make_checkpoints()
         self.votes = open_votes(home)
         self._is_on_probation = home.probation_file.exists()
         if home.signer is not None and self.engine_problem is None:
@@ -103,6 +111,7 @@ class NodeService:
             self.metrics,
             self.heard_of_height,
             self.fail,
+            self.misbehaviour.on_votes,
             may_vote=False,
         )
         self.intake = Intake(self.pool, self.driver.work_changed, self.fail, self.engine_problem)
@@ -165,6 +174,7 @@ class NodeService:
         """Connect to the peers and start the clock; raises ``port_in_use``."""
         await self.links.start()
         self._every(1.0, self._look_around)
+        self._every(CHECKPOINT_TICK_S, self._tick_checkpoints)
         if self.engine_problem is not None:
             self._log.error(
                 "this node runs another contract engine than its network: it neither votes nor follows",
@@ -198,6 +208,7 @@ class NodeService:
             await self.dealings.close()
         await self.pool.finish_reading()
         await self.shares.close()
+        self.checkpoints.close()
         self.ledger.close()
         self.votes.close()
 
@@ -252,6 +263,8 @@ class NodeService:
                     self.driver.receive(member, body)
                 case FrameKind.TRANSACTIONS:
                     self.dissemination.receive(member, body)
+                case FrameKind.COSIGNATURE:
+                    self.checkpoints.receive(member, body)
                 case FrameKind.NEWS:
                     self.heard_of_height(member, decode(News, body).height)
                 case _:
@@ -283,9 +296,54 @@ class NodeService:
     def _on_connect(self, member: str, hello: Hello) -> None:
         self._log.info("peer connected", extra={"peer": member, "height": hello.height})
         self.links.send(member, FrameKind.NEWS, encode(News(self.pool.height)))
+        self.checkpoints.on_connect(member)
         self.heard_of_height(member, hello.height)
+        self._judge_memory()
         self._recollect(member)
         self._end_probation()
+
+    # Checkpoints
+
+    def _make_checkpoints(self) -> Checkpoints:
+        home, genesis = self.home, self.home.genesis
+        keys = CheckpointKeys(genesis.chain_id, genesis.validators, genesis.members)
+        signer, cosigner = home.checkpoint_signer, None
+        if signer is not None:
+            cosigner = Cosigner(home.data / "COSIGNED", signer, home.member.name, keys)
+        return Checkpoints(
+            self.pool,
+            self.links,
+            keys,
+            cosigner,
+            home.data / "checkpoint.note",
+            self.metrics,
+            self._may_cosign,
+            self.misbehaviour.on_conflict,
+            time.time,
+            time.monotonic,
+        )
+
+    def _may_cosign(self) -> bool:
+        """Whether this node knows enough of the network to say that its history is the newest, and the one it said
+        before: a validator when it may vote, a node that has forgotten what it cosigned when all of that is decided.
+        """
+        if self.unready_reason is not None or (self.home.signer is not None and not self.driver.may_vote):
+            return False
+        self._judge_memory()
+        return self._cosigning_height is not None and self.pool.height >= self._cosigning_height
+
+    def _judge_memory(self) -> None:
+        """Find out, as soon as a quorum has been heard, from which height on this node may cosign."""
+        if self._cosigning_height is None and self.checkpoints.remembers:
+            self._cosigning_height = 0
+        elif self._cosigning_height is None:
+            self._cosigning_height = safe_height(self.home.member.name, self.ledger.validators, self._heights)
+
+    def _tick_checkpoints(self) -> None:
+        try:
+            self.checkpoints.tick()
+        except PoolError as error:
+            self.fail(error)
 
     # Clockwork
 

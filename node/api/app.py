@@ -18,6 +18,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from node.api.access import access_router
 from node.api.bodies import AsgiApp, BodyAbandoned
+from node.api.checkpoints import checkpoints_router
 from node.api.description import describe
 from node.api.parcels import parcels_router
 from node.api.problems import bad_request, parse_number, problem_response
@@ -42,6 +43,7 @@ def make_app(service: NodeService) -> AsgiApp:
     )
     app.include_router(reads_router(service))
     app.include_router(access_router(service))
+    app.include_router(checkpoints_router(service))
     app.include_router(parcels_router(service))
     _add_status(app, service)
     _add_events(app, service)

@@ -19,6 +19,7 @@ _TEXT: Final[Json] = {"schema": {"type": "string"}}
 _CONTENT: dict[str, Json] = {
     "/metrics": {"text/plain": _TEXT},
     "/v1/chain": {MSGPACK: _BINARY},
+    "/v1/checkpoint": {"text/plain": _TEXT},
     "/v1/events": {"text/event-stream": _TEXT},
     "/v1/records/{transaction_id}/{index}/raw": {"application/octet-stream": _BINARY},
     "/v1/shares": {JSON: {}, MSGPACK: _BINARY},

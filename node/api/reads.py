@@ -214,16 +214,16 @@ def _add_proofs(router: APIRouter, service: NodeService) -> None:
     @router.get("/history/consistency", tags=["proofs"])
     async def get_consistency(from_: Annotated[int, Query(alias="from", ge=0)], to: Height) -> Response:
         """Proof that the history of ``from`` blocks is a prefix of that of ``to`` blocks."""
-        if not from_ <= to <= ledger.tip.height:
-            raise bad_request(f"0 <= from <= to <= {ledger.tip.height}")
+        if not from_ <= to <= ledger.tip.height + 1:
+            raise bad_request(f"0 <= from <= to <= {ledger.tip.height + 1}")
         proof = history.consistency_proof(from_, to, ledger.blocks.history_node)
         return json_response({"from": from_, "to": to, "proof": [item.hex() for item in proof]})
 
     @router.get("/history/inclusion", tags=["proofs"])
     async def get_inclusion(height: Height, size: Height) -> Response:
-        """Proof that the block at ``height`` is under the ``history_root`` of the block at ``size``."""
-        if not height < size <= ledger.tip.height:
-            raise bad_request(f"height < size <= {ledger.tip.height}")
+        """Proof that the block at ``height`` is in the history of ``size`` blocks."""
+        if not height < size <= ledger.tip.height + 1:
+            raise bad_request(f"height < size <= {ledger.tip.height + 1}")
         proof = history.inclusion_proof_at(height, size, ledger.blocks.history_node)
         return json_response({"height": height, "size": size, "proof": [item.hex() for item in proof]})
 

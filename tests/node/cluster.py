@@ -75,17 +75,18 @@ class Network:
         validators: Sequence[str] = "abcd",
         others: Sequence[str] = ("observer",),
         contracts: bool = False,
+        witnesses: Sequence[str] = (),
         engine: EngineIdentity = ENGINE_IDENTITY,
     ) -> Network:
         """With `contracts` the genesis file names `engine`; each node then has a process of its own to run them."""
-        names = [*validators, *others]
+        names = [*validators, *witnesses, *others]
         ports = iter(free_ports(2 * len(names)))
         spent = {name: Ed25519Signer(new_seed()) for name in names}
         members = []
         for name in names:
             plan = MemberPlan(
                 name,
-                node="validator" if name in validators else "observer",
+                node="validator" if name in validators else "witness" if name in witnesses else "observer",
                 peer_address=f"{HOST}:{next(ports)}",
                 api_address=f"{HOST}:{next(ports)}",
             )

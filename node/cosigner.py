@@ -1,0 +1,89 @@
+"""What this node's member has cosigned: never two heads that contradict each other, a crash in between included.
+
+What survives a crash: a cosignature is on disk before it leaves. So a node that starts again signs no head that is
+smaller than its last one, and none that does not continue it: where the database has been exchanged for another
+history, it refuses. Times never go back either, whatever the clock does (see ``chain.checkpoints.is_contradiction``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from chain.checkpoints import CheckpointKeys, Cosignature, sign_head, verify_cosignature
+from chain.crypto import Hash, Signer
+from chain.encoding import decode, encode
+from chain.errors import ErrorCode, PoolError
+from chain.history import TreeHead
+from chain.storage.slots import SlotFile
+
+_SLOT_SIZE_BYTES = 512
+
+
+class Cosigner:
+    """Signs checkpoints for one member.
+
+    Args:
+        path: of the file that holds the last cosignature; made if it is not there.
+        signer: of the member's consensus or witness key.
+        member: its name.
+        keys: of all who sign checkpoints.
+
+    Attributes:
+        last: the last cosignature; None if there was none, or none is remembered.
+
+    Raises:
+        PoolError: codes ``disk_full``, ``storage_failed``.
+    """
+
+    def __init__(self, path: Path, signer: Signer, member: str, keys: CheckpointKeys) -> None:
+        self._signer = signer
+        self._member = member
+        self._keys = keys
+        self._slots = SlotFile(path, _SLOT_SIZE_BYTES, copies=2)
+        slot = self._slots.read()
+        self._sequence = slot.sequence if slot is not None else 0
+        self.last = self._remembered(slot.content) if slot is not None else None
+
+    def cosign(self, head: TreeHead, time_s: int, root_at: Callable[[int], Hash]) -> Cosignature:
+        """Cosign ``head``, which must not be smaller than the last one.
+
+        Args:
+            head: newest in this node's history.
+            time_s: the clock's, seconds since 1970.
+            root_at: gives the root at an earlier size of that history.
+
+        Raises:
+            PoolError: code ``history_conflict`` if ``head`` does not continue what has been cosigned; ``disk_full``,
+                ``storage_failed``: the process must stop.
+        """
+        last = self.last
+        if last is not None:
+            if head.size < last.size or root_at(last.size) != last.root:
+                raise PoolError(
+                    ErrorCode.HISTORY_CONFLICT,
+                    f"the history of {head.size} blocks does not continue the {last.size} that were cosigned",
+                )
+            time_s = max(time_s, last.time_s or 0)
+        cosignature = sign_head(self._signer, self._keys.chain_id, self._member, head, time_s)
+        self._sequence += 1
+        self._slots.write(self._sequence, encode(cosignature))
+        self.last = cosignature
+        return cosignature
+
+    def sign(self, head: TreeHead) -> Cosignature:
+        """Sign, without a time, that this node's history had this head."""
+        return sign_head(self._signer, self._keys.chain_id, self._member, head)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._slots.close()
+
+    def _remembered(self, content: bytes) -> Cosignature | None:
+        """The cosignature in the file, if it is one of this member with its present key."""
+        try:
+            cosignature = decode(Cosignature, content)
+            verify_cosignature(cosignature, self._keys)
+        except PoolError:
+            return None
+        return cosignature if cosignature.member == self._member and cosignature.time_s is not None else None
