@@ -424,6 +424,7 @@ class Network:
         members = sorted(file["members"], key=lambda member: str(member["name"]))
         self.chain_id = hash_of(content)
         self.name: str = file["network"]
+        self.members = {member["name"] for member in members}
         self.validators = public_keys(members, "consensus_key")
         witnesses = public_keys(members, "witness_key")
         self.witnesses = {name: key for name, key in witnesses.items() if name not in self.validators}
@@ -706,7 +707,7 @@ def satisfies_keyword(value: Any, keyword: str, argument: Any, schema: dict[str,
     if keyword in ("enum", "const"):
         return any(is_equal(value, allowed) for allowed in (argument if keyword == "enum" else [argument]))
     if keyword in BOUNDS:
-        return type(value) not in NUMBERS or BOUNDS[keyword](value, argument)
+        return type(value) not in NUMBERS or bool(BOUNDS[keyword](value, argument))
     if keyword[:3] in ("min", "max") and keyword[3:] in LENGTHS:
         if type(value) not in LENGTHS[keyword[3:]]:
             return True
@@ -1164,9 +1165,8 @@ def verify_read(verifier: Verifier, file: Any) -> Steps:
         refuse("bad_evidence", "the entry is not of this request")
     yield f"as of height {block.height}"
 
-    members = {name: verifier.member(block.state_root, name, part) for name, part in file.members.items()}
-    signers = {request.member}
-    verify_by(verifier, members, request, file.request.transaction)
+    signers = Signers(verifier, block.state_root, file.members)
+    signers.verify(request, file.request.transaction)
     yield f"{request.member}, key {request.key_id.hex()[:16]}"
 
     if request.outcome.verdict is None:
@@ -1175,8 +1175,7 @@ def verify_read(verifier: Verifier, file: Any) -> Steps:
 
     answers = listed(verifier, file.answers, block, len(entry.answers), ANSWER_HEADER)
     for part, answer, noted in zip(file.answers or (), answers, entry.answers, strict=False):
-        signers.add(answer.member)
-        verify_by(verifier, members, answer, part.transaction)
+        signers.verify(answer, part.transaction)
         given = (answer.member, answer.answer, answer.reason, answer.place[0], answer.block_time_ms)
         if answer.request != request.id or given != tuple(vars(noted).values()):
             refuse("bad_evidence", f"an answer of {answer.member} is not the one in the request's entry")
@@ -1186,10 +1185,10 @@ def verify_read(verifier: Verifier, file: Any) -> Steps:
     for part, receipt in zip(file.receipts or (), receipts, strict=True):
         if receipt.request != request.id or receipt.member != request.member:
             refuse("bad_evidence", "a receipt is not of this request and its reader")
-        verify_by(verifier, members, receipt, part.transaction)
+        signers.verify(receipt, part.transaction)
     if file.receipts is not None and sum(receipt.record_count for receipt in receipts) != entry.records_read:
         refuse("bad_evidence", "the receipts do not come to the number of records read")
-    if signers != members.keys():
+    if signers.used != file.members.keys():
         refuse("bad_evidence", "members are there who have signed nothing in the file")
     yield f"{entry.receipts} receipts, {entry.records_read} records"
 
@@ -1200,10 +1199,21 @@ def is_entry_of(entry: Any, request: Any) -> bool:
     return same and rest == (request.member, request.until_ms, request.place[0], request.block_time_ms)
 
 
-def verify_by(verifier: Verifier, members: dict[str, Any], transaction: Any, part: Any) -> None:
-    if transaction.member not in members:
-        refuse("bad_evidence", f"the entry of {transaction.member} is missing")
-    verifier.verify_signed(transaction, part, members[transaction.member])
+class Signers:
+    """Checks signatures with the members' entries of a file; notes whose were of use."""
+
+    def __init__(self, verifier: Verifier, state_root: bytes, members: dict[str, Any]) -> None:
+        self.verifier = verifier
+        self.state_root = state_root
+        self.members = members
+        self.used: set[str] = set()
+
+    def verify(self, transaction: Any, part: Any) -> None:
+        name = transaction.member
+        if name not in self.members:
+            refuse("bad_evidence", f"the entry of {name} is missing")
+        self.used.add(name)
+        self.verifier.verify_signed(transaction, part, self.verifier.member(self.state_root, name, self.members[name]))
 
 
 def listed(verifier: Verifier, parts: Sequence[Any] | None, block: Any, count: int, tag: int) -> list[Any]:
@@ -1239,7 +1249,7 @@ NO_GRANT_PARTS: dict[str, Check] = {
             block=BLOCK_PART, parent=BLOCK_BYTES, reader=ENTRY_PART, requests=mapping(unhex, ENTRY_PART, maximum=100)
         )
     ),
-    "after": record_of(block=BLOCK_PART, reader=ENTRY_PART),
+    "after": record_of(block=BLOCK_PART, reader=ENTRY_PART, dataset=ENTRY_PART),
 }
 NO_READ_PARTS: dict[str, Check] = {
     "parcel": HEADER_BYTES,
@@ -1280,6 +1290,12 @@ def verify_no_grant(verifier: Verifier, file: Any) -> Steps:
     yield f"{granted_before} grants before height {file.from_height}, none in force"
 
     block = block_at(verifier, file.after.block, file.until_height)
+    dataset_key = f"dataset/{file.dataset}"
+    dataset = verifier.present_entry(block.state_root, dataset_key, file.after.dataset, DATASET_ENTRY)
+    if file.reader not in verifier.network.members:
+        refuse("unknown_member", f"{file.reader} is no member")
+    if dataset.sharing == "open" or dataset.owner == file.reader:
+        refuse("access_not_needed", f"{file.reader} needs no grant to read {file.dataset}")
     entry = verifier.entry(block.state_root, key, file.after.reader, READER_ENTRY) or no_grants()
     yield f"{entry.grants} grants up to height {file.until_height}"
 
