@@ -18,7 +18,7 @@ from chain.encoding import Wire
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.merkle import root_of_leaves
-from chain.state import erasure_key
+from chain.state import Erasure, erasure_key
 from chain.state_tree import StateProof, verify_presence
 from chain.storage.blocks import BlockStore, Location
 from chain.transactions import (
@@ -33,6 +33,7 @@ from chain.transactions import (
     parcel_leaves,
 )
 from chain.validators import ValidatorSet, verify_certificate
+from chain.working_state import StateReader
 
 
 class ErasureProofs(Wire, frozen=True):
@@ -150,6 +151,23 @@ def verify_erasures(
     verify_certificate(chain_id, erasures.certificate, validators, header.height, hash_)
     for parcel, proof in zip(parcels, erasures.proofs, strict=True):
         verify_presence(chain_id, header.state_root, erasure_key(parcel), proof)
+
+
+def verify_not_erased(read: StateReader, parcel: Hash) -> None:
+    """Check that a parcel, named by its id, has not been erased.
+
+    Raises:
+        PoolError: code ``parcel_erased``, with the parcel, the height and the legal basis of its erasure.
+    """
+    erasure = read(erasure_key(parcel), Erasure)
+    if erasure is not None:
+        raise PoolError(
+            ErrorCode.PARCEL_ERASED,
+            f"parcel {parcel.hex()} was erased at height {erasure.height}: {erasure.legal_basis}",
+            parcel=parcel.hex(),
+            height=erasure.height,
+            legal_basis=erasure.legal_basis,
+        )
 
 
 def _offence(outcome: Outcome) -> PoolError | None:

@@ -20,7 +20,7 @@ from chain.encoding import decode, encode
 from chain.errors import PoolError
 from chain.ledger import ExecutedBlock
 from chain.limits import LIMITS
-from chain.packages import BlockPackage, Packages, join_packages, open_package
+from chain.packages import BlockPackage, Packages, join_packages, open_package, verify_erased
 from chain.transactions import CheckedTransaction
 from chain.validators import verify_certificate
 from node.execution import ExecutionThread
@@ -172,6 +172,7 @@ class CatchUp:
             block, transactions = open_package(ledger.chain_id, package, self._pool.recognise)
             if block.certificate is not None and block.certificate.height <= self._pool.height:
                 continue  # consensus delivered it while it was under way
+            verify_erased(ledger.chain_id, ledger.validators, package, transactions)
             mempool = self._pool.mempool
             verified = {checked.id for checked in transactions if mempool.get(checked.id) is checked}
             if self._execution.is_wanted(transactions):

@@ -134,9 +134,12 @@ class Dissemination:
         checked = self._pool.mempool.get(id_) or self._pool.voted_for.get(id_)
         if checked is not None:
             return encode(checked.transaction)
-        location = self._pool.ledger.blocks.location(id_)
-        stored = self._pool.ledger.blocks.transaction(location) if location else None
-        return encode(stored) if stored else None
+        blocks = self._pool.ledger.blocks
+        location = blocks.location(id_)
+        stored = blocks.transaction(location) if location else None
+        if location is None or stored is None or blocks.erased_payload(location) is not None:
+            return None
+        return encode(stored)
 
     def _schedule_flush(self) -> None:
         if not self._is_flush_due:

@@ -56,6 +56,17 @@ class Metrics:
         )
         self.mempool_transactions = Gauge("blockpool_mempool_transactions", "Waiting transactions", registry=registry)
         self.mempool_bytes = Gauge("blockpool_mempool_bytes", "Size of waiting transactions", registry=registry)
+        self.parcels_erased = Counter(
+            "blockpool_parcels_erased", "Parcels whose payload was erased since the start", registry=registry
+        )
+        self.is_erasing = Gauge(
+            "blockpool_erasing", "1 while bytes of erased payloads may still be in the files", registry=registry
+        )
+        self.databases_set_aside = Gauge(
+            "blockpool_databases_set_aside",
+            "Folders with databases set aside after damage; they may hold what was erased",
+            registry=registry,
+        )
         self.disk_used = Gauge("blockpool_data_bytes", "Size of the data folder", registry=registry)
         self.disk_free = Gauge("blockpool_disk_free_bytes", "Free space on its disk", registry=registry)
 

@@ -239,7 +239,9 @@ class Pool:
         if limit <= 0:
             return []
         try:
-            reading = self._readers.submit(read_packages, self.ledger.blocks, first, limit, size_bytes)
+            reading = self._readers.submit(
+                read_packages, self.ledger.blocks, first, limit, size_bytes, self.ledger.prove_erasures
+            )
         except RuntimeError:
             raise PoolError(ErrorCode.NOT_READY, "the node is shutting down") from None
         return await asyncio.wrap_future(reading)

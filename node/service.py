@@ -27,6 +27,7 @@ from node.dealings import DealingCheck
 from node.dissemination import Dissemination
 from node.driver import ConsensusDriver
 from node.engine import ContractEngine
+from node.erasure import Eraser
 from node.execution import Executions, ExecutionThread
 from node.frames import FrameKind, News
 from node.home import Home
@@ -123,6 +124,8 @@ class NodeService:
         self.dealings = DealingCheck(home.member.name, kem_key, self.metrics) if kem_key is not None else None
         if self.dealings is not None:
             self.pool.add_listener(self.dealings.on_committed)
+        self.eraser = Eraser(self.pool, self.votes, home.data, self.metrics, self.fail)
+        self.pool.add_listener(self.eraser.on_committed)
         self.pool.add_listener(self._on_committed)
         self.metrics.observe(home.data, lambda: (len(self.pool.mempool), self.pool.mempool.size_bytes))
         self.metrics.height.set(self.pool.height)
@@ -172,6 +175,7 @@ class NodeService:
 
     async def start(self) -> None:
         """Connect to the peers and start the clock; raises ``port_in_use``."""
+        self.eraser.start()
         await self.links.start()
         self._every(1.0, self._look_around)
         self._every(CHECKPOINT_TICK_S, self._tick_checkpoints)
@@ -207,6 +211,7 @@ class NodeService:
         if self.dealings is not None:
             await self.dealings.close()
         await self.pool.finish_reading()
+        await self.eraser.close()
         await self.shares.close()
         self.checkpoints.close()
         self.ledger.close()

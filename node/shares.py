@@ -21,6 +21,7 @@ from chain.access import verify_covered, verify_grant
 from chain.blocks import Block
 from chain.crypto import Hash
 from chain.encoding import decode, encode
+from chain.erasure import verify_not_erased
 from chain.errors import ErrorCode, PoolError
 from chain.kem import kem_key_id
 from chain.sealed import Envelope, decode_envelope
@@ -98,7 +99,7 @@ class Shares:
         Raises:
             PoolError: codes ``unknown_request``, ``access_denied``, ``approval_pending``, ``grant_expired``,
                 ``grant_revoked``, ``not_found``, ``not_covered``, ``access_not_needed`` (an open parcel),
-                ``bad_request``, ``not_ready``.
+                ``parcel_erased``, ``bad_request``, ``not_ready``.
         """
         async with self._verified(query) as (entry, parcels):
             return await self._beside(self._release, query.request, entry, parcels)
@@ -195,6 +196,8 @@ class Shares:
             raise PoolError(ErrorCode.UNKNOWN_REQUEST, f"there is no request {query.request.hex()}")
         # A slow clock must not prolong a grant that the chain itself has outlived.
         verify_grant(entry, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))
+        for parcel in query.parcels:
+            verify_not_erased(self._ledger.entry, parcel)
         return entry, await self._beside(self._parcels, entry, query.parcels)
 
     async def _wait_for_blocks(self, query: ShareQuery, is_granted_elsewhere: bool) -> None:

@@ -42,9 +42,11 @@ class BodyFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._fresh_path = path.with_name(f"{path.name}.new")
         self._descriptor: int | None = None
         found: list[_Place | None] = [None, None]
         try:
+            self._fresh_path.unlink(missing_ok=True)  # a crash has left it: the old file is whole
             if path.exists():
                 self._descriptor = os.open(path, os.O_RDWR)
                 found = [_read(self._descriptor, place) for place in range(2)]
@@ -61,19 +63,45 @@ class BodyFile:
             PoolError: codes ``disk_full``, ``storage_failed``: the process must stop.
         """
         self._sequence, self.bodies = self._sequence + 1, tuple(bodies)
-        content = encode(self.bodies)
-        fields = _FIELDS.pack(self._sequence, len(content))
-        data = fields + _CHECKSUM.pack(zlib.crc32(content, zlib.crc32(fields))) + content
         try:
             if self._descriptor is None:
                 self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
                 sync_folder(self._path.parent)
-            if os.pwrite(self._descriptor, data, _PLACE_SIZE_BYTES * self._next_place) < len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fdatasync(self._descriptor)
+            self._write_place(self._descriptor, self._next_place)
         except OSError as error:
             raise _failed(self._path, error) from None
         self._next_place = 1 - self._next_place
+
+    def replace(self, bodies: Sequence[bytes]) -> None:
+        """Keep these in a file of their own, which takes the place of the old one when it is whole: nothing of what was
+        kept before stays, as it does behind what overwrites it. Durable when this returns.
+
+        Raises:
+            PoolError: codes ``disk_full``, ``storage_failed``: the process must stop.
+        """
+        if self._descriptor is None and not bodies:
+            return
+        self._sequence, self.bodies = self._sequence + 1, tuple(bodies)
+        old = self._descriptor
+        try:
+            self._descriptor = os.open(self._fresh_path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+            self._write_place(self._descriptor, 0)
+            self._fresh_path.replace(self._path)
+            sync_folder(self._path.parent)
+        except OSError as error:
+            raise _failed(self._path, error) from None
+        finally:
+            if old is not None:
+                os.close(old)
+        self._next_place = 1
+
+    def _write_place(self, descriptor: int, place: int) -> None:
+        content = encode(self.bodies)
+        fields = _FIELDS.pack(self._sequence, len(content))
+        data = fields + _CHECKSUM.pack(zlib.crc32(content, zlib.crc32(fields))) + content
+        if os.pwrite(descriptor, data, _PLACE_SIZE_BYTES * place) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fdatasync(descriptor)
 
     def close(self) -> None:
         """Release the file."""

@@ -46,6 +46,10 @@ class VoteStore(Protocol):
         """Keep these encoded transactions instead; durable when this returns."""
         ...
 
+    def replace_bodies(self, bodies: Sequence[bytes]) -> None:
+        """The same, and leave nothing of what was kept before in any file."""
+        ...
+
     def close(self) -> None:
         """Release the files."""
         ...
@@ -73,6 +77,10 @@ class MemoryVotes:
         return self._bodies
 
     def keep_bodies(self, bodies: Sequence[bytes]) -> None:
+        """Keep these."""
+        self._bodies = tuple(bodies)
+
+    def replace_bodies(self, bodies: Sequence[bytes]) -> None:
         """Keep these."""
         self._bodies = tuple(bodies)
 
@@ -127,6 +135,14 @@ class VoteFile:
             PoolError: codes ``disk_full``, ``storage_failed``: the process must stop.
         """
         self._bodies.write(bodies)
+
+    def replace_bodies(self, bodies: Sequence[bytes]) -> None:
+        """The same, and leave nothing of what was kept before in any file.
+
+        Raises:
+            PoolError: codes ``disk_full``, ``storage_failed``: the process must stop.
+        """
+        self._bodies.replace(bodies)
 
     def close(self) -> None:
         """Release the files."""

@@ -13,6 +13,7 @@ from chain import history
 from chain.blocks import decode_header
 from chain.crypto import Hash
 from chain.encoding import decode, encode
+from chain.erasure import verify_not_erased
 from chain.errors import ErrorCode, PoolError
 from chain.evidence import make_record_evidence
 from chain.limits import LIMITS, MIB
@@ -108,10 +109,12 @@ def _add_transactions(router: APIRouter, service: NodeService) -> None:
 
     @router.get("/transactions/{transaction_id}/raw", tags=["transactions"])
     async def get_raw(transaction_id: str) -> Response:
-        """The transaction's exact bytes, as MessagePack."""
-        stored = ledger.blocks.transaction(_location(service, parse_hash(transaction_id)))
+        """The transaction's exact bytes, as MessagePack; 410 for a parcel that was erased."""
+        id_ = parse_hash(transaction_id)
+        stored = ledger.blocks.transaction(_location(service, id_))
         if stored is None:
             raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {transaction_id}")
+        verify_not_erased(ledger.entry, id_)
         return Response(encode(stored), media_type=MSGPACK)
 
 
@@ -120,7 +123,7 @@ def _add_records(router: APIRouter, service: NodeService) -> None:
 
     @router.get("/records/{transaction_id}/{index}", tags=["records"])
     async def get_record(transaction_id: str, index: int) -> Response:
-        """A record with where it comes from."""
+        """A record with where it comes from; 410 if its parcel was erased."""
         location, header, body = _record(service, transaction_id, index)
         block = ledger.block_at(location.height)
         is_sealed = bool(header.envelope)
@@ -236,9 +239,11 @@ def _location(service: NodeService, id_: Hash) -> Location:
 
 
 def _record(service: NodeService, transaction_id: str, index: int) -> tuple[Location, ParcelHeader, bytes]:
-    location = _location(service, parse_hash(transaction_id))
+    id_ = parse_hash(transaction_id)
+    location = _location(service, id_)
     stored = service.ledger.blocks.transaction(location)
     header = decode_transaction_header(service.ledger.chain_id, stored.header) if stored else None
     if stored is None or not isinstance(header, ParcelHeader) or not 0 <= index < header.record_count:
         raise PoolError(ErrorCode.NOT_FOUND, f"no record {transaction_id}/{index}")
+    verify_not_erased(service.ledger.entry, id_)
     return location, header, decode_records(stored.payload)[index]

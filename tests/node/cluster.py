@@ -29,6 +29,7 @@ from chain.transactions import (
     ApprovalHeader,
     ContractHeader,
     DatasetHeader,
+    EraseHeader,
     ParcelHeader,
     RequestHeader,
     Transaction,
@@ -168,6 +169,16 @@ class Network:
         """An encoded `approval` transaction: a member's answer to a request."""
         fields = self._common(member) | {"dataset": dataset, "request": request_id, "answer": answer, "reason": ""}
         return encode(self.sign(ApprovalHeader(**fields), member))  # type: ignore[arg-type]
+
+    def erase(self, parcel_id: bytes, member: str = "a", dataset: str = "a.flights", **changes: object) -> bytes:
+        """An encoded `erase` transaction."""
+        fields = self._common(member) | {
+            "dataset": dataset,
+            "parcel": parcel_id,
+            "legal_basis": "PIPL 47",
+            "reason": "",
+        }
+        return encode(self.sign(EraseHeader(**(fields | changes)), member))  # type: ignore[arg-type]
 
     def reader_key(self, member: str) -> KemPrivateKey:
         """The key that the member reads with."""

@@ -91,7 +91,8 @@ class SimPool(Pool):
     async def read_packages(self, first: int, limit: int, size_bytes: int) -> list[bytes]:
         """Read on the loop: a thread would not come back at the same moment in every run."""
         limit = min(limit, self.height - first + 1)
-        return read_packages(self.ledger.blocks, first, limit, size_bytes) if limit > 0 else []
+        prove = self.ledger.prove_erasures
+        return read_packages(self.ledger.blocks, first, limit, size_bytes, prove) if limit > 0 else []
 
 
 class SimDriver(ConsensusDriver):
