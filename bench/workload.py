@@ -107,5 +107,5 @@ def _contents(plan: Workload, count: int) -> list[_Content]:
     for number, group in enumerate(groups):
         dataset = f"{plan.senders[number % len(plan.senders)].member}.{plan.dataset}"
         sealed = seal_parcel(group, SealingContext(plan.chain_id, dataset), dict(plan.kem_keys))
-        contents.append(_Content(sealed.records_root, sealed.envelope, encode_records(sealed.bodies)))
+        contents.append(_Content(sealed.records_root, sealed.envelope, sealed.payload))
     return contents

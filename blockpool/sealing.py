@@ -13,7 +13,7 @@ from chain.genesis import Genesis
 from chain.kem import verify_kem_key
 from chain.limits import LIMITS
 from chain.sealed import SEALED_OVERHEAD_SIZE, CommitmentKind
-from chain.transactions import ParcelHeader, encode_records
+from chain.transactions import ParcelHeader
 from contracts.sealing import SealingContext, seal_parcel
 
 Commitments = Literal["whole", "fields"]
@@ -79,4 +79,4 @@ def sign_sealed_parcel(
         envelope=sealed.envelope,
         derived_from=source_links(derived_from),
     )
-    return sign_header(header, identity, encode_records(sealed.bodies), len(sealed.bodies))
+    return sign_header(header, identity, sealed.payload, len(sealed.bodies))

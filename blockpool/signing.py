@@ -39,7 +39,8 @@ PARCEL_RECORDS = 500
 """Records in a parcel unless told otherwise: large enough to make signatures cheap, small enough to commit at once."""
 
 NONCE_SIZE = 16
-_PAYLOAD_SIZE_MAX_BYTES = LIMITS.transaction_size_bytes - LIMITS.header_size_bytes
+_RECORDS_SIZE_MAX_BYTES = LIMITS.transaction_size_bytes - LIMITS.header_size_bytes
+"""Records of a parcel. The rest is for the header and, if it is sealed, the shares of its key."""
 _RECORD_OVERHEAD_BYTES = 5
 """MessagePack's longest head of a byte string."""
 
@@ -244,7 +245,7 @@ def group_records(bodies: Iterable[bytes], parcel_records: int, overhead_bytes: 
     size_bytes = 0
     for body in bodies:
         added_bytes = len(body) + overhead_bytes + _RECORD_OVERHEAD_BYTES
-        if group and (len(group) == parcel_records or size_bytes + added_bytes > _PAYLOAD_SIZE_MAX_BYTES):
+        if group and (len(group) == parcel_records or size_bytes + added_bytes > _RECORDS_SIZE_MAX_BYTES):
             yield group
             group, size_bytes = [], 0
         group.append(body)

@@ -151,7 +151,7 @@ def make_record_evidence(ledger: Ledger, id_: Hash, index: int) -> bytes:
     outcome = block.outcomes[location.position]
     if not outcome.is_ok:
         raise PoolError(ErrorCode.NOT_FOUND, f"the parcel was rejected ({outcome.code}): {outcome.reason}")
-    records = decode_records(transaction.payload)
+    records = decode_records(header, transaction.payload)
     file = RecordEvidence(
         format=FORMAT,
         chain_id=ledger.chain_id.hex(),

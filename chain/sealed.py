@@ -1,6 +1,7 @@
-"""What the chain sees of a sealed parcel: the envelope in its header and the leaves of its records.
+"""What the chain sees of a sealed parcel: the envelope in its header, the sealed shares and bodies in its payload.
 
-Nothing here needs a secret. Validators check these rules when they execute a parcel, auditors years later; the
+The header only has hashes of what is sealed, so erasing the payload erases the shares of its key with it. Nothing here
+needs a secret. Validators check these rules when they execute a parcel, auditors years later; the
 cryptography behind them is ``contracts.sealing``. Byte tables: docs/sealing.md.
 """
 
@@ -14,7 +15,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chain.crypto import HASH_SIZE, Hash, domain
+from chain.crypto import HASH_SIZE, Hash, domain, hash_tagged
 from chain.encoding import Wire, decode
 from chain.errors import ErrorCode, PoolError
 from chain.kem import KemSuite, kem_key_id
@@ -43,15 +44,15 @@ class CommitmentKind(IntEnum):
 
 
 class SealedShare(Wire, frozen=True):
-    """One validator's part of the parcel's key."""
+    """What the header says of one validator's part of the parcel's key."""
 
     validator: Name
     key_id: KeyId
     """Which KEM key of the validator it is sealed to."""
     share_hash: Hash32
     """Salted hash of the share: a wrong one names its giver."""
-    sealed: Annotated[bytes, Meta(max_length=SHARE_SIZE + KemSuite.HYBRID.overhead_size)]
-    """HPKE: encapsulated key, ciphertext, tag."""
+    sealed_hash: Hash32
+    """Hash of the share as it stands in the payload, sealed: ``sealed_share_hash``."""
 
 
 class Envelope(Wire, frozen=True, tag=1):
@@ -86,11 +87,35 @@ def decode_envelope(data: bytes) -> Envelope:
         raise _bad("shares are not in strictly ascending order of their validators")
     if envelope.threshold != quorum(count):
         raise _bad(f"{envelope.threshold} of {count} shares open it; it must be {quorum(count)}")
-    size = SHARE_SIZE + envelope.suite.overhead_size
-    for share in envelope.shares:
-        if len(share.sealed) != size:
-            raise _bad(f"the share of {share.validator} has {len(share.sealed)} bytes, {size} in this suite")
     return envelope
+
+
+def sealed_share_hash(chain_id: bytes, sealed_share: bytes) -> Hash:
+    """What an envelope names a sealed share by."""
+    return hash_tagged("sealed-share-hash", chain_id, sealed_share)
+
+
+def verify_sealed_shares(chain_id: bytes, envelope: Envelope, sealed_shares: Sequence[bytes]) -> None:
+    """Check that these are the sealed shares that the envelope names, in its order.
+
+    Args:
+        chain_id: of the chain.
+        envelope: from the signed header.
+        sealed_shares: from the payload. HPKE: encapsulated key, ciphertext, tag.
+
+    Raises:
+        PoolError: codes ``payload_mismatch`` (whoever gave them gave others), ``bad_sealing`` (one of another size than
+            the suite's, which the owner signed).
+    """
+    if len(sealed_shares) != len(envelope.shares):
+        raise _mismatch(f"{len(sealed_shares)} sealed shares came, {len(envelope.shares)} were signed")
+    size = SHARE_SIZE + envelope.suite.overhead_size
+    for share, sealed in zip(envelope.shares, sealed_shares, strict=True):
+        if sealed_share_hash(chain_id, sealed) != share.sealed_hash:
+            raise _mismatch(f"the sealed share of {share.validator} is not the one that was signed")
+        if len(sealed) != size:
+            detail = f"the share of {share.validator} has {len(sealed)} bytes, {size} in this suite"
+            raise PoolError(ErrorCode.BAD_SEALING, detail)
 
 
 def verify_envelope_keys(envelope: Envelope, kem_keys: Mapping[str, bytes]) -> None:
@@ -139,3 +164,7 @@ def sealed_records_root(chain_id: bytes, bodies: Sequence[bytes]) -> Hash:
 
 def _bad(detail: str) -> PoolError:
     return PoolError(ErrorCode.BAD_ENVELOPE, detail)
+
+
+def _mismatch(detail: str) -> PoolError:
+    return PoolError(ErrorCode.PAYLOAD_MISMATCH, detail)

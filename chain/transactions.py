@@ -1,8 +1,8 @@
 """Transactions: what a member signs, how it is encoded, and the checks that need no state.
 
 On the wire a transaction is ``[header, signature, payload]``. The header's exact bytes are what is signed and
-hashed; the payload (a parcel's record bodies) is bound to the header by a Merkle root, so it can be hashed once,
-kept apart, and erased later without breaking a proof.
+hashed; the payload (a parcel's record bodies, and the shares of their key if they are sealed) is bound to the header by
+a Merkle root and hashes, so it can be hashed once, kept apart, and erased later without breaking a proof.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.kem import KemKey
 from chain.limits import LIMITS
 from chain.merkle import MerkleTree, leaf_hash, root_of_leaves
-from chain.sealed import sealed_record_leaves
+from chain.sealed import decode_envelope, sealed_record_leaves, verify_sealed_shares
 from chain.types import DatasetId, Hash32, KeyId, Name, Nonce, Reason, Signature, Text, Title, Unsigned
 
 Sharing = Literal["open", "conditional", "closed"]
@@ -187,13 +187,22 @@ class Transaction(Wire, frozen=True):
     signature: Signature
     """Ed25519 over ``signing_message``."""
     payload: Annotated[bytes, Meta(max_length=LIMITS.transaction_size_bytes)]
-    """Encoded array of record bodies for a parcel; empty for other types."""
+    """``encode_records`` for a parcel; empty for other types."""
 
 
 Records = Annotated[
     tuple[Annotated[bytes, Meta(max_length=LIMITS.record_size_bytes)], ...],
     Meta(min_length=1, max_length=LIMITS.transaction_records),
 ]
+
+
+class SealedPayload(Wire, frozen=True):
+    """Payload of a sealed parcel. Of an open one it is the array of records alone."""
+
+    sealed_shares: Annotated[tuple[bytes, ...], Meta(max_length=LIMITS.validators)]
+    """Shares of the parcel's key, each sealed to its validator, in the order of the envelope's shares."""
+    bodies: Records
+    """Sealed bodies: commitment, ciphertext, tag."""
 
 
 class ErasedPayload(Wire, frozen=True):
@@ -228,12 +237,22 @@ class CheckedTransaction:
         header: the decoded header.
         transaction: the bytes as received.
         size_bytes: length of the encoded transaction.
+        sealed_shares: of a sealed parcel, as they stand in its payload; empty until ``verify_payload``.
         schema_verdicts: verdicts on the records by schema hash, so that a schema is applied once and not again at
         execution.
         absent: stands for the payload of a parcel that was erased; the payload itself is empty then. None otherwise.
     """
 
-    __slots__ = ("_records", "absent", "header", "id", "schema_verdicts", "size_bytes", "transaction")
+    __slots__ = (
+        "_records",
+        "absent",
+        "header",
+        "id",
+        "schema_verdicts",
+        "sealed_shares",
+        "size_bytes",
+        "transaction",
+    )
 
     def __init__(
         self,
@@ -248,6 +267,7 @@ class CheckedTransaction:
         self.transaction = transaction
         self.size_bytes = size_bytes
         self.absent = absent
+        self.sealed_shares: tuple[bytes, ...] = ()
         self.schema_verdicts: dict[Hash, PoolError | None] = {}
         self._records: tuple[bytes, ...] | None = None
 
@@ -268,7 +288,7 @@ class CheckedTransaction:
             return self._records
         if self.absent is not None:
             return ()
-        return decode_records(self.transaction.payload) if isinstance(self.header, ParcelHeader) else ()
+        return decode_records(self.header, self.transaction.payload) if isinstance(self.header, ParcelHeader) else ()
 
     def keep_records(self, records: tuple[bytes, ...]) -> None:
         """Hold the decoded records while they are being worked on."""
@@ -370,22 +390,26 @@ def verify_signed_by(checked: CheckedTransaction, public_key: bytes) -> None:
 
 
 def verify_payload(checked: CheckedTransaction) -> None:
-    """Decode the payload, check it against the header's root, and hold the records. Called after the signature check,
-    since it costs more.
+    """Decode the payload, check it against the header's root and envelope, and hold its content. Called after the
+    signature check, since it costs more.
 
     Raises:
-        PoolError: codes ``malformed``, ``not_canonical``, ``too_large``, ``payload_mismatch``, ``bad_sealing``.
+        PoolError: codes ``malformed``, ``not_canonical``, ``too_large``, ``payload_mismatch``, ``bad_sealing``,
+            ``bad_envelope``.
     """
     header, payload = checked.header, checked.transaction.payload
     if not isinstance(header, ParcelHeader):
         if payload:
             raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "this type of transaction has no payload")
         return
-    records = decode_records(payload)
+    sealed_shares, records = _decode_payload(header, payload)
+    if header.envelope:
+        verify_sealed_shares(header.chain_id, decode_envelope(header.envelope), sealed_shares)
     if len(records) != header.record_count:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, f"{len(records)} records came, {header.record_count} were signed")
     if root_of_leaves(parcel_leaves(header, records)) != header.records_root:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "the records' root differs from the one that was signed")
+    checked.sealed_shares = sealed_shares
     checked.keep_records(records)
 
 
@@ -412,20 +436,38 @@ def decode_stored(chain_id: bytes, transaction: Transaction) -> CheckedTransacti
     return CheckedTransaction(transaction_id(chain_id, transaction.header), header, transaction, size)
 
 
-def decode_records(payload: bytes) -> tuple[bytes, ...]:
+def encode_records(records: Sequence[bytes], sealed_shares: Sequence[bytes] = ()) -> bytes:
+    """Payload of a parcel: the encoded array of record bodies, or if there are sealed shares a ``SealedPayload``."""
+    bodies = tuple(records)
+    return encode(SealedPayload(tuple(sealed_shares), bodies) if sealed_shares else bodies)
+
+
+def decode_records(header: ParcelHeader, payload: bytes) -> tuple[bytes, ...]:
     """Record bodies in a parcel's payload.
 
     Raises:
         PoolError: codes ``malformed``, ``not_canonical``, ``too_large`` (a record over its limit).
     """
+    return _decode_payload(header, payload)[1]
+
+
+def decode_sealed_shares(payload: bytes) -> tuple[bytes, ...]:
+    """Sealed shares in the payload of a sealed parcel.
+
+    Raises:
+        PoolError: codes ``malformed``, ``not_canonical``.
+    """
+    return decode(SealedPayload, payload).sealed_shares
+
+
+def _decode_payload(header: ParcelHeader, payload: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """Sealed shares (none in an open parcel) and record bodies."""
     try:
-        return decode(Records, payload)
+        if not header.envelope:
+            return (), decode(Records, payload)
+        sealed = decode(SealedPayload, payload)
+        return sealed.sealed_shares, sealed.bodies
     except EncodingError as error:
         if "length <=" in error.detail:
-            raise PoolError(ErrorCode.TOO_LARGE, f"records: {error.detail}") from None
+            raise PoolError(ErrorCode.TOO_LARGE, f"payload: {error.detail}") from None
         raise
-
-
-def encode_records(records: Sequence[bytes]) -> bytes:
-    """Payload of a parcel: the encoded array of record bodies."""
-    return encode(tuple(records))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from chain.crypto import Hash
@@ -20,7 +21,7 @@ from node.metrics import Metrics
 from node.pool import CommittedBlock
 
 WAITING_MAX = 256
-"""Parcels that wait to be checked; each holds up to one header. Further ones are only checked when they are read."""
+"""Parcels that wait to be checked; each holds a header and sealed shares. Further ones are only checked when read."""
 
 
 class DealingCheck:
@@ -46,7 +47,7 @@ class DealingCheck:
             header = checked.header
             if outcome.is_ok and isinstance(header, ParcelHeader) and header.envelope:
                 if self._room.acquire(blocking=False):
-                    self._worker.submit(self._check, checked.id, header)
+                    self._worker.submit(self._check, checked.id, header, checked.sealed_shares)
                 else:
                     self._metrics.shares_checked.labels("skipped").inc()
 
@@ -54,10 +55,10 @@ class DealingCheck:
         """Drop what waits."""
         await asyncio.get_running_loop().run_in_executor(None, lambda: self._worker.shutdown(cancel_futures=True))
 
-    def _check(self, id_: Hash, header: ParcelHeader) -> None:
+    def _check(self, id_: Hash, header: ParcelHeader, sealed_shares: Sequence[bytes]) -> None:
         context = ParcelContext(header.chain_id, header.dataset, header.records_root)
         try:
-            open_own_share(decode_envelope(header.envelope), context, self._name, self._key)
+            open_own_share(decode_envelope(header.envelope), sealed_shares, context, self._name, self._key)
             self._metrics.shares_checked.labels("good").inc()
         except PoolError as error:
             is_dealers = error.code is ErrorCode.BAD_SEALING

@@ -26,7 +26,8 @@ from chain.errors import ErrorCode, PoolError
 from chain.kem import kem_key_id
 from chain.sealed import Envelope, decode_envelope
 from chain.state import RequestEntry
-from chain.transactions import ParcelHeader, decode_transaction_header
+from chain.storage.blocks import Location
+from chain.transactions import ParcelHeader, decode_sealed_shares, decode_transaction_header
 from contracts.sealing import (
     KemPrivateKey,
     KemPublicKey,
@@ -64,6 +65,8 @@ class SealedParcel(NamedTuple):
     """What the chain says of a parcel whose shares are wanted."""
 
     id: Hash
+    location: Location
+    """Of its payload, which holds the sealed shares."""
     envelope: Envelope
     context: ParcelContext
 
@@ -247,7 +250,7 @@ class Shares:
         if not header.envelope:
             raise PoolError(ErrorCode.ACCESS_NOT_NEEDED, f"parcel {id_.hex()} is open", parcel=id_.hex())
         context = ParcelContext(header.chain_id, header.dataset, header.records_root)
-        return SealedParcel(id_, decode_envelope(header.envelope), context)
+        return SealedParcel(id_, location, decode_envelope(header.envelope), context)
 
     def _release(self, request: Hash, entry: RequestEntry, parcels: Sequence[SealedParcel]) -> ShareAnswer:
         reader_key = KemPublicKey(entry.kem_key)
@@ -257,8 +260,10 @@ class Shares:
         """The encoded release for one parcel, or none: the other validators' shares may be enough."""
         if self._key is None or parcel.envelope.index_of(self._name) is None:
             return ()
+        stored = self._ledger.blocks.transaction(parcel.location)
         try:
-            share = open_own_share(parcel.envelope, parcel.context, self._name, self._key)
+            sealed_shares = decode_sealed_shares(stored.payload) if stored else ()
+            share = open_own_share(parcel.envelope, sealed_shares, parcel.context, self._name, self._key)
         except PoolError as error:
             self._log.warning("no share to release", extra={"parcel": parcel.id.hex(), "why": error.detail})
             return ()

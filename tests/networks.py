@@ -35,7 +35,7 @@ from chain.transactions import (
     verify_payload,
 )
 from contracts.engine import ENGINE_IDENTITY
-from contracts.sealing import KemPrivateKey, SealingContext, seal_parcel
+from contracts.sealing import KemPrivateKey, SealedParcel, SealingContext, seal_parcel
 
 TIME_MS = 1_700_000_000_000
 SCHEMA = '{"type":"object","properties":{"n":{"type":"integer","maximum":1000000}},"required":["n"]}'
@@ -135,9 +135,14 @@ class TestNetwork:
         return sign_transaction(header, self.system[member])
 
     def parcel(
-        self, records: Sequence[bytes] = (b'{"n":1}',), member: str = "a", dataset: str = "a.flights", **changes: object
+        self,
+        records: Sequence[bytes] = (b'{"n":1}',),
+        member: str = "a",
+        dataset: str = "a.flights",
+        sealed_shares: Sequence[bytes] = (),
+        **changes: object,
     ) -> Transaction:
-        """A signed open ``parcel`` transaction."""
+        """A signed ``parcel`` transaction, open unless there is more."""
         fields = self._header_fields(member) | {
             "dataset": dataset,
             "record_count": len(records),
@@ -146,7 +151,7 @@ class TestNetwork:
             "derived_from": (),
         }
         header = ParcelHeader(**(fields | changes))  # type: ignore[arg-type]
-        return sign_transaction(header, self.system[member], encode_records(records))
+        return sign_transaction(header, self.system[member], encode_records(records, sealed_shares))
 
     def erase(self, parcel_id: bytes, member: str = "a", dataset: str = "a.flights", **changes: object) -> Transaction:
         """A signed ``erase`` transaction."""
@@ -168,7 +173,18 @@ class TestNetwork:
         """A signed ``parcel`` transaction whose records are sealed for the validators."""
         kem_keys = {name: key.public_key.encoded for name, key in self.kem.items()}
         parcel = seal_parcel(records, SealingContext(self.chain_id, dataset), kem_keys, commitments)
-        return self.parcel(parcel.bodies, member, dataset, records_root=parcel.records_root, envelope=parcel.envelope)
+        return self.sealed(parcel, member, dataset)
+
+    def sealed(self, parcel: SealedParcel, member: str = "a", dataset: str = "a.flights") -> Transaction:
+        """A signed ``parcel`` transaction with these contents."""
+        return self.parcel(
+            parcel.bodies,
+            member,
+            dataset,
+            parcel.sealed_shares,
+            records_root=parcel.records_root,
+            envelope=parcel.envelope,
+        )
 
     def contract(self, source: str = "", member: str = "a", name: str = "rule", **changes: object) -> Transaction:
         """A signed ``contract`` transaction."""

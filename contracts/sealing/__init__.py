@@ -9,7 +9,7 @@ from chain.kem import KemSuite, kem_key_id, verify_kem_key
 from chain.sealed import CommitmentKind, Envelope, SealedShare, decode_envelope, verify_envelope_keys
 from contracts.sealing.commitments import Field, split_fields
 from contracts.sealing.context import ParcelContext, SealingContext
-from contracts.sealing.dealing import combine, deal, is_share, open_own_share, verify_dealing
+from contracts.sealing.dealing import Dealing, combine, deal, is_share, open_own_share, verify_dealing
 from contracts.sealing.disclosure import (
     Disclosure,
     FieldDisclosure,
@@ -27,6 +27,7 @@ from contracts.sealing.release import Release, ShareRelease, open_release, relea
 
 __all__ = [
     "CommitmentKind",
+    "Dealing",
     "Disclosure",
     "Envelope",
     "Field",

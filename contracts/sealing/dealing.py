@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from chain.crypto import Hash, domain
 from chain.encoding import encode
@@ -19,12 +20,21 @@ from chain.errors import ErrorCode, PoolError
 from chain.kem import KemSuite
 from chain.limits import LIMITS
 from chain.quorum import quorum
-from chain.sealed import SHARE_SIZE, CommitmentKind, Envelope, SealedShare
+from chain.sealed import SHARE_SIZE, CommitmentKind, Envelope, SealedShare, sealed_share_hash
 from contracts.sealing import shamir
 from contracts.sealing.context import SEED_SIZE, ParcelContext, RandomBytes
 from contracts.sealing.kem import KemPrivateKey, KemPublicKey
 
 SALT_SIZE = 16
+
+
+class Dealing(NamedTuple):
+    """A seed, dealt."""
+
+    envelope: Envelope
+    """For the header."""
+    sealed_shares: tuple[bytes, ...]
+    """For the payload, in the order of the envelope's shares."""
 
 
 def deal(
@@ -34,7 +44,7 @@ def deal(
     commitments: CommitmentKind,
     suite: KemSuite = KemSuite.HYBRID,
     random_bytes: RandomBytes = secrets.token_bytes,
-) -> Envelope:
+) -> Dealing:
     """Split ``seed`` among validators and seal each its share.
 
     Args:
@@ -58,26 +68,34 @@ def deal(
     threshold = quorum(len(names))
     salt = random_bytes(SALT_SIZE)
     shares = shamir.split(seed, threshold, len(names))
-    sealed = tuple(
-        SealedShare(
-            name,
-            key.id,
-            share_hash(context, salt, name, position, share),
-            key.seal(share, share_info(context, suite, threshold, name, key.id)),
-        )
-        for position, (name, key, share) in enumerate(zip(names, keys, shares, strict=True))
-    )
-    return Envelope(suite, commitments, threshold, salt, seed_commitment(context, salt, seed), sealed)
+    entries, sealed_shares = [], []
+    for position, (name, key, share) in enumerate(zip(names, keys, shares, strict=True)):
+        sealed = key.seal(share, share_info(context, suite, threshold, name, key.id))
+        share_commitment = share_hash(context, salt, name, position, share)
+        entries.append(SealedShare(name, key.id, share_commitment, sealed_share_hash(context.chain_id, sealed)))
+        sealed_shares.append(sealed)
+    commitment = seed_commitment(context, salt, seed)
+    return Dealing(Envelope(suite, commitments, threshold, salt, commitment, tuple(entries)), tuple(sealed_shares))
 
 
-def open_own_share(envelope: Envelope, context: ParcelContext, validator: str, key: KemPrivateKey) -> bytes:
+def open_own_share(
+    envelope: Envelope, sealed_shares: Sequence[bytes], context: ParcelContext, validator: str, key: KemPrivateKey
+) -> bytes:
     """A validator's own share, checked against the chain: on the parcel's arrival, and before each release.
 
     The context comes from the parcel's committed header, never from a reader: an envelope copied under another
     dataset (whose contract says yes to everything) does not open.
 
+    Args:
+        envelope: from the committed header.
+        sealed_shares: from the payload, all of them.
+        context: chain, dataset and records root, from the committed header.
+        validator: whose share it is.
+        key: the validator's key pair.
+
     Raises:
         PoolError: codes ``not_found`` (no share for this validator), ``bad_key`` (sealed to another key than this),
+        ``payload_mismatch`` (the sealed share is not the one that the dealer signed, who is not to blame for it),
         ``bad_sealing`` with the dealer as ``culprit``.
     """
     position = envelope.index_of(validator)
@@ -86,8 +104,10 @@ def open_own_share(envelope: Envelope, context: ParcelContext, validator: str, k
     entry = envelope.shares[position]
     if entry.key_id != key.public_key.id or envelope.suite is not key.public_key.suite:
         raise PoolError(ErrorCode.BAD_KEY, f"the share of {validator} is sealed to another key ({entry.key_id.hex()})")
-    info = share_info(context, envelope.suite, envelope.threshold, validator, entry.key_id)
-    share = key.open(entry.sealed, info)
+    sealed = sealed_shares[position] if position < len(sealed_shares) else b""
+    if sealed_share_hash(context.chain_id, sealed) != entry.sealed_hash:
+        raise PoolError(ErrorCode.PAYLOAD_MISMATCH, f"the sealed share of {validator} is not the one that was signed")
+    share = key.open(sealed, share_info(context, envelope.suite, envelope.threshold, validator, entry.key_id))
     if share is None:
         raise dealer_fault(context, f"the share of {validator} does not open")
     if not is_share(envelope, context, validator, share):

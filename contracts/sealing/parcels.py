@@ -10,6 +10,7 @@ from chain.crypto import Hash
 from chain.encoding import encode
 from chain.kem import KemSuite
 from chain.sealed import CommitmentKind, Envelope, sealed_records_root
+from chain.transactions import encode_records
 from contracts.sealing.context import SEED_SIZE, ParcelContext, RandomBytes, SealingContext
 from contracts.sealing.dealing import combine, deal
 from contracts.sealing.records import open_records, seal_records
@@ -20,13 +21,20 @@ class SealedParcel:
     """What goes into the parcel's transaction, and the seed, which goes nowhere."""
 
     bodies: tuple[bytes, ...]
-    """Sealed bodies: the payload."""
+    """Sealed bodies, for the payload."""
     records_root: Hash
     """Root over the sealed leaves, for the header."""
     envelope: bytes
     """Encoded envelope, for the header."""
+    sealed_shares: tuple[bytes, ...]
+    """The validators' shares of the seed, in the envelope's order, for the payload."""
     seed: bytes = field(repr=False)
     """Secret. With it the owner can make disclosures without asking the validators; it may be forgotten."""
+
+    @property
+    def payload(self) -> bytes:
+        """The transaction's payload."""
+        return encode_records(self.bodies, self.sealed_shares)
 
 
 def seal_parcel(
@@ -54,8 +62,8 @@ def seal_parcel(
     bodies = tuple(seal_records(records, seed, context, commitments))
     root = sealed_records_root(context.chain_id, bodies)
     parcel = ParcelContext(context.chain_id, context.dataset, root)
-    envelope = deal(seed, parcel, kem_keys, commitments, suite, random_bytes)
-    return SealedParcel(bodies, root, encode(envelope), seed)
+    envelope, sealed_shares = deal(seed, parcel, kem_keys, commitments, suite, random_bytes)
+    return SealedParcel(bodies, root, encode(envelope), sealed_shares, seed)
 
 
 def open_parcel(

@@ -246,4 +246,4 @@ def _record(service: NodeService, transaction_id: str, index: int) -> tuple[Loca
     if stored is None or not isinstance(header, ParcelHeader) or not 0 <= index < header.record_count:
         raise PoolError(ErrorCode.NOT_FOUND, f"no record {transaction_id}/{index}")
     verify_not_erased(service.ledger.entry, id_)
-    return location, header, decode_records(stored.payload)[index]
+    return location, header, decode_records(header, stored.payload)[index]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -75,13 +74,12 @@ def make_parcel(
     if entry.schema and (offence := compile_schema(entry.schema).check(records)) is not None:
         raise offence
     if entry.sharing == "open":
-        bodies: Sequence[bytes] = records
-        root, envelope = records_root(chain_id, records), b""
+        root, envelope, payload = records_root(chain_id, records), b"", encode_records(records)
     else:
         context = SealingContext(chain_id, entry.dataset)
         suite = verify_kem_key(next(iter(kem_keys.values())))  # one for all; a validator's that differs is refused
         sealed = seal_parcel(records, context, kem_keys, _COMMITMENTS[given.commitments], suite)
-        bodies, root, envelope = sealed.bodies, sealed.records_root, sealed.envelope
+        root, envelope, payload = sealed.records_root, sealed.envelope, sealed.payload
     header = ParcelHeader(
         chain_id=chain_id,
         member=entry.owner,
@@ -89,12 +87,12 @@ def make_parcel(
         nonce=secrets.token_bytes(_NONCE_SIZE),
         expiry_ms=expiry_ms,
         dataset=entry.dataset,
-        record_count=len(bodies),
+        record_count=len(records),
         records_root=root,
         envelope=envelope,
         derived_from=(),
     )
-    return encode(sign_transaction(header, signer, encode_records(bodies)))
+    return encode(sign_transaction(header, signer, payload))
 
 
 def _record(raw: bytes, index: int) -> bytes:

@@ -6,9 +6,10 @@ The mathematics is attacked in ``tests/contracts/sealing``; here the parcels hav
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from msgspec.structs import replace
@@ -17,9 +18,9 @@ from chain.crypto import Hash
 from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
 from chain.merkle import root_of_leaves
-from chain.sealed import CommitmentKind, Envelope, SealedShare, decode_envelope
+from chain.sealed import CommitmentKind, Envelope, SealedShare, decode_envelope, sealed_share_hash
 from chain.state import DatasetUsage, usage_key
-from chain.transactions import ParcelHeader, Transaction
+from chain.transactions import CheckedTransaction, ParcelHeader, SealedPayload, Transaction
 from contracts.engine import Engine
 from contracts.sealing import (
     KemPrivateKey,
@@ -46,6 +47,8 @@ from contracts.sealing.commitments import (
 from contracts.sealing.context import derive_record_keys
 from contracts.sealing.dealing import share_hash, share_info
 from tests.attacks.world import ALLOW, World, codes, contract, traces_of
+from tests.contracts.sealing.world import flip
+from tests.networks import TestNetwork
 
 RECORDS = [
     b'{"citizen":"Zhang Wei 110101199003071234","blood":"AB"}',
@@ -59,17 +62,20 @@ class OnChain:
     """A committed parcel with what everybody can know of it."""
 
     def __init__(self, world: World, transaction: Transaction) -> None:
-        header = world.network.checked(transaction).header
+        checked = world.network.checked(transaction)
+        header = checked.header
         assert isinstance(header, ParcelHeader)
         self.world = world
-        self.id = world.network.id_of(transaction)
-        self.bodies: Sequence[bytes] = world.network.checked(transaction).records
+        self.id = checked.id
+        self.bodies: Sequence[bytes] = checked.records
+        self.sealed_shares: Sequence[bytes] = checked.sealed_shares
         self.context = ParcelContext(header.chain_id, header.dataset, header.records_root)
         self.envelope: Envelope = decode_envelope(header.envelope)
 
     def own_share(self, validator: str) -> bytes:
         """What a validator finds with its key."""
-        return open_own_share(self.envelope, self.context, validator, self.world.network.kem[validator])
+        key = self.world.network.kem[validator]
+        return open_own_share(self.envelope, self.sealed_shares, self.context, validator, key)
 
     def shares(self, *validators: str) -> dict[str, bytes]:
         """What validators find that put their keys together."""
@@ -129,7 +135,12 @@ def test_s53_a_validator_cannot_open_another_ones_share(guarded: World) -> None:
     foreign = parcel.envelope.shares[1]
     info = share_info(parcel.context, parcel.envelope.suite, parcel.envelope.threshold, "b", foreign.key_id)
     keys = guarded.network.kem
-    assert [keys[name].open(foreign.sealed, info) is not None for name in "abcd"] == [False, True, False, False]
+    assert [keys[name].open(parcel.sealed_shares[1], info) is not None for name in "abcd"] == [
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
 # Dealers
@@ -147,9 +158,13 @@ def test_s53_a_dealer_with_an_inconsistent_share_is_exposed(guarded: World) -> N
     wrong = b"\x07" * 16
     info = share_info(context, honest.suite, honest.threshold, "d", honest.shares[3].key_id)
     commitment = share_hash(context, honest.salt, "d", 3, wrong)
-    cheated = replace(honest.shares[3], share_hash=commitment, sealed=network.kem["d"].public_key.seal(wrong, info))
+    wrong_sealed = network.kem["d"].public_key.seal(wrong, info)
+    signed_for = sealed_share_hash(network.chain_id, wrong_sealed)
+    cheated = replace(honest.shares[3], share_hash=commitment, sealed_hash=signed_for)
     dealt = replace(honest, shares=(*honest.shares[:3], cheated))
-    transaction = network.parcel(made.bodies, records_root=made.records_root, envelope=encode(dealt))
+    transaction = network.sealed(
+        dataclasses.replace(made, envelope=encode(dealt), sealed_shares=(*made.sealed_shares[:3], wrong_sealed))
+    )
     guarded.accept(transaction)
     parcel = OnChain(guarded, transaction)
     assert parcel.plaintexts("a", "b", "c") == RECORDS
@@ -163,14 +178,7 @@ def test_s53_a_dealer_with_an_inconsistent_share_is_exposed(guarded: World) -> N
 
 def test_s53_a_dealer_that_seals_rubbish_for_a_validator_is_named_by_it(guarded: World) -> None:
     network = guarded.network
-    honest = network.sealed_parcel(RECORDS)
-    header = network.checked(honest).header
-    assert isinstance(header, ParcelHeader)
-    envelope = decode_envelope(header.envelope)
-    rubbish = replace(envelope.shares[2], sealed=bytes(len(envelope.shares[2].sealed)))
-    dealt = replace(envelope, shares=(*envelope.shares[:2], rubbish, envelope.shares[3]))
-    bodies = network.checked(honest).records
-    transaction = network.parcel(bodies, records_root=header.records_root, envelope=encode(dealt))
+    transaction = dealt_for(network, "c", lambda sealed_share: bytes(len(sealed_share)))
     guarded.accept(transaction)
     parcel = OnChain(guarded, transaction)
     with pytest.raises(PoolError) as caught:
@@ -179,8 +187,32 @@ def test_s53_a_dealer_that_seals_rubbish_for_a_validator_is_named_by_it(guarded:
     assert parcel.plaintexts("a", "b", "d") == RECORDS
 
 
+def dealt_for(network: TestNetwork, validator: str, change: Callable[[bytes], bytes]) -> Transaction:
+    """A parcel whose owner has changed the sealed share of one validator, and signed it so."""
+    honest = network.checked(network.sealed_parcel(RECORDS))
+    assert isinstance(honest.header, ParcelHeader)
+    envelope, sealed_shares = decode_envelope(honest.header.envelope), list(honest.sealed_shares)
+    position = envelope.index_of(validator)
+    assert position is not None
+    sealed_shares[position] = change(sealed_shares[position])
+    shares = list(envelope.shares)
+    shares[position] = replace(
+        shares[position], sealed_hash=sealed_share_hash(network.chain_id, sealed_shares[position])
+    )
+    return with_envelope(network, honest, encode(replace(envelope, shares=tuple(shares))), sealed_shares)
+
+
+def with_envelope(
+    network: TestNetwork, honest: CheckedTransaction, envelope: bytes, sealed_shares: Sequence[bytes]
+) -> Transaction:
+    """The same records under another envelope and other shares, signed by their owner."""
+    assert isinstance(honest.header, ParcelHeader)
+    root = honest.header.records_root
+    return network.parcel(honest.records, sealed_shares=sealed_shares, records_root=root, envelope=envelope)
+
+
 def _without_one(envelope: Envelope) -> Envelope:
-    return replace(envelope, threshold=3, shares=envelope.shares[:3])
+    return replace(envelope, threshold=2, shares=envelope.shares[:3])
 
 
 def _for_a_stranger(envelope: Envelope) -> Envelope:
@@ -204,27 +236,37 @@ def _same_twice(envelope: Envelope) -> Envelope:
     return replace(envelope, shares=shares)
 
 
-@pytest.mark.parametrize(
-    "change", [_without_one, _for_a_stranger, _for_an_old_key, _for_one_alone, _low_threshold, _same_twice]
-)
-def test_s53_a_parcel_that_not_exactly_the_validators_can_open_is_rejected(guarded: World, change: object) -> None:
-    network = guarded.network
+def changed_envelope(network: TestNetwork, change: Callable[[Envelope], Envelope]) -> Transaction:
+    """A parcel whose owner has changed its envelope; the payload goes with it."""
     honest = network.checked(network.sealed_parcel(RECORDS))
     assert isinstance(honest.header, ParcelHeader)
-    envelope = encode(change(decode_envelope(honest.header.envelope)))  # type: ignore[operator]
-    parcel = network.parcel(honest.records, records_root=honest.header.records_root, envelope=envelope)
-    assert codes(guarded.commit(parcel)) == ["bad_envelope"]
+    envelope = change(decode_envelope(honest.header.envelope))
+    return with_envelope(network, honest, encode(envelope), honest.sealed_shares[: len(envelope.shares)])
+
+
+@pytest.mark.parametrize("change", [_without_one, _for_a_stranger, _for_an_old_key, _for_one_alone])
+def test_s53_a_parcel_that_not_exactly_the_validators_can_open_is_rejected(
+    guarded: World, change: Callable[[Envelope], Envelope]
+) -> None:
+    assert codes(guarded.commit(changed_envelope(guarded.network, change))) == ["bad_envelope"]
     assert guarded.ledger.entry(usage_key("a.flights"), DatasetUsage) == DatasetUsage(0, 0, 0, 0)
 
 
+@pytest.mark.parametrize("change", [_low_threshold, _same_twice])
+def test_s53_an_envelope_that_breaks_the_rules_is_refused_before_execution(
+    guarded: World, change: Callable[[Envelope], Envelope]
+) -> None:
+    with pytest.raises(PoolError) as caught:
+        guarded.checked(changed_envelope(guarded.network, change))
+    assert caught.value.code is ErrorCode.BAD_ENVELOPE
+
+
 @pytest.mark.parametrize("envelope", [b"\x00", b"\x80", b"\x91\x01", b"\xff" * 5000])
-def test_s46_an_envelope_that_is_none_is_an_outcome(guarded: World, envelope: bytes) -> None:
-    parcel = guarded.network.sealed_parcel(RECORDS)
-    header = guarded.network.checked(parcel).header
-    assert isinstance(header, ParcelHeader)
-    bodies = guarded.network.checked(parcel).records
-    changed = guarded.network.parcel(bodies, records_root=header.records_root, envelope=envelope)
-    assert codes(guarded.commit(changed)) == ["malformed"]
+def test_s46_an_envelope_that_is_none_is_refused_before_execution(guarded: World, envelope: bytes) -> None:
+    honest = guarded.network.checked(guarded.network.sealed_parcel(RECORDS))
+    with pytest.raises(PoolError) as caught:
+        guarded.checked(with_envelope(guarded.network, honest, envelope, honest.sealed_shares))
+    assert caught.value.code is ErrorCode.MALFORMED
 
 
 def test_s53_plaintext_cannot_slip_into_a_sealed_dataset(guarded: World) -> None:
@@ -238,7 +280,7 @@ def test_s53_plaintext_cannot_slip_into_a_sealed_dataset(guarded: World) -> None
 
 
 def test_s53_a_parcel_copied_under_a_permissive_contract_stays_closed(guarded: World) -> None:
-    """``b`` copies a's ciphertext and envelope into its own dataset, which everybody may read. It takes effect; but no
+    """``b`` copies a's payload and envelope into its own dataset, which everybody may read. It takes effect; but no
     validator finds a share in it, and blames ``b``.
     """
     network = guarded.network
@@ -247,6 +289,7 @@ def test_s53_a_parcel_copied_under_a_permissive_contract_stays_closed(guarded: W
         original.bodies,
         "b",
         "b.bait",
+        original.sealed_shares,
         records_root=original.context.records_root,
         envelope=encode(original.envelope),
     )
@@ -277,7 +320,7 @@ def test_s53_a_copy_with_shares_dealt_anew_opens_as_rubbish_only(guarded: World)
 
 
 def test_s53_a_swapped_ciphertext_is_refused_by_nodes_and_readers(guarded: World) -> None:
-    """By whoever carries the transaction, and by a node that serves a reader other bodies than were committed."""
+    """By whoever carries the transaction, and when a node serves a reader other bodies than were committed."""
     network = guarded.network
     honest, other = (network.sealed_parcel(RECORDS) for _ in range(2))
     swapped = Transaction(honest.header, honest.signature, other.payload)
@@ -293,11 +336,52 @@ def test_s53_a_swapped_ciphertext_is_refused_by_nodes_and_readers(guarded: World
         assert caught.value.code is ErrorCode.PAYLOAD_MISMATCH
 
 
+@pytest.mark.parametrize("change", ["exchanged", "of another parcel", "one missing", "one more", "flipped bit", "none"])
+def test_s53_sealed_shares_that_were_not_signed_are_refused(guarded: World, change: str) -> None:
+    """Else a node could keep readers from a parcel, and the dealer would be blamed."""
+    network = guarded.network
+    honest, other = (network.checked(network.sealed_parcel(RECORDS)) for _ in range(2))
+    shares = honest.sealed_shares
+    changed = {
+        "exchanged": (shares[1], shares[0], *shares[2:]),
+        "of another parcel": other.sealed_shares,
+        "one missing": shares[:3],
+        "one more": (*shares, shares[3]),
+        "flipped bit": (*shares[:3], flip(shares[3], 4000)),
+        "none": (),
+    }[change]
+    payload = encode(SealedPayload(changed, honest.records))
+    with pytest.raises(PoolError) as caught:
+        guarded.checked(Transaction(honest.transaction.header, honest.transaction.signature, payload))
+    assert caught.value.code is ErrorCode.PAYLOAD_MISMATCH
+
+
+@pytest.mark.parametrize("size", [0, 64, 1151, 1153])
+def test_s53_a_sealed_share_of_another_size_is_refused_before_execution(guarded: World, size: int) -> None:
+    with pytest.raises(PoolError) as caught:
+        guarded.checked(dealt_for(guarded.network, "b", lambda share: share.ljust(1153)[:size]))
+    assert caught.value.code is ErrorCode.BAD_SEALING
+
+
+def test_s46_payloads_of_open_and_sealed_parcels_are_not_taken_for_each_other(guarded: World) -> None:
+    network = guarded.network
+    honest = network.checked(network.sealed_parcel(RECORDS))
+    open_parcel_ = network.parcel(RECORDS)
+    for transaction, payload in (
+        (honest.transaction, encode(honest.records)),
+        (open_parcel_, encode(SealedPayload(honest.sealed_shares, tuple(RECORDS)))),
+    ):
+        with pytest.raises(PoolError) as caught:
+            guarded.checked(Transaction(transaction.header, transaction.signature, payload))
+        assert caught.value.code is ErrorCode.MALFORMED
+
+
 @pytest.mark.parametrize("bodies", [[b"x" * 47], [b""], [b"x" * 48, b"short"]])
 def test_s46_bodies_too_short_to_be_sealed_are_refused_before_execution(guarded: World, bodies: list[bytes]) -> None:
-    honest = guarded.network.checked(guarded.network.sealed_parcel(RECORDS)).header
-    assert isinstance(honest, ParcelHeader)
-    changed = guarded.network.parcel(bodies, records_root=bytes(32), envelope=honest.envelope)
+    honest = guarded.network.checked(guarded.network.sealed_parcel(RECORDS))
+    assert isinstance(honest.header, ParcelHeader)
+    shares, envelope = honest.sealed_shares, honest.header.envelope
+    changed = guarded.network.parcel(bodies, sealed_shares=shares, records_root=bytes(32), envelope=envelope)
     with pytest.raises(PoolError) as caught:
         guarded.checked(changed)
     assert caught.value.code is ErrorCode.BAD_SEALING

@@ -111,7 +111,10 @@ def test_sealed_parcels_fit_the_dataset_of_their_sender() -> None:
             verify_envelope_keys(envelope, public_keys)
             assert header.dataset == f"{member}.plain"
             context = ParcelContext(CHAIN, header.dataset, header.records_root)
-            shares = {name: open_own_share(envelope, context, name, keys[name]) for name in ("a", "b", "c")}
+            shares = {
+                name: open_own_share(envelope, checked.sealed_shares, context, name, keys[name])
+                for name in ("a", "b", "c")
+            }
             assert set(open_parcel(checked.records, envelope, context, shares)) <= set(flight_records())
 
 

@@ -22,7 +22,7 @@ from chain.receipts import ReceiptMaker
 from chain.sealed import decode_envelope
 from chain.state import RequestEntry
 from chain.storage.blocks import Location
-from chain.transactions import ParcelHeader, decode_transaction_header
+from chain.transactions import ParcelHeader, decode_sealed_shares, decode_transaction_header
 from contracts.sealing import KemPrivateKey, KemPublicKey, ParcelContext, Release, open_own_share, release_share
 from contracts.sealing.exchange import ShareQuery
 from node.api.listing import Listing
@@ -129,16 +129,17 @@ class LedgerNode:
         return tuple(self._releases(query.request, entry, parcel) for parcel in query.parcels)
 
     def _releases(self, request: bytes, entry: RequestEntry, parcel: bytes) -> tuple[bytes, ...]:
-        head = self.ledger.blocks.transaction_head(self._location(parcel.hex()))
-        assert head is not None
-        header = decode_transaction_header(self.ledger.chain_id, head.header)
+        stored = self.ledger.blocks.transaction(self._location(parcel.hex()))
+        assert stored is not None
+        header = decode_transaction_header(self.ledger.chain_id, stored.header)
         assert isinstance(header, ParcelHeader)
         envelope = decode_envelope(header.envelope)
         context = ParcelContext(header.chain_id, header.dataset, header.records_root)
         release = Release(header.chain_id, request, parcel)
         given = []
+        sealed_shares = decode_sealed_shares(stored.payload)
         for validator, key in self.kem.items():
-            share = self.give(validator, open_own_share(envelope, context, validator, key), release)
+            share = self.give(validator, open_own_share(envelope, sealed_shares, context, validator, key), release)
             if share is not None:
                 given.append(encode(release_share(share, validator, release, KemPublicKey(entry.kem_key))))
         return tuple(given)

@@ -167,7 +167,11 @@ def test_a_sealed_parcel_opens_for_its_validators(commitments: Any, kind: Commit
     envelope = decode_envelope(header.envelope)
     assert envelope.commitments is kind
     context = ParcelContext(NETWORK.chain_id, "b.flights", header.records_root)
-    shares = {name: open_own_share(envelope, context, name, key) for name, key in NETWORK.kem.items() if name != "d"}
+    shares = {
+        name: open_own_share(envelope, found.sealed_shares, context, name, key)
+        for name, key in NETWORK.kem.items()
+        if name != "d"
+    }
     assert list(open_parcel(found.records, envelope, context, shares)) == records
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from blockpool import Client, ErrorCode, PoolError, RetryPolicy
 from chain.encoding import decode, encode
-from chain.transactions import Transaction, decode_records, encode_records
+from chain.transactions import SealedPayload, Transaction, encode_records
 from contracts.sealing import KemPublicKey, Release, ShareRelease, release_share
 from contracts.sealing.exchange import Releases, ShareAnswer
 from tests.blockpool.access import OWNER, READER, SealedDataset, sealed_dataset, values
@@ -144,8 +144,9 @@ def test_one_nodes_refusal_is_not_the_end(dataset: SealedDataset, request_id: by
 def test_exchanged_ciphertexts_are_refused(dataset: SealedDataset, request_id: bytes) -> None:
     def exchange(_path: str, status: int, body: bytes) -> tuple[int, bytes]:
         parcel = decode(Transaction, body)
-        records = decode_records(parcel.payload)
-        return status, encode(Transaction(parcel.header, parcel.signature, encode_records(records[::-1])))
+        content = decode(SealedPayload, parcel.payload)
+        exchanged = encode_records(content.bodies[::-1], content.sealed_shares)
+        return status, encode(Transaction(parcel.header, parcel.signature, exchanged))
 
     with lying_proxy(dataset.network.network.urls[0], only("/raw", exchange)) as url:
         with pytest.raises(PoolError) as raised:

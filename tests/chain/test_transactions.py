@@ -35,6 +35,7 @@ from tests.networks import TestNetwork
 
 NETWORK = TestNetwork()
 CHAIN = NETWORK.chain_id
+OPEN = NETWORK.checked(NETWORK.parcel()).header
 records_lists = st.lists(st.binary(max_size=20), min_size=1, max_size=12)
 
 
@@ -157,8 +158,8 @@ def test_a_dataset_has_no_payload() -> None:
 
 
 def test_the_largest_records_and_parcels_are_taken() -> None:
-    assert len(decode_records(encode_records([bytes(LIMITS.record_size_bytes)]))) == 1
-    assert len(decode_records(encode_records([b""] * LIMITS.transaction_records))) == LIMITS.transaction_records
+    assert len(decode_records(OPEN, encode_records([bytes(LIMITS.record_size_bytes)]))) == 1
+    assert len(decode_records(OPEN, encode_records([b""] * LIMITS.transaction_records))) == LIMITS.transaction_records
 
 
 @pytest.mark.parametrize(
@@ -206,7 +207,7 @@ def test_every_record_is_provable_under_the_signed_root(records: list[bytes], da
 
 @given(records_lists)
 def test_payloads_survive(records: list[bytes]) -> None:
-    assert decode_records(encode_records(records)) == tuple(records)
+    assert decode_records(OPEN, encode_records(records)) == tuple(records)
 
 
 @given(st.binary(max_size=200))

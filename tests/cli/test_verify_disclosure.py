@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kem_keys = {name: key.public_key.encoded for name, key in network.kem.items()}
     context = SealingContext(network.chain_id, "a.flights")
     sealed = seal_parcel([RECORD], context, kem_keys, CommitmentKind.FIELDS)
-    transaction = network.parcel(sealed.bodies, records_root=sealed.records_root, envelope=sealed.envelope)
+    transaction = network.sealed(sealed)
     (parcel,) = world.accept(transaction)
     record = make_record_evidence(world.ledger, parcel, 0)
     content = make_disclosure_evidence(network.genesis, record, sealed.bodies, sealed.seed, ["dest", TRICK])

@@ -65,11 +65,11 @@ def kem_key_id(public_key: bytes) -> bytes:
     return tagged_hash("kem-key", b"", public_key)[:16]
 
 
-def sign_transaction(chain_id: bytes, seed: bytes, header: Sequence[object], records: Sequence[bytes] = ()) -> bytes:
-    """An encoded transaction from a header's elements, tag first."""
+def sign_transaction(chain_id: bytes, seed: bytes, header: Sequence[object], payload: Sequence[object] = ()) -> bytes:
+    """An encoded transaction from a header's elements, tag first, and those of a parcel's payload."""
     data = pack(header)
     signature = sign(seed, domain("transaction-signature", chain_id) + data)
-    return pack([data, signature, pack(records) if records else b""])
+    return pack([data, signature, pack(payload) if payload else b""])
 
 
 def record_leaf_data(chain_id: bytes, body: bytes) -> bytes:

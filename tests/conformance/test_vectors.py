@@ -68,8 +68,10 @@ def test_transactions() -> None:
         seed = unhex(case["seed"])
         header = [case["tag"], *(value_of(name, value) for name, value in case["fields"].items())]
         records = [unhex(record) for record in case.get("records", ())]
+        sealed_shares = [unhex(sealed) for sealed in case.get("sealed_shares", ())]
+        payload = [sealed_shares, records] if sealed_shares else records
         assert mini.pack(header).hex() == case["header"]
-        assert mini.sign_transaction(chain_id, seed, header, records).hex() == case["transaction"]
+        assert mini.sign_transaction(chain_id, seed, header, payload).hex() == case["transaction"]
         assert mini.tagged_hash("transaction", chain_id, unhex(case["header"])).hex() == case["transaction_id"]
         message = unhex(case["signing_message"])
         assert message == mini.domain("transaction-signature", chain_id) + unhex(case["header"])
@@ -109,7 +111,10 @@ def test_the_envelope_of_a_sealed_parcel() -> None:
     assert [(name, key_id) for name, key_id, _, _ in shares] == [
         (name, mini.kem_key_id(key)) for name, key in keys.items()
     ]
-    assert {(len(share_hash), len(sealed)) for _, _, share_hash, sealed in shares} == {(32, 16 + 1120 + 16)}
+    sealed_shares = [unhex(sealed) for sealed in case["sealed_shares"]]
+    assert {len(sealed) for sealed in sealed_shares} == {16 + 1120 + 16}
+    hashed = [mini.tagged_hash("sealed-share-hash", genesis().chain_id, sealed) for sealed in sealed_shares]
+    assert [(len(share_hash), sealed_hash) for _, _, share_hash, sealed_hash in shares] == [(32, h) for h in hashed]
 
 
 def test_merkle_trees() -> None:

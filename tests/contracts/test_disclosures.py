@@ -50,7 +50,7 @@ def seal(kind: CommitmentKind) -> Sealed:
     network = world.network
     kem_keys = {name: key.public_key.encoded for name, key in network.kem.items()}
     parcel = seal_parcel(RECORDS, SealingContext(network.chain_id, "a.flights"), kem_keys, kind)
-    transaction = network.parcel(parcel.bodies, records_root=parcel.records_root, envelope=parcel.envelope)
+    transaction = network.sealed(parcel)
     (parcel_id,) = world.accept(transaction)
     return Sealed(world, parcel, parcel_id)
 

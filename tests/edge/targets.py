@@ -98,6 +98,7 @@ WIRE_TYPES: tuple[type, ...] = (
     transactions.ParcelHeader,
     transactions.ReadReceiptHeader,
     transactions.RequestHeader,
+    transactions.SealedPayload,
     transactions.Transaction,
     Validator,
 )

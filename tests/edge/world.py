@@ -54,7 +54,7 @@ class EdgeWorld:
         network = self.network
         keys = {name: key.public_key.encoded for name, key in network.kem.items()}
         parcel = seal_parcel(RECORDS, SealingContext(network.chain_id, "a.flights"), keys, kind)
-        signed = network.parcel(parcel.bodies, records_root=parcel.records_root, envelope=parcel.envelope)
+        signed = network.sealed(parcel)
         return parcel, signed
 
     @property

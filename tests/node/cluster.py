@@ -117,9 +117,14 @@ class Network:
         return encode(self.sign(DatasetHeader(**(fields | changes)), member))  # type: ignore[arg-type]
 
     def parcel(
-        self, records: Sequence[bytes] = (b'{"n":1}',), member: str = "a", dataset: str = "", **changes: object
+        self,
+        records: Sequence[bytes] = (b'{"n":1}',),
+        member: str = "a",
+        dataset: str = "",
+        sealed_shares: Sequence[bytes] = (),
+        **changes: object,
     ) -> bytes:
-        """An encoded `parcel` transaction."""
+        """An encoded `parcel` transaction, open unless there is more."""
         fields = self._common(member) | {
             "dataset": dataset or f"{member}.flights",
             "record_count": len(records),
@@ -128,14 +133,15 @@ class Network:
             "derived_from": (),
         }
         header = ParcelHeader(**(fields | changes))  # type: ignore[arg-type]
-        return encode(self.sign(header, member, encode_records(records)))
+        return encode(self.sign(header, member, encode_records(records, sealed_shares)))
 
     def sealed_parcel(self, records: Sequence[bytes] = (b'{"n":1}',), member: str = "a", dataset: str = "") -> bytes:
         """An encoded `parcel` transaction whose records are sealed for the validators."""
         dataset = dataset or f"{member}.flights"
         keys = {member.name: member.kem_key for member in self.genesis.members if member.kem_key is not None}
         sealed = seal_parcel(records, SealingContext(self.genesis.chain_id, dataset), keys)
-        return self.parcel(sealed.bodies, member, dataset, records_root=sealed.records_root, envelope=sealed.envelope)
+        fields = {"records_root": sealed.records_root, "envelope": sealed.envelope}
+        return self.parcel(sealed.bodies, member, dataset, sealed.sealed_shares, **fields)
 
     def contract(self, source: str, member: str = "a", name: str = "rule", **changes: object) -> bytes:
         """An encoded `contract` transaction."""

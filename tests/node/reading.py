@@ -56,4 +56,4 @@ def opened(network: Network, parcel: bytes, request_id: bytes, releases: Sequenc
         name: open_release(data, name, release, envelope, context, key)
         for name, data in zip(givers(releases), releases, strict=True)
     }
-    return list(open_parcel(decode_records(transaction.payload), envelope, context, shares))
+    return list(open_parcel(decode_records(header, transaction.payload), envelope, context, shares))

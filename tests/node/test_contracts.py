@@ -13,9 +13,15 @@ from msgspec.structs import replace
 from chain import state
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode
-from chain.sealed import decode_envelope
+from chain.sealed import decode_envelope, sealed_share_hash
 from chain.state import RequestEntry
-from chain.transactions import ParcelHeader, Transaction, decode_transaction_header
+from chain.transactions import (
+    ParcelHeader,
+    SealedPayload,
+    Transaction,
+    decode_transaction_header,
+    encode_records,
+)
 from tests.node.cluster import Network, Node, running
 from tests.node.contract_cluster import (
     BY_PURPOSE,
@@ -56,16 +62,17 @@ class LoopWatch:
 
 def cheating_parcel(network: Network, victim: str) -> bytes:
     """A sealed parcel in which the share of one validator does not open."""
+    chain_id = network.genesis.chain_id
     honest = decode(Transaction, network.sealed_parcel())
-    header = decode_transaction_header(network.genesis.chain_id, honest.header)
+    header = decode_transaction_header(chain_id, honest.header)
     assert isinstance(header, ParcelHeader)
-    envelope = decode_envelope(header.envelope)
-    shares = tuple(
-        replace(share, sealed=bytes(len(share.sealed))) if share.validator == victim else share
-        for share in envelope.shares
-    )
-    forged = replace(header, envelope=encode(replace(envelope, shares=shares)))
-    return encode(network.sign(forged, "a", honest.payload))
+    envelope, content = decode_envelope(header.envelope), decode(SealedPayload, honest.payload)
+    shares, sealed_shares = list(envelope.shares), list(content.sealed_shares)
+    position = [share.validator for share in shares].index(victim)
+    sealed_shares[position] = bytes(len(sealed_shares[position]))
+    shares[position] = replace(shares[position], sealed_hash=sealed_share_hash(chain_id, sealed_shares[position]))
+    forged = replace(header, envelope=encode(replace(envelope, shares=tuple(shares))))
+    return encode(network.sign(forged, "a", encode_records(content.bodies, sealed_shares)))
 
 
 def test_requests_are_decided_by_a_contract_alike_on_four_nodes(tmp_path: Path) -> None:

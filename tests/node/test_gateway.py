@@ -90,7 +90,7 @@ def stored(node: Node, transaction_id: str) -> tuple[ParcelHeader, list[bytes]]:
     assert transaction is not None
     header = decode_transaction_header(node.ledger.chain_id, transaction.header)
     assert isinstance(header, ParcelHeader)
-    return header, list(decode_records(transaction.payload))
+    return header, list(decode_records(header, transaction.payload))
 
 
 def test_records_of_an_open_dataset_are_signed_as_they_are(tmp_path: Path) -> None:

@@ -197,6 +197,7 @@ def make_transactions() -> dict[str, Any]:
         if isinstance(header, ParcelHeader):
             records = checked.records
             case["records"] = hexadecimal(records)
+            case["sealed_shares"] = hexadecimal(checked.sealed_shares)
             case["record_proofs"] = [hexadecimal(record_proof(header, records, index)) for index in range(len(records))]
         cases.append(case)
     return {"chain_id": chain_id.hex(), "cases": cases}

@@ -17,7 +17,7 @@ from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObje
 from chain.kem import KemSuite, kem_key_id
 from chain.ledger import ExecutedBlock, Ledger
 from chain.quorum import quorum
-from chain.sealed import CommitmentKind, Envelope, SealedShare, sealed_records_root
+from chain.sealed import CommitmentKind, Envelope, SealedShare, sealed_records_root, sealed_share_hash
 from chain.storage.engine import MemoryEngine
 from chain.storage.head import MemoryHead
 from chain.transactions import (
@@ -162,10 +162,12 @@ def sealed_parcel_transaction(nonce: int) -> Transaction:
     ones are random. Real ones are in ``sealing.json``.
     """
     bodies = tuple(seed(f"commitment {number}") + bytes([number]) * 32 for number in range(2))
-    shares = []
+    chain_id, shares, sealed_shares = make_genesis().chain_id, [], []
     for name, key in sorted((member.name, member.kem_key) for member in make_genesis().members if member.kem_key):
         sealed = (seed(f"sealed share of {name}") * 36)[: 16 + KemSuite.HYBRID.overhead_size]
-        shares.append(SealedShare(name, kem_key_id(key), seed(f"share of {name}"), sealed))
+        sealed_hash = sealed_share_hash(chain_id, sealed)
+        shares.append(SealedShare(name, kem_key_id(key), seed(f"share of {name}"), sealed_hash))
+        sealed_shares.append(sealed)
     envelope = Envelope(
         KemSuite.HYBRID, CommitmentKind.FIELDS, quorum(len(shares)), bytes(16), seed("seed commitment"), tuple(shares)
     )
@@ -173,10 +175,10 @@ def sealed_parcel_transaction(nonce: int) -> Transaction:
         ParcelHeader,
         "aviation",
         bytes([nonce]) * 16,
-        encode_records(bodies),
+        encode_records(bodies, sealed_shares),
         dataset="aviation.flights",
         record_count=len(bodies),
-        records_root=sealed_records_root(make_genesis().chain_id, bodies),
+        records_root=sealed_records_root(chain_id, bodies),
         envelope=encode(envelope),
         derived_from=(),
     )

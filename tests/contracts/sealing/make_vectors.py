@@ -20,7 +20,6 @@ from contracts.sealing import (
     KemSuite,
     disclose,
     disclosure_to_json,
-    open_own_share,
     release_share,
     seal_parcel,
 )
@@ -46,7 +45,7 @@ def make_case(suite: KemSuite, kind: CommitmentKind) -> dict[str, Any]:
     world = Sealed(seal_parcel(RECORDS, FLIGHTS, keys, kind, suite, fixed_random_bytes()))
     reader = key_pair("reader", suite)
     names = validators(VALIDATORS)
-    shares = {name: open_own_share(world.envelope, world.context, name, key_pair(name, suite)) for name in names}
+    shares = {name: world.own_share(name) for name in names}
     releases = {name: release_share(shares[name], name, RELEASE, reader.public_key) for name in names}
     shown = ("dest", "delay") if kind is CommitmentKind.FIELDS else ()
     parcel = world.parcel
@@ -55,7 +54,7 @@ def make_case(suite: KemSuite, kind: CommitmentKind) -> dict[str, Any]:
         "suite": int(suite),
         "commitments": int(kind),
         "seed": parcel.seed.hex(),
-        "bodies": [body.hex() for body in parcel.bodies],
+        "payload": parcel.payload.hex(),
         "records_root": parcel.records_root.hex(),
         "envelope": parcel.envelope.hex(),
         "shares": {name: share.hex() for name, share in shares.items()},

@@ -134,19 +134,22 @@ def members(text: str) -> Iterator[tuple[str, str]]:
 
 
 class Reader:
-    """Opens the parcels of one dataset."""
+    """Opens one parcel."""
 
-    def __init__(self, chain_id: bytes, dataset: str, records_root: bytes, envelope: bytes) -> None:
+    def __init__(self, chain_id: bytes, dataset: str, records_root: bytes, envelope: bytes, payload: bytes) -> None:
         self.chain_id, self.dataset, self.records_root = chain_id, dataset, records_root
         tag, self.suite, self.kind, self.threshold, self.salt, self.commitment, self.shares = msgpack.unpackb(envelope)
         assert tag == 1
         assert all(earlier[0] < later[0] for earlier, later in pairwise(self.shares))
+        self.sealed_shares, self.bodies = msgpack.unpackb(payload)
+        hashed = [sha256(domain("sealed-share-hash", chain_id) + sealed) for sealed in self.sealed_shares]
+        assert hashed == [sealed_hash for _, _, _, sealed_hash in self.shares]
 
     def open_share(self, position: int, key: Hpke) -> bytes:
-        name, key_id, share_hash, sealed = self.shares[position]
+        name, key_id, share_hash, _ = self.shares[position]
         assert key_id == sha256(domain("kem-key", b"") + key.public_key)[:16]
         bound = [self.suite, self.dataset, self.records_root, self.threshold, name, key_id]
-        share = key.open(sealed, domain("sealed-share", self.chain_id) + pack(bound))
+        share = key.open(self.sealed_shares[position], domain("sealed-share", self.chain_id) + pack(bound))
         context = pack([self.dataset, self.records_root, self.salt, name, position])
         assert share_hash == sha256(domain("share-hash", self.chain_id) + context + share)
         return share
@@ -164,13 +167,13 @@ class Reader:
         assert self.commitment == sha256(domain("seed-commitment", self.chain_id) + context + seed)
         return seed
 
-    def open_records(self, seed: bytes, bodies: list[bytes]) -> list[bytes]:
+    def open_records(self, seed: bytes) -> list[bytes]:
         pseudo_random_key = extract(sha256(domain("sealing-keys", self.chain_id)), seed)
         key = expand(pseudo_random_key, pack([1, self.dataset, "encryption"]), 32)
         nonce_base = int.from_bytes(expand(pseudo_random_key, pack([1, self.dataset, "nonce"]), 12), "big")
         salt_key = expand(pseudo_random_key, pack([1, self.dataset, "salts"]), 32)
         records, leaves = [], []
-        for index, body in enumerate(bodies):
+        for index, body in enumerate(self.bodies):
             additional = domain("sealed-additional", self.chain_id) + pack(self.dataset)
             additional += index.to_bytes(8, "big") + body[:32]
             record = AESGCM(key).decrypt((nonce_base ^ index).to_bytes(12, "big"), body[32:], additional)

@@ -94,9 +94,7 @@ def test_s53_only_the_reader_opens_it() -> None:
 
 def test_a_share_sealed_to_the_validator_is_no_release() -> None:
     """The two uses of HPKE have different domains: what is on chain cannot be passed on as it is."""
-    entry = sealed().envelope.shares[1]
-    data = encode(
-        ShareRelease("v01", RELEASE.request_id, RELEASE.parcel_id, key_pair("v01").public_key.id, entry.sealed)
-    )
+    on_chain, key_id = sealed().sealed_shares[1], key_pair("v01").public_key.id
+    data = encode(ShareRelease("v01", RELEASE.request_id, RELEASE.parcel_id, key_id, on_chain))
     with refuses(ErrorCode.BAD_SHARE, "v01"):
         open_release(data, "v01", RELEASE, sealed().envelope, sealed().context, key_pair("v01"))

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from chain.sealed import CommitmentKind, decode_envelope
+from chain.encoding import decode
+from chain.sealed import CommitmentKind, decode_envelope, verify_sealed_shares
+from chain.transactions import SealedPayload
 from contracts.sealing import (
     Field,
     KemPrivateKey,
@@ -50,7 +52,8 @@ def test_the_file_covers_every_suite_and_kind() -> None:
 def test_an_independent_reader_opens_them(case: dict[str, Any]) -> None:
     common = content()
     root, envelope = unhex(case["records_root"]), unhex(case["envelope"])
-    reader = Reader(unhex(common["chain_id"]), common["dataset"], root, envelope)
+    payload = unhex(case["payload"])
+    reader = Reader(unhex(common["chain_id"]), common["dataset"], root, envelope, payload)
     keys = {name: Hpke(case["suite"], unhex(seed)) for name, seed in common["key_seeds"].items()}
     shares = {}
     for position, name in enumerate(sorted(case["shares"])):
@@ -60,7 +63,7 @@ def test_an_independent_reader_opens_them(case: dict[str, Any]) -> None:
     for missing in range(4):
         seed = reader.recover_seed({position: share for position, share in shares.items() if position != missing})
         assert seed.hex() == case["seed"]
-    records = reader.open_records(seed, [unhex(body) for body in case["bodies"]])
+    records = reader.open_records(seed)
     assert [record.decode() for record in records] == common["records"]
 
 
@@ -78,7 +81,7 @@ def test_this_code_seals_the_same_bytes(case: dict[str, Any]) -> None:
     parcel = seal_parcel(records, context, keys, CommitmentKind(case["commitments"]), suite, fixed_random_bytes())
     made, expected = decode_envelope(parcel.envelope), decode_envelope(unhex(case["envelope"]))
     assert parcel.seed.hex() == case["seed"]
-    assert [body.hex() for body in parcel.bodies] == case["bodies"]
+    assert parcel.bodies == decode(SealedPayload, unhex(case["payload"])).bodies
     assert parcel.records_root.hex() == case["records_root"]
     assert (made.suite, made.commitments, made.threshold) == (expected.suite, expected.commitments, expected.threshold)
     assert (made.salt, made.seed_commitment) == (expected.salt, expected.seed_commitment)
@@ -92,11 +95,12 @@ def test_this_code_opens_them(case: dict[str, Any]) -> None:
     keys = {name: KemPrivateKey.from_seed(unhex(seed), suite) for name, seed in common["key_seeds"].items()}
     context = ParcelContext(unhex(common["chain_id"]), common["dataset"], unhex(case["records_root"]))
     release = Release(context.chain_id, unhex(common["request_id"]), unhex(common["parcel_id"]))
-    envelope = decode_envelope(unhex(case["envelope"]))
+    envelope, payload = decode_envelope(unhex(case["envelope"])), decode(SealedPayload, unhex(case["payload"]))
+    verify_sealed_shares(context.chain_id, envelope, payload.sealed_shares)
     shares = {}
     for position, (name, share) in enumerate(sorted(case["shares"].items())):
         shares[name] = unhex(share)
-        assert open_own_share(envelope, context, name, keys[name]) == shares[name]
+        assert open_own_share(envelope, payload.sealed_shares, context, name, keys[name]) == shares[name]
         answer = unhex(case["releases"][name])
         assert open_release(answer, name, release, envelope, context, keys["reader"]) == shares[name]
         expected = envelope.shares[position].share_hash
@@ -105,8 +109,7 @@ def test_this_code_opens_them(case: dict[str, Any]) -> None:
     verify_dealing(envelope, context, shares)
     assert seed.hex() == case["seed"]
     assert seed_commitment(context, envelope.salt, seed) == envelope.seed_commitment
-    bodies = [unhex(body) for body in case["bodies"]]
-    records = [record.decode() for record in open_records(bodies, seed, context, envelope.commitments)]
+    records = [record.decode() for record in open_records(payload.bodies, seed, context, envelope.commitments)]
     assert records == common["records"]
 
 

@@ -59,10 +59,12 @@ class Sealed:
         self.parcel = parcel
         self.context = ParcelContext(context.chain_id, context.dataset, parcel.records_root)
         self.envelope: Envelope = decode_envelope(parcel.envelope)
+        self.sealed_shares = parcel.sealed_shares
 
     def own_share(self, name: str) -> bytes:
         """What the validator itself finds."""
-        return open_own_share(self.envelope, self.context, name, key_pair(name, self.envelope.suite))
+        key = key_pair(name, self.envelope.suite)
+        return open_own_share(self.envelope, self.sealed_shares, self.context, name, key)
 
     def shares(self, names: Sequence[str]) -> dict[str, bytes]:
         """What the reader gets from these validators for ``RELEASE``."""
