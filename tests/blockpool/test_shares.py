@@ -12,7 +12,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.sealed import CommitmentKind, sealed_records_root
 from chain.transactions import ReadReceiptHeader, decode_transaction
-from contracts.sealing import ParcelContext, Release, deal
+from contracts.sealing import ParcelContext, Release, SealedParcel, deal
 from tests.blockpool.ledger_node import Give, LedgerNode, Nodes
 from tests.chain.access_world import AccessWorld, allow
 
@@ -245,8 +245,9 @@ def test_a_parcel_that_its_owner_sealed_wrongly_blames_the_owner() -> None:
     root = sealed_records_root(world.network.chain_id, bodies)
     kem_keys = {name: key.public_key.encoded for name, key in world.network.kem.items()}
     context = ParcelContext(world.network.chain_id, "a.flights", root)
-    envelope = encode(deal(bytes(16), context, kem_keys, CommitmentKind.WHOLE))
-    (wrong,) = world.accept(world.network.parcel(bodies, records_root=root, envelope=envelope))
+    envelope, sealed_shares = deal(bytes(16), context, kem_keys, CommitmentKind.WHOLE)
+    parcel = SealedParcel(tuple(bodies), root, encode(envelope), sealed_shares, bytes(16))
+    (wrong,) = world.accept(world.network.sealed(parcel))
     with pytest.raises(PoolError) as raised:
         read(*world.reading(world.node(), parcels=[wrong]))
     assert (raised.value.code, raised.value.context["culprit"]) == (ErrorCode.BAD_SEALING, "a")
