@@ -45,7 +45,8 @@ class DealingCheck:
         """Check the block's sealed parcels beside the loop."""
         for checked, outcome in zip(block.executed.transactions, block.executed.outcomes, strict=True):
             header = checked.header
-            if outcome.is_ok and isinstance(header, ParcelHeader) and header.envelope:
+            is_sealed = isinstance(header, ParcelHeader) and bool(header.envelope)
+            if outcome.is_ok and is_sealed and checked.absent is None:
                 if self._room.acquire(blocking=False):
                     self._worker.submit(self._check, checked.id, header, checked.sealed_shares)
                 else:

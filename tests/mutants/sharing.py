@@ -142,6 +142,30 @@ SEALING = (
         (f"{SEALED}::test_s53_a_parcel_that_not_exactly_the_validators_can_open_is_rejected",),
     ),
     Mutant(
+        "sealed shares need not be those that were signed",
+        53,
+        (
+            Edit(
+                "chain/sealed.py",
+                "if sealed_share_hash(chain_id, sealed) != share.sealed_hash:",
+                "if False:",
+            ),
+        ),
+        (f"{SEALED}::test_s53_sealed_shares_that_were_not_signed_are_refused",),
+    ),
+    Mutant(
+        "a dealer is blamed for a sealed share that it did not sign",
+        53,
+        (
+            Edit(
+                "contracts/sealing/dealing.py",
+                "if sealed_share_hash(context.chain_id, sealed) != entry.sealed_hash:",
+                "if False:",
+            ),
+        ),
+        (f"{DEALING}::test_s53_the_dealer_is_not_blamed_for_a_sealed_share_that_it_did_not_sign",),
+    ),
+    Mutant(
         "shares are combined without their hashes",
         53,
         (
