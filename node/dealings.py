@@ -45,8 +45,7 @@ class DealingCheck:
         """Check the block's sealed parcels beside the loop."""
         for checked, outcome in zip(block.executed.transactions, block.executed.outcomes, strict=True):
             header = checked.header
-            is_sealed = isinstance(header, ParcelHeader) and bool(header.envelope)
-            if outcome.is_ok and is_sealed and checked.absent is None:
+            if outcome.is_ok and isinstance(header, ParcelHeader) and checked.sealed_shares:  # none in an erased one
                 if self._room.acquire(blocking=False):
                     self._worker.submit(self._check, checked.id, header, checked.sealed_shares)
                 else:
