@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode
 from chain.packages import BlockPackage, ErasedParcel, Packages, open_package
-from chain.transactions import ErasedPayload, Transaction, decode_records, record_leaves
+from chain.transactions import ErasedPayload, Records, SealedPayload, Transaction, record_leaves
 from node.frames import BlockRange
 from node.recovery import open_recovered
 from tests.node.cluster import Network, Node, ScriptedPeer, running, scripted
@@ -74,11 +74,13 @@ def test_a_sealed_parcel_is_gone_with_its_key_shares(tmp_path: Path) -> None:
             parcel, other = await share(nodes[0], sealed, kept)
             request = await commit(nodes[2], network.request())
             assert len((await answer(client, request, parcel))[0]) >= 3
-            ciphertext = decode_records(decode(Transaction, sealed).payload)[0]
-            assert files_with(tmp_path, ciphertext)
+            content = decode(SealedPayload, decode(Transaction, sealed).payload)
+            pieces = (*content.sealed_shares, *content.bodies)
+            assert len(pieces) == 5
+            assert all(files_with(tmp_path, piece) for piece in pieces)
             await commit(nodes[0], network.erase(parcel))
             await until(lambda: all(map(has_erased, nodes)))
-            assert files_with(tmp_path, ciphertext) == []
+            assert [file for piece in pieces for file in files_with(tmp_path, piece)] == []
             await refused(client, ErrorCode.PARCEL_ERASED, request, parcel)
             await refused(client, ErrorCode.PARCEL_ERASED, request, other, parcel)
             assert len((await answer(client, request, other))[0]) >= 3
@@ -142,7 +144,7 @@ def test_a_peer_that_holds_payloads_back_is_left_for_the_next_one(tmp_path: Path
             await until(lambda: all(map(has_erased, nodes)))
             chain = await packages_of(nodes[0])
         kept = decode(Transaction, chain[1].transactions[0])
-        leaves = tuple(record_leaves(network.genesis.chain_id, decode_records(kept.payload)))
+        leaves = tuple(record_leaves(network.genesis.chain_id, decode(Records, kept.payload)))
         erased = (ErasedParcel(0, ErasedPayload(len(kept.payload), leaves)),)
         lie = bare(chain[1], erased, erasures=chain[2].erasures if proof == "of another parcel" else None)
         _, opened = open_package(network.genesis.chain_id, lie)
