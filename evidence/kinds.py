@@ -12,13 +12,16 @@ from chain.genesis import Genesis
 from chain.history import TreeHead
 from chain.json_text import decode_json_file
 from evidence.disclosure import DISCLOSURE_STEPS, DisclosureEvidence, verify_disclosed
+from evidence.misbehaviour import MISBEHAVIOUR_STEPS, MisbehaviourEvidence, verify_misbehaviour
 from evidence.no_grant import NO_GRANT_STEPS, NoGrantEvidence, verify_no_grant
 from evidence.no_read import NO_READ_STEPS, NoReadEvidence, verify_no_read
 from evidence.read import READ_STEPS, ReadEvidence, verify_read
 from evidence.record import RECORD_STEPS, RecordEvidence, verify_record
 from evidence.verification import Step, Verifier, bad_evidence, numbered
 
-AnyEvidence = RecordEvidence | DisclosureEvidence | ReadEvidence | NoGrantEvidence | NoReadEvidence
+AnyEvidence = (
+    RecordEvidence | DisclosureEvidence | ReadEvidence | NoGrantEvidence | NoReadEvidence | MisbehaviourEvidence
+)
 
 
 def parse_any_evidence(content: bytes) -> AnyEvidence:
@@ -70,3 +73,5 @@ def verify_any_evidence(content: bytes, genesis: Genesis, tree: TreeHead | None 
             yield from numbered(NO_GRANT_STEPS, lambda: verify_no_grant(file, verifier))
         case NoReadEvidence():
             yield from numbered(NO_READ_STEPS, lambda: verify_no_read(file, verifier))
+        case MisbehaviourEvidence():
+            yield from numbered(MISBEHAVIOUR_STEPS, lambda: verify_misbehaviour(file, verifier))

@@ -32,7 +32,7 @@ from consensus.messages import Commit, Prepare, Statement, ViewChangeVote, signe
 from evidence.parts import FORMAT, EvidenceFile, Hex32, Part, SignatureBytes, encode_evidence
 from evidence.verification import Verifier, bad_evidence
 
-STEPS = ("chain", "accused", "first", "second", "contradiction")
+MISBEHAVIOUR_STEPS = ("chain", "accused", "first", "second", "contradiction")
 """Titles of the verification's steps in their order."""
 
 Note = Annotated[str, Meta(max_length=CHECKPOINT_SIZE_BYTES_MAX)]
@@ -97,7 +97,7 @@ def make_checkpoint_evidence(genesis: Genesis, member: str, first: Checkpoint, s
 
 
 def verify_misbehaviour(file: MisbehaviourEvidence, verifier: Verifier) -> Iterator[str]:
-    """Verify a file: what each of ``STEPS`` has found, as it passes.
+    """Verify a file: what each of ``MISBEHAVIOUR_STEPS`` has found, as it passes.
 
     Raises:
         PoolError: at the first step that fails: codes ``wrong_chain``, ``unknown_member``, ``bad_signature``,
@@ -112,7 +112,7 @@ def verify_misbehaviour(file: MisbehaviourEvidence, verifier: Verifier) -> Itera
         raise bad_evidence("the file has to hold either votes or checkpoints")
 
 
-def summary(file: MisbehaviourEvidence) -> str:
+def proved_misbehaviour(file: MisbehaviourEvidence) -> str:
     """What a verified file proves, in one sentence."""
     what = "votes" if file.votes is not None else "checkpoints"
     return f"{file.member} has signed two {what} that no honest member signs both"
