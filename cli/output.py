@@ -49,7 +49,12 @@ class HarmlessConsole(Console):
         """All that is printed comes through here; the terminal codes that rich adds itself are apart from the text."""
         for segment in super().render(renderable, options):
             text, style, control = segment
-            yield segment if control or not _OBEYED.search(text) else Segment(_OBEYED.sub("\ufffd", text), style)
+            yield segment if control or not _OBEYED.search(text) else Segment(harmless(text), style)
+
+
+def harmless(text: str) -> str:
+    """Somebody else's text without what a terminal would obey, or what changes the direction of reading."""
+    return _OBEYED.sub("\ufffd", text)
 
 
 def talk() -> Console:

@@ -7,6 +7,7 @@ import click
 from cli.audit.chain import chain
 from cli.audit.reads import reads
 from cli.audit.replay import replay
+from cli.audit.report import report
 
 
 @click.group()
@@ -14,5 +15,5 @@ def audit() -> None:
     """Verify whole chains: every hash and signature, who read what, and every verdict."""
 
 
-for command in (chain, reads, replay):
+for command in (chain, reads, replay, report):
     audit.add_command(command)

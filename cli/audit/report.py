@@ -1,0 +1,131 @@
+"""``blockpool audit report``: audit a chain, and write what was found for people who will not run a command."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.progress import Progress
+from rich.text import Text
+
+from blockpool import Genesis, PoolError, load_genesis
+from chain.access import AccessPolicy
+from chain.audit import ChainAudit
+from chain.reads import ReadLog
+from chain.state import DatasetReads, reads_key
+from cli.audit.chain import describe_audit
+from cli.audit.reporting.findings import Audited, Circumstances, Collector, Conclusion, Findings, conclude
+from cli.audit.reporting.misbehaviour import NOT_ASKED, ask_for_misbehaviour
+from cli.audit.reporting.page import render
+from cli.audit.sources import Packages, is_url, open_source
+from cli.audit.walk import walk
+from cli.engine import NetworkPolicy
+from cli.failures import ExitCode, exit_code
+from cli.options import genesis_option, json_option
+from cli.output import emit, facts, progress, time_text
+
+_STYLES: dict[Conclusion, tuple[str, str]] = {
+    "holds": ("everything is verified", "bold green"),
+    "attention": ("the chain is verified, but something needs attention", "bold yellow"),
+    "fails": ("does not hold", "bold red"),
+}
+
+
+@click.command()
+@click.argument("source", metavar="HOME_OR_URL")
+@genesis_option
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
+@click.option(
+    "--overdue-days",
+    type=click.IntRange(min=0),
+    default=7,
+    show_default=True,
+    help="How many days a request may wait for answers before the report calls it overdue.",
+)
+@json_option
+@click.pass_context
+def report(context: click.Context, source: str, genesis_file: Path, out: Path, overdue_days: int) -> None:
+    """Audit a chain and write a report in Chinese and English: one HTML file that opens without a network and prints
+    on A4.
+
+    The whole chain is verified on the way, contracts included. The report says on top what holds and what does not; it
+    is written in either case, and the exit code is 1 if anything is missing or wrong.
+
+    \b
+    Example: blockpool audit report http://127.0.0.1:8000 --genesis genesis.json -o report.html
+             blockpool audit report pool/aviation/node --genesis genesis.json -o report.html
+    """
+    findings = investigate(source, load_genesis(genesis_file), overdue_days)
+    content = render(findings)
+    out.write_bytes(content)
+    emit(describe_report(findings, out, content), *_report_lines(findings, out, content))
+    if findings.conclusion == "fails":
+        context.exit(ExitCode.FALSE if findings.failure is None else exit_code(findings.failure))
+
+
+def investigate(source: str, genesis: Genesis, overdue_days: int) -> Findings:
+    """Verify a whole chain, and collect what the report tells.
+
+    Raises:
+        PoolError: if the blocks cannot be had, or this machine cannot run the contracts: nothing is known then.
+    """
+    made_ms, started_s = time.time_ns() // 1_000_000, time.monotonic()
+    with open_source(source, genesis) as packages, progress() as bar:
+        audited = audit_packages(genesis, packages, NetworkPolicy(genesis, bar.console.print), bar)
+    misbehaviour = ask_for_misbehaviour(source, genesis) if is_url(source) else NOT_ASKED
+    circumstances = Circumstances(source, made_ms, time.monotonic() - started_s, overdue_days)
+    return conclude(circumstances, genesis, audited, misbehaviour)
+
+
+def audit_packages(genesis: Genesis, packages: Packages, policy: AccessPolicy, bar: Progress) -> Audited:
+    """Verify a chain to its end or to the first thing that does not hold.
+
+    Raises:
+        PoolError: as ``walk`` does.
+    """
+    collector = Collector(ReadLog(genesis.chain_id))
+    audit = ChainAudit(genesis, policy, collector.add_block)
+    failure = walk(audit, packages, bar, "Auditing blocks")
+    return Audited(audit, collector, failure or _incompleteness(audit, collector.log))
+
+
+def _incompleteness(audit: ChainAudit, log: ReadLog) -> PoolError | None:
+    """Why the list of reads is not the one that the state counts; None if it is."""
+    try:
+        for dataset in log.datasets:
+            log.verify_complete(dataset, audit.entry(reads_key(dataset), DatasetReads))
+    except PoolError as error:
+        return PoolError(error.code, error.detail, height=audit.report.height)
+    return None
+
+
+def describe_report(findings: Findings, out: Path, content: bytes) -> dict[str, Any]:
+    """A report for programs: the audit's counts, and what the file says."""
+    made = findings.circumstances
+    return describe_audit(made.source, findings.report, findings.failure, made.seconds) | {
+        "file": str(out),
+        "size_bytes": len(content),
+        "conclusion": findings.conclusion,
+        "requests": len(findings.reads),
+        "grants_never_used": len(findings.unused),
+        "overdue": sum(map(findings.is_overdue, findings.waiting)),
+        "erasures": len(findings.erasures),
+        "misbehaviour": len(findings.misbehaviour.proven) if findings.misbehaviour.is_asked else None,
+    }
+
+
+def _report_lines(findings: Findings, out: Path, content: bytes) -> tuple[Any, ...]:
+    """A report for people."""
+    said, style = _STYLES[findings.conclusion]
+    audited = findings.report
+    shown = {
+        "report": f"{out}, {len(content):,} bytes",
+        "verified to": f"height {audited.height:,}, block {audited.block_hash.hex()}",
+        "of": time_text(audited.time_ms),
+        "conclusion": Text(said, style=style),
+    }
+    if findings.failure is not None:
+        shown["reason"] = f"height {findings.failure.context.get('height', '?')}: {findings.failure.detail}"
+    return (facts(shown),)

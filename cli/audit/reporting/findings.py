@@ -1,0 +1,265 @@
+"""What an audit has found, as the report tells it. Everything is from blocks that were verified, and from the state
+that follows from them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from blockpool import Genesis, PoolError
+from chain.audit import AuditReport, ChainAudit
+from chain.crypto import Hash
+from chain.ledger import ExecutedBlock
+from chain.members import Member
+from chain.reads import ReadLog, RequestHistory
+from chain.state import (
+    ContractEntry,
+    DatasetEntry,
+    DatasetReads,
+    DatasetUsage,
+    RequestEntry,
+    contract_key,
+    dataset_key,
+    member_key,
+    reads_key,
+    request_key,
+    usage_key,
+)
+from chain.transactions import ContractHeader, DatasetHeader, EraseHeader, ParcelHeader
+from cli.audit.reporting.misbehaviour import MisbehaviourFindings
+from cli.audit.reporting.series import TimeSeries
+
+Conclusion = Literal["holds", "attention", "fails"]
+"""Everything holds; it does, but a member's misbehaviour is proven or a claim of it could not be verified; something
+is missing or wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberFinding:
+    """A member, and what it has done on the chain."""
+
+    entry: Member
+    accepted: int
+    """Its transactions that took effect."""
+    rejected: int
+    proposed: int
+    """Blocks that its node has built."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFinding:
+    """A dataset as the catalogue has it at the end."""
+
+    entry: DatasetEntry
+    usage: DatasetUsage | None
+    """None if it never got a parcel."""
+    reads: DatasetReads | None
+    """None if nobody has asked to read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureFinding:
+    """An erasure that took effect."""
+
+    by: str
+    height: int
+    time_ms: int
+    parcel: Hash
+    dataset: str
+    legal_basis: str
+    reason: str
+    records: int | None
+    """Records of the parcel. None: the source still gave their bodies, though they should be gone."""
+
+
+@dataclass(slots=True)
+class Collector:
+    """Takes in verified blocks. Keeps requests with all that came of them, and counts of everything else."""
+
+    log: ReadLog
+    records: TimeSeries = field(default_factory=TimeSeries)
+    """Accepted records by dataset."""
+    verdicts: TimeSeries = field(default_factory=TimeSeries)
+    """By what they say."""
+    erasures: list[ErasureFinding] = field(default_factory=list)
+    datasets: set[str] = field(default_factory=set)
+    contracts: set[str] = field(default_factory=set)
+    accepted: Counter[str] = field(default_factory=Counter)
+    """Transactions by member."""
+    rejected: Counter[str] = field(default_factory=Counter)
+    proposed: Counter[str] = field(default_factory=Counter)
+    """Blocks by member."""
+    _absent: dict[Hash, int] = field(default_factory=dict)
+    """Records of parcels that came without their bodies and are not erased so far, by id."""
+
+    def add_block(self, executed: ExecutedBlock) -> None:
+        """Take in a block: ``ChainAudit`` calls this."""
+        self.log.add_block(executed)
+        header = executed.header
+        self.proposed[header.proposer] += 1
+        for checked, outcome in zip(executed.transactions, executed.outcomes, strict=True):
+            if outcome.verdict is not None:
+                self.verdicts.add(outcome.verdict.verdict, header.time_ms)
+            if not outcome.is_ok:
+                self.rejected[checked.header.member] += 1
+                continue
+            self.accepted[checked.header.member] += 1
+            match checked.header:
+                case ParcelHeader(dataset=dataset):
+                    self.records.add(dataset, header.time_ms, checked.record_count)
+                    if checked.absent is not None:
+                        self._absent[checked.id] = checked.record_count
+                case DatasetHeader(dataset=dataset):
+                    self.datasets.add(dataset)
+                case ContractHeader(contract=contract):
+                    self.contracts.add(contract)
+                case EraseHeader():
+                    self._add_erasure(checked.header, header.height, header.time_ms)
+
+    def _add_erasure(self, erase: EraseHeader, height: int, time_ms: int) -> None:
+        records = self._absent.pop(erase.parcel, None)
+        self.erasures.append(
+            ErasureFinding(
+                erase.member, height, time_ms, erase.parcel, erase.dataset, erase.legal_basis, erase.reason, records
+            )
+        )
+
+
+class Audited(NamedTuple):
+    """A chain that was gone through."""
+
+    audit: ChainAudit
+    collector: Collector
+    failure: PoolError | None
+    """The first thing that does not hold, with ``height`` in its context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """How an audit was made."""
+
+    source: str
+    """Home or URL, as it was given."""
+    made_ms: int
+    """This machine's clock when it began."""
+    seconds: float
+    overdue_days: int
+    """How long a request may wait for answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that the report tells."""
+
+    circumstances: Circumstances
+    genesis: Genesis
+    report: AuditReport
+    failure: PoolError | None
+    members: tuple[MemberFinding, ...]
+    datasets: tuple[DatasetFinding, ...]
+    contracts: tuple[ContractEntry, ...]
+    reads: tuple[RequestHistory, ...]
+    records: TimeSeries
+    verdicts: TimeSeries
+    erasures: tuple[ErasureFinding, ...]
+    misbehaviour: MisbehaviourFindings
+    entry_of: Callable[[Hash], RequestEntry | None]
+    """A request's entry in the state: who was asked, and what the contract noted."""
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """What it all comes to."""
+        if self.failure is not None or not self.report.is_whole:
+            return "fails"
+        return "attention" if self.misbehaviour.needs_attention or self.unerased else "holds"
+
+    @property
+    def unerased(self) -> tuple[ErasureFinding, ...]:
+        """Erasures whose parcel the source still gave with its bodies."""
+        return tuple(erasure for erasure in self.erasures if erasure.records is None)
+
+    @property
+    def waiting(self) -> list[RequestHistory]:
+        """Requests that wait for answers, the longest first."""
+        return [read for read in self.reads if read.status == "asked"]
+
+    def waited_days(self, read: RequestHistory) -> int:
+        """Whole days since a request was made, up to when the report was."""
+        return max(0, self.circumstances.made_ms - read.by.time_ms) // (24 * 60 * 60 * 1000)
+
+    def is_overdue(self, read: RequestHistory) -> bool:
+        """Whether a request that waits has waited too long."""
+        return self.waited_days(read) >= self.circumstances.overdue_days
+
+    @property
+    def unused(self) -> list[RequestHistory]:
+        """Requests that were granted and under which nothing was ever read."""
+        return [read for read in self.reads if read.grants and not read.receipts]
+
+
+def conclude(
+    circumstances: Circumstances, genesis: Genesis, audited: Audited, misbehaviour: MisbehaviourFindings
+) -> Findings:
+    """Put together what was found, with what the state says after the last block that holds."""
+    audit, collector = audited.audit, audited.collector
+    return Findings(
+        circumstances,
+        genesis,
+        audit.report,
+        audited.failure,
+        tuple(_members(genesis, audit, collector)),
+        tuple(_datasets(audit, collector)),
+        tuple(filter(None, (audit.entry(contract_key(name), ContractEntry) for name in sorted(collector.contracts)))),
+        tuple(collector.log.reads()),
+        collector.records,
+        collector.verdicts,
+        tuple(collector.erasures),
+        misbehaviour,
+        lambda id_: audit.entry(request_key(id_), RequestEntry),
+    )
+
+
+def _members(genesis: Genesis, audit: ChainAudit, collector: Collector) -> Iterable[MemberFinding]:
+    for name in sorted(member.name for member in genesis.members):
+        entry = audit.entry(member_key(name), Member)
+        if entry is not None:
+            yield MemberFinding(entry, collector.accepted[name], collector.rejected[name], collector.proposed[name])
+
+
+def _datasets(audit: ChainAudit, collector: Collector) -> Iterable[DatasetFinding]:
+    for dataset in sorted(collector.datasets):
+        entry = audit.entry(dataset_key(dataset), DatasetEntry)
+        if entry is not None:
+            usage = audit.entry(usage_key(dataset), DatasetUsage)
+            yield DatasetFinding(entry, usage, audit.entry(reads_key(dataset), DatasetReads))
+
+
+@dataclass(slots=True)
+class Tally:
+    """Requests that have something in common."""
+
+    requests: int = 0
+    by_status: Counter[str] = field(default_factory=Counter)
+    """Where they stand now."""
+    receipts: int = 0
+    records_read: int = 0
+    readers: set[str] = field(default_factory=set)
+
+    def add(self, read: RequestHistory) -> None:
+        """Count a request."""
+        self.requests += 1
+        self.by_status[read.status] += 1
+        self.receipts += len(read.receipts)
+        self.records_read += read.records_read
+        self.readers.add(read.by.member)
+
+
+def tally(reads: Iterable[RequestHistory], group: Callable[[RequestHistory], str]) -> list[tuple[str, Tally]]:
+    """Requests counted by what ``group`` says of them, the largest group first."""
+    tallies: defaultdict[str, Tally] = defaultdict(Tally)
+    for read in reads:
+        tallies[group(read)].add(read)
+    return sorted(tallies.items(), key=lambda item: (-item[1].requests, item[0]))
