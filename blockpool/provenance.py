@@ -159,6 +159,33 @@ class Provenance:
         derived = self.uses[id_].derived if id_ in self.uses else ()
         return sum(derived_id in self.parcels for derived_id in derived) - len(self.made_of(id_))
 
+    def origins(self) -> tuple[ProvenParcel, ...]:
+        """The record's own parcel, then those in the graph that it was made from, near ones first."""
+        found = {self.parcel.id: self.parcel}
+        level = [self.parcel]
+        while level:
+            sources = (source for parcel in level for source, _ in parcel.header.derived_from)
+            new = {id_: self.parcels[id_] for id_ in sources if id_ in self.parcels and id_ not in found}
+            found |= new
+            level = list(new.values())
+        return tuple(found.values())
+
+    def results(self) -> tuple[ProvenParcel, ...]:
+        """Parcels in the graph that were made from the record, near ones first; its own is not among them."""
+        found: dict[bytes, ProvenParcel] = {}
+        level = [self.parcel]
+        while level:
+            made = (made for parcel in level for made in self.made_of(parcel.id))
+            new = {parcel.id: parcel for parcel in made if parcel.id not in found}
+            found |= new
+            level = list(new.values())
+        return tuple(found.values())
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing within the depth is left out: no gap, no parcel too many, every list given in full."""
+        return not self.gaps and not self.is_cut and all(uses.is_listed for uses in self.uses.values())
+
     def unfollowed(self, parcel_id: bytes) -> int:
         """How many of the parcels made from this one are not in the graph, nor known to be unprovable."""
         uses = self.uses.get(parcel_id)

@@ -17,6 +17,7 @@ from cli.keys import keys
 from cli.members import member
 from cli.networks import network
 from cli.nodes import node
+from cli.provenance import provenance
 from cli.read import read
 from cli.requests import request
 from cli.show import show
@@ -52,6 +53,7 @@ COMMANDS = (
     read,
     show,
     disclose,
+    provenance,
     evidence,
     verify,
     audit,

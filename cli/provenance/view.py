@@ -1,0 +1,90 @@
+"""The provenance of a record for programs: what ``--json`` prints."""
+
+from __future__ import annotations
+
+from blockpool import Provenance
+from blockpool.provenance import ParcelUse, ProvenParcel, Uses
+
+Json = dict[str, object]
+
+
+def provenance_view(graph: Provenance) -> Json:
+    """The graph as JSON: parcels by their ids, each with what it was made from and, where that was looked at, what
+    became of it.
+    """
+    return {
+        "record": str(graph.record),
+        "height": graph.height,
+        "time_ms": graph.time_ms,
+        "is_cut": graph.is_cut,
+        "depth": graph.bounds.depth,
+        "parcels": [_parcel(graph, parcel) for parcel in graph.parcels.values()],
+        "gaps": [
+            {"parcel": gap.parcel.hex(), "what": gap.what, "code": gap.code.value, "detail": gap.detail}
+            for gap in graph.gaps
+        ],
+    }
+
+
+def _parcel(graph: Provenance, parcel: ProvenParcel) -> Json:
+    header, erasure, entry = parcel.header, parcel.erasure, graph.datasets.get(parcel.header.dataset)
+    return {
+        "parcel": parcel.id.hex(),
+        "dataset": header.dataset,
+        "title_zh": entry.title_zh if entry else "",
+        "title_en": entry.title_en if entry else "",
+        "member": header.member,
+        "records": header.record_count,
+        "sealed": bool(header.envelope),
+        "height": parcel.height,
+        "index": parcel.index,
+        "time_ms": parcel.time_ms,
+        "erased": erasure
+        and {
+            "legal_basis": erasure.legal_basis,
+            "reason": erasure.reason,
+            "height": erasure.height,
+            "time_ms": erasure.time_ms,
+            "transaction_id": erasure.transaction_id.hex(),
+        },
+        "derived_from": list(map(str, parcel.sources)),
+        "uses": _uses(graph.uses[parcel.id]) if parcel.id in graph.uses else None,
+    }
+
+
+def _uses(uses: Uses) -> Json:
+    return {
+        "is_listed": uses.is_listed,
+        "derived_count": uses.derived_count,
+        "derived": [id_.hex() for id_ in uses.derived],
+        "requests": uses.counters.requests,
+        "receipts": uses.counters.receipts,
+        "reads": [_read(use) for use in uses.reads],
+    }
+
+
+def _read(use: ParcelUse) -> Json:
+    request = use.request
+    return {
+        "request": use.request_id.hex(),
+        "is_named": use.is_named,
+        "reader": request.reader,
+        "purpose": request.purpose,
+        "legal_basis": request.legal_basis,
+        "case_number": request.case_number,
+        "person": request.person,
+        "status": request.status,
+        "reason": request.reason,
+        "contract": request.contract,
+        "answers": [{"member": answer.member, "answer": answer.answer} for answer in request.answers],
+        "receipts": [
+            {
+                "transaction_id": receipt.id.hex(),
+                "height": receipt.height,
+                "time_ms": receipt.time_ms,
+                "parcels": receipt.parcels,
+                "records": receipt.record_count,
+            }
+            for receipt in use.receipts
+        ],
+    }
