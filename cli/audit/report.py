@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import Progress
 from rich.text import Text
 
 from blockpool import Genesis, PoolError, load_genesis
-from chain.access import AccessPolicy
 from chain.audit import ChainAudit
 from chain.reads import ReadLog
 from chain.state import DatasetReads, reads_key
@@ -19,7 +17,7 @@ from cli.audit.chain import describe_audit
 from cli.audit.reporting.findings import Audited, Circumstances, Collector, Conclusion, Findings, conclude
 from cli.audit.reporting.misbehaviour import NOT_ASKED, ask_for_misbehaviour
 from cli.audit.reporting.page import render
-from cli.audit.sources import Packages, is_url, open_source
+from cli.audit.sources import is_url, open_source
 from cli.audit.walk import walk
 from cli.engine import NetworkPolicy
 from cli.failures import ExitCode, exit_code
@@ -72,23 +70,13 @@ def investigate(source: str, genesis: Genesis, overdue_days: int) -> Findings:
         PoolError: if the blocks cannot be had, or this machine cannot run the contracts: nothing is known then.
     """
     made_ms, started_s = time.time_ns() // 1_000_000, time.monotonic()
-    with open_source(source, genesis) as packages, progress() as bar:
-        audited = audit_packages(genesis, packages, NetworkPolicy(genesis, bar.console.print), bar)
-    misbehaviour = ask_for_misbehaviour(source, genesis) if is_url(source) else NOT_ASKED
-    circumstances = Circumstances(source, made_ms, time.monotonic() - started_s, overdue_days)
-    return conclude(circumstances, genesis, audited, misbehaviour)
-
-
-def audit_packages(genesis: Genesis, packages: Packages, policy: AccessPolicy, bar: Progress) -> Audited:
-    """Verify a chain to its end or to the first thing that does not hold.
-
-    Raises:
-        PoolError: as ``walk`` does.
-    """
     collector = Collector(ReadLog(genesis.chain_id))
-    audit = ChainAudit(genesis, policy, collector.add_block)
-    failure = walk(audit, packages, bar, "Auditing blocks")
-    return Audited(audit, collector, failure or _incompleteness(audit, collector.log))
+    with open_source(source, genesis) as packages, progress() as bar:
+        audit = ChainAudit(genesis, NetworkPolicy(genesis, bar.console.print), collector.add_block)
+        failure = walk(audit, packages, bar, "Auditing blocks") or _incompleteness(audit, collector.log)
+        misbehaviour = ask_for_misbehaviour(source, genesis) if is_url(source) else NOT_ASKED
+        circumstances = Circumstances(source, made_ms, time.monotonic() - started_s, overdue_days)
+        return conclude(circumstances, genesis, Audited(audit, collector, failure), misbehaviour)
 
 
 def _incompleteness(audit: ChainAudit, log: ReadLog) -> PoolError | None:

@@ -129,7 +129,7 @@ def _unused(findings: Findings) -> Element:
 
 def _unused_row(findings: Findings, read: RequestHistory) -> Row:
     granted = next(decision for decision in read.decisions if decision.status == "granted")
-    entry = findings.entry_of(read.by.transaction_id)
+    entry = findings.entries.get(read.by.transaction_id)
     is_over = entry is not None and 0 < entry.until_ms <= findings.circumstances.made_ms
     stands = EXPIRED if read.status == "granted" and is_over else STATUSES[read.status]
     note = entry.note if entry is not None else ""
@@ -213,7 +213,7 @@ def _waiting(findings: Findings) -> Element:
 
 
 def _waiting_row(findings: Findings, read: RequestHistory) -> Row:
-    entry = findings.entry_of(read.by.transaction_id)
+    entry = findings.entries.get(read.by.transaction_id)
     overdue = badge(Words("逾期", "overdue"), "bad")
     return (
         *_request_cells(read),

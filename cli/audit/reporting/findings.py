@@ -5,7 +5,7 @@ that follows from them.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -166,8 +166,8 @@ class Findings:
     verdicts: TimeSeries
     erasures: tuple[ErasureFinding, ...]
     misbehaviour: MisbehaviourFindings
-    entry_of: Callable[[Hash], RequestEntry | None]
-    """A request's entry in the state: who was asked, and what the contract noted."""
+    entries: Mapping[Hash, RequestEntry]
+    """Of requests that wait or were never used, their entries in the state: who was asked, what the contract noted."""
 
     @property
     def conclusion(self) -> Conclusion:
@@ -184,7 +184,7 @@ class Findings:
     @property
     def waiting(self) -> list[RequestHistory]:
         """Requests that wait for answers, the longest first."""
-        return [read for read in self.reads if read.status == "asked"]
+        return [read for read in self.reads if _waits(read)]
 
     def waited_days(self, read: RequestHistory) -> int:
         """Whole days since a request was made, up to when the report was."""
@@ -197,7 +197,7 @@ class Findings:
     @property
     def unused(self) -> list[RequestHistory]:
         """Requests that were granted and under which nothing was ever read."""
-        return [read for read in self.reads if read.grants and not read.receipts]
+        return [read for read in self.reads if _is_unused(read)]
 
 
 def conclude(
@@ -205,6 +205,9 @@ def conclude(
 ) -> Findings:
     """Put together what was found, with what the state says after the last block that holds."""
     audit, collector = audited.audit, audited.collector
+    reads = tuple(collector.log.reads())
+    ids = (read.by.transaction_id for read in reads if _waits(read) or _is_unused(read))
+    entries = {id_: audit.entry(request_key(id_), RequestEntry) for id_ in ids}
     return Findings(
         circumstances,
         genesis,
@@ -213,13 +216,21 @@ def conclude(
         tuple(_members(genesis, audit, collector)),
         tuple(_datasets(audit, collector)),
         tuple(filter(None, (audit.entry(contract_key(name), ContractEntry) for name in sorted(collector.contracts)))),
-        tuple(collector.log.reads()),
+        reads,
         collector.records,
         collector.verdicts,
         tuple(collector.erasures),
         misbehaviour,
-        lambda id_: audit.entry(request_key(id_), RequestEntry),
+        {id_: entry for id_, entry in entries.items() if entry is not None},
     )
+
+
+def _waits(read: RequestHistory) -> bool:
+    return read.status == "asked"
+
+
+def _is_unused(read: RequestHistory) -> bool:
+    return bool(read.grants) and not read.receipts
 
 
 def _members(genesis: Genesis, audit: ChainAudit, collector: Collector) -> Iterable[MemberFinding]:
