@@ -63,9 +63,9 @@ from blockpool.signing import (
 from blockpool.version import VERSION
 from chain.blocks import Verdict
 from chain.errors import ErrorCode, PoolError
-from chain.evidence import Step
 from chain.genesis import Genesis
 from contracts.sealing import KemPrivateKey, KemPublicKey, load_kem_key
+from evidence.verification import Step
 
 __version__ = VERSION
 

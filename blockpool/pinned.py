@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from chain.errors import ErrorCode, PoolError
-from chain.evidence import Step
 from chain.genesis import Genesis, parse_genesis
-from contracts.disclosures import DisclosureEvidence, disclosed_content, parse_any_evidence, verify_any_evidence
+from chain.history import TreeHead
+from evidence.disclosure import DisclosureEvidence, disclosed_content
+from evidence.kinds import parse_any_evidence, verify_any_evidence
+from evidence.verification import Step
 
 
 def load_genesis(path: Path | str) -> Genesis:
@@ -24,8 +26,13 @@ def load_genesis(path: Path | str) -> Genesis:
     return parse_genesis(content)
 
 
-def verify_evidence(content: bytes, genesis: Genesis) -> list[Step]:
-    """Verify an evidence file, a record's or a disclosure's, offline.
+def verify_evidence(content: bytes, genesis: Genesis, tree: TreeHead | None = None) -> list[Step]:
+    """Verify an evidence file of any kind, offline.
+
+    Args:
+        content: of the file.
+        genesis: of the chain.
+        tree: of a checkpoint that you hold and have verified; it saves the signatures of blocks in its history.
 
     Returns:
         The steps that passed: all there are.
@@ -33,7 +40,7 @@ def verify_evidence(content: bytes, genesis: Genesis) -> list[Step]:
     Raises:
         PoolError: the first step that failed, with its number as ``step`` in ``context``.
     """
-    return list(verify_any_evidence(content, genesis))
+    return list(verify_any_evidence(content, genesis, tree))
 
 
 def verify_disclosure(content: bytes, genesis: Genesis) -> dict[str, str] | bytes:
@@ -49,6 +56,6 @@ def verify_disclosure(content: bytes, genesis: Genesis) -> dict[str, str] | byte
     verify_evidence(content, genesis)
     file = parse_any_evidence(content)
     if not isinstance(file, DisclosureEvidence):
-        raise PoolError(ErrorCode.BAD_EVIDENCE, "it is a record's evidence file and discloses nothing")
+        raise PoolError(ErrorCode.BAD_EVIDENCE, "it discloses nothing")
     shown = disclosed_content(file)
     return shown if isinstance(shown, bytes) else {field.name: field.value.decode() for field in shown}

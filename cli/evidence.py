@@ -11,7 +11,8 @@ from blockpool import PoolError, RecordId, Step, load_genesis
 from cli.failures import ExitCode, describe
 from cli.options import READABLE_FILE, genesis_option, json_option, node_option, reading_client
 from cli.output import emit, facts, printable, talk
-from contracts.disclosures import DisclosureEvidence, disclosed_content, parse_any_evidence, verify_any_evidence
+from evidence.disclosure import DisclosureEvidence, disclosed_content
+from evidence.kinds import parse_any_evidence, verify_any_evidence
 
 
 @click.command()

@@ -24,7 +24,7 @@ from contracts.sealing.disclosure_json import (
 )
 from evidence.parcel import ParcelEvidence, ProvenParcel, verify_parcel
 from evidence.parts import encode_evidence
-from evidence.record import RECORD_STEPS, RecordEvidence
+from evidence.record import RECORD_STEPS, parse_record_evidence
 from evidence.verification import Verifier, numbered
 
 DISCLOSURE_STEPS = tuple("disclosure" if title == "record" else title for title in RECORD_STEPS if title != "uses")
@@ -38,14 +38,14 @@ class DisclosureEvidence(ParcelEvidence, frozen=True, tag_field="kind", tag="dis
 
 
 def make_disclosure_evidence(
-    genesis: Genesis, file: RecordEvidence, bodies: Sequence[bytes], seed: bytes, names: Sequence[str] = ()
+    genesis: Genesis, record_evidence: bytes, bodies: Sequence[bytes], seed: bytes, names: Sequence[str] = ()
 ) -> bytes:
     """Make the evidence file that discloses fields of a sealed record, or all of it. It is verified before it is
     returned.
 
     Args:
         genesis: of the chain.
-        file: the record's own evidence, from any node.
+        record_evidence: the record's own evidence file, from any node.
         bodies: sealed bodies of all records of its parcel, from any node.
         seed: of the parcel: the owner has it, and so has a granted reader.
         names: fields to show; none if the parcel commits to its records as a whole.
@@ -53,8 +53,9 @@ def make_disclosure_evidence(
     Raises:
         PoolError: codes ``bad_request`` (fields named or not named against the kind of commitment, or the parcel is
             open), ``not_found`` (no such field), ``payload_mismatch`` (the bodies are others), ``bad_sealing``, and
-            whatever does not hold of the record's evidence.
+            whatever does not hold of ``record_evidence``.
     """
+    file = parse_record_evidence(record_evidence)
     header = decode_transaction_header(genesis.chain_id, file.parcel.header)
     if not isinstance(header, ParcelHeader) or not header.envelope:
         raise PoolError(ErrorCode.BAD_REQUEST, "the record is not sealed: its own evidence shows it as it is")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
-import msgspec
-
-from chain.errors import ErrorCode, PoolError
+from chain.errors import PoolError
 from chain.genesis import Genesis
 from chain.history import TreeHead
-from chain.json_text import decode_json_file
 from evidence.disclosure import DISCLOSURE_STEPS, DisclosureEvidence, verify_disclosed
 from evidence.misbehaviour import MISBEHAVIOUR_STEPS, MisbehaviourEvidence, verify_misbehaviour
 from evidence.no_grant import NO_GRANT_STEPS, NoGrantEvidence, verify_no_grant
 from evidence.no_read import NO_READ_STEPS, NoReadEvidence, verify_no_read
+from evidence.parts import parse_evidence
 from evidence.read import READ_STEPS, ReadEvidence, verify_read
 from evidence.record import RECORD_STEPS, RecordEvidence, verify_record
-from evidence.verification import Step, Verifier, bad_evidence, numbered
+from evidence.verification import Step, Verifier, numbered
 
 AnyEvidence = (
     RecordEvidence | DisclosureEvidence | ReadEvidence | NoGrantEvidence | NoReadEvidence | MisbehaviourEvidence
@@ -30,18 +27,7 @@ def parse_any_evidence(content: bytes) -> AnyEvidence:
     Raises:
         PoolError: code ``bad_evidence``.
     """
-    file: AnyEvidence = decode_json_file(AnyEvidence, content, ErrorCode.BAD_EVIDENCE)  # type: ignore[arg-type]  # a union is a fine decoding target
-    # Base64 can spell the same bytes in several ways: what would not have been written so is refused.
-    if json.loads(content) != json.loads(msgspec.json.encode(file)):
-        raise bad_evidence("not every value is spelled as it has to be")
-    return file
-
-
-def parse_record_evidence(content: bytes) -> RecordEvidence:
-    """Read a record's evidence file without believing it; raises ``bad_evidence`` for one of another kind too."""
-    file = parse_any_evidence(content)
-    if not isinstance(file, RecordEvidence):
-        raise bad_evidence("it is no evidence of a record")
+    file: AnyEvidence = parse_evidence(AnyEvidence, content)  # type: ignore[arg-type]  # a union is a fine target
     return file
 
 

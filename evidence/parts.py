@@ -4,11 +4,14 @@ hexadecimal, and every byte string that is hashed or signed is in it verbatim.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import json
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
+from chain.errors import ErrorCode, PoolError
+from chain.json_text import decode_json_file
 from chain.limits import LIMITS
 from chain.merkle import MAX_PROOF_LENGTH
 from chain.types import Unsigned
@@ -100,6 +103,9 @@ class EvidenceFile(Part, frozen=True):
     chain_id: Hex32
 
 
+File = TypeVar("File", bound=EvidenceFile)
+
+
 def hex_proof(hashes: tuple[bytes, ...] | list[bytes]) -> tuple[str, ...]:
     """A proof as files have it."""
     return tuple(item.hex() for item in hashes)
@@ -108,6 +114,23 @@ def hex_proof(hashes: tuple[bytes, ...] | list[bytes]) -> tuple[str, ...]:
 def plain_proof(hashes: tuple[str, ...]) -> list[bytes]:
     """The hashes of a file's proof."""
     return [bytes.fromhex(item) for item in hashes]
+
+
+def parse_evidence(type_: type[File], content: bytes) -> File:
+    """Read a file without believing it: it has exactly the members of its type, each spelled as it has to be.
+
+    Args:
+        type_: of the files that are wanted, or a union of such types.
+        content: of the file.
+
+    Raises:
+        PoolError: code ``bad_evidence``.
+    """
+    file = decode_json_file(type_, content, ErrorCode.BAD_EVIDENCE)
+    # Base64 can spell the same bytes in several ways, of which one is written.
+    if json.loads(content) != json.loads(msgspec.json.encode(file)):
+        raise PoolError(ErrorCode.BAD_EVIDENCE, "a value is not spelled as it has to be")
+    return file
 
 
 def encode_evidence(file: EvidenceFile) -> bytes:

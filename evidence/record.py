@@ -21,7 +21,7 @@ from chain.storage.blocks import Location
 from chain.transactions import ParcelHeader, decode_stored, parcel_leaves, record_proof
 from evidence.making import PartMaker
 from evidence.parcel import ParcelEvidence, ProvenParcel, make_parcel_parts, verify_parcel
-from evidence.parts import FORMAT, Hex32, Part, Proof, encode_evidence, hex_proof, plain_proof
+from evidence.parts import FORMAT, Hex32, Part, Proof, encode_evidence, hex_proof, parse_evidence, plain_proof
 from evidence.uses import ProvenUses, UsesPart, make_uses, verify_uses
 from evidence.verification import Verifier, bad_evidence
 
@@ -75,6 +75,11 @@ def make_record_evidence(ledger: Ledger, id_: Hash, index: int, tree_size: int |
         uses=make_uses(maker, id_, header),
     )
     return encode_evidence(file)
+
+
+def parse_record_evidence(content: bytes) -> RecordEvidence:
+    """Read a record's evidence file without believing it; raises ``bad_evidence``."""
+    return parse_evidence(RecordEvidence, content)
 
 
 def verify_record(file: RecordEvidence, verifier: Verifier) -> Iterator[str]:

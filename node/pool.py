@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from chain.blocks import Block, Certificate
 from chain.crypto import Hash
@@ -22,6 +22,8 @@ from chain.schema import compile_schema
 from chain.storage.blocks import Location
 from chain.transactions import CheckedTransaction, ParcelHeader, decode_transaction, verify_payload
 from node.mempool import Mempool
+
+Read = TypeVar("Read")
 
 _READERS = 2
 """Threads that read long stretches of the chain."""
@@ -238,10 +240,17 @@ class Pool:
         limit = min(limit, self.height - first + 1)
         if limit <= 0:
             return []
+        blocks, prove_erasures = self.ledger.blocks, self.ledger.prove_erasures
+        return await self.read(lambda: read_packages(blocks, first, limit, size_bytes, prove_erasures))
+
+    async def read(self, work: Callable[[], Read]) -> Read:
+        """What ``work`` reads from the stores, beside the loop.
+
+        Raises:
+            PoolError: code ``not_ready`` once the node has stopped reading, and those of ``work``.
+        """
         try:
-            reading = self._readers.submit(
-                read_packages, self.ledger.blocks, first, limit, size_bytes, self.ledger.prove_erasures
-            )
+            reading = self._readers.submit(work)
         except RuntimeError:
             raise PoolError(ErrorCode.NOT_READY, "the node is shutting down") from None
         return await asyncio.wrap_future(reading)

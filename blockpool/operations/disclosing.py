@@ -10,8 +10,8 @@ from blockpool.operations.session import Session
 from blockpool.operations.shares import ShareCollector
 from blockpool.signing import RecordId
 from chain.errors import ErrorCode, PoolError
-from contracts.disclosures import make_disclosure_evidence
 from contracts.sealing import KemPrivateKey
+from evidence.disclosure import make_disclosure_evidence
 
 
 def disclose(

@@ -9,10 +9,11 @@ from blockpool.exchange import Operation
 from blockpool.operations.session import Session
 from blockpool.signing import RecordId
 from chain.errors import ErrorCode, PoolError
-from chain.evidence import parse_evidence, verify_evidence
 from chain.genesis import Genesis
 from chain.members import signing_key
 from chain.transactions import ParcelHeader, decode_transaction, verify_payload, verify_signed_by
+from evidence.kinds import verify_any_evidence
+from evidence.record import parse_record_evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,9 @@ def evidence(session: Session, id_: RecordId) -> Operation[bytes]:
     genesis = session.genesis
 
     def read(content: bytes) -> bytes:
-        for _ in verify_evidence(content, genesis):
+        for _ in verify_any_evidence(content, genesis):
             pass
-        part = parse_evidence(content).record
+        part = parse_record_evidence(content).record
         if (part.transaction_id, part.index) != (id_.transaction_id.hex(), id_.index):
             raise PoolError(ErrorCode.BAD_EVIDENCE, "it is another record's")
         return content

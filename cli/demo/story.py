@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blockpool import Client, Identity, NodeStatus, PoolError, RecordId, Step
-from chain.evidence import verify_evidence
 from cli.audit.chain import audit_packages, audit_tables
 from cli.audit.sources import open_url
 from cli.demo.access import AccessStory
@@ -20,6 +19,7 @@ from cli.evidence import verification_lines
 from cli.homes import SYSTEM_KEY
 from cli.output import grid
 from cli.processes import LocalNetwork, NodeProcess
+from evidence.kinds import verify_any_evidence
 
 EVIDENCE_FILE = "weather.evidence.json"
 _PROVEN_DATASET = "meteorology.weather"
@@ -215,7 +215,7 @@ class Story:
     def _verify(self, path: Path) -> tuple[list[Step], PoolError | None]:
         passed: list[Step] = []
         try:
-            passed.extend(verify_evidence(path.read_bytes(), self.network.genesis))
+            passed.extend(verify_any_evidence(path.read_bytes(), self.network.genesis))
         except PoolError as error:
             return passed, error
         return passed, None

@@ -20,6 +20,7 @@ from node.api.access import access_router
 from node.api.bodies import AsgiApp, BodyAbandoned
 from node.api.checkpoints import checkpoints_router
 from node.api.description import describe
+from node.api.evidence import evidence_router
 from node.api.parcels import parcels_router
 from node.api.problems import bad_request, parse_number, problem_response
 from node.api.reads import reads_router
@@ -45,6 +46,7 @@ def make_app(service: NodeService) -> AsgiApp:
     app.include_router(access_router(service))
     app.include_router(checkpoints_router(service))
     app.include_router(parcels_router(service))
+    app.include_router(evidence_router(service))
     _add_status(app, service)
     _add_events(app, service)
     _add_problems(app, service)

@@ -6,7 +6,7 @@ import contextlib
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
 from chain import history
@@ -15,7 +15,6 @@ from chain.crypto import Hash
 from chain.encoding import decode, encode
 from chain.erasure import verify_not_erased
 from chain.errors import ErrorCode, PoolError
-from chain.evidence import make_record_evidence
 from chain.limits import LIMITS, MIB
 from chain.members import Member
 from chain.packages import join_packages
@@ -147,11 +146,6 @@ def _add_records(router: APIRouter, service: NodeService) -> None:
         """The record's exact bytes."""
         _, _, body = _record(service, transaction_id, index)
         return Response(body, media_type="application/octet-stream")
-
-    @router.get("/records/{transaction_id}/{index}/evidence", tags=["records"])
-    async def get_evidence(transaction_id: str, index: Annotated[int, Path(ge=0)]) -> Response:
-        """The record's evidence file, to be verified offline."""
-        return Response(make_record_evidence(ledger, parse_hash(transaction_id), index), media_type="application/json")
 
 
 def _add_catalogue(router: APIRouter, service: NodeService) -> None:

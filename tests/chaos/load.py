@@ -31,8 +31,8 @@ from blockpool import (
     sign_parcel,
     sign_sealed_parcel,
 )
-from chain.evidence import parse_evidence
 from contracts.library import source_of
+from evidence.record import parse_record_evidence
 from tests.chaos.cluster import Cluster
 
 OWNER, READER = "aviation", "meteorology"
@@ -286,7 +286,7 @@ class Auditor(LoadClient):
                     raise
                 self.log.refused(error)
                 return
-        if digest(parse_evidence(content).record.body) != known.record_digests[index]:
+        if digest(parse_record_evidence(content).record.body or b"") != known.record_digests[index]:
             self.log.violation(f"record {known.transaction_id.hex()}/{index} is another one at {url}")
         self.log.confirmed(1)
 

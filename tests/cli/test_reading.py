@@ -9,8 +9,8 @@ from pathlib import Path
 import plyvel
 import pytest
 
-from chain.evidence import STEPS
 from cli.networks import create_network
+from evidence.record import RECORD_STEPS
 from tests.cli.commands import Done, run
 from tests.networks import SCHEMA
 from tests.processes import RunningNetwork
@@ -102,7 +102,7 @@ def test_evidence_is_verified_step_by_step_offline(running_network: RunningNetwo
     assert (done.code, done.json["size_bytes"]) == (0, file.stat().st_size)
     verified = at(running_network, "verify", file, "--json").json
     assert verified["verified"] is True
-    assert [(step["number"], step["title"]) for step in verified["steps"]] == list(enumerate(STEPS, start=1))
+    assert [(step["number"], step["title"]) for step in verified["steps"]] == list(enumerate(RECORD_STEPS, start=1))
     shown = at(running_network, "verify", file).out.splitlines()
     assert [line[2] for line in shown[:-1]] == list("12345678")
     assert shown[-1] == "Verified: all 8 steps hold."
@@ -131,7 +131,7 @@ def test_a_forgery_is_refused_at_its_step(
     done = at(running_network, "verify", file, "--json")
     assert done.code == 1
     assert (done.json["verified"], done.json["error"]["step"], done.json["error"]["code"]) == (False, step, code)
-    assert done.json["error"]["step_title"] == STEPS[step - 1]
+    assert done.json["error"]["step_title"] == RECORD_STEPS[step - 1]
     assert len(done.json["steps"]) == step - 1
     shown = at(running_network, "verify", file)
     assert f"Refused at step {step}." in shown.out

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from blockpool import ErrorCode, PoolError, load_genesis, verify_disclosure
-from chain.evidence import make_record_evidence
-from contracts.disclosures import make_disclosure_evidence
 from contracts.sealing import CommitmentKind, SealingContext, seal_parcel
+from evidence.disclosure import make_disclosure_evidence
+from evidence.record import make_record_evidence
 from tests.chain.access_world import AccessWorld
 from tests.cli.commands import Done, run
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from chain.evidence import verify_evidence
+from evidence.kinds import verify_any_evidence
 from tests.conformance import mini
 from tests.vectors import make, network
 
@@ -225,8 +225,8 @@ def test_state_and_history_at_the_tip() -> None:
 
 def test_the_evidence_file() -> None:
     content = vectors("chain")
-    assert [step.title for step in verify_evidence(content["evidence_file"].encode(), network.make_genesis())] == [
-        "chain", "block", "quorum", "order", "record", "member", "signature", "dataset",
+    assert [step.title for step in verify_any_evidence(content["evidence_file"].encode(), network.make_genesis())] == [
+        "chain", "block", "quorum", "order", "record", "member", "signature", "dataset", "uses",
     ]  # fmt: skip
     evidence, chain_id = json.loads(content["evidence_file"]), genesis().chain_id
     block, parcel, record = evidence["block"], evidence["parcel"], evidence["record"]
@@ -236,10 +236,10 @@ def test_the_evidence_file() -> None:
     hash_ = mini.tagged_hash("block", chain_id, header)
     assert genesis().is_certified(header, [fields[1], block["certificate"]["view"], hash_, votes])
     id_ = mini.tagged_hash("transaction", chain_id, b64decode(parcel["header"]))
-    outcome = b64decode(block["outcome"])
+    outcome = b64decode(parcel["outcome"])
     assert mini.unpack(outcome) == [id_, "ok", "", 0, None]
-    proof = [unhex(item) for item in block["outcome_proof"]]
-    assert mini.root_of_inclusion(outcome, block["outcome_index"], fields[5], proof) == fields[7]
+    proof = [unhex(item) for item in parcel["proof"]]
+    assert mini.root_of_inclusion(outcome, parcel["index"], fields[5], proof) == fields[7]
     leaf = mini.record_leaf_data(chain_id, b64decode(record["body"]))
     proof = [unhex(item) for item in record["proof"]]
     assert record["transaction_id"] == id_.hex()

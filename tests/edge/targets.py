@@ -16,7 +16,6 @@ from chain import blocks, checkpoints, erasure, members, packages, receipts, sea
 from chain.contract_engine import EngineIdentity
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
-from chain.evidence import parse_evidence
 from chain.genesis import encode_member_file, parse_genesis, parse_member_file
 from chain.kem import verify_kem_key
 from chain.limits import MIB
@@ -27,9 +26,10 @@ from chain.storage.blocks import StoredHead
 from chain.validators import Validator, verify_certificate
 from consensus import messages
 from consensus.memory import Sworn
-from contracts.disclosures import parse_any_evidence, verify_any_evidence
 from contracts.sealing import ShareAnswer, ShareQuery, ShareRelease, disclosure_from_json, disclosure_to_json
 from contracts.sealing import disclosure as disclosures
+from evidence.kinds import parse_any_evidence, verify_any_evidence
+from evidence.record import parse_record_evidence
 from node import frames
 from node.links.framing import FrameDecoder, SendQueue
 from node.links.hello import Hello, decode_hello, encode_hello
@@ -211,7 +211,7 @@ def _files(world: EdgeWorld) -> Iterator[Target]:
     genesis, evidence = world.genesis.content, (*world.record_evidence(), *world.disclosure_evidence())
     yield Target("genesis file", parse_genesis, None, (genesis,), "json")
     yield Target("member file", parse_member_file, encode_member_file, world.member_files(), "json")
-    yield Target("record evidence", parse_evidence, None, world.record_evidence(), "json")
+    yield Target("record evidence", parse_record_evidence, None, world.record_evidence(), "json")
     yield Target("evidence", parse_any_evidence, None, evidence, "json")
     yield Target("evidence, verified", partial(_verify_evidence, world), None, evidence, "json")
     keys = checkpoints.CheckpointKeys(world.genesis.chain_id, world.genesis.validators, world.genesis.members)

@@ -12,14 +12,14 @@ from blockpool.answers import BlockAnswer
 from blockpool.exchange import Reply, UntrueAnswer, error_of_reply, reader
 from chain.errors import ErrorCode, PoolError
 from cli.output import time_text
-from contracts.disclosures import verify_any_evidence
+from evidence.kinds import verify_any_evidence
 from tests.edge.world import edge_world
 
 HUGE = [2**63, 2**64, 10**30]
 
 
 @pytest.mark.parametrize("number", HUGE)
-@pytest.mark.parametrize("path", [("block", "certificate", "view"), ("block", "outcome_index"), ("record", "index")])
+@pytest.mark.parametrize("path", [("block", "certificate", "view"), ("parcel", "index"), ("record", "index")])
 def test_s47_evidence_with_numbers_beyond_64_bits_is_refused(path: tuple[str, ...], number: int) -> None:
     world = edge_world()
     evidence: Any = json.loads(world.record_evidence()[0])

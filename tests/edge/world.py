@@ -7,13 +7,11 @@ from functools import cache
 from chain.blocks import Certificate, Proposal
 from chain.checkpoints import Checkpoint, CheckpointKeys, encode_checkpoint, sign_head
 from chain.encoding import encode
-from chain.evidence import make_record_evidence
 from chain.genesis import Genesis, encode_member_file
 from chain.history import TreeHead
 from chain.packages import read_package
 from chain.receipts import ReceiptMaker
 from chain.transactions import Transaction
-from contracts.disclosures import make_disclosure_evidence
 from contracts.sealing import (
     CommitmentKind,
     SealedParcel,
@@ -23,6 +21,8 @@ from contracts.sealing import (
     seal_parcel,
 )
 from contracts.sealing.context import ParcelContext
+from evidence.disclosure import make_disclosure_evidence
+from evidence.record import make_record_evidence
 from tests.chain.access_world import AccessWorld
 from tests.networks import TestNetwork
 

@@ -15,12 +15,12 @@ import uvloop
 from chain.blocks import Outcome, decode_header
 from chain.encoding import decode
 from chain.errors import ErrorCode
-from chain.evidence import verify_evidence
 from chain.merkle import verify_consistency
 from chain.packages import Packages
 from chain.receipts import Receipt
 from chain.state_tree import StateProof, verify_state_proof
 from chain.transactions import Transaction
+from evidence.kinds import verify_any_evidence
 from tests.node.cluster import MSGPACK, Network, single
 from tests.node.test_bad_input import submit, verify_problem
 
@@ -45,6 +45,12 @@ ROUTES = {
     "/v1/contracts/{contract}",
     "/v1/requests",
     "/v1/requests/{request_id}",
+    "/v1/absence/grant",
+    "/v1/absence/read",
+    "/v1/requests/{request_id}/evidence",
+    "/v1/checkpoint",
+    "/v1/misbehaviour",
+    "/v1/misbehaviour/{file}",
     "/v1/shares",
     "/v1/members",
     "/v1/members/{name}",
@@ -140,7 +146,7 @@ def test_records_with_their_evidence(tmp_path: Path) -> None:
             assert base64.b64decode(found["body"]) == RECORDS[1]
             assert (await client.get(f"/v1/records/{id_}/2/raw")).content == RECORDS[2]
             evidence = await client.get(f"/v1/records/{id_}/1/evidence")
-            assert len(list(verify_evidence(evidence.content, network.genesis))) > 5
+            assert len(list(verify_any_evidence(evidence.content, network.genesis))) > 5
             for path in (f"{id_}/3", f"{id_}/3/raw", f"{id_}/3/evidence", f"{'0' * 64}/0", f"{'0' * 64}/0/evidence"):
                 verify_problem(await client.get(f"/v1/records/{path}"), 404, ErrorCode.NOT_FOUND)
 

@@ -17,9 +17,9 @@ from chain import state
 from chain.access import contract_hash
 from chain.encoding import decode
 from chain.errors import ErrorCode
-from chain.evidence import verify_evidence
 from chain.state import EMPTY_HISTORY, DatasetReads
 from chain.state_tree import StateProof, verify_state_proof
+from evidence.kinds import verify_any_evidence
 from node.api import access
 from tests.node.cluster import Network, Node, running
 from tests.node.reading import CONTRACT, commit, share
@@ -237,7 +237,7 @@ def test_a_sealed_record_and_its_evidence(tmp_path: Path) -> None:
             assert (record["sealed"], record["outcome"], "value" in record) == (True, "ok", False)
             assert b'"n"' not in base64.b64decode(record["body"])
             evidence = await client.get(f"/v1/records/{parcel.hex()}/1/evidence")
-            assert len(list(verify_evidence(evidence.content, network.genesis))) > 5
+            assert len(list(verify_any_evidence(evidence.content, network.genesis))) > 5
             (line,) = (await get(client, "/v1/datasets/a.flights/parcels"))["parcels"]
             assert (line["sealed"], line["record_count"]) == (True, 2)
             member = await get(client, "/v1/members/a")

@@ -14,7 +14,6 @@ from chain import history, merkle, state
 from chain.blocks import Certificate, Proposal, commit_message
 from chain.crypto import Ed25519Signer, key_id
 from chain.encoding import encode
-from chain.evidence import make_record_evidence
 from chain.kem import KemSuite, kem_key_id
 from chain.keys import encode_private_key
 from chain.state_tree import EMPTY, MemoryNodes, StateTree
@@ -40,6 +39,7 @@ from consensus.messages import (
     prepare_message,
     view_change_message,
 )
+from evidence.record import make_record_evidence
 from tests.vectors.access import make_access
 from tests.vectors.erasure import make_erasure
 from tests.vectors.network import (

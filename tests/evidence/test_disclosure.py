@@ -9,16 +9,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from chain.errors import ErrorCode, PoolError
-from chain.evidence import Step, make_record_evidence, verify_evidence
-from contracts.disclosures import (
-    DISCLOSURE_STEPS,
-    DisclosureEvidence,
-    disclosed_content,
-    make_disclosure_evidence,
-    parse_any_evidence,
-    verify_any_evidence,
-)
 from contracts.sealing import CommitmentKind, SealedParcel, SealingContext, seal_parcel
+from evidence.disclosure import DISCLOSURE_STEPS, DisclosureEvidence, disclosed_content, make_disclosure_evidence
+from evidence.kinds import parse_any_evidence, verify_any_evidence
+from evidence.record import make_record_evidence, parse_record_evidence
+from evidence.verification import Step
 from tests.chain.access_world import AccessWorld
 from tests.networks import TestNetwork
 
@@ -100,20 +95,18 @@ def test_a_whole_record_is_proven(whole: Sealed) -> None:
     assert shown(content) == RECORDS[1]
 
 
-def test_the_kind_of_a_file_is_found_by_itself(fields: Sealed) -> None:
-    record = fields.record_evidence()
-    network = fields.world.network
-    assert steps_of(record, network) == list(verify_evidence(record, network.genesis))
+def test_whoever_wants_a_records_evidence_takes_no_other_kind(fields: Sealed) -> None:
+    assert parse_record_evidence(fields.record_evidence()) == parse_any_evidence(fields.record_evidence())
     with pytest.raises(PoolError) as caught:
-        list(verify_evidence(fields.disclose("dest"), network.genesis))
-    assert caught.value.code is ErrorCode.BAD_EVIDENCE, "whoever wants a record's evidence takes no other kind"
+        parse_record_evidence(fields.disclose("dest"))
+    assert caught.value.code is ErrorCode.BAD_EVIDENCE
 
 
 CHANGES: list[tuple[tuple[str | int, ...], int]] = [
     (("chain_id",), 1),
     (("block", "header"), 2),
     (("block", "certificate", "votes", 0, "signature"), 3),
-    (("block", "outcome"), 4),
+    (("parcel", "outcome"), 4),
     (("parcel", "header"), 4),
     (("disclosure", "place", "parcel_id"), 5),
     (("disclosure", "place", "body_hash"), 5),
@@ -185,7 +178,7 @@ def test_an_open_parcel_has_nothing_to_disclose(fields: Sealed) -> None:
     assert caught.value.code is ErrorCode.BAD_REQUEST
     evidence, disclosure = json.loads(record), json.loads(fields.disclose("dest"))["disclosure"]
     evidence["kind"], evidence["disclosure"] = "disclosure", disclosure
-    del evidence["record"]
+    del evidence["record"], evidence["uses"]
     with pytest.raises(PoolError, match="not sealed") as caught:
         steps_of(json.dumps(evidence).encode(), world.network)
     assert caught.value.context["step"] == 5

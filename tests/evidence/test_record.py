@@ -11,13 +11,19 @@ import pytest
 from chain.blocks import OK, Outcome, commit_message
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
-from chain.evidence import Step, make_record_evidence, verify_evidence
 from chain.ledger import Ledger
+from evidence.kinds import verify_any_evidence
+from evidence.record import RECORD_STEPS, make_record_evidence
+from evidence.verification import Step
 from tests.chain.access_world import AccessWorld
 from tests.networks import SCHEMA, TestNetwork
 
 RECORDS = [b'{"n":%d}' % number for number in range(11)]
-TITLES = ["chain", "block", "quorum", "order", "record", "member", "signature", "dataset"]
+
+
+@pytest.fixture
+def network() -> TestNetwork:
+    return TestNetwork()
 
 
 @pytest.fixture
@@ -40,7 +46,7 @@ def evidence(ledger: Ledger) -> dict[str, Any]:
 
 
 def steps_of(evidence: dict[str, Any], network: TestNetwork) -> list[Step]:
-    return list(verify_evidence(json.dumps(evidence).encode(), network.genesis))
+    return list(verify_any_evidence(json.dumps(evidence).encode(), network.genesis))
 
 
 def refusal_of(evidence: dict[str, Any], network: TestNetwork) -> PoolError:
@@ -58,8 +64,8 @@ def flip(text: str) -> str:
 
 def test_good_evidence_passes_all_steps_in_order(evidence: dict[str, Any], network: TestNetwork) -> None:
     steps = steps_of(evidence, network)
-    assert [step.title for step in steps] == TITLES
-    assert [step.number for step in steps] == list(range(1, 9))
+    assert [step.title for step in steps] == list(RECORD_STEPS)
+    assert [step.number for step in steps] == list(range(1, 10))
     assert "a, b, c" in steps[2].detail
     assert base64.b64decode(evidence["record"]["body"]) == RECORDS[7]
 
@@ -77,12 +83,16 @@ PATHS = [
     (("parcel", "signature"), 7),
     (("block", "header"), 2),
     (("block", "certificate", "votes", 0, "signature"), 3),
-    (("block", "outcome"), 4),
-    (("block", "outcome_proof", 0), 4),
+    (("parcel", "outcome"), 4),
+    (("parcel", "proof", 0), 4),
     (("member", "value"), 6),
     (("member", "proof"), 6),
     (("dataset", "value"), 8),
     (("dataset", "proof"), 8),
+    (("uses", "block", "header"), 9),
+    (("uses", "erasure", "proof"), 9),
+    (("uses", "reads", "proof"), 9),
+    (("uses", "derived", "proof"), 9),
 ]
 
 
@@ -129,7 +139,7 @@ def test_s12_votes_of_another_view_do_not_count(evidence: dict[str, Any], networ
 def test_fewer_than_a_quorum_cannot_make_up_a_block(evidence: dict[str, Any], network: TestNetwork) -> None:
     """f validators with their real keys and all the rest invented: step 3 stops them."""
     header = base64.b64decode(evidence["block"]["header"])
-    forged = header.replace(decode(Outcome, base64.b64decode(evidence["block"]["outcome"])).transaction_id, bytes(32))
+    forged = header.replace(decode(Outcome, base64.b64decode(evidence["parcel"]["outcome"])).transaction_id, bytes(32))
     message = commit_message(network.chain_id, 2, 0, bytes(32))
     evidence["block"]["header"] = base64.b64encode(forged).decode()
     evidence["block"]["certificate"]["votes"] = [
@@ -149,7 +159,7 @@ def test_an_outcome_cannot_be_turned_into_success(
     ledger: Ledger, evidence: dict[str, Any], network: TestNetwork
 ) -> None:
     accepted = Outcome(transaction_at(ledger, 2, 2), OK, "", 0)
-    evidence["block"]["outcome"] = base64.b64encode(encode(accepted)).decode()
+    evidence["parcel"]["outcome"] = base64.b64encode(encode(accepted)).decode()
     assert refusal_of(evidence, network).context["step"] == 4
 
 
@@ -169,12 +179,12 @@ def test_unknown_transactions_and_catalogue_entries_have_no_records(ledger: Ledg
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{}", b"[]", b"\xff", b'{"format":"blockpool-evidence/2"}', b"[" * 100_000],
+    [b"", b"{}", b"[]", b"\xff", b'{"kind":"record","format":"blockpool-evidence/1"}', b"[" * 100_000],
     ids=["empty", "object", "array", "not utf-8", "other format", "deep"],
 )
 def test_files_that_are_no_evidence(content: bytes, network: TestNetwork) -> None:
     with pytest.raises(PoolError) as caught:
-        list(verify_evidence(content, network.genesis))
+        list(verify_any_evidence(content, network.genesis))
     assert (caught.value.code, caught.value.context["step"]) == (ErrorCode.BAD_EVIDENCE, 1)
 
 
@@ -190,7 +200,7 @@ def test_evidence_of_an_earlier_schema_version_still_verifies(network: TestNetwo
     stricter = SCHEMA.replace("1000000", "4")
     network.commit(ledger, [network.dataset(version=2, schema=stricter)])
     content = make_record_evidence(ledger, executed.transactions[0].id, 0)
-    assert list(verify_evidence(content, network.genesis))[-1].detail.endswith("version 1, open")
+    assert list(verify_any_evidence(content, network.genesis))[7].detail.endswith("version 1, open")
 
 
 @pytest.fixture
@@ -205,7 +215,7 @@ def sealed() -> tuple[TestNetwork, dict[str, Any]]:
 def test_a_sealed_record_is_proven_as_what_it_is(sealed: tuple[TestNetwork, dict[str, Any]]) -> None:
     network, evidence = sealed
     steps = steps_of(evidence, network)
-    assert [step.title for step in steps] == TITLES
+    assert [step.title for step in steps] == list(RECORD_STEPS)
     assert steps[4].detail == "record 2 of 2, sealed, 55 bytes with its seal"
     assert b'"n"' not in base64.b64decode(evidence["record"]["body"])
 
