@@ -31,7 +31,7 @@ from blockpool.async_runner import AsyncRunner
 from blockpool.events import EventFeed
 from blockpool.exchange import NodePool, RetryPolicy
 from blockpool.identity import Identity
-from blockpool.operations import access, disclosing, history, parcels, provenance, queries, reading, sharing
+from blockpool.operations import access, disclosing, erasure, history, parcels, provenance, queries, reading, sharing
 from blockpool.operations.access import AccessRequest
 from blockpool.operations.parcels import Parcel
 from blockpool.operations.session import Session
@@ -195,9 +195,13 @@ class AsyncClient:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
 
-    async def records(self, dataset: str) -> AsyncGenerator[Record]:
-        """All records of an open dataset in chain order, each verified, none left out."""
-        async with aclosing(self._runner.read(reading.OpenReading(self._session, dataset))) as found:
+    async def erase(self, parcel: bytes, legal_basis: str, reason: str = "") -> VerifiedReceipt:
+        """Have every node drop the payload of a parcel for good."""
+        return await self._runner.run(erasure.erase(self._session, parcel, legal_basis, reason))
+
+    async def records(self, dataset: str, *, erased: list[bytes] | None = None) -> AsyncGenerator[Record]:
+        """All records of an open dataset in chain order, each verified, none left out but those that were erased."""
+        async with aclosing(self._runner.read(reading.OpenReading(self._session, dataset, erased))) as found:
             async for record in found:
                 yield record
 

@@ -25,7 +25,7 @@ from blockpool.answers import (
 from blockpool.events import EventFeed
 from blockpool.exchange import NodePool, RetryPolicy
 from blockpool.identity import Identity
-from blockpool.operations import access, disclosing, history, parcels, provenance, queries, reading, sharing
+from blockpool.operations import access, disclosing, erasure, history, parcels, provenance, queries, reading, sharing
 from blockpool.operations.access import AccessRequest
 from blockpool.operations.parcels import Parcel
 from blockpool.operations.session import Session
@@ -218,11 +218,30 @@ class Client:
         for group in submission.groups(records):
             yield self._runner.run(submission.commit(submission.sign(*group), probe))
 
-    def records(self, dataset: str) -> Iterator[Record]:
-        """All records of an open dataset in chain order, each verified; proven to be all of them up to the newest
-        block when it begins.
+    def erase(self, parcel: bytes, legal_basis: str, reason: str = "") -> VerifiedReceipt:
+        """Have every node drop the payload of a parcel, and the shares of its key, for good. What was signed of it can
+        still be proved.
+
+        Args:
+            parcel: transaction id of a parcel of this member's datasets.
+            legal_basis: the law or order by which it has to go, 1 to 2,000 characters; it stays on the chain.
+            reason: at most 300 characters, which stay too.
+
+        Raises:
+            TransactionRejected: the validators refused it.
+            PoolError: codes ``unknown_parcel``, ``not_owner``, ``parcel_erased``: nothing was sent.
         """
-        return self._runner.read(reading.OpenReading(self._session, dataset))
+        return self._runner.run(erasure.erase(self._session, parcel, legal_basis, reason))
+
+    def records(self, dataset: str, *, erased: list[bytes] | None = None) -> Iterator[Record]:
+        """All records of an open dataset in chain order, each verified; proven to be all of them up to the newest
+        block when it begins, but for those that were erased.
+
+        Args:
+            dataset: which dataset.
+            erased: takes the ids of the parcels that are left out because they were erased, which is proven.
+        """
+        return self._runner.read(reading.OpenReading(self._session, dataset, erased))
 
     def request(
         self,

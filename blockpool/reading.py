@@ -29,8 +29,15 @@ class _Read:
         return self._plan.shares.culprits
 
     @property
+    def erased(self) -> list[bytes]:
+        """Ids of the parcels that were left out because they were erased, which is proven."""
+        return self._plan.erased
+
+    @property
     def expected_records(self) -> int:
-        """How many records there will be, proven; 0 until the first was asked for, and where parcels are named."""
+        """How many records there are, erased ones included, proven; 0 until the first was asked for, and where parcels
+        are named.
+        """
         return self._plan.record_count
 
     @property

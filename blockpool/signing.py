@@ -22,6 +22,7 @@ from chain.schema import compile_schema
 from chain.transactions import (
     AnyHeader,
     DatasetHeader,
+    EraseHeader,
     ParcelHeader,
     Sharing,
     Source,
@@ -182,6 +183,41 @@ def sign_parcel(
         derived_from=source_links(derived_from),
     )
     return sign_header(header, identity, encode_records(records), len(records))
+
+
+def sign_erasure(
+    genesis: Genesis, identity: Identity, dataset: str, parcel: bytes, legal_basis: str, reason: str
+) -> SignedTransaction:
+    """Sign the erasure of a parcel of ``dataset``.
+
+    Args:
+        parcel: its transaction id, 32 bytes.
+        legal_basis: why it has to go, 1 to 2,000 characters.
+        reason: at most 300 characters.
+
+    Raises:
+        PoolError: codes ``bad_request``, ``too_large``.
+    """
+    if not legal_basis.strip():
+        raise PoolError(ErrorCode.BAD_REQUEST, "an erasure states its legal basis")
+    for name, text, length in (
+        ("legal_basis", legal_basis, LIMITS.text_length),
+        ("reason", reason, LIMITS.reason_length),
+    ):
+        if len(text) > length:
+            raise PoolError(ErrorCode.TOO_LARGE, f"{name} has {len(text)} characters; at most {length}")
+    header = EraseHeader(
+        chain_id=genesis.chain_id,
+        member=identity.member,
+        key_id=identity.key_id,
+        nonce=secrets.token_bytes(NONCE_SIZE),
+        expiry_ms=0,
+        dataset=dataset,
+        parcel=parcel,
+        legal_basis=legal_basis,
+        reason=reason,
+    )
+    return sign_header(header, identity)
 
 
 def source_links(derived_from: Sequence[RecordId]) -> tuple[Source, ...]:

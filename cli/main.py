@@ -10,6 +10,7 @@ from cli.contracts import contract
 from cli.datasets import dataset
 from cli.demo.command import demo
 from cli.disclose import disclose
+from cli.erase import erase
 from cli.evidence import evidence, verify
 from cli.failures import PoolGroup
 from cli.genesis import genesis
@@ -53,6 +54,7 @@ COMMANDS = (
     read,
     show,
     disclose,
+    erase,
     provenance,
     evidence,
     verify,

@@ -47,6 +47,8 @@ class ReadResult:
     """Where the records are; empty for standard output."""
     receipts: tuple[str, ...] = ()
     """Transaction ids of the receipts, each of at most 1,024 parcels; none without records or with --no-receipt."""
+    erased: tuple[str, ...] = ()
+    """Ids of parcels that were left out because their owner has erased them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,8 @@ def read(
                 reading = client.read(view.id, reader_key, parcels=chosen, on_culprit=_tell_culprit)
                 writer = target.writer(stream, entry, view.fields)
                 count = _copy_sealed(client, reading, writer, with_receipt=not no_receipt)
-            result = ReadResult(entry.dataset, view.request, count, str(out or ""))
+            erased = tuple(map(bytes.hex, reading.erased))
+            result = ReadResult(entry.dataset, view.request, count, str(out or ""), erased=erased)
             if count and not no_receipt:
                 result = _acknowledge(client, reading, result)
     _show(result)
@@ -142,10 +145,11 @@ def read(
 def _read_open(client: Client, entry: Dataset, terms: Terms, target: Target) -> ReadResult:
     """Read an open dataset: what anybody may read needs no request and leaves no receipt."""
     talk().print(f"{entry.dataset} is open: no request is needed.")
-    wanted = (record for record in client.records(entry.dataset) if terms.is_for(record))
+    erased: list[bytes] = []
+    wanted = (record for record in client.records(entry.dataset, erased=erased) if terms.is_for(record))
     with target.open() as stream:
         count = _copy(wanted, target.writer(stream, entry), None if terms.is_narrow else entry.usage.records)
-    return ReadResult(entry.dataset, "", count, str(target.file or ""))
+    return ReadResult(entry.dataset, "", count, str(target.file or ""), erased=tuple(map(bytes.hex, erased)))
 
 
 def _ask(client: Client, entry: Dataset, terms: Terms, reader_key: KemPrivateKey) -> RequestAnswer:
@@ -203,6 +207,7 @@ def _show(result: ReadResult) -> None:
         "file": result.file,
         "request": result.request,
         "receipts": ", ".join(result.receipts),
+        "left out": f"{len(result.erased):,} parcels that their owner has erased" if result.erased else "",
     }
     shown = facts({name: value for name, value in rows.items() if value})
     if result.file:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from blockpool.answers import ParcelSummary, Record, VerifiedReceipt
-from blockpool.exchange import Operation
-from blockpool.operations.session import Session
+from blockpool.exchange import Operation, Reply, expect_ok, untrue_unless
+from blockpool.operations.erasure import verify_refusal
+from blockpool.operations.session import Session, download_request
 from blockpool.signing import RecordId
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
@@ -54,10 +55,28 @@ def listed_parcel(session: Session, dataset: str | None, summary: ParcelSummary)
 
 
 def parcel_of(session: Session, dataset: str | None, receipt: VerifiedReceipt) -> Operation[Parcel]:
-    """The accepted parcel that a receipt is about; of ``dataset``, or of any."""
+    """The accepted parcel that a receipt is about; of ``dataset``, or of any.
+
+    Raises:
+        PoolError: code ``parcel_erased``; that it was is proven, a node's word for it is not enough.
+    """
     genesis, id_ = session.genesis, receipt.transaction_id
-    path = f"/v1/transactions/{id_.hex()}/raw"
-    return session.download(path, lambda body: read_parcel(genesis, body, dataset, receipt))
+    erased: list[PoolError] = []
+
+    def read(reply: Reply) -> Parcel | None:
+        if reply.status == ErrorCode.PARCEL_ERASED.info.http_status:
+            return None
+        body = expect_ok(reply)
+        return untrue_unless(lambda: read_parcel(genesis, body, dataset, receipt))
+
+    def check(parcel: Parcel | None) -> Operation[None]:
+        if parcel is None:
+            erased[:] = [(yield from verify_refusal(session, id_))]
+
+    parcel = yield from session.exchange(download_request(f"/v1/transactions/{id_.hex()}/raw"), read, check)
+    if parcel is None:
+        raise erased[0]
+    return parcel
 
 
 def read_parcel(genesis: Genesis, content: bytes, dataset: str | None, receipt: VerifiedReceipt) -> Parcel:

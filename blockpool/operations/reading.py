@@ -65,11 +65,13 @@ class OpenReading:
     Args:
         session: whom to ask.
         dataset: which dataset.
+        erased: takes the ids of parcels that are left out because they were erased, which is proven.
     """
 
-    def __init__(self, session: Session, dataset: str) -> None:
+    def __init__(self, session: Session, dataset: str, erased: list[bytes] | None = None) -> None:
         self._session = session
         self._dataset = dataset
+        self.erased = [] if erased is None else erased
 
     def chunks(self) -> Operation[None]:
         """Emit lists of ``ParcelSummary``."""
@@ -83,7 +85,9 @@ class OpenReading:
         """
         found = []
         for place in chunk:
-            parcel = yield from _parcel(self._session, self._dataset, place)
+            parcel = yield from _listed(self._session, self._dataset, place, self.erased)
+            if parcel is None:
+                continue
             if parcel.is_sealed:
                 detail = f"parcel {parcel.id.hex()[:16]} of {self._dataset} is sealed: request access, then read it"
                 raise PoolError(ErrorCode.ACCESS_DENIED, detail)
@@ -133,6 +137,8 @@ class SealedReading:
         """The request as it stood when reading began, proven."""
         self.log: ReadLog | None = None
         """What was handed out; None before reading has begun."""
+        self.erased: list[bytes] = []
+        """Ids of parcels that are left out because they were erased, which is proven."""
 
     @property
     def record_count(self) -> int:
@@ -179,7 +185,9 @@ class SealedReading:
         entry = self._entry()
         parcels = []
         for place in chunk:
-            parcel = yield from _parcel(self._session, None, place)
+            parcel = yield from _listed(self._session, None, place, self.erased)
+            if parcel is None:
+                continue
             verify_covered(entry, parcel.id, parcel.header, parcel.height)
             parcels.append(parcel)
         sealed = [parcel for parcel in parcels if parcel.is_sealed]
@@ -237,10 +245,21 @@ def _allowed_fields(entry: RequestEntry, wanted: Sequence[str] | None) -> frozen
     return frozenset(wanted)
 
 
-def _parcel(session: Session, dataset: str | None, place: Place) -> Operation[Parcel]:
+def _listed(session: Session, dataset: str | None, place: Place, erased: list[bytes]) -> Operation[Parcel | None]:
+    """A parcel; None if it was erased and only listed. Whoever names an erased parcel is told so.
+
+    Raises:
+        PoolError: code ``parcel_erased`` for one that was named.
+    """
     if isinstance(place, VerifiedReceipt):
-        return parcel_of(session, dataset, place)
-    return listed_parcel(session, dataset, place)
+        return (yield from parcel_of(session, dataset, place))
+    try:
+        return (yield from listed_parcel(session, dataset, place))
+    except PoolError as error:
+        if error.code is not ErrorCode.PARCEL_ERASED:
+            raise
+        erased.append(bytes.fromhex(place.transaction_id))
+        return None
 
 
 def _cipher(parcel: Parcel, seed: bytes) -> RecordCipher:

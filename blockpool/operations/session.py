@@ -108,9 +108,7 @@ class Session:
             body = expect_ok(reply)
             return untrue_unless(lambda: read(body))
 
-        return self.exchange(
-            Request("GET", path, parameters, {"accept": MSGPACK}, timeout_s=_DOWNLOAD_TIMEOUT_S), read_reply
-        )
+        return self.exchange(download_request(path, **parameters), read_reply)
 
     def each(
         self, path: str, type_: type[PageType], items: Callable[[PageType], Iterator[Any]], **parameters: str | int
@@ -168,6 +166,11 @@ class Session:
         header, outcome = untrue_unless(lambda: verify_receipt(genesis.chain_id, genesis.validators, id_, receipt))
         self.saw(header.height)
         return VerifiedReceipt(id_, header, outcome, receipt, record_count)
+
+
+def download_request(path: str, **parameters: str | int) -> Request:
+    """A request for bytes, of which there may be many."""
+    return Request("GET", path, parameters, {"accept": MSGPACK}, timeout_s=_DOWNLOAD_TIMEOUT_S)
 
 
 class _Rejection(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from blockpool.operations.session import Session
 from chain import state
 from chain.access import verify_grant
 from chain.encoding import decode, encode
+from chain.erasure import verify_not_erased
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.receipts import ReceiptMaker
@@ -82,6 +83,7 @@ class LedgerNode:
                 place = self._location(id_)
                 return encode(ReceiptMaker(ledger.block_at(place.height)).receipt(place.position))
             case ["transactions", id_, "raw"]:
+                verify_not_erased(ledger.entry, bytes.fromhex(id_))
                 return encode(ledger.blocks.transaction(self._location(id_)))
             case ["transactions", id_]:
                 head = ledger.blocks.transaction_head(self._location(id_))

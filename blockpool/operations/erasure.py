@@ -1,0 +1,74 @@
+"""Erasing a parcel, and being sure that one was erased."""
+
+from __future__ import annotations
+
+from blockpool.answers import VerifiedReceipt
+from blockpool.exchange import Operation, UntrueAnswer
+from blockpool.operations.headers import committed_header
+from blockpool.operations.proofs import newest_header, state_entry
+from blockpool.operations.session import Session
+from blockpool.signing import sign_erasure
+from chain.errors import ErrorCode, PoolError
+from chain.state import Erasure, erasure_key
+from chain.transactions import ParcelHeader
+from chain.types import verify_owner
+
+
+def erase(session: Session, parcel: bytes, legal_basis: str, reason: str) -> Operation[VerifiedReceipt]:
+    """Have every node drop the payload of a parcel for good.
+
+    Raises:
+        PoolError: codes ``unknown_parcel``, ``not_owner``, ``parcel_erased`` (it was before): nothing was signed then.
+    """
+    header = yield from erasable_parcel(session, parcel)
+    verify_owner(header.dataset, session.identity.member)
+    signed = sign_erasure(session.genesis, session.identity, header.dataset, parcel, legal_basis, reason)
+    return (yield from session.commit(signed))
+
+
+def erasable_parcel(session: Session, parcel: bytes) -> Operation[ParcelHeader]:
+    """The header of an accepted parcel that has not been erased; verified.
+
+    Raises:
+        PoolError: codes ``unknown_parcel``, ``parcel_erased``.
+    """
+    try:
+        receipt, header = yield from committed_header(session, parcel)
+    except PoolError as error:
+        if error.code is not ErrorCode.NOT_FOUND:
+            raise
+        raise PoolError(ErrorCode.UNKNOWN_PARCEL, f"there is no transaction {parcel.hex()}") from None
+    if not isinstance(header, ParcelHeader) or not receipt.outcome.is_ok:
+        raise PoolError(ErrorCode.UNKNOWN_PARCEL, f"{parcel.hex()} is no parcel that was accepted")
+    erasure = yield from erasure_of(session, parcel)
+    if erasure is not None:
+        raise _erased(parcel, erasure)
+    return header
+
+
+def erasure_of(session: Session, parcel: bytes) -> Operation[Erasure | None]:
+    """Why a parcel's payload is gone, as the state has it after the newest block; None if it was not erased."""
+    header = yield from newest_header(session)
+    return (yield from state_entry(session, erasure_key(parcel), Erasure, header))
+
+
+def verify_refusal(session: Session, parcel: bytes) -> Operation[PoolError]:
+    """A node says that a parcel was erased: the error to be raised for it, proven.
+
+    Raises:
+        UntrueAnswer: it was not.
+    """
+    erasure = yield from erasure_of(session, parcel)
+    if erasure is None:
+        raise UntrueAnswer(ErrorCode.BAD_PROOF, f"it says that parcel {parcel.hex()[:16]} was erased, but it was not")
+    return _erased(parcel, erasure)
+
+
+def _erased(parcel: bytes, erasure: Erasure) -> PoolError:
+    return PoolError(
+        ErrorCode.PARCEL_ERASED,
+        f"parcel {parcel.hex()} was erased at height {erasure.height}: {erasure.legal_basis}",
+        parcel=parcel.hex(),
+        height=erasure.height,
+        legal_basis=erasure.legal_basis,
+    )

@@ -1,0 +1,125 @@
+"""Erased parcels as clients meet them: a node's word that one is gone counts for nothing, the state's proof does."""
+
+from __future__ import annotations
+
+import pytest
+
+from blockpool.identity import Identity
+from blockpool.operations import erasure
+from blockpool.operations.parcels import parcel_of
+from blockpool.operations.reading import OpenReading
+from blockpool.signing import sign_erasure
+from chain.errors import ErrorCode, PoolError
+from chain.ledger import Ledger
+from chain.limits import LIMITS
+from tests.blockpool.ledger_node import Body, LedgerNode, Nodes
+from tests.networks import TestNetwork
+
+NETWORK = TestNetwork()
+
+
+class World:
+    """Three parcels of a dataset, the second of which was erased."""
+
+    def __init__(self) -> None:
+        self.ledger: Ledger = NETWORK.ledger()
+        NETWORK.commit(self.ledger, [NETWORK.dataset()])
+        parcels = [NETWORK.parcel([b'{"n":%d}' % number]) for number in (1, 2, 3)]
+        for parcel in parcels:
+            NETWORK.commit(self.ledger, [parcel])
+        self.first, self.erased, self.third = map(NETWORK.id_of, parcels)
+        self.rejected = NETWORK.parcel([b"no JSON"])
+        NETWORK.commit(self.ledger, [NETWORK.erase(self.erased), self.rejected])
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World()
+
+
+def read(nodes: Nodes, reading: OpenReading) -> list[bytes]:
+    """The bodies that a reading gives."""
+    chunks = nodes.items(reading.chunks())
+    opened = [item for chunk in chunks for item in nodes.run(reading.fetch(chunk))]
+    return [record.body for item in opened for record in reading.records(item)]
+
+
+def test_a_reading_leaves_out_what_was_erased_and_says_so(world: World) -> None:
+    nodes = Nodes(NETWORK, [LedgerNode(world.ledger)])
+    erased: list[bytes] = []
+    assert read(nodes, OpenReading(nodes.session, "a.flights", erased)) == [b'{"n":1}', b'{"n":3}']
+    assert erased == [world.erased]
+
+
+def liar(world: World, parcel: bytes) -> LedgerNode:
+    """A node that says of a parcel that it was erased."""
+
+    def change(path: str, body: Body) -> Body:
+        if path == f"/v1/transactions/{parcel.hex()}/raw":
+            raise PoolError(ErrorCode.PARCEL_ERASED, "invented")
+        return body
+
+    return LedgerNode(world.ledger, change=change)
+
+
+def test_a_node_that_only_says_so_is_passed_over(world: World) -> None:
+    nodes = Nodes(NETWORK, [liar(world, world.third), LedgerNode(world.ledger)])
+    reading = OpenReading(nodes.session, "a.flights")
+    assert read(nodes, reading) == [b'{"n":1}', b'{"n":3}']
+    assert reading.erased == [world.erased]
+    alone = Nodes(NETWORK, [liar(world, world.third)])
+    with pytest.raises(PoolError) as caught:
+        read(alone, OpenReading(alone.session, "a.flights"))
+    assert caught.value.code is ErrorCode.BAD_PROOF
+
+
+def test_whoever_names_an_erased_parcel_is_told_why_it_is_gone(world: World) -> None:
+    nodes = Nodes(NETWORK, [LedgerNode(world.ledger)])
+    receipt = nodes.run(nodes.session.receipt(world.erased))
+    with pytest.raises(PoolError, match="PIPL 47") as caught:
+        nodes.run(parcel_of(nodes.session, None, receipt))
+    assert caught.value.code is ErrorCode.PARCEL_ERASED
+    assert (caught.value.context["height"], caught.value.context["legal_basis"]) == (5, "PIPL 47")
+
+
+@pytest.mark.parametrize(
+    ("name", "member", "code"),
+    [
+        ("erased", "a", ErrorCode.PARCEL_ERASED),
+        ("rejected", "a", ErrorCode.UNKNOWN_PARCEL),
+        ("dataset", "a", ErrorCode.UNKNOWN_PARCEL),
+        ("nothing", "a", ErrorCode.UNKNOWN_PARCEL),
+        ("first", "b", ErrorCode.NOT_OWNER),
+    ],
+)
+def test_what_cannot_be_erased_is_not_even_sent(world: World, name: str, member: str, code: ErrorCode) -> None:
+    dataset = world.ledger.block_at(1).outcomes[0].transaction_id
+    parcel = {
+        "erased": world.erased,
+        "rejected": NETWORK.id_of(world.rejected),
+        "dataset": dataset,
+        "nothing": bytes(32),
+        "first": world.first,
+    }[name]
+    node = LedgerNode(world.ledger)
+    nodes = Nodes(NETWORK, [node], member)
+    with pytest.raises(PoolError) as caught:
+        nodes.run(erasure.erase(nodes.session, parcel, "PIPL 47", ""))
+    assert caught.value.code is code
+    assert "/v1/transactions" not in node.asked
+
+
+@pytest.mark.parametrize(
+    ("legal_basis", "reason", "code"),
+    [
+        ("", "", ErrorCode.BAD_REQUEST),
+        (" ", "why", ErrorCode.BAD_REQUEST),
+        ("x" * (LIMITS.text_length + 1), "", ErrorCode.TOO_LARGE),
+        ("PIPL 47", "x" * (LIMITS.reason_length + 1), ErrorCode.TOO_LARGE),
+    ],
+)
+def test_an_erasure_states_its_legal_basis(legal_basis: str, reason: str, code: ErrorCode) -> None:
+    identity = Identity("a", NETWORK.system["a"])
+    with pytest.raises(PoolError) as caught:
+        sign_erasure(NETWORK.genesis, identity, "a.flights", bytes(32), legal_basis, reason)
+    assert caught.value.code is code
