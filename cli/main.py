@@ -23,6 +23,7 @@ from cli.read import read
 from cli.requests import request
 from cli.show import show
 from cli.submit import submit
+from cli.watch import watch
 
 
 @click.group(cls=PoolGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -58,6 +59,7 @@ COMMANDS = (
     provenance,
     evidence,
     verify,
+    watch,
     audit,
     demo,
 )

@@ -1,0 +1,98 @@
+"""Checkpoints of a node, proofs between them, and the evidence of misbehaviour that it holds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from blockpool.exchange import Operation, Reply, Request, UntrueAnswer, expect_ok, reader, untrue_unless
+from blockpool.operations.session import Session
+from chain.checkpoints import Checkpoint, CheckpointKeys, parse_checkpoint, verify_quorum
+from chain.errors import ErrorCode
+from chain.genesis import Genesis
+from chain.history import TreeHead
+from chain.merkle import verify_consistency
+from evidence.kinds import verify_any_evidence
+
+
+class ConsistencyAnswer(msgspec.Struct, frozen=True):
+    """A proof between two sizes of the history."""
+
+    proof: Annotated[tuple[Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")], ...], Meta(max_length=66)]
+
+
+class MisbehaviourEntry(msgspec.Struct, frozen=True):
+    """A file of evidence that a node says it holds."""
+
+    name: str
+    member: str
+    """The accused."""
+    kind: Literal["votes", "checkpoints"]
+    place: int
+    """Height of the votes; size of the second checkpoint."""
+
+
+class MisbehaviourList(msgspec.Struct, frozen=True):
+    """All of them."""
+
+    misbehaviour: tuple[MisbehaviourEntry, ...]
+
+
+def checkpoint_keys(genesis: Genesis) -> CheckpointKeys:
+    """Who signs checkpoints of the chain that ``genesis`` founds."""
+    return CheckpointKeys(genesis.chain_id, genesis.validators, genesis.members)
+
+
+def checkpoint(session: Session, witnesses: int) -> Operation[Checkpoint]:
+    """A node's newest checkpoint that a quorum of validators, and as many witnesses, have cosigned; verified."""
+    keys = checkpoint_keys(session.genesis)
+
+    def read(reply: Reply) -> Checkpoint:
+        found = untrue_unless(lambda: parse_checkpoint(expect_ok(reply), keys))
+        untrue_unless(lambda: verify_quorum(found, keys))
+        if len(found.cosigners(keys.witnesses)) < witnesses:
+            raise UntrueAnswer(ErrorCode.BAD_CHECKPOINT, f"fewer than {witnesses} witnesses have cosigned it")
+        return found
+
+    return session.exchange(Request("GET", "/v1/checkpoint", {"witnesses": witnesses}), read)
+
+
+def own_checkpoint(session: Session, size: int) -> Operation[Checkpoint]:
+    """What a node says, with its member's signature, that its history was at ``size``; the signature verified."""
+    keys = checkpoint_keys(session.genesis)
+
+    def read(reply: Reply) -> Checkpoint:
+        found = untrue_unless(lambda: parse_checkpoint(expect_ok(reply), keys))
+        if found.head.size != size:
+            raise UntrueAnswer(ErrorCode.BAD_CHECKPOINT, f"it gave {found.head.size} blocks for {size}")
+        return found
+
+    return session.exchange(Request("GET", "/v1/checkpoint", {"size": size}), read)
+
+
+def verify_continues(session: Session, old: TreeHead, new: TreeHead) -> Operation[None]:
+    """Have a node prove that the history of ``new`` begins with that of ``old``."""
+
+    def read(reply: Reply) -> None:
+        proof = [bytes.fromhex(item) for item in reader(ConsistencyAnswer)(reply).proof]
+        untrue_unless(lambda: verify_consistency(old.size, new.size, old.root, new.root, proof))
+
+    return session.exchange(Request("GET", "/v1/history/consistency", {"from": old.size, "to": new.size}), read)
+
+
+def misbehaviour(session: Session) -> Operation[tuple[MisbehaviourEntry, ...]]:
+    """Which evidence of misbehaviour a node holds, as it says."""
+    return (yield from session.get("/v1/misbehaviour", MisbehaviourList)).misbehaviour
+
+
+def misbehaviour_file(session: Session, name: str) -> Operation[bytes]:
+    """One of these files, verified."""
+
+    def read(reply: Reply) -> bytes:
+        content = expect_ok(reply)
+        untrue_unless(lambda: list(verify_any_evidence(content, session.genesis)))
+        return content
+
+    return session.exchange(Request("GET", f"/v1/misbehaviour/{name}"), read)

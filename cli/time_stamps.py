@@ -1,0 +1,89 @@
+"""Time stamps on an auditor's checkpoints (RFC 3161): that a service which both sides trust has seen them, and when.
+
+The service's answer is kept beside the file as it came, so that ``openssl ts -verify`` checks it too. It covers the
+file's exact bytes, and is worthless for any others.
+"""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import httpx
+from cryptography import x509
+from rfc3161_client import TimestampRequestBuilder, VerificationError, VerifierBuilder, decode_timestamp_response
+
+from chain.errors import ErrorCode, PoolError
+from chain.storage.files import replace_file
+
+_TIMEOUT_S = 10.0
+_ANSWER_SIZE_BYTES_MAX = 64 * 1024
+
+
+class TimeStamper:
+    """A time-stamping service.
+
+    Args:
+        url: where requests are posted (RFC 3161, section 3.4).
+        certificate_file: PEM: the root that its certificate leads to, and those in between.
+
+    Raises:
+        PoolError: code ``bad_key`` for a file without certificates.
+    """
+
+    def __init__(self, url: str, certificate_file: Path) -> None:
+        self._url = url
+        try:
+            self._roots = x509.load_pem_x509_certificates(certificate_file.read_bytes())
+        except ValueError as error:
+            raise PoolError(ErrorCode.BAD_KEY, f"{certificate_file}: {error}") from None
+
+    def ensure(self, path: Path) -> datetime.datetime:
+        """When the service saw what ``path`` holds; asks it unless the answer beside the file says so already.
+
+        Raises:
+            PoolError: code ``unreachable``; ``bad_proof`` for an answer that does not verify; ``disk_full``,
+                ``storage_failed``.
+        """
+        content, stamp = path.read_bytes(), stamp_path(path)
+        if stamp.exists():
+            try:
+                return self.verify(content, stamp.read_bytes())
+            except PoolError:  # of an earlier checkpoint, or of another service
+                pass
+        request = TimestampRequestBuilder().data(content).build()
+        answer = self._ask(request.as_bytes())
+        time = self.verify(content, answer, request.nonce)
+        replace_file(stamp, answer)
+        return time
+
+    def verify(self, content: bytes, answer: bytes, nonce: int | None = None) -> datetime.datetime:
+        """When the service saw ``content``.
+
+        Raises:
+            PoolError: code ``bad_proof``.
+        """
+        builder = VerifierBuilder(roots=list(self._roots), nonce=nonce)
+        try:
+            response = decode_timestamp_response(answer)
+            builder.build().verify_message(response, content)
+        except (ValueError, VerificationError) as error:
+            raise PoolError(ErrorCode.BAD_PROOF, f"the time stamp does not verify: {error}") from None
+        time: datetime.datetime = response.tst_info.gen_time
+        return time
+
+    def _ask(self, request: bytes) -> bytes:
+        headers = {"Content-Type": "application/timestamp-query"}
+        try:
+            answer = httpx.post(self._url, content=request, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise PoolError(ErrorCode.UNREACHABLE, f"time-stamping service {self._url}: {error}") from None
+        if answer.status_code != 200 or len(answer.content) > _ANSWER_SIZE_BYTES_MAX:
+            detail = f"time-stamping service {self._url}: status {answer.status_code}, {len(answer.content)} bytes"
+            raise PoolError(ErrorCode.UNREACHABLE, detail)
+        return answer.content
+
+
+def stamp_path(path: Path) -> Path:
+    """Where a file's time stamp is kept."""
+    return path.with_name(f"{path.name}.tsr")
