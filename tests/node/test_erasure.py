@@ -88,6 +88,20 @@ def test_a_sealed_parcel_is_gone_with_its_key_shares(tmp_path: Path) -> None:
     uvloop.run(main())
 
 
+def test_who_was_away_has_no_share_of_an_erased_parcel_to_check(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with sharing(tmp_path, *"abc") as (network, nodes, _):
+            erased, _ = await share(nodes[0], network.sealed_parcel([SECRET]), network.sealed_parcel([b'{"n":2}']))
+            await commit(nodes[0], network.erase(erased))
+            await until(lambda: all(map(has_erased, nodes)))
+            async with running(network, "d") as (d,):
+                await until(lambda: d.height == nodes[0].height)
+                await until(lambda: sample(d, "shares_checked_total", result="good") == 1)
+                assert sample(d, "shares_checked_total", result="not_opened") == 0
+
+    uvloop.run(main())
+
+
 def test_the_api_says_that_it_is_erased_and_why(tmp_path: Path) -> None:
     async def main() -> None:
         network = Network.create(tmp_path, validators="a", others=())
