@@ -17,31 +17,24 @@ all the same: the leaves are signed, outcome and state certified.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from chain.access import AccessPolicy
-from chain.blocks import Block, Outcome
+from chain.audit_facts import BlockFacts, open_examined
+from chain.audit_store import AuditProgress, AuditStore, IndexStore
+from chain.blocks import Block, Outcome, block_hash, decode_header
 from chain.crypto import Hash
-from chain.encoding import Value, decode
+from chain.encoding import Value, decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from chain.ledger import ExecutedBlock, Ledger
+from chain.ledger import ExecutedBlock, Ledger, LedgerTip
 from chain.packages import BlockPackage, open_package
-from chain.storage.engine import MemoryEngine, Write
+from chain.state import DatasetEntry, dataset_key
 from chain.storage.head import MemoryHead
 from chain.transactions import CheckedTransaction, EraseHeader, ParcelHeader
-
-
-class _IndexEngine(MemoryEngine):
-    """Keeps what later checks need (history nodes, transaction index) and lets bodies go, so that memory stays
-    small.
-    """
-
-    _KEPT = frozenset(b"him")
-
-    def write(self, batch: Sequence[Write], *, sync: bool) -> None:
-        super().write([entry for entry in batch if entry[0][0] in self._KEPT], sync=sync)
 
 
 @dataclass
@@ -122,7 +115,7 @@ class AuditReport:
     def _count_records(self, checked: CheckedTransaction) -> None:
         self.records += checked.record_count
         if checked.absent is None:
-            self.record_bytes += sum(map(len, checked.records))
+            self.record_bytes += checked.records_size_bytes
         elif checked.absent.kept is None:
             self.records_wrong += checked.record_count
         else:
@@ -137,13 +130,45 @@ class AuditReport:
             self.fuel += outcome.fuel
 
 
+class AuditLedger(Ledger):
+    """A ledger that keeps no bodies, over what an audit keeps.
+
+    Args:
+        genesis: of the chain.
+        store: what is kept.
+        policy: runs the contracts.
+    """
+
+    def __init__(self, genesis: Genesis, store: AuditStore, policy: AccessPolicy | None) -> None:
+        super().__init__(genesis, store.blocks, store.states, MemoryHead(), policy)
+        self.blocks = IndexStore(store.blocks)
+
+    def go_on_from(self, progress: AuditProgress) -> None:
+        """Take the place that an audit had reached for the tip: it was verified then.
+
+        Raises:
+            PoolError: code ``database_damaged`` if the state that belongs to it is not there, or not whole.
+        """
+        header = decode_header(progress.header)
+        if not self.tree.is_complete(header.state_root):
+            raise PoolError(ErrorCode.DATABASE_DAMAGED, f"the state after block {header.height} is not whole")
+        hash_ = block_hash(self.chain_id, progress.header)
+        self.tip = LedgerTip(header.height, hash_, header, progress.certificate)
+        self._decoded.start_at(header.state_root)
+
+
 class ChainAudit:
-    """Verifies a chain block by block. Feed it packages from genesis on, wherever they come from.
+    """Verifies a chain block by block. Feed it packages from ``next_height`` on, wherever they come from.
 
     Args:
         genesis: of the chain.
         policy: runs the contracts again; a chain that has none can be audited without.
         on_block: told of every block that holds, such as by a list of reads.
+        store: what is kept of the blocks; an audit that was saved there goes on from that place. By default all of it
+            is in memory.
+
+    Raises:
+        PoolError: codes ``database_damaged``, ``database_version`` if ``store`` holds no audit that can go on.
     """
 
     def __init__(
@@ -151,24 +176,45 @@ class ChainAudit:
         genesis: Genesis,
         policy: AccessPolicy | None = None,
         on_block: Callable[[ExecutedBlock], None] = lambda block: None,
+        store: AuditStore | None = None,
     ) -> None:
         self._genesis = genesis
         self._on_block = on_block
-        self._ledger = Ledger(genesis, _IndexEngine(), MemoryEngine(), MemoryHead(), policy)
-        self._ledger.open()
-        self.report = AuditReport(block_hash=genesis.block_hash, time_ms=genesis.file.time_ms)
+        self._store = store if store is not None else AuditStore(genesis.chain_id)
+        self._ledger = AuditLedger(genesis, self._store, policy)
+        progress = self._store.progress()
+        if progress is None:
+            self._ledger.open()
+            self.report = AuditReport(block_hash=genesis.block_hash, time_ms=genesis.file.time_ms)
+        else:
+            self._ledger.go_on_from(progress)
+            self.report = decode_report(progress.report)
 
     @property
     def next_height(self) -> int:
         """Height of the block to be added next; 0 before the genesis block has been compared."""
         return self.report.height + 1 if self.report.blocks else 0
 
+    @property
+    def unsaved_bytes(self) -> int:
+        """What is in memory until ``save``, roughly."""
+        return self._store.unsaved_bytes
+
     def entry(self, key: bytes, type_: type[Value]) -> Value | None:
         """A state entry after the last block that was verified, or None."""
         return self._ledger.entry(key, type_)
 
-    def add(self, package: BlockPackage) -> None:
+    def datasets(self) -> list[DatasetEntry]:
+        """The catalogue after the last block that was verified."""
+        return [decode(DatasetEntry, value) for value in self._ledger.entries(dataset_key(""))]
+
+    def add(self, package: BlockPackage, facts: BlockFacts | None = None) -> None:
         """Verify the next block.
+
+        Args:
+            package: the block.
+            facts: what ``chain.audit_facts.Examiner`` has found about this very package at this height: it is taken
+                for granted. None to do everything here.
 
         Raises:
             PoolError: what does not hold, with ``height`` in its context; a code that ``is_engine`` if this machine
@@ -179,21 +225,61 @@ class ChainAudit:
             if height == 0:
                 self._add_genesis(package)
             else:
-                self._add_block(package)
+                self._add_block(package, facts)
         except PoolError as error:
             raise PoolError(error.code, error.detail, **(error.context | {"height": height})) from None
+
+    def save(self) -> None:
+        """Make durable what was verified so far, so that another audit goes on from here.
+
+        Raises:
+            PoolError: codes ``disk_full``, ``storage_failed``.
+        """
+        tip = self._ledger.tip
+        self._store.save(AuditProgress(encode_report(self.report), encode(tip.header), tip.certificate))
 
     def _add_genesis(self, package: BlockPackage) -> None:
         if decode(Block, package.block) != self._genesis.block or package.transactions:
             raise PoolError(ErrorCode.BAD_BLOCK, "block 0 is not the one that the genesis file gives")
         self.report.blocks = 1
 
-    def _add_block(self, package: BlockPackage) -> None:
-        block, transactions = open_package(self._genesis.chain_id, package, tolerates_wrong_payloads=True)
-        executed = self._ledger.check_certified(block, transactions)
+    def _add_block(self, package: BlockPackage, facts: BlockFacts | None) -> None:
+        block, executed = self._check(package, facts)
         if block.certificate is None:
             raise PoolError(ErrorCode.BAD_CERTIFICATE, "there is none")
-        self._ledger.commit(executed, block.certificate)
+        self._ledger.commit(executed, block.certificate, durable=False)
         self.report.certificate_signatures += len(block.certificate.votes)
         self.report.count(executed)
         self._on_block(executed)
+
+    def _check(self, package: BlockPackage, facts: BlockFacts | None) -> tuple[Block, ExecutedBlock]:
+        if facts is None:
+            block, transactions = open_package(self._genesis.chain_id, package, tolerates_wrong_payloads=True)
+            return block, self._ledger.check_certified(block, transactions)
+        block, transactions = open_examined(package, facts)
+        names = {checked.header.member for checked in transactions}
+        unchanged = {name for name in names if self._ledger.member(name) == self._genesis.member(name)}
+        signed = {
+            checked.id
+            for checked, found in zip(transactions, facts.transactions, strict=True)
+            if found.is_signed and checked.header.member in unchanged
+        }
+        is_certified = facts.is_certified and self._ledger.validators == self._genesis.validators
+        return block, self._ledger.check_certified(block, transactions, signed, is_certified=is_certified)
+
+
+def encode_report(report: AuditReport) -> bytes:
+    """A report as it is kept between two parts of an audit."""
+    return msgspec.msgpack.encode(report)
+
+
+def decode_report(data: bytes) -> AuditReport:
+    """The report in ``data``; raises ``database_damaged``."""
+    try:
+        return msgspec.msgpack.decode(data, type=AuditReport, dec_hook=_counter)
+    except msgspec.MsgspecError as error:
+        raise PoolError(ErrorCode.DATABASE_DAMAGED, f"an audit's counts: {error}") from None
+
+
+def _counter(type_: object, value: dict[str, int]) -> Counter[str]:
+    return Counter(value)

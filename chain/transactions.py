@@ -290,6 +290,11 @@ class CheckedTransaction:
             return ()
         return decode_records(self.header, self.transaction.payload) if isinstance(self.header, ParcelHeader) else ()
 
+    @property
+    def records_size_bytes(self) -> int:
+        """Sum of the record bodies of a parcel whose payload is there."""
+        return sum(map(len, self.records))
+
     def keep_records(self, records: tuple[bytes, ...]) -> None:
         """Hold the decoded records while they are being worked on."""
         self._records = records

@@ -26,7 +26,7 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from chain.blocks import Block
+from chain.blocks import Block, Outcome
 from chain.crypto import HASH_SIZE, Hash
 from chain.encoding import EncodingError, Value, Wire, decode, encode
 from chain.errors import ErrorCode, InvariantBroken, PoolError
@@ -117,16 +117,15 @@ class BlockStore:
             batch.append(
                 (_PLACE.pack(b"t", height, index), encode(StoredHead(transaction.header, transaction.signature)))
             )
-            location, dataset = _LOCATION.pack(height, index), b""
+            location = _LOCATION.pack(height, index)
             if isinstance(header, ParcelHeader):
                 if checked.absent is not None:
                     batch += _stand_in(height, index, checked.absent)
                 elif (height, index) not in kept:
                     batch.append((_PLACE.pack(b"p", height, index), transaction.payload))
                 if block.outcomes[index].is_ok:
-                    dataset = header.dataset.encode()
                     batch += [(b"u" + source + location, b"") for source in source_parcels(header)]
-            batch.append((b"i" + checked.id, location + dataset))
+            batch.append(index_write(Location(height, index), checked, block.outcomes[index]))
             batch += [(prefix + location, b"") for prefix in _index_prefixes(header)]
             if isinstance(header, RequestHeader | ReadReceiptHeader) and block.outcomes[index].is_ok:
                 batch += [(_read_prefix(header.dataset, parcel) + location, b"") for parcel in header.parcels]
@@ -276,6 +275,13 @@ class BlockStore:
     def close(self) -> None:
         """Release the engine."""
         self._engine.close()
+
+
+def index_write(location: Location, checked: CheckedTransaction, outcome: Outcome) -> Write:
+    """The write by which a transaction is found, and the dataset of an accepted parcel."""
+    header = checked.header
+    dataset = header.dataset.encode() if isinstance(header, ParcelHeader) and outcome.is_ok else b""
+    return b"i" + checked.id, _LOCATION.pack(*location) + dataset
 
 
 def _stand_in(height: int, index: int, absent: AbsentPayload) -> list[Write]:
