@@ -2,53 +2,105 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
+from rich.text import Text
 
 from blockpool import Genesis, PoolError, load_genesis
 from chain.audit import AuditReport, ChainAudit
+from cli.audit.ahead import AheadAudit, open_store
 from cli.audit.sources import Packages, open_source
 from cli.audit.walk import walk
+from cli.audit.workers import Workers
 from cli.engine import NetworkPolicy
-from cli.failures import describe, exit_code
+from cli.failures import ExitCode, describe, exit_code
 from cli.options import genesis_option, json_option
-from cli.output import emit, facts, grid, progress, time_text
+from cli.output import emit, facts, grid, printable, progress, time_text
+
+_JOBS_MAX = 256
+
+
+class Start(NamedTuple):
+    """Where an audit began, or went on."""
+
+    height: int
+    records: int
+    """Counted before."""
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 @click.command()
 @click.argument("source", metavar="HOME_OR_URL")
 @genesis_option
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, _JOBS_MAX),
+    default=cores,
+    show_default="one for each core",
+    help="Processes that share the work.",
+)
+@click.option(
+    "--work",
+    "work_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder that keeps how far the audit has come: it goes on from there when it is run again.",
+)
 @json_option
 @click.pass_context
-def chain(context: click.Context, source: str, genesis_file: Path) -> None:
+def chain(context: click.Context, source: str, genesis_file: Path, jobs: int, work_folder: Path | None) -> None:
     """Recompute and check everything: each hash, signature, certificate, root and outcome, from block 0 on. Contracts
     are run again, which takes the network's contract engine.
 
-    HOME is a node's home whose daemon is stopped; URL is a running node's API. Exit code 1 if anything does not
-    hold, with the first height and the reason.
+    HOME is a node's home whose daemon is stopped; URL is a running node's API. With --work, an audit that was
+    interrupted goes on, and one that came to the end takes in the blocks that were added since.
+
+    Records are counted as verified; as hash only, if the parcel's payload was erased or is missing and the leaves alone
+    were verified; or as wrong. Exit code 1 if records are missing or wrong, or if anything else does not hold, with the
+    first height and the reason.
 
     \b
     Example: blockpool audit chain http://127.0.0.1:8000 --genesis genesis.json
-             blockpool audit chain pool/aviation/node --genesis genesis.json
+             blockpool audit chain pool/aviation/node --genesis genesis.json --work audit-2026
     """
     genesis = load_genesis(genesis_file)
     started_s = time.monotonic()
-    with open_source(source, genesis) as packages:
-        report, failure = audit_packages(genesis, packages)
+    with (
+        open_source(source, genesis) as packages,
+        open_store(work_folder, genesis) as store,
+        Workers(genesis, jobs if jobs > 1 else 0) as workers,
+        progress() as bar,
+    ):
+        auditing = AheadAudit(genesis, NetworkPolicy(genesis, bar.console.print), store, workers)
+        report, first_records = auditing.audit.report, auditing.audit.report.records
+        try:
+            failure = auditing.run(packages, bar)
+        except KeyboardInterrupt:
+            if work_folder is not None:
+                bar.console.print(f"To go on, run it again with --work {work_folder}.")
+            raise
     seconds = time.monotonic() - started_s
-    emit(describe_audit(source, report, failure, seconds), *audit_tables(report, failure, seconds))
+    described = describe_audit(source, report, failure, seconds) | {"jobs": jobs, "from_height": auditing.first_height}
+    emit(described, *audit_tables(report, failure, seconds, Start(auditing.first_height, first_records)))
     if failure is not None:
         context.exit(exit_code(failure))
+    if not report.is_whole:
+        context.exit(ExitCode.FALSE)
 
 
 def audit_packages(genesis: Genesis, packages: Packages) -> tuple[AuditReport, PoolError | None]:
-    """Verify a chain to its end or to the first thing that does not hold.
+    """Verify a chain that is not long, in this process and in memory.
 
     Returns:
-        What was verified, and the failure with ``height`` in its context.
+        What was verified, and what does not hold, with ``height`` in its context.
 
     Raises:
         PoolError: as ``walk`` does.
@@ -63,13 +115,18 @@ def describe_audit(source: str, report: AuditReport, failure: PoolError | None, 
     """An audit for programs."""
     return {
         "source": source,
-        "holds": failure is None,
+        "holds": failure is None and report.is_whole,
         "height": report.height,
         "block_hash": report.block_hash.hex(),
         "time_ms": report.time_ms,
         "blocks": report.blocks,
         "transactions": report.transactions,
         "records": report.records,
+        "records_verified": report.records_verified,
+        "records_hash_only": report.records_hash_only,
+        "records_erased": dict(report.records_erased),
+        "records_missing": report.records_missing,
+        "records_wrong": report.records_wrong,
         "record_bytes": report.record_bytes,
         "certificate_signatures": report.certificate_signatures,
         "transaction_signatures": report.transaction_signatures,
@@ -83,7 +140,9 @@ def describe_audit(source: str, report: AuditReport, failure: PoolError | None, 
     }
 
 
-def audit_tables(report: AuditReport, failure: PoolError | None, seconds: float) -> tuple[Any, ...]:
+def audit_tables(
+    report: AuditReport, failure: PoolError | None, seconds: float, start: Start | None = None
+) -> tuple[Any, ...]:
     """An audit for people: what was counted, and what follows."""
     right = frozenset({"transactions", "records"})
     outcomes = grid("outcome", "transactions", right=right)
@@ -92,24 +151,52 @@ def audit_tables(report: AuditReport, failure: PoolError | None, seconds: float)
     datasets = grid("dataset", "records", right=right)
     for dataset, count in sorted(report.records_by_dataset.items()):
         datasets.add_row(dataset, f"{count:,}")
-    tables = (facts(_counts(report, seconds)), "", outcomes, "", datasets, "")
-    if failure is None:
-        return (*tables, "Every block holds: hashes, certificates, signatures, roots and outcomes were recomputed.")
-    where = f"[bold red]Does not hold[/] from height {failure.context.get('height', '?')} on: {failure.code.value}"
-    return (*tables, where, f"  {failure.detail}")
+    return (
+        facts(_counts(report) | {"took": _took(report, seconds, start or Start(0, 0))}),
+        "",
+        outcomes,
+        "",
+        datasets,
+        "",
+        *_conclusion(report, failure),
+    )
 
 
-def _counts(report: AuditReport, seconds: float) -> dict[str, object]:
-    rate = report.records / seconds if seconds else 0
+def _conclusion(report: AuditReport, failure: PoolError | None) -> Iterator[Any]:
+    if failure is not None:
+        height = failure.context.get("height", "?")
+        yield Text.assemble(("Does not hold", "bold red"), f" from height {height} on: {failure.code.value}")
+        yield Text(f"  {failure.detail}")
+        return
+    yield "Every block holds: hashes, certificates, signatures, roots and outcomes were recomputed."
+    if not report.is_whole:
+        text = f": {report.records_missing:,} records are missing and were never erased, {report.records_wrong:,} are "
+        yield Text.assemble(("Not whole", "bold red"), text, "not those that were signed.")
+
+
+def _counts(report: AuditReport) -> dict[str, object]:
     counts: dict[str, object] = {
         "verified to": f"height {report.height:,}, block {report.block_hash.hex()}",
         "of": time_text(report.time_ms),
         "blocks": f"{report.blocks:,}, with {report.certificate_signatures:,} votes checked",
         "transactions": f"{report.transactions:,}, with {report.transaction_signatures:,} signatures checked",
-        "records": f"{report.records:,} hashed again, {report.record_bytes:,} bytes",
+        "records": f"{report.records:,}",
+        "  verified": f"{report.records_verified:,} hashed again, {report.record_bytes:,} bytes",
+        "  hash only": f"{report.records_hash_only:,}, of which the leaf alone could be verified",
     }
+    for basis, count in sorted(report.records_erased.items()):
+        counts[f"    erased: {printable(basis)}"] = f"{count:,}"
+    if report.records_missing:
+        counts["    missing"] = f"{report.records_missing:,}, and nothing up to here has erased them"
+    if report.records_wrong:
+        counts["  wrong"] = f"{report.records_wrong:,}, not those that were signed"
     if report.contract_calls or report.verdicts:
         verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(report.verdicts.items()))
         counts["verdicts"] = verdicts or "none"
         counts["contract calls"] = f"{report.contract_calls:,} run again, {report.fuel:,} fuel"
-    return counts | {"took": f"{seconds:.1f} s, {rate:,.0f} records/s"}
+    return counts
+
+
+def _took(report: AuditReport, seconds: float, start: Start) -> str:
+    text = f"{seconds:.1f} s, {(report.records - start.records) / seconds:,.0f} records/s"
+    return f"{text}, from height {start.height:,} on: what is below was verified before" if start.height else text

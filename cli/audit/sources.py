@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -16,8 +18,15 @@ from chain.storage.head import HeadFile
 from chain.storage.level import LevelEngine
 from cli.homes import NODE_FOLDER
 
-Packages = tuple[int, Iterator[BlockPackage]]
-"""Height of the newest block, and every block from genesis on."""
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """A chain that can be read."""
+
+    newest: int
+    """Height of the newest block."""
+    blocks: Callable[[int], Iterator[BlockPackage]]
+    """Every block from a height on."""
 
 
 def is_url(source: str) -> bool:
@@ -34,7 +43,7 @@ def open_source(source: str, genesis: Genesis) -> AbstractContextManager[Package
 def open_url(url: str) -> Iterator[Packages]:
     """A chain as a node serves it."""
     with Client(url) as client:
-        yield client.status().height, client.chain()
+        yield Packages(client.status().height, client.chain)
 
 
 @contextmanager
@@ -56,7 +65,7 @@ def open_home(path: Path, genesis: Genesis) -> Iterator[Packages]:
     try:
         store = BlockStore(engine)
         store.open(genesis.chain_id)
-        yield max(head, store.last_height() or 0), _stored_packages(store)
+        yield Packages(max(head, store.last_height() or 0), partial(_stored_packages, store))
     finally:
         engine.close()
 
@@ -89,8 +98,8 @@ def _read_head(path: Path) -> int:
     return head.height if head else 0
 
 
-def _stored_packages(store: BlockStore) -> Iterator[BlockPackage]:
-    height = 0
+def _stored_packages(store: BlockStore, first_height: int) -> Iterator[BlockPackage]:
+    height = first_height
     while (package := read_package(store, height)) is not None:
         yield package
         height += 1

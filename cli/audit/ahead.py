@@ -1,0 +1,118 @@
+"""An audit of a whole chain with many cores and little memory, which can be interrupted and gone on with."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.progress import Progress
+
+from blockpool import ErrorCode, Genesis, PoolError
+from chain.access import AccessPolicy
+from chain.audit import ChainAudit
+from chain.audit_store import AuditStore
+from chain.blocks import Block, block_hash
+from chain.encoding import decode
+from chain.ledger import ExecutedBlock
+from chain.packages import BlockPackage
+from chain.storage.level import LevelEngine
+from chain.transactions import DatasetHeader
+from cli.audit.sources import Packages
+from cli.audit.walk import Milestones, follow
+from cli.audit.workers import Examined, Workers
+
+SAVED_EVERY_S = 5
+UNSAVED_BYTES_MAX = 32 * 1024 * 1024
+
+
+@contextmanager
+def open_store(folder: Path | None, genesis: Genesis) -> Iterator[AuditStore]:
+    """What an audit keeps: in ``folder``, or for the time of the audit in a temporary one.
+
+    Raises:
+        PoolError: codes ``data_folder_locked`` while another audit works there, ``wrong_data_folder``,
+            ``database_version``, ``database_damaged``.
+    """
+    if folder is None:
+        with (
+            tempfile.TemporaryDirectory(prefix="blockpool-audit-") as temporary,
+            open_store(Path(temporary), genesis) as store,
+        ):
+            yield store
+        return
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "CURRENT").is_file():
+        raise PoolError(ErrorCode.WRONG_DATA_FOLDER, f"{folder} holds something else than an audit")
+    engine = LevelEngine(folder)
+    try:
+        yield AuditStore(genesis.chain_id, engine)
+    finally:
+        engine.close()
+
+
+class AheadAudit:
+    """A ``ChainAudit`` with workers that look at blocks ahead of it.
+
+    Args:
+        genesis: of the chain.
+        policy: runs the contracts.
+        store: what is kept; an audit that was saved there goes on.
+        workers: look ahead.
+    """
+
+    def __init__(self, genesis: Genesis, policy: AccessPolicy, store: AuditStore, workers: Workers) -> None:
+        self._genesis = genesis
+        self._workers = workers
+        self.audit = ChainAudit(genesis, policy, self._learn, store)
+        self._saved_s = time.monotonic()
+        self.first_height = self.audit.next_height
+        """Where it begins or goes on."""
+        workers.learn({entry.dataset: entry.schema for entry in self.audit.datasets()})
+
+    def run(self, packages: Packages, bar: Progress) -> PoolError | None:
+        """Verify the chain to its end, and save what was verified. Returns and raises as ``cli.audit.walk.walk``."""
+        if self.first_height:
+            failure = self._compare_history(packages)
+            if failure is not None:
+                return failure
+        blocks = self._workers.ahead(self.first_height, packages.blocks(self.first_height))
+        failure = follow(self.audit, self._add, blocks, Milestones(bar, "Auditing blocks", packages.newest))
+        self.audit.save()
+        return failure
+
+    def _add(self, examined: Examined) -> None:
+        self.audit.add(*examined)
+        is_due = time.monotonic() - self._saved_s >= SAVED_EVERY_S
+        if is_due or self.audit.unsaved_bytes >= UNSAVED_BYTES_MAX:
+            self.audit.save()
+            self._saved_s = time.monotonic()
+
+    def _learn(self, executed: ExecutedBlock) -> None:
+        schemas = {
+            checked.header.dataset: checked.header.schema
+            for checked, outcome in zip(executed.transactions, executed.outcomes, strict=True)
+            if isinstance(checked.header, DatasetHeader) and outcome.is_ok
+        }
+        if schemas:
+            self._workers.learn(schemas)
+
+    def _compare_history(self, packages: Packages) -> PoolError | None:
+        """Whether the source holds the block that was verified last: it may be another source than before."""
+        report = self.audit.report
+        package = next(packages.blocks(report.height), None)
+        if package is None:
+            detail = f"the chain ends before height {report.height}, up to which it was verified before"
+            return PoolError(ErrorCode.DATABASE_DAMAGED, detail, height=packages.newest + 1)
+        try:
+            found = self._hash_of(package)
+        except PoolError as error:
+            return PoolError(error.code, error.detail, **(error.context | {"height": report.height}))
+        if found != report.block_hash:
+            detail = f"block {report.height} is not the one that was verified before: {found.hex()}"
+            return PoolError(ErrorCode.HISTORY_CONFLICT, detail, height=report.height)
+        return None
+
+    def _hash_of(self, package: BlockPackage) -> bytes:
+        return block_hash(self._genesis.chain_id, decode(Block, package.block).header)

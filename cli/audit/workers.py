@@ -1,0 +1,222 @@
+"""Processes that look at blocks ahead of the audit, one for each core.
+
+The audit itself stays in one process, which executes block after block. What needs no state is most of the work, and
+it is done here: signatures, hashes, schemas (``chain.audit_facts``). Blocks go to a worker through a file, because a
+pipe takes only as much as its reader has read and would hold up the audit; the pipe carries where they are and what was
+found. Each worker has a few files, so that one group of blocks waits while it is at another.
+
+A worker that dies (the system may kill one that it has no memory for) costs time, never a verdict: for its blocks the
+audit has no facts, and looks at them itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import msgspec
+
+from chain.audit_facts import BlockFacts, Examiner
+from chain.encoding import Wire, decode, encode
+from chain.genesis import Genesis, parse_genesis
+from chain.packages import BlockPackage
+
+GROUP_SIZE_BYTES = 512 * 1024
+"""Blocks are handed over in groups of about this size: large beside the cost of a hand-over, small beside memory."""
+GROUP_BLOCKS = 64
+_FILES_PER_WORKER = 3
+_JOIN_TIMEOUT_S = 5
+
+Facts = tuple[BlockFacts | None, ...]
+Examined = tuple[BlockPackage, BlockFacts | None]
+"""A block, and what a worker has found about it, if any worker has looked at it and found it in order."""
+
+
+class _Task(Wire, frozen=True):
+    """What the pipe tells a worker."""
+
+    slot: int
+    """Which of its files holds the blocks."""
+    size_bytes: int
+    """How much of the file."""
+    first_height: int
+
+
+class _Material(Wire, frozen=True):
+    """What the file holds."""
+
+    schemas: dict[str, str]
+    """Of datasets that have changed since the last task."""
+    packages: tuple[BlockPackage, ...]
+
+
+class _Group(NamedTuple):
+    """Blocks on their way."""
+
+    packages: Sequence[BlockPackage]
+    worker: _Worker | None
+    """None if nobody looks at them."""
+
+
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    pipe: Connection
+    files: deque[int]
+    """Descriptors of its files; the first one is free if it has fewer tasks than files."""
+    slot: int = 0
+    schemas: dict[str, str] = field(default_factory=dict)
+    """Not told yet."""
+    is_alive: bool = True
+
+
+class Workers:
+    """The processes. A context manager: they are there from its beginning to its end.
+
+    Args:
+        genesis: of the chain.
+        count: how many; with 0 nobody looks ahead.
+    """
+
+    def __init__(self, genesis: Genesis, count: int) -> None:
+        self._genesis = genesis
+        self._count = count
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._workers: deque[_Worker] = deque()
+        self._groups: deque[_Group] = deque()
+
+    def __enter__(self) -> Workers:
+        if self._count:
+            self._folder = tempfile.TemporaryDirectory(prefix="blockpool-audit-")
+            self._workers.extend(self._start(Path(self._folder.name) / str(number)) for number in range(self._count))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for worker in self._workers:
+            worker.pipe.close()
+            for descriptor in worker.files:
+                os.close(descriptor)
+        for worker in self._workers:
+            worker.process.join(_JOIN_TIMEOUT_S)
+            if worker.process.is_alive():
+                worker.process.kill()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def learn(self, schemas: Mapping[str, str]) -> None:
+        """Have the workers apply these schemas, by dataset, to blocks that are handed to them from now on."""
+        for worker in self._workers:
+            worker.schemas.update(schemas)
+
+    def ahead(self, first_height: int, packages: Iterable[BlockPackage]) -> Iterator[Examined]:
+        """Blocks with what was found about them, in order; others are being looked at meanwhile.
+
+        Args:
+            first_height: of the first block.
+            packages: the blocks; read some way ahead.
+        """
+        if not self._workers:
+            yield from ((package, None) for package in packages)
+            return
+        height = first_height
+        for group in _groups(packages):
+            self._hand_over(height, group)
+            height += len(group)
+            if len(self._groups) == _FILES_PER_WORKER * len(self._workers):
+                yield from self._take_back()
+        while self._groups:
+            yield from self._take_back()
+
+    def _start(self, stem: Path) -> _Worker:
+        paths = [stem.with_suffix(f".{slot}") for slot in range(_FILES_PER_WORKER)]
+        files = deque(os.open(path, os.O_RDWR | os.O_CREAT, 0o600) for path in paths)
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, self._genesis.content, paths), daemon=True)
+        process.start()
+        theirs.close()
+        return _Worker(process, ours, files)
+
+    def _hand_over(self, first_height: int, packages: Sequence[BlockPackage]) -> None:
+        worker = self._workers[0]
+        self._workers.rotate(-1)
+        if worker.is_alive:
+            content = encode(_Material(worker.schemas, tuple(packages)))
+            _write(worker.files[0], content)
+            worker.files.rotate(-1)
+            self._send(worker, _Task(worker.slot, len(content), first_height))
+            worker.slot = (worker.slot + 1) % _FILES_PER_WORKER
+            worker.schemas = {}
+        self._groups.append(_Group(packages, worker if worker.is_alive else None))
+
+    def _take_back(self) -> Iterator[Examined]:
+        packages, worker = self._groups.popleft()
+        facts: Facts = (None,) * len(packages)
+        if worker is not None and worker.is_alive:
+            try:
+                facts = decode(Facts, worker.pipe.recv_bytes())
+            except (EOFError, OSError):
+                worker.is_alive = False
+        return zip(packages, facts, strict=True)
+
+    def _send(self, worker: _Worker, task: _Task) -> None:
+        try:
+            worker.pipe.send_bytes(encode(task))
+        except OSError:
+            worker.is_alive = False
+
+
+def _groups(packages: Iterable[BlockPackage]) -> Iterator[list[BlockPackage]]:
+    group: list[BlockPackage] = []
+    size_bytes = 0
+    for package in packages:
+        group.append(package)
+        size_bytes += len(package.block) + sum(map(len, package.transactions))
+        if size_bytes >= GROUP_SIZE_BYTES or len(group) == GROUP_BLOCKS:
+            yield group
+            group, size_bytes = [], 0
+    if group:
+        yield group
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    rest, offset = memoryview(content), 0
+    while rest:
+        written = os.pwrite(descriptor, rest, offset)
+        rest, offset = rest[written:], offset + written
+
+
+_material = msgspec.msgpack.Decoder(_Material)
+"""Reads what ``Workers`` has written just before, so that nothing about it has to be checked."""
+
+
+def _work(pipe: Connection, genesis: bytes, paths: Sequence[Path]) -> None:
+    """A worker's life: ends when the audit closes the pipe. An interruption is the audit's to deal with."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    examiner = Examiner(parse_genesis(genesis))
+    files = [path.open("rb", buffering=0) for path in paths]
+    try:
+        while True:
+            task = decode(_Task, pipe.recv_bytes())
+            material = _material.decode(os.pread(files[task.slot].fileno(), task.size_bytes, 0))
+            examiner.learn(material.schemas)
+            heights = itertools.count(task.first_height)
+            pipe.send_bytes(encode(tuple(map(examiner.examine, heights, material.packages))))
+    except (EOFError, OSError):
+        return
+    finally:
+        for file in files:
+            file.close()
