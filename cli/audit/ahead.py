@@ -26,6 +26,8 @@ from cli.audit.workers import Examined, Workers
 
 SAVED_EVERY_S = 5
 UNSAVED_BYTES_MAX = 32 * 1024 * 1024
+_DATABASE = "audit"
+"""In the folder: a database of something else is not even opened."""
 
 
 @contextmanager
@@ -43,9 +45,9 @@ def open_store(folder: Path | None, genesis: Genesis) -> Iterator[AuditStore]:
         ):
             yield store
         return
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "CURRENT").is_file():
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _DATABASE).is_dir():
         raise PoolError(ErrorCode.WRONG_DATA_FOLDER, f"{folder} holds something else than an audit")
-    engine = LevelEngine(folder)
+    engine = LevelEngine(folder / _DATABASE)
     try:
         yield AuditStore(genesis.chain_id, engine)
     finally:

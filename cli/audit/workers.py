@@ -116,6 +116,11 @@ class Workers:
         if self._folder is not None:
             self._folder.cleanup()
 
+    @property
+    def process_ids(self) -> list[int]:
+        """Of the workers, as the system knows them."""
+        return [worker.process.pid for worker in self._workers if worker.process.pid is not None]
+
     def learn(self, schemas: Mapping[str, str]) -> None:
         """Have the workers apply these schemas, by dataset, to blocks that are handed to them from now on."""
         for worker in self._workers:

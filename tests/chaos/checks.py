@@ -98,15 +98,15 @@ def stored_chains(cluster: Cluster, violations: list[str]) -> list[Chain]:
     for node in cluster.nodes.values():
         audit = ChainAudit(cluster.genesis, NetworkPolicy(cluster.genesis, lambda line: None))
         chain = Chain(f"the database of {node.member}")
-        with open_home(node.home, cluster.genesis) as (newest, packages):
+        with open_home(node.home, cluster.genesis) as packages:
             try:
-                for package in packages:
+                for package in packages.blocks(0):
                     audit.add(package)
                     chain.add(cluster.genesis, package)
             except PoolError as error:
                 violations.append(f"{chain.source} does not hold: {error.code} {error.detail} {error.context}")
-        if audit.report.height != newest:
-            violations.append(f"{chain.source} ends at {audit.report.height}, {newest} was promised")
+        if audit.report.height != packages.newest:
+            violations.append(f"{chain.source} ends at {audit.report.height}, {packages.newest} was promised")
         chains.append(chain)
     return chains
 
