@@ -8,6 +8,8 @@ words as ever.
 2. A quorum of the validators that the genesis file names signed the block at this height.
 3. Every transaction is signed by the key that it names, as the genesis file has it for the member that it names.
 4. Every open record satisfies the schema that its dataset last had, as far as this is known here.
+
+Facts go from one process of an audit to another, and never come from outside.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import msgspec
 
 from chain.blocks import Block, block_hash
 from chain.crypto import Hash
-from chain.encoding import Wire, decode
+from chain.encoding import decode
 from chain.erasure import check_erased
 from chain.errors import ErrorCode, PoolError
 from chain.execution import verdict_on_records
@@ -33,14 +35,13 @@ from chain.transactions import (
     Transaction,
     verify_signed_by,
 )
-from chain.types import Hash32
 from chain.validators import verify_certificate
 
 
-class SchemaVerdict(Wire, frozen=True):
+class SchemaVerdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a schema says of a parcel's records."""
 
-    schema: Hash32
+    schema: Hash
     """``RecordSchema.hash``."""
     offence: str = ""
     """Why the first bad record is bad; empty if all are good."""
@@ -48,7 +49,7 @@ class SchemaVerdict(Wire, frozen=True):
     """Which one that is."""
 
 
-class TransactionFacts(Wire, frozen=True):
+class TransactionFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is known of one transaction."""
 
     is_signed: bool
@@ -58,7 +59,7 @@ class TransactionFacts(Wire, frozen=True):
     verdict: SchemaVerdict | None
 
 
-class BlockFacts(Wire, frozen=True):
+class BlockFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is known of one block whose package is in order."""
 
     is_certified: bool

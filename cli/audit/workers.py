@@ -1,9 +1,10 @@
 """Processes that look at blocks ahead of the audit, one for each core.
 
 The audit itself stays in one process, which executes block after block. What needs no state is most of the work, and
-it is done here: signatures, hashes, schemas (``chain.audit_facts``). Blocks go to a worker through a file, because a
-pipe takes only as much as its reader has read and would hold up the audit; the pipe carries where they are and what was
-found. Each worker has a few files, so that one group of blocks waits while it is at another.
+it is done here: signatures, hashes, schemas (``chain.audit_facts``). Blocks go to a worker through a file in memory,
+because a pipe takes only as much as its reader has read and would hold up the audit; the pipe carries where they are
+and what was found. Each worker has a few files, so that one group of blocks waits while it is at another. They are on
+no disk, so nothing of the records stays behind.
 
 A worker that dies (the system may kill one that it has no memory for) costs time, never a verdict: for its blocks the
 audit has no facts, and looks at them itself.
@@ -15,20 +16,18 @@ import itertools
 import multiprocessing
 import os
 import signal
-import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
 import msgspec
 
 from chain.audit_facts import BlockFacts, Examiner
-from chain.encoding import Wire, decode, encode
+from chain.encoding import encode
 from chain.genesis import Genesis, parse_genesis
 from chain.packages import BlockPackage
 
@@ -43,7 +42,7 @@ Examined = tuple[BlockPackage, BlockFacts | None]
 """A block, and what a worker has found about it, if any worker has looked at it and found it in order."""
 
 
-class _Task(Wire, frozen=True):
+class _Task(msgspec.Struct, frozen=True, array_like=True):
     """What the pipe tells a worker."""
 
     slot: int
@@ -53,12 +52,18 @@ class _Task(Wire, frozen=True):
     first_height: int
 
 
-class _Material(Wire, frozen=True):
+class _Material(msgspec.Struct, frozen=True, array_like=True):
     """What the file holds."""
 
     schemas: dict[str, str]
     """Of datasets that have changed since the last task."""
     packages: tuple[BlockPackage, ...]
+
+
+_task = msgspec.msgpack.Decoder(_Task)
+_material = msgspec.msgpack.Decoder(_Material)
+_facts = msgspec.msgpack.Decoder(Facts)
+# What one process of an audit has written for another just before: nothing about it has to be checked.
 
 
 class _Group(NamedTuple):
@@ -73,9 +78,10 @@ class _Group(NamedTuple):
 class _Worker:
     process: SpawnProcess
     pipe: Connection
-    files: deque[int]
-    """Descriptors of its files; the first one is free if it has fewer tasks than files."""
+    files: tuple[int, ...]
+    """Descriptors."""
     slot: int = 0
+    """Which file is next: they are used in turn, and there are never more tasks than files."""
     schemas: dict[str, str] = field(default_factory=dict)
     """Not told yet."""
     is_alive: bool = True
@@ -92,14 +98,11 @@ class Workers:
     def __init__(self, genesis: Genesis, count: int) -> None:
         self._genesis = genesis
         self._count = count
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._workers: deque[_Worker] = deque()
         self._groups: deque[_Group] = deque()
 
     def __enter__(self) -> Workers:
-        if self._count:
-            self._folder = tempfile.TemporaryDirectory(prefix="blockpool-audit-")
-            self._workers.extend(self._start(Path(self._folder.name) / str(number)) for number in range(self._count))
+        self._workers.extend(self._start() for _ in range(self._count))
         return self
 
     def __exit__(
@@ -113,8 +116,6 @@ class Workers:
             worker.process.join(_JOIN_TIMEOUT_S)
             if worker.process.is_alive():
                 worker.process.kill()
-        if self._folder is not None:
-            self._folder.cleanup()
 
     @property
     def process_ids(self) -> list[int]:
@@ -145,9 +146,9 @@ class Workers:
         while self._groups:
             yield from self._take_back()
 
-    def _start(self, stem: Path) -> _Worker:
-        paths = [stem.with_suffix(f".{slot}") for slot in range(_FILES_PER_WORKER)]
-        files = deque(os.open(path, os.O_RDWR | os.O_CREAT, 0o600) for path in paths)
+    def _start(self) -> _Worker:
+        files = tuple(os.memfd_create("blockpool-audit") for _ in range(_FILES_PER_WORKER))
+        paths = [f"/proc/{os.getpid()}/fd/{descriptor}" for descriptor in files]
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, self._genesis.content, paths), daemon=True)
@@ -160,8 +161,7 @@ class Workers:
         self._workers.rotate(-1)
         if worker.is_alive:
             content = encode(_Material(worker.schemas, tuple(packages)))
-            _write(worker.files[0], content)
-            worker.files.rotate(-1)
+            _write(worker.files[worker.slot], content)
             self._send(worker, _Task(worker.slot, len(content), first_height))
             worker.slot = (worker.slot + 1) % _FILES_PER_WORKER
             worker.schemas = {}
@@ -172,7 +172,7 @@ class Workers:
         facts: Facts = (None,) * len(packages)
         if worker is not None and worker.is_alive:
             try:
-                facts = decode(Facts, worker.pipe.recv_bytes())
+                facts = _facts.decode(worker.pipe.recv_bytes())
             except (EOFError, OSError):
                 worker.is_alive = False
         return zip(packages, facts, strict=True)
@@ -204,24 +204,20 @@ def _write(descriptor: int, content: bytes) -> None:
         rest, offset = rest[written:], offset + written
 
 
-_material = msgspec.msgpack.Decoder(_Material)
-"""Reads what ``Workers`` has written just before, so that nothing about it has to be checked."""
-
-
-def _work(pipe: Connection, genesis: bytes, paths: Sequence[Path]) -> None:
+def _work(pipe: Connection, genesis: bytes, paths: Sequence[str]) -> None:
     """A worker's life: ends when the audit closes the pipe. An interruption is the audit's to deal with."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     examiner = Examiner(parse_genesis(genesis))
-    files = [path.open("rb", buffering=0) for path in paths]
+    files = [os.open(path, os.O_RDONLY) for path in paths]
     try:
         while True:
-            task = decode(_Task, pipe.recv_bytes())
-            material = _material.decode(os.pread(files[task.slot].fileno(), task.size_bytes, 0))
+            task = _task.decode(pipe.recv_bytes())
+            material = _material.decode(os.pread(files[task.slot], task.size_bytes, 0))
             examiner.learn(material.schemas)
             heights = itertools.count(task.first_height)
             pipe.send_bytes(encode(tuple(map(examiner.examine, heights, material.packages))))
     except (EOFError, OSError):
         return
     finally:
-        for file in files:
-            file.close()
+        for descriptor in files:
+            os.close(descriptor)

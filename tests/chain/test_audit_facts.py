@@ -31,7 +31,7 @@ def report_of(chain: EventfulChain, facts: Callable[[int, BlockPackage], BlockFa
 
 
 def travelled(facts: BlockFacts | None) -> BlockFacts | None:
-    return decode(BlockFacts | None, encode(facts))  # type: ignore[arg-type]
+    return msgspec.msgpack.decode(encode(facts), type=BlockFacts | None)
 
 
 SCHEMAS: dict[str, Mapping[str, str]] = {

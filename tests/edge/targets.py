@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, Literal
 
 from blockpool import journal
-from chain import blocks, checkpoints, erasure, members, packages, receipts, sealed, state, transactions
+from chain import audit_store, blocks, checkpoints, erasure, members, packages, receipts, sealed, state, transactions
 from chain.contract_engine import EngineIdentity
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
@@ -37,6 +37,7 @@ from tests.edge.values import value_of
 from tests.edge.world import EdgeWorld, edge_world
 
 WIRE_TYPES: tuple[type, ...] = (
+    audit_store.AuditProgress,
     blocks.Block,
     blocks.BlockHeader,
     blocks.Certificate,
