@@ -711,7 +711,7 @@ def satisfies_keyword(value: Any, keyword: str, argument: Any, schema: dict[str,
     if keyword[:3] in ("min", "max") and keyword[3:] in LENGTHS:
         if type(value) not in LENGTHS[keyword[3:]]:
             return True
-        return len(value) >= argument if keyword.startswith("min") else len(value) <= argument
+        return bool(len(value) >= argument if keyword.startswith("min") else len(value) <= argument)
     if type(value) is list and keyword == "items":
         return all(satisfies(item, argument) for item in value)
     if type(value) is not dict:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from evidence.kinds import verify_any_evidence
 from tests.conformance import mini
 from tests.vectors import make, network
 
@@ -221,37 +220,6 @@ def test_state_and_history_at_the_tip() -> None:
     older = mini.merkle_root(hashes[:2])
     proof = [unhex(item) for item in content["history"]["consistency_from_2"]]
     assert mini.roots_of_consistency(2, size, older, proof) == (older, tip[9])
-
-
-def test_the_evidence_file() -> None:
-    content = vectors("chain")
-    assert [step.title for step in verify_any_evidence(content["evidence_file"].encode(), network.make_genesis())] == [
-        "chain", "block", "quorum", "order", "record", "member", "signature", "dataset", "uses",
-    ]  # fmt: skip
-    evidence, chain_id = json.loads(content["evidence_file"]), genesis().chain_id
-    block, parcel, record = evidence["block"], evidence["parcel"], evidence["record"]
-    header = b64decode(block["header"])
-    fields, parcel_fields = mini.unpack(header), mini.unpack(b64decode(parcel["header"]))
-    votes = [[vote["validator"], b64decode(vote["signature"])] for vote in block["certificate"]["votes"]]
-    hash_ = mini.tagged_hash("block", chain_id, header)
-    assert genesis().is_certified(header, [fields[1], block["certificate"]["view"], hash_, votes])
-    id_ = mini.tagged_hash("transaction", chain_id, b64decode(parcel["header"]))
-    outcome = b64decode(parcel["outcome"])
-    assert mini.unpack(outcome) == [id_, "ok", "", 0, None]
-    proof = [unhex(item) for item in parcel["proof"]]
-    assert mini.root_of_inclusion(outcome, parcel["index"], fields[5], proof) == fields[7]
-    leaf = mini.record_leaf_data(chain_id, b64decode(record["body"]))
-    proof = [unhex(item) for item in record["proof"]]
-    assert record["transaction_id"] == id_.hex()
-    assert mini.root_of_inclusion(leaf, record["index"], parcel_fields[7], proof) == parcel_fields[8]
-    member = b64decode(evidence["member"]["value"])
-    assert mini.is_state_proved(chain_id, fields[8], b"member/aviation", member, b64decode(evidence["member"]["proof"]))
-    public_key = mini.unpack(member)[5][0][0]
-    message = mini.domain("transaction-signature", chain_id) + b64decode(parcel["header"])
-    assert mini.is_signed(public_key, message, b64decode(parcel["signature"]))
-    entry = b64decode(evidence["dataset"]["value"])
-    key = b"dataset/" + mini.unpack(entry)[0].encode()
-    assert mini.is_state_proved(chain_id, fields[8], key, entry, b64decode(evidence["dataset"]["proof"]))
 
 
 def test_consensus_messages() -> None:

@@ -39,9 +39,9 @@ from consensus.messages import (
     prepare_message,
     view_change_message,
 )
-from evidence.record import make_record_evidence
 from tests.vectors.access import make_access
 from tests.vectors.erasure import make_erasure
+from tests.vectors.evidence_files import write_evidence
 from tests.vectors.network import (
     READER,
     RECORDS,
@@ -204,7 +204,7 @@ def make_transactions() -> dict[str, Any]:
 
 
 def make_chain() -> dict[str, Any]:
-    """Genesis and three blocks, with receipts, state proofs and an evidence file."""
+    """Genesis and three blocks, with receipts and state proofs."""
     maker = ChainMaker()
     genesis, ledger = maker.genesis, maker.ledger
     parcel = parcel_transaction(RECORDS, 0x22)
@@ -227,7 +227,6 @@ def make_chain() -> dict[str, Any]:
             "inclusion_of_block_1": hexadecimal(history.inclusion_proof_at(1, size, read)),
             "consistency_from_2": hexadecimal(history.consistency_proof(2, size, read)),
         },
-        "evidence_file": make_record_evidence(ledger, check_stored(genesis.chain_id, parcel).id, 2).decode(),
     }
 
 
@@ -297,6 +296,7 @@ def main() -> None:
     """Write all vector files."""
     for name in MAKERS:
         (FOLDER / f"{name}.json").write_text(content_of(name), encoding="utf-8")
+    write_evidence()
 
 
 if __name__ == "__main__":

@@ -140,16 +140,21 @@ def dataset_transaction(nonce: bytes = bytes(range(16)), **changes: Any) -> Tran
 
 
 def parcel_transaction(
-    records: tuple[bytes, ...], nonce: int, sources: tuple[tuple[bytes, int], ...] = ()
+    records: tuple[bytes, ...],
+    nonce: int,
+    sources: tuple[tuple[bytes, int], ...] = (),
+    dataset: str = "aviation.flights",
+    chain_id: bytes | None = None,
 ) -> Transaction:
-    """Aviation shares ``records`` openly."""
+    """Aviation shares ``records`` openly; on this chain unless another is named."""
     return _sign(
         ParcelHeader,
         "aviation",
         bytes([nonce]) * 16,
         encode_records(records),
+        chain_id=chain_id or make_genesis().chain_id,
         expiry_ms=TIME_MS + HOUR_MS,
-        dataset="aviation.flights",
+        dataset=dataset,
         record_count=len(records),
         records_root=records_root(make_genesis().chain_id, records),
         envelope=b"",
@@ -157,11 +162,15 @@ def parcel_transaction(
     )
 
 
-def sealed_parcel_transaction(nonce: int) -> Transaction:
+PLACEHOLDER_BODIES = tuple(seed(f"commitment {number}") + bytes([number]) * 32 for number in range(2))
+
+
+def sealed_parcel_transaction(
+    nonce: int, bodies: tuple[bytes, ...] = PLACEHOLDER_BODIES, commitments: CommitmentKind = CommitmentKind.FIELDS
+) -> Transaction:
     """A sealed parcel as the chain sees it: bodies and shares are placeholders of the right sizes and keys, since real
     ones are random. Real ones are in ``sealing.json``.
     """
-    bodies = tuple(seed(f"commitment {number}") + bytes([number]) * 32 for number in range(2))
     chain_id, shares, sealed_shares = make_genesis().chain_id, [], []
     for name, key in sorted((member.name, member.kem_key) for member in make_genesis().members if member.kem_key):
         sealed = (seed(f"sealed share of {name}") * 36)[: 16 + KemSuite.HYBRID.overhead_size]
@@ -169,7 +178,7 @@ def sealed_parcel_transaction(nonce: int) -> Transaction:
         shares.append(SealedShare(name, kem_key_id(key), seed(f"share of {name}"), sealed_hash))
         sealed_shares.append(sealed)
     envelope = Envelope(
-        KemSuite.HYBRID, CommitmentKind.FIELDS, quorum(len(shares)), bytes(16), seed("seed commitment"), tuple(shares)
+        KemSuite.HYBRID, commitments, quorum(len(shares)), bytes(16), seed("seed commitment"), tuple(shares)
     )
     return _sign(
         ParcelHeader,
@@ -241,13 +250,13 @@ def receipt_transaction(nonce: int, request: bytes, parcels: tuple[bytes, ...], 
     )
 
 
-def erase_transaction(nonce: int, parcel: bytes) -> Transaction:
+def erase_transaction(nonce: int, parcel: bytes, dataset: str = "aviation.flights") -> Transaction:
     """Aviation has a parcel erased."""
     return _sign(
         EraseHeader,
         "aviation",
         bytes([nonce]) * 16,
-        dataset="aviation.flights",
+        dataset=dataset,
         parcel=parcel,
         legal_basis="个人信息保护法第四十七条",
         reason="the purpose is achieved",

@@ -1,0 +1,22 @@
+"""What can be wrong with an evidence file: one function a defect, each spoiling a good file in that one way.
+
+Code and step of the refusal are written down here, not taken from a verifier.
+"""
+
+from __future__ import annotations
+
+from tests.vectors.defects import absences, blocks, disclosures, misbehaviour, reads, records, shapes, uses
+from tests.vectors.defects.registry import DEFECTS, Defect
+
+__all__ = [
+    "DEFECTS",
+    "Defect",
+    "absences",
+    "blocks",
+    "disclosures",
+    "misbehaviour",
+    "reads",
+    "records",
+    "shapes",
+    "uses",
+]

@@ -1,0 +1,139 @@
+"""What came of a parcel, told wrongly: left out, reordered, hidden."""
+
+from __future__ import annotations
+
+import json
+
+from chain import state
+from chain.crypto import Hash
+from chain.encoding import encode
+from chain.state import EMPTY_HISTORY, DerivedParcels, Erasure, ParcelReads
+from evidence.record import make_record_evidence
+from tests.vectors.defects.records import MEMBER
+from tests.vectors.defects.registry import defect, flipped, to_base64
+from tests.vectors.evidence_world import OPEN, SEALED, EvidenceWorld
+from tests.vectors.forgery import ForgedBlock, Json
+
+
+def use_state(file: Json, entries: dict[bytes, bytes], dataset: str, parcel_id: Hash) -> None:
+    """What came of the file's parcel, in a block that a quorum made up."""
+    forged = ForgedBlock(entries)
+    uses = file["uses"]
+    uses["block"] = forged.block()
+    uses["erasure"] = forged.entry(state.erasure_key(parcel_id))
+    uses["reads"] = forged.entry(state.parcel_reads_key(dataset, parcel_id))
+    uses["derived"] = forged.entry(state.derived_key(parcel_id))
+
+
+@defect("record", "bad_evidence", "uses")
+def uses_before_the_parcel(file: Json, world: EvidenceWorld) -> None:
+    """the uses are told as of a block before the parcel's"""
+    earlier = json.loads(make_record_evidence(world.ledger, world.ids["open"], 1, 3))["uses"]
+    id_ = world.ids["open"]
+    earlier["block"] = world.block_part(1)
+    earlier["erasure"] = world.entry_part(state.erasure_key(id_), 1)
+    earlier["reads"] = world.entry_part(state.parcel_reads_key(OPEN, id_), 1)
+    earlier["derived"] = world.entry_part(state.derived_key(id_), 1)
+    file["uses"] = earlier
+
+
+@defect("record", "bad_certificate", "uses")
+def uses_not_final(file: Json, world: EvidenceWorld) -> None:
+    """the block of the uses has a bad vote"""
+    vote = file["uses"]["block"]["certificate"]["votes"][0]
+    vote["signature"] = flipped(vote["signature"])
+
+
+@defect("record", "bad_proof", "uses")
+def uses_of_another_block(file: Json, world: EvidenceWorld) -> None:
+    """the entries are those after another block than the one that is shown"""
+    file["uses"]["block"] = world.block_part(9)
+
+
+@defect("record_erased", "bad_evidence", "uses")
+def erasure_left_out(file: Json, world: EvidenceWorld) -> None:
+    """the record is left out as if erased, told as of a block when it was not"""
+    earlier = json.loads(make_record_evidence(world.ledger, world.ids["secret"], 0, 4))["uses"]
+    file["uses"] = earlier
+
+
+@defect("record_erased", "parcel_erased", "uses")
+def erased_shown(file: Json, world: EvidenceWorld) -> None:
+    """the record's body is shown, though its parcel was erased"""
+    file["record"] |= {"body": to_base64(b'{"flight":7}'), "leaf": None}
+
+
+@defect("record_erased", "bad_proof", "uses")
+def erasure_denied(file: Json, world: EvidenceWorld) -> None:
+    """the erasure is said to be absent, though the proof shows it"""
+    file["uses"]["erasure"]["value"] = None
+
+
+@defect("record_erased", "bad_evidence", "uses")
+def erasure_of_another_dataset(file: Json, world: EvidenceWorld) -> None:
+    """the erasure is of another dataset in the block, which a quorum made up"""
+    id_ = world.ids["secret"]
+    erasure = Erasure(SEALED, "aviation", "law", "", 4, 0, world.ids["erasure"])
+    use_state(file, {MEMBER: world.value(MEMBER), state.erasure_key(id_): encode(erasure)}, OPEN, id_)
+    file["uses"]["derived_transactions"] = []
+
+
+@defect("record_sealed", "bad_proof", "uses")
+def truncated_history(file: Json, world: EvidenceWorld) -> None:
+    """the last transaction that names the parcel is left out"""
+    file["uses"]["read_transactions"].pop()
+
+
+@defect("record_sealed", "bad_proof", "uses")
+def history_reordered(file: Json, world: EvidenceWorld) -> None:
+    """the transactions that name the parcel are in another order"""
+    file["uses"]["read_transactions"].reverse()
+
+
+@defect("record_sealed", "bad_proof", "uses")
+def history_with_one_more(file: Json, world: EvidenceWorld) -> None:
+    """a transaction is listed twice among those that name the parcel"""
+    listed = file["uses"]["read_transactions"]
+    listed.append(listed[0])
+
+
+@defect("record", "bad_evidence", "uses")
+def empty_history_left_out(file: Json, world: EvidenceWorld) -> None:
+    """the list of reads is left out, though there are none"""
+    file["uses"]["read_transactions"] = None
+
+
+@defect("record", "bad_proof", "uses")
+def derived_parcel_left_out(file: Json, world: EvidenceWorld) -> None:
+    """a parcel that was made from this one is left out"""
+    del file["uses"]["derived_transactions"][0]
+
+
+@defect("record_sealed", "bad_evidence", "uses")
+def reads_counted_wrongly(file: Json, world: EvidenceWorld) -> None:
+    """requests and receipts are as many as listed, and counted as others in the block, which a quorum made up"""
+    id_, history = world.ids["sealed"], EMPTY_HISTORY
+    for name in ("asked", "granted", "receipt", "second receipt"):
+        history = history.extended(world.chain_id, world.ids[name])
+    reads = {state.parcel_reads_key(SEALED, id_): encode(ParcelReads(3, 1, history))}
+    use_state(file, {MEMBER: world.value(MEMBER)} | reads, SEALED, id_)
+
+
+@defect("record", "bad_evidence", "uses")
+def reads_of_another_dataset(file: Json, world: EvidenceWorld) -> None:
+    """a request is listed that does not name the parcel, in a block that a quorum made up"""
+    id_, request = world.ids["open"], world.transaction_part("granted")["header"]
+    history = EMPTY_HISTORY.extended(world.chain_id, world.ids["granted"])
+    reads = {state.parcel_reads_key(OPEN, id_): encode(ParcelReads(1, 0, history))}
+    use_state(file, {MEMBER: world.value(MEMBER)} | reads, OPEN, id_)
+    file["uses"] |= {"read_transactions": [request], "derived_transactions": []}
+
+
+@defect("record", "bad_evidence", "uses")
+def derived_from_elsewhere(file: Json, world: EvidenceWorld) -> None:
+    """a parcel is listed that was not made from this one, in a block that a quorum made up"""
+    id_, other = world.ids["open"], world.transaction_part("quiet 0")["header"]
+    history = EMPTY_HISTORY.extended(world.chain_id, world.ids["quiet 0"])
+    derived = {state.derived_key(id_): encode(DerivedParcels(history))}
+    use_state(file, {MEMBER: world.value(MEMBER)} | derived, OPEN, id_)
+    file["uses"] |= {"read_transactions": [], "derived_transactions": [other]}
