@@ -15,7 +15,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from chain import history
 from chain.checkpoints import (
@@ -34,7 +34,6 @@ from chain.history import TreeHead
 from chain.storage.files import replace_file
 from node.cosigner import Cosigner
 from node.frames import FrameKind
-from node.links import Links
 from node.metrics import Metrics
 from node.pool import CommittedBlock, Pool
 
@@ -52,6 +51,18 @@ _KEPT = 8
 _DISPUTED = 64
 _MEMBER_LINES_PER_TICK = 8
 """A member that sends more is not heard until the next tick: every line costs a signature check."""
+
+
+class Sender(Protocol):
+    """Links to the other nodes, as far as they are needed here."""
+
+    def send(self, member: str, kind: int, body: bytes) -> bool:
+        """Queue a message for one of them."""
+        ...
+
+    def broadcast(self, kind: int, body: bytes) -> int:
+        """Queue a message for each of them."""
+        ...
 
 
 class Conflict(NamedTuple):
@@ -81,7 +92,7 @@ class Checkpoints:
     def __init__(
         self,
         pool: Pool,
-        links: Links,
+        links: Sender,
         keys: CheckpointKeys,
         cosigner: Cosigner | None,
         note_file: Path,
