@@ -16,6 +16,7 @@ from cli.networks import create_network
 from tests.blockpool.test_lying_node import Change, lying_proxy
 from tests.cli.access import CONTRACT, as_member, deploy, share_sealed
 from tests.cli.commands import Done
+from tests.cli.report_page import ReportPage
 from tests.processes import RunningNetwork
 
 pytestmark = pytest.mark.integration
@@ -160,6 +161,23 @@ def test_reads_and_verdicts_from_a_stopped_nodes_files(
     assert (chain["verdicts"], chain["fuel"]) == (replayed["verdicts"], replayed["fuel"])
     assert chain["contract_calls"] > replayed["verdicts_replayed"], "deployments are calls too"
     assert "contract calls" in audit(running_network, "chain", stopped_home).out
+
+
+def test_a_report_tells_what_the_other_audits_count(
+    running_network: RunningNetwork, shared: Shared, tmp_path: Path
+) -> None:
+    out = tmp_path / "report.html"
+    done = audit(running_network, "report", url(running_network), "-o", out, "--json")
+    assert (done.code, done.json["conclusion"], done.json["misbehaviour"]) == (0, "holds", 0), done.err
+    chain = audit(running_network, "chain", url(running_network), "--json").json
+    page = ReportPage(out.read_bytes())
+    names = ("height", "blocks", "transactions", "records")
+    assert [page.figures[name] for name in names] == [chain[name] for name in names]
+    (counts,) = (row for row in page.tables["reads-by-dataset"] if row[0] == shared.dataset)
+    assert counts[1:] == ["3", "2", "1", "1", "25"]
+    assert shared.approved[:16] in {row[0] for row in page.tables["unused-table"]}
+    assert shared.denied[:16] in {row[0] for row in page.tables["denials-table"]}
+    assert "Not asked" not in page.text
 
 
 def test_a_proposed_contract_tells_who_gains_and_who_loses(
