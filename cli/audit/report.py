@@ -93,6 +93,7 @@ def describe_report(findings: Findings, out: Path, content: bytes) -> dict[str, 
     """A report for programs: the audit's counts, and what the file says."""
     made = findings.circumstances
     return describe_audit(made.source, findings.report, findings.failure, made.seconds) | {
+        "holds": findings.conclusion != "fails",
         "file": str(out),
         "size_bytes": len(content),
         "conclusion": findings.conclusion,
