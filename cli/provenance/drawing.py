@@ -16,15 +16,16 @@ CardKind = Literal["record", "parcel", "erased", "use", "gap", "more"]
 LineStyle = Literal["title", "plain", "dim", "id", "good", "warn", "bad", "gone"]
 
 _CARD_WIDTH = 256.0
-_SPACING = Spacing(node_width=_CARD_WIDTH, column_gap=96, row_gap=24, bend_height=14)
+_SPACING = Spacing(node_width=_CARD_WIDTH, column_gap=112, row_gap=24, bend_height=14)
 _PADDING = 12.0
+_ROOM = _CARD_WIDTH - 2 * _PADDING
 _LINE_HEIGHT = 18.0
 _MARGIN = 28.0
 _HEAD_HEIGHT = 88.0
 _LEGEND_HEIGHT = 56.0
 _SIZES: dict[LineStyle, float] = {"title": 14, "id": 10}
 _SIZE = 12.0
-_WIDE, _NARROW = 1.0, 0.58
+_WIDE, _NARROW = 1.0, 0.55
 """Advance of an ideograph and of a Latin letter in parts of the size; the latter with some to spare."""
 _BROKEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
@@ -134,7 +135,7 @@ def _edges(drawing: Drawing, edges: Mapping[Edge, str]) -> Iterator[str]:
         if note:
             (left, upper), (right, lower) = points[-2:]
             middle = f'x="{(left + right) / 2:.1f}" y="{(upper + lower) / 2 - 4:.1f}"'
-            yield f'<text class="note" {middle}>{_escaped(note)}</text>'
+            yield f'<text class="note" {middle}>{_escaped(_cut(note, 11, _SPACING.column_gap))}</text>'
 
 
 def _curve(points: Sequence[tuple[float, float]]) -> str:
@@ -153,7 +154,7 @@ def _card(card: Card, x: float, y: float) -> str:
     style = f"card card-{card.kind}" + (" start" if card.is_start else "")
     lines = "".join(
         f'<text class="{line.style}" x="{_PADDING:g}" y="{_PADDING + 11 + _LINE_HEIGHT * number:g}">'
-        f"{_escaped(_fitted(line))}</text>"
+        f"{_escaped(_cut(line.text, _SIZES.get(line.style, _SIZE), _ROOM))}</text>"
         for number, line in enumerate(card.lines)
     )
     return (
@@ -176,15 +177,29 @@ def _legend_width(text: str) -> float:
     return 34 + _width(text, _SIZE) + 24
 
 
-def _fitted(line: Line) -> str:
-    """The text, cut off where it would leave the card."""
-    size, room = _SIZES.get(line.style, _SIZE), _CARD_WIDTH - 2 * _PADDING
-    if _width(line.text, size) <= room:
-        return line.text
-    text = line.text
-    while text and _width(text + "…", size) > room:
-        text = text[:-1]
-    return text + "…"
+def two_lines(text: str) -> tuple[Line, ...]:
+    """A text that may take two lines of a card; broken between words where that does not waste much."""
+    end = _fitting(text, _SIZE, _ROOM)
+    if end == len(text):
+        return (Line(text),)
+    space = text.rfind(" ", end // 2, end + 1)
+    end = end if space < 0 else space
+    return Line(text[:end]), Line(text[end:].lstrip())
+
+
+def _cut(text: str, size: float, room: float) -> str:
+    """The text, cut off where it would take more room."""
+    if _fitting(text, size, room) == len(text):
+        return text
+    return text[: _fitting(text, size, room - size)] + "…"
+
+
+def _fitting(text: str, size: float, room: float) -> int:
+    """How many characters fit."""
+    end = 0
+    while end < len(text) and _width(text[: end + 1], size) <= room:
+        end += 1
+    return end
 
 
 def _width(text: str, size: float) -> float:

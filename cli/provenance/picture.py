@@ -12,7 +12,7 @@ from blockpool import Genesis, Provenance
 from blockpool.provenance import Gap, ParcelUse, ProvenParcel, Uses
 from chain.state import RequestStatus
 from cli.output import time_text
-from cli.provenance.drawing import Card, CardKind, Line, LineStyle, picture
+from cli.provenance.drawing import Card, CardKind, Line, LineStyle, picture, two_lines
 from cli.provenance.grouping import MemberUse, SourceParcel, counted, sources_by_parcel, uses_by_member
 from cli.provenance.layout import Edge, columns_from
 
@@ -82,6 +82,10 @@ class _Parts:
             Line(place, "dim"),
             Line(f"{parcel.id.hex()[:24]}…" + (f"/{graph.record.index}" if is_start else ""), "id"),
         ]
+        for source in sources_by_parcel(parcel.sources):
+            known = graph.parcels.get(source.parcel_id)
+            if known is not None and (missing := source.missing(known)):
+                lines.append(Line(f"no such record 不存在: {source.parcel_id.hex()[:8]}…/{missing[0]}", "bad"))
         tip = f"{header.dataset}\n{parcel.id.hex()}\n{time_text(parcel.time_ms)}"
         if (erasure := parcel.erasure) is not None:
             lines.append(Line(f"erased 已删除: {erasure.legal_basis}", "gone"))
@@ -96,7 +100,7 @@ class _Parts:
             known = self._graph.parcels.get(source.parcel_id)
             if known is not None and known in (*self._origins, *self._results):
                 if not self._is_shown_as_use(known, parcel):
-                    self.edges[self.key(known.id), self.key(parcel.id)] = _records(source, known)
+                    self.edges[self.key(known.id), self.key(parcel.id)] = _records(source)
             elif parcel not in self._origins:
                 left_out += len(source.records)
             elif gap is not None:
@@ -182,7 +186,7 @@ def _read_lines(read: ParcelUse) -> Iterator[Line]:
     """What was asked, where it stands, and what was read."""
     request = read.request
     status, style = _STATUS[request.status]
-    yield Line(f"“{request.purpose}”")
+    yield from two_lines(f"“{request.purpose}”")
     yield Line(f"{status} · block 区块 {request.height:,}", style)
     if read.receipts:
         yield Line(f"read 已读取: {counted(len(read.receipts), 'receipt')} 回执", "dim")
@@ -190,7 +194,6 @@ def _read_lines(read: ParcelUse) -> Iterator[Line]:
         yield Line("no receipt 无读取回执", "dim")
 
 
-def _records(source: SourceParcel, parcel: ProvenParcel) -> str:
+def _records(source: SourceParcel) -> str:
     """Which records, at an arrow."""
-    shown = ", ".join(map(str, source.records[:4])) + (" …" if len(source.records) > 4 else "")
-    return f"record 记录 {shown}" + (" ✗ not there 不存在" if source.missing(parcel) else "")
+    return "record 记录 " + ", ".join(map(str, source.records))

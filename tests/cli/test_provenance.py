@@ -129,7 +129,9 @@ def test_a_source_that_the_parcel_does_not_have_is_named(genesis: Genesis) -> No
     (dangling,) = story.world.accept(story.made("d", "report", (story.weather, 7)))
     text = shown(story.walk(record=RecordId(dangling, 0)), genesis)
     assert "not there: record 7; the parcel has 2" in text
-    assert "✗ not there" in provenance_svg(story.walk(record=RecordId(dangling, 0)), genesis)
+    assert f"no such record 不存在: {story.weather.hex()[:8]}…/7" in provenance_svg(
+        story.walk(record=RecordId(dangling, 0)), genesis
+    )
 
 
 # JSON
