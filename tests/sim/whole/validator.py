@@ -23,6 +23,7 @@ from chain.packages import read_packages
 from consensus.effects import Effect, Evidence, ViewChangeStarted, ViewEntered
 from consensus.messages import Statement
 from node.catch_up import CatchUp
+from node.checkpoints import Checkpoints
 from node.dissemination import Dissemination
 from node.driver import ConsensusDriver
 from node.execution import Executions, ExecutionThread
@@ -144,9 +145,13 @@ class SimService(NodeService):
             self.metrics,
             self.heard_of_height,
             self.fail,
+            lambda first, second: None,  # ``SimDriver`` reports it to the checkers
             may_vote=False,
         )
         self.driver.on_report = owner.on_report
+        # Checkpoints are signed beside consensus and change nothing in it: they are left out.
+        self.checkpoints = cast(Checkpoints, SimpleNamespace(on_connect=lambda member: None))
+        self._cosigning_height = 0
         self.intake = Intake(self.pool, self.driver.work_changed, self.fail)
         self.dissemination = Dissemination(self.pool, links, self.intake)
         self.driver.use(self.intake, self.dissemination)
