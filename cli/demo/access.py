@@ -54,8 +54,8 @@ class AccessStory:
     _flights: list[bytes] = field(default_factory=list)
     """The plaintexts, as their owner has them."""
 
-    def run(self) -> None:
-        """All stages."""
+    def run(self) -> RecordId:
+        """All stages; returns a flight that was read."""
         sealed = next(file for file in self.files if file.is_sealed)
         self._flights = [record.body for record in sealed.source]
         record = self.read_for_a_warning()
@@ -63,6 +63,7 @@ class AccessStory:
         self.search_disks()
         self.disclose(record)
         self.audit_reads()
+        return record
 
     def read_for_a_warning(self) -> RecordId:
         """A purpose that the contract knows, and one that it does not."""

@@ -43,7 +43,8 @@ def demo(context: click.Context, keep: bool, folder: Path | None) -> None:
 
     The flights are sealed. The primary is killed in mid-stream; nothing is lost; the chain is audited; one record's
     origin is proven offline. Then the flights are read: under a contract, with a purpose, after an approval, or not at
-    all; and every read is audited. Everything claimed is checked: exit code 1 if anything does not hold. Needs the
+    all; and every read is audited. At last a record is traced, the nodes are watched, a parcel is erased, and a report
+    is written. Everything claimed is checked: exit code 1 if anything does not hold. Needs the
     source tree (examples).
 
     \b

@@ -14,6 +14,7 @@ from cli.audit.sources import open_url
 from cli.demo.access import AccessStory
 from cli.demo.data import CONTRACT, SharedFile, contract_source
 from cli.demo.narrator import Narrator
+from cli.demo.proof import ProofStory
 from cli.demo.sharing import Sharing, SharingResult
 from cli.evidence import verification_lines
 from cli.homes import SYSTEM_KEY
@@ -47,7 +48,8 @@ class Story:
         self.count_everywhere()
         self.audit()
         self.prove(sharing.records[_PROVEN_DATASET])
-        AccessStory(self.narrator, self.network, self.files, self.measured).run()
+        flight = AccessStory(self.narrator, self.network, self.files, self.measured).run()
+        ProofStory(self.narrator, self.network, self.totals).run(flight, sharing.records[_PROVEN_DATASET])
 
     def show_members(self) -> None:
         """Who takes part."""
