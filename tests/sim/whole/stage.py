@@ -25,6 +25,7 @@ from tests.sim.whole.signatures import verified_once
 from tests.sim.whole.validator import Validator, World
 
 RECEIPT_TIMEOUT_S = 60.0
+_ERASURE_EVERY = 5
 
 
 @cache
@@ -35,15 +36,20 @@ def members_of(size: int) -> TestNetwork:
 
 @lru_cache(maxsize=8192)
 def transaction(size: int, number: int) -> tuple[str, bytes, Hash]:
-    """The member, encoding and id of a run's transaction: each member's dataset first, then parcels."""
+    """The member, encoding and id of a run's transaction: each member's dataset first, then parcels, of which some are
+    erased a while later.
+    """
     network = members_of(size)
     member = network.names[number % size]
+    erased = number - 2 * size
+    target = transaction(size, erased)[2] if erased >= size and number % _ERASURE_EVERY == 0 else None
     network.nonce = number
-    made = (
-        network.dataset(member)
-        if number < size
-        else network.parcel([b'{"n":%d}' % number], member, dataset=f"{member}.flights")
-    )
+    if number < size:
+        made = network.dataset(member)
+    elif target is not None:
+        made = network.erase(target, member, f"{member}.flights")
+    else:
+        made = network.parcel([b'{"n":%d}' % number], member, dataset=f"{member}.flights")
     return member, encode(made), network.id_of(made)
 
 

@@ -150,7 +150,9 @@ class SimService(NodeService):
         )
         self.driver.on_report = owner.on_report
         # Checkpoints are signed beside consensus and change nothing in it: they are left out.
-        self.checkpoints = cast(Checkpoints, SimpleNamespace(on_connect=lambda member: None))
+        self.checkpoints = cast(
+            Checkpoints, SimpleNamespace(on_connect=lambda member: None, receive=lambda member, body: None)
+        )
         self._cosigning_height = 0
         self.intake = Intake(self.pool, self.driver.work_changed, self.fail)
         self.dissemination = Dissemination(self.pool, links, self.intake)
