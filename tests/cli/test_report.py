@@ -17,8 +17,8 @@ from tests.cli.commands import Done, run
 from tests.cli.report_page import ReportPage
 from tests.networks import TestNetwork
 
-TAGS = """html head meta title style body main h1 h2 p br span div section table caption thead tbody tr th td code wbr
-data strong small figure figcaption svg defs pattern rect path g line text ul li pre footer"""
+TAGS = """html head meta title style body main h1 h2 p br span div section table caption thead tbody tr th td time code
+wbr data strong small figure figcaption svg defs pattern rect path g line text ul li pre footer"""
 ATTRIBUTES = """lang charset http-equiv content name class id role aria-label aria-labelledby aria-hidden scope value
 viewbox x y x1 x2 y1 y2 width height fill stroke stroke-width d text-anchor dominant-baseline patternunits"""
 
@@ -129,8 +129,16 @@ def test_a_page_is_small_and_in_both_languages(page: ReportPage) -> None:
 SPOILED: dict[str, tuple[Callable[[AuditedHome], None], str, dict[str, int]]] = {
     "a vote missing": (lambda home: home.change_block(4), "From height 4 on it does not hold", {"height": 3}),
     "blocks lost": (AuditedHome.lose_blocks, "From height 7 on it does not hold", {"height": 6, "missing": 0}),
-    "a record changed": (AuditedHome.change_body, "The bodies of 3 records are not those", {"wrong": 3, "verified": 2}),
-    "a body lost": (AuditedHome.lose_body, "The bodies of 3 records are missing", {"missing": 3, "erased": 3}),
+    "a record changed": (
+        AuditedHome.change_body,
+        "not those that were signed: 3.",
+        {"wrong": 3, "verified": 2},
+    ),
+    "a body lost": (
+        AuditedHome.lose_body,
+        "nothing on the chain has erased them: 3.",
+        {"missing": 3, "erased": 3},
+    ),
 }
 
 

@@ -110,7 +110,7 @@ def test_a_false_accusation_is_counted_and_not_repeated(network: TestNetwork) ->
     findings = findings_with(network, found)
     page = ReportPage(render(findings))
     assert (findings.conclusion, "misbehaviour-table" in page.tables) == ("attention", False)
-    assert "3 files of evidence of misbehaviour that the node gave do not verify" in page.text
+    assert "the node gave, do not verify and are left out: 3." in page.text
 
 
 def test_a_node_that_holds_none_leaves_the_report_green(network: TestNetwork) -> None:

@@ -8,7 +8,19 @@ from chain.reads import DecisionNote, RequestHistory
 from chain.state import RequestStatus
 from cli.audit.reporting.findings import DatasetFinding, Findings, tally
 from cli.audit.reporting.html import Element, Node, Words, element
-from cli.audit.reporting.parts import Column, Row, badge, minute, name, number, paragraph, section, short, table
+from cli.audit.reporting.parts import (
+    Column,
+    Row,
+    badge,
+    fine_print,
+    name,
+    number,
+    paragraph,
+    section,
+    short,
+    table,
+    when,
+)
 from cli.audit.reporting.plots import stacked_bars
 from cli.audit.reporting.words import ANSWERS, EXPIRED, STATUSES, VERDICTS, code_words
 
@@ -108,7 +120,7 @@ def _purpose(read: RequestHistory) -> Node:
     grounds = ", ".join(filter(None, (header.legal_basis, header.case_number, header.person)))
     if not grounds:
         return header.purpose
-    return element("span", header.purpose, element("br"), element("small", grounds))
+    return element("span", header.purpose, fine_print(grounds))
 
 
 def _unused(findings: Findings) -> Element:
@@ -133,7 +145,7 @@ def _unused_row(findings: Findings, read: RequestHistory) -> Row:
     is_over = entry is not None and 0 < entry.until_ms <= findings.circumstances.made_ms
     stands = EXPIRED if read.status == "granted" and is_over else STATUSES[read.status]
     note = entry.note if entry is not None else ""
-    return (*_request_cells(read), minute(granted.by.time_ms), stands, note or "—")
+    return (*_request_cells(read), when(granted.by.time_ms), stands, note or "—")
 
 
 def _denials(findings: Findings) -> Element:
@@ -153,7 +165,9 @@ def _denials(findings: Findings) -> Element:
     )
     title = Words("拒绝与撤销", "Denials and revocations")
     rows = [_denial_row(read, decision) for read, decision in denied]
-    return section("denials", title, table("denials-table", Words("最近的在前", "Newest first"), columns, rows))
+    return section(
+        "denials", title, table("denials-table", Words("裁决，最近的在前", "Decisions, newest first"), columns, rows)
+    )
 
 
 def _denial_row(read: RequestHistory, decision: DecisionNote) -> Row:
@@ -162,7 +176,7 @@ def _denial_row(read: RequestHistory, decision: DecisionNote) -> Row:
     contract = element("span", name(verdict.contract), f" v{verdict.contract_version}") if verdict.contract else "—"
     return (
         *_request_cells(read),
-        minute(decision.by.time_ms),
+        when(decision.by.time_ms),
         STATUSES[decision.status],
         element("span", decision.reason, *failure),
         contract,
@@ -182,7 +196,7 @@ def _approvals(findings: Findings) -> Element:
     rows = [
         (
             *_request_cells(read),
-            minute(note.by.time_ms),
+            when(note.by.time_ms),
             name(note.by.member),
             ANSWERS[note.answer],
             note.reason or "—",
@@ -190,7 +204,9 @@ def _approvals(findings: Findings) -> Element:
         for read, note in answers
     ]
     title = Words("审批答复", "Approvals")
-    return section("approvals", title, table("approvals-table", Words("最近的在前", "Newest first"), columns, rows))
+    return section(
+        "approvals", title, table("approvals-table", Words("答复，最近的在前", "Answers, newest first"), columns, rows)
+    )
 
 
 def _waiting(findings: Findings) -> Element:
@@ -208,7 +224,7 @@ def _waiting(findings: Findings) -> Element:
         f"等待满 {days} 天视为逾期，算至报告生成之时。",
         f"A request that has waited for {days} days is overdue, counted up to when this report was made.",
     )
-    caption = Words("最久的在前", "Longest first")
+    caption = Words("申请，最久的在前", "Requests, longest wait first")
     return section("waiting", title, paragraph(said), table("waiting-table", caption, columns, rows))
 
 
@@ -217,7 +233,7 @@ def _waiting_row(findings: Findings, read: RequestHistory) -> Row:
     overdue = badge(Words("逾期", "overdue"), "bad")
     return (
         *_request_cells(read),
-        minute(read.by.time_ms),
+        when(read.by.time_ms),
         ", ".join(entry.approvers) if entry is not None else "—",
         number(findings.waited_days(read)),
         overdue if findings.is_overdue(read) else Words("未逾期", "in time"),

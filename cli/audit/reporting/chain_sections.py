@@ -11,10 +11,11 @@ from cli.audit.reporting.misbehaviour import ProvenMisbehaviour
 from cli.audit.reporting.parts import (
     Column,
     Row,
+    at_height,
     badge,
     facts,
     figure,
-    minute,
+    fine_print,
     name,
     number,
     paragraph,
@@ -22,6 +23,7 @@ from cli.audit.reporting.parts import (
     short,
     table,
     titled,
+    when,
     whole,
 )
 from cli.audit.reporting.plots import stacked_bars
@@ -136,7 +138,7 @@ def _datasets(findings: Findings) -> Element:
             name(entry.contract),
             number(entry.version),
             short(entry.hash),
-            Words(f"高度 {entry.updated_height:,}", f"height {entry.updated_height:,}"),
+            at_height(entry.updated_height),
             _users(findings, entry.contract),
         )
         for entry in findings.contracts
@@ -171,7 +173,7 @@ def _dataset_row(dataset: DatasetFinding) -> Row:
         entry.legal_basis or "—",
         number(entry.version),
         number(usage.records if usage else 0),
-        Words(f"高度 {height:,}", f"height {height:,}"),
+        at_height(height),
     )
 
 
@@ -210,7 +212,7 @@ def _erasure_row(erasure: ErasureFinding) -> Row:
     return (
         short(erasure.parcel),
         name(erasure.dataset),
-        minute(erasure.time_ms),
+        when(erasure.time_ms),
         name(erasure.by),
         erasure.legal_basis,
         erasure.reason or "—",
@@ -245,5 +247,5 @@ def misbehaviour_section(findings: Findings) -> Element:
 
 
 def _misbehaviour_row(proven: ProvenMisbehaviour) -> Row:
-    details = (node for detail in proven.details for node in (element("br"), element("small", detail)))
-    return name(proven.member), element("span", proven.charge, details), whole(proven.file_sha256)
+    charge = element("span", proven.charge, map(fine_print, proven.details))
+    return name(proven.member), charge, whole(proven.file_sha256)

@@ -60,20 +60,18 @@ def _objections(findings: Findings) -> Iterator[Node]:
             )
         )
         yield element("p", element("code", f"{failure.code.value}: {failure.detail}"))
-    if report.records_wrong:
-        count = f"{report.records_wrong:,}"
+    if count := report.records_wrong:
         yield paragraph(
             Words(
-                f"{count} 条记录的正文与所签署的不符。",
-                f"The bodies of {count} records are not those that were signed.",
+                f"正文与所签署的不符的记录：{count:,} 条。",
+                f"Records whose bodies are not those that were signed: {count:,}.",
             )
         )
-    if report.records_missing:
-        count = f"{report.records_missing:,}"
+    if count := report.records_missing:
         yield paragraph(
             Words(
-                f"{count} 条记录的正文缺失，链上没有删除它们的交易。",
-                f"The bodies of {count} records are missing, and nothing on the chain has erased them.",
+                f"正文缺失而链上未予删除的记录：{count:,} 条。",
+                f"Records whose bodies are missing though nothing on the chain has erased them: {count:,}.",
             )
         )
     yield from _warnings(findings)
@@ -86,15 +84,15 @@ def _warnings(findings: Findings) -> Iterator[Node]:
     if refused := findings.misbehaviour.refused:
         yield paragraph(
             Words(
-                f"该节点提供的 {refused} 份不当行为证据未通过核验，未予采信。",
-                f"{refused} files of evidence of misbehaviour that the node gave do not verify; they are left out.",
+                f"该节点提供的不当行为证据中，未通过核验、未予采信的：{refused} 份。",
+                f"Files of evidence of misbehaviour that the node gave, do not verify and are left out: {refused}.",
             )
         )
     if unerased := findings.unerased:
         yield paragraph(
             Words(
-                f"{len(unerased)} 个数据包依链应已删除，但来源仍提供其正文。",
-                f"{len(unerased)} parcels that the chain has erased were still given with their bodies by the source.",
+                f"链上已删除、但来源仍提供正文的数据包：{len(unerased)} 个。",
+                f"Parcels that the chain has erased and the source still gave with their bodies: {len(unerased)}.",
             )
         )
 

@@ -97,6 +97,21 @@ def minute(time_ms: int) -> str:
     return text[:16] if text[:1].isdigit() else text
 
 
+def when(time_ms: int) -> Element:
+    """The same in a table."""
+    return element("time", minute(time_ms))
+
+
+def at_height(height: int) -> Element:
+    """A place in the chain."""
+    return element("span", Words(f"高度 {height:,}", f"height {height:,}"), class_="short")
+
+
+def fine_print(text: str) -> Element:
+    """A line of its own below what it adds to."""
+    return element("small", text)
+
+
 def both_clocks(time_ms: int) -> str:
     """A time by the clocks of Beijing and of Greenwich."""
     return f"{minute(time_ms + _BEIJING_MS)} (UTC+8) · {minute(time_ms)} (UTC)"

@@ -18,7 +18,7 @@ p { margin: .5rem 0; }
 .unit { margin-left: .8em; font-size: .85em; font-weight: 400; }
 code { font: .86em/1.5 ui-monospace, "SF Mono", Consolas, "Liberation Mono", "DejaVu Sans Mono", monospace; }
 code.hash { overflow-wrap: anywhere; font-size: .78em; }
-code.short { white-space: nowrap; }
+time, .short { white-space: nowrap; }
 code.name { overflow-wrap: break-word; }
 pre { margin: .6rem 0; padding: .7rem .9rem; background: var(--shade); border: 1px solid var(--line);
   white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -38,6 +38,7 @@ th, td { padding: .35rem .6rem .35rem 0; text-align: left; vertical-align: top; 
 [lang=zh-Hans], [lang=en] { overflow-wrap: normal; }
 .given [lang] { overflow-wrap: anywhere; }
 th { font-weight: 550; }
+small { display: block; }
 thead th { border-bottom: 1.5px solid var(--ink); font-size: .85em; }
 thead th [lang] { display: block; }
 td [lang=zh-Hans] + [lang=en], tbody th [lang=zh-Hans] + [lang=en] { display: block; font-size: .92em; }
