@@ -31,7 +31,17 @@ from blockpool.async_runner import AsyncRunner
 from blockpool.events import EventFeed
 from blockpool.exchange import NodePool, RetryPolicy
 from blockpool.identity import Identity
-from blockpool.operations import access, disclosing, erasure, history, parcels, provenance, queries, reading, sharing
+from blockpool.operations import (
+    access,
+    disclosing,
+    erasure,
+    evidence,
+    history,
+    provenance,
+    queries,
+    reading,
+    sharing,
+)
 from blockpool.operations.access import AccessRequest
 from blockpool.operations.parcels import Parcel
 from blockpool.operations.session import Session
@@ -42,6 +52,7 @@ from blockpool.reading import AsyncReading
 from blockpool.sealing import Commitments
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
 from chain.genesis import Genesis
+from chain.history import TreeHead
 from chain.packages import BlockPackage
 from chain.state import RequestStatus
 from chain.transactions import Answer as AnswerName
@@ -107,9 +118,47 @@ class AsyncClient:
         """The verified receipt of a committed transaction, accepted or not; raises ``not_found``."""
         return await self._runner.run(self._session.receipt(transaction_id))
 
-    async def evidence(self, record: RecordId) -> bytes:
-        """A record's evidence file (JSON), verified."""
-        return await self._runner.run(parcels.evidence(self._session, record))
+    async def evidence(self, record: RecordId, tree: TreeHead | None = None) -> bytes:
+        """A record's evidence file (JSON), verified.
+
+        Args:
+            record: which record.
+            tree: head of a checkpoint that you hold: what came of the record is then as of that checkpoint.
+        """
+        return await self._runner.run(evidence.record_evidence(self._session, record, tree))
+
+    async def read_evidence(self, request_id: bytes, tree: TreeHead | None = None) -> bytes:
+        """The evidence file of a read: request, decision, answers, receipts. ``tree`` as in ``evidence``."""
+        return await self._runner.run(evidence.read_evidence(self._session, request_id, tree))
+
+    async def no_grant_evidence(
+        self,
+        dataset: str,
+        reader: str,
+        from_height: int = 1,
+        until_height: int | None = None,
+        tree: TreeHead | None = None,
+    ) -> bytes:
+        """The evidence file that a member had no grant on a dataset from one height to another, by default the newest;
+        raises ``not_absent`` where it had one.
+        """
+        return await self._runner.run(
+            evidence.no_grant_evidence(self._session, dataset, reader, from_height, until_height, tree)
+        )
+
+    async def no_read_evidence(
+        self,
+        parcel_id: bytes,
+        from_height: int = 1,
+        until_height: int | None = None,
+        tree: TreeHead | None = None,
+    ) -> bytes:
+        """The evidence file that no receipt for a sealed parcel was committed from one height to another, by default
+        the newest; raises ``not_absent`` where there is one.
+        """
+        return await self._runner.run(
+            evidence.no_read_evidence(self._session, parcel_id, from_height, until_height, tree)
+        )
 
     async def define(self, definition: DatasetDefinition) -> VerifiedReceipt | None:
         """Register a dataset or update its entry; None if the catalogue says the same already."""

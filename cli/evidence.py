@@ -2,81 +2,209 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 from rich.markup import escape
 
-from blockpool import PoolError, RecordId, Step, load_genesis
+from blockpool import Client, PoolError, RecordId, Step, load_genesis
+from blockpool.operations.checkpoints import checkpoint_keys
+from chain.checkpoints import trusted_head
+from chain.genesis import Genesis
+from chain.history import TreeHead
 from cli.failures import ExitCode, describe
-from cli.options import READABLE_FILE, genesis_option, json_option, node_option, reading_client
+from cli.options import READABLE_FILE, RecordIdType, TransactionIdType, genesis_option, json_option, node_option, reading_client
 from cli.output import emit, facts, printable, talk
 from evidence.disclosure import DisclosureEvidence, disclosed_content
 from evidence.kinds import parse_any_evidence, verify_any_evidence
+from evidence.record import RecordEvidence
+from evidence.summary import summary
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+checkpoint_option = click.option(
+    "--checkpoint",
+    "checkpoint_file",
+    type=READABLE_FILE,
+    metavar="NOTE",
+    help="Checkpoint that you hold (blockpool watch): a quorum must have cosigned it.",
+)
+"""The auditor's own checkpoint."""
+_from_option = click.option(
+    "--from", "from_height", type=click.IntRange(1), default=1, show_default=True, help="First block of the range."
+)
+_until_option = click.option(
+    "--until", "until_height", type=click.IntRange(1), help="Last block of the range; by default the newest."
+)
 
 
-@click.command()
-@click.argument("record_id", metavar="RECORD")
-@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
-@genesis_option
-@node_option
-@json_option
-def evidence(record_id: str, out: Path, genesis_file: Path, nodes: tuple[str, ...]) -> None:
-    """Export a self-contained proof of where RECORD (TRANSACTION/INDEX) comes from. It is verified before it is
-    written.
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Where a file comes from and goes to: what all commands of the group are given."""
+
+    out: Path
+    genesis_file: Path
+    nodes: tuple[str, ...]
+    checkpoint_file: Path | None
+
+    def write(self, about: str, fetch: Callable[[Client, TreeHead | None], bytes]) -> None:
+        """Write the file that ``fetch`` gets, which is verified, and say what it proves."""
+        tree = held_head(self.checkpoint_file, load_genesis(self.genesis_file))
+        with reading_client(self.nodes, self.genesis_file) as client:
+            content = fetch(client, tree)
+        self.out.write_bytes(content)
+        proves = summary(parse_any_evidence(content))
+        written = {"about": about, "file": str(self.out), "size_bytes": len(content), "proves": proves}
+        emit(written, f"Wrote {escape(str(self.out))}, {len(content):,} bytes.", escape(printable(proves)))
+        talk().print(f"Anyone can check it: blockpool verify {self.out} --genesis {self.genesis_file}")
+
+
+def _export_options(command: Command) -> Command:
+    """The options of every command of the group."""
+    out = click.option(
+        "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write."
+    )
+    for option in (json_option, checkpoint_option, node_option, genesis_option, out):
+        command = option(command)
+    return command
+
+
+@click.group()
+def evidence() -> None:
+    """Export a self-contained proof as a file: of a record, of a read, or that something has not been.
+
+    A file is verified before it is written. Anybody checks it with blockpool verify, offline.
+    """
+
+
+@evidence.command("record")
+@click.argument("record", type=RecordIdType(), metavar="RECORD")
+@_export_options
+def record_evidence(record: RecordId, **export: Any) -> None:
+    """Where RECORD (TRANSACTION/INDEX) comes from: who signed it, when it was ordered and by which quorum, under which
+    dataset, schema and contract; and up to the newest block, or the checkpoint's: whether it was erased, who has read
+    its parcel, and what was made of it.
 
     \b
-    Example: blockpool evidence 5f0c.../17 -o flight.evidence.json --genesis genesis.json
+    Example: blockpool evidence record 5f0c.../17 -o flight.evidence.json --genesis genesis.json
     """
-    with reading_client(nodes, genesis_file) as client:
-        content = client.evidence(RecordId.parse(record_id))
-    out.write_bytes(content)
-    emit({"record": record_id, "file": str(out), "size_bytes": len(content)}, f"Wrote {out}, {len(content):,} bytes.")
-    talk().print(f"Anyone can check it: blockpool verify {out} --genesis {genesis_file}")
+    Export(**export).write(f"record {record}", lambda client, tree: client.evidence(record, tree))
+
+
+@evidence.command("read")
+@click.argument("request_id", type=TransactionIdType(), metavar="REQUEST")
+@_export_options
+def read_evidence(request_id: bytes, **export: Any) -> None:
+    """Who asked with REQUEST to read what and why, what was decided, who approved, and what was reported as read.
+
+    \b
+    Example: blockpool evidence read 9a41... -o read.evidence.json --genesis genesis.json
+    """
+    about = f"request {request_id.hex()}"
+    Export(**export).write(about, lambda client, tree: client.read_evidence(request_id, tree))
+
+
+@evidence.command("no-grant")
+@click.argument("dataset")
+@click.argument("reader", metavar="MEMBER")
+@_from_option
+@_until_option
+@_export_options
+def no_grant_evidence(dataset: str, reader: str, from_height: int, until_height: int | None, **export: Any) -> None:
+    """That MEMBER had no grant to read DATASET at any height of a range. Refused where it had one.
+
+    \b
+    Example: blockpool evidence no-grant aviation.flights meteorology --from 100 --until 200 -o none.json
+    """
+    Export(**export).write(
+        f"no grant of {reader} on {dataset}",
+        lambda client, tree: client.no_grant_evidence(dataset, reader, from_height, until_height, tree),
+    )
+
+
+@evidence.command("no-read")
+@click.argument("parcel", metavar="RECORD")
+@_from_option
+@_until_option
+@_export_options
+def no_read_evidence(parcel: str, from_height: int, until_height: int | None, **export: Any) -> None:
+    """That nobody has reported a read of RECORD, or of the parcel with that id, at any height of a range. Refused where
+    somebody has. Receipts name parcels, so it holds for all records of the parcel.
+
+    \b
+    Example: blockpool evidence no-read 5f0c.../17 --from 100 -o unread.json --genesis genesis.json
+    """
+    parcel_id = RecordId.parse(parcel if "/" in parcel else f"{parcel}/0").transaction_id
+    Export(**export).write(
+        f"no read of parcel {parcel_id.hex()}",
+        lambda client, tree: client.no_read_evidence(parcel_id, from_height, until_height, tree),
+    )
+
+
+def held_head(checkpoint_file: Path | None, genesis: Genesis) -> TreeHead | None:
+    """The head in an auditor's checkpoint file; None without one.
+
+    Raises:
+        PoolError: code ``bad_checkpoint`` unless a quorum of validators has cosigned it.
+    """
+    return None if checkpoint_file is None else trusted_head(checkpoint_file.read_bytes(), checkpoint_keys(genesis))
 
 
 @click.command()
 @click.argument("file", type=READABLE_FILE)
 @genesis_option
+@checkpoint_option
 @json_option
 @click.pass_context
-def verify(context: click.Context, file: Path, genesis_file: Path) -> None:
-    """Verify an evidence FILE, of a record or a disclosure, from the genesis file alone: no network, no node is asked
-    or believed.
+def verify(context: click.Context, file: Path, genesis_file: Path, checkpoint_file: Path | None) -> None:
+    """Verify an evidence FILE of any kind from the genesis file alone: no network, no node is asked or believed. Blocks
+    that the file shows to be in the history of --checkpoint need no signatures.
 
-    Every step is numbered and printed as it passes. The first that fails ends it with exit code 1. What a disclosure
-    proves is shown once all steps hold.
+    Every step is numbered and printed as it passes. The first that fails ends it with exit code 1. What the file proves
+    is said once all steps hold, and what a disclosure shows.
 
     \b
     Example: blockpool verify flight.evidence.json --genesis genesis.json
     """
     genesis = load_genesis(genesis_file)
+    tree = held_head(checkpoint_file, genesis)
     content = file.read_bytes()
     passed: list[Step] = []
     refusal: PoolError | None = None
     try:
-        for step in verify_any_evidence(content, genesis):
+        for step in verify_any_evidence(content, genesis, tree):
             passed.append(step)
     except PoolError as error:
         refusal = error
-    shown = disclosed_values(content) if refusal is None else {}
-    result = {
+    result: dict[str, object] = {
         "verified": refusal is None,
         "file": str(file),
         "steps": [step._asdict() for step in passed],
         "error": None if refusal is None else describe(refusal),
-        **({"disclosed": shown} if shown else {}),
     }
+    if refusal is not None:
+        emit(result, *verification_lines(passed, refusal))
+        context.exit(ExitCode.FALSE)
+    proves, shown = summary(parse_any_evidence(content)), disclosed_values(content)
+    result |= {"proves": proves, "erased": is_of_erased(content)} | ({"disclosed": shown} if shown else {})
     values: dict[str, object] = {escape(printable(name)): printable(value) for name, value in shown.items()}
     disclosed = [facts(values, title="Disclosed")] if values else []
-    emit(result, *verification_lines(passed, refusal), *disclosed)
-    if refusal is not None:
-        context.exit(ExitCode.FALSE)
+    style = "bold yellow" if is_of_erased(content) else "bold"
+    emit(result, *verification_lines(passed, None), f"[{style}]{escape(printable(proves))}[/]", *disclosed)
+
+
+def is_of_erased(content: bytes) -> bool:
+    """Whether a verified file is evidence of a record that was erased."""
+    file = parse_any_evidence(content)
+    return isinstance(file, RecordEvidence) and file.record.body is None
 
 
 def disclosed_values(content: bytes) -> dict[str, str]:
     """What a verified disclosure file shows: JSON text by field, or the whole record as text under ``record``; empty
-    for a record's evidence.
+    for files of other kinds.
     """
     evidence_file = parse_any_evidence(content)
     if not isinstance(evidence_file, DisclosureEvidence):

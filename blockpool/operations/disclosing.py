@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from blockpool.exchange import Operation
-from blockpool.operations.parcels import evidence, parcel_of
+from blockpool.operations.evidence import record_evidence
+from blockpool.operations.parcels import parcel_of
 from blockpool.operations.session import Session
 from blockpool.operations.shares import ShareCollector
 from blockpool.signing import RecordId
@@ -30,5 +31,5 @@ def disclose(
     if not 0 <= record.index < len(parcel.bodies):
         raise PoolError(ErrorCode.NOT_FOUND, f"the parcel has {len(parcel.bodies)} records, none is {record.index}")
     (seed,) = yield from ShareCollector(session, request_id, reader_key).seeds([parcel])
-    record_evidence = yield from evidence(session, record)
-    return make_disclosure_evidence(session.genesis, record_evidence, parcel.bodies, seed, names)
+    content = yield from record_evidence(session, record)
+    return make_disclosure_evidence(session.genesis, content, parcel.bodies, seed, names)

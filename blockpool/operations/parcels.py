@@ -13,8 +13,6 @@ from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.members import signing_key
 from chain.transactions import ParcelHeader, decode_transaction, verify_payload, verify_signed_by
-from evidence.kinds import verify_any_evidence
-from evidence.record import parse_record_evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +95,3 @@ def read_parcel(genesis: Genesis, content: bytes, dataset: str | None, receipt: 
     verify_signed_by(checked, signing_key(member, header.member, header.key_id, receipt.height))
     verify_payload(checked)
     return Parcel(checked.id, header, checked.records, receipt.height, receipt.receipt.index)
-
-
-def evidence(session: Session, id_: RecordId) -> Operation[bytes]:
-    """A record's evidence file, verified."""
-    genesis = session.genesis
-
-    def read(content: bytes) -> bytes:
-        for _ in verify_any_evidence(content, genesis):
-            pass
-        part = parse_record_evidence(content).record
-        if (part.transaction_id, part.index) != (id_.transaction_id.hex(), id_.index):
-            raise PoolError(ErrorCode.BAD_EVIDENCE, "it is another record's")
-        return content
-
-    return session.download(f"/v1/records/{id_}/evidence", read)

@@ -58,7 +58,7 @@ def test_a_record_is_found_by_its_id_and_proven(running_network: RunningNetwork)
         answer = client.record(id_)
         content = client.evidence(id_)
     assert (answer.record, answer.dataset, answer.value, answer.outcome) == (str(id_), dataset, {"n": 2}, "ok")
-    assert [step.number for step in verify_evidence(content, running_network.network.genesis)] == list(range(1, 9))
+    assert [step.number for step in verify_evidence(content, running_network.network.genesis)] == list(range(1, 10))
 
 
 def test_a_dataset_is_registered_updated_and_left_alone(running_network: RunningNetwork) -> None:

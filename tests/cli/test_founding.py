@@ -200,7 +200,7 @@ def test_a_network_made_by_hand_orders_records(tmp_path: Path) -> None:
         done = run("submit", tmp_path / "r.ndjson", "--dataset", "tax.payers", "--json", environment=environment)
         assert done.json["records"] == 2
         out = tmp_path / "e.json"
-        assert run("evidence", done.json["first_record"], "-o", out, environment=environment).code == 0
+        assert run("evidence", "record", done.json["first_record"], "-o", out, environment=environment).code == 0
         assert run("verify", out, environment=environment).code == 0
         node.stop()
         assert node.wait() == 0

@@ -98,14 +98,15 @@ def test_what_is_not_there_is_1_and_nonsense_is_2(
 def test_evidence_is_verified_step_by_step_offline(running_network: RunningNetwork, tmp_path: Path) -> None:
     _, record = share(running_network)
     file = tmp_path / "e.json"
-    done = at(running_network, "evidence", record, "-o", file, "--json")
+    done = at(running_network, "evidence", "record", record, "-o", file, "--json")
     assert (done.code, done.json["size_bytes"]) == (0, file.stat().st_size)
     verified = at(running_network, "verify", file, "--json").json
     assert verified["verified"] is True
     assert [(step["number"], step["title"]) for step in verified["steps"]] == list(enumerate(RECORD_STEPS, start=1))
     shown = at(running_network, "verify", file).out.splitlines()
-    assert [line[2] for line in shown[:-1]] == list("12345678")
-    assert shown[-1] == "Verified: all 8 steps hold."
+    assert [line[2] for line in shown[:9]] == list("123456789")
+    assert shown[9] == "Verified: all 9 steps hold."
+    assert shown[10].startswith(f"Record {record} says what is in the file")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_a_forgery_is_refused_at_its_step(
 ) -> None:
     _, record = share(running_network)
     file = tmp_path / "e.json"
-    at(running_network, "evidence", record, "-o", file)
+    at(running_network, "evidence", "record", record, "-o", file)
     content = json.loads(file.read_bytes())
     change(content)  # type: ignore[operator]
     file.write_text(json.dumps(content))
@@ -140,14 +141,14 @@ def test_a_forgery_is_refused_at_its_step(
 
 def test_evidence_of_another_network_is_refused(running_network: RunningNetwork, tmp_path: Path) -> None:
     _, record = share(running_network)
-    at(running_network, "evidence", record, "-o", tmp_path / "e.json")
+    at(running_network, "evidence", "record", record, "-o", tmp_path / "e.json")
     create_network(tmp_path / "other", "Other", ["a"], [(7000, 8000)])
     done = run("verify", tmp_path / "e.json", "--genesis", tmp_path / "other" / "genesis.json", "--json")
     assert (done.code, done.json["error"]["code"]) == (1, "wrong_chain")
 
 
 def test_evidence_of_a_missing_record_writes_no_file(running_network: RunningNetwork, tmp_path: Path) -> None:
-    done = at(running_network, "evidence", "00" * 32 + "/0", "-o", tmp_path / "e.json")
+    done = at(running_network, "evidence", "record", "00" * 32 + "/0", "-o", tmp_path / "e.json")
     assert done.code == 1
     assert not (tmp_path / "e.json").exists()
 
