@@ -17,7 +17,18 @@ from pathlib import Path
 
 from tests.mutants.definition import Mutant, mutated_sources, selection_of
 
-COPIED = ("blockpool", "chain", "cli", "consensus", "contracts", "examples", "node", "pyproject.toml", "tests")
+COPIED = (
+    "blockpool",
+    "chain",
+    "cli",
+    "consensus",
+    "contracts",
+    "evidence",
+    "examples",
+    "node",
+    "pyproject.toml",
+    "tests",
+)
 """What the tests need of the tree."""
 TIMEOUT_S = 180
 """For the tests of one mutant. One that makes them hang is caught too."""
