@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,12 +62,21 @@ class AheadAudit:
         policy: runs the contracts.
         store: what is kept; an audit that was saved there goes on.
         workers: look ahead.
+        on_block: told of every block that holds, as it is by ``ChainAudit``.
     """
 
-    def __init__(self, genesis: Genesis, policy: AccessPolicy, store: AuditStore, workers: Workers) -> None:
+    def __init__(
+        self,
+        genesis: Genesis,
+        policy: AccessPolicy,
+        store: AuditStore,
+        workers: Workers,
+        on_block: Callable[[ExecutedBlock], None] = lambda block: None,
+    ) -> None:
         self._genesis = genesis
         self._workers = workers
-        self.audit = ChainAudit(genesis, policy, self._learn, store)
+        self._on_block = on_block
+        self.audit = ChainAudit(genesis, policy, self._take_in, store)
         self._saved_s = time.monotonic()
         self.first_height = self.audit.next_height
         """Where it begins or goes on."""
@@ -91,7 +100,7 @@ class AheadAudit:
             self.audit.save()
             self._saved_s = time.monotonic()
 
-    def _learn(self, executed: ExecutedBlock) -> None:
+    def _take_in(self, executed: ExecutedBlock) -> None:
         schemas = {
             checked.header.dataset: checked.header.schema
             for checked, outcome in zip(executed.transactions, executed.outcomes, strict=True)
@@ -99,6 +108,7 @@ class AheadAudit:
         }
         if schemas:
             self._workers.learn(schemas)
+        self._on_block(executed)
 
     def _compare_history(self, packages: Packages) -> PoolError | None:
         """Whether the source holds the block that was verified last: it may be another source than before."""

@@ -38,16 +38,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-@click.command()
-@click.argument("source", metavar="HOME_OR_URL")
-@genesis_option
-@click.option(
+jobs_option = click.option(
     "--jobs",
     type=click.IntRange(1, _JOBS_MAX),
     default=cores,
     show_default="one for each core",
     help="Processes that share the work.",
 )
+
+
+@click.command()
+@click.argument("source", metavar="HOME_OR_URL")
+@genesis_option
+@jobs_option
 @click.option(
     "--work",
     "work_folder",

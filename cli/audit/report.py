@@ -13,12 +13,13 @@ from blockpool import Genesis, PoolError, load_genesis
 from chain.audit import ChainAudit
 from chain.reads import ReadLog
 from chain.state import DatasetReads, reads_key
-from cli.audit.chain import describe_audit
+from cli.audit.ahead import AheadAudit, open_store
+from cli.audit.chain import describe_audit, jobs_option
 from cli.audit.reporting.findings import Audited, Circumstances, Collector, Conclusion, Findings, conclude
 from cli.audit.reporting.misbehaviour import NOT_ASKED, ask_for_misbehaviour
 from cli.audit.reporting.page import render
 from cli.audit.sources import is_url, open_source
-from cli.audit.walk import walk
+from cli.audit.workers import Workers
 from cli.engine import NetworkPolicy
 from cli.failures import ExitCode, exit_code
 from cli.options import genesis_option, json_option
@@ -42,9 +43,10 @@ _STYLES: dict[Conclusion, tuple[str, str]] = {
     show_default=True,
     help="How many days a request may wait for answers before the report calls it overdue.",
 )
+@jobs_option
 @json_option
 @click.pass_context
-def report(context: click.Context, source: str, genesis_file: Path, out: Path, overdue_days: int) -> None:
+def report(context: click.Context, source: str, genesis_file: Path, out: Path, overdue_days: int, jobs: int) -> None:
     """Audit a chain and write a report in Chinese and English: one HTML file that opens without a network and prints
     on A4.
 
@@ -55,7 +57,7 @@ def report(context: click.Context, source: str, genesis_file: Path, out: Path, o
     Example: blockpool audit report http://127.0.0.1:8000 --genesis genesis.json -o report.html
              blockpool audit report pool/aviation/node --genesis genesis.json -o report.html
     """
-    findings = investigate(source, load_genesis(genesis_file), overdue_days)
+    findings = investigate(source, load_genesis(genesis_file), overdue_days, jobs)
     content = render(findings)
     out.write_bytes(content)
     emit(describe_report(findings, out, content), *_report_lines(findings, out, content))
@@ -63,20 +65,32 @@ def report(context: click.Context, source: str, genesis_file: Path, out: Path, o
         context.exit(ExitCode.FALSE if findings.failure is None else exit_code(findings.failure))
 
 
-def investigate(source: str, genesis: Genesis, overdue_days: int) -> Findings:
+def investigate(source: str, genesis: Genesis, overdue_days: int, jobs: int = 1) -> Findings:
     """Verify a whole chain, and collect what the report tells.
+
+    Args:
+        source: home or URL.
+        genesis: of the chain.
+        overdue_days: how long a request may wait for answers.
+        jobs: processes that share the work.
 
     Raises:
         PoolError: if the blocks cannot be had, or this machine cannot run the contracts: nothing is known then.
     """
     made_ms, started_s = time.time_ns() // 1_000_000, time.monotonic()
     collector = Collector(ReadLog(genesis.chain_id))
-    with open_source(source, genesis) as packages, progress() as bar:
-        audit = ChainAudit(genesis, NetworkPolicy(genesis, bar.console.print), collector.add_block)
-        failure = walk(audit, packages, bar, "Auditing blocks") or _incompleteness(audit, collector.log)
+    with (
+        open_source(source, genesis) as packages,
+        open_store(None, genesis) as store,
+        Workers(genesis, jobs if jobs > 1 else 0) as workers,
+        progress() as bar,
+    ):
+        policy = NetworkPolicy(genesis, bar.console.print)
+        auditing = AheadAudit(genesis, policy, store, workers, collector.add_block)
+        failure = auditing.run(packages, bar) or _incompleteness(auditing.audit, collector.log)
         misbehaviour = ask_for_misbehaviour(source, genesis) if is_url(source) else NOT_ASKED
         circumstances = Circumstances(source, made_ms, time.monotonic() - started_s, overdue_days)
-        return conclude(circumstances, genesis, Audited(audit, collector, failure), misbehaviour)
+        return conclude(circumstances, genesis, Audited(auditing.audit, collector, failure), misbehaviour)
 
 
 def _incompleteness(audit: ChainAudit, log: ReadLog) -> PoolError | None:

@@ -70,6 +70,11 @@ def test_the_numbers_are_those_of_the_other_audits(whole: AuditedHome, page: Rep
     assert {row[0]: int(row[6]) for row in page.tables["datasets-table"]} == chain["records_by_dataset"]
 
 
+def test_more_processes_find_the_same(whole: AuditedHome) -> None:
+    (_, one), (_, two) = (reported(whole, "--jobs", jobs) for jobs in (1, 2))
+    assert (one.figures, one.tables["reads-by-purpose"]) == (two.figures, two.tables["reads-by-purpose"])
+
+
 def test_records_are_counted_by_what_became_of_them(page: ReportPage) -> None:
     names = ("records", "verified", "hash-only", "erased", "missing", "wrong")
     assert [page.figures[name] for name in names] == [8, 5, 3, 3, 0, 0]
