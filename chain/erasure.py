@@ -77,20 +77,22 @@ def payloads_erased_by(
     Raises:
         PoolError: codes of ``check_stored`` if a stored payload is not what its member signed.
     """
+    pairs = zip(transactions, outcomes, strict=True)
+    erasures = [
+        checked.header for checked, outcome in pairs if outcome.is_ok and isinstance(checked.header, EraseHeader)
+    ]
+    if not erasures:
+        return []
     in_block = {checked.id: index for index, checked in enumerate(transactions)}
     found = []
-    for checked, outcome in zip(transactions, outcomes, strict=True):
-        if not isinstance(checked.header, EraseHeader) or not outcome.is_ok:
-            continue
-        parcel = checked.header.parcel
-        if parcel in in_block:
-            index = in_block[parcel]
+    for erasure in erasures:
+        if (index := in_block.get(erasure.parcel)) is not None:
             found.append(ErasedAt(Location(height, index), payload_erased(transactions[index])))
             continue
-        location = store.location(parcel)
+        location = store.location(erasure.parcel)
         stored = store.transaction(location) if location is not None else None
         if location is not None and stored is not None and stored.payload:
-            found.append(ErasedAt(location, payload_erased(check_stored(checked.header.chain_id, stored))))
+            found.append(ErasedAt(location, payload_erased(check_stored(erasure.chain_id, stored))))
     return found
 
 

@@ -62,7 +62,7 @@ def liar(world: World, parcel: bytes) -> LedgerNode:
     return LedgerNode(world.ledger, change=change)
 
 
-def test_a_node_that_only_says_so_is_passed_over(world: World) -> None:
+def test_s57_a_node_that_only_says_so_is_passed_over(world: World) -> None:
     nodes = Nodes(NETWORK, [liar(world, world.third), LedgerNode(world.ledger)])
     reading = OpenReading(nodes.session, "a.flights")
     assert read(nodes, reading) == [b'{"n":1}', b'{"n":3}']

@@ -48,7 +48,7 @@ async def shared(node: Node) -> bytes:
     return await commit(node, network.parcel([SECRET, b'{"n":2}']))
 
 
-def test_no_file_of_any_node_holds_what_was_erased(tmp_path: Path) -> None:
+def test_s57_no_file_of_any_node_holds_what_was_erased(tmp_path: Path) -> None:
     async def main() -> None:
         network = Network.create(tmp_path)
         async with running(network, *"abcd", "observer") as nodes:
@@ -149,7 +149,7 @@ def bare(package: BlockPackage, erased: tuple[ErasedParcel, ...], **changes: obj
 
 
 @pytest.mark.parametrize("proof", ["none", "of another parcel"])
-def test_a_peer_that_holds_payloads_back_is_left_for_the_next_one(tmp_path: Path, proof: str) -> None:
+def test_s57_a_peer_that_holds_payloads_back_is_left_for_the_next_one(tmp_path: Path, proof: str) -> None:
     async def main() -> None:
         network = Network.create(tmp_path)
         async with running(network, *"abc") as nodes:
@@ -177,7 +177,7 @@ def test_a_peer_that_holds_payloads_back_is_left_for_the_next_one(tmp_path: Path
     uvloop.run(main())
 
 
-def test_an_interrupted_erasure_goes_on_at_the_next_start(tmp_path: Path) -> None:
+def test_s57_an_interrupted_erasure_goes_on_at_the_next_start(tmp_path: Path) -> None:
     """Node d commits the erasure and is gone before it has touched any file."""
 
     async def main() -> None:

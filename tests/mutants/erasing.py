@@ -1,0 +1,116 @@
+"""Mutants of erasure: what is erased is gone from every file and every answer, and nothing else is (scenario 57)."""
+
+from __future__ import annotations
+
+from tests.mutants.definition import Edit, Mutant
+
+CHAIN = "tests/chain/test_erasure.py"
+NODE = "tests/node/test_erasure.py"
+CLIENT = "tests/blockpool/test_erasure.py"
+
+MUTANTS = (
+    Mutant(
+        "catch-up takes parcels without payload on a peer's word",
+        57,
+        (
+            Edit(
+                "node/catch_up.py",
+                "            verify_erased(ledger.chain_id, ledger.validators, package, transactions)\n",
+                "",
+            ),
+        ),
+        (f"{NODE}::test_s57_a_peer_that_holds_payloads_back_is_left_for_the_next_one",),
+    ),
+    Mutant(
+        "a proof that a parcel was not erased serves as well",
+        57,
+        (Edit("chain/state_tree.py", "    if proof.leaf_path != path:\n", "    if False:\n"),),
+        (f"{CHAIN}::test_s57_nobody_loses_a_payload_that_was_not_erased",),
+    ),
+    Mutant(
+        "a proof of erasure needs no certificate",
+        57,
+        (
+            Edit(
+                "chain/erasure.py",
+                "    verify_certificate(chain_id, erasures.certificate, validators, header.height, hash_)\n",
+                "",
+            ),
+        ),
+        (f"{CHAIN}::test_s57_nobody_loses_a_payload_that_was_not_erased",),
+    ),
+    Mutant(
+        "the leaves that stay need not be those that were signed",
+        57,
+        (
+            Edit(
+                "chain/erasure.py",
+                "if len(kept.leaves) != header.record_count or root_of_leaves(list(kept.leaves)) != "
+                "header.records_root:",
+                "if False:",
+            ),
+        ),
+        (f"{CHAIN}::test_s57_what_stays_must_be_what_was_signed",),
+    ),
+    Mutant(
+        "a payload and its deletion may lie in one table for ever",
+        57,
+        (Edit("chain/storage/level.py", "for _ in range(2):", "for _ in range(1):"),),
+        (f"{CHAIN}::TestFiles::test_s57_the_bytes_are_gone_from_every_file",),
+    ),
+    Mutant(
+        "files that a reader holds are taken for gone",
+        57,
+        (
+            Edit(
+                "chain/storage/level.py",
+                "return before.isdisjoint(self._data_files() - self._tables())",
+                "return True",
+            ),
+        ),
+        (f"{CHAIN}::TestFiles::test_s57_what_a_reader_holds_goes_once_it_lets_go",),
+    ),
+    Mutant(
+        "what was voted for stays in its file",
+        57,
+        (
+            Edit(
+                "node/erasure.py",
+                "        self._votes.replace_bodies(",
+                "        list(",
+            ),
+        ),
+        (f"{NODE}::test_s57_no_file_of_any_node_holds_what_was_erased",),
+    ),
+    Mutant(
+        "an interrupted erasure is forgotten",
+        57,
+        (Edit("node/erasure.py", "        if self._pool.ledger.blocks.unpurged(1):\n", "        if False:\n"),),
+        (f"{NODE}::test_s57_an_interrupted_erasure_goes_on_at_the_next_start",),
+    ),
+    Mutant(
+        "clients take a node's word that a parcel was erased",
+        57,
+        (
+            Edit(
+                "blockpool/operations/parcels.py",
+                "            erased[:] = [(yield from verify_refusal(session, id_))]\n",
+                '            erased[:] = [PoolError(ErrorCode.PARCEL_ERASED, "it says so")]\n'
+                "            yield from ()\n",
+            ),
+        ),
+        (f"{CLIENT}::test_s57_a_node_that_only_says_so_is_passed_over",),
+    ),
+    Mutant(
+        "erased records count as verified",
+        57,
+        (
+            Edit(
+                "chain/audit.py",
+                "return self.records - self.records_hash_only - self.records_wrong",
+                "return self.records",
+            ),
+        ),
+        (f"{CHAIN}::TestAudit::test_s57_erased_records_are_counted_by_legal_basis_and_never_as_verified",),
+    ),
+)
