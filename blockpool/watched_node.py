@@ -56,6 +56,6 @@ class WatchedNode:
         """Which evidence of misbehaviour it holds, as it says."""
         return self._runner.run(checkpoints.misbehaviour(self._session))
 
-    def misbehaviour_file(self, name: str) -> bytes:
-        """One of these files."""
-        return self._runner.run(checkpoints.misbehaviour_file(self._session, name))
+    def misbehaviour_file(self, entry: MisbehaviourEntry) -> bytes:
+        """One of these files, verified."""
+        return self._runner.run(checkpoints.misbehaviour_file(self._session, entry))

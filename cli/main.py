@@ -16,6 +16,7 @@ from cli.failures import PoolGroup
 from cli.genesis import genesis
 from cli.keys import keys
 from cli.members import member
+from cli.misbehaviour import misbehaviour
 from cli.networks import network
 from cli.nodes import node
 from cli.provenance import provenance
@@ -42,6 +43,7 @@ def blockpool() -> None:
     """
 
 
+evidence.add_command(misbehaviour)
 COMMANDS = (
     keys,
     member,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,7 +15,9 @@ from chain.errors import ErrorCode
 from chain.genesis import Genesis
 from chain.history import TreeHead
 from chain.merkle import verify_consistency
-from evidence.kinds import verify_any_evidence
+from chain.types import Name, Unsigned
+from evidence.kinds import parse_any_evidence, verify_any_evidence
+from evidence.misbehaviour import MisbehaviourEvidence
 
 
 class ConsistencyAnswer(msgspec.Struct, frozen=True):
@@ -26,12 +29,17 @@ class ConsistencyAnswer(msgspec.Struct, frozen=True):
 class MisbehaviourEntry(msgspec.Struct, frozen=True):
     """A file of evidence that a node says it holds."""
 
-    name: str
-    member: str
+    name: Annotated[str, Meta(pattern=r"\A[a-z0-9.-]{1,80}\Z")]
+    member: Name
     """The accused."""
     kind: Literal["votes", "checkpoints"]
-    place: int
+    place: Unsigned
     """Height of the votes; size of the second checkpoint."""
+
+    @property
+    def file_name(self) -> str:
+        """What to call it, made of what it is about: a node does not choose where anything is written."""
+        return f"{self.member}.{self.kind}.{self.place}.json"
 
 
 class MisbehaviourList(msgspec.Struct, frozen=True):
@@ -87,12 +95,18 @@ def misbehaviour(session: Session) -> Operation[tuple[MisbehaviourEntry, ...]]:
     return (yield from session.get("/v1/misbehaviour", MisbehaviourList)).misbehaviour
 
 
-def misbehaviour_file(session: Session, name: str) -> Operation[bytes]:
-    """One of these files, verified."""
+def misbehaviour_file(session: Session, entry: MisbehaviourEntry) -> Operation[bytes]:
+    """The file that an entry names; it is verified, and convicts the member that the entry names."""
+
+    def verify(content: bytes) -> None:
+        deque(verify_any_evidence(content, session.genesis), maxlen=0)
+        file = parse_any_evidence(content)
+        if not isinstance(file, MisbehaviourEvidence) or file.member != entry.member:
+            raise UntrueAnswer(ErrorCode.BAD_EVIDENCE, f"it is no evidence against {entry.member}")
 
     def read(reply: Reply) -> bytes:
         content = expect_ok(reply)
-        untrue_unless(lambda: list(verify_any_evidence(content, session.genesis)))
+        untrue_unless(lambda: verify(content))
         return content
 
-    return session.exchange(Request("GET", f"/v1/misbehaviour/{name}"), read)
+    return session.exchange(Request("GET", f"/v1/misbehaviour/{entry.name}"), read)

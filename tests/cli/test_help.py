@@ -34,8 +34,8 @@ def test_the_commands_are_all_there() -> None:
         "node status, dataset define, dataset list, dataset show, contract check, contract test, contract library, "
         "contract deploy, contract list, contract show, submit, request new, request approve, request refuse, "
         "request revoke, request list, request show, read, disclose, erase, show block, show transaction, show record, "
-        "provenance, evidence record, evidence read, evidence no-grant, evidence no-read, verify, watch, audit chain, "
-        "audit reads, audit replay, audit report, demo"
+        "provenance, evidence record, evidence read, evidence no-grant, evidence no-read, evidence misbehaviour, "
+        "verify, watch, audit chain, audit reads, audit replay, audit report, demo"
     )
     assert {" ".join(path) for path in PATHS} == set(expected.split(", "))
 
