@@ -129,7 +129,7 @@ def _datasets(findings: Findings) -> Element:
         Column(Words("法律依据", "Legal basis")),
         Column(Words("版本", "Version"), is_number=True),
         Column(Words("记录", "Records"), is_number=True),
-        Column(Words("最后变更", "Last change")),
+        Column(Words("最后变更（# 高度）", "Last change (# height)")),
     )
     rows = [_dataset_row(dataset) for dataset in findings.datasets]
     title = Words("数据集", "Datasets")
@@ -164,7 +164,6 @@ def _users(findings: Findings, contract: str) -> str:
 
 def _dataset_row(dataset: DatasetFinding) -> Row:
     entry, usage = dataset.entry, dataset.usage
-    height = max(entry.updated_height, usage.last_height if usage else 0)
     return (
         name(entry.dataset),
         titled(entry.title_zh, entry.title_en),
@@ -173,7 +172,7 @@ def _dataset_row(dataset: DatasetFinding) -> Row:
         entry.legal_basis or "—",
         number(entry.version),
         number(usage.records if usage else 0),
-        at_height(height),
+        element("span", when(dataset.changed.time_ms), fine_print(f"# {number(dataset.changed.height)}")),
     )
 
 

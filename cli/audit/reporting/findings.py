@@ -37,6 +37,13 @@ Conclusion = Literal["holds", "attention", "fails"]
 is missing or wrong."""
 
 
+class Place(NamedTuple):
+    """A block."""
+
+    height: int
+    time_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class MemberFinding:
     """A member, and what it has done on the chain."""
@@ -58,6 +65,8 @@ class DatasetFinding:
     """None if it never got a parcel."""
     reads: DatasetReads | None
     """None if nobody has asked to read it."""
+    changed: Place
+    """Its newest parcel, or its newest entry in the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,8 @@ class Collector:
     verdicts: TimeSeries = field(default_factory=TimeSeries)
     """By what they say."""
     erasures: list[ErasureFinding] = field(default_factory=list)
-    datasets: set[str] = field(default_factory=set)
+    datasets: dict[str, Place] = field(default_factory=dict)
+    """When each was changed last."""
     contracts: set[str] = field(default_factory=set)
     accepted: Counter[str] = field(default_factory=Counter)
     """Transactions by member."""
@@ -99,6 +109,7 @@ class Collector:
         """Take in a block: ``ChainAudit`` calls this."""
         self.log.add_block(executed)
         header = executed.header
+        place = Place(header.height, header.time_ms)
         self.proposed[header.proposer] += 1
         for checked, outcome in zip(executed.transactions, executed.outcomes, strict=True):
             if outcome.verdict is not None:
@@ -109,11 +120,12 @@ class Collector:
             self.accepted[checked.header.member] += 1
             match checked.header:
                 case ParcelHeader(dataset=dataset):
+                    self.datasets[dataset] = place
                     self.records.add(dataset, header.time_ms, checked.record_count)
                     if checked.absent is not None:
                         self._absent[checked.id] = checked.record_count
                 case DatasetHeader(dataset=dataset):
-                    self.datasets.add(dataset)
+                    self.datasets[dataset] = place
                 case ContractHeader(contract=contract):
                     self.contracts.add(contract)
                 case EraseHeader():
@@ -241,11 +253,11 @@ def _members(genesis: Genesis, audit: ChainAudit, collector: Collector) -> Itera
 
 
 def _datasets(audit: ChainAudit, collector: Collector) -> Iterable[DatasetFinding]:
-    for dataset in sorted(collector.datasets):
+    for dataset, changed in sorted(collector.datasets.items()):
         entry = audit.entry(dataset_key(dataset), DatasetEntry)
         if entry is not None:
             usage = audit.entry(usage_key(dataset), DatasetUsage)
-            yield DatasetFinding(entry, usage, audit.entry(reads_key(dataset), DatasetReads))
+            yield DatasetFinding(entry, usage, audit.entry(reads_key(dataset), DatasetReads), changed)
 
 
 @dataclass(slots=True)

@@ -43,11 +43,10 @@ def stacked_bars(plot_id: str, title: Words, series: TimeSeries, names: Mapping[
     buckets = series.buckets()
     if not buckets:
         return element("figure", element("figcaption", title), element("p", Words("无", "None"), class_="none"))
-    shown = [name for name in names if series.totals[name]]
-    shown = shown or [name for name, _ in series.totals.most_common(SERIES_MAX)]
-    folded = sum(series.totals.values()) - sum(series.totals[name] for name in shown)
-    legend = [(names.get(name, Words(name, name)), series.totals[name]) for name in shown]
-    if folded:
+    keys = [key for key in names if series.totals[key]] or [key for key, _ in series.totals.most_common(SERIES_MAX)]
+    shown = {key: names.get(key, Words(key, key)) for key in keys}
+    legend = [(name, series.totals[key]) for key, name in shown.items()]
+    if folded := series.totals.total() - sum(total for _, total in legend):
         legend.append((OTHERS, folded))
     drawing = _Drawing(plot_id, buckets, series.width_ms, shown)
     width = Words(f"每格 {series.width.zh}，UTC", f"per {series.width.en}, UTC")
@@ -80,7 +79,7 @@ def _legend_item(plot_id: str, index: int, name: Words, total: int) -> Element:
 class _Drawing:
     """One plot's coordinates and shapes."""
 
-    def __init__(self, plot_id: str, buckets: Sequence[Bucket], width_ms: int, shown: Sequence[str]) -> None:
+    def __init__(self, plot_id: str, buckets: Sequence[Bucket], width_ms: int, shown: Mapping[str, Words]) -> None:
         self._id = plot_id
         self._buckets = buckets
         self._width_ms = width_ms
@@ -127,7 +126,8 @@ class _Drawing:
                 size = {"x": f"{x:.1f}", "y": f"{top:.1f}", "width": f"{width:.1f}", "height": f"{height:.1f}"}
                 rects.append(element("rect", fill=fill, **size))
                 bottom += value
-        said = ", ".join(f"{name} {bucket.counts[name]:,}" for name in self._shown if bucket.counts[name])
+        labels = (*self._shown.values(), OTHERS)
+        said = "; ".join(f"{name.text} {value:,}" for name, value in zip(labels, counts, strict=True) if value)
         return element("g", element("title", f"{_time_text(bucket.start_ms, self._width_ms)}: {said}"), *rects)
 
     def _time_labels(self) -> list[Element]:
