@@ -1,0 +1,218 @@
+"""Evidence of misbehaviour: what two signatures of one member prove, and which accusations are refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from chain.blocks import commit_message
+from chain.checkpoints import Checkpoint, CheckpointKeys, Cosignature, encode_checkpoint, sign_head
+from chain.errors import ErrorCode, PoolError
+from chain.history import TreeHead
+from consensus.messages import Commit, Prepare, Statement, ViewChangeVote, prepare_message, view_change_message
+from evidence.kinds import parse_any_evidence, verify_any_evidence
+from evidence.misbehaviour import make_checkpoint_evidence, make_vote_evidence
+from evidence.summary import summary
+from tests.networks import TestNetwork
+
+ONE, OTHER = b"\x01" * 32, b"\x02" * 32
+TIME_S = 1_700_000_000
+
+
+@pytest.fixture(scope="module")
+def network() -> TestNetwork:
+    return TestNetwork()
+
+
+def prepare(network: TestNetwork, hash_: bytes, member: str = "c", height: int = 7, view: int = 0) -> Prepare:
+    message = prepare_message(network.chain_id, height, view, hash_)
+    return Prepare(height, view, hash_, member, network.consensus[member].sign(message))
+
+
+def commit(network: TestNetwork, hash_: bytes, member: str = "c", height: int = 7, view: int = 0) -> Commit:
+    message = commit_message(network.chain_id, height, view, hash_)
+    return Commit(height, view, hash_, member, network.consensus[member].sign(message))
+
+
+def view_change(
+    network: TestNetwork, view: int, prepared_view: int | None = None, hash_: bytes | None = None
+) -> ViewChangeVote:
+    message = view_change_message(network.chain_id, 7, view, prepared_view, hash_)
+    return ViewChangeVote(7, view, prepared_view, hash_, "c", network.consensus["c"].sign(message))
+
+
+def sign(network: TestNetwork, member: str, size: int, root: bytes, time_s: int | None = TIME_S) -> Cosignature:
+    return sign_head(network.consensus[member], network.chain_id, member, TreeHead(size, root), time_s)
+
+
+def checkpoint(network: TestNetwork, members: str, size: int, root: bytes, time_s: int | None = TIME_S) -> Checkpoint:
+    lines = tuple(sign(network, member, size, root, time_s) for member in members)
+    return Checkpoint(TreeHead(size, root), lines)
+
+
+def verified(network: TestNetwork, content: bytes) -> list[str]:
+    return [step.detail for step in verify_any_evidence(content, network.genesis)]
+
+
+def refusal(network: TestNetwork, content: bytes) -> tuple[int, ErrorCode]:
+    """At which step a file is refused, and why."""
+    with pytest.raises(PoolError) as caught:
+        verified(network, content)
+    return int(caught.value.context["step"]), caught.value.code
+
+
+VOTES: dict[str, Callable[[TestNetwork], tuple[Statement, Statement]]] = {
+    "two prepares": lambda network: (prepare(network, ONE), prepare(network, OTHER)),
+    "two commits": lambda network: (commit(network, ONE), commit(network, OTHER)),
+    "two claims": lambda network: (view_change(network, 2), view_change(network, 2, 1, ONE)),
+    "forgot a commit": lambda network: (commit(network, ONE), view_change(network, 1)),
+    "forgot a commit, told the other way round": lambda network: (view_change(network, 1), commit(network, ONE)),
+}
+
+
+@pytest.mark.parametrize("votes", VOTES.values(), ids=VOTES.keys())
+def test_two_contradicting_votes_convict(
+    network: TestNetwork, votes: Callable[[TestNetwork], tuple[Statement, Statement]]
+) -> None:
+    content = make_vote_evidence(network.genesis, *votes(network))
+    chain, accused, *statements, verdict = verified(network, content)
+    assert accused == "c, a validator"
+    assert all("height 7" in detail for detail in statements)
+    assert verdict == "no honest validator signs both"
+    assert summary(parse_any_evidence(content)) == "c has signed two votes that no honest member signs both."
+    assert json.loads(content)["kind"] == "misbehaviour"
+    assert chain.startswith(network.chain_id.hex()[:16])
+
+
+def test_votes_that_an_honest_validator_may_give_accuse_nobody(network: TestNetwork) -> None:
+    for second in (commit(network, OTHER, view=1), commit(network, OTHER, height=8), prepare(network, OTHER)):
+        with pytest.raises(PoolError) as caught:
+            make_vote_evidence(network.genesis, commit(network, ONE), second)
+        assert caught.value.code is ErrorCode.BAD_EVIDENCE
+
+
+CHECKPOINTS: dict[str, tuple[tuple[str, int, bytes, int | None], tuple[str, int, bytes, int | None], str]] = {
+    "two histories": (("c", 9, ONE, TIME_S), ("c", 9, OTHER, TIME_S), "another history than its own at 9 blocks"),
+    "a plain signature": (("c", 9, ONE, TIME_S), ("c", 9, OTHER, None), "another history than its own at 9 blocks"),
+    "against a quorum": (("abd", 9, ONE, 1), ("c", 9, OTHER, 1), "another history than the quorum's at 9 blocks"),
+    "cut off": (("c", 9, ONE, TIME_S), ("c", 8, OTHER, TIME_S + 1), "cut off: 8 blocks, after it had seen 9"),
+    "cut off, later first": (("c", 8, OTHER, 2), ("c", 9, ONE, 1), "cut off: 8 blocks, after it had seen 9"),
+}
+
+
+@pytest.mark.parametrize(("first", "second", "verdict"), CHECKPOINTS.values(), ids=CHECKPOINTS.keys())
+def test_two_contradicting_checkpoints_convict(
+    network: TestNetwork, first: tuple[Any, ...], second: tuple[Any, ...], verdict: str
+) -> None:
+    content = make_checkpoint_evidence(network.genesis, "c", checkpoint(network, *first), checkpoint(network, *second))
+    assert verified(network, content)[-1] == verdict
+    assert parse_any_evidence(content) == parse_any_evidence(json.dumps(json.loads(content)).encode())
+
+
+INNOCENT: dict[str, tuple[tuple[str, int, bytes, int | None], tuple[str, int, bytes, int | None]]] = {
+    "growing": (("c", 8, ONE, 1), ("c", 9, OTHER, 2)),
+    "the same head again": (("c", 8, ONE, 1), ("c", 8, ONE, 2)),
+    "smaller in the same second": (("c", 9, ONE, 1), ("c", 8, OTHER, 1)),
+    "smaller without a time": (("c", 9, ONE, 1), ("c", 8, OTHER, None)),
+    "smaller than a quorum's": (("abd", 9, ONE, 1), ("c", 8, OTHER, 2)),
+    "against too few": (("ab", 9, ONE, 1), ("c", 9, OTHER, 1)),
+    "the other has signed the second": (("c", 9, ONE, 1), ("d", 9, OTHER, 1)),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), INNOCENT.values(), ids=INNOCENT.keys())
+def test_checkpoints_that_an_honest_member_may_sign_accuse_nobody(
+    network: TestNetwork, first: tuple[Any, ...], second: tuple[Any, ...]
+) -> None:
+    with pytest.raises(PoolError) as caught:
+        make_checkpoint_evidence(network.genesis, "c", checkpoint(network, *first), checkpoint(network, *second))
+    assert caught.value.code is ErrorCode.BAD_EVIDENCE
+
+
+def spoiled(content: bytes, change: Callable[[Any], object]) -> bytes:
+    """The file with a change in what it says."""
+    file = json.loads(content)
+    change(file)
+    return json.dumps(file).encode()
+
+
+def put(place: str, value: object) -> Callable[[Any], object]:
+    """The value at a place such as ``votes.first.view``."""
+
+    def change(file: Any) -> None:
+        *path, last = place.split(".")
+        for key in path:
+            file = file[key]
+        file[last] = value
+
+    return change
+
+
+VOTE_DEFECTS: Mapping[str, tuple[Callable[[Any], object], int, ErrorCode]] = {
+    "another chain": (put("chain_id", "00" * 32), 1, ErrorCode.WRONG_CHAIN),
+    "another member": (put("member", "d"), 3, ErrorCode.BAD_SIGNATURE),
+    "no validator": (put("member", "outsider"), 2, ErrorCode.UNKNOWN_MEMBER),
+    "nothing at all": (put("votes", None), 2, ErrorCode.BAD_EVIDENCE),
+    "another view": (put("votes.second.view", 1), 4, ErrorCode.BAD_SIGNATURE),
+    "another kind": (put("votes.first.kind", "prepare"), 3, ErrorCode.BAD_SIGNATURE),
+    "no block": (put("votes.first.block_hash", None), 3, ErrorCode.BAD_EVIDENCE),
+    "a prepared view": (put("votes.first.prepared_view", 0), 3, ErrorCode.BAD_EVIDENCE),
+    "half a view change": (put("votes.first.kind", "view-change"), 3, ErrorCode.BAD_EVIDENCE),
+    "an unknown kind": (put("votes.first.kind", "vote"), 1, ErrorCode.BAD_EVIDENCE),
+    "one vote": (lambda file: file["votes"].pop("second"), 1, ErrorCode.BAD_EVIDENCE),
+    "the same vote twice": (
+        lambda file: file["votes"].update(second=file["votes"]["first"]),
+        5,
+        ErrorCode.BAD_EVIDENCE,
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "step", "code"), VOTE_DEFECTS.values(), ids=VOTE_DEFECTS.keys())
+def test_a_false_accusation_of_votes_is_refused(
+    network: TestNetwork, change: Callable[[Any], object], step: int, code: ErrorCode
+) -> None:
+    content = make_vote_evidence(network.genesis, commit(network, ONE), commit(network, OTHER))
+    assert refusal(network, spoiled(content, change)) == (step, code)
+
+
+CHECKPOINT_DEFECTS: Mapping[str, tuple[Callable[[Any], object], int, ErrorCode]] = {
+    "another chain": (put("chain_id", "00" * 32), 1, ErrorCode.WRONG_CHAIN),
+    "no signer of checkpoints": (put("member", "outsider"), 2, ErrorCode.UNKNOWN_MEMBER),
+    "another member": (put("member", "d"), 3, ErrorCode.BAD_EVIDENCE),
+    "a spoiled root": (
+        lambda file: file["checkpoints"].update(second=file["checkpoints"]["second"].replace("\nAgIC", "\nAwIC")),
+        4,
+        ErrorCode.BAD_CHECKPOINT,
+    ),
+    "no note": (put("checkpoints.first", "two histories"), 3, ErrorCode.BAD_CHECKPOINT),
+    "the same checkpoint twice": (
+        lambda file: file["checkpoints"].update(second=file["checkpoints"]["first"]),
+        5,
+        ErrorCode.BAD_EVIDENCE,
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "step", "code"), CHECKPOINT_DEFECTS.values(), ids=CHECKPOINT_DEFECTS.keys())
+def test_a_false_accusation_of_checkpoints_is_refused(
+    network: TestNetwork, change: Callable[[Any], object], step: int, code: ErrorCode
+) -> None:
+    pair = (checkpoint(network, "c", 9, ONE), checkpoint(network, "c", 9, OTHER))
+    content = make_checkpoint_evidence(network.genesis, "c", *pair)
+    assert refusal(network, spoiled(content, change)) == (step, code)
+
+
+def test_votes_and_checkpoints_do_not_go_into_one_file(network: TestNetwork) -> None:
+    pair = (checkpoint(network, "c", 9, ONE), checkpoint(network, "c", 9, OTHER))
+    notes = [encode_checkpoint(item, keys_of(network)).decode() for item in pair]
+    content = make_vote_evidence(network.genesis, commit(network, ONE), commit(network, OTHER))
+    both = spoiled(content, put("checkpoints", {"first": notes[0], "second": notes[1]}))
+    assert refusal(network, both) == (2, ErrorCode.BAD_EVIDENCE)
+
+
+def keys_of(network: TestNetwork) -> CheckpointKeys:
+    return CheckpointKeys(network.chain_id, network.genesis.validators, network.genesis.members)
