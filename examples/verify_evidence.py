@@ -7,7 +7,7 @@ Written from docs/protocol.md; section numbers below are of that document. It sh
 both agreeing means something, and needs Python 3.11 and the ``cryptography`` package. Copy this one file anywhere.
 
 The steps that passed are printed with what each has found. Exit codes: 0 everything holds; 1 something does not, and
-the step, its error code (section 15) and the reason are printed; 2 usage; 3 a file cannot be read.
+the step, its error code (section 14) and the reason are printed; 2 usage; 3 a file cannot be read.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Refused(Exception):
     """Something in the file does not hold.
 
     Attributes:
-        code: error code of section 15.
+        code: error code of section 14.
         detail: the reason in words.
         step, title: number and title of the step that failed; 0 before there is one.
     """
@@ -231,6 +231,9 @@ class Unpacker:
             return first
         if first in UNSIGNED_FORMS:
             return self.number(*UNSIGNED_FORMS[first])
+        if first in SIGNED_FORMS:  # for numbers that the protocol does not have: never the shortest form of others
+            self.is_shortest = False
+            return int.from_bytes(self.take(SIGNED_FORMS[first]), "big", signed=True)
         if first in BYTES_FORMS:
             return self.take(self.number(*BYTES_FORMS[first]))
         if 0xA0 <= first < 0xC0:
@@ -256,6 +259,7 @@ BYTES_FORMS = {0xC4: (1, 0), 0xC5: (2, 1 << 8), 0xC6: (4, 1 << 16)}
 STRING_FORMS = {0xD9: (1, 32), 0xDA: (2, 1 << 8), 0xDB: (4, 1 << 16)}
 ARRAY_FORMS = {0xDC: (2, 16), 0xDD: (4, 1 << 16)}
 """First byte: size of the number that follows, and the least value that needs it."""
+SIGNED_FORMS = {0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}
 
 
 def unpack(check: Check, data: bytes) -> Any:
@@ -567,7 +571,7 @@ OUTCOME = structure(
 )
 
 
-# --- Checkpoints (section 11) -----------------------------------------------------------------------------------------
+# --- Checkpoints (section 10) -----------------------------------------------------------------------------------------
 
 PLAIN, COSIGNATURE = 0x01, 0x04
 NOTE_SIZE_BYTES_MAX = 256 * 1024
@@ -771,8 +775,9 @@ TRANSACTION_PART = record_of(
 )
 COMMITTED_PART = record_of(block=BLOCK_PART, transaction=TRANSACTION_PART)
 ENTRY_PART = record_of(value=optional(in_base64(raw())), proof=in_base64(raw()))
-COMMITTED_LIST = optional(array(COMMITTED_PART, maximum=64))
-HEADER_LIST = optional(array(HEADER_BYTES, maximum=64))
+LISTED_MAX = 64
+COMMITTED_LIST = optional(array(COMMITTED_PART, maximum=LISTED_MAX))
+HEADER_LIST = optional(array(HEADER_BYTES, maximum=LISTED_MAX))
 
 
 def mapping(key: Check, item: Check, maximum: int = UNSIGNED_MAX) -> Check:
@@ -852,11 +857,9 @@ class Verifier:
         header.block_time_ms = block.time_ms
         return header
 
-    def committed(self, part: Any, tag: int, what: str) -> Any:
-        header = self.transaction(self.block(part.block), part.transaction)
-        if header.tag != tag:
-            refuse("bad_evidence", f"the transaction is no {what}")
-        return header
+    def committed(self, part: Any) -> Any:
+        """The same for a transaction with its block."""
+        return self.transaction(self.block(part.block), part.transaction)
 
     def entry(self, state_root: bytes, key: str, part: Any, check: Check) -> Any:
         """A state entry, or None for one that is not there."""
@@ -1064,8 +1067,8 @@ def no_reads() -> Any:
 def verify_history(chain_id: bytes, history: Any, listed: Sequence[bytes] | None) -> list[Any] | None:
     """The headers of a list that must be all there are; None where there are too many to list."""
     if listed is None:
-        if history.count == 0:
-            refuse("bad_evidence", "a list that would be empty is left out")
+        if history.count <= LISTED_MAX:
+            refuse("bad_evidence", "a list is left out that is not too long")
         return None
     head = bytes(32)
     for data in listed:
@@ -1137,24 +1140,16 @@ def fields_commitment(chain_id: bytes, disclosure: Any) -> bytes:
 
 # --- A read -----------------------------------------------------------------------------------------------------------
 
-ASKED = (
-    "dataset",
-    "parcels",
-    "from_height",
-    "until_height",
-    "purpose",
-    "legal_basis",
-    "case_number",
-    "person",
-    "kem_key",
-)
+SAME = ["dataset", "parcels", "from_height", "until_height", "purpose", "legal_basis", "case_number", "person"]
 """What a request's entry has from its header under the same name."""
 
 
 def verify_read(verifier: Verifier, file: Any) -> Steps:
     yield verifier.verify_chain(file)
 
-    request = verifier.committed(file.request, REQUEST_HEADER, "request")
+    request = verifier.committed(file.request)
+    if request.tag != REQUEST_HEADER:
+        refuse("bad_evidence", "the transaction is no request")
     yield f"{request.member} asked for {request.dataset} at height {request.place[0]}: {request.purpose}"
 
     block = verifier.block(file.state.block)
@@ -1173,19 +1168,18 @@ def verify_read(verifier: Verifier, file: Any) -> Steps:
         refuse("bad_evidence", "the request has no verdict")
     yield f"at first {request.outcome.verdict.verdict}, then {described_status(entry)}"
 
-    answers = listed(verifier, file.answers, block, len(entry.answers), ANSWER_HEADER)
-    for part, answer, noted in zip(file.answers or (), answers, entry.answers, strict=False):
-        signers.verify(answer, part.transaction)
+    answers = listed(verifier, signers, file.answers, block, len(entry.answers), LISTED_MAX)
+    for answer, noted in zip(answers, entry.answers if answers else (), strict=True):
+        if answer.tag != ANSWER_HEADER or answer.request != request.id:
+            refuse("bad_evidence", "what is listed among the answers is none to this request")
         given = (answer.member, answer.answer, answer.reason, answer.place[0], answer.block_time_ms)
-        if answer.request != request.id or given != tuple(vars(noted).values()):
+        if given != tuple(vars(noted).values()):
             refuse("bad_evidence", f"an answer of {answer.member} is not the one in the request's entry")
     yield "; ".join(f"{answer.member}: {answer.answer}" for answer in entry.answers) or "none"
 
-    receipts = listed(verifier, file.receipts, block, entry.receipts, RECEIPT_HEADER)
-    for part, receipt in zip(file.receipts or (), receipts, strict=True):
-        if receipt.request != request.id or receipt.member != request.member:
-            refuse("bad_evidence", "a receipt is not of this request and its reader")
-        signers.verify(receipt, part.transaction)
+    receipts = listed(verifier, signers, file.receipts, block, entry.receipts, 0)
+    if any(receipt.tag != RECEIPT_HEADER or receipt.request != request.id for receipt in receipts):
+        refuse("bad_evidence", "what is listed among the receipts is none of this request")
     if file.receipts is not None and sum(receipt.record_count for receipt in receipts) != entry.records_read:
         refuse("bad_evidence", "the receipts do not come to the number of records read")
     if signers.used != file.members.keys():
@@ -1194,9 +1188,10 @@ def verify_read(verifier: Verifier, file: Any) -> Steps:
 
 
 def is_entry_of(entry: Any, request: Any) -> bool:
-    same = all(getattr(entry, name) == getattr(request, name) for name in ASKED)
-    rest = (entry.reader, entry.wanted_until_ms, entry.height, entry.time_ms)
-    return same and rest == (request.member, request.until_ms, request.place[0], request.block_time_ms)
+    same = all(getattr(entry, name) == getattr(request, name) for name in SAME)
+    rest = (entry.reader, entry.wanted_until_ms, entry.kem_key, entry.height, entry.time_ms)
+    asked = (request.member, request.until_ms, request.kem_key, request.place[0], request.block_time_ms)
+    return same and rest == asked
 
 
 class Signers:
@@ -1216,13 +1211,20 @@ class Signers:
         self.verifier.verify_signed(transaction, part, self.verifier.member(self.state_root, name, self.members[name]))
 
 
-def listed(verifier: Verifier, parts: Sequence[Any] | None, block: Any, count: int, tag: int) -> list[Any]:
-    """The transactions of a list that must be all there are, in the chain's order, up to the state's block."""
+def listed(
+    verifier: Verifier, signers: Signers, parts: Sequence[Any] | None, block: Any, count: int, short: int
+) -> list[Any]:
+    """The transactions of a list that must be all there are, each signed, in the chain's order, up to a block. Only a
+    list of more than ``short`` may be left out.
+    """
     if parts is None:
-        if count == 0:
-            refuse("bad_evidence", "a list that would be empty is left out")
+        if count <= short:
+            refuse("bad_evidence", "a list is left out that is not too long")
         return []
-    found = [verifier.committed(part, tag, "answer" if tag == ANSWER_HEADER else "receipt") for part in parts]
+    found = []
+    for part in parts:
+        found.append(verifier.committed(part))
+        signers.verify(found[-1], part.transaction)
     places = [transaction.place for transaction in found]
     if places != sorted(set(places)) or any(height > block.height for height, _ in places):
         refuse("bad_evidence", "a list is not in the chain's order, or goes beyond the state")
@@ -1262,9 +1264,13 @@ NO_READ_PARTS: dict[str, Check] = {
 
 def block_at(verifier: Verifier, part: Any, height: int) -> Any:
     block = verifier.block(part)
+    verify_height(block, height)
+    return block
+
+
+def verify_height(block: Any, height: int) -> None:
     if block.height != height:
         refuse("bad_evidence", f"the block is that of height {block.height}, not {height}")
-    return block
 
 
 def verify_range(file: Any) -> None:
@@ -1280,10 +1286,11 @@ def verify_no_grant(verifier: Verifier, file: Any) -> Steps:
     granted_before = 0
     if file.before is not None:
         before = file.before
-        block = block_at(verifier, before.block, file.from_height)
+        block = verifier.block(before.block)
+        root = unpack(BLOCK_HEADER, before.parent).state_root
+        verify_height(block, file.from_height)
         if tagged_hash("block", verifier.chain_id, before.parent) != block.parent_hash:
             refuse("bad_evidence", "the header is not of the block before the range")
-        root = unpack(BLOCK_HEADER, before.parent).state_root
         entry = verifier.entry(root, key, before.reader, READER_ENTRY) or no_grants()
         granted_before = entry.grants
         verify_over(verifier, before.requests, root, entry, block.time_ms)

@@ -36,12 +36,13 @@ from chain.state import (
 from chain.state_tree import StateProof
 from chain.transactions import AnyHeader, ErasedPayload, Header, Transaction, records_root, transaction_id
 from contracts.sealing import ShareQuery
+from evidence import disclosure, misbehaviour, no_grant, no_read, parts, read, record, uses
 from tests.conformance.mini import key_id, public_key_of
 from tests.vectors import network
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
-PACKAGES = ("chain", "consensus", "contracts", "node", "cli", "blockpool")
+PACKAGES = ("chain", "consensus", "contracts", "evidence", "node", "cli", "blockpool")
 KIND = re.compile(r"""(?:hash_tagged|domain)\(\s*"([a-z-]+)\"""")
 
 
@@ -128,6 +129,43 @@ def test_every_type_of_transaction_is_listed_with_its_fields(type_: type[Header]
 
 TAGS = {"dataset": 1, "parcel": 2, "contract": 3, "request": 4, "approval": 5, "receipt": 6, "erase": 7}
 NUMBERS = {9: "Nine", 10: "Ten", 13: "Thirteen", 15: "Fifteen"}
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        parts.BlockPart, parts.TransactionPart, parts.CommittedPart, parts.EntryPart, record.RecordPart, uses.UsesPart,
+        no_grant.GrantsBefore, no_grant.GrantsAfter, no_read.ReadsBefore, no_read.ReadsAfter,
+        misbehaviour.StatementPart,
+    ],
+)  # fmt: skip
+def test_every_part_of_evidence_files_is_listed_with_its_members(type_: type[parts.Part]) -> None:
+    assert documented_fields(f"| `{type_.__name__}` | type |") == list(type_.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    ("type_", "titles"),
+    [
+        (record.RecordEvidence, record.RECORD_STEPS),
+        (disclosure.DisclosureEvidence, disclosure.DISCLOSURE_STEPS),
+        (read.ReadEvidence, read.READ_STEPS),
+        (no_grant.NoGrantEvidence, no_grant.NO_GRANT_STEPS),
+        (no_read.NoReadEvidence, no_read.NO_READ_STEPS),
+        (misbehaviour.MisbehaviourEvidence, misbehaviour.MISBEHAVIOUR_STEPS),
+    ],
+)
+def test_every_kind_of_evidence_is_listed_with_its_members_and_steps(
+    type_: type[parts.EvidenceFile], titles: tuple[str, ...]
+) -> None:
+    kind = type_.__struct_config__.tag
+    common = list(parts.EvidenceFile.__struct_fields__)
+    assert common + documented_fields(f"| `{kind}` | type |") == list(type_.__struct_fields__)
+    section = DOCUMENT.partition(f"### Kind `{kind}`")[2].partition("\n### ")[0]
+    assert f"\nSteps: {', '.join(titles)}.\n" in section
+    numbered = re.findall(r"(\d)\. \*([a-z]+)\*", section)
+    assert all(titles[int(number) - 1] == title for number, title in numbered)
+    # Step 1 is the same for all, and so are most of a disclosure's.
+    assert {title for _, title in numbered} >= ({"disclosure"} if kind == "disclosure" else set(titles[1:]))
 
 
 def test_every_state_key_is_listed() -> None:

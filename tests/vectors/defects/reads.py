@@ -97,6 +97,18 @@ def empty_answers_left_out(file: Json, world: EvidenceWorld) -> None:
     file["answers"] = None
 
 
+@defect("read", "bad_evidence", "answers")
+def answers_left_out(file: Json, world: EvidenceWorld) -> None:
+    """the list of answers is left out, though it is not too long"""
+    file["answers"] = None
+
+
+@defect("read_refused", "bad_evidence", "receipts")
+def empty_receipts_left_out(file: Json, world: EvidenceWorld) -> None:
+    """the list of receipts is left out, though there are none"""
+    file["receipts"] = None
+
+
 @defect("read", "bad_evidence", "receipts")
 def receipt_left_out(file: Json, world: EvidenceWorld) -> None:
     """the second receipt is left out"""

@@ -109,6 +109,12 @@ def derived_parcel_left_out(file: Json, world: EvidenceWorld) -> None:
     del file["uses"]["derived_transactions"][0]
 
 
+@defect("record", "bad_evidence", "uses")
+def derived_left_out(file: Json, world: EvidenceWorld) -> None:
+    """the list of parcels made from this one is left out, though it is not too long"""
+    file["uses"]["derived_transactions"] = None
+
+
 @defect("record_sealed", "bad_evidence", "uses")
 def reads_counted_wrongly(file: Json, world: EvidenceWorld) -> None:
     """requests and receipts are as many as listed, and counted as others in the block, which a quorum made up"""
