@@ -12,11 +12,13 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from chain import state
 from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.limits import LIMITS
 from chain.merkle import inclusion_proof, verify_inclusion
+from chain.state import Erasure
 from chain.storage.blocks import Location
 from chain.transactions import ParcelHeader, decode_stored, parcel_leaves, record_proof
 from evidence.making import PartMaker
@@ -59,7 +61,8 @@ def make_record_evidence(ledger: Ledger, id_: Hash, index: int, tree_size: int |
         tree_size: of the checkpoint that the auditor holds; see ``PartMaker``.
 
     Raises:
-        PoolError: code ``not_found`` if there is no such record up to the checkpoint, or the parcel was rejected.
+        PoolError: codes ``not_found`` if there is no such record up to the checkpoint, or the parcel was rejected;
+            ``parcel_erased`` if it was erased after the checkpoint, as of which its content would have to be shown.
     """
     maker = PartMaker(ledger, tree_size)
     location = maker.location(id_)
@@ -107,13 +110,13 @@ def verify_record(file: RecordEvidence, verifier: Verifier) -> Iterator[str]:
 def describe_uses(uses: ProvenUses) -> str:
     """What came of a record, in words."""
     erasure = uses.erasure
-    state = f"erased at height {erasure.height} ({erasure.legal_basis})" if erasure else "not erased"
+    whether = f"erased at height {erasure.height} ({erasure.legal_basis})" if erasure else "not erased"
     readers = "too many to list" if uses.readers is None else ", ".join(uses.readers)
     reads = f"{uses.reads.requests} requests and {uses.reads.receipts} receipts name its parcel"
     by = f" (read by {readers})" if uses.reads.receipts else ""
     made = f"{uses.derived_parcels} parcels were made from its parcel"
     own = f", {uses.record_parcels} from the record itself" if uses.derived_parcels and uses.record_parcels else ""
-    return f"up to height {uses.height}: {state}; {reads}{by}; {made}{own}"
+    return f"up to height {uses.height}: {whether}; {reads}{by}; {made}{own}"
 
 
 def _verify_place(record: RecordPart, parcel: ProvenParcel) -> str:
@@ -139,6 +142,8 @@ def _record_part(maker: PartMaker, id_: Hash, header: ParcelHeader, location: Lo
     blocks = maker.ledger.blocks
     erased, stored = blocks.erased_payload(location), blocks.transaction(location)
     if erased is not None:
+        if maker.value(state.erasure_key(id_), maker.height, Erasure) is None:
+            raise PoolError(ErrorCode.PARCEL_ERASED, f"after height {maker.height}: ask without that checkpoint")
         proof = inclusion_proof(erased.leaves, index)
         return RecordPart(id_.hex(), index, None, erased.leaves[index].hex(), hex_proof(proof))
     records = decode_stored(maker.chain_id, stored).records if stored is not None else ()

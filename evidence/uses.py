@@ -127,8 +127,8 @@ def verify_uses(verifier: Verifier, part: UsesPart, parcel: ProvenParcel, index:
 def _headers(verifier: Verifier, listed: Listed, proven: ReadHistory) -> list[AnyHeader] | None:
     """The decoded headers of a list that is exactly the proven history; None if it is not listed."""
     if listed is None:
-        if not proven.count:
-            raise bad_evidence("an empty list is left out")
+        if proven.count <= LISTED_MAX:
+            raise bad_evidence(f"a list of {proven.count} transactions is left out, which is not too many")
         return None
     history = EMPTY_HISTORY
     for header in listed:

@@ -1,0 +1,179 @@
+"""Evidence of absences: no grant, no read. What was there cannot be proved away, neither in making nor in verifying."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from chain.errors import ErrorCode, PoolError
+from evidence.kinds import parse_any_evidence
+from evidence.no_grant import NO_GRANT_STEPS, make_no_grant_evidence
+from evidence.no_read import NO_READ_STEPS, make_no_read_evidence
+from evidence.summary import summary
+from tests.evidence.story import Path, Story, changed, flipped, without_last
+
+FLIGHTS = "a.flights"
+
+
+def no_grant(story: Story, from_height: int = 1, until_height: int | None = None, reader: str = "b") -> bytes:
+    return make_no_grant_evidence(story.ledger, FLIGHTS, reader, from_height, until_height)
+
+
+def no_read(story: Story, from_height: int = 1, until_height: int | None = None) -> bytes:
+    return make_no_read_evidence(story.ledger, story.parcel, from_height, until_height)
+
+
+def test_a_member_that_never_had_a_grant(story: Story) -> None:
+    content = no_grant(story, reader="d")
+    found = story.details(content)
+    assert tuple(found) == NO_GRANT_STEPS
+    assert found["absence"] == "d had no grant on a.flights (航班 Flights) at the heights 1 to 11"
+    assert summary(parse_any_evidence(content)) == "d had no grant to read a.flights from height 1 to 11."
+
+
+@pytest.mark.parametrize(
+    ("from_height", "until_height", "is_absent"),
+    [
+        (1, 3, True),  # asked at 3, granted at 4
+        (1, 4, False),
+        (4, 4, False),
+        (5, 7, False),  # granted before, without end
+        (8, 8, False),  # taken back in this very block
+        (9, 9, False),  # granted again
+        (10, 11, True),  # for ten milliseconds, which are over in block 10
+        (11, 11, True),
+    ],
+)
+def test_grants_between_before_and_on_the_edges(
+    story: Story, from_height: int, until_height: int, is_absent: bool
+) -> None:
+    if is_absent:
+        found = story.details(no_grant(story, from_height, until_height))
+        assert found["absence"].endswith(f"at the heights {from_height} to {until_height}")
+        return
+    with pytest.raises(PoolError) as caught:
+        no_grant(story, from_height, until_height)
+    assert caught.value.code is ErrorCode.NOT_ABSENT
+
+
+@pytest.mark.parametrize(
+    ("dataset", "reader", "code"),
+    [
+        (FLIGHTS, "nobody", ErrorCode.UNKNOWN_MEMBER),
+        (FLIGHTS, "a", ErrorCode.ACCESS_NOT_NEEDED),
+        ("b.derived", "a", ErrorCode.ACCESS_NOT_NEEDED),
+        ("a.nothing", "b", ErrorCode.NOT_FOUND),
+    ],
+)
+def test_a_question_that_has_no_answer_is_refused(story: Story, dataset: str, reader: str, code: ErrorCode) -> None:
+    with pytest.raises(PoolError) as caught:
+        make_no_grant_evidence(story.ledger, dataset, reader)
+    assert caught.value.code is code
+
+
+@pytest.mark.parametrize(("from_height", "until_height"), [(0, 3), (4, 3), (1, 12)])
+def test_heights_that_are_none_are_refused(story: Story, from_height: int, until_height: int) -> None:
+    for make in (no_grant, no_read):
+        with pytest.raises(PoolError) as caught:
+            make(story, from_height, until_height)
+        assert caught.value.code is ErrorCode.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "refusal"),
+    [
+        (("chain_id",), "00" * 32, ("wrong_chain", "chain")),
+        (("from_height",), 9, ("bad_evidence", "before")),
+        (("from_height",), 12, ("bad_evidence", "before")),
+        (("until_height",), 10, ("bad_evidence", "after")),
+        (("reader",), "c", ("bad_proof", "before")),
+        (("dataset",), "c.secret", ("bad_proof", "before")),
+        (("before",), None, ("not_absent", "absence")),
+        (("before", "parent"), flipped, ("malformed", "before")),
+        (("before", "requests"), {}, ("bad_evidence", "before")),
+        (("before", "reader", "value"), None, ("bad_proof", "before")),
+        (("before", "block", "certificate", "votes"), without_last, ("bad_certificate", "before")),
+        (("after", "reader", "value"), None, ("bad_proof", "after")),
+        (("after", "dataset", "value"), None, ("bad_proof", "after")),
+        (("after", "block", "certificate", "votes"), without_last, ("bad_certificate", "after")),
+    ],
+)
+def test_a_changed_absence_of_grants_is_refused(
+    story: Story, path: Path, value: object, refusal: tuple[str, str]
+) -> None:
+    assert story.refusal(changed(no_grant(story, 10, 11), path, value)) == refusal
+
+
+def test_a_longer_range_does_not_verify_with_the_parts_of_shorter_ones(story: Story) -> None:
+    """The counters before and after a grant, each of them proven."""
+    never, over = (json.loads(no_grant(story, *heights)) for heights in ((1, 3), (10, 11)))
+    joined = over | {"from_height": 1, "before": never["before"]}
+    assert story.refusal(json.dumps(joined).encode()) == ("not_absent", "absence")
+
+
+def test_a_grant_that_is_not_over_when_the_range_begins_is_found(story: Story) -> None:
+    """Block 10 begins after it has ended; block 9 is the one of the grant."""
+    world = Story().world
+    until_ms = world.time_ms + 50
+    world.ask("b", until_ms=until_ms)
+    world.accept(world.network.dataset("d", "filler"), after_ms=until_ms - world.time_ms - 1)
+    with pytest.raises(PoolError, match="when the range began") as caught:
+        make_no_grant_evidence(world.ledger, FLIGHTS, "b", world.ledger.tip.height)
+    assert caught.value.code is ErrorCode.NOT_ABSENT
+    world.accept(world.network.dataset("d", "other"), after_ms=1)
+    make_no_grant_evidence(world.ledger, FLIGHTS, "b", world.ledger.tip.height)
+
+
+@pytest.mark.parametrize(("from_height", "until_height", "is_absent"), [(1, 4, True), (5, 5, False), (6, 11, True)])
+def test_receipts_between_before_and_on_the_edges(
+    story: Story, from_height: int, until_height: int, is_absent: bool
+) -> None:
+    if is_absent:
+        content = no_read(story, from_height, until_height)
+        found = story.details(content)
+        assert tuple(found) == NO_READ_STEPS
+        assert found["absence"] == f"no receipt names the parcel at the heights {from_height} to {until_height}"
+        assert summary(parse_any_evidence(content)).startswith(f"No receipt for parcel {story.parcel.hex()} of a.fli")
+        return
+    with pytest.raises(PoolError) as caught:
+        no_read(story, from_height, until_height)
+    assert caught.value.code is ErrorCode.NOT_ABSENT
+
+
+def test_whether_anybody_could_have_read_without_a_receipt_is_shown(story: Story) -> None:
+    assert story.details(no_read(story, 1, 3))["after"].endswith("nobody has had a grant on the dataset by then")
+    assert story.details(no_read(story, 1, 4))["after"].endswith("1 grants on the dataset by then")
+
+
+def test_an_open_parcel_may_have_been_read_unseen(story: Story) -> None:
+    with pytest.raises(PoolError) as caught:
+        make_no_read_evidence(story.ledger, story.derived)
+    assert caught.value.code is ErrorCode.ACCESS_NOT_NEEDED
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "refusal"),
+    [
+        (("parcel",), flipped, ("malformed", "parcel")),
+        (("from_height",), 5, ("bad_evidence", "before")),
+        (("until_height",), 10, ("bad_evidence", "after")),
+        (("before",), None, ("not_absent", "absence")),
+        (("before", "reads", "value"), None, ("bad_proof", "before")),
+        (("after", "reads", "value"), None, ("bad_proof", "after")),
+        (("after", "dataset_reads", "value"), None, ("bad_proof", "after")),
+        (("after", "block", "certificate", "votes"), without_last, ("bad_certificate", "after")),
+    ],
+)
+def test_a_changed_absence_of_reads_is_refused(
+    story: Story, path: Path, value: object, refusal: tuple[str, str]
+) -> None:
+    assert story.refusal(changed(no_read(story, 6, 11), path, value)) == refusal
+
+
+def test_another_parcels_header_does_not_fit(story: Story) -> None:
+    """Its own counters would be those of a parcel that nobody has read."""
+    (other,) = story.world.ledger.blocks.transactions(7)
+    header = base64.b64encode(other.header).decode()
+    assert story.refusal(changed(no_read(story, 6, 11), ("parcel",), header)) == ("access_not_needed", "parcel")
