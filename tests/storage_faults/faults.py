@@ -72,6 +72,7 @@ class FaultyEngine:
         self._plan = plan
         self.get = engine.get
         self.scan = engine.scan
+        self.purge = engine.purge
         self.close = engine.close
 
     def write(self, batch: Sequence[Write], *, sync: bool) -> None:
