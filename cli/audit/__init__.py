@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cli.audit.chain import chain
+from cli.audit.compare import compare
 from cli.audit.reads import reads
 from cli.audit.replay import replay
 from cli.audit.report import report
@@ -15,5 +16,5 @@ def audit() -> None:
     """Verify whole chains: every hash and signature, who read what, and every verdict."""
 
 
-for command in (chain, reads, replay, report):
+for command in (chain, compare, reads, replay, report):
     audit.add_command(command)

@@ -16,6 +16,7 @@ from chain.packages import BlockPackage, read_package
 from chain.storage.blocks import BlockStore
 from chain.storage.head import HeadFile
 from chain.storage.level import LevelEngine
+from chain.storage.state import StateStore
 from cli.homes import NODE_FOLDER
 
 
@@ -66,6 +67,22 @@ def open_home(path: Path, genesis: Genesis) -> Iterator[Packages]:
         store = BlockStore(engine)
         store.open(genesis.chain_id)
         yield Packages(max(head, store.last_height() or 0), partial(_stored_packages, store))
+    finally:
+        engine.close()
+
+
+@contextmanager
+def open_states(source: str) -> Iterator[StateStore | None]:
+    """The state database of a stopped node's home. None for a URL, or where there is none: it can be made again from
+    the chain.
+    """
+    folder = None if is_url(source) else _data_folder(Path(source)) / "state"
+    if folder is None or not folder.is_dir():
+        yield None
+        return
+    engine = LevelEngine(folder)
+    try:
+        yield StateStore(engine)
     finally:
         engine.close()
 

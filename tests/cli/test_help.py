@@ -35,7 +35,7 @@ def test_the_commands_are_all_there() -> None:
         "contract deploy, contract list, contract show, submit, request new, request approve, request refuse, "
         "request revoke, request list, request show, read, disclose, erase, show block, show transaction, show record, "
         "provenance, evidence record, evidence read, evidence no-grant, evidence no-read, evidence misbehaviour, "
-        "verify, watch, audit chain, audit reads, audit replay, audit report, demo"
+        "verify, watch, audit chain, audit compare, audit reads, audit replay, audit report, demo"
     )
     assert {" ".join(path) for path in PATHS} == set(expected.split(", "))
 

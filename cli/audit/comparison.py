@@ -1,0 +1,278 @@
+"""Comparing what two nodes hold: their blocks from the first on, and their states.
+
+What may differ is passed over: the certificate of a block (each node keeps the quorum that it met), and how long each
+chain is. A payload that only one of them has erased is a difference once both hold the block that erases it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+import msgspec
+
+from blockpool import ErrorCode, PoolError
+from chain import state
+from chain.blocks import Block, BlockHeader, Outcome, decode_header
+from chain.crypto import Hash
+from chain.encoding import decode
+from chain.members import Member
+from chain.packages import BlockPackage
+from chain.state_difference import Place, damage, differences
+from chain.state_tree import EMPTY, StateTree
+from chain.storage.state import StateStore
+from chain.transactions import EraseHeader, Transaction, decode_transaction_header
+
+ABSENT = "absent"
+
+
+class Difference(NamedTuple):
+    """One thing that two nodes hold differently."""
+
+    part: str
+    """``header.state_root``, ``transaction 3 payload``, a state key with a field ..."""
+    first: str
+    second: str
+
+
+class BlockDifference(NamedTuple):
+    """The first block in which two chains differ."""
+
+    height: int
+    parts: list[Difference]
+
+
+class Opened(NamedTuple):
+    """A block that can be read."""
+
+    package: BlockPackage
+    block: Block
+    header: BlockHeader
+
+
+class Chain:
+    """One of two chains, read block by block.
+
+    Args:
+        newest: height of its newest block.
+        packages: its blocks, from genesis on.
+    """
+
+    def __init__(self, newest: int, packages: Iterable[BlockPackage]) -> None:
+        self.newest = newest
+        self._packages = iter(packages)
+
+    def next(self) -> Opened | PoolError:
+        """The next block, or why it cannot be read.
+
+        Raises:
+            PoolError: if that says nothing about what the node holds, such as ``unreachable``.
+        """
+        try:
+            package = next(self._packages, None)
+            if package is None:
+                return PoolError(ErrorCode.DATABASE_DAMAGED, "the block is missing")
+            block = decode(Block, package.block)
+            return Opened(package, block, decode_header(block.header))
+        except PoolError as error:
+            if error.code in (ErrorCode.UNREACHABLE, ErrorCode.TIMEOUT, ErrorCode.STORAGE_FAILED):
+                raise
+            return error
+
+
+@dataclass
+class BlockComparison:
+    """Compares two chains block by block, as far as both go.
+
+    Attributes:
+        height: last block that was compared.
+        found: where they differ first.
+        state_height: last block that both could be read at.
+        state_roots: of the two states after it.
+    """
+
+    chain_id: bytes
+    first: Chain
+    second: Chain
+    height: int = -1
+    found: BlockDifference | None = None
+    state_height: int = -1
+    state_roots: tuple[Hash, Hash] = (EMPTY, EMPTY)
+    _erased_in_one: dict[bytes, tuple[int, Difference]] = field(default_factory=dict)
+    """Parcels that one of them has without their payload: height and what differs, by id."""
+
+    @property
+    def common(self) -> int:
+        """Height of the newest block that both should hold."""
+        return min(self.first.newest, self.second.newest)
+
+    def step(self) -> bool:
+        """Compare the next block. False if there is none, or a difference was found."""
+        if self.found is not None or self.height == self.common:
+            return False
+        self.height += 1
+        one, other = self.first.next(), self.second.next()
+        if isinstance(one, PoolError) or isinstance(other, PoolError):
+            texts = [found.detail if isinstance(found, PoolError) else "there" for found in (one, other)]
+            self.found = BlockDifference(self.height, [Difference("block", *texts)])
+            return False
+        self.state_height, self.state_roots = self.height, (one.header.state_root, other.header.state_root)
+        parts = list(_differences(one, other))
+        if parts:
+            self.found = BlockDifference(self.height, parts)
+        else:
+            self._note_erasures(one, other)
+        return self.found is None
+
+    def _note_erasures(self, one: Opened, other: Opened) -> None:
+        """Note payloads that only one has erased, and what this block, which both hold, erases."""
+        outcomes = one.block.outcomes
+        erased = _erased(one), _erased(other)
+        for index in erased[0] ^ erased[1]:
+            texts = ("erased", "there") if index in erased[0] else ("there", "erased")
+            difference = Difference(f"transaction {index} payload", *texts)
+            self._erased_in_one[outcomes[index].transaction_id] = self.height, difference
+        if not self._erased_in_one:
+            return
+        for data, outcome in zip(one.package.transactions, outcomes, strict=True):
+            header = decode_transaction_header(self.chain_id, decode(Transaction, data).header)
+            if isinstance(header, EraseHeader) and outcome.is_ok and header.parcel in self._erased_in_one:
+                height, difference = self._erased_in_one[header.parcel]
+                self.found = BlockDifference(height, [difference])
+                return
+
+
+def _differences(one: Opened, other: Opened) -> Iterator[Difference]:
+    """What differs in two blocks of one height."""
+    yield from _fields("header", one.header, other.header)
+    certificates = one.block.certificate, other.block.certificate
+    if (certificates[0] is None) != (certificates[1] is None):
+        yield Difference("certificate", *("there" if certificate else ABSENT for certificate in certificates))
+    erased = _erased(one) ^ _erased(other)
+    for index, (first, second) in enumerate(zip_longest(_transactions(one), _transactions(other))):
+        if first is None or second is None or first.id != second.id:
+            yield Difference(
+                f"transaction {index}", *(found.id.hex() if found else ABSENT for found in (first, second))
+            )
+            continue
+        yield from _fields(f"outcome {index}", first.outcome, second.outcome)
+        if first.data != second.data and index not in erased:
+            yield from _fields(f"transaction {index}", *(decode(Transaction, found.data) for found in (first, second)))
+
+
+class _Placed(NamedTuple):
+    outcome: Outcome
+    data: bytes
+
+    @property
+    def id(self) -> Hash:
+        return self.outcome.transaction_id
+
+
+def _transactions(opened: Opened) -> Iterator[_Placed]:
+    return map(_Placed, opened.block.outcomes, opened.package.transactions)
+
+
+def _erased(opened: Opened) -> set[int]:
+    """Places of the parcels whose payload is erased."""
+    return {parcel.index for parcel in opened.package.erased}
+
+
+def _fields(name: str, one: Any, other: Any) -> Iterator[Difference]:
+    """Fields in which two values of one type differ; one of them may be None."""
+    if one is None or other is None:
+        if one is not other:
+            yield Difference(name, *(ABSENT if value is None else "there" for value in (one, other)))
+        return
+    for field_name in one.__struct_fields__:
+        values = getattr(one, field_name), getattr(other, field_name)
+        if values[0] != values[1]:
+            yield Difference(f"{name} {field_name}", _text(values[0]), _text(values[1]))
+
+
+_TEXT_LENGTH = 120
+
+
+def _text(value: Any) -> str:
+    text = value.hex() if isinstance(value, bytes) else str(msgspec.to_builtins(value))
+    return text if len(text) <= _TEXT_LENGTH else f"{text[:_TEXT_LENGTH]}... ({len(value):,} in all)"
+
+
+# States
+
+_ENTRY_TYPES: dict[bytes, Any] = {
+    b"member": Member,
+    b"dataset": state.DatasetEntry,
+    b"usage": state.DatasetUsage,
+    b"sharing": state.MemberSharing,
+    b"contract": state.ContractEntry,
+    b"contract-state": state.ContractState,
+    b"request": state.RequestEntry,
+    b"reads": state.DatasetReads,
+    b"reader": state.ReaderEntry,
+    b"parcel-reads": state.ParcelReads,
+    b"derived": state.DerivedParcels,
+    b"erasure": state.Erasure,
+}
+
+
+class KeyDifference(NamedTuple):
+    """A state key at which two states differ."""
+
+    key: str
+    fields: list[Difference]
+
+
+class KeyDamage(NamedTuple):
+    """Something that a node's state database should hold and does not."""
+
+    keys: list[str]
+    """The keys that it may concern; one for a value."""
+    what: str
+
+
+def damaged_keys(chain_id: bytes, store: StateStore, root: bytes) -> Iterator[KeyDamage]:
+    """What is missing or wrong in a state database, by the keys that belong there."""
+    found = list(damage(chain_id, store, root))
+    paths = _paths(chain_id, store) if found else {}
+    for place, what in found:
+        yield KeyDamage(sorted(_keys_at(place, paths)), what)
+
+
+def differing_keys(
+    chain_id: bytes, first: StateStore, first_root: bytes, second: StateStore, second_root: bytes
+) -> list[KeyDifference]:
+    """Keys, in order, at which the states under two roots differ."""
+    leaves = list(differences(first, first_root, second, second_root))
+    paths = _paths(chain_id, first) | _paths(chain_id, second) if leaves else {}
+    found = []
+    for path, one, other in leaves:
+        key = paths.get(path)
+        values = [None if hash_ is None else store.value(hash_) for store, hash_ in ((first, one), (second, other))]
+        name = key.decode(errors="replace") if key is not None else f"path {path.hex()}"
+        found.append(KeyDifference(name, list(_value_fields(key, values[0], values[1]))))
+    return sorted(found)
+
+
+def _value_fields(key: bytes | None, one: bytes | None, other: bytes | None) -> Iterator[Difference]:
+    type_ = _ENTRY_TYPES.get(key.split(b"/")[0]) if key is not None else None
+    try:
+        values = [None if value is None or type_ is None else decode(type_, value) for value in (one, other)]
+    except PoolError:
+        type_ = None
+    if type_ is None:
+        yield Difference("value", *(ABSENT if value is None else _text(value) for value in (one, other)))
+        return
+    yield from _fields("entry", *values)
+
+
+def _paths(chain_id: bytes, store: StateStore) -> dict[bytes, bytes]:
+    """All keys of a state database that have or had a value, by their path."""
+    tree = StateTree(chain_id, store)
+    return {tree.path(key): key for key in store.keys(b"")}
+
+
+def _keys_at(place: Place, paths: dict[bytes, bytes]) -> Iterator[str]:
+    return (key.decode(errors="replace") for path, key in paths.items() if place.covers(path))
