@@ -44,3 +44,26 @@ def test_the_entries_by_hand_are_those_under_the_root() -> None:
         encoded = None if value is None else mini.pack(value)
         assert case["value"] == (None if encoded is None else encoded.hex())
         assert mini.is_state_proved(chain_id, root, case["key"].encode(), encoded, unhex(case["proof"]))
+
+
+def test_what_stays_of_the_payload_is_what_was_signed() -> None:
+    chain_id = genesis().chain_id
+    before = mini.unpack(unhex(erasure()["block_2_before_the_erasure"]["package"]))
+    after = mini.unpack(unhex(erasure()["blocks"][1]["package"]))
+    (header, signature, payload), (kept_header, kept_signature, nothing) = map(mini.unpack, (before[1][0], after[1][0]))
+    assert (kept_header, kept_signature, nothing) == (header, signature, b"")
+    assert (before[0], before[2], before[3]) == (after[0], [], None)
+    leaves = [mini.sha256(b"\x00" + mini.record_leaf_data(chain_id, body)) for body in mini.unpack(payload)]
+    assert after[2] == [[0, [len(payload), leaves]]]
+    assert mini.merkle_root([mini.record_leaf_data(chain_id, body) for body in mini.unpack(payload)]) in header
+
+
+def test_the_erasure_is_proved_beside_it() -> None:
+    header, certificate, (proof,) = mini.unpack(unhex(erasure()["blocks"][1]["package"]))[3]
+    assert genesis().is_certified(header, certificate)
+    entry = next(
+        case for case in erasure()["state_proofs_at_tip"] if case["key"].startswith("erasure/") and case["value"]
+    )
+    key, value = entry["key"].encode(), unhex(entry["value"])
+    assert key == b"erasure/" + erasure()["parcel"].encode()
+    assert mini.is_state_proved(genesis().chain_id, mini.unpack(header)[8], key, value, mini.pack(proof))

@@ -33,7 +33,7 @@ def hexadecimal(items: Sequence[bytes]) -> list[str]:
 
 def block_of(ledger: Ledger, height: int) -> dict[str, Any]:
     """A block with its certificate, outcomes, receipts and package."""
-    block, package = ledger.block_at(height), read_package(ledger.blocks, height)
+    block, package = ledger.block_at(height), read_package(ledger.blocks, height, ledger.prove_erasures)
     receipts = [] if block.certificate is None else [ReceiptMaker(block).receipt(n) for n in range(len(block.outcomes))]
     hash_ = ledger.genesis.block_hash if block.certificate is None else block.certificate.block_hash
     return {
