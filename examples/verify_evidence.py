@@ -958,27 +958,35 @@ def disclosure_part(value: Any) -> Any:
 
 def verify_parcel(verifier: Verifier, file: Any, content: Callable[[Any], str], open_body: bytes | None) -> Steps:
     """Steps 1 to 8 of a record's file and of a disclosure's; ``content`` verifies what is said of the parcel."""
+    # 1. The file speaks of this chain.
     yield verifier.verify_chain(file)
 
+    # 2. The block's header names the validators of the genesis file.
     block = verifier.block_header(file.block)
     yield f"height {block.height}, hash {block.hash.hex()[:16]}, proposed by {block.proposer}"
 
+    # 3. The block is final.
     yield verifier.verify_final(file.block, block)
 
+    # 4. The transaction is in it, and took effect.
     parcel = verifier.transaction(block, file.parcel)
     yield f"transaction {file.parcel.index + 1} of {block.transaction_count} in the block, accepted"
 
+    # 5. It is a parcel, and what the file says of its content is so.
     if parcel.tag != PARCEL_HEADER:
         refuse("bad_evidence", "the transaction is no parcel")
     yield content(parcel)
 
+    # 6. Its signer is a member with that key.
     member = verifier.member(block.state_root, parcel.member, file.member)
     verifier.public_key(parcel, member)
     yield f"{member.name} ({member.title_zh} {member.title_en}), key {parcel.key_id.hex()[:16]}"
 
+    # 7. That key signed it.
     verifier.verify_signed(parcel, file.parcel, member)
     yield f"Ed25519 by {member.name} over the parcel's header"
 
+    # 8. The member owns the dataset, whose schema and contract are these.
     yield verify_dataset(verifier, file, block, parcel, open_body)
 
 
@@ -1145,13 +1153,16 @@ SAME = ["dataset", "parcels", "from_height", "until_height", "purpose", "legal_b
 
 
 def verify_read(verifier: Verifier, file: Any) -> Steps:
+    # 1. The file speaks of this chain.
     yield verifier.verify_chain(file)
 
+    # 2. A final block holds the request.
     request = verifier.committed(file.request)
     if request.tag != REQUEST_HEADER:
         refuse("bad_evidence", "the transaction is no request")
     yield f"{request.member} asked for {request.dataset} at height {request.place[0]}: {request.purpose}"
 
+    # 3. The state of a block not before it says where the request stands.
     block = verifier.block(file.state.block)
     if block.height < request.place[0]:
         refuse("bad_evidence", "the state is of a block before the request's")
@@ -1160,14 +1171,17 @@ def verify_read(verifier: Verifier, file: Any) -> Steps:
         refuse("bad_evidence", "the entry is not of this request")
     yield f"as of height {block.height}"
 
+    # 4. The reader signed the request.
     signers = Signers(verifier, block.state_root, file.members)
     signers.verify(request, file.request.transaction)
     yield f"{request.member}, key {request.key_id.hex()[:16]}"
 
+    # 5. It was decided.
     if request.outcome.verdict is None:
         refuse("bad_evidence", "the request has no verdict")
     yield f"at first {request.outcome.verdict.verdict}, then {described_status(entry)}"
 
+    # 6. These are all answers to it, each signed by who gave it.
     answers = listed(verifier, signers, file.answers, block, len(entry.answers), LISTED_MAX)
     for answer, noted in zip(answers, entry.answers if answers else (), strict=True):
         if answer.tag != ANSWER_HEADER or answer.request != request.id:
@@ -1177,6 +1191,7 @@ def verify_read(verifier: Verifier, file: Any) -> Steps:
             refuse("bad_evidence", f"an answer of {answer.member} is not the one in the request's entry")
     yield "; ".join(f"{answer.member}: {answer.answer}" for answer in entry.answers) or "none"
 
+    # 7. These are all receipts of its reader, each signed.
     receipts = listed(verifier, signers, file.receipts, block, entry.receipts, 0)
     if any(receipt.tag != RECEIPT_HEADER or receipt.request != request.id for receipt in receipts):
         refuse("bad_evidence", "what is listed among the receipts is none of this request")
@@ -1279,8 +1294,10 @@ def verify_range(file: Any) -> None:
 
 
 def verify_no_grant(verifier: Verifier, file: Any) -> Steps:
+    # 1. The file speaks of this chain.
     yield verifier.verify_chain(file)
 
+    # 2. Whatever was granted before the range was over when it began.
     verify_range(file)
     key = f"reader/{file.dataset}/{file.reader}"
     granted_before = 0
@@ -1296,6 +1313,7 @@ def verify_no_grant(verifier: Verifier, file: Any) -> Steps:
         verify_over(verifier, before.requests, root, entry, block.time_ms)
     yield f"{granted_before} grants before height {file.from_height}, none in force"
 
+    # 3. After the range, the state counts the grants on a dataset that needs them.
     block = block_at(verifier, file.after.block, file.until_height)
     dataset_key = f"dataset/{file.dataset}"
     dataset = verifier.present_entry(block.state_root, dataset_key, file.after.dataset, DATASET_ENTRY)
@@ -1306,6 +1324,7 @@ def verify_no_grant(verifier: Verifier, file: Any) -> Steps:
     entry = verifier.entry(block.state_root, key, file.after.reader, READER_ENTRY) or no_grants()
     yield f"{entry.grants} grants up to height {file.until_height}"
 
+    # 4. They are as many as before.
     if entry.grants != granted_before:
         refuse("not_absent", f"{file.reader} was granted access in that range, or nothing shows when")
     yield f"{file.reader} had no grant on {file.dataset} from height {file.from_height} to {file.until_height}"
@@ -1328,8 +1347,10 @@ def verify_over(verifier: Verifier, requests: dict[str, Any], root: bytes, entry
 
 
 def verify_no_read(verifier: Verifier, file: Any) -> Steps:
+    # 1. The file speaks of this chain.
     yield verifier.verify_chain(file)
 
+    # 2. The header is that of a sealed parcel; its hash is the parcel's id.
     parcel = transaction_header(verifier.chain_id, file.parcel)
     if parcel.tag != PARCEL_HEADER:
         refuse("bad_evidence", "the transaction is no parcel")
@@ -1338,6 +1359,7 @@ def verify_no_read(verifier: Verifier, file: Any) -> Steps:
     id_ = transaction_id(verifier.chain_id, file.parcel)
     yield f"parcel {id_.hex()[:16]} of {parcel.dataset}"
 
+    # 3. Before the range, the state counts the receipts that name it.
     verify_range(file)
     key = f"parcel-reads/{parcel.dataset}/{id_.hex()}"
     receipts_before = 0
@@ -1348,12 +1370,14 @@ def verify_no_read(verifier: Verifier, file: Any) -> Steps:
         ).receipts
     yield f"{receipts_before} receipts before height {file.from_height}"
 
+    # 4. After the range, it counts them again.
     block = block_at(verifier, file.after.block, file.until_height)
     receipts = (verifier.entry(block.state_root, key, file.after.reads, PARCEL_READS) or no_reads()).receipts
     reads = verifier.entry(block.state_root, f"reads/{parcel.dataset}", file.after.dataset_reads, DATASET_READS)
     grants = 0 if reads is None else reads.grants
     yield f"{receipts} receipts up to height {file.until_height}; {grants} grants on the dataset"
 
+    # 5. They are as many as before.
     if receipts != receipts_before:
         refuse("not_absent", "a read was reported in that range, or nothing shows when")
     yield f"no read of the parcel was reported from height {file.from_height} to {file.until_height}"
@@ -1378,8 +1402,10 @@ MISBEHAVIOUR_PARTS: dict[str, Check] = {
 
 
 def verify_misbehaviour(verifier: Verifier, file: Any) -> Steps:
+    # 1. The file speaks of this chain.
     yield verifier.verify_chain(file)
 
+    # 2. The accused signs such things; 3. and 4. it signed both; 5. which contradict each other.
     if (file.votes is None) == (file.checkpoints is None):
         refuse("bad_evidence", "the file has to hold either votes or checkpoints")
     accuse = verify_votes if file.checkpoints is None else verify_checkpoints
