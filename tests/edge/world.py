@@ -82,7 +82,13 @@ class EdgeWorld:
         return tuple(encode_checkpoint(Checkpoint(head, lines), keys) for lines in (cosigned, plain[:1]))
 
     def packages(self) -> tuple[bytes, ...]:
-        found = (read_package(self.ledger.blocks, height) for height in range(1, self.ledger.tip.height + 1))
+        """All blocks, and one of another history of the same chain whose parcel was erased."""
+        found = [read_package(self.ledger.blocks, height) for height in range(1, self.ledger.tip.height + 1)]
+        other, parcel = self.network.ledger(), self.network.parcel(dataset="a.weather")
+        self.network.commit(other, [self.transactions[0]])
+        self.network.commit(other, [parcel])
+        self.network.commit(other, [self.network.erase(self.network.id_of(parcel), dataset="a.weather")])
+        found.append(read_package(other.blocks, 2, other.prove_erasures))
         return tuple(encode(package) for package in found if package is not None)
 
     def receipts(self) -> tuple[bytes, ...]:
