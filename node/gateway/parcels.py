@@ -18,11 +18,15 @@ from chain.limits import LIMITS
 from chain.schema import compile_schema, strict_json
 from chain.sealed import CommitmentKind
 from chain.state import DatasetEntry
-from chain.transactions import ParcelHeader, encode_records, records_root, sign_transaction
+from chain.transactions import ParcelHeader, Source, encode_records, records_root, sign_transaction
 from contracts.sealing import SealingContext, seal_parcel
 
 _COMMITMENTS = {"whole": CommitmentKind.WHOLE, "fields": CommitmentKind.FIELDS}
 _NONCE_SIZE = 16
+
+
+RecordText = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}/[0-9]{1,4}\Z")]
+"""A record's id."""
 
 
 class ParcelObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,6 +37,8 @@ class ParcelObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A string is a record's exact text; anything else is a record in JSON."""
     commitments: Literal["whole", "fields"] = "whole"
     """How sealed records are committed to; ``fields`` lets single fields be disclosed later."""
+    derived_from: Annotated[tuple[RecordText, ...], Meta(max_length=LIMITS.derived_from)] = ()
+    """Records, TRANSACTION/INDEX, that these were made from."""
 
 
 def decode_parcel(body: bytes) -> ParcelObject:
@@ -90,9 +96,17 @@ def make_parcel(
         record_count=len(records),
         records_root=root,
         envelope=envelope,
-        derived_from=(),
+        derived_from=tuple(map(_source, given.derived_from)),
     )
     return encode(sign_transaction(header, signer, payload))
+
+
+def _source(text: str) -> Source:
+    """A record's id as a header has it; raises ``malformed`` for a place that no parcel has."""
+    parcel, _, index = text.partition("/")
+    if int(index) >= LIMITS.transaction_records:
+        raise PoolError(ErrorCode.MALFORMED, f"{text}: a parcel has at most {LIMITS.transaction_records} records")
+    return bytes.fromhex(parcel), int(index)
 
 
 def _record(raw: bytes, index: int) -> bytes:

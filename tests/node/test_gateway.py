@@ -112,6 +112,24 @@ def test_records_of_an_open_dataset_are_signed_as_they_are(tmp_path: Path) -> No
     uvloop.run(main())
 
 
+def test_sources_are_signed_with_the_records(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving(tmp_path) as (node, client):
+            await commit(node, node.network.dataset(schema=""))
+            source = (await share_through(client, ["first"]))["records"][0]
+            asked = {"dataset": "a.flights", "records": ["made of it"]}
+            answer = (await client.post(PARCELS, json=asked | {"derived_from": [source]})).json()
+            header, _ = stored(node, answer["transaction_id"])
+            assert header.derived_from == ((bytes.fromhex(source.partition("/")[0]), 0),)
+            for wrong in (f"{source}\n", source[:-1], f"{source[:-1]}4096", source.upper(), 17):
+                refused = await client.post(PARCELS, json=asked | {"derived_from": [wrong]})
+                verify_problem(refused, 400, ErrorCode.MALFORMED)
+            unknown = await client.post(PARCELS, json=asked | {"derived_from": [f"{'00' * 32}/0"]})
+            verify_problem(unknown, 422, ErrorCode.UNKNOWN_PARCEL)
+
+    uvloop.run(main())
+
+
 def test_records_of_all_other_datasets_are_sealed(tmp_path: Path) -> None:
     async def main() -> None:
         async with serving(tmp_path) as (node, client):
@@ -317,10 +335,13 @@ def test_parcels_beyond_what_it_takes_at_once_are_refused(tmp_path: Path) -> Non
 
             release = asyncio.Event()
             headers = {"Content-Type": "application/json"}
-            posts = [client.post(PARCELS, content=slowly(release), headers=headers) for _ in range(20)]
-            slow = [asyncio.create_task(post) for post in posts]
+
+            def begin() -> asyncio.Task[httpx.Response]:
+                return asyncio.create_task(client.post(PARCELS, content=slowly(release), headers=headers))
+
+            slow = [begin() for _ in range(20)]
             while (response := await client.post(PARCELS, content=body, headers=headers)).status_code == 200:
-                await asyncio.sleep(0.01)
+                slow.append(begin())  # this one has taken a place from one of those, which was refused
             verify_problem(response, 503, ErrorCode.NOT_READY)
             assert response.headers["retry-after"] == "1"
             release.set()
