@@ -134,5 +134,5 @@ def parse_evidence(type_: type[File], content: bytes) -> File:
 
 
 def encode_evidence(file: EvidenceFile) -> bytes:
-    """A file's bytes: indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
+    """A file's bytes: indented JSON, by one space a level, since there are many."""
+    return msgspec.json.format(msgspec.json.encode(file), indent=1) + b"\n"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from chain import state
 from chain.crypto import Hash
 from chain.encoding import encode
 from chain.state import EMPTY_HISTORY, DerivedParcels, Erasure, ParcelReads
-from evidence.record import make_record_evidence
 from tests.vectors.defects.records import MEMBER
 from tests.vectors.defects.registry import defect, flipped, to_base64
 from tests.vectors.evidence_world import OPEN, SEALED, EvidenceWorld
@@ -25,16 +22,20 @@ def use_state(file: Json, entries: dict[bytes, bytes], dataset: str, parcel_id: 
     uses["derived"] = forged.entry(state.derived_key(parcel_id))
 
 
+def show_after(file: Json, world: EvidenceWorld, parcel_id: Hash, height: int) -> None:
+    """What came of the file's parcel, told as of another block."""
+    uses = file["uses"]
+    uses["block"] = world.block_part(height)
+    uses["erasure"] = world.entry_part(state.erasure_key(parcel_id), height)
+    uses["reads"] = world.entry_part(state.parcel_reads_key(OPEN, parcel_id), height)
+    uses["derived"] = world.entry_part(state.derived_key(parcel_id), height)
+
+
 @defect("record", "bad_evidence", "uses")
 def uses_before_the_parcel(file: Json, world: EvidenceWorld) -> None:
     """the uses are told as of a block before the parcel's"""
-    earlier = json.loads(make_record_evidence(world.ledger, world.ids["open"], 1, 3))["uses"]
-    id_ = world.ids["open"]
-    earlier["block"] = world.block_part(1)
-    earlier["erasure"] = world.entry_part(state.erasure_key(id_), 1)
-    earlier["reads"] = world.entry_part(state.parcel_reads_key(OPEN, id_), 1)
-    earlier["derived"] = world.entry_part(state.derived_key(id_), 1)
-    file["uses"] = earlier
+    show_after(file, world, world.ids["open"], 1)
+    file["uses"]["derived_transactions"] = []
 
 
 @defect("record", "bad_certificate", "uses")
@@ -53,8 +54,7 @@ def uses_of_another_block(file: Json, world: EvidenceWorld) -> None:
 @defect("record_erased", "bad_evidence", "uses")
 def erasure_left_out(file: Json, world: EvidenceWorld) -> None:
     """the record is left out as if erased, told as of a block when it was not"""
-    earlier = json.loads(make_record_evidence(world.ledger, world.ids["secret"], 0, 4))["uses"]
-    file["uses"] = earlier
+    show_after(file, world, world.ids["secret"], 3)
 
 
 @defect("record_erased", "parcel_erased", "uses")
