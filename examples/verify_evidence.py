@@ -1249,8 +1249,8 @@ def listed(
 
 
 def described_status(entry: Any) -> str:
-    by = f" by contract {entry.contract} version {entry.contract_version}" if entry.contract else ""
-    return f"{entry.status}{by}" + (f": {entry.reason}" if entry.reason else "")
+    contract = f"contract {entry.contract} version {entry.contract_version}" if entry.contract else "no contract"
+    return f"{entry.status}{': ' + entry.reason if entry.reason else ''} ({contract})"
 
 
 # --- Absences ---------------------------------------------------------------------------------------------------------
