@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import contracts, faults, footprint, rates, reading, sealing, worst_primary
+from bench import contracts, faults, footprint, rates, reading, sealing, watching, worst_primary
 from bench.bench import FULL, QUICK, Bench
 from bench.figures import Section
 from bench.load import LoadProcess
@@ -35,6 +35,7 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "contracts": contracts.contracts,
     "failover": faults.failover,
     "worst_primary": worst_primary.worst_primary,
+    "watching": watching.watching,
     "disk": footprint.disk,
     "catch_up": faults.catch_up,
     "audit": footprint.audit,

@@ -93,4 +93,5 @@ TARGETS = {
     "sealed_ratio": Target(70, 70),
     "access_p50": Target(60, 25, is_ceiling=True),
     "reading_rate": Target(20_000, 100_000),
+    "watch_cost": Target(1, 1, is_ceiling=True),
 }
