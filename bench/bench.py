@@ -48,6 +48,8 @@ class Durations:
     reads: int
     """Single reads, one after another."""
     records_for_reading: int
+    evidence_blocks: int
+    """Length of the chain that evidence is made of."""
 
 
 FULL = Durations(
@@ -59,6 +61,7 @@ FULL = Durations(
     verdict_blocks=12,
     reads=80,
     records_for_reading=100_000,
+    evidence_blocks=100_000,
 )
 QUICK = Durations(
     step_s=2,
@@ -69,6 +72,7 @@ QUICK = Durations(
     verdict_blocks=4,
     reads=20,
     records_for_reading=10_000,
+    evidence_blocks=5_000,
 )
 
 

@@ -93,5 +93,8 @@ TARGETS = {
     "sealed_ratio": Target(70, 70),
     "access_p50": Target(60, 25, is_ceiling=True),
     "reading_rate": Target(20_000, 100_000),
+    "evidence_size": Target(10_240, 10_240, is_ceiling=True),
+    "evidence_export": Target(30, 30, is_ceiling=True),
+    "evidence_verify": Target(50, 50, is_ceiling=True),
     "watch_cost": Target(1, 1, is_ceiling=True),
 }

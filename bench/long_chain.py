@@ -1,0 +1,120 @@
+"""A long chain made in one process: four validators' keys, a ledger on disk, a block for each transaction."""
+
+from __future__ import annotations
+
+from chain.blocks import Certificate, commit_message
+from chain.crypto import Ed25519Signer, key_id, sha256
+from chain.encoding import encode
+from chain.genesis import MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
+from chain.ledger import Ledger
+from chain.members import Member
+from chain.storage.engine import Engine
+from chain.storage.head import MemoryHead
+from chain.transactions import (
+    AnyHeader,
+    CheckedTransaction,
+    DatasetHeader,
+    ParcelHeader,
+    decode_transaction,
+    encode_records,
+    records_root,
+    sign_transaction,
+    verify_payload,
+)
+
+SCHEMA = '{"type":"object","properties":{"flight":{"type":"integer"},"dest":{"type":"string"}},"required":["flight"]}'
+TIME_MS = 1_772_366_400_000
+
+
+class LongChain:
+    """Every tenth parcel is made from a record of the one before, so that the state grows with the chain.
+
+    Args:
+        members: of a network: their KEM keys and certificates are as long as real ones.
+        blocks: engine of the block store.
+        states: engine of the state store.
+    """
+
+    def __init__(self, members: tuple[Member, ...], blocks: Engine, states: Engine) -> None:
+        validators = [member for member in members if member.consensus_key is not None]
+        self._consensus = {member.name: Ed25519Signer(sha256(member.name.encode())) for member in validators}
+        self._system = {member.name: Ed25519Signer(sha256(b"system " + member.name.encode())) for member in validators}
+        founding = [self._member(member) for member in validators]
+        self.genesis = parse_genesis(encode_genesis("Benchmark", TIME_MS, founding, None))
+        self.ledger = Ledger(self.genesis, blocks, states, MemoryHead())
+        self.ledger.open()
+        self._names = self.genesis.validators.names
+        self._owner = self._names[0]
+        self._dataset = f"{self._owner}.flights"
+        self._nonce = 0
+
+    def fill(self, count: int) -> list[bytes]:
+        """Commit so many parcels of one record, each in a block of its own; their ids."""
+        self._commit(self._registration())
+        ids: list[bytes] = []
+        for number in range(count):
+            body = b'{"flight":%d,"dest":"IAH"}' % number
+            sources = ((ids[-1], 0),) if number % 10 == 9 else ()
+            ids.append(self._commit(self._parcel(body, sources)))
+        self.ledger.make_durable()
+        return ids
+
+    def _member(self, member: Member) -> MemberObject:
+        node = member.node
+        return MemberObject(
+            name=member.name,
+            kind=member.kind,
+            title_zh=member.title_zh,
+            title_en=member.title_en,
+            roles=(),
+            keys=(MemberKeyObject(self._system[member.name].public_key),),
+            consensus_key=self._consensus[member.name].public_key,
+            kem_key=member.kem_key,
+            node=NodeRecordObject(node.address, node.api_url, node.tls_certificate) if node else None,
+        )
+
+    def _commit(self, checked: CheckedTransaction) -> bytes:
+        executed = self.ledger.execute([checked], TIME_MS + self._nonce, self._owner)
+        height, hash_ = executed.header.height, executed.block_hash
+        message = commit_message(self.genesis.chain_id, height, 0, hash_)
+        signers = self._names[: self.genesis.validators.quorum]
+        votes = tuple((name, self._consensus[name].sign(message)) for name in signers)
+        self.ledger.commit(executed, Certificate(height, 0, hash_, votes), durable=False)
+        return checked.id
+
+    def _registration(self) -> CheckedTransaction:
+        header = DatasetHeader(
+            *self._signed_by_owner(),
+            dataset=self._dataset,
+            version=1,
+            title_zh="航班",
+            title_en="Flights",
+            schema=SCHEMA,
+            sharing="open",
+            legal_basis="Civil Aviation Law",
+            contract="",
+        )
+        return self._checked(header)
+
+    def _parcel(self, body: bytes, sources: tuple[tuple[bytes, int], ...]) -> CheckedTransaction:
+        header = ParcelHeader(
+            *self._signed_by_owner(),
+            dataset=self._dataset,
+            record_count=1,
+            records_root=records_root(self.genesis.chain_id, [body]),
+            envelope=b"",
+            derived_from=sources,
+        )
+        return self._checked(header, encode_records([body]))
+
+    def _signed_by_owner(self) -> tuple[bytes, str, bytes, bytes, int]:
+        """What every header begins with."""
+        self._nonce += 1
+        key = key_id(self._system[self._owner].public_key)
+        return self.genesis.chain_id, self._owner, key, self._nonce.to_bytes(16, "big"), 0
+
+    def _checked(self, header: AnyHeader, payload: bytes = b"") -> CheckedTransaction:
+        transaction = sign_transaction(header, self._system[self._owner], payload)
+        checked = decode_transaction(self.genesis.chain_id, encode(transaction))
+        verify_payload(checked)
+        return checked
