@@ -252,7 +252,7 @@ class EvidenceWorld:
             ),
             "record_at_checkpoint": GoodFile(at_checkpoint, "the same as record, also without looking at signatures"),
             "record_by_checkpoint": GoodFile(
-                json.dumps(bare, indent=2).encode() + b"\n", "the same to whoever holds the checkpoint", True
+                json.dumps(bare, indent=1).encode() + b"\n", "the same to whoever holds the checkpoint", True
             ),
         }
 

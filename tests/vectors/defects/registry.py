@@ -40,7 +40,7 @@ class Defect:
         """The bad file."""
         good = world.good_files[self.good].content
         file = json.loads(good)
-        content = self.spoil(file, world) or (json.dumps(file, indent=2, ensure_ascii=False) + "\n").encode()
+        content = self.spoil(file, world) or (json.dumps(file, indent=1, ensure_ascii=False) + "\n").encode()
         if content == good:
             raise ValueError(f"{self.name} spoils nothing")
         return content

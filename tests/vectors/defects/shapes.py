@@ -10,7 +10,7 @@ from tests.vectors.forgery import Json
 
 
 def text_of(file: Json) -> str:
-    return json.dumps(file, indent=2, ensure_ascii=False)
+    return json.dumps(file, indent=1, ensure_ascii=False)
 
 
 @defect("record", "bad_evidence", "chain")
