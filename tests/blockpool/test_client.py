@@ -17,6 +17,8 @@ from blockpool import (
     ErrorCode,
     Identity,
     PoolError,
+    Provenance,
+    ProvenanceBounds,
     RecordId,
     RetryPolicy,
     TransactionRejected,
@@ -28,6 +30,7 @@ from chain.audit import ChainAudit
 from chain.crypto import Ed25519Signer
 from cli.engine import NetworkPolicy
 from cli.networks import create_network
+from tests.blockpool.access import sealed_dataset, values
 from tests.processes import RunningNetwork
 
 pytestmark = pytest.mark.integration
@@ -296,3 +299,29 @@ def test_genesis_and_key_files_that_cannot_be_used(tmp_path: Path, running_netwo
         Identity.load(running_network.key_file(), other)
     assert raised.value.code is ErrorCode.UNKNOWN_KEY
     assert Identity.load(running_network.key_file(), other, member="new-member").member == "new-member"
+
+
+def test_both_clients_follow_a_sealed_record_to_what_was_made_of_it(
+    running_network: RunningNetwork, tmp_path: Path
+) -> None:
+    network, made = running_network.network, running_network.new_dataset("meteorology")
+    shared = sealed_dataset(running_network, values(2))
+    source = shared.receipts[0].record_ids[1]
+    with running_network.client("aviation") as client:
+        (between,) = client.submit(values(1), shared.id, journal=tmp_path / "journal", derived_from=[source])
+        with pytest.raises(PoolError) as raised:
+            client.submit(values(1), shared.id, journal=tmp_path / "journal")
+        assert raised.value.code is ErrorCode.BAD_REQUEST, "a journal is for one submission: sources belong to it"
+    with running_network.client("meteorology") as client:
+        (last,) = client.submit(values(1), made, derived_from=between.record_ids)
+    network.settle()
+    with Client(network.urls, network.genesis) as client:
+        graph = client.provenance(source)
+
+    async def walk() -> Provenance:
+        async with AsyncClient(network.urls, network.genesis) as client:
+            return await client.provenance(source, ProvenanceBounds(depth=2))
+
+    assert list(graph.parcels) == [source.transaction_id, between.transaction_id, last.transaction_id]
+    assert graph.is_whole
+    assert asyncio.run(walk()).parcels == graph.parcels

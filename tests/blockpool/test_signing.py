@@ -6,10 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockpool import DatasetDefinition, ErrorCode, Identity, PoolError, RecordId, sign_dataset, sign_parcel
+from blockpool import (
+    DatasetDefinition,
+    ErrorCode,
+    Identity,
+    PoolError,
+    RecordId,
+    SignedTransaction,
+    sign_dataset,
+    sign_parcel,
+    sign_sealed_parcel,
+)
 from blockpool.signing import encode_record, group_records, repeatable_nonce
 from chain.limits import LIMITS
-from chain.transactions import decode_transaction, verify_payload, verify_signed_by
+from chain.transactions import ParcelHeader, decode_transaction, verify_payload, verify_signed_by
 from tests.networks import TestNetwork
 
 NETWORK = TestNetwork()
@@ -119,3 +129,25 @@ def test_a_definition_is_checked_before_it_is_signed(definition: DatasetDefiniti
     with pytest.raises(PoolError) as raised:
         sign_dataset(NETWORK.genesis, IDENTITY, definition, 1)
     assert raised.value.code is code
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_sources_are_part_of_what_is_signed(sealed: bool) -> None:
+    network = TestNetwork(has_contracts=True)
+    sources = [RecordId(bytes(31) + b"\1", 4095), RecordId(bytes(31) + b"\2", 0)]
+
+    def sign(derived_from: list[RecordId]) -> SignedTransaction:
+        if sealed:
+            return sign_sealed_parcel(network.genesis, IDENTITY, "a.flights", [b"1"], derived_from=derived_from)
+        return sign_parcel(network.genesis, IDENTITY, "a.flights", [b"1"], derived_from=derived_from)
+
+    header = decode_transaction(network.chain_id, sign(sources).content).header
+    assert isinstance(header, ParcelHeader)
+    assert header.derived_from == tuple((source.transaction_id, source.index) for source in sources)
+    for wrong, code in (
+        (sources[:1] * (LIMITS.derived_from + 1), ErrorCode.TOO_LARGE),
+        ([RecordId(bytes(32), LIMITS.transaction_records)], ErrorCode.BAD_REQUEST),
+    ):
+        with pytest.raises(PoolError) as raised:
+            sign(wrong)
+        assert raised.value.code is code
