@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import contracts, evidence, faults, footprint, rates, reading, sealing, watching, worst_primary
+from bench import audit, contracts, evidence, faults, footprint, rates, reading, sealing, watching, worst_primary
 from bench.bench import FULL, QUICK, Bench
 from bench.figures import Section
 from bench.load import LoadProcess
@@ -39,7 +39,7 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "watching": watching.watching,
     "disk": footprint.disk,
     "catch_up": faults.catch_up,
-    "audit": footprint.audit,
+    "audit": audit.audit,
 }
 """In the order in which they run: later ones use the chain and the rates of earlier ones, and memory is read when the
 chain has just reached its million."""

@@ -50,6 +50,9 @@ class Durations:
     records_for_reading: int
     evidence_blocks: int
     """Length of the chain that evidence is made of."""
+    audit_bulk_records: int
+    audit_single_records: int
+    """Lengths of the chains that are audited."""
 
 
 FULL = Durations(
@@ -62,6 +65,8 @@ FULL = Durations(
     reads=80,
     records_for_reading=100_000,
     evidence_blocks=100_000,
+    audit_bulk_records=1_000_000,
+    audit_single_records=60_000,
 )
 QUICK = Durations(
     step_s=2,
@@ -73,6 +78,8 @@ QUICK = Durations(
     reads=20,
     records_for_reading=10_000,
     evidence_blocks=5_000,
+    audit_bulk_records=200_000,
+    audit_single_records=10_000,
 )
 
 
