@@ -127,7 +127,7 @@ def test_good_files_hold(file: str, with_checkpoint: bool) -> None:
 
 
 @pytest.mark.parametrize("file", BAD)
-def test_bad_files_are_refused_at_their_step_with_their_code(file: str) -> None:
+def test_s58_bad_files_are_refused_at_their_step_with_their_code(file: str) -> None:
     case, content = BAD[file], (FOLDER / file).read_bytes()
     steps = GOOD[case["made_from"]]["steps"]
     refused = ("refused", str(steps.index(case["step"]) + 1), case["step"], case["code"])
@@ -137,7 +137,7 @@ def test_bad_files_are_refused_at_their_step_with_their_code(file: str) -> None:
 
 
 @pytest.mark.parametrize("file", GOOD)
-def test_both_say_the_same_of_damaged_files(file: str) -> None:
+def test_s58_both_say_the_same_of_damaged_files(file: str) -> None:
     random, content = Random(file), (FOLDER / file).read_bytes()
     for _ in range(DAMAGED_EACH):
         findings(SPOIL["json"](content, random), with_checkpoint=True)

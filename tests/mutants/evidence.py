@@ -1,0 +1,137 @@
+"""Mutants of evidence files: nothing in one is believed, whoever hands it over (scenario 58)."""
+
+from __future__ import annotations
+
+from tests.mutants.definition import Edit, Mutant
+
+VECTORS = "tests/conformance/test_evidence_vectors.py"
+BAD = (f"{VECTORS}::test_s58_bad_files_are_refused_at_their_step_with_their_code",)
+
+MUTANTS = (
+    Mutant(
+        "evidence of another chain is taken",
+        58,
+        (Edit("evidence/verification.py", "if file.chain_id != own:", "if False:"),),
+        BAD,
+    ),
+    Mutant(
+        "blocks of other validators are taken",
+        58,
+        (
+            Edit(
+                "evidence/verification.py",
+                "if header.validators_hash != self.genesis.validators.hash(self.chain_id):",
+                "if False:",
+            ),
+        ),
+        BAD,
+    ),
+    Mutant(
+        "a path to another checkpoint spares the votes",
+        58,
+        (
+            Edit(
+                "evidence/verification.py",
+                "inclusion is not None and inclusion.tree_size == self.tree.size:",
+                "inclusion is not None and inclusion.tree_size <= self.tree.size:",
+            ),
+        ),
+        BAD,
+    ),
+    Mutant(
+        "rejected transactions are taken for accepted ones",
+        58,
+        (
+            Edit(
+                "evidence/verification.py",
+                "if outcome.transaction_id != id_ or not outcome.is_ok:",
+                "if outcome.transaction_id != id_:",
+            ),
+        ),
+        BAD,
+    ),
+    Mutant(
+        "one file may be spelled in many ways",
+        58,
+        (Edit("evidence/parts.py", "if json.loads(content) != json.loads(msgspec.json.encode(file)):", "if False:"),),
+        BAD,
+    ),
+    Mutant(
+        "a parcel's uses may be left out of a list",
+        58,
+        (Edit("evidence/uses.py", "    if history != proven:", "    if False:"),),
+        BAD,
+    ),
+    Mutant(
+        "a record may be left out as if it were erased",
+        58,
+        (Edit("evidence/record.py", "if record.body is None and uses.erasure is None:", "if False:"),),
+        BAD,
+    ),
+    Mutant(
+        "erased content may be shown",
+        58,
+        (Edit("evidence/record.py", "if record.body is not None and uses.erasure is not None:", "if False:"),),
+        BAD,
+    ),
+    Mutant(
+        "answers to a request may be left out",
+        58,
+        (Edit("evidence/read.py", "    if said != kept:", "    if False:"),),
+        BAD,
+    ),
+    Mutant(
+        "receipts of a read may be left out",
+        58,
+        (Edit("evidence/read.py", "if (len(found), records) != (entry.receipts, entry.records_read):", "if False:"),),
+        BAD,
+    ),
+    Mutant(
+        "a grant that was in force counts as over",
+        58,
+        (
+            Edit(
+                "evidence/no_grant.py",
+                'if request.status == "granted" and (request.until_ms == 0 or request.until_ms > time_ms):',
+                "if False:",
+            ),
+        ),
+        BAD,
+    ),
+    Mutant(
+        "the state before a range may be that of any block",
+        58,
+        (
+            Edit(
+                "evidence/no_grant.py",
+                "if first.parent_hash != block_hash(verifier.chain_id, before.parent):",
+                "if False:",
+            ),
+        ),
+        BAD,
+    ),
+    Mutant(
+        "reads in the range do not count",
+        58,
+        (Edit("evidence/no_read.py", "if after.receipts != before.receipts:", "if False:"),),
+        BAD,
+    ),
+    Mutant(
+        "a checkpoint of too few overrules a member",
+        58,
+        (Edit("evidence/misbehaviour.py", "if not _signed_by(first, member) and not is_quorum:", "if False:"),),
+        BAD,
+    ),
+    Mutant(
+        "a member is convicted of checkpoints that agree",
+        58,
+        (
+            Edit(
+                "chain/checkpoints.py",
+                "return earlier.time_s != later.time_s and later.size < earlier.size",
+                "return True",
+            ),
+        ),
+        BAD,
+    ),
+)
