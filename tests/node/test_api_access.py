@@ -245,3 +245,36 @@ def test_a_sealed_record_and_its_evidence(tmp_path: Path) -> None:
             assert (await get(client, "/v1/members/b"))["kem_key"] is None
 
     uvloop.run(main())
+
+
+def test_evidence_of_a_read_and_of_absences(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with sharing(tmp_path) as (network, node, client):
+            (parcel,) = await share(node, network.sealed_parcel())
+            id_ = await commit(node, network.request(purpose="research", parcels=(parcel,)))
+            await commit(node, network.approval(id_))
+            granted = node.height
+
+            async def verified(path: str, **parameters: object) -> dict[str, str]:
+                answer = await client.get(path, params=parameters)  # type: ignore[arg-type]
+                assert answer.status_code == 200, answer.text
+                return {step.title: step.detail for step in verify_any_evidence(answer.content, network.genesis)}
+
+            read = await verified(f"/v1/requests/{id_.hex()}/evidence")
+            assert read["answers"] == "a: approve"
+            before = await verified(f"/v1/requests/{id_.hex()}/evidence", tree_size=granted)
+            assert (before["state"].split(",")[0], before["answers"]) == (f"as of height {granted - 1}", "none")
+
+            of_b = {"dataset": "a.flights", "reader": "b"}
+            none = await verified("/v1/absence/grant", **of_b, until=granted - 1)
+            assert none["absence"].endswith(f"at the heights 1 to {granted - 1}")
+            verify_problem(await client.get("/v1/absence/grant", params=of_b), 422, ErrorCode.NOT_ABSENT)
+            unread = await verified("/v1/absence/read", parcel=parcel.hex(), **{"from": 2})
+            assert unread["absence"].endswith(f"at the heights 2 to {granted}")
+            for range_ in ({"from": granted + 1}, {"from": 2, "until": 1}, {"tree_size": 0}):
+                answer = await client.get("/v1/absence/read", params={"parcel": parcel.hex(), **range_})
+                verify_problem(answer, 400, ErrorCode.BAD_REQUEST)
+            answer = await client.get(f"/v1/requests/{id_.hex()}/evidence", params={"tree_size": granted + 2})
+            verify_problem(answer, 404, ErrorCode.NOT_FOUND)
+
+    uvloop.run(main())
