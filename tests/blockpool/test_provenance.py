@@ -132,6 +132,15 @@ def test_what_is_no_record_is_not_found(story: Story, record: str) -> None:
     assert raised.value.code is ErrorCode.NOT_FOUND
 
 
+def test_a_rejected_parcel_has_no_records() -> None:
+    story = Story()
+    rejected = story.world.network.parcel([b"no JSON"], "b", "b.delays")
+    story.world.commit(rejected)
+    with pytest.raises(PoolError) as raised:
+        story.walk(record=RecordId(story.world.network.id_of(rejected), 0))
+    assert raised.value.code is ErrorCode.NOT_FOUND
+
+
 # Nodes that do not tell the truth
 
 
@@ -173,15 +182,15 @@ def test_a_false_list_is_never_taken(story: Story, lie: Change) -> None:
     assert not graph.uses[story.flights].is_listed
 
 
-@pytest.mark.parametrize("part", ["header", "signature"])
-def test_a_parcel_that_does_not_verify_is_a_gap(story: Story, part: str) -> None:
+@pytest.mark.parametrize("parts", [["header"], ["signature"], ["header", "signature"]], ids=" and ".join)
+def test_a_parcel_that_does_not_verify_is_a_gap(story: Story, parts: list[str]) -> None:
     def forge(path: str, body: Body) -> Body:
         if path.endswith(f"/transactions/{story.weather.hex()}"):
             other = (
                 story.nodes().nodes["http://node-0"].answer(Request("GET", f"/v1/transactions/{story.delays.hex()}"))
             )
             assert isinstance(other, Reply)
-            return body | {part: orjson.loads(other.body)[part]}
+            return body | {part: orjson.loads(other.body)[part] for part in parts}
         return body
 
     graph = story.walk(story.nodes(forge))
@@ -203,15 +212,12 @@ def test_a_node_that_hides_a_source_is_shown_as_a_gap(story: Story) -> None:
     assert gap.code is ErrorCode.NOT_FOUND
 
 
-def test_nobody_to_ask_is_an_error_not_a_gap(story: Story) -> None:
-    nodes = story.nodes()
-    (node,) = nodes.nodes.values()
-
-    def fall_silent(path: str, body: Body) -> Body:
-        node.is_up = story.weather.hex() not in path
+def test_nobody_who_answers_is_an_error_not_a_gap(story: Story) -> None:
+    def be_busy(path: str, body: Body) -> Body:
+        if story.weather.hex() in path:
+            raise PoolError(ErrorCode.NOT_READY, "busy")
         return body
 
-    node.change = fall_silent
     with pytest.raises(PoolError) as raised:
-        story.walk(nodes)
-    assert raised.value.code is ErrorCode.UNREACHABLE
+        story.walk(story.nodes(be_busy))
+    assert raised.value.code is ErrorCode.NOT_READY
