@@ -93,11 +93,13 @@ class Workers:
     Args:
         genesis: of the chain.
         count: how many; with 0 nobody looks ahead.
+        group_blocks: how many blocks are handed over at once, at most.
     """
 
-    def __init__(self, genesis: Genesis, count: int) -> None:
+    def __init__(self, genesis: Genesis, count: int, group_blocks: int = GROUP_BLOCKS) -> None:
         self._genesis = genesis
         self._count = count
+        self._group_blocks = group_blocks
         self._workers: deque[_Worker] = deque()
         self._groups: deque[_Group] = deque()
 
@@ -138,7 +140,7 @@ class Workers:
             yield from ((package, None) for package in packages)
             return
         height = first_height
-        for group in _groups(packages):
+        for group in _groups(packages, self._group_blocks):
             self._hand_over(height, group)
             height += len(group)
             if len(self._groups) == _FILES_PER_WORKER * len(self._workers):
@@ -152,7 +154,11 @@ class Workers:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, self._genesis.content, paths), daemon=True)
-        process.start()
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: an interruption is the audit's to deal with
+        try:
+            process.start()
+        finally:
+            signal.signal(signal.SIGINT, handler)
         theirs.close()
         return _Worker(process, ours, files)
 
@@ -184,13 +190,13 @@ class Workers:
             worker.is_alive = False
 
 
-def _groups(packages: Iterable[BlockPackage]) -> Iterator[list[BlockPackage]]:
+def _groups(packages: Iterable[BlockPackage], group_blocks: int) -> Iterator[list[BlockPackage]]:
     group: list[BlockPackage] = []
     size_bytes = 0
     for package in packages:
         group.append(package)
         size_bytes += len(package.block) + sum(map(len, package.transactions))
-        if size_bytes >= GROUP_SIZE_BYTES or len(group) == GROUP_BLOCKS:
+        if size_bytes >= GROUP_SIZE_BYTES or len(group) == group_blocks:
             yield group
             group, size_bytes = [], 0
     if group:
@@ -205,8 +211,7 @@ def _write(descriptor: int, content: bytes) -> None:
 
 
 def _work(pipe: Connection, genesis: bytes, paths: Sequence[str]) -> None:
-    """A worker's life: ends when the audit closes the pipe. An interruption is the audit's to deal with."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A worker's life: ends when the audit closes the pipe."""
     examiner = Examiner(parse_genesis(genesis))
     files = [os.open(path, os.O_RDONLY) for path in paths]
     try:

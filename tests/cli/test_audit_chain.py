@@ -17,12 +17,13 @@ from chain.audit import ChainAudit
 from chain.storage.level import LevelEngine
 from cli.audit.ahead import AheadAudit, open_store
 from cli.audit.sources import Packages
-from cli.audit.workers import GROUP_BLOCKS, Workers
+from cli.audit.workers import Workers
 from cli.output import progress
 from tests.chain.audit_world import EventfulChain, policy
 from tests.cli.commands import Done, run
 
-BLOCKS_MORE = 8 * GROUP_BLOCKS
+GROUP_BLOCKS = 8
+BLOCKS_MORE = 10 * GROUP_BLOCKS
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +76,14 @@ def audited(chain: EventfulChain, packages: Packages, workers: Workers, folder: 
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_workers_change_nothing_about_the_counts(long_chain: EventfulChain, count: int) -> None:
-    found = audited(long_chain, packages_of(long_chain), Workers(long_chain.network.genesis, count))
+    found = audited(long_chain, packages_of(long_chain), Workers(long_chain.network.genesis, count, GROUP_BLOCKS))
     assert found == expected(long_chain)
     assert found["blocks"] == BLOCKS_MORE + 5
 
 
 @pytest.mark.parametrize("killed", [[0], [0, 1]], ids=["one", "all"])
 def test_workers_that_die_cost_time_and_no_verdict(long_chain: EventfulChain, killed: list[int]) -> None:
-    workers = Workers(long_chain.network.genesis, 2)
+    workers = Workers(long_chain.network.genesis, 2, GROUP_BLOCKS)
 
     def kill(height: int) -> None:
         if height == GROUP_BLOCKS:
@@ -106,11 +107,11 @@ def test_an_audit_that_was_interrupted_goes_on(
         if height == len(long_chain.packages) - 1:
             raise Interruption
 
-    genesis = long_chain.network.genesis
+    first, second = (Workers(long_chain.network.genesis, count, GROUP_BLOCKS) for _ in range(2))
     with pytest.raises(Interruption):
-        audited(long_chain, packages_of(long_chain, interrupt), Workers(genesis, count), tmp_path / "work")
+        audited(long_chain, packages_of(long_chain, interrupt), first, tmp_path / "work")
     taken: list[int] = []
-    found = audited(long_chain, packages_of(long_chain, taken.append), Workers(genesis, count), tmp_path / "work")
+    found = audited(long_chain, packages_of(long_chain, taken.append), second, tmp_path / "work")
     assert found == expected(long_chain)
     assert taken[0] > (0 if count else BLOCKS_MORE), "what was verified before is not read again"
 
