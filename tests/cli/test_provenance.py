@@ -334,6 +334,13 @@ def test_sources_uses_and_products_of_a_sealed_record(
     assert "where it came from" in text
     assert f"record 0 of {dataset}" in text
     assert "Within 3 steps nothing is left out." in text
+    erase = ("erase", origin["parcel"], "--legal-basis", "PIPL 47", "--yes", "--json")
+    assert as_member(running_network, "aviation", *erase).code == 0
+    running_network.network.settle()
+    erased = as_member(running_network, "registry", "provenance", made.json["first_record"])
+    assert erased.code == 0, erased.err
+    assert "erased in block" in erased.out
+    assert "PIPL 47" in erased.out
 
 
 @pytest.mark.integration
