@@ -269,6 +269,8 @@ class TransactionAnswer(_Answer, frozen=True, kw_only=True):
     """Exact bytes, which are what was signed; empty while it is pending."""
     signature: bytes = b""
     fields: dict[str, Any] = {}
+    erasure: dict[str, Any] | None = None
+    """Why the payload of a parcel is gone: the fields of ``chain.state.Erasure``; None if it was not erased."""
 
 
 class RecordAnswer(_Answer, frozen=True, kw_only=True):

@@ -91,6 +91,8 @@ def _shown_transaction(answer: TransactionAnswer) -> RenderableType:
             rows["verdict"] = (
                 f"{verdict['verdict']}, by {verdict['contract'] or 'rule'}, {outcome.get('fuel', 0):,} fuel"
             )
+    if answer.erasure is not None:
+        rows["content"] = f"erased at height {answer.erasure['height']:,}: {answer.erasure['legal_basis']}"
     return facts(rows | {name: _brief(value) for name, value in answer.fields.items()})
 
 

@@ -9,7 +9,7 @@ import orjson
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from chain import history
+from chain import history, state
 from chain.blocks import decode_header
 from chain.crypto import Hash
 from chain.encoding import decode, encode
@@ -18,7 +18,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS, MIB
 from chain.members import Member
 from chain.packages import join_packages
-from chain.state import DatasetEntry
+from chain.state import DatasetEntry, Erasure
 from chain.storage.blocks import Location
 from chain.transactions import ParcelHeader, decode_records, decode_transaction_header
 from node.api.bodies import MSGPACK
@@ -31,6 +31,7 @@ from node.api.views import (
     block_summary,
     block_view,
     dataset_view,
+    fields_of,
     member_view,
     text_of,
     transaction_view,
@@ -94,9 +95,9 @@ def _add_transactions(router: APIRouter, service: NodeService) -> None:
             raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {transaction_id}")
         header = decode_transaction_header(ledger.chain_id, head.header)
         outcome = ledger.block_at(location.height).outcomes[location.position]
-        return json_response(
-            transaction_view(header, outcome, location.height, location.position, head.header, head.signature)
-        )
+        view = transaction_view(header, outcome, location.height, location.position, head.header, head.signature)
+        erasure = ledger.entry(state.erasure_key(id_), Erasure)
+        return json_response(view | {"erasure": erasure and fields_of(erasure)})
 
     @router.get("/transactions/{transaction_id}/receipt", tags=["transactions"])
     async def get_receipt(transaction_id: str, accept: Annotated[str, Header()] = "") -> Response:

@@ -35,6 +35,8 @@ def test_an_owner_erases_a_parcel(running_network: RunningNetwork, tmp_path: Pat
         assert (response.status_code, response.json()["code"]) == (410, "parcel_erased")
     shown = as_member(running_network, "aviation", "show", "record", f"{gone}/0", "--json")
     assert (shown.code, shown.json["error"]["code"]) == (1, "parcel_erased")
+    parcel = as_member(running_network, "aviation", "show", "transaction", gone)
+    assert f"erased at height {done.json['height']:,}: PIPL art. 47" in parcel.out
     again = as_member(running_network, "aviation", "erase", gone, *basis, "--yes", "--json")
     assert (again.code, again.json["error"]["code"]) == (1, "parcel_erased")
     read = as_member(running_network, "meteorology", "read", dataset, "--out", tmp_path / "all.ndjson", "--json")

@@ -118,6 +118,8 @@ def test_the_api_says_that_it_is_erased_and_why(tmp_path: Path) -> None:
             proofs = [f"transactions/{parcel.hex()}", f"transactions/{parcel.hex()}/receipt"]
             for path in proofs:
                 assert (await client.get(f"/v1/{path}")).status_code == 200, "what was signed stays"
+            erasure = (await client.get(f"/v1/{proofs[0]}")).json()["erasure"]
+            assert (erasure["owner"], erasure["height"], erasure["legal_basis"]) == ("a", 4, "PIPL 47")
             missing = await client.get(f"/v1/records/{parcel.hex()}/2")
             verify_problem(missing, 404, ErrorCode.NOT_FOUND)
 
