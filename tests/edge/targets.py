@@ -16,7 +16,7 @@ from chain import audit_store, blocks, checkpoints, erasure, members, packages, 
 from chain.contract_engine import EngineIdentity
 from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
-from chain.genesis import encode_member_file, parse_genesis, parse_member_file
+from chain.genesis import Genesis, encode_member_file, parse_genesis, parse_member_file
 from chain.kem import verify_kem_key
 from chain.limits import MIB
 from chain.schema import compile_schema
@@ -30,11 +30,13 @@ from contracts.sealing import ShareAnswer, ShareQuery, ShareRelease, disclosure_
 from contracts.sealing import disclosure as disclosures
 from evidence.kinds import parse_any_evidence, verify_any_evidence
 from evidence.record import parse_record_evidence
+from evidence.summary import summary
 from node import frames
 from node.links.framing import FrameDecoder, SendQueue
 from node.links.hello import Hello, decode_hello, encode_hello
 from tests.edge.values import value_of
 from tests.edge.world import EdgeWorld, edge_world
+from tests.evidence.story import Story
 
 WIRE_TYPES: tuple[type, ...] = (
     audit_store.AuditProgress,
@@ -214,7 +216,10 @@ def _files(world: EdgeWorld) -> Iterator[Target]:
     yield Target("member file", parse_member_file, encode_member_file, world.member_files(), "json")
     yield Target("record evidence", parse_record_evidence, None, world.record_evidence(), "json")
     yield Target("evidence", parse_any_evidence, None, evidence, "json")
-    yield Target("evidence, verified", partial(_verify_evidence, world), None, evidence, "json")
+    yield Target("evidence, verified", partial(_verify_evidence, world.genesis), None, evidence, "json")
+    story = Story()
+    told = partial(_verify_evidence, story.network.genesis)
+    yield Target("evidence of reads and absences, verified", told, None, story.files(), "json")
     keys = checkpoints.CheckpointKeys(world.genesis.chain_id, world.genesis.validators, world.genesis.members)
     yield Target("checkpoint", partial(checkpoints.parse_checkpoint, keys=keys), None, world.checkpoints(), "other")
     yield Target("disclosure file", disclosure_from_json, disclosure_to_json, world.disclosure_files(), "json")
@@ -238,8 +243,9 @@ def _read_schema(data: bytes) -> object:
     return compile_schema(text)
 
 
-def _verify_evidence(world: EdgeWorld, content: bytes) -> object:
-    return list(verify_any_evidence(content, world.genesis))
+def _verify_evidence(genesis: Genesis, content: bytes) -> object:
+    steps = list(verify_any_evidence(content, genesis))
+    return steps, summary(parse_any_evidence(content))
 
 
 def _links(world: EdgeWorld) -> Iterator[Target]:

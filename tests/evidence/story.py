@@ -15,6 +15,10 @@ from chain.errors import PoolError
 from chain.history import TreeHead, root_at
 from chain.ledger import Ledger
 from evidence.kinds import verify_any_evidence
+from evidence.no_grant import make_no_grant_evidence
+from evidence.no_read import make_no_read_evidence
+from evidence.read import make_read_evidence
+from evidence.record import make_record_evidence
 from evidence.verification import Step
 from tests.chain.access_world import AccessWorld, allow, approved_by
 
@@ -52,6 +56,16 @@ class Story:
     @property
     def ledger(self) -> Ledger:
         return self.world.ledger
+
+    def files(self) -> tuple[bytes, ...]:
+        """A file of each kind that is told by a ledger alone."""
+        ledger = self.ledger
+        return (
+            make_record_evidence(ledger, self.parcel, 1),
+            make_read_evidence(ledger, self.request),
+            make_no_grant_evidence(ledger, "a.flights", "b", 10),
+            make_no_read_evidence(ledger, self.parcel, 6),
+        )
 
     def tree(self, size: int) -> TreeHead:
         """Head of the history of so many blocks, as a checkpoint has it."""
