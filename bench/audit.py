@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.bench import Bench
+from bench.bench import CHECKED, PLAIN, Bench
 from bench.figures import Figure, Section
-from bench.long_chain import OWNER, TIME_MS, LongChain
+from bench.long_chain import LongChain
 from bench.rates import PARCEL_RECORDS
 from bench.records import flight_schema, mean_size_bytes, record_groups
 from chain.access import MissingEngine
-from chain.blocks import Certificate, commit_message
 from chain.genesis import Genesis
 from chain.members import Member
 from chain.packages import BlockPackage
 from chain.storage.head import Head, HeadFile
 from chain.storage.level import LevelEngine
-from chain.transactions import CheckedTransaction, DatasetHeader, ParcelHeader, encode_records, records_root
 from cli.audit.ahead import AheadAudit, open_store
 from cli.audit.sources import open_home
 from cli.audit.workers import Workers
 from cli.output import progress
 
-PLAIN, CHECKED = f"{OWNER}.plain", f"{OWNER}.checked"
 ROUNDS = 3
 """Audits of each chain with each number of processes, in turn; the fastest counts."""
 
@@ -48,52 +44,32 @@ SHAPES = (
 )
 
 
-class AuditedChain(LongChain):
-    """A chain in a node's home. Every other parcel is in a dataset with the schema of flights.
+def make_home(home: Path, members: tuple[Member, ...], shape: Shape, records: int) -> Genesis:
+    """Make a stopped node's home with a chain of at least so many records. Every other parcel is in a dataset with the
+    schema of flights.
 
     Args:
         home: an empty folder.
-        members: of a network.
+        members: of a network; those that vote make the chain.
+        shape: of the chain.
+        records: how many.
     """
-
-    def __init__(self, home: Path, members: tuple[Member, ...]) -> None:
-        data = home / "data"
-        data.mkdir(parents=True)
-        (home / "config.toml").write_text("[node]\n")
-        super().__init__(members, LevelEngine(data / "blocks"), LevelEngine(data / "state"))
-        self._head = HeadFile(data / "HEAD")
-
-    def fill_blocks(self, shape: Shape, records: int) -> None:
-        """Commit at least so many records."""
-        self._commit_all([self._registered(PLAIN, ""), self._registered(CHECKED, flight_schema())])
-        blocks = -(-records // (shape.transactions * shape.records))
-        groups = iter(record_groups(shape.records, blocks * shape.transactions))
-        for _ in range(blocks):
-            datasets = [CHECKED if number % 2 else PLAIN for number in range(shape.transactions)]
-            self._commit_all([self._filled(dataset, next(groups)) for dataset in datasets])
-
-    def close(self) -> None:
-        """Stop the node."""
-        self.ledger.make_durable()
-        self._head.write(Head(self.ledger.tip.height, self.ledger.tip.block_hash))
-        self._head.close()
-        self.ledger.close()
-
-    def _commit_all(self, transactions: Sequence[CheckedTransaction]) -> None:
-        executed = self.ledger.execute(transactions, TIME_MS, OWNER)
-        height, hash_ = executed.header.height, executed.block_hash
-        message = commit_message(self.genesis.chain_id, height, 0, hash_)
-        signers = self._names[: self.genesis.validators.quorum]
-        votes = tuple((name, self._consensus[name].sign(message)) for name in signers)
-        self.ledger.commit(executed, Certificate(height, 0, hash_, votes), durable=False)
-
-    def _registered(self, dataset: str, schema: str) -> CheckedTransaction:
-        fields = (dataset, 1, "", "Benchmark", schema, "open", "", "")
-        return self._checked(DatasetHeader(*self._signed_by_owner(), *fields))
-
-    def _filled(self, dataset: str, records: Sequence[bytes]) -> CheckedTransaction:
-        fields = (dataset, len(records), records_root(self.genesis.chain_id, records), b"", ())
-        return self._checked(ParcelHeader(*self._signed_by_owner(), *fields), encode_records(records))
+    data = home / "data"
+    data.mkdir(parents=True)
+    (home / "config.toml").write_text("[node]\n")
+    chain = LongChain(members, LevelEngine(data / "blocks"), LevelEngine(data / "state"))
+    chain.commit([chain.dataset(PLAIN, ""), chain.dataset(CHECKED, flight_schema())])
+    blocks = -(-records // (shape.transactions * shape.records))
+    groups = iter(record_groups(shape.records, blocks * shape.transactions))
+    for _ in range(blocks):
+        names = [CHECKED if number % 2 else PLAIN for number in range(shape.transactions)]
+        chain.commit([chain.parcel(name, next(groups)) for name in names])
+    chain.ledger.make_durable()
+    head = HeadFile(data / "HEAD")
+    head.write(Head(chain.ledger.tip.height, chain.ledger.tip.block_hash))
+    head.close()
+    chain.ledger.close()
+    return chain.genesis
 
 
 def audit(bench: Bench) -> Section:
@@ -104,10 +80,7 @@ def audit(bench: Bench) -> Section:
     ):
         with tempfile.TemporaryDirectory(dir=bench.network.folder, prefix="audit-") as folder:
             home = Path(folder) / "node"
-            chain = AuditedChain(home, bench.network.genesis.members)
-            chain.fill_blocks(shape, records)
-            chain.close()
-            rates = measure(home, chain.genesis)
+            rates = measure(home, make_home(home, bench.network.genesis.members, shape, records))
         one, two = rates[1], rates[2]
         bench.say(f"{shape.what}: {one:,.0f}/s with one process, {two:,.0f}/s with two: {two / one:.2f} times as many")
         how = f"{records:,} records, fastest of {ROUNDS}"

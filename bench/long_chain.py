@@ -1,6 +1,8 @@
-"""A long chain made in one process: four validators' keys, a ledger on disk, a block for each transaction."""
+"""Chains made in one process: a network's validators with keys of their own, and a ledger."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from chain.blocks import Certificate, commit_message
 from chain.crypto import Ed25519Signer, key_id, sha256
@@ -27,7 +29,7 @@ TIME_MS = 1_772_366_400_000
 
 
 class LongChain:
-    """Every tenth parcel is made from a record of the one before, so that the state grows with the chain.
+    """A chain whose transactions the first validator signs, and a quorum of all of them the blocks.
 
     Args:
         members: of a network: their KEM keys and certificates are as long as real ones.
@@ -45,19 +47,59 @@ class LongChain:
         self.ledger.open()
         self._names = self.genesis.validators.names
         self._owner = self._names[0]
-        self._dataset = f"{self._owner}.flights"
         self._nonce = 0
 
     def fill(self, count: int) -> list[bytes]:
-        """Commit so many parcels of one record, each in a block of its own; their ids."""
-        self._commit(self._registration())
+        """Commit so many parcels of one record, each in a block of its own; their ids. Every tenth one is made from the
+        record before, so that the state grows with the chain.
+        """
+        self.commit([self.dataset("flights", SCHEMA)])
         ids: list[bytes] = []
         for number in range(count):
-            body = b'{"flight":%d,"dest":"IAH"}' % number
             sources = ((ids[-1], 0),) if number % 10 == 9 else ()
-            ids.append(self._commit(self._parcel(body, sources)))
+            parcel = self.parcel("flights", [b'{"flight":%d,"dest":"IAH"}' % number], sources)
+            self.commit([parcel])
+            ids.append(parcel.id)
         self.ledger.make_durable()
         return ids
+
+    def commit(self, transactions: Sequence[CheckedTransaction]) -> None:
+        """Make a block of ``transactions`` the tip; ``ledger.make_durable`` makes it durable."""
+        executed = self.ledger.execute(transactions, TIME_MS + self._nonce, self._owner)
+        height, hash_ = executed.header.height, executed.block_hash
+        message = commit_message(self.genesis.chain_id, height, 0, hash_)
+        signers = self._names[: self.genesis.validators.quorum]
+        votes = tuple((name, self._consensus[name].sign(message)) for name in signers)
+        self.ledger.commit(executed, Certificate(height, 0, hash_, votes), durable=False)
+
+    def dataset(self, name: str, schema: str) -> CheckedTransaction:
+        """Registers an open dataset."""
+        header = DatasetHeader(
+            *self._signed_by_owner(),
+            dataset=f"{self._owner}.{name}",
+            version=1,
+            title_zh="航班",
+            title_en="Flights",
+            schema=schema,
+            sharing="open",
+            legal_basis="Civil Aviation Law",
+            contract="",
+        )
+        return self._checked(header)
+
+    def parcel(
+        self, name: str, records: Sequence[bytes], sources: tuple[tuple[bytes, int], ...] = ()
+    ) -> CheckedTransaction:
+        """Shares records, made from the records in ``sources``."""
+        header = ParcelHeader(
+            *self._signed_by_owner(),
+            dataset=f"{self._owner}.{name}",
+            record_count=len(records),
+            records_root=records_root(self.genesis.chain_id, records),
+            envelope=b"",
+            derived_from=sources,
+        )
+        return self._checked(header, encode_records(records))
 
     def _member(self, member: Member) -> MemberObject:
         node = member.node
@@ -72,40 +114,6 @@ class LongChain:
             kem_key=member.kem_key,
             node=NodeRecordObject(node.address, node.api_url, node.tls_certificate) if node else None,
         )
-
-    def _commit(self, checked: CheckedTransaction) -> bytes:
-        executed = self.ledger.execute([checked], TIME_MS + self._nonce, self._owner)
-        height, hash_ = executed.header.height, executed.block_hash
-        message = commit_message(self.genesis.chain_id, height, 0, hash_)
-        signers = self._names[: self.genesis.validators.quorum]
-        votes = tuple((name, self._consensus[name].sign(message)) for name in signers)
-        self.ledger.commit(executed, Certificate(height, 0, hash_, votes), durable=False)
-        return checked.id
-
-    def _registration(self) -> CheckedTransaction:
-        header = DatasetHeader(
-            *self._signed_by_owner(),
-            dataset=self._dataset,
-            version=1,
-            title_zh="航班",
-            title_en="Flights",
-            schema=SCHEMA,
-            sharing="open",
-            legal_basis="Civil Aviation Law",
-            contract="",
-        )
-        return self._checked(header)
-
-    def _parcel(self, body: bytes, sources: tuple[tuple[bytes, int], ...]) -> CheckedTransaction:
-        header = ParcelHeader(
-            *self._signed_by_owner(),
-            dataset=self._dataset,
-            record_count=1,
-            records_root=records_root(self.genesis.chain_id, [body]),
-            envelope=b"",
-            derived_from=sources,
-        )
-        return self._checked(header, encode_records([body]))
 
     def _signed_by_owner(self) -> tuple[bytes, str, bytes, bytes, int]:
         """What every header begins with."""
