@@ -8,7 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from chain.errors import ErrorCode, PoolError
-from evidence.kinds import parse_any_evidence
+from evidence.kinds import parse_any_evidence, verify_any_evidence
+from evidence.parts import LISTED_MAX
 from evidence.record import make_record_evidence
 from evidence.summary import summary
 from tests.evidence.story import Path, Story, changed, flipped, reversed_list, without_last
@@ -162,3 +163,23 @@ def test_bytes_are_spelled_in_one_way(spelling: str) -> None:
     with pytest.raises(PoolError) as caught:
         parse_any_evidence(content.replace(b'"AA=="', f'"{spelling}"'.encode()))
     assert caught.value.code is ErrorCode.BAD_EVIDENCE
+
+
+def test_of_too_many_only_the_number_is_proved() -> None:
+    """A list that could be shown must be; one that is too long to show is still counted."""
+    network = TestNetwork()
+    ledger = network.ledger()
+    network.commit(ledger, [network.dataset()])
+    (parcel,) = network.commit(ledger, [network.parcel()]).transactions
+    made = [network.parcel(derived_from=((parcel.id, 0),)) for _ in range(LISTED_MAX + 1)]
+    network.commit(ledger, made[:-1])
+    listed = make_record_evidence(ledger, parcel.id, 0)
+    network.commit(ledger, made[-1:])
+    counted = make_record_evidence(ledger, parcel.id, 0)
+    for content, own in ((listed, f", {LISTED_MAX} from the record itself"), (counted, "")):
+        steps = list(verify_any_evidence(content, network.genesis))
+        count = LISTED_MAX if own else LISTED_MAX + 1
+        assert steps[8].detail.endswith(f"{count} parcels were made from its parcel{own}")
+    assert json.loads(counted)["uses"]["derived_transactions"] is None
+    with pytest.raises(PoolError, match="which is not too many"):
+        list(verify_any_evidence(changed(listed, ("uses", "derived_transactions"), None), network.genesis))
