@@ -6,7 +6,6 @@ import json
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from rich.text import Text
 
@@ -27,6 +26,7 @@ from cli.audit.reads_view import read_lines
 from cli.audit.sources import open_url
 from cli.audit.walk import walk
 from cli.demo.data import COMPANY, SEALED_DATASET, SharedFile
+from cli.demo.disks import read_all
 from cli.demo.narrator import Narrator
 from cli.engine import NetworkPolicy
 from cli.evidence import verification_lines
@@ -131,7 +131,7 @@ class AccessStory:
             known = next(iter(weather.source)).body
             found_sealed = found_open = size_bytes = 0
             for node in self.network.nodes.values():
-                content = b"".join(path.read_bytes() for path in _files(node.home / "data"))
+                content = read_all(node.home / "data")
                 size_bytes += len(content)
                 found_sealed += sum(needle in content for needle in sealed)
                 found_open += known in content
@@ -224,10 +224,6 @@ class AccessStory:
 
 def _listed(found: FoundReads) -> int:
     return sum(proof.transactions for proof in found.proofs)
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _with_longer_delay(disclosure: bytes) -> bytes:

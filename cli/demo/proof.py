@@ -21,6 +21,7 @@ from blockpool.watching import Report, Watch
 from cli.audit.report import investigate
 from cli.audit.reporting.page import render
 from cli.demo.data import LEGAL_BASIS, SEALED_DATASET
+from cli.demo.disks import read_all
 from cli.demo.narrator import Narrator
 from cli.evidence import verification_lines
 from cli.homes import SYSTEM_KEY
@@ -177,8 +178,7 @@ class ProofStory:
         """How many of these are found in the files of each node."""
         found: Counter[str] = Counter()
         for node in self.network.nodes.values():
-            files = sorted(path for path in (node.home / "data").rglob("*") if path.is_file())
-            content = b"".join(path.read_bytes() for path in files)
+            content = read_all(node.home / "data")
             found[node.member] = sum(body in content for body in bodies)
         return found
 

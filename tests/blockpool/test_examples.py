@@ -34,7 +34,7 @@ def test_submit_records_shares_once(running_network: RunningNetwork, tmp_path: P
     second = run_example("submit_records.py", *signing(running_network), folder=tmp_path)
     assert first == second
     assert sum("visibility_m" in line for line in second) == 2
-    assert second[-1].startswith("  step 8")
+    assert second[-1].startswith("  step 9")
     assert (tmp_path / "runway.evidence.json").stat().st_size > 1000
 
 
