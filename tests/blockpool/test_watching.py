@@ -124,7 +124,7 @@ def test_more_cosigners_and_later_times_are_worth_keeping(world: World) -> None:
     assert quorum_time_s(mixed, world.genesis) == TIME_S
 
 
-def test_a_quorum_for_two_roots_of_one_size_convicts_whoever_signed_both(world: World) -> None:
+def test_s22_a_quorum_for_two_roots_of_one_size_convicts_whoever_signed_both(world: World) -> None:
     one, other = world.history(6), world.history(6)
     report = world.look(
         [
@@ -137,7 +137,7 @@ def test_a_quorum_for_two_roots_of_one_size_convicts_whoever_signed_both(world: 
     assert convicted(world, report) == {"b", "c"}
 
 
-def test_a_longer_history_that_does_not_continue_the_held_one_is_an_alarm(world: World) -> None:
+def test_s22_a_longer_history_that_does_not_continue_the_held_one_is_an_alarm(world: World) -> None:
     """The nodes have signed nothing twice so far: asked for the size that is held, their words convict them."""
     one, other = world.history(5), world.history(8)
     held = world.checkpoint(one, 5)
@@ -155,7 +155,7 @@ def test_another_history_of_the_held_size_is_an_alarm(world: World) -> None:
     assert convicted(world, report) == {"b", "c"}
 
 
-def test_a_history_that_is_cut_off_is_an_alarm_and_later_signatures_convict(world: World) -> None:
+def test_s22_a_history_that_is_cut_off_is_an_alarm_and_later_signatures_convict(world: World) -> None:
     whole, cut = world.history(9), world.history(6)
     held = world.checkpoint(whole, 9)
     shown = world.checkpoint(cut, 6, time_s=TIME_S + 60)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from tests.mutants import certificates, erasing, evidence, sharing, views, voting
+from tests.mutants import certificates, checkpoints, erasing, evidence, sharing, views, voting
 
 MUTANTS = tuple(
     sorted(
-        (*voting.MUTANTS, *views.MUTANTS, *certificates.MUTANTS, *sharing.MUTANTS, *erasing.MUTANTS, *evidence.MUTANTS),
+        (
+            *voting.MUTANTS,
+            *views.MUTANTS,
+            *certificates.MUTANTS,
+            *checkpoints.MUTANTS,
+            *sharing.MUTANTS,
+            *erasing.MUTANTS,
+            *evidence.MUTANTS,
+        ),
         key=lambda mutant: mutant.scenario,
     )
 )

@@ -213,7 +213,7 @@ def test_a_spoiled_note_is_passed_over(hub: Hub, caplog: pytest.LogCaptureFixtur
     assert "the kept checkpoint is not accepted" in caplog.text
 
 
-def test_a_restart_on_another_history_cosigns_nothing_any_more(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
+def test_s22_a_restart_on_another_history_cosigns_nothing_any_more(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
     """What a member has signed binds it, whatever its database says today."""
     hub.extend(3)
     hub.rest()
