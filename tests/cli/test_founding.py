@@ -129,6 +129,18 @@ def test_observers_and_members_without_a_node(tmp_path: Path) -> None:
     }
 
 
+def test_a_witness_cosigns_and_does_not_vote(tmp_path: Path) -> None:
+    desk = found(tmp_path, ("tax",))
+    assert run("member", "new", "office", "--out", tmp_path / "o", "--witness", "--peer", "10.0.0.1:7000").code == 0
+    assert (tmp_path / "o" / "node" / "witness.pem").stat().st_mode & 0o777 == 0o600
+    assert '[witness]\nkey = "witness.pem"' in (tmp_path / "o" / "node" / "config.toml").read_text()
+    assert not (tmp_path / "o" / "node" / "consensus.pem").exists()
+    files = [desk / "tax.json", tmp_path / "o" / "member.json"]
+    made = run("genesis", "create", *files, "-o", tmp_path / "g.json", "--network", "x", "--json").json
+    assert made["validators"] == ["tax"]
+    assert {member["member"]: member["witness"] for member in made["members"]} == {"tax": False, "office": True}
+
+
 def test_the_genesis_file_names_the_contract_engine_unless_there_are_to_be_no_contracts(tmp_path: Path) -> None:
     desk = found(tmp_path)
     assert load_genesis(desk / "genesis.json").engine == ENGINE_IDENTITY

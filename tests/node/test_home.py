@@ -226,3 +226,33 @@ def test_setting_aside_keeps_everything_and_marks_the_node_first(network: Networ
     assert ledger.tip.height == 0
     ledger.close()
     home.lock.close()
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Network:
+    return Network.create(tmp_path, witnesses=("office", "other"))
+
+
+def test_a_witness_has_its_key_and_no_vote(office: Network) -> None:
+    home = open_home(load_config(office.home("office"), {}))
+    home.lock.close()
+    assert home.signer is None
+    assert home.checkpoint_signer is not None
+    assert home.checkpoint_signer.public_key == home.member.witness_key
+
+
+def test_another_s_witness_key_is_refused(office: Network) -> None:
+    key = office.home("office") / "witness.pem"
+    key.unlink()
+    shutil.copy(office.home("other") / "witness.pem", key)
+    with pytest.raises(PoolError) as caught:
+        open_home(load_config(office.home("office"), {}))
+    assert caught.value.code == ErrorCode.BAD_KEY
+    assert "witness.pem is not office's witness key" in caught.value.detail
+
+
+def test_a_validator_is_no_witness_beside(network: Network) -> None:
+    with pytest.raises(PoolError) as caught:
+        open_home(load_config(network.home("a"), {"BLOCKPOOL_WITNESS_KEY": "witness.pem"}))
+    assert caught.value.code == ErrorCode.BAD_CONFIGURATION
+    assert "a validator cosigns with its consensus key alone" in caught.value.detail
