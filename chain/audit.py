@@ -36,6 +36,9 @@ from chain.state import DatasetEntry, dataset_key
 from chain.storage.head import MemoryHead
 from chain.transactions import CheckedTransaction, EraseHeader, ParcelHeader
 
+PARCELS_NAMED = 100
+"""Parcels with wrong payloads that an audit names; it counts them all."""
+
 
 @dataclass
 class AuditReport:
@@ -54,6 +57,8 @@ class AuditReport:
     """Bytes of those that were verified."""
     records_wrong: int = 0
     """Records of parcels whose payload is not the one that was signed."""
+    wrong_parcels: list[Hash] = field(default_factory=list)
+    """Ids of the first of those parcels, at most ``PARCELS_NAMED``."""
     records_erased: Counter[str] = field(default_factory=Counter)
     """Records whose bodies were not there because their parcel was erased, by legal basis."""
     awaiting_erasure: dict[Hash, int] = field(default_factory=dict)
@@ -118,6 +123,8 @@ class AuditReport:
             self.record_bytes += checked.records_size_bytes
         elif checked.absent.kept is None:
             self.records_wrong += checked.record_count
+            if len(self.wrong_parcels) < PARCELS_NAMED:
+                self.wrong_parcels.append(checked.id)
         else:
             self.awaiting_erasure[checked.id] = checked.record_count
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ import click
 from rich.text import Text
 
 from blockpool import Genesis, PoolError, load_genesis
-from chain.audit import AuditReport, ChainAudit
+from chain.audit import PARCELS_NAMED, AuditReport, ChainAudit
 from cli.audit.ahead import AheadAudit, open_store
 from cli.audit.sources import Packages, open_source
 from cli.audit.walk import walk
@@ -130,6 +131,8 @@ def describe_audit(source: str, report: AuditReport, failure: PoolError | None, 
         "records_erased": dict(report.records_erased),
         "records_missing": report.records_missing,
         "records_wrong": report.records_wrong,
+        "missing_parcels": _named(report.awaiting_erasure),
+        "wrong_parcels": _named(report.wrong_parcels),
         "record_bytes": report.record_bytes,
         "certificate_signatures": report.certificate_signatures,
         "transaction_signatures": report.transaction_signatures,
@@ -175,6 +178,15 @@ def _conclusion(report: AuditReport, failure: PoolError | None) -> Iterator[Any]
     if not report.is_whole:
         text = f": {report.records_missing:,} records are missing and were never erased, {report.records_wrong:,} are "
         yield Text.assemble(("Not whole", "bold red"), text, "not those that were signed.")
+        for parcel in _named(report.awaiting_erasure):
+            yield Text(f"  missing: parcel {parcel}")
+        for parcel in _named(report.wrong_parcels):
+            yield Text(f"  wrong: parcel {parcel}")
+
+
+def _named(parcels: Iterable[bytes]) -> list[str]:
+    """Ids of the first parcels of a finding; they can be many."""
+    return [parcel.hex() for parcel in itertools.islice(parcels, PARCELS_NAMED)]
 
 
 def _counts(report: AuditReport) -> dict[str, object]:

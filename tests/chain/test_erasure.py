@@ -304,6 +304,7 @@ class TestAudit:
         )
         report = self.audited(story, packages).report
         assert (report.height, report.records, report.records_wrong, report.records_verified) == (3, 6, 3, 3)
+        assert report.wrong_parcels == [story.id]
         assert not report.is_whole
 
     def test_a_wrong_body_of_a_refused_parcel_keeps_its_outcome(self, network: TestNetwork) -> None:
