@@ -57,14 +57,15 @@ def test_every_claim_holds_and_nothing_is_left_running(tmp_path: Path) -> None:
     assert demo.returncode == 0, err
     result = json.loads(out)
     assert result["holds"]
-    assert len(result["claims"]) >= 30
+    assert len(result["claims"]) >= 40
     assert all(claim["holds"] for claim in result["claims"])
-    assert {claim["stage"] for claim in result["claims"]} == set(range(2, 14))
+    assert {claim["stage"] for claim in result["claims"]} == set(range(2, 18))
     assert sum(result["records"].values()) > 11_000
     assert 0 < result["measured"]["service_gap_s"] < 3
     assert result["seconds"] < 90
     assert "Refused at step 5" in err
     assert (tmp_path / "demo" / "pool" / "weather.evidence.json").exists()
+    assert (tmp_path / "demo" / "pool" / "report.html").exists()
     assert wait_until_gone(tmp_path / "demo") == []
 
 
