@@ -16,7 +16,15 @@ from chain.checkpoints import trusted_head
 from chain.genesis import Genesis
 from chain.history import TreeHead
 from cli.failures import ExitCode, describe
-from cli.options import READABLE_FILE, RecordIdType, TransactionIdType, genesis_option, json_option, node_option, reading_client
+from cli.options import (
+    READABLE_FILE,
+    RecordIdType,
+    TransactionIdType,
+    genesis_option,
+    json_option,
+    node_option,
+    reading_client,
+)
 from cli.output import emit, facts, printable, talk
 from evidence.disclosure import DisclosureEvidence, disclosed_content
 from evidence.kinds import parse_any_evidence, verify_any_evidence
