@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from chain.errors import PoolError
 from chain.storage.slots import storage_error, sync_folder
 
 
