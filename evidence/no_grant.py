@@ -157,7 +157,10 @@ def verify_no_grant(file: NoGrantEvidence, verifier: Verifier) -> Iterator[str]:
     _verify_needs_grant(verifier.genesis, dataset, file.reader)
     key = state.reader_key(file.dataset, file.reader)
     after = verifier.entry(root, key, file.after.reader, ReaderEntry) or ReaderEntry()
-    yield f"height {block.height}, {utc(block.time_ms)}: {after.requests} requests so far, {after.grants} grants"
+    yield (
+        f"height {block.height}, {utc(block.time_ms)}: {after.requests} requests so far, {after.grants} grants; "
+        f"the dataset is {dataset.sharing} since height {dataset.updated_height}"
+    )
 
     # 4. None was given in the range.
     _verify_none_granted(before, after.grants, file.dataset, file.reader)

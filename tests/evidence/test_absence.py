@@ -29,6 +29,7 @@ def test_a_member_that_never_had_a_grant(story: Story) -> None:
     content = no_grant(story, reader="d")
     found = story.details(content)
     assert tuple(found) == NO_GRANT_STEPS
+    assert found["after"].endswith("0 requests so far, 0 grants; the dataset is conditional since height 1")
     assert found["absence"] == "d had no grant on a.flights (航班 Flights) at the heights 1 to 11"
     assert summary(parse_any_evidence(content)) == "d had no grant to read a.flights from height 1 to 11."
 
