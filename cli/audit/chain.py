@@ -24,6 +24,8 @@ from cli.options import genesis_option, json_option
 from cli.output import emit, facts, grid, printable, progress, time_text
 
 _JOBS_MAX = 256
+_JOBS_DEFAULT_MAX = 8
+"""More than this run ahead of the one process that executes."""
 
 
 class Start(NamedTuple):
@@ -34,16 +36,16 @@ class Start(NamedTuple):
     """Counted before."""
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0))
+def default_jobs() -> int:
+    """One for each core that this process may use, up to what is of use."""
+    return min(len(os.sched_getaffinity(0)), _JOBS_DEFAULT_MAX)
 
 
 jobs_option = click.option(
     "--jobs",
     type=click.IntRange(1, _JOBS_MAX),
-    default=cores,
-    show_default="one for each core",
+    default=default_jobs,
+    show_default="one for each core, at most 8",
     help="Processes that share the work.",
 )
 
