@@ -42,7 +42,7 @@ def test_validators_and_witness_cosign_a_tip_that_rests_and_every_node_serves_it
         async with running(network, *"abcd", "office", "observer", api=True) as nodes:
             await nodes[0].submit(network.dataset())
             for node in nodes:
-                await until(lambda node=node: has_cosigned(node, 2, *"abcd", "office"))  # type: ignore[misc]
+                await until(lambda node=node: has_cosigned(node, 2, *"abcd", "office"), 30)  # type: ignore[misc]
                 answer = await get(node, "/v1/checkpoint", witnesses=1)
                 assert answer.headers["content-type"] == "text/plain; charset=utf-8"
                 assert trusted_head(answer.content, keys) == TreeHead(2, root_at(2, node.ledger.blocks.history_node))
@@ -71,12 +71,12 @@ def test_who_tells_another_history_is_convicted_on_every_node_that_hears_it(tmp_
         network = Network.create(tmp_path, others=())
         async with running(network, *"abcd", api=True) as nodes:
             liar = nodes[3]
-            await until(lambda: all(has_cosigned(node, 1, *"abcd") for node in nodes))
+            await until(lambda: all(has_cosigned(node, 1, *"abcd") for node in nodes), 30)
             signer = load_signer(network.home("d") / "consensus.pem")
             lie = sign_head(signer, network.genesis.chain_id, "d", TreeHead(1, bytes(32)), 2**40)
             liar.service.links.broadcast(FrameKind.COSIGNATURE, encode(lie))
             for node in nodes[:3]:
-                await until(lambda node=node: node.service.misbehaviour.files)  # type: ignore[misc]
+                await until(lambda node=node: node.service.misbehaviour.files, 30)  # type: ignore[misc]
                 (listed,) = (await get(node, "/v1/misbehaviour")).json()["misbehaviour"]
                 assert listed == {"name": "d.checkpoints.1.json", "member": "d", "kind": "checkpoints", "place": 1}
                 content = (await get(node, f"/v1/misbehaviour/{listed['name']}")).content
