@@ -1164,11 +1164,9 @@ def verify_read(verifier: Verifier, file: Any) -> Steps:
 
     # 3. The state of a block not before it says where the request stands.
     block = verifier.block(file.state.block)
-    if block.height < request.place[0]:
-        refuse("bad_evidence", "the state is of a block before the request's")
     entry = verifier.present_entry(block.state_root, f"request/{request.id.hex()}", file.state.request, REQUEST_ENTRY)
-    if not is_entry_of(entry, request):
-        refuse("bad_evidence", "the entry is not of this request")
+    if block.height < request.place[0] or not is_entry_of(entry, request):
+        refuse("bad_evidence", "the entry is not of this request, or of a block before it")
     yield f"as of height {block.height}"
 
     # 4. The reader signed the request.

@@ -10,7 +10,8 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -33,6 +34,9 @@ GOOD = {case["file"]: case for case in INDEX["good"]}
 BAD = {case["file"]: case for case in INDEX["bad"]}
 DAMAGED_EACH = 12
 """Damaged copies of each good file in the comparison of both verifiers."""
+
+SPLICED_EACH = 12
+"""Copies of each good file with a part of another."""
 
 Finding = tuple[str, ...]
 """Titles of all steps, or of the step that refuses, its number, and the code."""
@@ -141,6 +145,36 @@ def test_s58_both_say_the_same_of_damaged_files(file: str) -> None:
     random, content = Random(file), (FOLDER / file).read_bytes()
     for _ in range(DAMAGED_EACH):
         findings(SPOIL["json"](content, random), with_checkpoint=True)
+
+
+def places_of(value: Any, holder: Any = None, key: Any = None) -> Iterator[tuple[Any, Any, str]]:
+    """Every part of a file: what holds it, under which key, and its shape."""
+    if holder is not None:
+        yield holder, key, ",".join(sorted(value)) if isinstance(value, dict) else type(value).__name__
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for child_key, child in items:
+        yield from places_of(child, value, child_key)
+
+
+@cache
+def parts_by_shape() -> dict[str, list[Any]]:
+    """Parts of all good files, to put in the place of others."""
+    found = defaultdict(list)
+    for file in GOOD:
+        for holder, key, shape in places_of(json.loads((FOLDER / file).read_bytes())):
+            found[shape].append(holder[key])
+    return found
+
+
+@pytest.mark.parametrize("file", GOOD)
+def test_s58_both_say_the_same_of_spliced_files(file: str) -> None:
+    """A part from another place or another file, of the same shape: each true by itself, and seldom where it stands."""
+    random = Random(f"splice {file}")
+    for _ in range(SPLICED_EACH):
+        value = json.loads((FOLDER / file).read_bytes())
+        holder, key, shape = random.choice(list(places_of(value)))
+        holder[key] = random.choice(parts_by_shape()[shape])
+        findings(json.dumps(value).encode(), with_checkpoint=random.random() < 0.5)
 
 
 def test_the_other_verifier_needs_nothing_of_the_project() -> None:
