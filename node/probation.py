@@ -4,8 +4,8 @@ It may have voted, before it lost them, up to the height after its last block, a
 block or two of each other while they decide. Of the heights that the others claim, the ``f`` highest may be lies;
 with a few blocks more than the next one claims, everything that the forgotten votes can have been about is decided.
 Where the others cannot decide anything without this node (n < 4, no fault is tolerated anyway), having caught up
-with them has to do. Where nobody has a block yet, the network is new and so is this node, unless others hold votes
-of it.
+with them has to do. Where nobody, or no more than may lie, has a block yet, the network is new and so is this node,
+unless others hold votes of it: a validator that loses its disk that early counts as faulty.
 
 A validator that has forgotten nothing, as far as anybody knows (see ``node.recollection``), only catches up first: what
 it fetches until then may still show votes that it does not remember.
