@@ -163,13 +163,18 @@ def verify_not_erased(read: StateReader, parcel: Hash) -> None:
     """
     erasure = read(erasure_key(parcel), Erasure)
     if erasure is not None:
-        raise PoolError(
-            ErrorCode.PARCEL_ERASED,
-            f"parcel {parcel.hex()} was erased at height {erasure.height}: {erasure.legal_basis}",
-            parcel=parcel.hex(),
-            height=erasure.height,
-            legal_basis=erasure.legal_basis,
-        )
+        raise parcel_erased(parcel, erasure)
+
+
+def parcel_erased(parcel: Hash, erasure: Erasure) -> PoolError:
+    """The refusal of a parcel that was erased, code ``parcel_erased``."""
+    return PoolError(
+        ErrorCode.PARCEL_ERASED,
+        f"parcel {parcel.hex()} was erased at height {erasure.height}: {erasure.legal_basis}",
+        parcel=parcel.hex(),
+        height=erasure.height,
+        legal_basis=erasure.legal_basis,
+    )
 
 
 def _offence(outcome: Outcome) -> PoolError | None:

@@ -8,6 +8,7 @@ from blockpool.operations.headers import committed_header
 from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import Session
 from blockpool.signing import sign_erasure
+from chain.erasure import parcel_erased
 from chain.errors import ErrorCode, PoolError
 from chain.state import Erasure, erasure_key
 from chain.transactions import ParcelHeader
@@ -42,7 +43,7 @@ def erasable_parcel(session: Session, parcel: bytes) -> Operation[ParcelHeader]:
         raise PoolError(ErrorCode.UNKNOWN_PARCEL, f"{parcel.hex()} is no parcel that was accepted")
     erasure = yield from erasure_of(session, parcel)
     if erasure is not None:
-        raise _erased(parcel, erasure)
+        raise parcel_erased(parcel, erasure)
     return header
 
 
@@ -61,14 +62,4 @@ def verify_refusal(session: Session, parcel: bytes) -> Operation[PoolError]:
     erasure = yield from erasure_of(session, parcel)
     if erasure is None:
         raise UntrueAnswer(ErrorCode.BAD_PROOF, f"it says that parcel {parcel.hex()[:16]} was erased, but it was not")
-    return _erased(parcel, erasure)
-
-
-def _erased(parcel: bytes, erasure: Erasure) -> PoolError:
-    return PoolError(
-        ErrorCode.PARCEL_ERASED,
-        f"parcel {parcel.hex()} was erased at height {erasure.height}: {erasure.legal_basis}",
-        parcel=parcel.hex(),
-        height=erasure.height,
-        legal_basis=erasure.legal_basis,
-    )
+    return parcel_erased(parcel, erasure)
