@@ -12,10 +12,10 @@ from bench.figures import Figure, Section
 from bench.long_chain import LongChain
 from bench.rates import PARCEL_RECORDS
 from bench.records import flight_schema, mean_size_bytes, record_groups
-from chain.access import MissingEngine
+from chain.access.policy import MissingEngine
 from chain.genesis import Genesis
-from chain.members import Member
 from chain.packages import BlockPackage
+from chain.state.members import Member
 from chain.storage.head import Head, HeadFile
 from chain.storage.level import LevelEngine
 from cli.audit.ahead import AheadAudit, open_store

@@ -14,9 +14,9 @@ from bench.records import flight_schema, mean_size_bytes
 from bench.statistics import Summary, summarise
 from bench.workload import sender_of
 from blockpool import DatasetDefinition
-from chain.encoding import decode
 from chain.errors import ErrorCode, PoolError
-from chain.receipts import Receipt, verify_receipt
+from chain.primitives.encoding import decode
+from chain.proofs.receipts import Receipt, verify_receipt
 from contracts.library import source_of
 
 PLAIN, CHECKED, SEALED = "plain", "checked", "sealed"

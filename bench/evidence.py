@@ -13,7 +13,7 @@ from bench.bench import Bench
 from bench.figures import Figure, Section
 from bench.long_chain import LongChain
 from bench.statistics import percentile
-from chain.history import TreeHead, root_at
+from chain.proofs.history import TreeHead, root_at
 from chain.storage.level import LevelEngine
 from evidence.kinds import parse_any_evidence, verify_any_evidence
 from evidence.record import RecordEvidence, make_record_evidence

@@ -6,15 +6,15 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from chain.access import AccessPolicy
+from chain.access.policy import AccessPolicy
 from chain.blocks import Certificate, commit_message
-from chain.crypto import Ed25519Signer, key_id, sha256
-from chain.encoding import encode
 from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
 from chain.ledger import ExecutedBlock, Ledger
+from chain.primitives.crypto import Ed25519Signer, key_id, sha256
+from chain.primitives.encoding import encode
 from chain.storage.head import HeadFile
 from chain.storage.level import LevelEngine
-from chain.transactions import (
+from chain.transactions.base import (
     AnyHeader,
     CheckedTransaction,
     ContractHeader,
@@ -25,7 +25,7 @@ from chain.transactions import (
     verify_payload,
 )
 from contracts.engine import ENGINE_IDENTITY
-from contracts.sealing import KemPrivateKey
+from sealing import KemPrivateKey
 
 OWNER = "owner"
 """The one validator; owns the datasets and contracts."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chain.blocks import Certificate, commit_message
-from chain.crypto import Ed25519Signer, key_id, sha256
-from chain.encoding import encode
 from chain.genesis import MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
 from chain.ledger import Ledger
-from chain.members import Member
+from chain.primitives.crypto import Ed25519Signer, key_id, sha256
+from chain.primitives.encoding import encode
+from chain.state.members import Member
 from chain.storage.engine import Engine
 from chain.storage.head import MemoryHead
-from chain.transactions import (
+from chain.transactions.base import (
     AnyHeader,
     CheckedTransaction,
     DatasetHeader,

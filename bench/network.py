@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from blockpool import Client, Identity
-from chain.crypto import Ed25519Signer
 from chain.genesis import Genesis
-from chain.keys import load_seed
+from chain.primitives.crypto import Ed25519Signer
+from chain.primitives.keys import load_seed
 from cli.homes import READER_KEY, SYSTEM_KEY
 from cli.processes import LocalNetwork, NodeProcess
-from contracts.sealing import KemPrivateKey, load_kem_key
+from sealing import KemPrivateKey, load_kem_key
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """The nodes are on this machine: never through a proxy."""

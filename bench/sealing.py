@@ -10,9 +10,9 @@ from bench.figures import Figure, Section
 from bench.rates import PARCEL_RECORDS
 from bench.records import mean_size_bytes, record_groups
 from bench.statistics import Summary
-from chain.crypto import sha256
-from chain.sealed import CommitmentKind, decode_envelope
-from contracts.sealing import KemPrivateKey, ParcelContext, SealingContext, open_own_share, open_parcel, seal_parcel
+from chain.primitives.crypto import sha256
+from chain.transactions.sealed import CommitmentKind, decode_envelope
+from sealing import KemPrivateKey, ParcelContext, SealingContext, open_own_share, open_parcel, seal_parcel
 
 CHAIN = sha256(b"benchmark")
 DATASET = "aviation.flights"

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from bench.network import Node
 from bench.records import record_groups
-from chain.crypto import Ed25519Signer, key_id
-from chain.encoding import encode
-from chain.transactions import ParcelHeader, encode_records, records_root, sign_transaction, transaction_id
-from contracts.sealing import SealingContext, seal_parcel
+from chain.primitives.crypto import Ed25519Signer, key_id
+from chain.primitives.encoding import encode
+from chain.transactions.base import ParcelHeader, encode_records, records_root, sign_transaction, transaction_id
+from sealing import SealingContext, seal_parcel
 
 DIFFERENT_PARCELS = 64
 """Parcels of many records repeat this many different payloads in turn."""

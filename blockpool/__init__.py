@@ -64,8 +64,8 @@ from blockpool.version import VERSION
 from chain.blocks import Verdict
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from contracts.sealing import KemPrivateKey, KemPublicKey, load_kem_key
 from evidence.verification import Step
+from sealing import KemPrivateKey, KemPublicKey, load_kem_key
 
 __version__ = VERSION
 

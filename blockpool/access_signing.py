@@ -10,14 +10,14 @@ from typing import Any
 
 from blockpool.identity import Identity
 from blockpool.signing import NONCE_SIZE, SignedTransaction, sign_header
-from chain.crypto import HASH_SIZE
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.limits import LIMITS
-from chain.transactions import Answer, ApprovalHeader, ContractHeader, ReadReceiptHeader, RequestHeader
-from chain.types import verify_dataset_id
+from chain.primitives.crypto import HASH_SIZE
+from chain.primitives.types import verify_dataset_id
+from chain.transactions.base import Answer, ApprovalHeader, ContractHeader, ReadReceiptHeader, RequestHeader
 from contracts.library import expand_parts
-from contracts.sealing import KemPrivateKey, KemPublicKey
+from sealing import KemPrivateKey, KemPublicKey
 
 ReaderKey = KemPrivateKey | KemPublicKey
 """The reader's key pair, or its public half where nothing is read."""
@@ -195,7 +195,7 @@ def sign_read_receipt(
     Args:
         parcels: transaction ids of the parcels that records were returned of, 1 to 1,024, each once.
         record_count: how many records were returned.
-        digest: ``chain.access.ReadDigest`` over them.
+        digest: ``chain.access.policy.ReadDigest`` over them.
 
     Raises:
         PoolError: codes ``bad_request``, ``too_large``.

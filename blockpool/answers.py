@@ -12,9 +12,9 @@ from blockpool.exchange import known_code
 from blockpool.signing import RecordId, parse_transaction_id
 from chain.blocks import BlockHeader, Outcome, block_hash
 from chain.errors import ErrorCode, PoolError
-from chain.receipts import Receipt
-from chain.state import RequestStatus
-from chain.types import Unsigned
+from chain.primitives.types import Unsigned
+from chain.proofs.receipts import Receipt
+from chain.state.entries import RequestStatus
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +124,7 @@ class ApproverAnswer(_Answer, frozen=True, kw_only=True):
 
 
 class RequestAnswer(_Answer, frozen=True, kw_only=True):
-    """A request to read as it stands; ``chain.state.RequestEntry`` says what each field means."""
+    """A request to read as it stands; ``chain.state.entries.RequestEntry`` says what each field means."""
 
     request: str
     reader: str
@@ -270,7 +270,7 @@ class TransactionAnswer(_Answer, frozen=True, kw_only=True):
     signature: bytes = b""
     fields: dict[str, Any] = {}
     erasure: dict[str, Any] | None = None
-    """Why the payload of a parcel is gone: the fields of ``chain.state.Erasure``; None if it was not erased."""
+    """Why the payload of a parcel is gone: the fields of ``chain.state.entries.Erasure``; None if it was not erased."""
 
 
 class RecordAnswer(_Answer, frozen=True, kw_only=True):

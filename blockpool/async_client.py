@@ -52,11 +52,11 @@ from blockpool.reading import AsyncReading
 from blockpool.sealing import Commitments
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
 from chain.genesis import Genesis
-from chain.history import TreeHead
 from chain.packages import BlockPackage
-from chain.state import RequestStatus
-from chain.transactions import Answer as AnswerName
-from contracts.sealing import KemPrivateKey
+from chain.proofs.history import TreeHead
+from chain.state.entries import RequestStatus
+from chain.transactions.base import Answer as AnswerName
+from sealing import KemPrivateKey
 
 PARCELS_IN_FLIGHT = 4
 """Parcels of one submission that wait for their commit at the same time."""

@@ -47,11 +47,11 @@ from blockpool.runner import Runner
 from blockpool.sealing import Commitments
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
 from chain.genesis import Genesis
-from chain.history import TreeHead
 from chain.packages import BlockPackage
-from chain.state import RequestStatus
-from chain.transactions import Answer as AnswerName
-from contracts.sealing import KemPrivateKey
+from chain.proofs.history import TreeHead
+from chain.state.entries import RequestStatus
+from chain.transactions.base import Answer as AnswerName
+from sealing import KemPrivateKey
 
 
 class Client:
@@ -447,7 +447,7 @@ class Client:
         return self._runner.run(disclosing.disclose(self._session, record, request_id, reader_key, names))
 
     def chain(self, first_height: int = 0) -> Iterator[BlockPackage]:
-        """All blocks with their transactions, as the node gives them, for ``chain.audit.ChainAudit`` to verify."""
+        """All blocks with their transactions, as the node gives them, for ``audit.chain.ChainAudit`` to verify."""
         return self._runner.iterate(queries.chain(self._session, first_height))
 
     def events(self, from_height: int | None = None) -> Iterator[BlockSummary]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from chain.crypto import Signer, key_id
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from chain.keys import load_signer
+from chain.primitives.crypto import Signer, key_id
+from chain.primitives.keys import load_signer
 
 
 @dataclass(frozen=True, slots=True)

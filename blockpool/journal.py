@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from blockpool.signing import SignedTransaction
-from chain.crypto import Hash, hash_tagged
-from chain.encoding import EncodingError, Wire, decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from chain.transactions import ParcelHeader, decode_transaction
-from chain.types import Hash32
+from chain.primitives.crypto import Hash, hash_tagged
+from chain.primitives.encoding import EncodingError, Wire, decode, encode
+from chain.primitives.types import Hash32
+from chain.transactions.base import ParcelHeader, decode_transaction
 
 
 class _Entry(Wire, frozen=True, tag=1):

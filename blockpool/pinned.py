@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis, parse_genesis
-from chain.history import TreeHead
+from chain.proofs.history import TreeHead
 from evidence.disclosure import DisclosureEvidence, disclosed_content
 from evidence.kinds import parse_any_evidence, verify_any_evidence
 from evidence.verification import Step

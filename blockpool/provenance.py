@@ -13,8 +13,8 @@ from typing import Literal
 
 from blockpool.signing import RecordId
 from chain.errors import ErrorCode
-from chain.state import DatasetEntry, Erasure, ParcelReads, RequestEntry
-from chain.transactions import ParcelHeader
+from chain.state.entries import DatasetEntry, Erasure, ParcelReads, RequestEntry
+from chain.transactions.base import ParcelHeader
 
 Unproven = Literal["parcel", "derived", "reads"]
 """What of a parcel no node could prove: the parcel itself, the list of what was made of it, the list of its reads."""

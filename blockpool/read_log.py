@@ -5,7 +5,7 @@ from __future__ import annotations
 from blockpool.access_signing import sign_read_receipt
 from blockpool.identity import Identity
 from blockpool.signing import SignedTransaction
-from chain.access import ReadDigest
+from chain.access.policy import ReadDigest
 from chain.genesis import Genesis
 from chain.limits import LIMITS
 

@@ -9,7 +9,7 @@ from blockpool.answers import Record
 from blockpool.operations.reading import SealedReading
 from blockpool.read_log import ReadLog
 from chain.errors import ErrorCode, PoolError
-from chain.state import RequestEntry
+from chain.state.entries import RequestEntry
 
 
 class _Read:

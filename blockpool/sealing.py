@@ -10,11 +10,11 @@ from blockpool.identity import Identity
 from blockpool.signing import NONCE_SIZE, RecordId, SignedTransaction, sign_header, source_links
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from chain.kem import verify_kem_key
 from chain.limits import LIMITS
-from chain.sealed import SEALED_OVERHEAD_SIZE, CommitmentKind
-from chain.transactions import ParcelHeader
-from contracts.sealing import SealingContext, seal_parcel
+from chain.primitives.kem import verify_kem_key
+from chain.transactions.base import ParcelHeader
+from chain.transactions.sealed import SEALED_OVERHEAD_SIZE, CommitmentKind
+from sealing import SealingContext, seal_parcel
 
 Commitments = Literal["whole", "fields"]
 """How records are committed to: ``whole``, of any bytes; or by ``fields``, compact JSON objects of which single fields

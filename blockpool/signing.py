@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import orjson
 
 from blockpool.identity import Identity
-from chain.crypto import hash_tagged
-from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.limits import LIMITS
+from chain.primitives.crypto import hash_tagged
+from chain.primitives.encoding import encode
+from chain.primitives.types import verify_dataset_id
 from chain.schema import compile_schema
-from chain.transactions import (
+from chain.transactions.base import (
     AnyHeader,
     DatasetHeader,
     EraseHeader,
@@ -31,7 +32,6 @@ from chain.transactions import (
     sign_transaction,
     transaction_id,
 )
-from chain.types import verify_dataset_id
 
 RecordBody = bytes | str | Mapping[str, object]
 """A record as a program has it: exact bytes, text, or an object that becomes compact JSON."""

@@ -9,9 +9,9 @@ from blockpool.operations import checkpoints, queries
 from blockpool.operations.checkpoints import MisbehaviourEntry
 from blockpool.operations.session import Session
 from blockpool.runner import Runner
-from chain.checkpoints import Checkpoint
 from chain.genesis import Genesis
-from chain.history import TreeHead
+from chain.proofs.checkpoints import Checkpoint
+from chain.proofs.history import TreeHead
 
 _ONCE = RetryPolicy(attempts_max=1, total_max_s=10)
 """What does not answer now is asked again at the next look."""

@@ -12,10 +12,10 @@ from itertools import combinations
 from typing import Literal, NamedTuple, Protocol
 
 from blockpool.operations.checkpoints import checkpoint_keys
-from chain.checkpoints import Checkpoint, is_contradiction
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from chain.history import TreeHead
+from chain.proofs.checkpoints import Checkpoint, is_contradiction
+from chain.proofs.history import TreeHead
 from evidence.misbehaviour import make_checkpoint_evidence
 
 State = Literal["agrees", "behind", "disagrees", "unproven", "unreachable"]

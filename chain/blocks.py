@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from chain.crypto import Hash, domain, hash_tagged
-from chain.encoding import Wire, decode, encode
 from chain.limits import LIMITS
-from chain.types import OPTIONAL_NAME_PATTERN, DatasetId, Hash32, Name, Reason, Signature, Unsigned
+from chain.primitives.crypto import Hash, domain, hash_tagged
+from chain.primitives.encoding import Wire, decode, encode
+from chain.primitives.types import OPTIONAL_NAME_PATTERN, DatasetId, Hash32, Name, Reason, Signature, Unsigned
 
 BLOCK_VERSION = 1
 
@@ -56,7 +56,7 @@ class Verdict(Wire, frozen=True):
     """The contract that was called; empty if none was."""
     contract_version: Unsigned
     contract_hash: Annotated[bytes, Meta(max_length=32)]
-    """``chain.access.contract_hash``; empty without a contract."""
+    """``chain.access.policy.contract_hash``; empty without a contract."""
     inputs_hash: Annotated[bytes, Meta(max_length=32)]
     """Of everything that the contract was told; empty without a contract."""
 

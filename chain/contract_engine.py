@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chain.crypto import Hash, hash_tagged
-from chain.encoding import Wire, encode
-from chain.types import Hash32, Text
+from chain.primitives.crypto import Hash, hash_tagged
+from chain.primitives.encoding import Wire, encode
+from chain.primitives.types import Hash32, Text
 
 
 class EngineIdentity(Wire, frozen=True):

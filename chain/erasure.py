@@ -13,15 +13,17 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta
 
 from chain.blocks import Certificate, Outcome, block_hash, decode_header
-from chain.crypto import Hash
-from chain.encoding import Wire
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.merkle import root_of_leaves
-from chain.state import Erasure, erasure_key
-from chain.state_tree import StateProof, verify_presence
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import Wire
+from chain.proofs.merkle import root_of_leaves
+from chain.proofs.validators import ValidatorSet, verify_certificate
+from chain.state.entries import Erasure, erasure_key
+from chain.state.tree import StateProof, verify_presence
+from chain.state.working import StateReader
 from chain.storage.blocks import BlockStore, Location
-from chain.transactions import (
+from chain.transactions.base import (
     AbsentPayload,
     CheckedTransaction,
     ErasedPayload,
@@ -32,8 +34,6 @@ from chain.transactions import (
     decode_stored,
     parcel_leaves,
 )
-from chain.validators import ValidatorSet, verify_certificate
-from chain.working_state import StateReader
 
 
 class ErasureProofs(Wire, frozen=True):

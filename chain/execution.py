@@ -13,18 +13,33 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from chain import state
-from chain.access import ContractRunner
-from chain.access_rules import AccessRules, Effect
+from chain.access.policy import ContractRunner
+from chain.access.rules import AccessRules, Effect
 from chain.blocks import OK, Outcome
-from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.members import Member, signing_key
+from chain.primitives.crypto import Hash
+from chain.primitives.types import verify_owner, verify_version
+from chain.proofs.validators import ValidatorSet
 from chain.schema import RecordSchema, compile_schema
-from chain.sealed import decode_envelope, verify_envelope_keys
-from chain.state import ContractEntry, DatasetEntry, DatasetUsage, DerivedParcels, Erasure, MemberSharing
-from chain.transactions import (
+from chain.state.entries import (
+    ContractEntry,
+    DatasetEntry,
+    DatasetUsage,
+    DerivedParcels,
+    Erasure,
+    MemberSharing,
+    contract_key,
+    dataset_key,
+    derived_key,
+    erasure_key,
+    member_key,
+    sharing_key,
+    usage_key,
+)
+from chain.state.members import Member, signing_key
+from chain.state.working import StateReader, WorkingState
+from chain.transactions.base import (
     AnyHeader,
     ApprovalHeader,
     CheckedTransaction,
@@ -37,9 +52,7 @@ from chain.transactions import (
     calls_contract,
     source_parcels,
 )
-from chain.types import verify_owner, verify_version
-from chain.validators import ValidatorSet
-from chain.working_state import StateReader, WorkingState
+from chain.transactions.sealed import decode_envelope, verify_envelope_keys
 
 FindDataset = Callable[[Hash], str | None]
 """The dataset of a parcel that the chain has accepted up to the parent block, by its id; None if there is none."""
@@ -173,7 +186,7 @@ class Execution:
             raise PoolError(
                 ErrorCode.EXPIRED, f"expired at {header.expiry_ms} ms, the block's time is {self._time_ms} ms"
             )
-        member = self._state.read(state.member_key(header.member), Member)
+        member = self._state.read(member_key(header.member), Member)
         signing_key(member, header.member, header.key_id, self._height)
         match header:
             case ParcelHeader():
@@ -206,7 +219,7 @@ class Execution:
         if header.schema:
             compile_schema(header.schema)
         self._verify_contract(header)
-        key = state.dataset_key(header.dataset)
+        key = dataset_key(header.dataset)
         present = self._state.read(key, DatasetEntry)
         verify_version(header.version, present.version if present else 0)
         entry = DatasetEntry(
@@ -225,7 +238,7 @@ class Execution:
         )
         self._state.write(key, entry)
         if present is None:
-            self._state.write(state.usage_key(header.dataset), DatasetUsage(0, 0, 0, 0))
+            self._state.write(usage_key(header.dataset), DatasetUsage(0, 0, 0, 0))
 
     def _verify_contract(self, header: DatasetHeader) -> None:
         """What is shared conditionally needs a contract. It must be the owner's: its owner can change it."""
@@ -233,14 +246,14 @@ class Execution:
             raise PoolError(ErrorCode.UNKNOWN_CONTRACT, f"{header.dataset} is shared conditionally: name its contract")
         if not header.contract:
             return
-        contract = self._state.read(state.contract_key(header.contract), ContractEntry)
+        contract = self._state.read(contract_key(header.contract), ContractEntry)
         if contract is None:
             raise PoolError(ErrorCode.UNKNOWN_CONTRACT, f"{header.contract} is not deployed")
         if contract.owner != header.member:
             raise PoolError(ErrorCode.NOT_OWNER, f"{header.contract} belongs to {contract.owner}")
 
     def _apply_parcel(self, checked: CheckedTransaction, header: ParcelHeader) -> None:
-        entry = self._state.read(state.dataset_key(header.dataset), DatasetEntry)
+        entry = self._state.read(dataset_key(header.dataset), DatasetEntry)
         if entry is None:
             raise PoolError(ErrorCode.UNKNOWN_DATASET, f"{header.dataset} is not in the catalogue")
         if entry.owner != header.member:
@@ -261,7 +274,7 @@ class Execution:
                 raise offence
         self._count_parcel(header, checked.payload_size_bytes)
         for source in source_parcels(header):
-            key = state.derived_key(source)
+            key = derived_key(source)
             derived = self._state.read(key, DerivedParcels) or DerivedParcels()
             self._state.write(key, DerivedParcels(derived.history.extended(self._chain_id, checked.id)))
         self._accepted[checked.id] = header.dataset
@@ -270,7 +283,7 @@ class Execution:
         verify_owner(header.dataset, header.member)
         if self._dataset_of(header.parcel) != header.dataset:
             raise PoolError(ErrorCode.UNKNOWN_PARCEL, f"{header.parcel.hex()} is no parcel of {header.dataset}")
-        key = state.erasure_key(header.parcel)
+        key = erasure_key(header.parcel)
         present = self._state.read(key, Erasure)
         if present is not None:
             raise PoolError(ErrorCode.PARCEL_ERASED, f"it was erased at height {present.height}")
@@ -289,20 +302,20 @@ class Execution:
         return self._accepted.get(parcel_id) or self._find_dataset(parcel_id)
 
     def _count_parcel(self, header: ParcelHeader, size_bytes: int) -> None:
-        key = state.usage_key(header.dataset)
+        key = usage_key(header.dataset)
         usage = self._state.read(key, DatasetUsage) or DatasetUsage(0, 0, 0, 0)
         usage = DatasetUsage(
             usage.parcels + 1, usage.records + header.record_count, usage.size_bytes + size_bytes, self._height
         )
         self._state.write(key, usage)
-        key = state.sharing_key(header.member)
+        key = sharing_key(header.member)
         sharing = self._state.read(key, MemberSharing) or MemberSharing()
         sharing = MemberSharing(sharing.parcels + 1, sharing.records + header.record_count, self._height, self._time_ms)
         self._state.write(key, sharing)
 
     def _kem_keys(self) -> dict[str, bytes]:
         """KEM keys of the validators that have one."""
-        members = (self._state.read(state.member_key(name), Member) for name in self._validators.names)
+        members = (self._state.read(member_key(name), Member) for name in self._validators.names)
         return {member.name: member.kem_key for member in members if member and member.kem_key}
 
 

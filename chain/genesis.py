@@ -14,20 +14,20 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from chain import state
 from chain.blocks import BLOCK_VERSION, Block, BlockHeader, block_hash
 from chain.contract_engine import EngineIdentity
-from chain.crypto import ZERO_HASH, Hash, sha256, verify_public_key
-from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
-from chain.json_text import decode_json_file
-from chain.kem import KemKey, verify_kem_key
 from chain.limits import LIMITS
-from chain.members import Member, MemberKey, NodeRecord
-from chain.merkle import EMPTY_ROOT
-from chain.state_tree import MemoryNodes, StateTree
-from chain.types import Title, Unsigned, is_address
-from chain.validators import ValidatorSet
+from chain.primitives.crypto import ZERO_HASH, Hash, sha256, verify_public_key
+from chain.primitives.encoding import encode
+from chain.primitives.json_text import decode_json_file
+from chain.primitives.kem import KemKey, verify_kem_key
+from chain.primitives.types import Title, Unsigned, is_address
+from chain.proofs.merkle import EMPTY_ROOT
+from chain.proofs.validators import ValidatorSet
+from chain.state.entries import member_key
+from chain.state.members import Member, MemberKey, NodeRecord
+from chain.state.tree import MemoryNodes, StateTree
 
 FORMAT: Literal["blockpool-genesis/1"] = "blockpool-genesis/1"
 
@@ -101,7 +101,7 @@ class Genesis:
     @cached_property
     def entries(self) -> dict[bytes, bytes]:
         """The state after block 0."""
-        return {state.member_key(member.name): encode(member) for member in self.members}
+        return {member_key(member.name): encode(member) for member in self.members}
 
     @cached_property
     def header(self) -> bytes:

@@ -14,8 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Sequence, Set
 from dataclasses import dataclass
 
-from chain import history, state
-from chain.access import AccessPolicy, MissingEngine
+from chain.access.policy import AccessPolicy, MissingEngine
 from chain.blocks import (
     BLOCK_VERSION,
     Block,
@@ -26,24 +25,25 @@ from chain.blocks import (
     block_hash,
     decode_header,
 )
-from chain.crypto import ZERO_HASH, Hash
-from chain.decoded_state import SMALL_ENTRY_SIZE_BYTES, DecodedState
-from chain.encoding import Value, encode
 from chain.erasure import ErasedAt, ErasureProofs, check_stored_erased, payloads_erased_by
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.execution import Executed, Execution
 from chain.genesis import Genesis
 from chain.limits import LIMITS
-from chain.members import Member, registered_key, signing_key
-from chain.merkle import leaf_hash, leaf_hashes, root_of_leaves
-from chain.state import DatasetEntry, DatasetUsage
-from chain.state_tree import StateProof, StateTree, TreeUpdate
+from chain.primitives.crypto import ZERO_HASH, Hash
+from chain.primitives.encoding import Value, encode
+from chain.proofs import history
+from chain.proofs.merkle import leaf_hash, leaf_hashes, root_of_leaves
+from chain.proofs.validators import ValidatorSet, verify_certificate
+from chain.state.decoded import SMALL_ENTRY_SIZE_BYTES, DecodedState
+from chain.state.entries import DatasetEntry, DatasetUsage, dataset_key, erasure_key, member_key, usage_key
+from chain.state.members import Member, registered_key, signing_key
+from chain.state.tree import StateProof, StateTree, TreeUpdate
 from chain.storage.blocks import BlockStore
 from chain.storage.engine import Engine
 from chain.storage.head import Head, HeadAnchor
 from chain.storage.state import StateStore
-from chain.transactions import CheckedTransaction, check_stored, verify_signed_by
-from chain.validators import ValidatorSet, verify_certificate
+from chain.transactions.base import CheckedTransaction, check_stored, verify_signed_by
 
 RECHECKED_BLOCKS = 64
 """How many of the newest blocks are verified at every start."""
@@ -171,15 +171,15 @@ class Ledger:
 
     def member(self, name: str) -> Member | None:
         """A member at the tip."""
-        return self.entry(state.member_key(name), Member)
+        return self.entry(member_key(name), Member)
 
     def dataset(self, dataset: str) -> DatasetEntry | None:
         """A catalogue entry at the tip."""
-        return self.entry(state.dataset_key(dataset), DatasetEntry)
+        return self.entry(dataset_key(dataset), DatasetEntry)
 
     def usage(self, dataset: str) -> DatasetUsage | None:
         """A dataset's counters at the tip."""
-        return self.entry(state.usage_key(dataset), DatasetUsage)
+        return self.entry(usage_key(dataset), DatasetUsage)
 
     def entry(self, key: bytes, type_: type[Value]) -> Value | None:
         """A decoded state entry at the tip, or None."""
@@ -344,7 +344,7 @@ class Ledger:
         for it.
         """
         tip = self.tip
-        root, keys = tip.header.state_root, [state.erasure_key(parcel) for parcel in parcels]
+        root, keys = tip.header.state_root, [erasure_key(parcel) for parcel in parcels]
         if tip.certificate is None or any(self.tree.get(root, key) is None for key in keys):
             return None
         return ErasureProofs(encode(tip.header), tip.certificate, tuple(self.tree.prove(root, key) for key in keys))

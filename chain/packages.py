@@ -14,14 +14,14 @@ from typing import Annotated
 from msgspec import Meta
 
 from chain.blocks import Block, Outcome
-from chain.crypto import Hash
-from chain.encoding import Wire, decode, encode
 from chain.erasure import ErasureProofs, check_erased, verify_erasures, without_payload
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import Wire, decode, encode
+from chain.proofs.validators import ValidatorSet
 from chain.storage.blocks import BlockStore
-from chain.transactions import CheckedTransaction, ErasedPayload, ParcelHeader, decode_transaction, verify_payload
-from chain.validators import ValidatorSet
+from chain.transactions.base import CheckedTransaction, ErasedPayload, ParcelHeader, decode_transaction, verify_payload
 
 _OVERHEAD_BYTES = 4 * 1024 * 1024
 """What outcomes, certificate, proofs of erasure and lengths add to the transactions of a block."""
@@ -46,7 +46,7 @@ class BlockPackage(Wire, frozen=True):
         tuple[Annotated[bytes, Meta(max_length=LIMITS.transaction_size_bytes)], ...],
         Meta(max_length=LIMITS.block_transactions),
     ]
-    """Encoded ``chain.transactions.Transaction`` in the order of the block; the payload of an erased one is empty."""
+    """Encoded ``Transaction`` in the order of the block; the payload of an erased one is empty."""
     erased: Annotated[tuple[ErasedParcel, ...], Meta(max_length=LIMITS.block_transactions)] = ()
     """The parcels that were erased, by ascending index."""
     erasures: ErasureProofs | None = None

@@ -19,9 +19,9 @@ from typing import Any, NoReturn
 import jsonschema_rs
 import orjson
 
-from chain.crypto import Hash, sha256
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
+from chain.primitives.crypto import Hash, sha256
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _TYPES = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})

@@ -10,10 +10,10 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from blockpool import Client, ContractAnswer
-from chain.access import contract_hash
-from chain.crypto import ZERO_HASH
+from chain.access.policy import contract_hash
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
+from chain.primitives.crypto import ZERO_HASH
 from cli.contract_files import read_contract, read_parameters, show_line
 from cli.engine import open_engine
 from cli.failures import ExitCode

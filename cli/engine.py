@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chain.access import AccessCase, AccessDecision, AccessPolicy, ContractRunner
+from chain.access.policy import AccessCase, AccessDecision, AccessPolicy, ContractRunner
 from chain.genesis import Genesis
-from chain.state import ContractEntry
+from chain.state.entries import ContractEntry
 from contracts.compiled import Stage
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy, verify_engine

@@ -12,9 +12,9 @@ from rich.markup import escape
 
 from blockpool import Client, PoolError, RecordId, Step, load_genesis
 from blockpool.operations.checkpoints import checkpoint_keys
-from chain.checkpoints import trusted_head
 from chain.genesis import Genesis
-from chain.history import TreeHead
+from chain.proofs.checkpoints import trusted_head
+from chain.proofs.history import TreeHead
 from cli.failures import ExitCode, describe
 from cli.options import (
     READABLE_FILE,

@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from chain.crypto import Ed25519Signer
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import MemberKeyObject, MemberObject, NodeRecordObject, encode_member_file, parse_member_file
-from chain.keys import encode_private_key, new_seed, write_secret_file
-from chain.members import MemberKind
-from chain.tls_certificate import make_tls_certificate
-from chain.types import verify_name
-from contracts.sealing import KemPrivateKey
+from chain.primitives.crypto import Ed25519Signer
+from chain.primitives.keys import encode_private_key, new_seed, write_secret_file
+from chain.primitives.tls_certificate import make_tls_certificate
+from chain.primitives.types import verify_name
+from chain.state.members import MemberKind
+from sealing import KemPrivateKey
 
 NodeRole = Literal["validator", "witness", "observer", "none"]
 

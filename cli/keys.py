@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chain.crypto import Ed25519Signer, key_id
-from chain.keys import encode_private_key, load_private_keys, load_signer, new_seed, write_secret_file
+from chain.primitives.crypto import Ed25519Signer, key_id
+from chain.primitives.keys import encode_private_key, load_private_keys, load_signer, new_seed, write_secret_file
 from cli.options import READABLE_FILE, json_option, new_passphrase, passphrase_for
 from cli.output import emit, facts, talk
-from contracts.sealing import KemPrivateKey, load_kem_key
+from sealing import KemPrivateKey, load_kem_key
 
 
 @click.group()

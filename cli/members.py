@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from chain.crypto import key_id
-from chain.members import MemberKind
+from chain.primitives.crypto import key_id
+from chain.state.members import MemberKind
 from cli.homes import MEMBER_FILE, MemberPlan, NodeRole, create_member
 from cli.options import json_option, new_passphrase
 from cli.output import emit, facts, talk

@@ -16,7 +16,7 @@ from blockpool.signing import parse_transaction_id
 from chain.errors import ErrorCode, PoolError
 from cli.homes import READER_KEY
 from cli.output import JSON_KEY
-from contracts.sealing import KemPrivateKey, load_kem_key
+from sealing import KemPrivateKey, load_kem_key
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

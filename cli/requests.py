@@ -18,8 +18,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from blockpool import Client, ErrorCode, KemPrivateKey, PoolError, Record, RequestAnswer
-from chain.state import RequestStatus
-from chain.transactions import Answer
+from chain.state.entries import RequestStatus
+from chain.transactions.base import Answer
 from cli.failures import ExitCode
 from cli.options import (
     EndOfTime,
@@ -47,7 +47,7 @@ _STATUS_OF = {"allow": "granted", "ask": "asked", "deny": "denied"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a reader asks for, and why. Heights and times as in ``chain.transactions.RequestHeader``."""
+    """What a reader asks for, and why. Heights and times as in ``chain.transactions.base.RequestHeader``."""
 
     purpose: str = ""
     legal_basis: str = ""

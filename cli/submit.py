@@ -40,11 +40,11 @@ from blockpool import (
 from blockpool.signing import PARCEL_RECORDS
 from chain.limits import LIMITS
 from chain.schema import RecordSchema, compile_schema, record_index_of
-from chain.sealed import SEALED_OVERHEAD_SIZE
+from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
 from cli.options import READABLE_FILE, RecordIdType, json_option, load_identity, node_urls, signing_options
 from cli.output import emit, facts, progress
 from cli.sources import CompactSource, RecordSource, SourceRecord, open_source
-from contracts.sealing import split_fields
+from sealing import split_fields
 
 Commitments = Literal["whole", "fields"]
 _CHECKED_AT_ONCE = 500

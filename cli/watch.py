@@ -16,8 +16,8 @@ from blockpool import Genesis, load_genesis
 from blockpool.operations.checkpoints import checkpoint_keys
 from blockpool.watched_node import WatchedNode
 from blockpool.watching import NodeView, Report, Watch, quorum_time_s
-from chain.checkpoints import Checkpoint, encode_checkpoint, parse_checkpoint, verify_quorum
 from chain.errors import PoolError
+from chain.proofs.checkpoints import Checkpoint, encode_checkpoint, parse_checkpoint, verify_quorum
 from chain.storage.files import replace_file
 from cli.failures import ExitCode, describe
 from cli.options import READABLE_FILE, genesis_option, json_option, node_urls

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from chain.blocks import Certificate
 from chain.errors import PoolError
-from chain.validators import verify_certificate
+from chain.proofs.validators import verify_certificate
 from consensus import normal_case, view_change
 from consensus.core import Core, Tip
 from consensus.effects import CatchUp

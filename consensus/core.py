@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import msgspec
 
 from chain.blocks import Certificate, Proposal, block_hash
-from chain.crypto import Hash, Signer
-from chain.encoding import encode
 from chain.errors import InvariantBroken
-from chain.validators import ValidatorSet
+from chain.primitives.crypto import Hash, Signer
+from chain.primitives.encoding import encode
+from chain.proofs.validators import ValidatorSet
 from consensus.config import ConsensusConfig
 from consensus.effects import Broadcast, Effect, Evidence, Persist, Reject, Send
 from consensus.evidence import Verifier, is_contradiction

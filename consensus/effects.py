@@ -11,7 +11,7 @@ from typing import TypeAlias
 import msgspec
 
 from chain.blocks import Certificate, Proposal
-from chain.crypto import Hash
+from chain.primitives.crypto import Hash
 from consensus.messages import Message, Statement
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chain.crypto import verify_signature
 from chain.errors import ErrorCode, PoolError
-from chain.validators import ValidatorSet
+from chain.primitives.crypto import verify_signature
+from chain.proofs.validators import ValidatorSet
 from consensus.messages import Commit, Prepare, Statement, ViewChangeVote, signed_message
 
 Verifier = Callable[[bytes, bytes, bytes], bool]

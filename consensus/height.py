@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chain.blocks import Certificate, Proposal
-from chain.crypto import Hash
-from chain.validators import ValidatorSet
+from chain.primitives.crypto import Hash
+from chain.proofs.validators import ValidatorSet
 from consensus.config import ConsensusConfig
 from consensus.memory import Sworn
 from consensus.messages import Commit, NewView, Prepare, PrePrepare, Statement, ViewChange

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from chain.blocks import BlockHeader, Proposal, block_hash, decode_header
-from chain.crypto import Hash
-from chain.encoding import EncodingError
-from chain.merkle import root
-from chain.validators import ValidatorSet
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import EncodingError
+from chain.proofs.merkle import root
+from chain.proofs.validators import ValidatorSet
 from consensus.evidence import Verifier
 from consensus.messages import NewView, PreparedCertificate, ViewChange, ViewChangeVote, prepare_message
 

@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from chain.blocks import Proposal
-from chain.crypto import verify_signature
-from chain.encoding import EncodingError, Wire, decode
 from chain.errors import InvariantBroken
-from chain.types import Unsigned
+from chain.primitives.crypto import verify_signature
+from chain.primitives.encoding import EncodingError, Wire, decode
+from chain.primitives.types import Unsigned
 from consensus.messages import Commit, Prepare, PreparedCertificate, Statement, ViewChangeVote, signed_message
 
 T = TypeVar("T")

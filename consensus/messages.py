@@ -20,10 +20,10 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta
 
 from chain.blocks import Certificate, Proposal, commit_message
-from chain.crypto import Hash, domain
-from chain.encoding import Wire, decode, encode
 from chain.limits import LIMITS
-from chain.types import Hash32, Name, Signature, Unsigned
+from chain.primitives.crypto import Hash, domain
+from chain.primitives.encoding import Wire, decode, encode
+from chain.primitives.types import Hash32, Name, Signature, Unsigned
 
 
 class Prepare(Wire, frozen=True, tag=1):

@@ -11,8 +11,8 @@ proposer's clock) must not be asked for twice.
 from __future__ import annotations
 
 from chain.blocks import Certificate, Proposal, block_hash, commit_message, decode_header
-from chain.crypto import Hash
 from chain.errors import InvariantBroken
+from chain.primitives.crypto import Hash
 from consensus.core import Core
 from consensus.effects import Build, CatchUp, Deliver, Execute
 from consensus.justification import Refused, verify_proposal

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from chain.blocks import Proposal
-from chain.crypto import Hash, Signer, verify_signature
 from chain.errors import InvariantBroken
-from chain.validators import ValidatorSet
+from chain.primitives.crypto import Hash, Signer, verify_signature
+from chain.proofs.validators import ValidatorSet
 from consensus import assistance, normal_case, view_change
 from consensus.buffer import FutureBuffer
 from consensus.config import ConsensusConfig

@@ -9,7 +9,7 @@ runs ahead; and it joins when ``f+1`` others want later views, so nobody falls b
 from __future__ import annotations
 
 from chain.blocks import Certificate
-from chain.quorum import honest_support
+from chain.primitives.quorum import honest_support
 from consensus import normal_case
 from consensus.core import Core
 from consensus.effects import ViewChangeStarted, ViewEntered

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from chain.crypto import Hash
-from chain.validators import ValidatorSet
+from chain.primitives.crypto import Hash
+from chain.proofs.validators import ValidatorSet
 from consensus.messages import Commit, Prepare
 
 V = TypeVar("V", bound=Prepare | Commit)

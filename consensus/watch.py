@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from chain.crypto import Hash
+from chain.primitives.crypto import Hash
 from consensus.config import ConsensusConfig
 
 

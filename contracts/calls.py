@@ -8,10 +8,10 @@ from typing import TypeVar
 import msgspec
 import orjson
 
-from chain.access import AccessCase
-from chain.crypto import Hash
-from chain.members import Member
-from chain.state import DatasetEntry, MemberSharing, RequestAnswer, RequestEntry
+from chain.access.policy import AccessCase
+from chain.primitives.crypto import Hash
+from chain.state.entries import DatasetEntry, MemberSharing, RequestAnswer, RequestEntry
+from chain.state.members import Member
 from contracts.facts import (
     ApprovalFacts,
     CallParts,

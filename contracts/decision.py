@@ -13,10 +13,10 @@ import msgspec
 from msgspec import Meta
 
 from chain.blocks import VerdictName
-from chain.crypto import Hash
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
-from chain.types import Name, Text, Unsigned
+from chain.primitives.crypto import Hash
+from chain.primitives.types import Name, Text, Unsigned
 
 ANSWER_SIZE_BYTES_MAX = 128 * 1024
 """A larger answer is not even read."""

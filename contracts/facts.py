@@ -15,7 +15,7 @@ from msgspec.structs import astuple
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.members import MemberKind
+from chain.state.members import MemberKind
 
 _encoder = msgspec.json.Encoder(order="sorted")
 

@@ -6,8 +6,8 @@ the answer are the sandbox's.
 
 from __future__ import annotations
 
-from chain.crypto import ZERO_HASH
 from chain.errors import ErrorCode
+from chain.primitives.crypto import ZERO_HASH
 from contracts.decision import BadAnswer, Decision, failure, read_decision
 from contracts.facts import ContextFacts, DatasetFacts, RequestFacts, encode_call
 from contracts.runtime import LOADED, ContractRuntime

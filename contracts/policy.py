@@ -1,14 +1,14 @@
-"""Runs a chain's access contracts in the sandbox: ``chain.access.AccessPolicy`` for nodes and auditors alike."""
+"""Runs a chain's access contracts in the sandbox: ``chain.access.policy.AccessPolicy`` for nodes and auditors alike."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from chain.access import AccessCase, AccessDecision
+from chain.access.policy import AccessCase, AccessDecision
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.state import ContractEntry
+from chain.state.entries import ContractEntry
 from contracts.calls import CallEncoder
 from contracts.decision import Decision
 from contracts.engine import ENGINE_IDENTITY

@@ -11,9 +11,9 @@ from __future__ import annotations
 import orjson
 from msgspec.structs import replace
 
-from chain.crypto import ZERO_HASH, Hash, hash_tagged
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
+from chain.primitives.crypto import ZERO_HASH, Hash, hash_tagged
 from chain.schema import depth_of
 from contracts.decision import BadAnswer, Decision, failure, read_decision, read_error
 from contracts.engine import Engine, GuestInstance, GuestTrap

@@ -1,6 +1,6 @@
 """Evidence of what single fields of one sealed record say, or the whole of it, to a third party.
 
-It is a record's evidence with a disclosure (``contracts.sealing.disclosure``) in place of the ciphertext: everything
+It is a record's evidence with a disclosure (``sealing.disclosure``) in place of the ciphertext: everything
 that makes the parcel's header true, and what opens some commitments under it. Whoever holds the genesis file checks it
 offline, and learns nothing about what is withheld but how many fields there are.
 """
@@ -11,21 +11,21 @@ from collections.abc import Iterator, Sequence
 
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from chain.sealed import decode_envelope
-from chain.transactions import ParcelHeader, decode_transaction_header, transaction_id
-from contracts.sealing.commitments import Field
-from contracts.sealing.context import ParcelContext
-from contracts.sealing.disclosure import Disclosure, FieldDisclosure, RecordDisclosure, disclose, verify_disclosure
-from contracts.sealing.disclosure_json import (
+from chain.transactions.base import ParcelHeader, decode_transaction_header, transaction_id
+from chain.transactions.sealed import decode_envelope
+from evidence.parcel import ParcelEvidence, ProvenParcel, verify_parcel
+from evidence.parts import encode_evidence
+from evidence.record import RECORD_STEPS, parse_record_evidence
+from evidence.verification import Verifier, numbered
+from sealing.commitments import Field
+from sealing.context import ParcelContext
+from sealing.disclosure import Disclosure, FieldDisclosure, RecordDisclosure, disclose, verify_disclosure
+from sealing.disclosure_json import (
     FieldDisclosureObject,
     RecordDisclosureObject,
     disclosure_object,
     plain_disclosure,
 )
-from evidence.parcel import ParcelEvidence, ProvenParcel, verify_parcel
-from evidence.parts import encode_evidence
-from evidence.record import RECORD_STEPS, parse_record_evidence
-from evidence.verification import Verifier, numbered
 
 DISCLOSURE_STEPS = tuple("disclosure" if title == "record" else title for title in RECORD_STEPS if title != "uses")
 """Titles of the verification's steps in their order."""

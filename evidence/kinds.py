@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from chain.errors import PoolError
 from chain.genesis import Genesis
-from chain.history import TreeHead
+from chain.proofs.history import TreeHead
 from evidence.disclosure import DISCLOSURE_STEPS, DisclosureEvidence, verify_disclosed
 from evidence.misbehaviour import MISBEHAVIOUR_STEPS, MisbehaviourEvidence, verify_misbehaviour
 from evidence.no_grant import NO_GRANT_STEPS, NoGrantEvidence, verify_no_grant

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from chain import history
-from chain.crypto import Hash
-from chain.encoding import Value, decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
-from chain.receipts import ReceiptMaker
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import Value, decode, encode
+from chain.proofs import history
+from chain.proofs.receipts import ReceiptMaker
 from chain.storage.blocks import Location, StoredHead
-from chain.transactions import AnyHeader, decode_transaction_header
+from chain.transactions.base import AnyHeader, decode_transaction_header
 from evidence.parts import (
     BlockPart,
     CertificatePart,

@@ -2,7 +2,7 @@
 both.
 
 Either two votes of a validator (``consensus.evidence`` has the rule), or two checkpoints
-(``chain.checkpoints.is_contradiction``): other roots at one size, or a smaller size at a later time, with which
+(``chain.proofs.checkpoints.is_contradiction``): other roots at one size, or a smaller size at a later time, with which
 history was cut off. The first checkpoint may also be one that a quorum of validators has cosigned: a member that signs
 another root at that size has been overruled by them all. Nobody has to be believed, the file speaks for itself.
 """
@@ -14,7 +14,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from chain.checkpoints import (
+from chain.errors import ErrorCode, PoolError
+from chain.genesis import Genesis
+from chain.primitives.crypto import Hash, verify_signature
+from chain.primitives.types import Name, Unsigned
+from chain.proofs.checkpoints import (
     CHECKPOINT_SIZE_BYTES_MAX,
     Checkpoint,
     CheckpointKeys,
@@ -23,10 +27,6 @@ from chain.checkpoints import (
     is_contradiction,
     parse_checkpoint,
 )
-from chain.crypto import Hash, verify_signature
-from chain.errors import ErrorCode, PoolError
-from chain.genesis import Genesis
-from chain.types import Name, Unsigned
 from consensus.evidence import is_contradiction as is_vote_contradiction
 from consensus.messages import Commit, Prepare, Statement, ViewChangeVote, signed_message
 from evidence.parts import FORMAT, EvidenceFile, Hex32, Part, SignatureBytes, encode_evidence

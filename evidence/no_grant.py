@@ -2,7 +2,7 @@
 
 The reader's entry counts its grants and the count never falls: equal before and after, none was given between. What was
 granted before must be over when the range begins. What is over does not come back without being counted again, and no
-answer prolongs a grant (``chain.access.grant_end_ms``).
+answer prolongs a grant (``chain.access.policy.grant_end_ms``).
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chain import state
 from chain.blocks import BlockHeader, block_hash, decode_header
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.ledger import Ledger
 from chain.limits import LIMITS
-from chain.state import DatasetEntry, ReaderEntry, RequestEntry
-from chain.types import DatasetId, Name
+from chain.primitives.types import DatasetId, Name
+from chain.state.entries import DatasetEntry, ReaderEntry, RequestEntry, dataset_key, reader_key, request_key
 from evidence.making import PartMaker
 from evidence.parts import FORMAT, BlockPart, EntryPart, EvidenceFile, Height, Hex32, Part, encode_evidence
 from evidence.times import utc
@@ -92,8 +91,8 @@ def make_no_grant_evidence(
     """
     maker = PartMaker(ledger, tree_size)
     until_height = maker.range_end(from_height, until_height)
-    key = state.reader_key(dataset, reader)
-    entry = maker.present_value(state.dataset_key(dataset), until_height, DatasetEntry)
+    key = reader_key(dataset, reader)
+    entry = maker.present_value(dataset_key(dataset), until_height, DatasetEntry)
     _verify_needs_grant(ledger.genesis, entry, reader)
     grants = (maker.value(key, until_height, ReaderEntry) or ReaderEntry()).grants
     before = None
@@ -112,7 +111,7 @@ def make_no_grant_evidence(
         after=GrantsAfter(
             block=maker.block(until_height),
             reader=maker.entry(key, until_height),
-            dataset=maker.entry(state.dataset_key(dataset), until_height),
+            dataset=maker.entry(dataset_key(dataset), until_height),
         ),
     )
     return encode_evidence(file)
@@ -123,11 +122,11 @@ def _before(maker: PartMaker, dataset: str, reader: str, from_height: int, asked
     _verify_complete(asked, reader)
     requests = {}
     for id_ in asked.granted:
-        key = state.request_key(id_)
+        key = request_key(id_)
         _verify_over(maker.present_value(key, from_height - 1, RequestEntry), id_.hex(), first.time_ms)
         requests[id_.hex()] = maker.entry(key, from_height - 1)
     parent = maker.ledger.block_at(from_height - 1).header
-    entry = maker.entry(state.reader_key(dataset, reader), from_height - 1)
+    entry = maker.entry(reader_key(dataset, reader), from_height - 1)
     return GrantsBefore(maker.block(from_height), parent, entry, requests)
 
 
@@ -153,9 +152,9 @@ def verify_no_grant(file: NoGrantEvidence, verifier: Verifier) -> Iterator[str]:
     if block.height != file.until_height:
         raise bad_evidence(f"the last block is at height {block.height}, the range ends at {file.until_height}")
     root = block.state_root
-    dataset = verifier.present_entry(root, state.dataset_key(file.dataset), file.after.dataset, DatasetEntry)
+    dataset = verifier.present_entry(root, dataset_key(file.dataset), file.after.dataset, DatasetEntry)
     _verify_needs_grant(verifier.genesis, dataset, file.reader)
-    key = state.reader_key(file.dataset, file.reader)
+    key = reader_key(file.dataset, file.reader)
     after = verifier.entry(root, key, file.after.reader, ReaderEntry) or ReaderEntry()
     yield (
         f"height {block.height}, {utc(block.time_ms)}: {after.requests} requests so far, {after.grants} grants; "
@@ -176,7 +175,7 @@ def _verify_before(file: NoGrantEvidence, before: GrantsBefore, verifier: Verifi
         raise bad_evidence(f"the first block is at height {first.height}, the range begins at {file.from_height}")
     if first.parent_hash != block_hash(verifier.chain_id, before.parent):
         raise bad_evidence("the range's first block names another parent")
-    key = state.reader_key(file.dataset, file.reader)
+    key = reader_key(file.dataset, file.reader)
     entry = verifier.entry(parent.state_root, key, before.reader, ReaderEntry) or ReaderEntry()
     _verify_complete(entry, file.reader)
     if set(before.requests) != {id_.hex() for id_ in entry.granted}:
@@ -188,7 +187,7 @@ def _verify_before(file: NoGrantEvidence, before: GrantsBefore, verifier: Verifi
 
 def _verify_requests_over(before: GrantsBefore, parent: BlockHeader, first: BlockHeader, verifier: Verifier) -> None:
     for id_, part in before.requests.items():
-        key = state.request_key(bytes.fromhex(id_))
+        key = request_key(bytes.fromhex(id_))
         request = verifier.present_entry(parent.state_root, key, part, RequestEntry)
         _verify_over(request, id_, first.time_ms)
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chain import state
-from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
-from chain.state import DatasetReads, ParcelReads
-from chain.transactions import AnyHeader, ParcelHeader, decode_transaction_header, transaction_id
+from chain.primitives.crypto import Hash
+from chain.state.entries import DatasetReads, ParcelReads, parcel_reads_key, reads_key
+from chain.transactions.base import AnyHeader, ParcelHeader, decode_transaction_header, transaction_id
 from evidence.making import PartMaker
 from evidence.parts import FORMAT, BlockPart, EntryPart, EvidenceFile, HeaderBytes, Height, Part, encode_evidence
 from evidence.times import utc
@@ -82,7 +81,7 @@ def make_no_read_evidence(
     if not isinstance(header, ParcelHeader) or not maker.took_effect(location):
         raise PoolError(ErrorCode.NOT_FOUND, f"{parcel_id.hex()} is no parcel that the chain has accepted")
     _verify_sealed(header)
-    key = state.parcel_reads_key(header.dataset, parcel_id)
+    key = parcel_reads_key(header.dataset, parcel_id)
     after = maker.value(key, until_height, ParcelReads) or ParcelReads()
     before = None
     if after.receipts:
@@ -98,7 +97,7 @@ def make_no_read_evidence(
         after=ReadsAfter(
             block=maker.block(until_height),
             reads=maker.entry(key, until_height),
-            dataset_reads=maker.entry(state.reads_key(header.dataset), until_height),
+            dataset_reads=maker.entry(reads_key(header.dataset), until_height),
         ),
     )
     return encode_evidence(file)
@@ -117,7 +116,7 @@ def verify_no_read(file: NoReadEvidence, verifier: Verifier) -> Iterator[str]:
 
     # 3. Before the range, the state counts the receipts that name the parcel.
     verify_range(file.from_height, file.until_height)
-    key = state.parcel_reads_key(dataset, parcel_id)
+    key = parcel_reads_key(dataset, parcel_id)
     if file.before is None:
         before = ParcelReads()
         yield "the receipts are counted from genesis on"
@@ -133,7 +132,7 @@ def verify_no_read(file: NoReadEvidence, verifier: Verifier) -> Iterator[str]:
     if block.height != file.until_height:
         raise bad_evidence(f"the last block is at height {block.height}, the range ends at {file.until_height}")
     after = verifier.entry(block.state_root, key, file.after.reads, ParcelReads) or ParcelReads()
-    reads = verifier.entry(block.state_root, state.reads_key(dataset), file.after.dataset_reads, DatasetReads)
+    reads = verifier.entry(block.state_root, reads_key(dataset), file.after.dataset_reads, DatasetReads)
     grants = reads.grants if reads is not None else 0
     could = f"{grants} grants on the dataset by then" if grants else "nobody has had a grant on the dataset by then"
     yield f"height {block.height}, {utc(block.time_ms)}: {after.receipts} receipts so far; {could}"

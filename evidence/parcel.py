@@ -7,15 +7,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from chain import state
-from chain.access import contract_hash
+from chain.access.policy import contract_hash
 from chain.blocks import BlockHeader
-from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
+from chain.primitives.crypto import Hash
 from chain.schema import compile_schema
-from chain.state import ContractEntry, DatasetEntry
+from chain.state.entries import ContractEntry, DatasetEntry, contract_key, dataset_key, member_key
 from chain.storage.blocks import Location
-from chain.transactions import ParcelHeader
+from chain.transactions.base import ParcelHeader
 from evidence.making import PartMaker
 from evidence.parts import BlockPart, EntryPart, EvidenceFile, TransactionPart
 from evidence.times import utc
@@ -62,13 +61,13 @@ def make_parcel_parts(maker: PartMaker, location: Location, header: ParcelHeader
     """The parts for the parcel at ``location``; raises ``not_found`` if it was rejected."""
     height = location.height
     parcel = maker.transaction(location)
-    dataset = maker.present_value(state.dataset_key(header.dataset), height, DatasetEntry)
+    dataset = maker.present_value(dataset_key(header.dataset), height, DatasetEntry)
     return ParcelParts(
         block=maker.block(height),
         parcel=parcel,
-        member=maker.entry(state.member_key(header.member), height),
-        dataset=maker.entry(state.dataset_key(header.dataset), height),
-        contract=maker.entry(state.contract_key(dataset.contract), height) if dataset.contract else None,
+        member=maker.entry(member_key(header.member), height),
+        dataset=maker.entry(dataset_key(header.dataset), height),
+        contract=maker.entry(contract_key(dataset.contract), height) if dataset.contract else None,
     )
 
 
@@ -122,7 +121,7 @@ def verify_parcel(
 def _verify_dataset(
     file: ParcelEvidence, verifier: Verifier, block: BlockHeader, header: ParcelHeader, open_body: bytes | None
 ) -> str:
-    key = state.dataset_key(header.dataset)
+    key = dataset_key(header.dataset)
     entry = verifier.present_entry(block.state_root, key, file.dataset, DatasetEntry)
     if entry.owner != header.member:
         raise PoolError(ErrorCode.NOT_OWNER, f"{header.dataset} belongs to {entry.owner}")
@@ -141,7 +140,7 @@ def _verify_contract(file: ParcelEvidence, verifier: Verifier, block: BlockHeade
         raise bad_evidence("the file has a contract that the dataset does not name, or not the one that it names")
     if file.contract is None:
         return ""
-    key = state.contract_key(dataset.contract)
+    key = contract_key(dataset.contract)
     entry = verifier.present_entry(block.state_root, key, file.contract, ContractEntry)
     if entry.hash != contract_hash(verifier.chain_id, entry.source, entry.parameters):
         raise bad_evidence(f"the hash of {entry.contract} is not that of its source and parameters")

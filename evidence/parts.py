@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Meta
 
 from chain.errors import ErrorCode, PoolError
-from chain.json_text import decode_json_file
 from chain.limits import LIMITS
-from chain.merkle import MAX_PROOF_LENGTH
-from chain.types import Unsigned
+from chain.primitives.json_text import decode_json_file
+from chain.primitives.types import Unsigned
+from chain.proofs.merkle import MAX_PROOF_LENGTH
 
 FORMAT: Literal["blockpool-evidence/2"] = "blockpool-evidence/2"
 

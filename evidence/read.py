@@ -13,15 +13,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chain import state
 from chain.blocks import BlockHeader
-from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
-from chain.state import RequestEntry
+from chain.primitives.crypto import Hash
+from chain.primitives.types import Name
+from chain.state.entries import RequestEntry, member_key, request_key
 from chain.storage.blocks import Location
-from chain.transactions import ApprovalHeader, ReadReceiptHeader, RequestHeader
-from chain.types import Name
+from chain.transactions.base import ApprovalHeader, ReadReceiptHeader, RequestHeader
 from evidence.making import PartMaker
 from evidence.parts import (
     FORMAT,
@@ -89,7 +88,7 @@ def make_read_evidence(ledger: Ledger, request_id: Hash, tree_size: int | None =
     if not isinstance(header, RequestHeader):
         raise PoolError(ErrorCode.NOT_FOUND, f"transaction {request_id.hex()} is no request")
     request = maker.committed(location)
-    entry = maker.present_value(state.request_key(request_id), maker.height, RequestEntry)
+    entry = maker.present_value(request_key(request_id), maker.height, RequestEntry)
     signers = {entry.reader}
     answers: CommittedList = None
     if len(entry.answers) <= LISTED_MAX:
@@ -100,10 +99,10 @@ def make_read_evidence(ledger: Ledger, request_id: Hash, tree_size: int | None =
         FORMAT,
         ledger.chain_id.hex(),
         request=request,
-        state=RequestStatePart(maker.block(maker.height), maker.entry(state.request_key(request_id), maker.height)),
+        state=RequestStatePart(maker.block(maker.height), maker.entry(request_key(request_id), maker.height)),
         answers=answers,
         receipts=None if receipts is None else tuple(maker.committed(place) for place in receipts),
-        members={name: maker.entry(state.member_key(name), maker.height) for name in sorted(signers)},
+        members={name: maker.entry(member_key(name), maker.height) for name in sorted(signers)},
     )
     return encode_evidence(file)
 
@@ -169,7 +168,7 @@ def verify_read(file: ReadEvidence, verifier: Verifier) -> Iterator[str]:
 
     # 3. The state after a final block, not an earlier one, says where that request stands.
     block = verifier.block(file.state.block)
-    key = state.request_key(request.id)
+    key = request_key(request.id)
     entry = verifier.present_entry(block.state_root, key, file.state.request, RequestEntry)
     _verify_same_request(entry, header, request.block, block)
     yield f"as of height {block.height}, {utc(block.time_ms)}"

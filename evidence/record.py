@@ -12,15 +12,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chain import state
-from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.limits import LIMITS
-from chain.merkle import inclusion_proof, verify_inclusion
-from chain.state import Erasure
+from chain.primitives.crypto import Hash
+from chain.proofs.merkle import inclusion_proof, verify_inclusion
+from chain.state.entries import Erasure, erasure_key
 from chain.storage.blocks import Location
-from chain.transactions import ParcelHeader, decode_stored, parcel_leaves, record_proof
+from chain.transactions.base import ParcelHeader, decode_stored, parcel_leaves, record_proof
 from evidence.making import PartMaker
 from evidence.parcel import ParcelEvidence, ProvenParcel, make_parcel_parts, verify_parcel
 from evidence.parts import FORMAT, Hex32, Part, Proof, encode_evidence, hex_proof, parse_evidence, plain_proof
@@ -142,7 +141,7 @@ def _record_part(maker: PartMaker, id_: Hash, header: ParcelHeader, location: Lo
     blocks = maker.ledger.blocks
     erased, stored = blocks.erased_payload(location), blocks.transaction(location)
     if erased is not None:
-        if maker.value(state.erasure_key(id_), maker.height, Erasure) is None:
+        if maker.value(erasure_key(id_), maker.height, Erasure) is None:
             raise PoolError(ErrorCode.PARCEL_ERASED, f"after height {maker.height}: ask without that checkpoint")
         proof = inclusion_proof(erased.leaves, index)
         return RecordPart(id_.hex(), index, None, erased.leaves[index].hex(), hex_proof(proof))

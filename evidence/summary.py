@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chain.blocks import BlockHeader, decode_header
-from chain.encoding import decode
-from chain.state import RequestEntry
-from chain.transactions import ParcelHeader, RequestHeader, decode_transaction_header, transaction_id
+from chain.primitives.encoding import decode
+from chain.state.entries import RequestEntry
+from chain.transactions.base import ParcelHeader, RequestHeader, decode_transaction_header, transaction_id
 from evidence.disclosure import DisclosureEvidence
 from evidence.kinds import AnyEvidence
 from evidence.misbehaviour import MisbehaviourEvidence, proved_misbehaviour

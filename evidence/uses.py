@@ -1,7 +1,7 @@
 """What came of a parcel up to a height: is it erased, which requests and receipts name it, what was made of it.
 
-The state folds the ids of all such transactions into one hash each (``chain.state.ReadHistory``), and ids are hashes of
-headers. So a list of headers that leads to the state's hash is complete, in order, and exactly what was signed.
+The state folds the ids of all such transactions into one hash each (``ReadHistory``), and ids are hashes of headers. So
+a list of headers that leads to the state's hash is complete, in order, and exactly what was signed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,20 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
-from chain import state
-from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
-from chain.state import EMPTY_HISTORY, DerivedParcels, Erasure, ParcelReads, ReadHistory
+from chain.primitives.crypto import Hash
+from chain.state.entries import (
+    EMPTY_HISTORY,
+    DerivedParcels,
+    Erasure,
+    ParcelReads,
+    ReadHistory,
+    derived_key,
+    erasure_key,
+    parcel_reads_key,
+)
 from chain.storage.blocks import Location
-from chain.transactions import (
+from chain.transactions.base import (
     AnyHeader,
     ParcelHeader,
     ReadReceiptHeader,
@@ -69,17 +77,17 @@ class ProvenUses(NamedTuple):
 def make_uses(maker: PartMaker, parcel_id: Hash, header: ParcelHeader) -> UsesPart:
     """The part for a parcel, as of the maker's height."""
     height, blocks = maker.height, maker.ledger.blocks
-    reads_key, derived_key = state.parcel_reads_key(header.dataset, parcel_id), state.derived_key(parcel_id)
-    reads = maker.value(reads_key, height, ParcelReads) or ParcelReads()
-    derived = maker.value(derived_key, height, DerivedParcels) or DerivedParcels()
+    key_of_reads, key_of_derived = parcel_reads_key(header.dataset, parcel_id), derived_key(parcel_id)
+    reads = maker.value(key_of_reads, height, ParcelReads) or ParcelReads()
+    derived = maker.value(key_of_derived, height, DerivedParcels) or DerivedParcels()
     readers = blocks.parcel_reads(header.dataset, parcel_id, None, LISTED_MAX)
     made = blocks.derived(parcel_id, None, LISTED_MAX)
     return UsesPart(
         block=maker.block(height),
-        erasure=maker.entry(state.erasure_key(parcel_id), height),
-        reads=maker.entry(reads_key, height),
+        erasure=maker.entry(erasure_key(parcel_id), height),
+        reads=maker.entry(key_of_reads, height),
         read_transactions=_listed(maker, readers, reads.history),
-        derived=maker.entry(derived_key, height),
+        derived=maker.entry(key_of_derived, height),
         derived_transactions=_listed(maker, made, derived.history),
     )
 
@@ -107,13 +115,12 @@ def verify_uses(verifier: Verifier, part: UsesPart, parcel: ProvenParcel, index:
     if block.height < parcel.block.height:
         raise bad_evidence(f"it says what came of the parcel up to height {block.height}, before it was there")
     root, dataset = block.state_root, parcel.header.dataset
-    erasure = verifier.entry(root, state.erasure_key(parcel.id), part.erasure, Erasure)
+    erasure = verifier.entry(root, erasure_key(parcel.id), part.erasure, Erasure)
     if erasure is not None and erasure.dataset != dataset:
         raise bad_evidence("the erasure is of a parcel of another dataset")
-    reads_key = state.parcel_reads_key(dataset, parcel.id)
-    reads = verifier.entry(root, reads_key, part.reads, ParcelReads) or ParcelReads()
-    derived_key = state.derived_key(parcel.id)
-    derived = verifier.entry(root, derived_key, part.derived, DerivedParcels) or DerivedParcels()
+    key_of_reads, key_of_derived = parcel_reads_key(dataset, parcel.id), derived_key(parcel.id)
+    reads = verifier.entry(root, key_of_reads, part.reads, ParcelReads) or ParcelReads()
+    derived = verifier.entry(root, key_of_derived, part.derived, DerivedParcels) or DerivedParcels()
     return ProvenUses(
         height=block.height,
         erasure=erasure,

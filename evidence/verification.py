@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chain import state
 from chain.blocks import BlockHeader, Certificate, Outcome, block_hash, decode_header
-from chain.crypto import Hash, verify_signature
-from chain.encoding import Value, decode
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from chain.history import TreeHead
-from chain.members import Member, signing_key
-from chain.merkle import leaf_hash, verify_inclusion
-from chain.state_tree import StateProof, verify_state_proof
-from chain.transactions import AnyHeader, decode_transaction_header, signing_message, transaction_id
-from chain.validators import verify_certificate
+from chain.primitives.crypto import Hash, verify_signature
+from chain.primitives.encoding import Value, decode
+from chain.proofs.history import TreeHead
+from chain.proofs.merkle import leaf_hash, verify_inclusion
+from chain.proofs.validators import verify_certificate
+from chain.state.entries import member_key
+from chain.state.members import Member, signing_key
+from chain.state.tree import StateProof, verify_state_proof
+from chain.transactions.base import AnyHeader, decode_transaction_header, signing_message, transaction_id
 from evidence.parts import BlockPart, CommittedPart, EntryPart, EvidenceFile, TransactionPart, plain_proof
 
 
@@ -165,7 +165,7 @@ class Verifier:
 
     def member(self, state_root: Hash, name: str, part: EntryPart) -> Member:
         """A member's entry; raises as ``present_entry``."""
-        return self.present_entry(state_root, state.member_key(name), part, Member)
+        return self.present_entry(state_root, member_key(name), part, Member)
 
 
 def numbered(titles: Sequence[str], verify: Callable[[], Iterator[str]]) -> Iterator[Step]:

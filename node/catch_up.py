@@ -15,14 +15,14 @@ from functools import partial
 from typing import NamedTuple
 
 from chain.blocks import Block, block_hash
-from chain.crypto import Hash
-from chain.encoding import decode, encode
 from chain.errors import PoolError
 from chain.ledger import ExecutedBlock
 from chain.limits import LIMITS
 from chain.packages import BlockPackage, Packages, join_packages, open_package, verify_erased
-from chain.transactions import CheckedTransaction
-from chain.validators import verify_certificate
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import decode, encode
+from chain.proofs.validators import verify_certificate
+from chain.transactions.base import CheckedTransaction
 from node.execution import ExecutionThread
 from node.frames import BlockRange, FrameKind
 from node.links import Links

@@ -17,8 +17,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from chain import history
-from chain.checkpoints import (
+from chain.errors import ErrorCode, PoolError
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import decode, encode
+from chain.proofs import history
+from chain.proofs.checkpoints import (
     Checkpoint,
     CheckpointKeys,
     Cosignature,
@@ -27,10 +30,7 @@ from chain.checkpoints import (
     parse_checkpoint,
     verify_cosignature,
 )
-from chain.crypto import Hash
-from chain.encoding import decode, encode
-from chain.errors import ErrorCode, PoolError
-from chain.history import TreeHead
+from chain.proofs.history import TreeHead
 from chain.storage.files import replace_file
 from node.cosigner import Cosigner
 from node.frames import FrameKind

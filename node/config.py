@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from chain.errors import ErrorCode, PoolError
-from chain.types import ADDRESS_PATTERN, Name
+from chain.primitives.types import ADDRESS_PATTERN, Name
 from node.log import LogFormat
 
 CONFIG_FILE = "config.toml"

@@ -2,7 +2,7 @@
 
 What survives a crash: a cosignature is on disk before it leaves. So a node that starts again signs no head that is
 smaller than its last one, and none that does not continue it: where the database has been exchanged for another
-history, it refuses. Times never go back either, whatever the clock does (see ``chain.checkpoints.is_contradiction``).
+history, it refuses. Times never go back either, whatever the clock does (``is_contradiction``).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from chain.checkpoints import CheckpointKeys, Cosignature, sign_head, verify_cosignature
-from chain.crypto import Hash, Signer
-from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
-from chain.history import TreeHead
+from chain.primitives.crypto import Hash, Signer
+from chain.primitives.encoding import decode, encode
+from chain.proofs.checkpoints import CheckpointKeys, Cosignature, sign_head, verify_cosignature
+from chain.proofs.history import TreeHead
 from chain.storage.slots import SlotFile
 
 _SLOT_SIZE_BYTES = 512

@@ -12,13 +12,13 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
-from chain.sealed import decode_envelope
-from chain.transactions import ParcelHeader
-from contracts.sealing import KemPrivateKey, ParcelContext, open_own_share
+from chain.primitives.crypto import Hash
+from chain.transactions.base import ParcelHeader
+from chain.transactions.sealed import decode_envelope
 from node.metrics import Metrics
 from node.pool import CommittedBlock
+from sealing import KemPrivateKey, ParcelContext, open_own_share
 
 WAITING_MAX = 256
 """Parcels that wait to be checked; each holds a header and sealed shares. Further ones are only checked when read."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from chain.crypto import Hash
-from chain.encoding import decode, encode
 from chain.errors import PoolError
 from chain.limits import LIMITS, MIB
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import decode, encode
 from chain.storage.blocks import Location
-from chain.transactions import CheckedTransaction
+from chain.transactions.base import CheckedTransaction
 from node.frames import FrameKind, TransactionIds, TransactionList
 from node.intake import Intake
 from node.links import Links

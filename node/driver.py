@@ -13,13 +13,13 @@ from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any
 
 from chain.blocks import Certificate, Proposal, decode_header
-from chain.crypto import Hash, Signer
-from chain.encoding import encode
 from chain.errors import InvariantBroken, PoolError
 from chain.ledger import ExecutedBlock, verify_clock
 from chain.limits import MIB
+from chain.primitives.crypto import Hash, Signer
+from chain.primitives.encoding import encode
 from chain.storage.votes import VoteStore
-from chain.transactions import CheckedTransaction
+from chain.transactions.base import CheckedTransaction
 from consensus.config import ConsensusConfig
 from consensus.effects import (
     Broadcast,

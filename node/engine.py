@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from chain.access import AccessPolicy, MissingEngine
+from chain.access.policy import AccessPolicy, MissingEngine
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
 from contracts.compiled import Stage

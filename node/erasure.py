@@ -16,10 +16,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from chain.encoding import encode
 from chain.errors import PoolError
+from chain.primitives.encoding import encode
 from chain.storage.votes import VoteStore
-from chain.transactions import EraseHeader
+from chain.transactions.base import EraseHeader
 from node.metrics import Metrics
 from node.pool import CommittedBlock, Pool
 

@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from chain.blocks import Proposal
-from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock
-from chain.transactions import CheckedTransaction, calls_contract
+from chain.primitives.crypto import Hash
+from chain.transactions.base import CheckedTransaction, calls_contract
 from node.engine import ContractEngine
 from node.pool import Pool
 from node.priorities import keep_priority

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chain.encoding import Wire
 from chain.limits import LIMITS
-from chain.types import Hash32, Unsigned
+from chain.primitives.encoding import Wire
+from chain.primitives.types import Hash32, Unsigned
 from node.links import FIRST_MESSAGE_KIND
 
 
@@ -23,13 +23,13 @@ class FrameKind(IntEnum):
     NEWS = FIRST_MESSAGE_KIND + 2
     """The sender's height, told to nodes that do not vote: ``News``."""
     COSIGNATURE = FIRST_MESSAGE_KIND + 3
-    """What the sender's member has cosigned: ``chain.checkpoints.Cosignature``."""
+    """What the sender's member has cosigned: ``chain.proofs.checkpoints.Cosignature``."""
     FETCH_TRANSACTIONS = FIRST_MESSAGE_KIND + 16
     """Request: ``TransactionIds``. Response: ``TransactionList`` of those that the peer has, as far as a frame goes."""
     FETCH_BLOCKS = FIRST_MESSAGE_KIND + 17
     """Request: ``BlockRange``. Response: ``chain.packages.Packages``."""
     FETCH_SHARES = FIRST_MESSAGE_KIND + 18
-    """Request: ``contracts.sealing.ShareQuery``. Response: ``ShareAnswer`` of the peer's own."""
+    """Request: ``sealing.ShareQuery``. Response: ``ShareAnswer`` of the peer's own."""
     FETCH_VOTES = FIRST_MESSAGE_KIND + 19
     """Request: empty. Response: ``node.recollection.Statements``, the asking validator's own at the peer's height."""
 

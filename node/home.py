@@ -8,20 +8,20 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from chain.access import AccessPolicy
-from chain.crypto import Ed25519Signer
+from chain.access.policy import AccessPolicy
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.genesis import Genesis, parse_genesis
-from chain.keys import load_signer
 from chain.ledger import Ledger, Progress
-from chain.members import Member
+from chain.primitives.crypto import Ed25519Signer
+from chain.primitives.keys import load_signer
+from chain.state.members import Member
 from chain.storage.head import HeadFile
 from chain.storage.level import LevelEngine
-from contracts.sealing import KemPrivateKey, load_kem_key
 from node.config import NodeConfig
 from node.links import Identity
 from node.lock import FolderLock
 from node.tls import load_identity
+from sealing import KemPrivateKey, load_kem_key
 
 _PROBATION_FILE = "PROBATION"
 _DAMAGE_FILE = "DAMAGED"

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
 from chain.limits import MIB
-from chain.transactions import CheckedTransaction
+from chain.primitives.crypto import Hash
+from chain.transactions.base import CheckedTransaction
 from node.pool import Pool, Verified
 
 _SLICE_S = 0.0015

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Set
 from heapq import heapify, heappop, heappush
 from itertools import islice
 
-from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS, Limits
-from chain.transactions import CheckedTransaction, calls_contract
+from chain.primitives.crypto import Hash
+from chain.transactions.base import CheckedTransaction, calls_contract
 
 
 class Mempool:

@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
+from chain.primitives.types import NAME_PATTERN
 from chain.storage.files import replace_file
 from chain.storage.slots import storage_error, sync_folder
-from chain.types import NAME_PATTERN
 from consensus.messages import Statement
 from evidence.misbehaviour import make_checkpoint_evidence, make_vote_evidence
 from node.checkpoints import Conflict

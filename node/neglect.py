@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from chain.crypto import Hash
 from chain.limits import LIMITS, Limits
-from chain.transactions import CheckedTransaction, calls_contract
+from chain.primitives.crypto import Hash
+from chain.transactions.base import CheckedTransaction, calls_contract
 from node.mempool import Mempool
 
 

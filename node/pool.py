@@ -12,15 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 from chain.blocks import Block, Certificate
-from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
 from chain.execution import verdict_on_records
 from chain.ledger import ExecutedBlock, Ledger
 from chain.packages import read_packages
-from chain.receipts import Receipt, ReceiptMaker
+from chain.primitives.crypto import Hash
+from chain.proofs.receipts import Receipt, ReceiptMaker
 from chain.schema import compile_schema
 from chain.storage.blocks import Location
-from chain.transactions import CheckedTransaction, ParcelHeader, decode_transaction, verify_payload
+from chain.transactions.base import CheckedTransaction, ParcelHeader, decode_transaction, verify_payload
 from node.mempool import Mempool
 
 Read = TypeVar("Read")

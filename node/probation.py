@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chain.validators import ValidatorSet
+from chain.proofs.validators import ValidatorSet
 
 MARGIN_BLOCKS = 3
 

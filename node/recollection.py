@@ -22,11 +22,11 @@ from typing import Annotated
 from msgspec import Meta
 
 from chain.blocks import Certificate
-from chain.crypto import verify_signature
-from chain.encoding import decode
 from chain.errors import PoolError
 from chain.ledger import RECHECKED_BLOCKS, Ledger
-from chain.validators import ValidatorSet
+from chain.primitives.crypto import verify_signature
+from chain.primitives.encoding import decode
+from chain.proofs.validators import ValidatorSet
 from consensus.memory import is_forgotten, load_sworn
 from consensus.messages import Commit, Statement, signed_message
 from node.frames import FrameKind

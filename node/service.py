@@ -8,14 +8,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from chain.checkpoints import CheckpointKeys
-from chain.crypto import Ed25519Signer
-from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
-from chain.keys import new_seed
 from chain.ledger import Ledger
-from chain.members import Member
-from chain.transactions import calls_contract
+from chain.primitives.crypto import Ed25519Signer
+from chain.primitives.encoding import decode, encode
+from chain.primitives.keys import new_seed
+from chain.proofs.checkpoints import CheckpointKeys
+from chain.state.members import Member
+from chain.transactions.base import calls_contract
 from consensus.config import ConsensusConfig
 from consensus.messages import Statement
 from node.catch_up import CatchUp

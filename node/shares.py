@@ -16,19 +16,22 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar, TypeVarTuple
 
-from chain import state
-from chain.access import verify_covered, verify_grant
+from chain.access.policy import verify_covered, verify_grant
 from chain.blocks import Block
-from chain.crypto import Hash
-from chain.encoding import decode, encode
 from chain.erasure import verify_not_erased
 from chain.errors import ErrorCode, PoolError
-from chain.kem import kem_key_id
-from chain.sealed import Envelope, decode_envelope
-from chain.state import RequestEntry
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import decode, encode
+from chain.primitives.kem import kem_key_id
+from chain.state.entries import RequestEntry, request_key
 from chain.storage.blocks import Location
-from chain.transactions import ParcelHeader, decode_sealed_shares, decode_transaction_header
-from contracts.sealing import (
+from chain.transactions.base import ParcelHeader, decode_sealed_shares, decode_transaction_header
+from chain.transactions.sealed import Envelope, decode_envelope
+from node.frames import FrameKind
+from node.links import Links
+from node.metrics import Metrics
+from node.pool import Pool
+from sealing import (
     KemPrivateKey,
     KemPublicKey,
     ParcelContext,
@@ -39,10 +42,6 @@ from contracts.sealing import (
     open_own_share,
     release_share,
 )
-from node.frames import FrameKind
-from node.links import Links
-from node.metrics import Metrics
-from node.pool import Pool
 
 _PATIENCE_S = 1.0
 """A reader may be quicker than the blocks on their way to this node; for so long they are waited for."""
@@ -217,7 +216,7 @@ class Shares:
                     await self._pool.wait_for_height(self._pool.height + 1)
 
     def _entry(self, request: Hash) -> RequestEntry | None:
-        return self._ledger.entry(state.request_key(request), RequestEntry)
+        return self._ledger.entry(request_key(request), RequestEntry)
 
     # Beside the loop
 

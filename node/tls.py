@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from cryptography.x509 import load_der_x509_certificate
 
-from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
-from chain.keys import load_seed
+from chain.primitives.crypto import Hash
+from chain.primitives.keys import load_seed
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from chain.access import AccessPolicy
+from chain.access.policy import AccessPolicy
 from chain.blocks import Certificate, commit_message
-from chain.crypto import Ed25519Signer, key_id
-from chain.encoding import decode, encode
 from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
 from chain.ledger import ExecutedBlock, Ledger
-from chain.sealed import CommitmentKind
+from chain.primitives.crypto import Ed25519Signer, key_id
+from chain.primitives.encoding import decode, encode
 from chain.storage.engine import MemoryEngine
 from chain.storage.head import MemoryHead
-from chain.transactions import (
+from chain.transactions.base import (
     Answer,
     ApprovalHeader,
     CheckedTransaction,
@@ -34,8 +33,9 @@ from chain.transactions import (
     transaction_id,
     verify_payload,
 )
+from chain.transactions.sealed import CommitmentKind
 from contracts.engine import ENGINE_IDENTITY
-from contracts.sealing import KemPrivateKey, SealedParcel, SealingContext, seal_parcel
+from sealing import KemPrivateKey, SealedParcel, SealingContext, seal_parcel
 
 TIME_MS = 1_700_000_000_000
 SCHEMA = '{"type":"object","properties":{"n":{"type":"integer","maximum":1000000}},"required":["n"]}'

@@ -10,12 +10,12 @@ from msgspec import Meta
 
 from blockpool.exchange import Operation, Reply, Request, UntrueAnswer, expect_ok, reader, untrue_unless
 from blockpool.operations.session import Session
-from chain.checkpoints import Checkpoint, CheckpointKeys, parse_checkpoint, verify_quorum
 from chain.errors import ErrorCode
 from chain.genesis import Genesis
-from chain.history import TreeHead
-from chain.merkle import verify_consistency
-from chain.types import Name, Unsigned
+from chain.primitives.types import Name, Unsigned
+from chain.proofs.checkpoints import Checkpoint, CheckpointKeys, parse_checkpoint, verify_quorum
+from chain.proofs.history import TreeHead
+from chain.proofs.merkle import verify_consistency
 from evidence.kinds import parse_any_evidence, verify_any_evidence
 from evidence.misbehaviour import MisbehaviourEvidence
 

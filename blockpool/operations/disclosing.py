@@ -11,8 +11,8 @@ from blockpool.operations.session import Session
 from blockpool.operations.shares import ShareCollector
 from blockpool.signing import RecordId
 from chain.errors import ErrorCode, PoolError
-from contracts.sealing import KemPrivateKey
 from evidence.disclosure import make_disclosure_evidence
+from sealing import KemPrivateKey
 
 
 def disclose(

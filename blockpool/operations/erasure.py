@@ -10,9 +10,9 @@ from blockpool.operations.session import Session
 from blockpool.signing import sign_erasure
 from chain.erasure import parcel_erased
 from chain.errors import ErrorCode, PoolError
-from chain.state import Erasure, erasure_key
-from chain.transactions import ParcelHeader
-from chain.types import verify_owner
+from chain.primitives.types import verify_owner
+from chain.state.entries import Erasure, erasure_key
+from chain.transactions.base import ParcelHeader
 
 
 def erase(session: Session, parcel: bytes, legal_basis: str, reason: str) -> Operation[VerifiedReceipt]:

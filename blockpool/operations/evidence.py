@@ -9,8 +9,8 @@ from blockpool.exchange import Operation
 from blockpool.operations.session import Session
 from blockpool.signing import RecordId
 from chain.errors import ErrorCode, PoolError
-from chain.history import TreeHead
-from chain.transactions import transaction_id
+from chain.proofs.history import TreeHead
+from chain.transactions.base import transaction_id
 from evidence.kinds import verify_any_evidence
 from evidence.no_grant import NoGrantEvidence
 from evidence.no_read import NoReadEvidence

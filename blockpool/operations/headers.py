@@ -5,11 +5,11 @@ from __future__ import annotations
 from blockpool.answers import TransactionAnswer, VerifiedReceipt
 from blockpool.exchange import Operation, Reply, Request, reader, untrue_unless
 from blockpool.operations.session import Session
-from chain.crypto import verify_signature
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from chain.members import signing_key
-from chain.transactions import AnyHeader, decode_transaction_header, signing_message, transaction_id
+from chain.primitives.crypto import verify_signature
+from chain.state.members import signing_key
+from chain.transactions.base import AnyHeader, decode_transaction_header, signing_message, transaction_id
 
 
 def committed_header(session: Session, id_: bytes) -> Operation[tuple[VerifiedReceipt, AnyHeader]]:

@@ -14,10 +14,10 @@ from blockpool.exchange import Operation
 from blockpool.operations.headers import committed_header
 from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import Session
+from chain.access.history import ParcelPlace, ReadLog
 from chain.blocks import BlockHeader
 from chain.errors import ErrorCode, PoolError
-from chain.reads import ParcelPlace, ReadLog
-from chain.state import (
+from chain.state.entries import (
     DatasetReads,
     ParcelReads,
     ReaderEntry,

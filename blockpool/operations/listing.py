@@ -18,7 +18,7 @@ from blockpool.operations.session import Session
 from chain.blocks import BlockHeader
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
-from chain.state import DatasetUsage, usage_key
+from chain.state.entries import DatasetUsage, usage_key
 
 PAGE_PARCELS = 64
 CHUNK_PARCELS = 8

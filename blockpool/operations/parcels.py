@@ -11,8 +11,8 @@ from blockpool.operations.session import Session, download_request
 from blockpool.signing import RecordId
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from chain.members import signing_key
-from chain.transactions import ParcelHeader, decode_transaction, verify_payload, verify_signed_by
+from chain.state.members import signing_key
+from chain.transactions.base import ParcelHeader, decode_transaction, verify_payload, verify_signed_by
 
 
 @dataclass(frozen=True, slots=True)

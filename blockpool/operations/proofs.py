@@ -8,11 +8,11 @@ from blockpool.answers import BlockAnswer, CertificateAnswer, StateAnswer
 from blockpool.exchange import Operation, Reply, Request, UntrueAnswer, reader, untrue_unless
 from blockpool.operations.session import Session
 from chain.blocks import BlockHeader, Certificate, block_hash, decode_header
-from chain.encoding import Wire, decode
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from chain.state_tree import StateProof, verify_state_proof
-from chain.validators import verify_certificate
+from chain.primitives.encoding import Wire, decode
+from chain.proofs.validators import verify_certificate
+from chain.state.tree import StateProof, verify_state_proof
 
 Entry = TypeVar("Entry", bound=Wire)
 

@@ -28,10 +28,9 @@ from blockpool.provenance import (
     is_made_from,
 )
 from blockpool.signing import RecordId, parse_transaction_id
-from chain import state
 from chain.blocks import BlockHeader
 from chain.errors import ErrorCode, PoolError
-from chain.state import (
+from chain.state.entries import (
     EMPTY_HISTORY,
     DatasetEntry,
     DerivedParcels,
@@ -39,8 +38,13 @@ from chain.state import (
     ParcelReads,
     ReadHistory,
     RequestEntry,
+    dataset_key,
+    derived_key,
+    erasure_key,
+    parcel_reads_key,
+    request_key,
 )
-from chain.transactions import ParcelHeader, ReadReceiptHeader, source_parcels
+from chain.transactions.base import ParcelHeader, ReadReceiptHeader, source_parcels
 
 T = TypeVar("T")
 
@@ -137,7 +141,7 @@ class _Walk:
     def look_up_datasets(self) -> Operation[None]:
         """Take in the catalogue entries of all datasets that were met."""
         for dataset in dict.fromkeys(parcel.header.dataset for parcel in self.parcels.values()):
-            entry = yield from self._entry(state.dataset_key(dataset), DatasetEntry)
+            entry = yield from self._entry(dataset_key(dataset), DatasetEntry)
             if entry is not None:
                 self.datasets[dataset] = entry
 
@@ -150,7 +154,7 @@ class _Walk:
         receipt, header = yield from committed_header(self._session, id_)
         if not isinstance(header, ParcelHeader) or not receipt.outcome.is_ok:
             raise PoolError(ErrorCode.NOT_FOUND, f"the chain has accepted no parcel {id_.hex()}")
-        erasure = yield from self._entry(state.erasure_key(id_), Erasure)
+        erasure = yield from self._entry(erasure_key(id_), Erasure)
         place = (receipt.height, receipt.receipt.index, receipt.header.time_ms)
         parcel = self.parcels[id_] = ProvenParcel(id_, header, *place, erasure)
         self._on_parcel(len(self.parcels))
@@ -167,8 +171,8 @@ class _Walk:
 
     def _parcel_uses(self, parcel: ProvenParcel) -> Operation[Uses]:
         """Who used a parcel, and what was made of it."""
-        made = (yield from self._entry(state.derived_key(parcel.id), DerivedParcels)) or DerivedParcels()
-        reads_key = state.parcel_reads_key(parcel.header.dataset, parcel.id)
+        made = (yield from self._entry(derived_key(parcel.id), DerivedParcels)) or DerivedParcels()
+        reads_key = parcel_reads_key(parcel.header.dataset, parcel.id)
         counters = (yield from self._entry(reads_key, ParcelReads)) or ParcelReads()
         derived: tuple[bytes, ...] | None = ()
         if made.history.count <= _LISTED_MAX:
@@ -216,7 +220,7 @@ class _Walk:
     def _request(self, id_: bytes) -> Operation[RequestEntry | None]:
         """A request as it stands; None if it is proven that the id is no request's."""
         if id_ not in self._requests:
-            self._requests[id_] = yield from self._entry(state.request_key(id_), RequestEntry)
+            self._requests[id_] = yield from self._entry(request_key(id_), RequestEntry)
         return self._requests[id_]
 
     def _entry(self, key: bytes, type_: type[Entry]) -> Operation[Entry | None]:

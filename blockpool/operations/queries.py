@@ -18,9 +18,9 @@ from blockpool.answers import (
 from blockpool.exchange import Emit, Operation, Request, reader
 from blockpool.operations.session import Session
 from blockpool.signing import RecordId
-from chain.encoding import decode
 from chain.packages import BlockPackage, Packages
-from chain.state import RequestStatus
+from chain.primitives.encoding import decode
+from chain.state.entries import RequestStatus
 
 _PAGE_ITEMS = 100
 _PACKAGES_AT_ONCE = 256

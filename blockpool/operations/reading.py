@@ -22,11 +22,11 @@ from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import Session
 from blockpool.operations.shares import OnCulprit, ShareCollector
 from blockpool.read_log import ReadLog
-from chain.access import verify_covered, verify_grant
+from chain.access.policy import verify_covered, verify_grant
 from chain.errors import ErrorCode, InvariantBroken, PoolError
-from chain.sealed import decode_envelope
-from chain.state import RequestEntry, request_key
-from contracts.sealing import KemPrivateKey, ParcelContext, RecordCipher
+from chain.state.entries import RequestEntry, request_key
+from chain.transactions.sealed import decode_envelope
+from sealing import KemPrivateKey, ParcelContext, RecordCipher
 
 Place = ParcelSummary | VerifiedReceipt
 """A parcel to be read: as it was listed, or as it was named and found."""

@@ -26,10 +26,10 @@ from blockpool.exchange import (
 from blockpool.identity import Identity
 from blockpool.signing import SignedTransaction
 from chain.blocks import Certificate
-from chain.encoding import decode
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from chain.receipts import Receipt, verify_receipt
+from chain.primitives.encoding import decode
+from chain.proofs.receipts import Receipt, verify_receipt
 
 T = TypeVar("T")
 

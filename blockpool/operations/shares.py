@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from blockpool.exchange import MSGPACK, Operation, Reply, Request, UntrueAnswer, error_of_reply, untrue_unless
 from blockpool.operations.parcels import Parcel
 from blockpool.operations.session import Session
-from chain.encoding import EncodingError, decode, encode
 from chain.errors import ErrorCode, PoolError
-from chain.sealed import Envelope, decode_envelope
-from contracts.sealing import KemPrivateKey, ParcelContext, Release, ShareRelease, combine, open_release
-from contracts.sealing.exchange import ShareAnswer, ShareQuery
+from chain.primitives.encoding import EncodingError, decode, encode
+from chain.transactions.sealed import Envelope, decode_envelope
+from sealing import KemPrivateKey, ParcelContext, Release, ShareRelease, combine, open_release
+from sealing.exchange import ShareAnswer, ShareQuery
 
 OnCulprit = Callable[[str, PoolError], None]
 """Told the member's name and what was wrong with what it gave."""

@@ -33,13 +33,13 @@ from blockpool.signing import (
     sign_parcel,
     source_links,
 )
-from chain.access import contract_hash
+from chain.access.policy import contract_hash
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
+from chain.primitives.types import verify_dataset_id
 from chain.schema import RecordSchema, compile_schema
-from chain.sealed import SEALED_OVERHEAD_SIZE
-from chain.state import DatasetEntry, dataset_key
-from chain.types import verify_dataset_id
+from chain.state.entries import DatasetEntry, dataset_key
+from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
 
 _ENTRY_ATTEMPTS = 8
 _ENTRY_PAUSE_S = 0.2

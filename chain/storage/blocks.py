@@ -27,11 +27,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from chain.blocks import Block, Outcome
-from chain.crypto import HASH_SIZE, Hash
-from chain.encoding import EncodingError, Value, Wire, decode, encode
 from chain.errors import ErrorCode, InvariantBroken, PoolError
+from chain.primitives.crypto import HASH_SIZE, Hash
+from chain.primitives.encoding import EncodingError, Value, Wire, decode, encode
+from chain.primitives.types import Signature, is_dataset_id
 from chain.storage.engine import Engine, Write
-from chain.transactions import (
+from chain.transactions.base import (
     AbsentPayload,
     AnyHeader,
     ApprovalHeader,
@@ -43,7 +44,6 @@ from chain.transactions import (
     Transaction,
     source_parcels,
 )
-from chain.types import Signature, is_dataset_id
 
 LAYOUT_VERSION = b"3"
 _HEIGHT = struct.Struct(">cQ")

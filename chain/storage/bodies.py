@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from chain.encoding import EncodingError, decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
+from chain.primitives.encoding import EncodingError, decode, encode
 from chain.storage.slots import sync_folder
 
 _FIELDS = struct.Struct(">QI")

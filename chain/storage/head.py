@@ -11,8 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from chain.crypto import HASH_SIZE, Hash
 from chain.errors import ErrorCode, PoolError
+from chain.primitives.crypto import HASH_SIZE, Hash
 from chain.storage.slots import SlotFile
 
 _SLOT_SIZE_BYTES = 512

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chain.crypto import HASH_SIZE, Hash
-from chain.state_tree import TreeUpdate
+from chain.primitives.crypto import HASH_SIZE, Hash
+from chain.state.tree import TreeUpdate
 from chain.storage.engine import Engine, Write
 
 _HEAD = b"mhead"
@@ -30,7 +30,7 @@ class StateHead(NamedTuple):
 
 
 class StateStore:
-    """Implements ``chain.state_tree.NodeReader`` over an engine, with a bounded cache."""
+    """Implements ``chain.state.tree.NodeReader`` over an engine, with a bounded cache."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

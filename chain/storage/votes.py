@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from chain.encoding import EncodingError, decode, encode
+from chain.primitives.encoding import EncodingError, decode, encode
 from chain.storage.bodies import Bodies, BodyFile
 from chain.storage.slots import SlotFile
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 from rich.progress import Progress
 
+from audit.chain import ChainAudit
+from audit.store import AuditStore
 from blockpool import ErrorCode, Genesis, PoolError
-from chain.access import AccessPolicy
-from chain.audit import ChainAudit
-from chain.audit_store import AuditStore
+from chain.access.policy import AccessPolicy
 from chain.blocks import Block, block_hash
-from chain.encoding import decode
 from chain.ledger import ExecutedBlock
 from chain.packages import BlockPackage
+from chain.primitives.encoding import decode
 from chain.storage.level import LevelEngine
-from chain.transactions import DatasetHeader
+from chain.transactions.base import DatasetHeader
 from cli.audit.sources import Packages
 from cli.audit.walk import Milestones, follow
 from cli.audit.workers import Examined, Workers

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import click
 from rich.text import Text
 
+from audit.chain import PARCELS_NAMED, AuditReport, ChainAudit
 from blockpool import Genesis, PoolError, load_genesis
-from chain.audit import PARCELS_NAMED, AuditReport, ChainAudit
 from cli.audit.ahead import AheadAudit, open_store
 from cli.audit.sources import Packages, open_source
 from cli.audit.walk import walk

@@ -14,16 +14,28 @@ from typing import Any, NamedTuple
 import msgspec
 
 from blockpool import ErrorCode, PoolError
-from chain import state
 from chain.blocks import Block, BlockHeader, Outcome, decode_header
-from chain.crypto import Hash
-from chain.encoding import decode
-from chain.members import Member
 from chain.packages import BlockPackage
-from chain.state_difference import Place, damage, differences
-from chain.state_tree import EMPTY, StateTree
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import decode
+from chain.state.difference import Place, damage, differences
+from chain.state.entries import (
+    ContractEntry,
+    ContractState,
+    DatasetEntry,
+    DatasetReads,
+    DatasetUsage,
+    DerivedParcels,
+    Erasure,
+    MemberSharing,
+    ParcelReads,
+    ReaderEntry,
+    RequestEntry,
+)
+from chain.state.members import Member
+from chain.state.tree import EMPTY, StateTree
 from chain.storage.state import StateStore
-from chain.transactions import EraseHeader, Transaction, decode_transaction_header
+from chain.transactions.base import EraseHeader, Transaction, decode_transaction_header
 
 ABSENT = "absent"
 
@@ -204,17 +216,17 @@ def _text(value: Any) -> str:
 
 _ENTRY_TYPES: dict[bytes, Any] = {
     b"member": Member,
-    b"dataset": state.DatasetEntry,
-    b"usage": state.DatasetUsage,
-    b"sharing": state.MemberSharing,
-    b"contract": state.ContractEntry,
-    b"contract-state": state.ContractState,
-    b"request": state.RequestEntry,
-    b"reads": state.DatasetReads,
-    b"reader": state.ReaderEntry,
-    b"parcel-reads": state.ParcelReads,
-    b"derived": state.DerivedParcels,
-    b"erasure": state.Erasure,
+    b"dataset": DatasetEntry,
+    b"usage": DatasetUsage,
+    b"sharing": MemberSharing,
+    b"contract": ContractEntry,
+    b"contract-state": ContractState,
+    b"request": RequestEntry,
+    b"reads": DatasetReads,
+    b"reader": ReaderEntry,
+    b"parcel-reads": ParcelReads,
+    b"derived": DerivedParcels,
+    b"erasure": Erasure,
 }
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import click
 from rich.text import Text
 
+from audit.chain import ChainAudit
 from blockpool import Client, Genesis, PoolError, RecordId, RetryPolicy, load_genesis
-from chain.audit import ChainAudit
-from chain.reads import ParcelPlace, ReadFilter, ReadLog, RequestHistory
-from chain.state import (
+from chain.access.history import ParcelPlace, ReadFilter, ReadLog, RequestHistory
+from chain.state.entries import (
     DatasetReads,
     ParcelReads,
     ReaderEntry,

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from chain.reads import AnswerNote, DecisionNote, Note, ReceiptNote, RequestHistory, Signed
+from chain.access.history import AnswerNote, DecisionNote, Note, ReceiptNote, RequestHistory, Signed
 from cli.output import printable, time_text
 
 _STYLES = {"granted": "bold green", "denied": "bold red", "asked": "bold yellow", "revoked": "bold red"}

@@ -9,9 +9,10 @@ from typing import Any
 import click
 from rich.text import Text
 
+from audit.replay import Change, Proposal, Replay, Trial, TriedRequest, VerdictDifference
 from blockpool import PoolError, load_genesis
-from chain.access import AccessDecision
-from chain.types import verify_dataset_id
+from chain.access.policy import AccessDecision
+from chain.primitives.types import verify_dataset_id
 from cli.audit.sources import open_source
 from cli.audit.walk import walk
 from cli.contract_files import read_contract, read_parameters, show_line
@@ -19,7 +20,6 @@ from cli.engine import NetworkPolicy
 from cli.failures import describe, exit_code
 from cli.options import READABLE_FILE, genesis_option, json_option
 from cli.output import emit, facts, grid, printable, progress, time_text
-from contracts.replay import Change, Proposal, Replay, Trial, TriedRequest, VerdictDifference
 
 _CHANGES: dict[Change, tuple[str, str]] = {
     "gains": ("would gain", "bold green"),

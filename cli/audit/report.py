@@ -9,10 +9,10 @@ from typing import Any
 import click
 from rich.text import Text
 
+from audit.chain import ChainAudit
 from blockpool import Genesis, PoolError, load_genesis
-from chain.audit import ChainAudit
-from chain.reads import ReadLog
-from chain.state import DatasetReads, reads_key
+from chain.access.history import ReadLog
+from chain.state.entries import DatasetReads, reads_key
 from cli.audit.ahead import AheadAudit, open_store
 from cli.audit.chain import describe_audit, jobs_option
 from cli.audit.reporting.findings import Audited, Circumstances, Collector, Conclusion, Findings, conclude

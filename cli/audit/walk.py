@@ -8,8 +8,8 @@ from typing import Protocol, TypeVar
 
 from rich.progress import Progress, TaskID
 
+from audit.chain import AuditReport
 from blockpool import ErrorCode, PoolError
-from chain.audit import AuditReport
 from chain.packages import BlockPackage
 from cli.audit.sources import Packages
 
@@ -18,7 +18,7 @@ _SHOWN_EVERY_S = 0.2
 
 
 class Auditor(Protocol):
-    """``chain.audit.ChainAudit``, or ``contracts.replay.Replay``."""
+    """``audit.chain.ChainAudit``, or ``audit.replay.Replay``."""
 
     @property
     def report(self) -> AuditReport:

@@ -1,7 +1,7 @@
 """Processes that look at blocks ahead of the audit, one for each core.
 
 The audit itself stays in one process, which executes block after block. What needs no state is most of the work, and
-it is done here: signatures, hashes, schemas (``chain.audit_facts``). Blocks go to a worker through a file in memory,
+it is done here: signatures, hashes, schemas (``audit.facts``). Blocks go to a worker through a file in memory,
 because a pipe takes only as much as its reader has read and would hold up the audit; the pipe carries where they are
 and what was found. Each worker has a few files, so that one group of blocks waits while it is at another. They are on
 no disk, so nothing of the records stays behind.
@@ -26,10 +26,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from chain.audit_facts import BlockFacts, Examiner
-from chain.encoding import encode
+from audit.facts import BlockFacts, Examiner
 from chain.genesis import Genesis, parse_genesis
 from chain.packages import BlockPackage
+from chain.primitives.encoding import encode
 
 GROUP_SIZE_BYTES = 512 * 1024
 """Blocks are handed over in groups of about this size: large beside the cost of a hand-over, small beside memory."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from rich.text import Text
 
+from audit.replay import Replay
 from blockpool import (
     AccessRequest,
     Client,
@@ -20,7 +21,7 @@ from blockpool import (
     load_kem_key,
     verify_evidence,
 )
-from chain.reads import ReadFilter
+from chain.access.history import ReadFilter
 from cli.audit.reads import FoundReads, Wanted, collect_reads
 from cli.audit.reads_view import read_lines
 from cli.audit.sources import open_url
@@ -33,7 +34,6 @@ from cli.evidence import verification_lines
 from cli.homes import READER_KEY, SYSTEM_KEY
 from cli.output import progress
 from cli.processes import LocalNetwork
-from contracts.replay import Replay
 
 _OWNER = "aviation"
 _READER = "meteorology"

@@ -10,7 +10,7 @@ from itertools import islice
 
 from blockpool import Genesis, Provenance
 from blockpool.provenance import Gap, ParcelUse, ProvenParcel, Uses
-from chain.state import RequestStatus
+from chain.state.entries import RequestStatus
 from cli.output import time_text
 from cli.provenance.drawing import Card, CardKind, Line, LineStyle, picture, two_lines
 from cli.provenance.grouping import MemberUse, SourceParcel, counted, sources_by_parcel, uses_by_member

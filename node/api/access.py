@@ -13,23 +13,22 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chain import state
-from chain.crypto import Hash
-from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
-from chain.json_text import decode_json
 from chain.limits import KIB, LIMITS
-from chain.state import ContractEntry, RequestEntry, RequestStatus
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import decode, encode
+from chain.primitives.json_text import decode_json
+from chain.primitives.types import is_dataset_id
+from chain.state.entries import ContractEntry, RequestEntry, RequestStatus, contract_key, request_key
 from chain.storage.blocks import Location
-from chain.transactions import RequestHeader, decode_transaction_header, transaction_id
-from chain.types import is_dataset_id
-from contracts.sealing import ShareAnswer, ShareQuery
+from chain.transactions.base import RequestHeader, decode_transaction_header, transaction_id
 from node.api.bodies import JSON, MSGPACK, read_body, request_headers, verify_content_type
 from node.api.listing import Listing
 from node.api.parameters import After, Limit, json_response, parse_hash, parse_place, place_text
 from node.api.problems import bad_request
 from node.api.views import Json, contract_summary, fields_of, request_view, text_of
 from node.service import NodeService
+from sealing import ShareAnswer, ShareQuery
 
 MAX_WAIT_MS = 60_000
 _QUERY_BYTES = 16 * KIB
@@ -93,7 +92,7 @@ def _add_contracts(router: APIRouter, service: NodeService) -> None:
     @router.get("/contracts/{contract}", tags=["access"])
     async def get_contract(contract: str) -> Response:
         """An access contract with its source and parameters."""
-        entry = ledger.entry(state.contract_key(contract), ContractEntry)
+        entry = ledger.entry(contract_key(contract), ContractEntry)
         if entry is None:
             raise PoolError(ErrorCode.NOT_FOUND, f"there is no contract {contract}")
         return json_response(fields_of(entry))
@@ -129,7 +128,7 @@ def _add_requests(router: APIRouter, service: NodeService) -> None:
     async def get_request(request_id: str, wait_ms: Annotated[int, Query(ge=0, le=MAX_WAIT_MS)] = 0) -> Response:
         """A request with the decision that holds now. With ``wait_ms`` the answer waits until one has been made."""
         id_ = parse_hash(request_id)
-        key = state.request_key(id_)
+        key = request_key(id_)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_ms / 1000):
                 while (entry := ledger.entry(key, RequestEntry)) is None or entry.status == "asked":
@@ -206,7 +205,7 @@ def _request_at(service: NodeService, location: Location) -> tuple[Hash, Request
     if head is None or not isinstance(decode_transaction_header(ledger.chain_id, head.header), RequestHeader):
         return None
     id_ = transaction_id(ledger.chain_id, head.header)
-    entry = ledger.entry(state.request_key(id_), RequestEntry)
+    entry = ledger.entry(request_key(id_), RequestEntry)
     return None if entry is None else (id_, entry)
 
 

@@ -6,7 +6,7 @@ from chain.blocks import Block, Outcome
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.storage.blocks import Location
-from chain.transactions import AnyHeader, ParcelHeader, decode_transaction_header, transaction_type
+from chain.transactions.base import AnyHeader, ParcelHeader, decode_transaction_header, transaction_type
 from node.api.views import Json
 
 

@@ -8,8 +8,8 @@ import orjson
 from fastapi import Query
 from starlette.responses import Response
 
-from chain.crypto import HASH_SIZE, Hash
 from chain.limits import LIMITS
+from chain.primitives.crypto import HASH_SIZE, Hash
 from chain.storage.blocks import Location
 from node.api.problems import bad_request, parse_number
 

@@ -9,18 +9,18 @@ import orjson
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from chain import history, state
 from chain.blocks import decode_header
-from chain.crypto import Hash
-from chain.encoding import decode, encode
 from chain.erasure import verify_not_erased
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS, MIB
-from chain.members import Member
 from chain.packages import join_packages
-from chain.state import DatasetEntry, Erasure
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import decode, encode
+from chain.proofs import history
+from chain.state.entries import DatasetEntry, Erasure, erasure_key
+from chain.state.members import Member
 from chain.storage.blocks import Location
-from chain.transactions import ParcelHeader, decode_records, decode_transaction_header
+from chain.transactions.base import ParcelHeader, decode_records, decode_transaction_header
 from node.api.bodies import MSGPACK
 from node.api.listing import Listing
 from node.api.parameters import After, Limit, json_response, parse_hash, parse_place, place_text
@@ -96,7 +96,7 @@ def _add_transactions(router: APIRouter, service: NodeService) -> None:
         header = decode_transaction_header(ledger.chain_id, head.header)
         outcome = ledger.block_at(location.height).outcomes[location.position]
         view = transaction_view(header, outcome, location.height, location.position, head.header, head.signature)
-        erasure = ledger.entry(state.erasure_key(id_), Erasure)
+        erasure = ledger.entry(erasure_key(id_), Erasure)
         return json_response(view | {"erasure": erasure and fields_of(erasure)})
 
     @router.get("/transactions/{transaction_id}/receipt", tags=["transactions"])

@@ -13,14 +13,14 @@ import msgspec
 import orjson
 
 from chain.blocks import Outcome
-from chain.crypto import Hash
-from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
-from chain.json_text import decode_json
 from chain.limits import LIMITS
-from chain.receipts import Receipt
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import decode, encode
+from chain.primitives.json_text import decode_json
+from chain.proofs.receipts import Receipt
 from chain.schema import record_index_of
-from chain.transactions import Transaction
+from chain.transactions.base import Transaction
 from node.addresses import origin
 from node.api.bodies import (
     JSON,

@@ -8,11 +8,11 @@ import msgspec
 
 from chain.blocks import Block, BlockHeader, Outcome, block_hash, decode_header
 from chain.contract_engine import EngineIdentity
-from chain.crypto import Hash
-from chain.encoding import Wire
-from chain.members import Member
-from chain.state import ContractEntry, DatasetEntry, DatasetUsage, RequestEntry
-from chain.transactions import AnyHeader, transaction_type
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import Wire
+from chain.state.entries import ContractEntry, DatasetEntry, DatasetUsage, RequestEntry
+from chain.state.members import Member
+from chain.transactions.base import AnyHeader, transaction_type
 
 Json = dict[str, object]
 

@@ -9,12 +9,12 @@ import ipaddress
 import orjson
 
 from chain.blocks import Outcome
-from chain.crypto import Ed25519Signer, Hash
-from chain.encoding import decode
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.receipts import Receipt
-from chain.state import DatasetEntry
+from chain.primitives.crypto import Ed25519Signer, Hash
+from chain.primitives.encoding import decode
+from chain.proofs.receipts import Receipt
+from chain.state.entries import DatasetEntry
 from node.api.bodies import JSON, BodyAbandoned, Receive, Scope, Send, read_body, request_headers, respond
 from node.api.problems import MEDIA_TYPE, bad_request, problem_body, problem_headers
 from node.api.submission import committed_answer, receipt_object

@@ -9,17 +9,17 @@ import msgspec
 import orjson
 from msgspec import Meta
 
-from chain.crypto import Ed25519Signer, key_id
-from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
-from chain.json_text import decode_json
-from chain.kem import verify_kem_key
 from chain.limits import LIMITS
+from chain.primitives.crypto import Ed25519Signer, key_id
+from chain.primitives.encoding import encode
+from chain.primitives.json_text import decode_json
+from chain.primitives.kem import verify_kem_key
 from chain.schema import compile_schema, strict_json
-from chain.sealed import CommitmentKind
-from chain.state import DatasetEntry
-from chain.transactions import ParcelHeader, Source, encode_records, records_root, sign_transaction
-from contracts.sealing import SealingContext, seal_parcel
+from chain.state.entries import DatasetEntry
+from chain.transactions.base import ParcelHeader, Source, encode_records, records_root, sign_transaction
+from chain.transactions.sealed import CommitmentKind
+from sealing import SealingContext, seal_parcel
 
 _COMMITMENTS = {"whole": CommitmentKind.WHOLE, "fields": CommitmentKind.FIELDS}
 _NONCE_SIZE = 16

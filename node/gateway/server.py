@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from chain.crypto import key_id
 from chain.errors import ErrorCode, PoolError
-from chain.keys import load_signer, read_secret_file, write_secret_file
+from chain.primitives.crypto import key_id
+from chain.primitives.keys import load_signer, read_secret_file, write_secret_file
 from node.api.server import ApiServer, bind
 from node.config import GatewaySection, is_loopback, split_address
 from node.gateway.app import Gateway

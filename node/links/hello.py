@@ -11,9 +11,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chain.encoding import Wire, decode, encode
 from chain.errors import ErrorCode, PoolError
-from chain.types import Unsigned
+from chain.primitives.encoding import Wire, decode, encode
+from chain.primitives.types import Unsigned
 
 LINK_VERSION = 1
 """Of the protocol between nodes."""

@@ -8,12 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from chain.blocks import Proposal, decode_header
-from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
 from chain.execution import ContractBudget, Execution
 from chain.limits import LIMITS
-from chain.merkle import leaf_hashes, root_of_leaves
-from chain.transactions import Transaction
+from chain.primitives.encoding import encode
+from chain.proofs.merkle import leaf_hashes, root_of_leaves
+from chain.transactions.base import Transaction
 from contracts.decision import Decision
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import pytest
 
 from chain.blocks import Outcome
-from chain.crypto import Hash
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.state import ContractEntry, ContractState, contract_key, contract_state_key
-from chain.transactions import Transaction
+from chain.primitives.crypto import Hash
+from chain.state.entries import ContractEntry, ContractState, contract_key, contract_state_key
+from chain.transactions.base import Transaction
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy
 from contracts.sandbox import Sandbox

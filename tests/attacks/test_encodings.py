@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chain.blocks import Outcome, Verdict
-from chain.encoding import EncodingError, decode, encode
 from chain.errors import PoolError
-from chain.kem import verify_kem_key
 from chain.limits import LIMITS
-from chain.sealed import decode_envelope
-from chain.state import RequestAnswer, RequestEntry
-from chain.transactions import decode_transaction, decode_transaction_header, verify_payload
-from contracts.sealing import ShareAnswer, ShareQuery, ShareRelease
+from chain.primitives.encoding import EncodingError, decode, encode
+from chain.primitives.kem import verify_kem_key
+from chain.state.entries import RequestAnswer, RequestEntry
+from chain.transactions.base import decode_transaction, decode_transaction_header, verify_payload
+from chain.transactions.sealed import decode_envelope
+from sealing import ShareAnswer, ShareQuery, ShareRelease
 from tests.networks import TestNetwork
 
 NETWORK = TestNetwork(has_contracts=True)

@@ -14,13 +14,13 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.state import DatasetEntry
-from chain.transactions import Sharing, decode_transaction, verify_payload, verify_signed_by
-from contracts.sealing import SealingContext, seal_parcel
+from chain.primitives.encoding import encode
+from chain.state.entries import DatasetEntry
+from chain.transactions.base import Sharing, decode_transaction, verify_payload, verify_signed_by
 from node.gateway.parcels import decode_parcel, make_parcel
+from sealing import SealingContext, seal_parcel
 from tests.attacks.world import traces_of
 from tests.networks import SCHEMA, TestNetwork
 from tests.node.reading import CONTRACT, commit

@@ -7,13 +7,13 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from chain.access import verify_covered, verify_grant
-from chain.crypto import Hash, key_id
-from chain.encoding import decode, encode
+from chain.access.policy import verify_covered, verify_grant
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.state import ReaderEntry, reader_key
-from chain.transactions import Answer, ParcelHeader, RequestHeader, Transaction
+from chain.primitives.crypto import Hash, key_id
+from chain.primitives.encoding import decode, encode
+from chain.state.entries import ReaderEntry, reader_key
+from chain.transactions.base import Answer, ParcelHeader, RequestHeader, Transaction
 from tests.attacks.world import ALLOW, World, codes, contract, verdicts
 from tests.networks import TIME_MS
 

@@ -12,15 +12,15 @@ from typing import get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chain.access import verify_grant
+from chain.access.history import ReadLog
+from chain.access.policy import verify_grant
 from chain.blocks import OK, Outcome
-from chain.crypto import Hash, hash_tagged
 from chain.errors import PoolError
 from chain.ledger import ExecutedBlock
 from chain.limits import LIMITS
-from chain.reads import ReadLog
-from chain.state import DatasetReads, ParcelReads, ReaderEntry, ReadHistory, RequestStatus
-from chain.transactions import Answer, AnyHeader, ApprovalHeader, ReadReceiptHeader, RequestHeader, Transaction
+from chain.primitives.crypto import Hash, hash_tagged
+from chain.state.entries import DatasetReads, ParcelReads, ReaderEntry, ReadHistory, RequestStatus
+from chain.transactions.base import Answer, AnyHeader, ApprovalHeader, ReadReceiptHeader, RequestHeader, Transaction
 from tests.attacks.world import caught_up
 from tests.chain.access_world import AccessWorld
 from tests.networks import TestNetwork

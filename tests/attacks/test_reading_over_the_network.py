@@ -25,9 +25,9 @@ from blockpool import (
     sign_request,
 )
 from blockpool.access_signing import RequestTerms
-from chain.encoding import decode, encode
+from chain.primitives.encoding import decode, encode
 from cli.homes import READER_KEY
-from contracts.sealing import ShareAnswer, ShareQuery, ShareRelease
+from sealing import ShareAnswer, ShareQuery, ShareRelease
 from tests.attacks.world import contract, traces_of
 from tests.blockpool.test_lying_node import Change, lying_proxy, only
 from tests.processes import RunningNetwork

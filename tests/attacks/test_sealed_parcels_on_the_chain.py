@@ -1,7 +1,7 @@
 """Sealed parcels as they stand on a chain (scenario 53): owners, validators, readers and bystanders who want to open
 what is not theirs, or to pass off what is not right, with everything that the chain shows them.
 
-The mathematics is attacked in ``tests/contracts/sealing``; here the parcels have been through execution.
+The mathematics is attacked in ``tests/sealing``; here the parcels have been through execution.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from collections.abc import Callable, Sequence
 import pytest
 from msgspec.structs import replace
 
-from chain.crypto import Hash
-from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
-from chain.merkle import root_of_leaves
-from chain.sealed import CommitmentKind, Envelope, SealedShare, decode_envelope, sealed_share_hash
-from chain.state import DatasetUsage, usage_key
-from chain.transactions import CheckedTransaction, ParcelHeader, SealedPayload, Transaction
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import encode
+from chain.proofs.merkle import root_of_leaves
+from chain.state.entries import DatasetUsage, usage_key
+from chain.transactions.base import CheckedTransaction, ParcelHeader, SealedPayload, Transaction
+from chain.transactions.sealed import CommitmentKind, Envelope, SealedShare, decode_envelope, sealed_share_hash
 from contracts.engine import Engine
-from contracts.sealing import (
+from sealing import (
     KemPrivateKey,
     KemPublicKey,
     ParcelContext,
@@ -37,18 +37,18 @@ from contracts.sealing import (
     seal_parcel,
     verify_dealing,
 )
-from contracts.sealing.commitments import (
+from sealing.commitments import (
     derive_salts,
     field_leaf,
     fields_commitment,
     split_fields,
     whole_commitment,
 )
-from contracts.sealing.context import derive_record_keys
-from contracts.sealing.dealing import share_hash, share_info
+from sealing.context import derive_record_keys
+from sealing.dealing import share_hash, share_info
 from tests.attacks.world import ALLOW, World, codes, contract, traces_of
-from tests.contracts.sealing.world import flip
 from tests.networks import TestNetwork
+from tests.sealing.world import flip
 
 RECORDS = [
     b'{"citizen":"Zhang Wei 110101199003071234","blood":"AB"}',

@@ -6,17 +6,17 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chain.access import AccessPolicy
-from chain.audit import AuditReport, ChainAudit
+from audit.chain import AuditReport, ChainAudit
+from chain.access.policy import AccessPolicy
 from chain.blocks import Outcome
-from chain.crypto import Hash
 from chain.errors import PoolError
 from chain.ledger import ExecutedBlock, Ledger
 from chain.packages import open_package, read_package
-from chain.state import RequestEntry, request_key
+from chain.primitives.crypto import Hash
+from chain.state.entries import RequestEntry, request_key
 from chain.storage.engine import MemoryEngine
 from chain.storage.head import MemoryHead
-from chain.transactions import CheckedTransaction, Transaction
+from chain.transactions.base import CheckedTransaction, Transaction
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy
 from contracts.sandbox import Sandbox

@@ -7,7 +7,7 @@ import pytest
 from bench.contracts import BLOCK_REQUESTS, measure_verdicts
 from bench.sealing import measure_sealing
 from chain.errors import ErrorCode, PoolError
-from chain.sealed import CommitmentKind
+from chain.transactions.sealed import CommitmentKind
 
 
 @pytest.mark.parametrize("name", ["purpose_bound", "approval_required"])

@@ -11,10 +11,10 @@ from dataclasses import replace
 from bench.load import FAILED, UNANSWERED, LoadPlan, run_load
 from bench.records import flight_records
 from bench.workload import Sender
-from chain.crypto import sha256
-from chain.sealed import decode_envelope, verify_envelope_keys
-from chain.transactions import ParcelHeader, decode_transaction, verify_payload
-from contracts.sealing import KemPrivateKey, ParcelContext, open_own_share, open_parcel
+from chain.primitives.crypto import sha256
+from chain.transactions.base import ParcelHeader, decode_transaction, verify_payload
+from chain.transactions.sealed import decode_envelope, verify_envelope_keys
+from sealing import KemPrivateKey, ParcelContext, open_own_share, open_parcel
 
 CHAIN = sha256(b"chain")
 

@@ -13,21 +13,20 @@ import orjson
 from blockpool.exchange import Answer, Emit, NodePool, Operation, Pause, Reply, Request, RetryPolicy, Send, Unreachable
 from blockpool.identity import Identity
 from blockpool.operations.session import Session
-from chain import state
-from chain.access import verify_grant
-from chain.encoding import decode, encode
+from chain.access.policy import verify_grant
 from chain.erasure import verify_not_erased
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
-from chain.receipts import ReceiptMaker
-from chain.sealed import decode_envelope
-from chain.state import RequestEntry
+from chain.primitives.encoding import decode, encode
+from chain.proofs.receipts import ReceiptMaker
+from chain.state.entries import RequestEntry, request_key
 from chain.storage.blocks import Location
-from chain.transactions import ParcelHeader, decode_sealed_shares, decode_transaction_header
-from contracts.sealing import KemPrivateKey, KemPublicKey, ParcelContext, Release, open_own_share, release_share
-from contracts.sealing.exchange import ShareQuery
+from chain.transactions.base import ParcelHeader, decode_sealed_shares, decode_transaction_header
+from chain.transactions.sealed import decode_envelope
 from node.api.listing import Listing
 from node.api.views import block_view, text_of
+from sealing import KemPrivateKey, KemPublicKey, ParcelContext, Release, open_own_share, release_share
+from sealing.exchange import ShareQuery
 from tests.networks import TestNetwork
 
 T = TypeVar("T")
@@ -125,7 +124,7 @@ class LedgerNode:
         return lines | {"next": following}
 
     def _shares(self, query: ShareQuery) -> tuple[tuple[bytes, ...], ...]:
-        entry = self.ledger.entry(state.request_key(query.request), RequestEntry)
+        entry = self.ledger.entry(request_key(query.request), RequestEntry)
         assert entry is not None
         verify_grant(entry, self.ledger.tip.header.time_ms)
         return tuple(self._releases(query.request, entry, parcel) for parcel in query.parcels)

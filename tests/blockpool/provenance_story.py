@@ -9,7 +9,7 @@ from msgspec import structs
 from blockpool.operations.provenance import provenance
 from blockpool.provenance import DEFAULT_BOUNDS, Provenance, ProvenanceBounds
 from blockpool.signing import RecordId
-from chain.transactions import ParcelHeader, Transaction, decode_transaction_header, sign_transaction
+from chain.transactions.base import ParcelHeader, Transaction, decode_transaction_header, sign_transaction
 from tests.blockpool.ledger_node import Body, LedgerNode, Nodes
 from tests.chain.access_world import AccessWorld
 

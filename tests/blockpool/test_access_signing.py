@@ -22,8 +22,7 @@ from blockpool import (
 )
 from blockpool.access_signing import contract_parameters
 from chain.limits import LIMITS
-from chain.sealed import CommitmentKind, decode_envelope
-from chain.transactions import (
+from chain.transactions.base import (
     ApprovalHeader,
     CheckedTransaction,
     ContractHeader,
@@ -34,8 +33,9 @@ from chain.transactions import (
     verify_payload,
     verify_signed_by,
 )
+from chain.transactions.sealed import CommitmentKind, decode_envelope
 from contracts.library import source_of
-from contracts.sealing import ParcelContext, open_own_share, open_parcel
+from sealing import ParcelContext, open_own_share, open_parcel
 from tests.networks import TestNetwork
 
 NETWORK = TestNetwork(has_contracts=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from audit.chain import ChainAudit
 from blockpool import (
     AsyncClient,
     Client,
@@ -26,8 +27,7 @@ from blockpool import (
     sign_parcel,
     verify_evidence,
 )
-from chain.audit import ChainAudit
-from chain.crypto import Ed25519Signer
+from chain.primitives.crypto import Ed25519Signer
 from cli.engine import NetworkPolicy
 from cli.networks import create_network
 from tests.blockpool.access import sealed_dataset, values

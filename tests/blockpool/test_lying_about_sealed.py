@@ -11,10 +11,10 @@ import orjson
 import pytest
 
 from blockpool import Client, ErrorCode, PoolError, RetryPolicy
-from chain.encoding import decode, encode
-from chain.transactions import SealedPayload, Transaction, encode_records
-from contracts.sealing import KemPublicKey, Release, ShareRelease, release_share
-from contracts.sealing.exchange import Releases, ShareAnswer
+from chain.primitives.encoding import decode, encode
+from chain.transactions.base import SealedPayload, Transaction, encode_records
+from sealing import KemPublicKey, Release, ShareRelease, release_share
+from sealing.exchange import Releases, ShareAnswer
 from tests.blockpool.access import OWNER, READER, SealedDataset, sealed_dataset, values
 from tests.blockpool.test_lying_node import Change, lying_proxy, only
 from tests.processes import RunningNetwork

@@ -14,8 +14,8 @@ import orjson
 import pytest
 
 from blockpool import Client, ErrorCode, PoolError, RetryPolicy, TransactionRejected, VerifiedReceipt
-from chain.encoding import decode, encode
-from chain.receipts import Receipt
+from chain.primitives.encoding import decode, encode
+from chain.proofs.receipts import Receipt
 from tests.processes import RunningNetwork
 
 pytestmark = pytest.mark.integration

@@ -21,9 +21,9 @@ from blockpool import (
     TransactionRejected,
     verify_evidence,
 )
-from chain.access import ReadDigest
+from chain.access.policy import ReadDigest
 from chain.limits import LIMITS
-from chain.transactions import ReadReceiptHeader, decode_transaction
+from chain.transactions.base import ReadReceiptHeader, decode_transaction
 from tests.blockpool.access import OWNER, READER, SealedDataset, sealed_dataset, values
 from tests.processes import RunningNetwork
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from blockpool.operations.reading import SealedReading, acknowledge, keep_fields
-from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.sealed import CommitmentKind, sealed_records_root
-from chain.transactions import ReadReceiptHeader, decode_transaction
-from contracts.sealing import ParcelContext, Release, SealedParcel, deal
+from chain.primitives.encoding import encode
+from chain.transactions.base import ReadReceiptHeader, decode_transaction
+from chain.transactions.sealed import CommitmentKind, sealed_records_root
+from sealing import ParcelContext, Release, SealedParcel, deal
 from tests.blockpool.ledger_node import Give, LedgerNode, Nodes
 from tests.chain.access_world import AccessWorld, allow
 

@@ -11,11 +11,11 @@ import pytest
 
 from blockpool.operations.checkpoints import checkpoint_keys
 from blockpool.watching import Report, Watch, quorum_time_s
-from chain.checkpoints import Checkpoint, Cosignature, encode_checkpoint, parse_checkpoint, sign_head
 from chain.errors import ErrorCode, PoolError
-from chain.history import TreeHead, consistency_proof, root_at
 from chain.ledger import Ledger
-from chain.merkle import verify_consistency
+from chain.proofs.checkpoints import Checkpoint, Cosignature, encode_checkpoint, parse_checkpoint, sign_head
+from chain.proofs.history import TreeHead, consistency_proof, root_at
+from chain.proofs.merkle import verify_consistency
 from evidence.kinds import verify_any_evidence
 from tests.networks import TestNetwork
 

@@ -10,20 +10,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chain import state
-from chain.access import AccessCase, AccessDecision
+from chain.access.policy import AccessCase, AccessDecision
 from chain.blocks import Outcome, Verdict
-from chain.crypto import sha256
 from chain.errors import ErrorCode, PoolError
-from chain.state import (
+from chain.primitives.crypto import sha256
+from chain.state.entries import (
+    EMPTY_HISTORY,
     ContractEntry,
     DatasetReads,
     ParcelReads,
     ReaderEntry,
     ReadHistory,
     RequestEntry,
+    parcel_reads_key,
+    reader_key,
+    reads_key,
+    request_key,
 )
-from chain.transactions import Answer, Transaction
+from chain.transactions.base import Answer, Transaction
 from tests.networks import TIME_MS, TestNetwork
 
 CHECK_FUEL = 11
@@ -142,22 +146,22 @@ class AccessWorld:
     # What the state says
 
     def request(self, request_id: bytes) -> RequestEntry:
-        entry = self.ledger.entry(state.request_key(request_id), RequestEntry)
+        entry = self.ledger.entry(request_key(request_id), RequestEntry)
         assert entry is not None
         return entry
 
     def reads(self, dataset: str = "a.flights") -> DatasetReads:
-        return self.ledger.entry(state.reads_key(dataset), DatasetReads) or DatasetReads()
+        return self.ledger.entry(reads_key(dataset), DatasetReads) or DatasetReads()
 
     def reader(self, member: str = "b", dataset: str = "a.flights") -> ReaderEntry:
-        return self.ledger.entry(state.reader_key(dataset, member), ReaderEntry) or ReaderEntry()
+        return self.ledger.entry(reader_key(dataset, member), ReaderEntry) or ReaderEntry()
 
     def parcel_reads(self, parcel: bytes, dataset: str = "a.flights") -> ParcelReads:
-        return self.ledger.entry(state.parcel_reads_key(dataset, parcel), ParcelReads) or ParcelReads()
+        return self.ledger.entry(parcel_reads_key(dataset, parcel), ParcelReads) or ParcelReads()
 
     def history_of(self, *transaction_ids: bytes) -> ReadHistory:
         """The history of this list of transactions."""
-        history = state.EMPTY_HISTORY
+        history = EMPTY_HISTORY
         for transaction_id in transaction_ids:
             history = history.extended(self.network.chain_id, transaction_id)
         return history

@@ -1,4 +1,4 @@
-"""RFC 6962's definitions (section 2.1) word for word: slow, recursive, and independent of ``chain.merkle``."""
+"""RFC 6962's definitions (section 2.1) word for word: slow, recursive, and independent of ``chain.proofs.merkle``."""
 
 from __future__ import annotations
 

@@ -7,10 +7,10 @@ import hashlib
 import pytest
 from msgspec.structs import replace
 
-from chain.access import ReadDigest, contract_hash, verify_covered, verify_grant
+from chain.access.policy import ReadDigest, contract_hash, verify_covered, verify_grant
 from chain.errors import ErrorCode, PoolError
-from chain.state import RequestEntry, RequestStatus
-from chain.transactions import ParcelHeader
+from chain.state.entries import RequestEntry, RequestStatus
+from chain.transactions.base import ParcelHeader
 from tests.chain.access_world import AccessWorld, ask
 
 WORLD = AccessWorld(ask=lambda case: ask("c", "d", needed=2))

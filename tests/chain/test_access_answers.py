@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chain.access import AccessCase, AccessDecision
+from chain.access.policy import AccessCase, AccessDecision
 from chain.blocks import Verdict
 from chain.errors import ErrorCode
 from chain.limits import LIMITS

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from chain.access import AccessCase, AccessDecision, MissingEngine
-from chain.audit import ChainAudit
+from audit.chain import ChainAudit
+from chain.access.policy import AccessCase, AccessDecision, MissingEngine
 from chain.blocks import Outcome, Proposal
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock, Ledger
@@ -18,7 +18,7 @@ from chain.limits import LIMITS
 from chain.packages import BlockPackage, read_package
 from chain.storage.engine import MemoryEngine
 from chain.storage.head import MemoryHead
-from chain.transactions import CheckedTransaction, Transaction
+from chain.transactions.base import CheckedTransaction, Transaction
 from tests.chain.access_world import CHECK_FUEL, AccessWorld, ScriptedPolicy, allow, deny
 from tests.networks import TestNetwork
 

@@ -1,4 +1,4 @@
-"""Who may read: what contracts, requests, answers and receipts do to the state, each rule of ``chain.access_rules``."""
+"""Who may read: what contracts, requests, answers and receipts do to the state, each rule of ``chain.access.rules``."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from chain import state
-from chain.access import AccessCase, AccessDecision, contract_hash
+from chain.access.policy import AccessCase, AccessDecision, contract_hash
 from chain.blocks import Verdict
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.sealed import SEALED_OVERHEAD_SIZE
-from chain.state import ContractEntry, ContractState
-from chain.state_tree import verify_state_proof
-from chain.transactions import ParcelHeader
+from chain.state.entries import (
+    EMPTY_HISTORY,
+    ContractEntry,
+    ContractState,
+    contract_key,
+    contract_state_key,
+    reader_key,
+)
+from chain.state.tree import verify_state_proof
+from chain.transactions.base import ParcelHeader
+from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
 from tests.chain.access_world import (
     CALL_FUEL,
     CHECK_FUEL,
@@ -34,7 +40,7 @@ from tests.networks import TestNetwork
 class TestDeploying:
     def test_a_contract_is_kept_with_its_hash(self) -> None:
         world = AccessWorld()
-        entry = world.ledger.entry(state.contract_key("a.rule"), ContractEntry)
+        entry = world.ledger.entry(contract_key("a.rule"), ContractEntry)
         assert entry is not None
         assert (entry.owner, entry.version, entry.source, entry.parameters) == ("a", 1, "allow", "{}")
         assert (entry.deployed_height, entry.updated_height) == (1, 1)
@@ -49,7 +55,7 @@ class TestDeploying:
         assert (second.verdict, second.contract_version) == ("deny", 2)
         assert second.contract_hash == contract_hash(world.network.chain_id, "second", '{"days":1}')
         assert world.request(first_id).status == "granted", "a grant stays what it was"
-        entry = world.ledger.entry(state.contract_key("a.rule"), ContractEntry)
+        entry = world.ledger.entry(contract_key("a.rule"), ContractEntry)
         assert entry is not None
         assert (entry.deployed_height, entry.updated_height) == (1, 3)
 
@@ -173,7 +179,7 @@ class TestRequests:
         for dataset in ("a.flights", "a.flights", "a.trains", "a.flights"):
             world.ask(dataset=dataset)
         kept = [
-            world.ledger.entry(state.contract_state_key(dataset, "a.rule"), ContractState)
+            world.ledger.entry(contract_state_key(dataset, "a.rule"), ContractState)
             for dataset in ("a.flights", "a.trains")
         ]
         assert kept == [ContractState(b'{"n":2}'), ContractState(b'{"n":0}')]
@@ -184,7 +190,7 @@ class TestRequests:
         )
         world.ask()
         world.ask()
-        kept = world.ledger.entry(state.contract_state_key("a.flights", "a.rule"), ContractState)
+        kept = world.ledger.entry(contract_state_key("a.flights", "a.rule"), ContractState)
         assert kept == ContractState(b'{"n":1}')
 
     def test_nobody_asks_the_contract_about_the_owners_own_request(self) -> None:
@@ -292,7 +298,7 @@ class TestCountersAndHistory:
         assert (reads.requests, reads.grants, reads.denials, reads.receipts) == (2, 1, 1, 1)
         for left_out in range(len(listed)):
             assert reads.history != world.history_of(*listed[:left_out], *listed[left_out + 1 :])
-        assert world.reads("c.secret").history == state.EMPTY_HISTORY
+        assert world.reads("c.secret").history == EMPTY_HISTORY
 
     def test_a_reader_is_counted_for_itself(self) -> None:
         world = AccessWorld(rule=lambda case: allow() if case.reader.name == "b" else deny())
@@ -317,15 +323,15 @@ class TestCountersAndHistory:
         world = AccessWorld(rule=lambda case: deny())
         world.ask("b")
         ledger, chain_id = world.ledger, world.network.chain_id
-        never_asked, proof = ledger.state_proof(state.reader_key("a.flights", "d"))
+        never_asked, proof = ledger.state_proof(reader_key("a.flights", "d"))
         assert never_asked is None
         root = ledger.tip.header.state_root
-        verify_state_proof(chain_id, root, state.reader_key("a.flights", "d"), None, proof)
-        never_granted, proof = ledger.state_proof(state.reader_key("a.flights", "b"))
+        verify_state_proof(chain_id, root, reader_key("a.flights", "d"), None, proof)
+        never_granted, proof = ledger.state_proof(reader_key("a.flights", "b"))
         assert never_granted is not None
-        verify_state_proof(chain_id, root, state.reader_key("a.flights", "b"), never_granted, proof)
+        verify_state_proof(chain_id, root, reader_key("a.flights", "b"), never_granted, proof)
         assert world.reader("b").grants == 0
-        before, _ = ledger.state_proof(state.reader_key("a.flights", "b"), 1)
+        before, _ = ledger.state_proof(reader_key("a.flights", "b"), 1)
         assert before is None, "nor at any earlier height"
 
 

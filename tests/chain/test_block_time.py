@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from chain.blocks import Proposal
-from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock, Ledger
 from chain.limits import LIMITS
+from chain.primitives.encoding import encode
 from tests.networks import TIME_MS, TestNetwork
 
 DRIFT_MS = LIMITS.clock_drift_ms

@@ -8,7 +8,9 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from chain.checkpoints import (
+from chain.errors import ErrorCode, PoolError
+from chain.primitives.crypto import Ed25519Signer
+from chain.proofs.checkpoints import (
     Checkpoint,
     CheckpointKeys,
     Cosignature,
@@ -24,10 +26,8 @@ from chain.checkpoints import (
     verify_cosignature,
     verify_quorum,
 )
-from chain.crypto import Ed25519Signer
-from chain.errors import ErrorCode, PoolError
-from chain.history import TreeHead, root_at
-from chain.merkle import EMPTY_ROOT
+from chain.proofs.history import TreeHead, root_at
+from chain.proofs.merkle import EMPTY_ROOT
 from tests.networks import TestNetwork, seed
 
 HEAD = TreeHead(64, bytes(range(32)))

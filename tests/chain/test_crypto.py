@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain.crypto import (
+from chain.errors import ErrorCode, PoolError
+from chain.primitives.crypto import (
     Ed25519Signer,
     domain,
     hash_tagged,
@@ -20,7 +21,6 @@ from chain.crypto import (
     verify_public_key,
     verify_signature,
 )
-from chain.errors import ErrorCode, PoolError
 
 WYCHEPROOF = Path(__file__).parents[2].parent / "shared" / "vectors" / "wycheproof_ed25519.json"
 PRIME = 2**255 - 19

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain import decoded_state
-from chain.crypto import ZERO_HASH, sha256
-from chain.decoded_state import DecodedState
-from chain.encoding import encode
-from chain.state import ContractState
-from chain.state_tree import MemoryNodes, StateTree
+from chain.primitives.crypto import ZERO_HASH, sha256
+from chain.primitives.encoding import encode
+from chain.state import decoded as decoded_state
+from chain.state.decoded import DecodedState
+from chain.state.entries import ContractState
+from chain.state.tree import MemoryNodes, StateTree
 
 KEYS = [b"a", b"b", b"c", b"d"]
 

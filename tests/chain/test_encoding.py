@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from chain.blocks import BlockHeader, Certificate, Outcome
-from chain.encoding import EncodingError, Wire, decode, encode
 from chain.errors import ErrorCode
-from chain.state_tree import StateProof
-from chain.transactions import AnyHeader, DatasetHeader, ParcelHeader, Transaction
+from chain.primitives.encoding import EncodingError, Wire, decode, encode
+from chain.state.tree import StateProof
+from chain.transactions.base import AnyHeader, DatasetHeader, ParcelHeader, Transaction
 
 hashes = st.binary(min_size=32, max_size=32)
 key_ids = st.binary(min_size=16, max_size=16)

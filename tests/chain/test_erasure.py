@@ -9,19 +9,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chain import state
-from chain.audit import ChainAudit
-from chain.encoding import decode, encode
+from audit.chain import ChainAudit
 from chain.erasure import ErasureProofs
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
-from chain.merkle import MerkleTree, verify_inclusion
 from chain.packages import BlockPackage, ErasedParcel, open_package, read_package, verify_erased
-from chain.state import Erasure
+from chain.primitives.encoding import decode, encode
+from chain.proofs.merkle import MerkleTree, verify_inclusion
+from chain.state.entries import Erasure, dataset_key, erasure_key
 from chain.storage.engine import MemoryEngine
 from chain.storage.head import HeadFile, MemoryHead
 from chain.storage.level import LevelEngine
-from chain.transactions import ErasedPayload, Transaction, decode_transaction, record_leaf
+from chain.transactions.base import ErasedPayload, Transaction, decode_transaction, record_leaf
 from tests.networks import TestNetwork
 
 RECORDS = (b'{"n":41}', b'{"n":42}', b'{"n":43}')
@@ -86,7 +85,7 @@ def test_only_the_erased_parcel_loses_its_payload(story: Story) -> None:
 
 
 def test_the_state_says_why(story: Story) -> None:
-    entry = story.ledger.entry(state.erasure_key(story.id), Erasure)
+    entry = story.ledger.entry(erasure_key(story.id), Erasure)
     assert entry is not None
     assert (entry.dataset, entry.legal_basis, entry.height) == ("a.flights", "PIPL 47", 4)
 
@@ -160,14 +159,14 @@ def _without_one_proof(story: Story, package: BlockPackage) -> BlockPackage:
 
 
 def _with_proof_of_another_key(story: Story, package: BlockPackage) -> BlockPackage:
-    _, proof = story.ledger.state_proof(state.dataset_key("a.flights"))
+    _, proof = story.ledger.state_proof(dataset_key("a.flights"))
     return replace(package, erasures=replace(package.erasures, proofs=(proof,)))
 
 
 def _from_before_the_erasure(story: Story, package: BlockPackage) -> BlockPackage:
     """Certified, and true: it proves that the parcel was not erased."""
     block = story.ledger.block_at(3)
-    _, proof = story.ledger.state_proof(state.erasure_key(story.id), 3)
+    _, proof = story.ledger.state_proof(erasure_key(story.id), 3)
     assert block.certificate is not None
     return replace(package, erasures=ErasureProofs(block.header, block.certificate, (proof,)))
 

@@ -10,10 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from chain import state
 from chain.blocks import decode_header
-from chain.crypto import ZERO_HASH, Ed25519Signer
-from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import (
     Genesis,
@@ -25,9 +22,12 @@ from chain.genesis import (
     to_member,
 )
 from chain.limits import LIMITS
-from chain.members import Member, MemberKey, signing_key
-from chain.merkle import EMPTY_ROOT
-from chain.state_tree import MemoryNodes, StateTree
+from chain.primitives.crypto import ZERO_HASH, Ed25519Signer
+from chain.primitives.encoding import decode, encode
+from chain.proofs.merkle import EMPTY_ROOT
+from chain.state.entries import dataset_key, member_key, usage_key
+from chain.state.members import Member, MemberKey, signing_key
+from chain.state.tree import MemoryNodes, StateTree
 from tests.networks import TIME_MS, TestNetwork
 
 NETWORK = TestNetwork()
@@ -216,6 +216,6 @@ class TestKeysOfMembers:
 
 
 def test_state_keys() -> None:
-    assert state.member_key("a") == b"member/a"
-    assert state.dataset_key("a.b") == b"dataset/a.b"
-    assert state.usage_key("a.b") == b"usage/a.b"
+    assert member_key("a") == b"member/a"
+    assert dataset_key("a.b") == b"dataset/a.b"
+    assert usage_key("a.b") == b"usage/a.b"

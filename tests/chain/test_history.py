@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chain import history, merkle
+from chain.proofs import history, merkle
 from tests.chain.naive_merkle import naive_consistency, naive_inclusion, naive_root
 
 SIZES = 70

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from chain.errors import ErrorCode, PoolError
-from chain.json_text import decode_json, decode_json_file
+from chain.primitives.json_text import decode_json, decode_json_file
 
 
 class Inner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,9 +11,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from chain.crypto import Ed25519Signer
 from chain.errors import ErrorCode, PoolError
-from chain.keys import encode_private_key, load_seed, load_signer, new_seed, read_secret_file, write_secret_file
+from chain.primitives.crypto import Ed25519Signer
+from chain.primitives.keys import (
+    encode_private_key,
+    load_seed,
+    load_signer,
+    new_seed,
+    read_secret_file,
+    write_secret_file,
+)
 
 SEED = bytes(range(32))
 

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from chain import state
 from chain.blocks import Block, Outcome, Proposal
-from chain.crypto import ZERO_HASH, key_id
-from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
-from chain.members import Member
-from chain.state_tree import verify_state_proof
+from chain.primitives.crypto import ZERO_HASH, key_id
+from chain.primitives.encoding import decode, encode
+from chain.state.entries import dataset_key, member_key
+from chain.state.members import Member
+from chain.state.tree import verify_state_proof
 from chain.storage.head import Head, HeadFile
 from chain.storage.level import LevelEngine
-from chain.transactions import encode_records, sign_transaction
+from chain.transactions.base import encode_records, sign_transaction
 from tests.networks import TIME_MS, TestNetwork
 
 
@@ -77,7 +77,7 @@ def test_schema_violation_names_the_record(network: TestNetwork) -> None:
 
 def test_presence_and_absence_are_provable_at_every_height(network: TestNetwork) -> None:
     ledger = network.ledger()
-    key = state.dataset_key("a.flights")
+    key = dataset_key("a.flights")
     network.commit(ledger, [network.parcel()])
     network.commit(ledger, [network.dataset()])
     absent, proof = ledger.state_proof(key, 1)
@@ -91,7 +91,7 @@ def test_presence_and_absence_are_provable_at_every_height(network: TestNetwork)
 
 
 def test_genesis_members_are_in_the_state(network: TestNetwork) -> None:
-    value = network.ledger().state_value(state.member_key("outsider"))
+    value = network.ledger().state_value(member_key("outsider"))
     assert value is not None
     assert decode(Member, value).kind == "enterprise"
 

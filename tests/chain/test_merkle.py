@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain import merkle
 from chain.errors import ErrorCode, PoolError
+from chain.proofs import merkle
 from tests.chain.naive_merkle import naive_consistency, naive_inclusion, naive_root
 
 VECTORS = Path(__file__).parents[2].parent / "shared" / "vectors"

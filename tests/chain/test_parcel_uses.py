@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chain import state
-from chain.state import EMPTY_HISTORY, DerivedParcels, ReadHistory
+from chain.state.entries import EMPTY_HISTORY, DerivedParcels, ReadHistory, derived_key
 from chain.storage.blocks import Location
 from tests.chain.access_world import AccessWorld
 
@@ -59,6 +58,6 @@ def test_the_list_of_what_was_made_of_a_parcel_is_its_history_in_the_state(world
     world.commit(network.parcel([b"no JSON"], "b", "b.delays", derived_from=((source, 0),)))  # rejected
     blocks = world.ledger.blocks
     for parcel, expected in ((source, [made, again]), (network.id_of(made), [again]), (network.id_of(again), [])):
-        entry = world.ledger.entry(state.derived_key(parcel), DerivedParcels) or DerivedParcels()
+        entry = world.ledger.entry(derived_key(parcel), DerivedParcels) or DerivedParcels()
         assert listed(world, blocks.derived(parcel, None, 100)) == entry.history
         assert entry.history == world.history_of(*map(network.id_of, expected))

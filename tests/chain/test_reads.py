@@ -7,16 +7,15 @@ from random import Random
 
 import pytest
 
-from chain import state
-from chain.access import AccessCase, AccessDecision
-from chain.audit import ChainAudit
+from audit.chain import ChainAudit
+from chain.access.history import AnswerNote, DecisionNote, ParcelPlace, ReadFilter, ReadLog, ReceiptNote
+from chain.access.policy import AccessCase, AccessDecision
 from chain.blocks import Outcome
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock
 from chain.packages import read_package
-from chain.reads import AnswerNote, DecisionNote, ParcelPlace, ReadFilter, ReadLog, ReceiptNote
-from chain.state import DatasetReads, ParcelReads, ReaderEntry
-from chain.transactions import Transaction
+from chain.state.entries import DatasetReads, ParcelReads, ReaderEntry, parcel_reads_key, reader_key, reads_key
+from chain.transactions.base import Transaction
 from tests.chain.access_world import AccessWorld, allow, approved_by, ask, deny
 from tests.networks import TIME_MS, TestNetwork
 
@@ -157,13 +156,13 @@ def test_the_log_is_what_the_state_says(world: ReadWorld, log: ReadLog) -> None:
     ledger = world.world.ledger
     assert log.datasets == ["a.flights", "c.secret"]
     for dataset in (*log.datasets, "a.nothing"):
-        reads = ledger.entry(state.reads_key(dataset), DatasetReads)
+        reads = ledger.entry(reads_key(dataset), DatasetReads)
         log.verify_complete(dataset, reads)
         assert log.transaction_count(dataset) == (reads.history.count if reads else 0)
         for reader in ("a", "b", "c", "outsider"):
-            log.verify_reader_complete(dataset, reader, ledger.entry(state.reader_key(dataset, reader), ReaderEntry))
+            log.verify_reader_complete(dataset, reader, ledger.entry(reader_key(dataset, reader), ReaderEntry))
     for parcel in (world.first_parcel, world.second_parcel):
-        key = state.parcel_reads_key("a.flights", parcel)
+        key = parcel_reads_key("a.flights", parcel)
         log.verify_parcel_complete(log.parcel(parcel), ledger.entry(key, ParcelReads))
     assert log.transaction_count("a.flights") == 7
 

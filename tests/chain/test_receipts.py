@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from chain.blocks import Certificate, Outcome
-from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
-from chain.receipts import Receipt, ReceiptMaker, verify_receipt
+from chain.primitives.encoding import encode
+from chain.proofs.receipts import Receipt, ReceiptMaker, verify_receipt
 from tests.networks import TestNetwork
 
 

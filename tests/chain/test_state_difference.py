@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from chain.crypto import sha256
-from chain.state_difference import damage, differences
-from chain.state_tree import EMPTY, MemoryNodes, StateTree
+from chain.primitives.crypto import sha256
+from chain.state.difference import damage, differences
+from chain.state.tree import EMPTY, MemoryNodes, StateTree
 
 CHAIN = sha256(b"chain")
 

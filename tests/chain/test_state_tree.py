@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain.crypto import hash_tagged
 from chain.errors import ErrorCode, InvariantBroken, PoolError
-from chain.state_tree import EMPTY, MemoryNodes, StateProof, StateTree, verify_state_proof
+from chain.primitives.crypto import hash_tagged
+from chain.state.tree import EMPTY, MemoryNodes, StateProof, StateTree, verify_state_proof
 
 CHAIN = bytes(range(32))
 keys = st.binary(max_size=2)

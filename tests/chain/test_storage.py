@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain.errors import ErrorCode, InvariantBroken, PoolError
-from chain.merkle import leaf_hash
-from chain.state_tree import EMPTY, StateTree
+from chain.proofs.merkle import leaf_hash
+from chain.state.tree import EMPTY, StateTree
 from chain.storage.blocks import BlockStore, Location
 from chain.storage.engine import Engine, MemoryEngine
 from chain.storage.head import Head, HeadFile, MemoryHead

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain.crypto import Ed25519Signer, key_id
-from chain.encoding import EncodingError, encode
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.merkle import verify_inclusion
-from chain.transactions import (
+from chain.primitives.crypto import Ed25519Signer, key_id
+from chain.primitives.encoding import EncodingError, encode
+from chain.proofs.merkle import verify_inclusion
+from chain.transactions.base import (
     CheckedTransaction,
     ParcelHeader,
     Transaction,

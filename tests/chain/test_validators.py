@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import pytest
 
 from chain.blocks import Certificate, commit_message
-from chain.crypto import Ed25519Signer
-from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
-from chain.quorum import honest_support, max_faulty, quorum
-from chain.validators import Validator, ValidatorSet, verify_certificate
+from chain.primitives.crypto import Ed25519Signer
+from chain.primitives.encoding import encode
+from chain.primitives.quorum import honest_support, max_faulty, quorum
+from chain.proofs.validators import Validator, ValidatorSet, verify_certificate
 
 CHAIN = hashlib.sha256(b"chain").digest()
 HASH = hashlib.sha256(b"block").digest()

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from audit.chain import ChainAudit
 from blockpool import Client
-from chain.audit import ChainAudit
 from chain.blocks import block_hash
 from chain.errors import PoolError
 from chain.genesis import Genesis

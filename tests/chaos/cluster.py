@@ -18,7 +18,7 @@ from chain.limits import MIB
 from cli.homes import READER_KEY, SYSTEM_KEY
 from cli.networks import create_network
 from cli.processes import READY_TIMEOUT_S, NodeProcess, free_ports
-from contracts.sealing import KemPrivateKey
+from sealing import KemPrivateKey
 from tests.chaos.proxy import HOST, FaultProxy
 
 MEMBERS = ("airports", "aviation", "meteorology", "registry")

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chain.blocks import Block
-from chain.encoding import decode, encode
 from chain.genesis import parse_genesis
 from chain.ledger import Ledger
+from chain.primitives.encoding import decode, encode
 from chain.storage.engine import MemoryEngine
 from chain.storage.head import Head, HeadFile, MemoryHead
 from chain.storage.level import LevelEngine
-from chain.transactions import ErasedPayload, Transaction, record_leaves
+from chain.transactions.base import ErasedPayload, Transaction, record_leaves
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy
 from contracts.sandbox import Sandbox

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from blockpool import Client, ErrorCode, PoolError, RequestAnswer
-from chain.access import ReadDigest
+from chain.access.policy import ReadDigest
 from cli.requests import Terms
-from contracts.sealing import KemPrivateKey, load_kem_key
+from sealing import KemPrivateKey, load_kem_key
 from tests.cli.access import ROOT, as_member, ask, define_sealed, read, reader_key_file, share_sealed, write_records
 from tests.cli.commands import run
 from tests.processes import RunningNetwork

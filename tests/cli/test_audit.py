@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chain.access import contract_hash
+from chain.access.policy import contract_hash
 from cli.networks import create_network
 from tests.blockpool.test_lying_node import Change, lying_proxy
 from tests.cli.access import CONTRACT, as_member, deploy, share_sealed

@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from audit.chain import ChainAudit
 from blockpool import ErrorCode, PoolError
-from chain.audit import ChainAudit
 from chain.storage.level import LevelEngine
 from cli.audit.ahead import AheadAudit, open_store
 from cli.audit.sources import Packages
 from cli.audit.workers import Workers
 from cli.output import progress
-from tests.chain.audit_world import EventfulChain, policy
+from tests.audit.audit_world import EventfulChain, policy
 from tests.cli.commands import Done, run
 
 GROUP_BLOCKS = 8

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 
 from chain.blocks import Block
-from chain.encoding import decode, encode
-from chain.state import DatasetUsage, dataset_key, member_key, usage_key
+from chain.primitives.encoding import decode, encode
+from chain.state.entries import DatasetUsage, dataset_key, member_key, usage_key
 from chain.storage.blocks import StoredHead
 from chain.storage.level import LevelEngine
-from chain.transactions import ErasedPayload
-from tests.chain.audit_world import EventfulChain
+from chain.transactions.base import ErasedPayload
+from tests.audit.audit_world import EventfulChain
 from tests.cli.commands import Done, run
 from tests.processes import RunningNetwork
 

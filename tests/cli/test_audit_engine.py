@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from chain.audit import ChainAudit
+from audit.chain import ChainAudit
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import parse_genesis
 from chain.ledger import Ledger

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from blockpool import load_genesis
-from chain.crypto import key_id
-from chain.keys import load_signer
+from chain.primitives.crypto import key_id
+from chain.primitives.keys import load_signer
 from cli.processes import NodeProcess, free_ports
 from contracts.engine import ENGINE_IDENTITY
-from contracts.sealing import load_kem_key
+from sealing import load_kem_key
 from tests.cli.commands import run
 
 NAMES = ("tax", "health", "police", "transport")

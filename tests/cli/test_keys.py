@@ -6,7 +6,7 @@ import base64
 import stat
 from pathlib import Path
 
-from contracts.sealing import load_kem_key
+from sealing import load_kem_key
 from tests.cli.commands import run
 
 

@@ -11,7 +11,7 @@ import pytest
 from blockpool import ErrorCode, PoolError
 from cli.homes import READER_KEY
 from cli.options import EndOfTime, TransactionIdType, load_reader_key
-from contracts.sealing import KemPrivateKey
+from sealing import KemPrivateKey
 
 
 def ms(text: str) -> int:

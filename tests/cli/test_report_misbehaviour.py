@@ -12,11 +12,11 @@ from urllib.parse import unquote
 
 import pytest
 
-from chain.audit import ChainAudit
+from audit.chain import ChainAudit
+from chain.access.history import ReadLog
 from chain.blocks import commit_message
 from chain.errors import ErrorCode
 from chain.packages import read_package
-from chain.reads import ReadLog
 from cli.audit.reporting.findings import Audited, Circumstances, Collector, Findings, conclude
 from cli.audit.reporting.misbehaviour import MisbehaviourFindings, ask_for_misbehaviour, verify_file
 from cli.audit.reporting.page import render

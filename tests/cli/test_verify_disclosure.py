@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from blockpool import ErrorCode, PoolError, load_genesis, verify_disclosure
-from contracts.sealing import CommitmentKind, SealingContext, seal_parcel
 from evidence.disclosure import make_disclosure_evidence
 from evidence.record import make_record_evidence
+from sealing import CommitmentKind, SealingContext, seal_parcel
 from tests.chain.access_world import AccessWorld
 from tests.cli.commands import Done, run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chain.checkpoints import Checkpoint, CheckpointKeys, encode_checkpoint, sign_head
+from chain.proofs.checkpoints import Checkpoint, CheckpointKeys, encode_checkpoint, sign_head
 from evidence.no_grant import make_no_grant_evidence
 from evidence.no_read import make_no_read_evidence
 from evidence.read import make_read_evidence

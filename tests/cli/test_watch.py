@@ -12,9 +12,9 @@ import pytest
 
 from blockpool import ErrorCode
 from blockpool.operations.checkpoints import checkpoint_keys
-from chain.checkpoints import Checkpoint, encode_checkpoint, parse_checkpoint, sign_head, trusted_head
-from chain.history import TreeHead
-from chain.keys import load_signer
+from chain.primitives.keys import load_signer
+from chain.proofs.checkpoints import Checkpoint, encode_checkpoint, parse_checkpoint, sign_head, trusted_head
+from chain.proofs.history import TreeHead
 from cli.failures import ExitCode
 from tests.cli.commands import Done, run
 from tests.cli.time_stamping import TimeStampingService, time_stamping_service

@@ -20,10 +20,10 @@ from typing import Any
 
 import pytest
 
-from chain.checkpoints import CheckpointKeys, trusted_head
 from chain.errors import PoolError
 from chain.genesis import Genesis, parse_genesis
-from chain.history import TreeHead
+from chain.proofs.checkpoints import CheckpointKeys, trusted_head
+from chain.proofs.history import TreeHead
 from evidence.kinds import verify_any_evidence
 from tests.edge.damage import SPOIL
 from tests.vectors.evidence_files import FOLDER, evidence_contents

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from chain.encoding import decode, encode
-from chain.keys import encode_private_key, write_secret_file
-from chain.receipts import Receipt
-from chain.transactions import transaction_id
+from chain.primitives.encoding import decode, encode
+from chain.primitives.keys import encode_private_key, write_secret_file
+from chain.proofs.receipts import Receipt
+from chain.transactions.base import transaction_id
 from tests.processes import RunningNetwork
 from tests.vectors import make, network
 

@@ -10,17 +10,16 @@ from typing import get_args
 
 import pytest
 
-from chain import schema, state
+from chain import schema
 from chain.blocks import Block, BlockHeader, Certificate, Outcome, Verdict
-from chain.crypto import hash_tagged
-from chain.encoding import Wire, encode
 from chain.erasure import ErasureProofs
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
-from chain.members import Member
 from chain.packages import BlockPackage, ErasedParcel
-from chain.receipts import Receipt
-from chain.state import (
+from chain.primitives.crypto import hash_tagged
+from chain.primitives.encoding import Wire, encode
+from chain.proofs.receipts import Receipt
+from chain.state.entries import (
     ContractEntry,
     ContractState,
     DatasetEntry,
@@ -32,17 +31,30 @@ from chain.state import (
     ParcelReads,
     ReaderEntry,
     RequestEntry,
+    contract_key,
+    contract_state_key,
+    dataset_key,
+    derived_key,
+    erasure_key,
+    member_key,
+    parcel_reads_key,
+    reader_key,
+    reads_key,
+    request_key,
+    sharing_key,
+    usage_key,
 )
-from chain.state_tree import StateProof
-from chain.transactions import AnyHeader, ErasedPayload, Header, Transaction, records_root, transaction_id
-from contracts.sealing import ShareQuery
+from chain.state.members import Member
+from chain.state.tree import StateProof
+from chain.transactions.base import AnyHeader, ErasedPayload, Header, Transaction, records_root, transaction_id
 from evidence import disclosure, misbehaviour, no_grant, no_read, parts, read, record, uses
+from sealing import ShareQuery
 from tests.conformance.mini import key_id, public_key_of
 from tests.vectors import network
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
-PACKAGES = ("chain", "consensus", "contracts", "evidence", "node", "cli", "blockpool")
+PACKAGES = ("chain", "consensus", "sealing", "contracts", "evidence", "audit", "node", "cli", "blockpool")
 KIND = re.compile(r"""(?:hash_tagged|domain)\(\s*"([a-z-]+)\"""")
 
 
@@ -170,13 +182,13 @@ def test_every_kind_of_evidence_is_listed_with_its_members_and_steps(
 
 def test_every_state_key_is_listed() -> None:
     keys = {
-        state.member_key("NAME"), state.dataset_key("OWNER.NAME"), state.usage_key("OWNER.NAME"),
-        state.sharing_key("MEMBER"), state.contract_key("OWNER.NAME"), state.reads_key("DATASET"),
-        state.contract_state_key("DATASET", "CONTRACT"), state.reader_key("DATASET", "MEMBER"),
-        state.request_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
-        state.parcel_reads_key("DATASET", b"ID").replace(b"ID".hex().encode(), b"ID"),
-        state.derived_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
-        state.erasure_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
+        member_key("NAME"), dataset_key("OWNER.NAME"), usage_key("OWNER.NAME"),
+        sharing_key("MEMBER"), contract_key("OWNER.NAME"), reads_key("DATASET"),
+        contract_state_key("DATASET", "CONTRACT"), reader_key("DATASET", "MEMBER"),
+        request_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
+        parcel_reads_key("DATASET", b"ID").replace(b"ID".hex().encode(), b"ID"),
+        derived_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
+        erasure_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
     }  # fmt: skip
     section = DOCUMENT.partition("| key (ASCII) | value |")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)) == {key.decode() for key in keys}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from chain.blocks import Certificate, Proposal, decode_header
-from chain.crypto import Hash
+from chain.primitives.crypto import Hash
 from consensus.config import ConsensusConfig
 from consensus.effects import (
     Broadcast,

@@ -12,10 +12,10 @@ from typing import TypeVar
 import msgspec
 
 from chain.blocks import BLOCK_VERSION, BlockHeader, Certificate, Proposal, block_hash
-from chain.crypto import ZERO_HASH, Hash, sha256
-from chain.encoding import encode
-from chain.merkle import root
-from chain.validators import Validator, ValidatorSet
+from chain.primitives.crypto import ZERO_HASH, Hash, sha256
+from chain.primitives.encoding import encode
+from chain.proofs.merkle import root
+from chain.proofs.validators import Validator, ValidatorSet
 from consensus.messages import (
     Commit,
     NewView,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chain.errors import PoolError
-from chain.validators import verify_certificate
+from chain.proofs.validators import verify_certificate
 from consensus.effects import Evidence
 from consensus.evidence import verify_evidence
 from consensus.messages import (

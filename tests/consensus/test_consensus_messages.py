@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain.blocks import Certificate, commit_message
-from chain.encoding import EncodingError, encode
+from chain.primitives.encoding import EncodingError, encode
 from consensus.messages import (
     Committed,
     Message,

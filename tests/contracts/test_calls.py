@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chain.access import AccessCase
+from chain.access.policy import AccessCase
 from chain.errors import ErrorCode, PoolError
-from chain.members import Member
-from chain.state import DatasetEntry, MemberSharing, RequestAnswer, RequestEntry
+from chain.state.entries import DatasetEntry, MemberSharing, RequestAnswer, RequestEntry
+from chain.state.members import Member
 from contracts import calls
 from contracts.calls import CallEncoder
 from contracts.facts import (

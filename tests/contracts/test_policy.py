@@ -12,15 +12,22 @@ import msgspec
 import orjson
 import pytest
 
-from chain import state
-from chain.access import AccessPolicy, contract_hash
-from chain.audit import ChainAudit
+from audit.chain import ChainAudit
+from chain.access.policy import AccessPolicy, contract_hash
 from chain.blocks import Outcome, Verdict
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.packages import read_package
-from chain.state import ContractState, DatasetReads, RequestEntry
-from chain.transactions import Transaction
+from chain.state.entries import (
+    ContractState,
+    DatasetReads,
+    RequestEntry,
+    contract_key,
+    contract_state_key,
+    reads_key,
+    request_key,
+)
+from chain.transactions.base import Transaction
 from contracts.engine import ENGINE_IDENTITY, Engine
 from contracts.library import source_of
 from contracts.policy import SandboxPolicy, verify_engine
@@ -76,7 +83,7 @@ class Story:
 
     def request(self, request_id: bytes) -> RequestEntry:
         """A request as it stands."""
-        entry = self.ledger.entry(state.request_key(request_id), RequestEntry)
+        entry = self.ledger.entry(request_key(request_id), RequestEntry)
         assert entry is not None
         return entry
 
@@ -130,7 +137,7 @@ def test_a_quota_counts_grants_in_a_window(policy: SandboxPolicy) -> None:
     assert [story.ask()[1].verdict for _ in range(3)] == ["allow", "allow", "deny"]
     assert story.ask("d")[1].verdict == "allow", "every reader has its own"
     assert story.ask(after_ms=7 * DAY_MS)[1].verdict == "allow"
-    reads = story.ledger.entry(state.reads_key("a.flights"), DatasetReads)
+    reads = story.ledger.entry(reads_key("a.flights"), DatasetReads)
     assert reads is not None
     assert (reads.requests, reads.grants, reads.denials) == (5, 4, 1)
 
@@ -187,7 +194,7 @@ def test_a_contract_that_fails_denies_and_the_next_call_is_none_the_worse(policy
     ]
     assert outcomes[1].reason
     assert all(outcome.fuel > 0 for outcome in outcomes)
-    kept = story.ledger.entry(state.contract_state_key("a.flights", "a.rule"), ContractState)
+    kept = story.ledger.entry(contract_state_key("a.flights", "a.rule"), ContractState)
     assert kept == ContractState(b'{"calls":2}')
 
 
@@ -199,7 +206,7 @@ def test_a_contract_that_cannot_be_deployed_is_rejected_with_its_line(policy: Sa
     )
     (outcome,) = executed.outcomes
     assert (outcome.code, outcome.reason[:8]) == ("bad_contract", "line 1: ")
-    assert story.ledger.state_value(state.contract_key("a.wrong")) is None
+    assert story.ledger.state_value(contract_key("a.wrong")) is None
 
 
 def test_inputs_beyond_their_bound_deny(policy: SandboxPolicy) -> None:
@@ -231,7 +238,7 @@ def whole_story(policy: AccessPolicy) -> Story:
     story.commit(network.contract(source + "\n", version=2), network.request("d"), network.request("c", purpose="x"))
     story.answer(request_id, "revoke", "a", "the case is closed")
     assert story.request(request_id).note == "2"
-    kept = story.ledger.entry(state.contract_state_key("a.flights", "a.rule"), ContractState)
+    kept = story.ledger.entry(contract_state_key("a.flights", "a.rule"), ContractState)
     assert kept == ContractState(b'{"calls":5}')
     return story
 

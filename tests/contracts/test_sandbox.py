@@ -12,10 +12,10 @@ import msgspec
 import orjson
 import pytest
 
-from chain.access import contract_hash
-from chain.crypto import ZERO_HASH
+from chain.access.policy import contract_hash
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
+from chain.primitives.crypto import ZERO_HASH
 from contracts.decision import Decision
 from contracts.facts import encode_call
 from contracts.sandbox import Sandbox, inputs_hash

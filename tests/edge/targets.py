@@ -11,29 +11,50 @@ from functools import cache, partial
 from random import Random
 from typing import Any, Literal
 
+from audit import store as audit_store
 from blockpool import journal
-from chain import audit_store, blocks, checkpoints, erasure, members, packages, receipts, sealed, state, transactions
+from chain import blocks, erasure, packages
 from chain.contract_engine import EngineIdentity
-from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis, encode_member_file, parse_genesis, parse_member_file
-from chain.kem import verify_kem_key
 from chain.limits import MIB
+from chain.primitives.encoding import decode, encode
+from chain.primitives.kem import verify_kem_key
+from chain.proofs import checkpoints, receipts
+from chain.proofs.validators import Validator, verify_certificate
 from chain.schema import compile_schema
-from chain.state_tree import StateProof, verify_state_proof
+from chain.state import members
+from chain.state.entries import (
+    ContractEntry,
+    ContractState,
+    DatasetEntry,
+    DatasetReads,
+    DatasetUsage,
+    DerivedParcels,
+    Erasure,
+    MemberSharing,
+    ParcelReads,
+    ReaderEntry,
+    ReadHistory,
+    RequestAnswer,
+    RequestEntry,
+    dataset_key,
+)
+from chain.state.tree import StateProof, verify_state_proof
 from chain.storage import votes
 from chain.storage.blocks import StoredHead
-from chain.validators import Validator, verify_certificate
+from chain.transactions import base as transactions
+from chain.transactions import sealed
 from consensus import messages
 from consensus.memory import Sworn
-from contracts.sealing import ShareAnswer, ShareQuery, ShareRelease, disclosure_from_json, disclosure_to_json
-from contracts.sealing import disclosure as disclosures
 from evidence.kinds import parse_any_evidence, verify_any_evidence
 from evidence.record import parse_record_evidence
 from evidence.summary import summary
 from node import frames
 from node.links.framing import FrameDecoder, SendQueue
 from node.links.hello import Hello, decode_hello, encode_hello
+from sealing import ShareAnswer, ShareQuery, ShareRelease, disclosure_from_json, disclosure_to_json
+from sealing import disclosure as disclosures
 from tests.edge.values import value_of
 from tests.edge.world import EdgeWorld, edge_world
 from tests.evidence.story import Story
@@ -76,19 +97,19 @@ WIRE_TYPES: tuple[type, ...] = (
     sealed.SealedShare,
     ShareQuery,
     ShareRelease,
-    state.ContractEntry,
-    state.ContractState,
-    state.DatasetEntry,
-    state.DatasetReads,
-    state.DatasetUsage,
-    state.DerivedParcels,
-    state.Erasure,
-    state.MemberSharing,
-    state.ParcelReads,
-    state.ReaderEntry,
-    state.ReadHistory,
-    state.RequestAnswer,
-    state.RequestEntry,
+    ContractEntry,
+    ContractState,
+    DatasetEntry,
+    DatasetReads,
+    DatasetUsage,
+    DerivedParcels,
+    Erasure,
+    MemberSharing,
+    ParcelReads,
+    ReaderEntry,
+    ReadHistory,
+    RequestAnswer,
+    RequestEntry,
     StateProof,
     StoredHead,
     Sworn,
@@ -197,7 +218,7 @@ def _verify_certificate(world: EdgeWorld, data: bytes) -> blocks.Certificate:
 
 
 def _state_proof(world: EdgeWorld) -> Target:
-    ledger, key = world.ledger, state.dataset_key("a.flights")
+    ledger, key = world.ledger, dataset_key("a.flights")
     value, proof = ledger.state_proof(key)
     root = ledger.tip.header.state_root
 

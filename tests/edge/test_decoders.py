@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chain.encoding import Wire
 from chain.errors import PoolError
 from chain.limits import MIB
+from chain.primitives.encoding import Wire
 from tests.edge.damage import SPOIL
 from tests.edge.messagepack import FOREIGN, not_shortest
 from tests.edge.targets import WIRE_TYPES, targets

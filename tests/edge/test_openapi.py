@@ -18,10 +18,10 @@ import orjson
 import pytest
 import uvloop
 
-from chain.encoding import encode
 from chain.errors import ErrorCode
-from contracts.sealing import ShareQuery
+from chain.primitives.encoding import encode
 from node.api.bodies import JSON, MSGPACK
+from sealing import ShareQuery
 from tests.edge.damage import spoiled_json, spoiled_messagepack
 from tests.edge.http import Answer, exchange, request
 from tests.node.cluster import Network, Node, running

@@ -15,9 +15,9 @@ from typing import Any
 import uvloop
 from msgspec.structs import replace
 
-from chain.crypto import Ed25519Signer
-from chain.encoding import encode
-from chain.keys import load_signer
+from chain.primitives.crypto import Ed25519Signer
+from chain.primitives.encoding import encode
+from chain.primitives.keys import load_signer
 from consensus.messages import Commit, Message, Prepare, ViewChange, ViewChangeVote, signed_message
 from node.config import load_config
 from node.frames import BlockRange, FrameKind, News

@@ -5,14 +5,16 @@ from __future__ import annotations
 from functools import cache
 
 from chain.blocks import Certificate, Proposal
-from chain.checkpoints import Checkpoint, CheckpointKeys, encode_checkpoint, sign_head
-from chain.encoding import encode
 from chain.genesis import Genesis, encode_member_file
-from chain.history import TreeHead
 from chain.packages import read_package
-from chain.receipts import ReceiptMaker
-from chain.transactions import Transaction
-from contracts.sealing import (
+from chain.primitives.encoding import encode
+from chain.proofs.checkpoints import Checkpoint, CheckpointKeys, encode_checkpoint, sign_head
+from chain.proofs.history import TreeHead
+from chain.proofs.receipts import ReceiptMaker
+from chain.transactions.base import Transaction
+from evidence.disclosure import make_disclosure_evidence
+from evidence.record import make_record_evidence
+from sealing import (
     CommitmentKind,
     SealedParcel,
     SealingContext,
@@ -20,9 +22,7 @@ from contracts.sealing import (
     disclosure_to_json,
     seal_parcel,
 )
-from contracts.sealing.context import ParcelContext
-from evidence.disclosure import make_disclosure_evidence
-from evidence.record import make_record_evidence
+from sealing.context import ParcelContext
 from tests.chain.access_world import AccessWorld
 from tests.networks import TestNetwork
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from chain.access import AccessCase, AccessDecision
+from chain.access.policy import AccessCase, AccessDecision
 from chain.errors import PoolError
-from chain.history import TreeHead, root_at
 from chain.ledger import Ledger
+from chain.proofs.history import TreeHead, root_at
 from evidence.kinds import verify_any_evidence
 from evidence.no_grant import make_no_grant_evidence
 from evidence.no_read import make_no_read_evidence

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from chain.errors import ErrorCode, PoolError
-from contracts.sealing import CommitmentKind, SealedParcel, SealingContext, seal_parcel
 from evidence.disclosure import DISCLOSURE_STEPS, DisclosureEvidence, disclosed_content, make_disclosure_evidence
 from evidence.kinds import parse_any_evidence, verify_any_evidence
 from evidence.record import make_record_evidence, parse_record_evidence
 from evidence.verification import Step
+from sealing import CommitmentKind, SealedParcel, SealingContext, seal_parcel
 from tests.chain.access_world import AccessWorld
 from tests.networks import TestNetwork
 

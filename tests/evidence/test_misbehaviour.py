@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from chain.blocks import commit_message
-from chain.checkpoints import Checkpoint, CheckpointKeys, Cosignature, encode_checkpoint, sign_head
 from chain.errors import ErrorCode, PoolError
-from chain.history import TreeHead
+from chain.proofs.checkpoints import Checkpoint, CheckpointKeys, Cosignature, encode_checkpoint, sign_head
+from chain.proofs.history import TreeHead
 from consensus.messages import Commit, Prepare, Statement, ViewChangeVote, prepare_message, view_change_message
 from evidence.kinds import parse_any_evidence, verify_any_evidence
 from evidence.misbehaviour import make_checkpoint_evidence, make_vote_evidence

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from chain.blocks import OK, Outcome, commit_message
-from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
+from chain.primitives.encoding import decode, encode
 from evidence.kinds import verify_any_evidence
 from evidence.record import RECORD_STEPS, make_record_evidence
 from evidence.verification import Step

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 
 from blockpool import Client
-from chain.encoding import decode
-from chain.receipts import Receipt, verify_receipt
+from chain.primitives.encoding import decode
+from chain.proofs.receipts import Receipt, verify_receipt
 from cli.processes import NodeProcess
 from tests.node.cluster import MSGPACK, Network
 

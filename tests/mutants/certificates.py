@@ -59,7 +59,13 @@ COUNTED = (
     Mutant(
         "a signer counts several times in a certificate",
         11,
-        (Edit("chain/validators.py", "if any(earlier >= later for earlier, later in pairwise(names)):", "if False:"),),
+        (
+            Edit(
+                "chain/proofs/validators.py",
+                "if any(earlier >= later for earlier, later in pairwise(names)):",
+                "if False:",
+            ),
+        ),
         (f"{VALIDATORS}::test_s11_a_signer_counts_once",),
     ),
     Mutant(
@@ -92,9 +98,9 @@ COUNTED = (
         "strangers vote",
         12,
         (
-            Edit("chain/validators.py", "    if strangers:\n", "    if False:\n"),
+            Edit("chain/proofs/validators.py", "    if strangers:\n", "    if False:\n"),
             Edit(
-                "chain/validators.py",
+                "chain/proofs/validators.py",
                 "if key is None or not verifier(key, message, signature):",
                 "if key is not None and not verifier(key, message, signature):",
             ),
@@ -104,13 +110,19 @@ COUNTED = (
     Mutant(
         "a certificate needs no quorum",
         12,
-        (Edit("chain/validators.py", "if len(names) < validators.quorum:", "if not names:"),),
+        (Edit("chain/proofs/validators.py", "if len(names) < validators.quorum:", "if not names:"),),
         (f"{SAFETY}::test_s10_s11_s12_a_certificate_counts_only_if_it_verifies",),
     ),
     Mutant(
         "the votes of a certificate need no signature",
         12,
-        (Edit("chain/validators.py", "if key is None or not verifier(key, message, signature):", "if key is None:"),),
+        (
+            Edit(
+                "chain/proofs/validators.py",
+                "if key is None or not verifier(key, message, signature):",
+                "if key is None:",
+            ),
+        ),
         (f"{VALIDATORS}::test_s12_votes_for_anything_else_condemn_the_certificate",),
     ),
     Mutant(
@@ -128,7 +140,7 @@ COUNTED = (
     Mutant(
         "the quorum is right for 3f+1 validators only",
         12,
-        (Edit("chain/quorum.py", "return (n + max_faulty(n)) // 2 + 1", "return 2 * max_faulty(n) + 1"),),
+        (Edit("chain/primitives/quorum.py", "return (n + max_faulty(n)) // 2 + 1", "return 2 * max_faulty(n) + 1"),),
         (
             f"{VALIDATORS}::test_s12_quorum_for_every_size",
             f"{SAFETY}::test_s12_quorums_hold_for_sizes_other_than_3f_plus_1",

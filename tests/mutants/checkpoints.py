@@ -12,7 +12,7 @@ MUTANTS = (
     Mutant(
         "a checkpoint needs no quorum",
         22,
-        (Edit("chain/checkpoints.py", "if given < validators.quorum:", "if False:"),),
+        (Edit("chain/proofs/checkpoints.py", "if given < validators.quorum:", "if False:"),),
         (f"{CHECKPOINTS}::test_neither_witnesses_nor_plain_signatures_count_for_the_quorum",),
     ),
     Mutant(
@@ -20,7 +20,7 @@ MUTANTS = (
         22,
         (
             Edit(
-                "chain/checkpoints.py",
+                "chain/proofs/checkpoints.py",
                 "if not verify_signature(key, message, cosignature.signature):",
                 "if False:",
             ),
@@ -32,7 +32,7 @@ MUTANTS = (
         22,
         (
             Edit(
-                "chain/checkpoints.py",
+                "chain/proofs/checkpoints.py",
                 "return earlier.time_s != later.time_s and later.size < earlier.size",
                 "return False",
             ),

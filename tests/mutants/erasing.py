@@ -24,7 +24,7 @@ MUTANTS = (
     Mutant(
         "a proof that a parcel was not erased serves as well",
         57,
-        (Edit("chain/state_tree.py", "    if proof.leaf_path != path:\n", "    if False:\n"),),
+        (Edit("chain/state/tree.py", "    if proof.leaf_path != path:\n", "    if False:\n"),),
         (f"{CHAIN}::test_s57_nobody_loses_a_payload_that_was_not_erased",),
     ),
     Mutant(
@@ -106,7 +106,7 @@ MUTANTS = (
         57,
         (
             Edit(
-                "chain/audit.py",
+                "audit/chain.py",
                 "return self.records - self.records_hash_only - self.records_wrong",
                 "return self.records",
             ),

@@ -127,7 +127,7 @@ MUTANTS = (
         58,
         (
             Edit(
-                "chain/checkpoints.py",
+                "chain/proofs/checkpoints.py",
                 "return earlier.time_s != later.time_s and later.size < earlier.size",
                 "return True",
             ),

@@ -18,6 +18,8 @@ from pathlib import Path
 from tests.mutants.definition import Mutant, mutated_sources, selection_of
 
 COPIED = (
+    "audit",
+    "sealing",
     "blockpool",
     "chain",
     "cli",

@@ -10,7 +10,7 @@ GRANTS = "tests/attacks/test_grants.py"
 BUDGET = "tests/attacks/test_budget.py"
 SEALED = "tests/attacks/test_sealed_parcels_on_the_chain.py"
 SHARES = "tests/node/test_shares.py"
-DEALING = "tests/contracts/sealing/test_dealing.py"
+DEALING = "tests/sealing/test_dealing.py"
 GATEWAY = "tests/node/test_gateway.py"
 RULES = "tests/chain/test_access_rules.py"
 
@@ -75,25 +75,25 @@ GRANTED = (
     Mutant(
         "a revoked grant opens",
         53,
-        (Edit("chain/access.py", '    if entry.status == "revoked":\n', "    if False:\n"),),
+        (Edit("chain/access/policy.py", '    if entry.status == "revoked":\n', "    if False:\n"),),
         (f"{GRANTS}::test_s53_a_revoked_grant_opens_nothing_and_stays_revoked",),
     ),
     Mutant(
         "an expired grant opens",
         53,
-        (Edit("chain/access.py", "    if entry.until_ms and entry.until_ms <= now_ms:\n", "    if False:\n"),),
+        (Edit("chain/access/policy.py", "    if entry.until_ms and entry.until_ms <= now_ms:\n", "    if False:\n"),),
         (f"{GRANTS}::test_s53_an_expired_grant_opens_nothing",),
     ),
     Mutant(
         "a grant covers parcels that it does not name",
         53,
-        (Edit("chain/access.py", "if entry.parcels and parcel_id not in entry.parcels:", "if False:"),),
+        (Edit("chain/access/policy.py", "if entry.parcels and parcel_id not in entry.parcels:", "if False:"),),
         (f"{GRANTS}::test_s53_a_grant_covers_the_parcels_it_was_given_for",),
     ),
     Mutant(
         "a grant covers parcels of other datasets",
         53,
-        (Edit("chain/access.py", "if header.dataset != entry.dataset:", "if False:"),),
+        (Edit("chain/access/policy.py", "if header.dataset != entry.dataset:", "if False:"),),
         (f"{GRANTS}::test_s53_naming_a_foreign_parcel_in_a_request_does_not_cover_it",),
     ),
     Mutant(
@@ -101,7 +101,7 @@ GRANTED = (
         53,
         (
             Edit(
-                "chain/access_rules.py",
+                "chain/access/rules.py",
                 "if not may_end and header.member not in entry.approvers:",
                 "if False:",
             ),
@@ -117,7 +117,7 @@ GRANTED = (
     Mutant(
         "a contract may be replaced by another member",
         53,
-        (Edit("chain/access_rules.py", "        verify_owner(header.contract, header.member)\n", ""),),
+        (Edit("chain/access/rules.py", "        verify_owner(header.contract, header.member)\n", ""),),
         (f"{RULES}::TestDeploying::test_nobody_deploys_for_another_member",),
     ),
 )
@@ -146,7 +146,7 @@ SEALING = (
         53,
         (
             Edit(
-                "chain/sealed.py",
+                "chain/transactions/sealed.py",
                 "if sealed_share_hash(chain_id, sealed) != share.sealed_hash:",
                 "if False:",
             ),
@@ -158,7 +158,7 @@ SEALING = (
         53,
         (
             Edit(
-                "contracts/sealing/dealing.py",
+                "sealing/dealing.py",
                 "if sealed_share_hash(context.chain_id, sealed) != entry.sealed_hash:",
                 "if False:",
             ),
@@ -170,7 +170,7 @@ SEALING = (
         53,
         (
             Edit(
-                "contracts/sealing/dealing.py",
+                "sealing/dealing.py",
                 "        if not is_share(envelope, context, validator, share):\n            raise PoolError(\n",
                 "        if False:\n            raise PoolError(\n",
             ),
@@ -182,7 +182,7 @@ SEALING = (
         53,
         (
             Edit(
-                "contracts/sealing/dealing.py",
+                "sealing/dealing.py",
                 "    if not is_share(envelope, context, validator, share):\n        raise dealer_fault(",
                 "    if False:\n        raise dealer_fault(",
             ),
@@ -194,7 +194,7 @@ SEALING = (
         53,
         (
             Edit(
-                "contracts/sealing/dealing.py",
+                "sealing/dealing.py",
                 "if not hmac.compare_digest(seed_commitment(context, envelope.salt, seed), envelope.seed_commitment):",
                 "if False:",
             ),
@@ -204,20 +204,20 @@ SEALING = (
     Mutant(
         "a plaintext is not compared with its commitment",
         53,
-        (Edit("contracts/sealing/records.py", "if expected != commitment:", "if False:"),),
-        ("tests/contracts/sealing/test_records.py::test_an_owner_that_commits_to_another_plaintext_is_exposed",),
+        (Edit("sealing/records.py", "if expected != commitment:", "if False:"),),
+        ("tests/sealing/test_records.py::test_an_owner_that_commits_to_another_plaintext_is_exposed",),
     ),
     Mutant(
         "a share does not say which records it is for",
         53,
         (
             Edit(
-                "contracts/sealing/dealing.py",
+                "sealing/dealing.py",
                 "bound = (int(suite), context.dataset, context.records_root, threshold, validator, key_id)",
                 "bound = (int(suite), threshold, validator, key_id)",
             ),
             Edit(
-                "contracts/sealing/dealing.py",
+                "sealing/dealing.py",
                 "        (context.dataset, context.records_root, salt, validator, position)\n",
                 "        (salt, validator, position)\n",
             ),
@@ -229,12 +229,12 @@ SEALING = (
         53,
         (
             Edit(
-                "contracts/sealing/release.py",
+                "sealing/release.py",
                 "bound = (int(reader_key.suite), release.request_id, release.parcel_id, validator, reader_key.id)",
                 "bound = (int(reader_key.suite), release.parcel_id, validator, reader_key.id)",
             ),
         ),
-        ("tests/contracts/sealing/test_release.py::test_a_relabelled_answer_to_another_request_does_not_open",),
+        ("tests/sealing/test_release.py::test_a_relabelled_answer_to_another_request_does_not_open",),
     ),
 )
 

@@ -277,7 +277,7 @@ STALE = (
     Mutant(
         "transactions of another chain are taken",
         13,
-        (Edit("chain/transactions.py", "    if header.chain_id != chain_id:\n", "    if False:\n"),),
+        (Edit("chain/transactions/base.py", "    if header.chain_id != chain_id:\n", "    if False:\n"),),
         ("tests/chain/test_transactions.py::test_s13_a_transaction_of_another_chain_is_refused",),
     ),
     Mutant(

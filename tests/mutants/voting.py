@@ -200,12 +200,12 @@ BLOCKS = (
         9,
         (
             Edit(
-                "chain/validators.py",
+                "chain/proofs/validators.py",
                 "if certificate.height != height or certificate.block_hash != block_hash:",
                 "if False:",
             ),
             Edit(
-                "chain/validators.py",
+                "chain/proofs/validators.py",
                 "commit_message(chain_id, height, certificate.view, block_hash)",
                 "commit_message(chain_id, certificate.height, certificate.view, certificate.block_hash)",
             ),

@@ -17,13 +17,13 @@ import httpx
 from msgspec.structs import replace
 
 from chain.contract_engine import EngineIdentity
-from chain.crypto import Ed25519Signer, key_id
-from chain.encoding import decode, encode
 from chain.genesis import Genesis, MemberKeyObject, MemberObject, encode_genesis, parse_genesis
-from chain.keys import load_signer, new_seed
 from chain.ledger import Ledger
-from chain.receipts import Receipt, verify_receipt
-from chain.transactions import (
+from chain.primitives.crypto import Ed25519Signer, key_id
+from chain.primitives.encoding import decode, encode
+from chain.primitives.keys import load_signer, new_seed
+from chain.proofs.receipts import Receipt, verify_receipt
+from chain.transactions.base import (
     Answer,
     AnyHeader,
     ApprovalHeader,
@@ -41,7 +41,6 @@ from chain.transactions import (
 from cli.homes import READER_KEY, MemberPlan, create_member
 from cli.processes import free_ports
 from contracts.engine import ENGINE_IDENTITY
-from contracts.sealing import KemPrivateKey, SealingContext, load_kem_key, seal_parcel
 from node.api.app import make_app
 from node.api.server import ApiServer, bind
 from node.config import load_config
@@ -50,6 +49,7 @@ from node.home import Home, open_home
 from node.links import Links, Peer
 from node.recovery import open_recovered
 from node.service import NodeService
+from sealing import KemPrivateKey, SealingContext, load_kem_key, seal_parcel
 from tests.networks import SCHEMA
 from tests.node.link_cluster import FAST, HOST, until
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from chain.blocks import Outcome
-from chain.encoding import decode
+from chain.primitives.encoding import decode
 from tests.node.cluster import Network, Node, running
 from tests.node.link_cluster import until
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chain.errors import ErrorCode, PoolError
-from chain.tls_certificate import make_tls_certificate
+from chain.primitives.tls_certificate import make_tls_certificate
 from node.links import Hello, Identity, LinkLimits, Links, Peer
 from node.links.hello import encode_hello
 from node.tls import client_context

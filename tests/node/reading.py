@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chain.blocks import Outcome
-from chain.encoding import decode
-from chain.sealed import decode_envelope
-from chain.transactions import ParcelHeader, Transaction, decode_records, decode_transaction_header
-from contracts.sealing import ParcelContext, Release, ShareRelease, open_parcel, open_release
+from chain.primitives.encoding import decode
+from chain.transactions.base import ParcelHeader, Transaction, decode_records, decode_transaction_header
+from chain.transactions.sealed import decode_envelope
+from sealing import ParcelContext, Release, ShareRelease, open_parcel, open_release
 from tests.node.cluster import Network, Node
 
 CONTRACT = """

@@ -13,13 +13,13 @@ import httpx
 import uvloop
 
 from chain.blocks import Outcome, decode_header
-from chain.encoding import decode
 from chain.errors import ErrorCode
-from chain.merkle import verify_consistency
 from chain.packages import Packages
-from chain.receipts import Receipt
-from chain.state_tree import StateProof, verify_state_proof
-from chain.transactions import Transaction
+from chain.primitives.encoding import decode
+from chain.proofs.merkle import verify_consistency
+from chain.proofs.receipts import Receipt
+from chain.state.tree import StateProof, verify_state_proof
+from chain.transactions.base import Transaction
 from evidence.kinds import verify_any_evidence
 from tests.node.cluster import MSGPACK, Network, single
 from tests.node.test_bad_input import submit, verify_problem

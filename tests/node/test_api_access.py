@@ -13,12 +13,11 @@ import httpx
 import pytest
 import uvloop
 
-from chain import state
-from chain.access import contract_hash
-from chain.encoding import decode
+from chain.access.policy import contract_hash
 from chain.errors import ErrorCode
-from chain.state import EMPTY_HISTORY, DatasetReads
-from chain.state_tree import StateProof, verify_state_proof
+from chain.primitives.encoding import decode
+from chain.state.entries import EMPTY_HISTORY, DatasetReads, reads_key
+from chain.state.tree import StateProof, verify_state_proof
 from evidence.kinds import verify_any_evidence
 from node.api import access
 from tests.node.cluster import Network, Node, running
@@ -222,7 +221,7 @@ def test_the_list_of_reads_is_provably_whole(tmp_path: Path) -> None:
             value = base64.b64decode(proved["value"])
             root = node.ledger.header_at(height).state_root
             proof = decode(StateProof, base64.b64decode(proved["proof"]))
-            verify_state_proof(network.genesis.chain_id, root, state.reads_key("a.flights"), value, proof)
+            verify_state_proof(network.genesis.chain_id, root, reads_key("a.flights"), value, proof)
             assert decode(DatasetReads, value).history == history
             verify_problem(await client.get("/v1/datasets/a.nothing/reads"), 404, ErrorCode.NOT_FOUND)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import uvloop
 
-from chain.encoding import encode
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
+from chain.primitives.encoding import encode
 from tests.node.cluster import MSGPACK, Network, Node, ScriptedPeer, running, scripted, single
 from tests.node.link_cluster import until
 from tests.node.test_api import filled, get

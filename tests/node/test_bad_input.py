@@ -13,11 +13,11 @@ import pytest
 import uvloop
 from msgspec.structs import replace
 
-from chain.encoding import decode, encode
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
-from chain.receipts import Receipt
-from chain.transactions import DatasetHeader, Transaction, encode_records
+from chain.primitives.encoding import decode, encode
+from chain.proofs.receipts import Receipt
+from chain.transactions.base import DatasetHeader, Transaction, encode_records
 from tests.node.cluster import MSGPACK, Network, Node, forged, single
 
 Make = Callable[[Network], bytes]

@@ -11,9 +11,9 @@ import uvloop
 from msgspec.structs import replace
 
 from chain.blocks import Block
-from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.packages import BlockPackage, Packages
+from chain.primitives.encoding import decode, encode
 from node import catch_up
 from node.frames import BlockRange, FrameKind, News
 from tests.node.cluster import Network, Node, ScriptedPeer, running, scripted

@@ -7,12 +7,12 @@ from pathlib import Path
 import httpx
 import uvloop
 
-from chain.checkpoints import CheckpointKeys, parse_checkpoint, sign_head, trusted_head
-from chain.encoding import encode
 from chain.errors import ErrorCode
-from chain.history import TreeHead, root_at
-from chain.keys import load_signer
-from chain.merkle import verify_consistency
+from chain.primitives.encoding import encode
+from chain.primitives.keys import load_signer
+from chain.proofs.checkpoints import CheckpointKeys, parse_checkpoint, sign_head, trusted_head
+from chain.proofs.history import TreeHead, root_at
+from chain.proofs.merkle import verify_consistency
 from evidence.kinds import verify_any_evidence
 from node.frames import FrameKind
 from tests.node.cluster import Network, Node, running

@@ -10,18 +10,17 @@ import pytest
 import uvloop
 from msgspec.structs import replace
 
-from chain import state
-from chain.encoding import decode, encode
 from chain.errors import ErrorCode
-from chain.sealed import decode_envelope, sealed_share_hash
-from chain.state import RequestEntry
-from chain.transactions import (
+from chain.primitives.encoding import decode, encode
+from chain.state.entries import RequestEntry, request_key
+from chain.transactions.base import (
     ParcelHeader,
     SealedPayload,
     Transaction,
     decode_transaction_header,
     encode_records,
 )
+from chain.transactions.sealed import decode_envelope, sealed_share_hash
 from tests.node.cluster import Network, Node, running
 from tests.node.contract_cluster import (
     BY_PURPOSE,
@@ -84,7 +83,7 @@ def test_requests_are_decided_by_a_contract_alike_on_four_nodes(tmp_path: Path) 
             assert await request(nodes[2], network.request(purpose="marketing")) == ("deny", "not for marketing")
             await agree(nodes)
             for node in nodes:
-                entry = node.ledger.entry(state.request_key(network.id_of(granted)), RequestEntry)
+                entry = node.ledger.entry(request_key(network.id_of(granted)), RequestEntry)
                 assert entry is not None
                 assert (entry.status, entry.note) == ("granted", "asked 0 times before")
                 assert node.service.fatal is None
@@ -165,7 +164,7 @@ def test_blocks_that_call_contracts_are_executed_again_at_the_start(tmp_path: Pa
             assert node.ledger.states.head() == (tip.height, tip.header.state_root)
             granted = network.request()
             assert await request(node, granted) == ("allow", "")
-            entry = node.ledger.entry(state.request_key(network.id_of(granted)), RequestEntry)
+            entry = node.ledger.entry(request_key(network.id_of(granted)), RequestEntry)
             assert entry is not None
             assert entry.note == "asked 1 times before"
 

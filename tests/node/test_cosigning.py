@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from chain.checkpoints import CheckpointKeys, Cosignature, parse_checkpoint, sign_head, trusted_head
-from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
-from chain.history import TreeHead, root_at
 from chain.ledger import ExecutedBlock, Ledger
+from chain.primitives.encoding import encode
+from chain.proofs.checkpoints import CheckpointKeys, Cosignature, parse_checkpoint, sign_head, trusted_head
+from chain.proofs.history import TreeHead, root_at
 from evidence.kinds import verify_any_evidence
 from node.checkpoints import CHECKPOINT_INTERVAL, REFRESH_S, REST_S, Checkpoints
 from node.cosigner import Cosigner

@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
-from chain.encoding import decode, encode
 from chain.limits import MIB
-from chain.transactions import Transaction
+from chain.primitives.encoding import decode, encode
+from chain.transactions.base import Transaction
 from node.dissemination import Dissemination
 from node.frames import FrameKind, TransactionList
 from node.intake import Intake

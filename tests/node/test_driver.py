@@ -9,11 +9,11 @@ import uvloop
 from msgspec.structs import replace
 
 from chain.blocks import Block, Certificate, Outcome, Proposal, block_hash, commit_message, decode_header
-from chain.encoding import decode, encode
 from chain.errors import ErrorCode
-from chain.keys import load_signer
 from chain.packages import BlockPackage, join_packages
-from chain.transactions import Transaction
+from chain.primitives.encoding import decode, encode
+from chain.primitives.keys import load_signer
+from chain.transactions.base import Transaction
 from consensus.effects import Deliver
 from consensus.messages import Prepare, PrePrepare, encode_message, prepare_message
 from node.frames import FrameKind, TransactionIds

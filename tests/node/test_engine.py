@@ -10,8 +10,8 @@ import pytest
 import uvloop
 
 from chain.contract_engine import EngineIdentity
-from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
+from chain.primitives.encoding import encode
 from contracts.compiled import default_cache_folder
 from node.config import load_config
 from node.engine import ContractEngine

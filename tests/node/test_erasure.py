@@ -10,10 +10,10 @@ import pytest
 import uvloop
 from msgspec.structs import replace
 
-from chain.encoding import decode, encode
 from chain.errors import ErrorCode
 from chain.packages import BlockPackage, ErasedParcel, Packages, open_package
-from chain.transactions import ErasedPayload, Records, SealedPayload, Transaction, record_leaves
+from chain.primitives.encoding import decode, encode
+from chain.transactions.base import ErasedPayload, Records, SealedPayload, Transaction, record_leaves
 from node.frames import BlockRange
 from node.recovery import open_recovered
 from tests.node.cluster import Network, Node, ScriptedPeer, running, scripted

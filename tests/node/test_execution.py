@@ -14,11 +14,11 @@ import uvloop
 from msgspec.structs import replace
 
 from chain.blocks import Block, Certificate, commit_message
-from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
-from chain.keys import load_signer
 from chain.ledger import ExecutedBlock
 from chain.packages import BlockPackage
+from chain.primitives.encoding import encode
+from chain.primitives.keys import load_signer
 from consensus.config import ConsensusConfig
 from consensus.effects import Deliver, Execute
 from tests.node.cluster import Network, Node, running

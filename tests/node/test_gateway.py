@@ -16,14 +16,14 @@ import uvloop
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.sealed import CommitmentKind, decode_envelope
-from chain.transactions import ParcelHeader, decode_records, decode_transaction_header
+from chain.transactions.base import ParcelHeader, decode_records, decode_transaction_header
+from chain.transactions.sealed import CommitmentKind, decode_envelope
 from cli.processes import NodeProcess, free_ports
-from contracts.sealing import ShareQuery
 from evidence.kinds import verify_any_evidence
 from node.gateway import open_gateway
 from node.gateway.app import Gateway
 from node.gateway.server import load_token
+from sealing import ShareQuery
 from tests.node.cluster import Network, Node, running
 from tests.node.link_cluster import HOST
 from tests.node.reading import CONTRACT, commit, opened

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from chain.errors import ErrorCode, PoolError
-from chain.keys import encode_private_key, new_seed
-from contracts.sealing import load_kem_key
+from chain.primitives.keys import encode_private_key, new_seed
 from node.config import load_config
 from node.home import open_home, open_ledger
 from node.lock import FolderLock
 from node.recovery import set_aside
+from sealing import load_kem_key
 from tests.node.cluster import Network
 
 Spoil = Callable[[Network], None]

@@ -7,9 +7,9 @@ import asyncio
 import msgspec
 import pytest
 
-from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
-from chain.transactions import Transaction
+from chain.primitives.encoding import encode
+from chain.transactions.base import Transaction
 from node.intake import Intake
 from node.pool import Pool
 from tests.networks import TIME_MS, TestNetwork

@@ -6,7 +6,7 @@ import pytest
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import Limits
-from chain.transactions import CheckedTransaction
+from chain.transactions.base import CheckedTransaction
 from node.mempool import Mempool
 from tests.networks import TIME_MS, TestNetwork
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import uvloop
 
 from chain.blocks import commit_message
-from chain.keys import load_signer
+from chain.primitives.keys import load_signer
 from consensus.messages import Commit, encode_message
 from evidence.kinds import verify_any_evidence
 from node.frames import FrameKind

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from chain.crypto import Hash
 from chain.limits import LIMITS
-from chain.transactions import CheckedTransaction
+from chain.primitives.crypto import Hash
+from chain.transactions.base import CheckedTransaction
 from node.mempool import Mempool
 from node.neglect import neglected_members
 from tests.networks import TestNetwork

@@ -8,10 +8,10 @@ import time
 import pytest
 import uvloop
 
-from chain.encoding import encode
 from chain.errors import ErrorCode, PoolError
-from chain.receipts import Receipt, verify_receipt
-from chain.transactions import Transaction
+from chain.primitives.encoding import encode
+from chain.proofs.receipts import Receipt, verify_receipt
+from chain.transactions.base import Transaction
 from node.pool import CommittedBlock, Pool
 from tests.networks import TIME_MS, TestNetwork
 from tests.node.cluster import forged

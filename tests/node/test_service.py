@@ -7,7 +7,7 @@ from pathlib import Path
 import uvloop
 
 from chain.blocks import Outcome
-from chain.encoding import decode
+from chain.primitives.encoding import decode
 from tests.node.cluster import Network, Node, running
 from tests.node.link_cluster import until
 

@@ -12,11 +12,11 @@ import pytest
 import uvloop
 from msgspec.structs import replace
 
-from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from contracts.sealing import ShareAnswer, ShareQuery, ShareRelease, load_kem_key
+from chain.primitives.encoding import decode, encode
 from node.frames import FrameKind
+from sealing import ShareAnswer, ShareQuery, ShareRelease, load_kem_key
 from tests.node.cluster import MSGPACK, Network, Node, ScriptedPeer, running, scripted
 from tests.node.link_cluster import until
 from tests.node.reading import commit, givers, opened, share

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvloop
 
-from chain.transactions import CheckedTransaction
+from chain.transactions.base import CheckedTransaction
 from node.driver import ConsensusDriver
 from tests.node.cluster import Network, Node, running
 from tests.node.link_cluster import until

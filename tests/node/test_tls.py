@@ -9,8 +9,8 @@ import pytest
 from cryptography import x509
 
 from chain.errors import ErrorCode, PoolError
-from chain.keys import encode_private_key, write_secret_file
-from chain.tls_certificate import make_tls_certificate
+from chain.primitives.keys import encode_private_key, write_secret_file
+from chain.primitives.tls_certificate import make_tls_certificate
 from node.tls import load_identity, server_context
 from tests.node.link_cluster import identity
 

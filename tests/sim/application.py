@@ -14,16 +14,16 @@ from typing import get_args
 
 import msgspec
 
-from chain.access import AccessCase, AccessDecision
+from chain.access.history import ReadLog
+from chain.access.policy import AccessCase, AccessDecision
 from chain.blocks import Outcome, Proposal, decode_header
-from chain.crypto import ZERO_HASH, Hash, sha256
-from chain.encoding import Value, decode, encode
 from chain.errors import PoolError
 from chain.execution import Execution
-from chain.merkle import leaf_hashes, root_of_leaves
-from chain.reads import ReadLog
-from chain.state import DatasetReads, reads_key
-from chain.transactions import Answer, CheckedTransaction, Transaction
+from chain.primitives.crypto import ZERO_HASH, Hash, sha256
+from chain.primitives.encoding import Value, decode, encode
+from chain.proofs.merkle import leaf_hashes, root_of_leaves
+from chain.state.entries import DatasetReads, reads_key
+from chain.transactions.base import Answer, CheckedTransaction, Transaction
 from tests.chain.access_world import ScriptedPolicy, allow, approved_by, ask, deny
 from tests.consensus.support import make_proposal
 from tests.networks import TestNetwork

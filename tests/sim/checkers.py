@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from chain.blocks import Certificate, Proposal, decode_header
 from chain.errors import PoolError
-from chain.validators import verify_certificate
+from chain.proofs.validators import verify_certificate
 from consensus.effects import Evidence
 from consensus.evidence import is_contradiction, verify_evidence
 from consensus.messages import Commit, Message, Prepare, PrePrepare, Statement, ViewChange

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from chain.crypto import Hash
-from chain.quorum import max_faulty
+from chain.primitives.crypto import Hash
+from chain.primitives.quorum import max_faulty
 from tests.consensus.support import NAMES, transaction_id
 from tests.sim.application import AccessLoad, difference_on_replay
 from tests.sim.checkers import Checkers, Violation

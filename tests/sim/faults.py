@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from chain.blocks import Certificate, Proposal, decode_header
-from chain.encoding import encode
+from chain.primitives.encoding import encode
 from consensus.messages import (
     Commit,
     Committed,

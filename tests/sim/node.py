@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from random import Random
 
 from chain.blocks import Proposal, decode_header
-from chain.crypto import Hash
 from chain.errors import PoolError
-from chain.validators import verify_certificate
+from chain.primitives.crypto import Hash
+from chain.proofs.validators import verify_certificate
 from consensus.config import ConsensusConfig
 from consensus.effects import (
     Broadcast,

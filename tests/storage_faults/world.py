@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-from chain.access import AccessDecision
-from chain.audit import AuditReport, ChainAudit
-from chain.encoding import decode
+from audit.chain import AuditReport, ChainAudit
+from chain.access.policy import AccessDecision
 from chain.errors import InvariantBroken
 from chain.ledger import Ledger
 from chain.packages import BlockPackage, open_package, read_packages
-from chain.state import member_key
-from chain.state_tree import StateProof
+from chain.primitives.encoding import decode
+from chain.state.entries import member_key
+from chain.state.tree import StateProof
 from chain.storage import level
 from chain.storage.blocks import Location
 from chain.storage.head import HeadFile
 from chain.storage.level import LevelEngine
-from chain.transactions import Transaction
+from chain.transactions.base import Transaction
 from tests.chain.access_world import ScriptedPolicy, allow
 from tests.networks import TIME_MS, TestNetwork
 

@@ -7,11 +7,20 @@ from typing import Any
 
 import orjson
 
-from chain import state
-from chain.access import AccessCase, AccessDecision, ReadDigest, contract_hash
-from chain.crypto import hash_tagged
-from chain.encoding import encode
-from chain.state import EMPTY_HISTORY, ContractEntry
+from chain.access.policy import AccessCase, AccessDecision, ReadDigest, contract_hash
+from chain.primitives.crypto import hash_tagged
+from chain.primitives.encoding import encode
+from chain.state.entries import (
+    EMPTY_HISTORY,
+    ContractEntry,
+    contract_key,
+    contract_state_key,
+    parcel_reads_key,
+    reader_key,
+    reads_key,
+    request_key,
+    sharing_key,
+)
 from contracts.calls import CallEncoder
 from tests.vectors.network import (
     ENGINE,
@@ -100,14 +109,14 @@ def make_access() -> dict[str, Any]:
     )
     maker.commit([approval_transaction(0x58, "aviation", asked, "revoke", "the study is over")])
     keys = [
-        state.contract_key("aviation.rule"),
-        state.contract_state_key("aviation.flights", "aviation.rule"),
-        state.sharing_key("aviation"),
-        state.request_key(asked),
-        state.reads_key("aviation.flights"),
-        state.reader_key("aviation.flights", READER),
-        state.reader_key("aviation.flights", "airports"),
-        state.parcel_reads_key("aviation.flights", parcel_id),
+        contract_key("aviation.rule"),
+        contract_state_key("aviation.flights", "aviation.rule"),
+        sharing_key("aviation"),
+        request_key(asked),
+        reads_key("aviation.flights"),
+        reader_key("aviation.flights", READER),
+        reader_key("aviation.flights", "airports"),
+        parcel_reads_key("aviation.flights", parcel_id),
     ]
     return {
         "contract": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chain import state
+from chain.state.entries import derived_key, erasure_key
 from tests.vectors.network import (
     RECORDS,
     ChainMaker,
@@ -38,10 +38,10 @@ def make_erasure() -> dict[str, Any]:
         ]
     )
     keys = [
-        state.derived_key(source),
-        state.derived_key(derived.transactions[0].id),
-        state.erasure_key(source),
-        state.erasure_key(derived.transactions[0].id),
+        derived_key(source),
+        derived_key(derived.transactions[0].id),
+        erasure_key(source),
+        erasure_key(derived.transactions[0].id),
     ]
     return {
         "parcel": source.hex(),

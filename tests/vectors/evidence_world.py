@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from chain.checkpoints import Checkpoint, CheckpointKeys, Cosignature, encode_checkpoint, sign_head, trusted_head
-from chain.crypto import Hash
-from chain.encoding import encode
-from chain.history import TreeHead
-from chain.merkle import root
-from chain.receipts import ReceiptMaker
-from chain.sealed import CommitmentKind
-from chain.transactions import Transaction, transaction_id
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import encode
+from chain.proofs.checkpoints import Checkpoint, CheckpointKeys, Cosignature, encode_checkpoint, sign_head, trusted_head
+from chain.proofs.history import TreeHead
+from chain.proofs.merkle import root
+from chain.proofs.receipts import ReceiptMaker
+from chain.transactions.base import Transaction, transaction_id
+from chain.transactions.sealed import CommitmentKind
 from consensus.messages import Commit, Prepare, Statement, ViewChangeVote, signed_message
-from contracts.sealing.context import SealingContext
-from contracts.sealing.records import seal_records
 from evidence.disclosure import make_disclosure_evidence
 from evidence.making import PartMaker
 from evidence.misbehaviour import make_checkpoint_evidence, make_vote_evidence
@@ -26,6 +24,8 @@ from evidence.no_read import make_no_read_evidence
 from evidence.parts import EntryPart, TransactionPart, hex_proof
 from evidence.read import make_read_evidence
 from evidence.record import make_record_evidence
+from sealing.context import SealingContext
+from sealing.records import seal_records
 from tests.vectors.access import VectorPolicy, read_digest
 from tests.vectors.forgery import Json, as_json
 from tests.vectors.network import (

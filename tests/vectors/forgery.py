@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from chain.blocks import OK, BlockHeader, Outcome, block_hash, commit_message
-from chain.crypto import Ed25519Signer, Hash
-from chain.encoding import encode
-from chain.merkle import inclusion_proof, leaf_hashes, root
-from chain.state_tree import EMPTY, MemoryNodes, StateTree
-from chain.transactions import Transaction, transaction_id
+from chain.primitives.crypto import Ed25519Signer, Hash
+from chain.primitives.encoding import encode
+from chain.proofs.merkle import inclusion_proof, leaf_hashes, root
+from chain.state.tree import EMPTY, MemoryNodes, StateTree
+from chain.transactions.base import Transaction, transaction_id
 from evidence.parts import BlockPart, CertificatePart, EntryPart, TransactionPart, VotePart, hex_proof
 from tests.vectors.network import TIME_MS, VALIDATORS, consensus_signer, make_genesis
 

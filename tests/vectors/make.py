@@ -10,14 +10,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from chain import history, merkle, state
 from chain.blocks import Certificate, Proposal, commit_message
-from chain.crypto import Ed25519Signer, key_id
-from chain.encoding import encode
-from chain.kem import KemSuite, kem_key_id
-from chain.keys import encode_private_key
-from chain.state_tree import EMPTY, MemoryNodes, StateTree
-from chain.transactions import (
+from chain.primitives.crypto import Ed25519Signer, key_id
+from chain.primitives.encoding import encode
+from chain.primitives.kem import KemSuite, kem_key_id
+from chain.primitives.keys import encode_private_key
+from chain.proofs import history, merkle
+from chain.state.entries import dataset_key, member_key, usage_key
+from chain.state.tree import EMPTY, MemoryNodes, StateTree
+from chain.transactions.base import (
     ParcelHeader,
     check_stored,
     record_proof,
@@ -212,8 +213,8 @@ def make_chain() -> dict[str, Any]:
     maker.commit([dataset_transaction()])
     maker.commit([parcel, rejected])
     maker.commit([parcel_transaction((record,), 0x40 + n) for n, record in enumerate(RECORDS)], view=5)
-    keys = [state.member_key("aviation"), state.dataset_key("aviation.flights"), state.usage_key("aviation.flights")]
-    keys.append(state.dataset_key("aviation.unknown"))
+    keys = [member_key("aviation"), dataset_key("aviation.flights"), usage_key("aviation.flights")]
+    keys.append(dataset_key("aviation.unknown"))
     size = ledger.tip.height
     read = ledger.blocks.history_node
     return {

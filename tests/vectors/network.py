@@ -8,19 +8,18 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from chain.access import AccessPolicy
+from chain.access.policy import AccessPolicy
 from chain.blocks import Certificate, commit_message
 from chain.contract_engine import EngineIdentity
-from chain.crypto import Ed25519Signer, key_id
-from chain.encoding import encode
 from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
-from chain.kem import KemSuite, kem_key_id
 from chain.ledger import ExecutedBlock, Ledger
-from chain.quorum import quorum
-from chain.sealed import CommitmentKind, Envelope, SealedShare, sealed_records_root, sealed_share_hash
+from chain.primitives.crypto import Ed25519Signer, key_id
+from chain.primitives.encoding import encode
+from chain.primitives.kem import KemSuite, kem_key_id
+from chain.primitives.quorum import quorum
 from chain.storage.engine import MemoryEngine
 from chain.storage.head import MemoryHead
-from chain.transactions import (
+from chain.transactions.base import (
     Answer,
     AnyHeader,
     ApprovalHeader,
@@ -36,7 +35,8 @@ from chain.transactions import (
     records_root,
     sign_transaction,
 )
-from contracts.sealing import KemPrivateKey
+from chain.transactions.sealed import CommitmentKind, Envelope, SealedShare, sealed_records_root, sealed_share_hash
+from sealing import KemPrivateKey
 
 TIME_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from chain.blocks import Verdict
-from chain.encoding import Wire, encode
 from chain.ledger import Ledger
 from chain.packages import read_package
-from chain.receipts import ReceiptMaker
+from chain.primitives.encoding import Wire, encode
+from chain.proofs.receipts import ReceiptMaker
 
 
 def fields_of(value: Wire) -> dict[str, Any]:

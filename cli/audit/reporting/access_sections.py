@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from chain.reads import DecisionNote, RequestHistory
-from chain.state import RequestStatus
+from chain.access.history import DecisionNote, RequestHistory
+from chain.state.entries import RequestStatus
 from cli.audit.reporting.findings import DatasetFinding, Findings, tally
 from cli.audit.reporting.html import Element, Node, Words, element
 from cli.audit.reporting.parts import (

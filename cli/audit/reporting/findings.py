@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from audit.chain import AuditReport, ChainAudit
 from blockpool import Genesis, PoolError
-from chain.audit import AuditReport, ChainAudit
-from chain.crypto import Hash
+from chain.access.history import ReadLog, RequestHistory
 from chain.ledger import ExecutedBlock
-from chain.members import Member
-from chain.reads import ReadLog, RequestHistory
-from chain.state import (
+from chain.primitives.crypto import Hash
+from chain.state.entries import (
     ContractEntry,
     DatasetEntry,
     DatasetReads,
@@ -28,7 +27,8 @@ from chain.state import (
     request_key,
     usage_key,
 )
-from chain.transactions import ContractHeader, DatasetHeader, EraseHeader, ParcelHeader
+from chain.state.members import Member
+from chain.transactions.base import ContractHeader, DatasetHeader, EraseHeader, ParcelHeader
 from cli.audit.reporting.misbehaviour import MisbehaviourFindings
 from cli.audit.reporting.series import TimeSeries
 

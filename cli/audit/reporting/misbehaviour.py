@@ -14,7 +14,7 @@ from blockpool import ErrorCode, Genesis, PoolError, RetryPolicy
 from blockpool.exchange import NodePool, Request, expect_ok
 from blockpool.operations.session import Session
 from blockpool.runner import Runner
-from chain.crypto import Hash, sha256
+from chain.primitives.crypto import Hash, sha256
 from cli.audit.reporting.html import Words
 from evidence.misbehaviour import MISBEHAVIOUR_STEPS, MisbehaviourEvidence, verify_misbehaviour
 from evidence.parts import parse_evidence

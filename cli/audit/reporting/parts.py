@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from chain.crypto import Hash
+from chain.primitives.crypto import Hash
 from cli.audit.reporting.html import Element, Node, Words, element
 from cli.audit.reporting.words import NONE
 from cli.output import time_text

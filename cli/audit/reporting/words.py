@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from blockpool import ErrorCode
 from chain.blocks import OK
-from chain.members import MemberKind
-from chain.state import RequestStatus
-from chain.transactions import Answer, Sharing
+from chain.state.entries import RequestStatus
+from chain.state.members import MemberKind
+from chain.transactions.base import Answer, Sharing
 from cli.audit.reporting.html import Words
 
 NONE = Words("无", "None")

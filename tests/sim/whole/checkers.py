@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NoReturn
 
-from chain import history
 from chain.blocks import block_hash, decode_header
-from chain.crypto import Hash
-from chain.encoding import encode
 from chain.errors import PoolError
-from chain.merkle import leaf_hashes, root_of_leaves
-from chain.receipts import Receipt
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import encode
+from chain.proofs import history
+from chain.proofs.merkle import leaf_hashes, root_of_leaves
+from chain.proofs.receipts import Receipt
+from chain.proofs.validators import verify_certificate
 from chain.storage.blocks import BlockStore
 from chain.storage.state import StateStore
-from chain.validators import verify_certificate
 from consensus.buffer import WINDOW_HEIGHTS
 from consensus.effects import Evidence
 from consensus.evidence import is_contradiction, verify_evidence

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
-from chain.encoding import decode, encode
 from chain.errors import InvariantBroken
+from chain.primitives.encoding import decode, encode
 from chain.storage.bodies import Bodies
 from chain.storage.engine import MemoryEngine, Write
 from chain.storage.head import HeadFile

@@ -14,12 +14,12 @@ from typing import TypeVar
 import msgspec
 
 from chain.blocks import Block, Proposal, block_hash, decode_header
-from chain.crypto import Hash
-from chain.encoding import decode, encode
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.packages import BlockPackage, Packages
-from chain.transactions import CheckedTransaction
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import decode, encode
+from chain.transactions.base import CheckedTransaction
 from consensus.messages import (
     Commit,
     Message,

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from chain.crypto import Hash
-from chain.quorum import max_faulty
+from chain.primitives.crypto import Hash
+from chain.primitives.quorum import max_faulty
 from tests.sim.checkers import Violation
 from tests.sim.node import CONFIG
 from tests.sim.whole.misbehaviour import KINDS

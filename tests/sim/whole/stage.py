@@ -10,10 +10,10 @@ from functools import cache, lru_cache
 from random import Random
 from typing import Any, Self
 
-from chain.crypto import Hash
-from chain.encoding import encode
 from chain.errors import PoolError
-from chain.receipts import verify_receipt
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import encode
+from chain.proofs.receipts import verify_receipt
 from node import intake
 from tests.networks import TestNetwork
 from tests.sim.checkers import Violation

@@ -9,9 +9,9 @@ from random import Random
 import pytest
 
 from chain.blocks import Certificate, Proposal, block_hash, decode_header
-from chain.crypto import Hash
 from chain.ledger import Ledger
-from chain.transactions import CheckedTransaction
+from chain.primitives.crypto import Hash
+from chain.transactions.base import CheckedTransaction
 from consensus.evidence import verify_evidence
 from consensus.messages import Commit, Prepare
 from tests.sim.checkers import Violation

@@ -15,11 +15,11 @@ from functools import cache
 from types import SimpleNamespace
 from typing import NoReturn, cast
 
-from chain.crypto import Ed25519Signer
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.ledger import Ledger
 from chain.limits import Limits
 from chain.packages import read_packages
+from chain.primitives.crypto import Ed25519Signer
 from consensus.effects import Effect, Evidence, ViewChangeStarted, ViewEntered
 from consensus.messages import Statement
 from node.catch_up import CatchUp

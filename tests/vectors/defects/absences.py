@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from chain import state
+from chain.state.entries import dataset_key, parcel_reads_key, reader_key, reads_key, request_key
 from tests.vectors.defects.registry import defect, flipped, to_base64
 from tests.vectors.evidence_world import OPEN, SEALED, EvidenceWorld
 from tests.vectors.forgery import Json
 from tests.vectors.network import READER, parcel_transaction
 
-READER_KEY = state.reader_key(SEALED, READER)
+READER_KEY = reader_key(SEALED, READER)
 
 
 def shown_before(world: EvidenceWorld, reader: str, height: int) -> Json:
     """What a member had been granted before the block at ``height``."""
     granted = {"university": ["asked"], "meteorology": ["granted"]}[reader] if height > 6 else []
-    keys = {world.ids[name].hex(): state.request_key(world.ids[name]) for name in granted}
+    keys = {world.ids[name].hex(): request_key(world.ids[name]) for name in granted}
     return {
         "block": world.block_part(height),
         "parent": to_base64(world.ledger.block_at(height - 1).header),
-        "reader": world.entry_part(state.reader_key(SEALED, reader), height - 1),
+        "reader": world.entry_part(reader_key(SEALED, reader), height - 1),
         "requests": {id_: world.entry_part(key, height - 1) for id_, key in keys.items()},
     }
 
@@ -42,7 +42,7 @@ def earlier_grants_left_out(file: Json, world: EvidenceWorld) -> None:
 def in_force_when_it_begins(file: Json, world: EvidenceWorld) -> None:
     """a grant from before the range was in force when it began"""
     file |= {"reader": "meteorology", "before": shown_before(world, "meteorology", 8)}
-    file["after"]["reader"] = world.entry_part(state.reader_key(SEALED, "meteorology"))
+    file["after"]["reader"] = world.entry_part(reader_key(SEALED, "meteorology"))
 
 
 @defect("no_grant_later", "bad_evidence", "before")
@@ -91,37 +91,37 @@ def entry_denied(file: Json, world: EvidenceWorld) -> None:
 @defect("no_grant_later", "bad_proof", "after")
 def entry_of_another_reader(file: Json, world: EvidenceWorld) -> None:
     """the absence that is proved is another member's"""
-    file["after"]["reader"] = world.entry_part(state.reader_key(SEALED, "airports"))
+    file["after"]["reader"] = world.entry_part(reader_key(SEALED, "airports"))
 
 
 @defect("no_grant", "unknown_member", "after")
 def reader_unknown(file: Json, world: EvidenceWorld) -> None:
     """the pool has no such member, so its absence says nothing"""
     file["reader"] = "nobody"
-    file["after"]["reader"] = world.entry_part(state.reader_key(SEALED, "nobody"))
+    file["after"]["reader"] = world.entry_part(reader_key(SEALED, "nobody"))
 
 
 @defect("no_grant", "access_not_needed", "after")
 def dataset_open(file: Json, world: EvidenceWorld) -> None:
     """the dataset is open: who reads it needs no grant"""
     file["dataset"] = OPEN
-    file["after"]["dataset"] = world.entry_part(state.dataset_key(OPEN))
-    file["after"]["reader"] = world.entry_part(state.reader_key(OPEN, "airports"))
+    file["after"]["dataset"] = world.entry_part(dataset_key(OPEN))
+    file["after"]["reader"] = world.entry_part(reader_key(OPEN, "airports"))
 
 
 @defect("no_grant", "access_not_needed", "after")
 def dataset_of_its_own(file: Json, world: EvidenceWorld) -> None:
     """the member owns the dataset"""
     file["reader"] = "aviation"
-    file["after"]["reader"] = world.entry_part(state.reader_key(SEALED, "aviation"))
+    file["after"]["reader"] = world.entry_part(reader_key(SEALED, "aviation"))
 
 
 @defect("no_grant", "bad_evidence", "after")
 def dataset_of_nobody(file: Json, world: EvidenceWorld) -> None:
     """there is no such dataset"""
     file["dataset"] = "aviation.nothing"
-    file["after"]["dataset"] = world.entry_part(state.dataset_key("aviation.nothing"))
-    file["after"]["reader"] = world.entry_part(state.reader_key("aviation.nothing", "airports"))
+    file["after"]["dataset"] = world.entry_part(dataset_key("aviation.nothing"))
+    file["after"]["reader"] = world.entry_part(reader_key("aviation.nothing", "airports"))
 
 
 # No read
@@ -130,7 +130,7 @@ def dataset_of_nobody(file: Json, world: EvidenceWorld) -> None:
 @defect("no_read_later", "not_absent", "absence")
 def read_in_the_range(file: Json, world: EvidenceWorld) -> None:
     """a receipt that names the parcel came in the range"""
-    reads = state.parcel_reads_key(SEALED, world.ids["sealed"])
+    reads = parcel_reads_key(SEALED, world.ids["sealed"])
     file |= {"from_height": 7, "before": {"block": world.block_part(6), "reads": world.entry_part(reads, 6)}}
 
 
@@ -173,7 +173,7 @@ def reads_in_an_empty_range(file: Json, world: EvidenceWorld) -> None:
 @defect("no_read_later", "bad_proof", "before")
 def counters_of_another_parcel(file: Json, world: EvidenceWorld) -> None:
     """the counters before the range are another parcel's"""
-    file["before"]["reads"] = world.entry_part(state.parcel_reads_key(SEALED, world.ids["whole"]), 7)
+    file["before"]["reads"] = world.entry_part(parcel_reads_key(SEALED, world.ids["whole"]), 7)
 
 
 @defect("no_read_later", "bad_evidence", "after")
@@ -185,4 +185,4 @@ def reads_until_another_height(file: Json, world: EvidenceWorld) -> None:
 @defect("no_read_later", "bad_proof", "after")
 def grants_of_another_dataset(file: Json, world: EvidenceWorld) -> None:
     """the grants beside it are another dataset's"""
-    file["after"]["dataset_reads"] = world.entry_part(state.reads_key(OPEN))
+    file["after"]["dataset_reads"] = world.entry_part(reads_key(OPEN))

@@ -6,9 +6,9 @@ import hashlib
 from typing import Any
 
 from chain.blocks import BlockHeader, commit_message
-from chain.crypto import Hash
-from chain.encoding import decode, encode
-from chain.validators import Validator, ValidatorSet
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import decode, encode
+from chain.proofs.validators import Validator, ValidatorSet
 from consensus.messages import prepare_message
 from evidence.making import PartMaker
 from tests.vectors.defects.registry import defect, flipped, not_shortest, to_base64, unbase64

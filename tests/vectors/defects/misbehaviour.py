@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from chain.checkpoints import Checkpoint
-from chain.history import TreeHead
+from chain.proofs.checkpoints import Checkpoint
+from chain.proofs.history import TreeHead
 from consensus.messages import Statement
 from tests.vectors.defects.registry import defect, flipped, to_base64, unbase64
 from tests.vectors.evidence_world import EvidenceWorld

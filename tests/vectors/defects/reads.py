@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from chain import state
+from chain.state.entries import member_key, request_key
 from evidence.read import make_read_evidence
 from tests.vectors.defects.registry import defect, flipped
 from tests.vectors.evidence_world import EvidenceWorld
@@ -32,14 +32,14 @@ def request_in_another_block(file: Json, world: EvidenceWorld) -> None:
 @defect("read", "bad_evidence", "state")
 def state_before_the_request(file: Json, world: EvidenceWorld) -> None:
     """the state is that of a block before the request's"""
-    key = state.request_key(world.ids["asked"])
+    key = request_key(world.ids["asked"])
     file["state"] = {"block": world.block_part(4), "request": world.entry_part(key, 4)}
 
 
 @defect("read", "bad_proof", "state")
 def entry_of_another_request(file: Json, world: EvidenceWorld) -> None:
     """the entry is that of another request"""
-    file["state"]["request"] = world.entry_part(state.request_key(world.ids["granted"]))
+    file["state"]["request"] = world.entry_part(request_key(world.ids["granted"]))
 
 
 @defect("read", "bad_signature", "reader")
@@ -57,7 +57,7 @@ def reader_left_out(file: Json, world: EvidenceWorld) -> None:
 @defect("read", "bad_proof", "reader")
 def reader_of_another_name(file: Json, world: EvidenceWorld) -> None:
     """another member's entry stands under the reader's name"""
-    file["members"]["university"] = world.entry_part(state.member_key("meteorology"))
+    file["members"]["university"] = world.entry_part(member_key("meteorology"))
 
 
 @defect("read", "bad_evidence", "answers")
@@ -131,4 +131,4 @@ def receipts_after_the_state(file: Json, world: EvidenceWorld) -> None:
 @defect("read", "bad_evidence", "receipts")
 def member_for_nothing(file: Json, world: EvidenceWorld) -> None:
     """the file has an entry of a member that signed nothing in it"""
-    file["members"]["airports"] = world.entry_part(state.member_key("airports"))
+    file["members"]["airports"] = world.entry_part(member_key("airports"))

@@ -7,19 +7,27 @@ from typing import Any
 
 import msgspec
 
-from chain import state
-from chain.crypto import Ed25519Signer
-from chain.encoding import decode, encode
-from chain.members import Member, MemberKey
-from chain.merkle import node_hash
-from chain.state import ContractEntry, DatasetEntry
-from chain.transactions import Transaction, record_leaves, signing_message
+from chain.primitives.crypto import Ed25519Signer
+from chain.primitives.encoding import decode, encode
+from chain.proofs.merkle import node_hash
+from chain.state.entries import (
+    ContractEntry,
+    DatasetEntry,
+    contract_key,
+    dataset_key,
+    derived_key,
+    erasure_key,
+    member_key,
+    parcel_reads_key,
+)
+from chain.state.members import Member, MemberKey
+from chain.transactions.base import Transaction, record_leaves, signing_message
 from tests.vectors.defects.registry import defect, flipped, not_shortest, to_base64, unbase64
 from tests.vectors.evidence_world import OPEN, SEALED, EvidenceWorld
 from tests.vectors.forgery import HEIGHT, ForgedBlock, Json, accepted
 from tests.vectors.network import RECORDS, SCHEMA, parcel_transaction, seed, system_signer
 
-MEMBER, DATASET, CONTRACT = state.member_key("aviation"), state.dataset_key(OPEN), state.contract_key("aviation.rule")
+MEMBER, DATASET, CONTRACT = member_key("aviation"), dataset_key(OPEN), contract_key("aviation.rule")
 
 
 def forge(
@@ -49,9 +57,9 @@ def forge(
     file["record"] |= {"transaction_id": id_.hex(), "body": to_base64(records[1])}
     file["record"]["proof"] = [leaves[0], leaves[2]]
     file["uses"] |= {"block": forged.block(), "read_transactions": [], "derived_transactions": []}
-    file["uses"]["erasure"] = forged.entry(state.erasure_key(id_))
-    file["uses"]["reads"] = forged.entry(state.parcel_reads_key(OPEN, id_))
-    file["uses"]["derived"] = forged.entry(state.derived_key(id_))
+    file["uses"]["erasure"] = forged.entry(erasure_key(id_))
+    file["uses"]["reads"] = forged.entry(parcel_reads_key(OPEN, id_))
+    file["uses"]["derived"] = forged.entry(derived_key(id_))
 
 
 def member_with(world: EvidenceWorld, *keys: MemberKey) -> Member:
@@ -180,7 +188,7 @@ def commitment_changed(file: Json, world: EvidenceWorld) -> None:
 @defect("record", "bad_proof", "member")
 def another_member(file: Json, world: EvidenceWorld) -> None:
     """the entry is that of another member"""
-    file["member"] = world.entry_part(state.member_key("registry"), 2)
+    file["member"] = world.entry_part(member_key("registry"), 2)
 
 
 @defect("record", "bad_proof", "member")
@@ -290,7 +298,7 @@ def signature_for_another_chain(file: Json, world: EvidenceWorld) -> None:
 @defect("record", "bad_proof", "dataset")
 def another_dataset(file: Json, world: EvidenceWorld) -> None:
     """the entry is that of another dataset"""
-    file["dataset"] = world.entry_part(state.dataset_key(SEALED), 2)
+    file["dataset"] = world.entry_part(dataset_key(SEALED), 2)
 
 
 @defect("record", "not_owner", "dataset")

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from chain import state
-from chain.crypto import Hash
-from chain.encoding import encode
-from chain.state import EMPTY_HISTORY, DerivedParcels, Erasure, ParcelReads
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import encode
+from chain.state.entries import (
+    EMPTY_HISTORY,
+    DerivedParcels,
+    Erasure,
+    ParcelReads,
+    derived_key,
+    erasure_key,
+    parcel_reads_key,
+)
 from tests.vectors.defects.records import MEMBER
 from tests.vectors.defects.registry import defect, flipped, to_base64
 from tests.vectors.evidence_world import OPEN, SEALED, EvidenceWorld
@@ -17,18 +24,18 @@ def use_state(file: Json, entries: dict[bytes, bytes], dataset: str, parcel_id: 
     forged = ForgedBlock(entries)
     uses = file["uses"]
     uses["block"] = forged.block()
-    uses["erasure"] = forged.entry(state.erasure_key(parcel_id))
-    uses["reads"] = forged.entry(state.parcel_reads_key(dataset, parcel_id))
-    uses["derived"] = forged.entry(state.derived_key(parcel_id))
+    uses["erasure"] = forged.entry(erasure_key(parcel_id))
+    uses["reads"] = forged.entry(parcel_reads_key(dataset, parcel_id))
+    uses["derived"] = forged.entry(derived_key(parcel_id))
 
 
 def show_after(file: Json, world: EvidenceWorld, parcel_id: Hash, height: int) -> None:
     """What came of the file's parcel, told as of another block."""
     uses = file["uses"]
     uses["block"] = world.block_part(height)
-    uses["erasure"] = world.entry_part(state.erasure_key(parcel_id), height)
-    uses["reads"] = world.entry_part(state.parcel_reads_key(OPEN, parcel_id), height)
-    uses["derived"] = world.entry_part(state.derived_key(parcel_id), height)
+    uses["erasure"] = world.entry_part(erasure_key(parcel_id), height)
+    uses["reads"] = world.entry_part(parcel_reads_key(OPEN, parcel_id), height)
+    uses["derived"] = world.entry_part(derived_key(parcel_id), height)
 
 
 @defect("record", "bad_evidence", "uses")
@@ -74,7 +81,7 @@ def erasure_of_another_dataset(file: Json, world: EvidenceWorld) -> None:
     """the erasure is of another dataset in the block, which a quorum made up"""
     id_ = world.ids["secret"]
     erasure = Erasure(SEALED, "aviation", "law", "", 4, 0, world.ids["erasure"])
-    use_state(file, {MEMBER: world.value(MEMBER), state.erasure_key(id_): encode(erasure)}, OPEN, id_)
+    use_state(file, {MEMBER: world.value(MEMBER), erasure_key(id_): encode(erasure)}, OPEN, id_)
     file["uses"]["derived_transactions"] = []
 
 
@@ -121,7 +128,7 @@ def reads_counted_wrongly(file: Json, world: EvidenceWorld) -> None:
     id_, history = world.ids["sealed"], EMPTY_HISTORY
     for name in ("asked", "granted", "receipt", "second receipt"):
         history = history.extended(world.chain_id, world.ids[name])
-    reads = {state.parcel_reads_key(SEALED, id_): encode(ParcelReads(3, 1, history))}
+    reads = {parcel_reads_key(SEALED, id_): encode(ParcelReads(3, 1, history))}
     use_state(file, {MEMBER: world.value(MEMBER)} | reads, SEALED, id_)
 
 
@@ -130,7 +137,7 @@ def reads_of_another_dataset(file: Json, world: EvidenceWorld) -> None:
     """a request is listed that does not name the parcel, in a block that a quorum made up"""
     id_, request = world.ids["open"], world.transaction_part("granted")["header"]
     history = EMPTY_HISTORY.extended(world.chain_id, world.ids["granted"])
-    reads = {state.parcel_reads_key(OPEN, id_): encode(ParcelReads(1, 0, history))}
+    reads = {parcel_reads_key(OPEN, id_): encode(ParcelReads(1, 0, history))}
     use_state(file, {MEMBER: world.value(MEMBER)} | reads, OPEN, id_)
     file["uses"] |= {"read_transactions": [request], "derived_transactions": []}
 
@@ -140,6 +147,6 @@ def derived_from_elsewhere(file: Json, world: EvidenceWorld) -> None:
     """a parcel is listed that was not made from this one, in a block that a quorum made up"""
     id_, other = world.ids["open"], world.transaction_part("quiet 0")["header"]
     history = EMPTY_HISTORY.extended(world.chain_id, world.ids["quiet 0"])
-    derived = {state.derived_key(id_): encode(DerivedParcels(history))}
+    derived = {derived_key(id_): encode(DerivedParcels(history))}
     use_state(file, {MEMBER: world.value(MEMBER)} | derived, OPEN, id_)
     file["uses"] |= {"read_transactions": [], "derived_transactions": [other]}

@@ -1,0 +1,1 @@
+"""The audit of whole chains, as a library."""

@@ -1,0 +1,174 @@
+"""What can be found out about a block of an audited chain without its state, so that many can be looked at at once.
+
+An audit asks this of other processes and spares itself what they vouch for. It decides nothing: a block, or a part of
+one, that is anything but in order has no facts, and the audit looks at it itself and says what is wrong, in the same
+words as ever.
+
+1. The package decodes canonically, its outcomes name its transactions, every payload matches its signed root.
+2. A quorum of the validators that the genesis file names signed the block at this height.
+3. Every transaction is signed by the key that it names, as the genesis file has it for the member that it names.
+4. Every open record satisfies the schema that its dataset last had, as far as this is known here.
+
+Facts go from one process of an audit to another, and never come from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from chain.blocks import Block, block_hash
+from chain.erasure import check_erased
+from chain.errors import ErrorCode, PoolError
+from chain.execution import verdict_on_records
+from chain.genesis import Genesis
+from chain.packages import BlockPackage, open_package
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import decode
+from chain.proofs.validators import verify_certificate
+from chain.schema import compile_schema
+from chain.state.members import registered_key
+from chain.transactions.base import (
+    AnyHeader,
+    CheckedTransaction,
+    ParcelHeader,
+    Transaction,
+    verify_signed_by,
+)
+
+
+class SchemaVerdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a schema says of a parcel's records."""
+
+    schema: Hash
+    """``RecordSchema.hash``."""
+    offence: str = ""
+    """Why the first bad record is bad; empty if all are good."""
+    record_index: int = 0
+    """Which one that is."""
+
+
+class TransactionFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is known of one transaction."""
+
+    is_signed: bool
+    """Its signature verifies under the key that it names."""
+    records_size_bytes: int
+    """Sum of its record bodies."""
+    verdict: SchemaVerdict | None
+
+
+class BlockFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is known of one block whose package is in order."""
+
+    is_certified: bool
+    """A quorum of the validators of the genesis file signed it at its height."""
+    transactions: tuple[TransactionFacts, ...]
+
+
+class ExaminedTransaction(CheckedTransaction):
+    """A transaction that was examined elsewhere: its records are decoded only if somebody wants to see them."""
+
+    __slots__ = ("_records_size_bytes",)
+
+    def __init__(
+        self, id_: Hash, header: AnyHeader, transaction: Transaction, size_bytes: int, facts: TransactionFacts
+    ) -> None:
+        super().__init__(id_, header, transaction, size_bytes)
+        self._records_size_bytes = facts.records_size_bytes
+        verdict = facts.verdict
+        if verdict is not None:
+            self.schema_verdicts[verdict.schema] = _offence(verdict)
+
+    @property
+    def records_size_bytes(self) -> int:
+        """Sum of the record bodies of a parcel."""
+        return self._records_size_bytes
+
+
+class Examiner:
+    """Finds the facts.
+
+    Args:
+        genesis: of the chain.
+    """
+
+    def __init__(self, genesis: Genesis) -> None:
+        self._genesis = genesis
+        self._chain_id = genesis.chain_id
+        self._members = {member.name: member for member in genesis.members}
+        self._schemas: dict[str, str] = {}
+
+    def learn(self, schemas: Mapping[str, str]) -> None:
+        """Note the schemas that datasets have now, as JSON text; empty for none. One that is out of date costs time,
+        never a verdict.
+        """
+        self._schemas.update(schemas)
+
+    def examine(self, height: int, package: BlockPackage) -> BlockFacts | None:
+        """The facts about the block at ``height``; None for one that the audit has to look at itself."""
+        try:
+            block, transactions = open_package(self._chain_id, package)
+        except PoolError:
+            return None
+        names = [outcome.transaction_id for outcome in block.outcomes]
+        if names != [checked.id for checked in transactions]:
+            return None
+        return BlockFacts(self._is_certified(height, block), tuple(map(self._examine, transactions)))
+
+    def _is_certified(self, height: int, block: Block) -> bool:
+        if block.certificate is None:
+            return False
+        hash_ = block_hash(self._chain_id, block.header)
+        try:
+            verify_certificate(self._chain_id, block.certificate, self._genesis.validators, height, hash_)
+        except PoolError:
+            return False
+        return True
+
+    def _examine(self, checked: CheckedTransaction) -> TransactionFacts:
+        return TransactionFacts(self._is_signed(checked), checked.records_size_bytes, self._verdict(checked))
+
+    def _is_signed(self, checked: CheckedTransaction) -> bool:
+        header = checked.header
+        try:
+            key = registered_key(self._members.get(header.member), header.member, header.key_id)
+            verify_signed_by(checked, key.public_key)
+        except PoolError:
+            return False
+        return True
+
+    def _verdict(self, checked: CheckedTransaction) -> SchemaVerdict | None:
+        header = checked.header
+        text = self._schemas.get(header.dataset, "") if isinstance(header, ParcelHeader) and not header.envelope else ""
+        if not text:
+            return None
+        schema = compile_schema(text)
+        offence = verdict_on_records(checked, schema)
+        if offence is None:
+            return SchemaVerdict(schema.hash)
+        return SchemaVerdict(schema.hash, offence.detail, int(offence.context["record_index"]))
+
+
+def open_examined(package: BlockPackage, facts: BlockFacts) -> tuple[Block, list[CheckedTransaction]]:
+    """What ``chain.packages.open_package`` gives for a package that is in order. Payloads are not looked at again."""
+    block = decode(Block, package.block)
+    opened: list[CheckedTransaction] = []
+    for data, outcome, found in zip(package.transactions, block.outcomes, facts.transactions, strict=True):
+        transaction = _transactions.decode(data)
+        header: AnyHeader = _headers.decode(transaction.header)
+        opened.append(ExaminedTransaction(outcome.transaction_id, header, transaction, len(data), found))
+    for parcel in package.erased:
+        opened[parcel.index] = check_erased(opened[parcel.index], parcel.payload, block.outcomes[parcel.index])
+    return block, opened
+
+
+_transactions = msgspec.msgpack.Decoder(Transaction)
+_headers: msgspec.msgpack.Decoder[AnyHeader] = msgspec.msgpack.Decoder(AnyHeader)
+
+
+def _offence(verdict: SchemaVerdict) -> PoolError | None:
+    if not verdict.offence:
+        return None
+    return PoolError(ErrorCode.SCHEMA_VIOLATION, verdict.offence, record_index=verdict.record_index)

@@ -1,0 +1,1 @@
+"""Who may read: the rules, and the history of reads."""

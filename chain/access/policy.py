@@ -1,0 +1,203 @@
+"""Who may read: what is asked of an access contract, how it answers, and what a committed grant is worth.
+
+The chain does not run contracts itself. It asks through ``AccessPolicy``, which ``contracts.policy`` implements with
+the sandbox; so the chain's own rules stay free of any engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from chain.blocks import VerdictName
+from chain.errors import ErrorCode, PoolError
+from chain.primitives.crypto import Hash, domain, hash_tagged
+from chain.primitives.encoding import encode
+from chain.state.entries import ContractEntry, DatasetEntry, MemberSharing, RequestEntry, RequestStatus
+from chain.state.members import Member
+from chain.transactions.base import ParcelHeader
+
+STATUS_OF_VERDICT: dict[VerdictName, RequestStatus] = {"allow": "granted", "deny": "denied", "ask": "asked"}
+"""Where a request stands once this was decided on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessCase:
+    """Everything that a contract may know when it decides on a request."""
+
+    request_id: Hash
+    request: RequestEntry
+    """As it stands, answers so far included."""
+    dataset: DatasetEntry
+    reader: Member
+    owner: Member
+    height: int
+    """Block that the decision stands in."""
+    time_ms: int
+    """That block's time."""
+    grants: tuple[tuple[Hash, RequestEntry], ...]
+    """Earlier grants of the reader on the dataset, newest first, at most ``LIMITS.contract_grants``."""
+    reader_grants: int
+    dataset_grants: int
+    sharing: MemberSharing
+    """What the reader has shared itself."""
+    state: bytes
+    """The contract's state on this dataset, a JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessDecision:
+    """What came of one call of a contract."""
+
+    verdict: VerdictName
+    failure: str
+    """Error code if the call failed, which denies; empty if the contract decided."""
+    reason: str
+    """Why it was denied."""
+    until_ms: int
+    """When the grant ends, milliseconds since 1970; 0 for no end."""
+    fields: tuple[str, ...] | None
+    """The only fields that may be used; None for all."""
+    approvers: tuple[str, ...]
+    """Members that are asked."""
+    needed: int
+    """How many of them must approve."""
+    note: str
+    state: bytes | None
+    """The contract's new state; None leaves it as it was."""
+    fuel: int
+    inputs_hash: bytes
+
+
+class ContractRunner(Protocol):
+    """Runs the contracts of one block, in the block's order. What it answers is the same on every machine.
+
+    Raises (all methods):
+        PoolError: a code that ``is_engine`` if this machine's engine has failed, which says nothing about the contract.
+    """
+
+    def check(self, source: str, parameters: str) -> int:
+        """Whether a contract can be deployed: the fuel that loading it took.
+
+        Raises:
+            PoolError: code ``bad_contract``, with ``line`` and ``fuel`` in its context.
+        """
+        ...
+
+    def decide(self, contract: ContractEntry, case: AccessCase) -> AccessDecision:
+        """Call a contract. A call that fails in whatever way is a decision too: a denial."""
+        ...
+
+    def close(self) -> None:
+        """The block is done."""
+        ...
+
+
+class AccessPolicy(Protocol):
+    """Where contracts run."""
+
+    def open_block(self) -> ContractRunner:
+        """A runner for one block."""
+        ...
+
+
+class MissingEngine:
+    """The policy of a program that cannot run the network's contracts: it says so once it would have to.
+
+    Args:
+        reason: why it cannot.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def open_block(self) -> ContractRunner:
+        """Itself: blocks without contract calls are executed all the same."""
+        return self
+
+    def check(self, source: str, parameters: str) -> int:
+        """Raises ``engine_unavailable``."""
+        raise PoolError(ErrorCode.ENGINE_UNAVAILABLE, self._reason)
+
+    def decide(self, contract: ContractEntry, case: AccessCase) -> AccessDecision:
+        """Raises ``engine_unavailable``."""
+        raise PoolError(ErrorCode.ENGINE_UNAVAILABLE, self._reason)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def contract_hash(chain_id: bytes, source: str, parameters: str = "{}") -> Hash:
+    """What names a contract in decisions: covers its source and its parameters."""
+    return hash_tagged("contract", chain_id, encode([source, parameters]))
+
+
+def grant_end_ms(decision: AccessDecision, entry: RequestEntry) -> int:
+    """When access ends that a decision gives, milliseconds since 1970; 0 for no end, and if it gives none.
+
+    Args:
+        decision: on the request.
+        entry: the request before the decision.
+    """
+    # No answer prolongs what was granted once: an approver could revoke and approve again for ever, by itself.
+    ends = [until_ms for until_ms in (decision.until_ms, entry.wanted_until_ms, entry.until_ms) if until_ms]
+    return min(ends) if ends and decision.verdict == "allow" else 0
+
+
+def verify_grant(entry: RequestEntry, now_ms: int) -> None:
+    """Check that a committed request gives access now.
+
+    Raises:
+        PoolError: codes ``access_denied``, ``approval_pending``, ``grant_revoked``, ``grant_expired``.
+    """
+    if entry.status == "denied":
+        raise PoolError(ErrorCode.ACCESS_DENIED, entry.reason)
+    if entry.status == "asked":
+        names = ", ".join(entry.approvers)
+        raise PoolError(ErrorCode.APPROVAL_PENDING, f"{entry.needed} of {names} must approve")
+    if entry.status == "revoked":
+        raise PoolError(ErrorCode.GRANT_REVOKED, entry.reason or "it was taken back")
+    if entry.until_ms and entry.until_ms <= now_ms:
+        raise PoolError(ErrorCode.GRANT_EXPIRED, f"it ended {now_ms - entry.until_ms} ms ago")
+
+
+def verify_covered(entry: RequestEntry, parcel_id: Hash, header: ParcelHeader, height: int) -> None:
+    """Check that a request is for a parcel.
+
+    Args:
+        entry: the request.
+        parcel_id: transaction id of the parcel.
+        header: the parcel's committed header.
+        height: of the parcel's block.
+
+    Raises:
+        PoolError: code ``not_covered``.
+    """
+    if header.dataset != entry.dataset:
+        raise PoolError(ErrorCode.NOT_COVERED, f"the parcel is of {header.dataset}, the request for {entry.dataset}")
+    if entry.parcels and parcel_id not in entry.parcels:
+        raise PoolError(ErrorCode.NOT_COVERED, f"the request does not name parcel {parcel_id.hex()[:16]}")
+    if height < entry.from_height or (entry.until_height and height > entry.until_height):
+        wanted = f"{entry.from_height} to {entry.until_height or 'any'}"
+        raise PoolError(ErrorCode.NOT_COVERED, f"the parcel is at height {height}, the request for {wanted}")
+
+
+class ReadDigest:
+    """Digest of what a read returned, for its receipt: over each record in order, with the place it came from.
+
+    SHA-256 over the domain ``read``, then for each record: parcel id (32 bytes), index and length (4 bytes each, big
+    endian), plaintext.
+    """
+
+    def __init__(self, chain_id: bytes) -> None:
+        self._hash = hashlib.sha256(domain("read", chain_id))
+
+    def add(self, parcel_id: Hash, index: int, plaintext: bytes) -> None:
+        """Take in the next record."""
+        self._hash.update(parcel_id + index.to_bytes(4, "big") + len(plaintext).to_bytes(4, "big"))
+        self._hash.update(plaintext)
+
+    def digest(self) -> Hash:
+        """The digest so far."""
+        return self._hash.digest()

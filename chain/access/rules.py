@@ -1,0 +1,362 @@
+"""What contracts, requests, answers and receipts do to the state: the part of execution that decides who may read.
+
+As everywhere in execution, each handler checks everything, then changes. A denial is not a rejection: the request took
+effect, and what it led to is on the chain with its reason.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from chain.access.policy import (
+    STATUS_OF_VERDICT,
+    AccessCase,
+    AccessDecision,
+    ContractRunner,
+    contract_hash,
+    grant_end_ms,
+)
+from chain.blocks import Verdict, VerdictName
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from chain.primitives.crypto import Hash
+from chain.primitives.kem import verify_kem_key
+from chain.primitives.types import verify_owner, verify_version
+from chain.state.entries import (
+    ContractEntry,
+    ContractState,
+    DatasetEntry,
+    DatasetReads,
+    MemberSharing,
+    ParcelReads,
+    ReaderEntry,
+    RequestAnswer,
+    RequestEntry,
+    RequestStatus,
+    contract_key,
+    contract_state_key,
+    dataset_key,
+    member_key,
+    parcel_reads_key,
+    reader_key,
+    reads_key,
+    request_key,
+    sharing_key,
+)
+from chain.state.members import Member
+from chain.state.working import WorkingState
+from chain.transactions.base import ApprovalHeader, ContractHeader, ReadReceiptHeader, RequestHeader
+
+
+class Effect(NamedTuple):
+    """What a transaction that took effect leaves in its outcome."""
+
+    fuel: int = 0
+    reason: str = ""
+    verdict: Verdict | None = None
+
+
+class AccessRules:
+    """The rules at one height.
+
+    Args:
+        chain_id: of the chain.
+        entries: the state to read and change.
+        contracts: runs the block's contracts.
+        height: of the block.
+        time_ms: of the block.
+    """
+
+    def __init__(
+        self, chain_id: bytes, entries: WorkingState, contracts: ContractRunner, height: int, time_ms: int
+    ) -> None:
+        self._chain_id = chain_id
+        self._state = entries
+        self._contracts = contracts
+        self._height = height
+        self._time_ms = time_ms
+
+    def deploy(self, id_: Hash, header: ContractHeader) -> Effect:
+        """Deploy or update a contract."""
+        verify_owner(header.contract, header.member)
+        key = contract_key(header.contract)
+        present = self._state.read(key, ContractEntry)
+        verify_version(header.version, present.version if present else 0)
+        fuel = self._contracts.check(header.source, header.parameters)
+        entry = ContractEntry(
+            contract=header.contract,
+            owner=header.member,
+            version=header.version,
+            source=header.source,
+            parameters=header.parameters,
+            hash=contract_hash(self._chain_id, header.source, header.parameters),
+            deployed_height=present.deployed_height if present else self._height,
+            updated_height=self._height,
+            transaction_id=id_,
+        )
+        self._state.write(key, entry)
+        return Effect(fuel)
+
+    def request(self, id_: Hash, header: RequestHeader) -> Effect:
+        """Decide on a new request."""
+        dataset = self._dataset(header.dataset)
+        if dataset.sharing == "open":
+            raise PoolError(ErrorCode.ACCESS_NOT_NEEDED, f"{header.dataset} is open")
+        verify_kem_key(header.kem_key)
+        if header.until_ms and header.until_ms <= self._time_ms:
+            raise PoolError(ErrorCode.EXPIRED, f"it asks for access until {header.until_ms} ms, which is over")
+        if header.until_height and header.until_height < header.from_height:
+            raise PoolError(ErrorCode.BAD_REQUEST, f"heights {header.from_height} to {header.until_height} are none")
+        if len(set(header.parcels)) != len(header.parcels):
+            raise PoolError(ErrorCode.BAD_REQUEST, "a parcel is named twice")
+        entry = _new_entry(header, self._height, self._time_ms)
+        self._list(header.dataset, id_, requests=1)
+        asked = self._reader(header.dataset, header.member)
+        self._write_reader(header.dataset, header.member, replace(asked, requests=asked.requests + 1))
+        for parcel_id in header.parcels:
+            self._list_parcel(header.dataset, parcel_id, id_, requests=1)
+        return self._decide(id_, entry, dataset)
+
+    def answer(self, id_: Hash, header: ApprovalHeader) -> Effect:
+        """Take an answer to a request, and decide anew."""
+        entry = self._request(header.request, header.dataset)
+        dataset = self._dataset(header.dataset)
+        answer = RequestAnswer(header.member, header.answer, header.reason, self._height, self._time_ms)
+        may_end = header.answer == "revoke" and header.member in (dataset.owner, entry.reader)
+        open_for: tuple[RequestStatus, ...] = ("asked", "granted") if header.answer == "revoke" else ("asked",)
+        if not may_end and header.member not in entry.approvers:
+            raise PoolError(ErrorCode.NOT_AN_APPROVER, f"{header.member} is not asked about this request")
+        if entry.status not in open_for:
+            raise PoolError(ErrorCode.REQUEST_SETTLED, f"the request is {entry.status}")
+        # Nobody may fill the answers up so that a grant can no longer be taken back: a revocation is always heard.
+        is_full = len(entry.answers) >= LIMITS.request_answers
+        if is_full and header.answer != "revoke":
+            raise PoolError(ErrorCode.REQUEST_SETTLED, f"it has {len(entry.answers)} answers, the most there may be")
+        self._list(header.dataset, id_)
+        entry = replace(entry, answers=(*entry.answers, answer))
+        if not may_end and not is_full:
+            return self._decide(header.request, entry, dataset)
+        reason = f"revoked by {header.member}" + (f": {header.reason}" if header.reason else "")
+        entry = replace(
+            entry,
+            status="revoked",
+            reason=reason[: LIMITS.reason_length],
+            decided_height=self._height,
+            decided_ms=self._time_ms,
+        )
+        self._state.write(request_key(header.request), entry)
+        return Effect(0, entry.reason, Verdict("deny", "", 0, "", 0, b"", b""))
+
+    def receipt(self, id_: Hash, header: ReadReceiptHeader) -> Effect:
+        """Note what a reader says that it has read."""
+        entry = self._request(header.request, header.dataset)
+        if entry.reader != header.member:
+            raise PoolError(ErrorCode.NOT_OWNER, f"the request is by {entry.reader}")
+        if entry.status not in ("granted", "revoked"):
+            raise PoolError(ErrorCode.REQUEST_SETTLED, f"the request is {entry.status}: there was nothing to read")
+        if len(set(header.parcels)) != len(header.parcels):
+            raise PoolError(ErrorCode.BAD_REQUEST, "a parcel is named twice")
+        if entry.parcels and not set(header.parcels) <= set(entry.parcels):
+            raise PoolError(ErrorCode.NOT_COVERED, "the receipt names a parcel that the request does not")
+        self._list(header.dataset, id_, receipts=1, records_read=header.record_count)
+        for parcel_id in header.parcels:
+            self._list_parcel(header.dataset, parcel_id, id_, receipts=1)
+        entry = replace(
+            entry,
+            receipts=entry.receipts + 1,
+            records_read=entry.records_read + header.record_count,
+            first_receipt_ms=entry.first_receipt_ms or self._time_ms,
+        )
+        self._state.write(request_key(header.request), entry)
+        return Effect()
+
+    # Deciding
+
+    def _decide(self, request_id: Hash, entry: RequestEntry, dataset: DatasetEntry) -> Effect:
+        """Decide on a request as it stands, and keep what was decided."""
+        contract, decision = self._decision(request_id, entry, dataset)
+        status = STATUS_OF_VERDICT[decision.verdict]
+        verdict = Verdict(
+            decision.verdict,
+            decision.failure,
+            grant_end_ms(decision, entry),
+            contract.contract if contract else "",
+            contract.version if contract else 0,
+            contract.hash if contract else b"",
+            decision.inputs_hash,
+        )
+        is_ask = status == "asked"
+        decided = replace(
+            entry,
+            status=status,
+            reason=decision.reason,
+            failure=decision.failure,
+            until_ms=verdict.until_ms if status == "granted" else entry.until_ms,
+            fields=decision.fields,
+            approvers=decision.approvers if is_ask else entry.approvers,
+            needed=decision.needed if is_ask else entry.needed,
+            note=decision.note,
+            contract=verdict.contract,
+            contract_version=verdict.contract_version,
+            contract_hash=verdict.contract_hash,
+            inputs_hash=verdict.inputs_hash,
+            fuel=decision.fuel,
+            decided_height=self._height,
+            decided_ms=self._time_ms,
+        )
+        self._state.write(request_key(request_id), decided)
+        self._count_decision(request_id, entry.status, decided)
+        return Effect(decision.fuel, decision.reason, verdict)
+
+    def _decision(
+        self, request_id: Hash, entry: RequestEntry, dataset: DatasetEntry
+    ) -> tuple[ContractEntry | None, AccessDecision]:
+        """Who decides: nobody is asked about the owner's own data, nor where nothing is shared or everything is."""
+        if entry.reader == dataset.owner or dataset.sharing == "open":
+            return None, _undisputed("allow", "")
+        if dataset.sharing == "closed":
+            return None, _undisputed("deny", f"{dataset.dataset} is not shared")
+        contract = self._state.read(contract_key(dataset.contract), ContractEntry)
+        reader = self._state.read(member_key(entry.reader), Member)
+        owner = self._state.read(member_key(dataset.owner), Member)
+        if contract is None or reader is None or owner is None:
+            return None, _undisputed("deny", f"{dataset.dataset} names no contract that could decide")
+        state_key = contract_state_key(dataset.dataset, contract.contract)
+        kept = self._state.read(state_key, ContractState)
+        asked = self._reader(dataset.dataset, entry.reader)
+        case = AccessCase(
+            request_id=request_id,
+            request=entry,
+            dataset=dataset,
+            reader=reader,
+            owner=owner,
+            height=self._height,
+            time_ms=self._time_ms,
+            grants=self._grants(asked, request_id),
+            reader_grants=asked.grants,
+            dataset_grants=self._reads(dataset.dataset).grants,
+            sharing=self._state.read(sharing_key(entry.reader), MemberSharing) or MemberSharing(),
+            state=kept.state if kept else b"{}",
+        )
+        decision = self._contracts.decide(contract, case)
+        if decision.state is not None and decision.state != case.state:
+            self._state.write(state_key, ContractState(decision.state))
+        return contract, decision
+
+    def _grants(self, asked: ReaderEntry, request_id: Hash) -> tuple[tuple[Hash, RequestEntry], ...]:
+        found = []
+        for granted_id in asked.granted:
+            entry = self._state.read(request_key(granted_id), RequestEntry)
+            if entry is not None and granted_id != request_id:
+                found.append((granted_id, entry))
+        return tuple(found)
+
+    # Counters
+
+    def _count_decision(self, request_id: Hash, before: RequestStatus, decided: RequestEntry) -> None:
+        """Count what has changed with a decision; ``before`` is "denied" for a new request."""
+        dataset, is_granted = decided.dataset, decided.status == "granted"
+        if is_granted and before != "granted":
+            reads = self._reads(dataset)
+            self._state.write(reads_key(dataset), replace(reads, grants=reads.grants + 1))
+            asked = self._reader(dataset, decided.reader)
+            others = tuple(granted for granted in asked.granted if granted != request_id)
+            newest = (request_id, *others)[: LIMITS.contract_grants]
+            self._write_reader(dataset, decided.reader, replace(asked, grants=asked.grants + 1, granted=newest))
+        elif decided.status == "denied":
+            reads = self._reads(dataset)
+            self._state.write(reads_key(dataset), replace(reads, denials=reads.denials + 1))
+
+    def _list(
+        self, dataset: str, transaction_id: Hash, *, requests: int = 0, receipts: int = 0, records_read: int = 0
+    ) -> None:
+        """Add a transaction to the dataset's read history."""
+        reads = self._reads(dataset)
+        self._state.write(
+            reads_key(dataset),
+            replace(
+                reads,
+                requests=reads.requests + requests,
+                receipts=reads.receipts + receipts,
+                records_read=reads.records_read + records_read,
+                last_height=self._height,
+                history=reads.history.extended(self._chain_id, transaction_id),
+            ),
+        )
+
+    def _list_parcel(
+        self, dataset: str, parcel_id: Hash, transaction_id: Hash, *, requests: int = 0, receipts: int = 0
+    ) -> None:
+        """Add a transaction to a parcel's read history."""
+        key = parcel_reads_key(dataset, parcel_id)
+        reads = self._state.read(key, ParcelReads) or ParcelReads()
+        history = reads.history.extended(self._chain_id, transaction_id)
+        self._state.write(key, ParcelReads(reads.requests + requests, reads.receipts + receipts, history))
+
+    # Entries
+
+    def _dataset(self, dataset: str) -> DatasetEntry:
+        entry = self._state.read(dataset_key(dataset), DatasetEntry)
+        if entry is None:
+            raise PoolError(ErrorCode.UNKNOWN_DATASET, f"{dataset} is not in the catalogue")
+        return entry
+
+    def _request(self, request_id: Hash, dataset: str) -> RequestEntry:
+        entry = self._state.read(request_key(request_id), RequestEntry)
+        if entry is None or entry.dataset != dataset:
+            raise PoolError(ErrorCode.UNKNOWN_REQUEST, f"there is no request {request_id.hex()[:16]} for {dataset}")
+        return entry
+
+    def _reads(self, dataset: str) -> DatasetReads:
+        return self._state.read(reads_key(dataset), DatasetReads) or DatasetReads()
+
+    def _reader(self, dataset: str, member: str) -> ReaderEntry:
+        return self._state.read(reader_key(dataset, member), ReaderEntry) or ReaderEntry()
+
+    def _write_reader(self, dataset: str, member: str, entry: ReaderEntry) -> None:
+        self._state.write(reader_key(dataset, member), entry)
+
+
+def _undisputed(verdict: VerdictName, reason: str) -> AccessDecision:
+    """A decision for which no contract is called."""
+    return AccessDecision(verdict, "", reason, 0, None, (), 0, "", None, 0, b"")
+
+
+def _new_entry(header: RequestHeader, height: int, time_ms: int) -> RequestEntry:
+    """A request on which nothing has been decided yet."""
+    return RequestEntry(
+        reader=header.member,
+        dataset=header.dataset,
+        parcels=header.parcels,
+        from_height=header.from_height,
+        until_height=header.until_height,
+        wanted_until_ms=header.until_ms,
+        purpose=header.purpose,
+        legal_basis=header.legal_basis,
+        case_number=header.case_number,
+        person=header.person,
+        kem_key=header.kem_key,
+        height=height,
+        time_ms=time_ms,
+        status="denied",
+        reason="",
+        failure="",
+        until_ms=0,
+        fields=None,
+        approvers=(),
+        needed=0,
+        note="",
+        contract="",
+        contract_version=0,
+        contract_hash=b"",
+        inputs_hash=b"",
+        fuel=0,
+        decided_height=height,
+        decided_ms=time_ms,
+        answers=(),
+        receipts=0,
+        records_read=0,
+        first_receipt_ms=0,
+    )

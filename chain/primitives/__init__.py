@@ -1,0 +1,1 @@
+"""Bytes, hashes, keys: what everything else is written in."""

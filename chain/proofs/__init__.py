@@ -1,0 +1,1 @@
+"""What can be shown to whom: trees, receipts, checkpoints, certificates."""

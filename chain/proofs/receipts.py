@@ -1,0 +1,71 @@
+"""Receipts: proof that a transaction was ordered, where, and with which outcome."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from chain.blocks import Block, BlockHeader, Certificate, Outcome, block_hash, decode_header
+from chain.errors import ErrorCode, PoolError
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import Wire, decode, encode
+from chain.primitives.types import Hash32, Unsigned
+from chain.proofs.merkle import MAX_PROOF_LENGTH, MerkleTree, leaf_hash, leaf_hashes, verify_inclusion
+from chain.proofs.validators import ValidatorSet, verify_certificate
+
+
+class Receipt(Wire, frozen=True):
+    """What a node answers once a transaction is final. The outcome names the transaction, so its proof is the
+    transaction's.
+    """
+
+    header: Annotated[bytes, Meta(max_length=1024)]
+    """Bytes of the block's header."""
+    certificate: Certificate
+    outcome: Annotated[bytes, Meta(max_length=4096)]
+    """Encoded ``Outcome``: leaf ``index`` under the header's ``result_root``."""
+    index: Unsigned
+    """Place of the transaction in its block."""
+    proof: Annotated[tuple[Hash32, ...], Meta(max_length=MAX_PROOF_LENGTH)]
+    """Sibling hashes from that leaf to ``result_root``."""
+
+
+class ReceiptMaker:
+    """Makes the receipts of one block; the outcome tree is built once for all of them."""
+
+    def __init__(self, block: Block) -> None:
+        if block.certificate is None:
+            raise PoolError(ErrorCode.NOT_FOUND, "the genesis block has no receipts")
+        self._header = block.header
+        self._certificate = block.certificate
+        self._outcomes = [encode(outcome) for outcome in block.outcomes]
+        self._tree = MerkleTree(leaf_hashes(self._outcomes))
+
+    def receipt(self, index: int) -> Receipt:
+        """The receipt of transaction ``index`` of the block."""
+        proof = tuple(self._tree.inclusion_proof(index))
+        return Receipt(self._header, self._certificate, self._outcomes[index], index, proof)
+
+
+def verify_receipt(
+    chain_id: bytes, validators: ValidatorSet, transaction_id: Hash, receipt: Receipt
+) -> tuple[BlockHeader, Outcome]:
+    """Check a receipt against the validators of its height, trusting nobody.
+
+    Returns:
+        The block's header and the transaction's outcome.
+
+    Raises:
+        PoolError: codes ``bad_receipt``, ``bad_certificate``, ``bad_proof``, ``malformed``.
+    """
+    header = decode_header(receipt.header)
+    if header.validators_hash != validators.hash(chain_id):
+        raise PoolError(ErrorCode.BAD_RECEIPT, "the block was made by another set of validators")
+    verify_certificate(chain_id, receipt.certificate, validators, header.height, block_hash(chain_id, receipt.header))
+    leaf = leaf_hash(receipt.outcome)
+    verify_inclusion(leaf, receipt.index, header.transaction_count, receipt.proof, header.result_root)
+    outcome = decode(Outcome, receipt.outcome)
+    if outcome.transaction_id != transaction_id:
+        raise PoolError(ErrorCode.BAD_RECEIPT, "the receipt is for another transaction")
+    return header, outcome

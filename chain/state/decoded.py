@@ -1,0 +1,69 @@
+"""The state's entries as values, decoded once: blocks have much in common with the ones before them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import Value, decode
+from chain.state.tree import StateTree
+from chain.state.working import StateReader
+
+KEPT_ENTRIES = 4096
+"""Entries that are kept, absent ones included."""
+SMALL_ENTRY_SIZE_BYTES = 4096
+"""Encoded size up to which an entry is kept as it is written; a larger one once it is read."""
+
+_UNREAD = object()
+"""Stands for an entry that was not looked for yet, where None stands for one that is not there."""
+
+
+class DecodedState:
+    """Reads the state under one root, the newest block's, and keeps what it has decoded.
+
+    Any thread may read. What is kept is replaced when the state moves on, and not changed: an execution that was given
+    up on and still reads, under a root that is the newest no more, reads into entries that nobody else uses.
+    """
+
+    def __init__(self, tree: StateTree, root: Hash) -> None:
+        self._tree = tree
+        self._kept: tuple[Hash, dict[bytes, object]] = root, {}
+
+    def reader(self, root: Hash) -> StateReader:
+        """Reads entries under ``root``: those of the newest block are kept."""
+        kept_root, kept = self._kept
+        entries = kept if kept_root == root else {}
+
+        def read(key: bytes, type_: type[Value]) -> Value | None:
+            found = entries.get(key, _UNREAD)
+            if found is _UNREAD:
+                data = self._tree.get(root, key)
+                if len(entries) >= KEPT_ENTRIES:
+                    entries.clear()
+                found = entries[key] = None if data is None else decode(type_, data)
+            return found  # type: ignore[return-value]  # a key's kind decides its type
+
+        return read
+
+    def move_on(self, parent: Hash, root: Hash, keys: Iterable[bytes], entries: Mapping[bytes, object]) -> None:
+        """The newest block's root is ``root`` now.
+
+        Args:
+            parent: root of the block before it.
+            root: of the newest block.
+            keys: of the entries in which they differ.
+            entries: those of them that shall be kept, as they are under ``root``.
+        """
+        kept_root, before = self._kept
+        kept = before.copy() if kept_root == parent else {}
+        for key in keys:
+            kept.pop(key, None)
+        kept.update(entries)
+        for key in tuple(islice(kept, max(0, len(kept) - KEPT_ENTRIES))):
+            del kept[key]
+        self._kept = root, kept
+
+    def start_at(self, root: Hash) -> None:
+        """The newest block's root is ``root``, whatever it was before."""
+        self._kept = root, {}

@@ -1,0 +1,306 @@
+"""What the state tree holds: the key and value of every kind of entry, in one table.
+
+| key                               | value            | written by                                   |
+|-----------------------------------|------------------|----------------------------------------------|
+| ``member/NAME``                   | ``Member``       | genesis                                      |
+| ``dataset/OWNER.NAME``            | ``DatasetEntry`` | ``dataset``                                  |
+| ``usage/OWNER.NAME``              | ``DatasetUsage`` | ``dataset``, ``parcel``                      |
+| ``sharing/MEMBER``                | ``MemberSharing``| ``parcel``                                   |
+| ``contract/OWNER.NAME``           | ``ContractEntry``| ``contract``                                 |
+| ``contract-state/DATASET/CONTRACT`` | ``ContractState``| ``request``, ``approval``                  |
+| ``request/ID``                    | ``RequestEntry`` | ``request``, ``approval``, ``receipt``       |
+| ``reads/DATASET``                 | ``DatasetReads`` | ``request``, ``approval``, ``receipt``       |
+| ``reader/DATASET/MEMBER``         | ``ReaderEntry``  | ``request``, ``approval``                    |
+| ``parcel-reads/DATASET/ID``       | ``ParcelReads``  | ``request``, ``receipt``                     |
+| ``derived/ID``                    | ``DerivedParcels``| ``parcel``                                  |
+| ``erasure/ID``                    | ``Erasure``      | ``erase``                                    |
+
+Ids in keys are in hexadecimal. What is not there can be proved not to be: a member without an entry under ``reader/``
+has never asked to read that dataset.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from chain.limits import LIMITS
+from chain.primitives.crypto import Hash, hash_tagged
+from chain.primitives.encoding import Wire
+from chain.primitives.types import Hash32, Name, Unsigned
+from chain.transactions.base import Answer, Sharing
+
+
+class DatasetEntry(Wire, frozen=True):
+    """A catalogue entry."""
+
+    dataset: str
+    """``owner.name``."""
+    owner: Name
+    version: int
+    """Counts the updates, from 1."""
+    title_zh: str
+    title_en: str
+    schema: str
+    """JSON Schema as JSON text; empty for records of any bytes."""
+    sharing: Sharing
+    legal_basis: str
+    contract: str
+    registered_height: Unsigned
+    """Block of version 1."""
+    updated_height: Unsigned
+    """Block of this version."""
+    transaction_id: Hash32
+    """Transaction of this version."""
+
+
+class DatasetUsage(Wire, frozen=True):
+    """How much a dataset holds. Apart from the entry, since it changes with every block that adds to it."""
+
+    parcels: Unsigned
+    records: Unsigned
+    size_bytes: Unsigned
+    """Sum of the payloads."""
+    last_height: Unsigned
+    """Last block that added a parcel; 0 for none."""
+
+
+class MemberSharing(Wire, frozen=True):
+    """What a member has put into the pool, all its datasets together."""
+
+    parcels: Unsigned = 0
+    records: Unsigned = 0
+    last_height: Unsigned = 0
+    """Block of its newest parcel; 0 if it never shared."""
+    last_time_ms: Unsigned = 0
+
+
+class ContractEntry(Wire, frozen=True):
+    """A deployed access contract."""
+
+    contract: str
+    """``owner.name``."""
+    owner: Name
+    version: int
+    """Counts the updates, from 1."""
+    source: str
+    parameters: str
+    """JSON object."""
+    hash: Hash32
+    """Of source and parameters: ``chain.access.policy.contract_hash``."""
+    deployed_height: Unsigned
+    """Block of version 1."""
+    updated_height: Unsigned
+    """Block of this version."""
+    transaction_id: Hash32
+    """Transaction of this version."""
+
+
+class ContractState(Wire, frozen=True):
+    """What a contract remembers about one dataset; kept when the contract is updated."""
+
+    state: Annotated[bytes, Meta(max_length=LIMITS.contract_state_size_bytes)]
+    """Canonical JSON object."""
+
+
+class RequestAnswer(Wire, frozen=True):
+    """An approver's answer to a request."""
+
+    member: Name
+    answer: Answer
+    reason: str
+    height: Unsigned
+    time_ms: Unsigned
+
+
+RequestStatus = Literal["asked", "granted", "denied", "revoked"]
+"""Where a request stands: approvers are asked, access is granted (until it expires), denied, or taken back for good."""
+
+
+class RequestEntry(Wire, frozen=True):
+    """A request to read, with the decision that holds now and what came of it."""
+
+    reader: Name
+    dataset: str
+    parcels: tuple[Hash32, ...]
+    """Parcels wanted; empty for all in the range of heights."""
+    from_height: Unsigned
+    until_height: Unsigned
+    """0 for no end."""
+    wanted_until_ms: Unsigned
+    """How long access was asked for; 0 if the reader named no date."""
+    purpose: str
+    legal_basis: str
+    case_number: str
+    person: str
+    kem_key: bytes
+    """The reader's key that key shares are sealed to."""
+    height: Unsigned
+    """Block of the request."""
+    time_ms: Unsigned
+    """That block's time."""
+    status: RequestStatus
+    reason: str
+    """Why it was denied or revoked."""
+    failure: str
+    """Error code if the contract failed, which denies."""
+    until_ms: Unsigned
+    """When the grant ends, or ended before it was asked about again; 0 for no end. Never later than before."""
+    fields: tuple[str, ...] | None
+    """The only fields that may be used; None for all."""
+    approvers: tuple[str, ...]
+    """Members that were asked last."""
+    needed: Unsigned
+    """How many of them must approve."""
+    note: str
+    """What the contract wrote down with its verdict."""
+    contract: str
+    """The contract that decided; empty if none was asked."""
+    contract_version: Unsigned
+    contract_hash: bytes
+    inputs_hash: bytes
+    fuel: Unsigned
+    decided_height: Unsigned
+    """Block of the decision that holds now."""
+    decided_ms: Unsigned
+    """That block's time."""
+    answers: tuple[RequestAnswer, ...]
+    """Oldest first."""
+    receipts: Unsigned
+    records_read: Unsigned
+    """Sum over the receipts."""
+    first_receipt_ms: Unsigned
+    """When the first receipt was committed; 0 for none yet."""
+
+
+class ReadHistory(Wire, frozen=True):
+    """A list of transactions in one hash: whoever gives the list cannot leave one out."""
+
+    count: Unsigned
+    head: Hash32
+    """``h(n) = H("read-history", h(n-1) | transaction id)`` from the zero hash on."""
+
+    def extended(self, chain_id: bytes, transaction_id: Hash) -> ReadHistory:
+        """The history with one more transaction at its end."""
+        return ReadHistory(self.count + 1, hash_tagged("read-history", chain_id, self.head + transaction_id))
+
+
+EMPTY_HISTORY = ReadHistory(0, bytes(32))
+
+
+class DatasetReads(Wire, frozen=True):
+    """Read counters of a dataset."""
+
+    requests: Unsigned = 0
+    grants: Unsigned = 0
+    """How often a request was granted."""
+    denials: Unsigned = 0
+    """How often one was denied."""
+    receipts: Unsigned = 0
+    records_read: Unsigned = 0
+    last_height: Unsigned = 0
+    history: ReadHistory = EMPTY_HISTORY
+    """All requests, approvals and receipts that took effect, in chain order."""
+
+
+class ReaderEntry(Wire, frozen=True):
+    """What one member has asked of one dataset. No entry: it has never asked."""
+
+    requests: Unsigned = 0
+    grants: Unsigned = 0
+    """0: it never had a grant."""
+    granted: Annotated[tuple[Hash32, ...], Meta(max_length=LIMITS.contract_grants)] = ()
+    """Ids of the newest granted requests, newest first."""
+
+
+class ParcelReads(Wire, frozen=True):
+    """Read counters of a parcel: requests that name it, and receipts that do."""
+
+    requests: Unsigned = 0
+    receipts: Unsigned = 0
+    history: ReadHistory = EMPTY_HISTORY
+    """Those requests and receipts in chain order."""
+
+
+class DerivedParcels(Wire, frozen=True):
+    """What was made of a parcel."""
+
+    history: ReadHistory = EMPTY_HISTORY
+    """All accepted parcels that name one of its records as a source, in chain order."""
+
+
+class Erasure(Wire, frozen=True):
+    """Why a parcel's payload is not there any more."""
+
+    dataset: str
+    """``owner.name``."""
+    owner: Name
+    legal_basis: str
+    reason: str
+    height: Unsigned
+    """Block of the erasure."""
+    time_ms: Unsigned
+    """That block's time."""
+    transaction_id: Hash32
+    """Of the ``erase`` transaction."""
+
+
+def member_key(name: str) -> bytes:
+    """State key of a member."""
+    return b"member/" + name.encode()
+
+
+def dataset_key(dataset: str) -> bytes:
+    """State key of a catalogue entry."""
+    return b"dataset/" + dataset.encode()
+
+
+def usage_key(dataset: str) -> bytes:
+    """State key of a dataset's counters."""
+    return b"usage/" + dataset.encode()
+
+
+def sharing_key(member: str) -> bytes:
+    """State key of what a member has shared."""
+    return b"sharing/" + member.encode()
+
+
+def contract_key(contract: str) -> bytes:
+    """State key of a contract."""
+    return b"contract/" + contract.encode()
+
+
+def contract_state_key(dataset: str, contract: str) -> bytes:
+    """State key of what a contract remembers about a dataset."""
+    return f"contract-state/{dataset}/{contract}".encode()
+
+
+def request_key(request_id: Hash) -> bytes:
+    """State key of a request."""
+    return b"request/" + request_id.hex().encode()
+
+
+def reads_key(dataset: str) -> bytes:
+    """State key of a dataset's read counters."""
+    return b"reads/" + dataset.encode()
+
+
+def reader_key(dataset: str, member: str) -> bytes:
+    """State key of what a member has asked of a dataset."""
+    return f"reader/{dataset}/{member}".encode()
+
+
+def parcel_reads_key(dataset: str, parcel_id: Hash) -> bytes:
+    """State key of a parcel's read counters."""
+    return f"parcel-reads/{dataset}/{parcel_id.hex()}".encode()
+
+
+def derived_key(parcel_id: Hash) -> bytes:
+    """State key of what was made of a parcel."""
+    return b"derived/" + parcel_id.hex().encode()
+
+
+def erasure_key(parcel_id: Hash) -> bytes:
+    """State key of a parcel's erasure."""
+    return b"erasure/" + parcel_id.hex().encode()
