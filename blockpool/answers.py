@@ -15,6 +15,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.primitives.types import Unsigned
 from chain.proofs.receipts import Receipt
 from chain.state.entries import RequestStatus
+from evidence.parts import CertificatePart
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,20 +219,6 @@ class BlockSummary(_Answer, frozen=True, kw_only=True):
     transaction_count: Unsigned
 
 
-class Vote(_Answer, frozen=True, kw_only=True):
-    """One validator's commit vote."""
-
-    member: str
-    signature: bytes
-
-
-class CertificateAnswer(_Answer, frozen=True, kw_only=True):
-    """The votes that finalised a block."""
-
-    view: Unsigned
-    votes: tuple[Vote, ...]
-
-
 class TransactionSummary(_Answer, frozen=True, kw_only=True):
     """A transaction in its block."""
 
@@ -251,7 +238,7 @@ class BlockAnswer(BlockSummary, frozen=True, kw_only=True):
     validators_hash: str
     header: bytes = b""
     """Exact bytes, which are what was signed."""
-    certificate: CertificateAnswer | None = None
+    certificate: CertificatePart | None = None
     transactions: tuple[TransactionSummary, ...] = ()
 
 
@@ -299,7 +286,7 @@ class ReceiptAnswer(_Answer, frozen=True, kw_only=True):
     """A receipt in JSON: byte strings base64, proof hashes hexadecimal."""
 
     header: bytes
-    certificate: bytes
+    certificate: CertificatePart
     outcome: bytes
     index: Unsigned
     proof: tuple[str, ...]

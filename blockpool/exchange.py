@@ -5,7 +5,7 @@ what came of it. ``Client`` and ``AsyncClient`` carry operations out over httpx 
 retries, failover and checks exist once.
 
 Every request may be repeated: reads change nothing, and a transaction's id is fixed by its bytes, so a node that has it
-already answers with the same receipt. A node that cannot be reached, is overloaded (429), not ready (503) or gives
+already answers with its receipt. A node that cannot be reached, is overloaded (429), not ready (503) or gives
 an answer that does not verify is left alone for a while and the next one is asked; refusals are final.
 """
 

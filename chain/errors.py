@@ -69,6 +69,7 @@ class ErrorCode(StrEnum):
     NOT_READY = "not_ready"
     TIMEOUT = "timeout"
     BAD_REQUEST = "bad_request"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
     # Proofs and verification
     BAD_PROOF = "bad_proof"
     BAD_BLOCK = "bad_block"
@@ -188,6 +189,7 @@ _INFO: dict[ErrorCode, ErrorInfo] = {
     _C.NOT_READY: ErrorInfo(503, "This node is not ready", "Wait until /readyz answers 200, or ask another node."),
     _C.TIMEOUT: ErrorInfo(504, "Not committed in time", "It may still commit: ask for it by its transaction id."),
     _C.BAD_REQUEST: ErrorInfo(400, "Request not understood", "See /openapi.json for parameters and their bounds."),
+    _C.METHOD_NOT_ALLOWED: ErrorInfo(405, "Method not allowed", "Use a method that the header Allow names."),
     _C.BAD_PROOF: ErrorInfo(422, "Proof does not hold", "What was claimed does not follow from the signed root."),
     _C.BAD_BLOCK: ErrorInfo(422, "Block is not valid", "The block breaks a rule named in detail."),
     _C.BAD_CERTIFICATE: ErrorInfo(422, "Certificate is not valid", "A quorum of that height's validators must sign."),

@@ -40,7 +40,8 @@ def block(height: str, nodes: tuple[str, ...], genesis_file: Path | None) -> Non
 
 def _shown_block(answer: BlockAnswer) -> tuple[RenderableType, ...]:
     certificate = answer.certificate
-    votes = f"view {certificate.view}: {', '.join(vote.member for vote in certificate.votes)}" if certificate else "-"
+    signers = ", ".join(vote.validator for vote in certificate.votes) if certificate else ""
+    votes = f"view {certificate.view}: {signers}" if certificate else "-"
     head = facts(
         {
             "height": answer.height,

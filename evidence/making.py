@@ -17,7 +17,6 @@ from evidence.parts import (
     EntryPart,
     InclusionPart,
     TransactionPart,
-    VotePart,
     hex_proof,
 )
 
@@ -75,8 +74,7 @@ class PartMaker:
         block = self.ledger.block_at(height)
         if block.certificate is None:
             raise PoolError(ErrorCode.NOT_FOUND, "the genesis block has no certificate")
-        votes = tuple(VotePart(member, signature) for member, signature in block.certificate.votes)
-        return BlockPart(block.header, CertificatePart(block.certificate.view, votes), self._inclusion(height))
+        return BlockPart(block.header, CertificatePart.of(block.certificate), self._inclusion(height))
 
     def transaction(self, location: Location) -> TransactionPart:
         """A transaction with its outcome, which must be that it took effect; raises ``not_found``."""

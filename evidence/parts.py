@@ -10,8 +10,10 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from chain.blocks import Certificate
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
+from chain.primitives.crypto import Hash
 from chain.primitives.json_text import decode_json_file
 from chain.primitives.types import Unsigned
 from chain.proofs.merkle import MAX_PROOF_LENGTH
@@ -42,10 +44,21 @@ class VotePart(Part, frozen=True):
 
 
 class CertificatePart(Part, frozen=True):
-    """The quorum that finalised a block; height and hash are the block's."""
+    """The quorum that finalised a block, as JSON has it everywhere; height and hash are the block's."""
 
     view: Unsigned
     votes: Annotated[tuple[VotePart, ...], Meta(max_length=LIMITS.validators)]
+
+    @classmethod
+    def of(cls, certificate: Certificate) -> CertificatePart:
+        """The JSON form of a certificate."""
+        return cls(certificate.view, tuple(VotePart(member, signature) for member, signature in certificate.votes))
+
+    def certificate(self, height: int, block_hash: Hash) -> Certificate:
+        """The certificate that this is of the block with this hash."""
+        return Certificate(
+            height, self.view, block_hash, tuple((vote.validator, vote.signature) for vote in self.votes)
+        )
 
 
 class InclusionPart(Part, frozen=True):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chain.blocks import BlockHeader, Certificate, Outcome, block_hash, decode_header
+from chain.blocks import BlockHeader, Outcome, block_hash, decode_header
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.primitives.crypto import Hash, verify_signature
@@ -94,11 +94,11 @@ class Verifier:
             proof = plain_proof(inclusion.proof)
             verify_inclusion(leaf_hash(hash_), header.height, self.tree.size, proof, self.tree.root)
             return f"in the history of {self.tree.size} blocks that the checkpoint names"
-        votes = tuple((vote.validator, vote.signature) for vote in part.certificate.votes)
         validators = self.genesis.validators
-        certificate = Certificate(header.height, part.certificate.view, hash_, votes)
+        certificate = part.certificate.certificate(header.height, hash_)
         verify_certificate(self.chain_id, certificate, validators, header.height, hash_)
-        return f"{len(votes)} of {len(validators)} validators: {', '.join(name for name, _ in votes)}"
+        names = [name for name, _ in certificate.votes]
+        return f"{len(names)} of {len(validators)} validators: {', '.join(names)}"
 
     def block(self, part: BlockPart) -> BlockHeader:
         """The header of a final block; raises as ``block_header`` and ``verify_final``."""

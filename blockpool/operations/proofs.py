@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from blockpool.answers import BlockAnswer, CertificateAnswer, StateAnswer
+from blockpool.answers import BlockAnswer, StateAnswer
 from blockpool.exchange import Operation, Reply, Request, UntrueAnswer, reader, untrue_unless
 from blockpool.operations.session import Session
 from chain.blocks import BlockHeader, Certificate, block_hash, decode_header
@@ -13,6 +13,7 @@ from chain.genesis import Genesis
 from chain.primitives.encoding import Wire, decode
 from chain.proofs.validators import verify_certificate
 from chain.state.tree import StateProof, verify_state_proof
+from evidence.parts import CertificatePart
 
 Entry = TypeVar("Entry", bound=Wire)
 
@@ -82,7 +83,7 @@ def _verify_header(genesis: Genesis, header: BlockHeader, answer: BlockAnswer) -
     verify_certificate(genesis.chain_id, certificate, genesis.validators, header.height, hash_)
 
 
-def _certificate(height: int, hash_: bytes, answer: CertificateAnswer | None) -> Certificate:
+def _certificate(height: int, hash_: bytes, answer: CertificatePart | None) -> Certificate:
     if answer is None:
         raise PoolError(ErrorCode.BAD_CERTIFICATE, f"block {height} came without a certificate")
-    return Certificate(height, answer.view, hash_, tuple((vote.member, vote.signature) for vote in answer.votes))
+    return answer.certificate(height, hash_)

@@ -25,7 +25,7 @@ from blockpool.exchange import (
 )
 from blockpool.identity import Identity
 from blockpool.signing import SignedTransaction
-from chain.blocks import Certificate
+from chain.blocks import block_hash, decode_header
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.primitives.encoding import decode
@@ -150,7 +150,7 @@ class Session:
 
     def _read_commit(self, transaction: SignedTransaction, reply: Reply) -> VerifiedReceipt:
         if reply.status != 200:
-            receipt = _receipt_of_problem(reply)
+            receipt = _receipt_of_problem(self.genesis.chain_id, reply)
             verified = self._verified(transaction.transaction_id, receipt)
             if verified.outcome.is_ok:
                 raise UntrueAnswer(ErrorCode.BAD_RECEIPT, "the node says rejected, its receipt says accepted")
@@ -179,12 +179,13 @@ class _Rejection(msgspec.Struct, frozen=True):
     receipt: ReceiptAnswer
 
 
-def _receipt_of_problem(reply: Reply) -> Receipt:
+def _receipt_of_problem(chain_id: bytes, reply: Reply) -> Receipt:
     """The receipt in a rejection's problem document. Without one the node has refused to take the transaction."""
     try:
         answer = msgspec.json.decode(reply.body, type=_Rejection).receipt
         proof = tuple(bytes.fromhex(item) for item in answer.proof)
     except (msgspec.MsgspecError, ValueError):
         raise error_of_reply(reply) from None
-    certificate = untrue_unless(lambda: decode(Certificate, answer.certificate))
+    header = untrue_unless(lambda: decode_header(answer.header))
+    certificate = answer.certificate.certificate(header.height, block_hash(chain_id, answer.header))
     return Receipt(answer.header, certificate, answer.outcome, answer.index, proof)

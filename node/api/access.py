@@ -174,7 +174,7 @@ def _add_shares(router: APIRouter, service: NodeService) -> None:
             answer = await service.shares.own(query)
         else:
             answer = await service.shares.gather(query, everything=scope == "every")
-        if JSON in accept and MSGPACK not in accept:
+        if JSON in accept or (content_type == JSON and MSGPACK not in accept):
             return json_response(_answer_view(query, answer))
         return Response(encode(answer), media_type=MSGPACK)
 

@@ -22,7 +22,7 @@ from node.api.checkpoints import checkpoints_router
 from node.api.description import describe
 from node.api.evidence import evidence_router
 from node.api.parcels import parcels_router
-from node.api.problems import bad_request, parse_number, problem_response
+from node.api.problems import bad_request, method_not_allowed, parse_number, problem_response
 from node.api.reads import reads_router
 from node.api.submission import Submission
 from node.api.views import Json, block_summary, engine_view
@@ -172,4 +172,8 @@ def _add_problems(app: FastAPI, service: NodeService) -> None:
     async def on_http_error(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
             return problem_response(PoolError(ErrorCode.NOT_FOUND, f"no resource at {request.url.path}"))
+        if error.status_code == 405:
+            response = problem_response(method_not_allowed(request.method))
+            response.headers.update(error.headers or {})
+            return response
         return problem_response(bad_request(str(error.detail)), error.status_code)

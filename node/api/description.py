@@ -52,7 +52,8 @@ _SUBMISSION: Json = {
     "tags": ["transactions"],
     "summary": "Submit a transaction",
     "description": "Takes a signed transaction. With wait=commit the answer is its receipt; a rejection that was "
-    "committed is a problem document with the receipt in it. The same transaction again gives the same receipt.",
+    "committed is a problem document with the receipt in it. The same transaction again gives a receipt of the same "
+    "block.",
     "parameters": [
         {"name": "wait", "in": "query", "schema": {"type": "string", "enum": ["commit"]}},
         {

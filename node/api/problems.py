@@ -46,6 +46,11 @@ def bad_request(detail: str) -> PoolError:
     return PoolError(ErrorCode.BAD_REQUEST, detail)
 
 
+def method_not_allowed(method: str) -> PoolError:
+    """The resource does not have this method; the response names those it has in ``Allow``."""
+    return PoolError(ErrorCode.METHOD_NOT_ALLOWED, f"there is no {method} here")
+
+
 def parse_number(text: str, refusal: str) -> int:
     """A non-negative integer of at most 18 digits, as it stands in a path, query or header.
 

@@ -25,7 +25,6 @@ from node.api.bodies import MSGPACK
 from node.api.listing import Listing
 from node.api.parameters import After, Limit, json_response, parse_hash, parse_place, place_text
 from node.api.problems import bad_request, parse_number
-from node.api.submission import receipt_object
 from node.api.views import (
     Json,
     block_summary,
@@ -33,6 +32,7 @@ from node.api.views import (
     dataset_view,
     fields_of,
     member_view,
+    receipt_view,
     text_of,
     transaction_view,
 )
@@ -105,7 +105,7 @@ def _add_transactions(router: APIRouter, service: NodeService) -> None:
         receipt = service.pool.receipt(_location(service, parse_hash(transaction_id)))
         if MSGPACK in accept.lower():
             return Response(encode(receipt), media_type=MSGPACK)
-        return json_response(receipt_object(receipt))
+        return json_response(receipt_view(receipt))
 
     @router.get("/transactions/{transaction_id}/raw", tags=["transactions"])
     async def get_raw(transaction_id: str) -> Response:

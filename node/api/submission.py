@@ -6,7 +6,6 @@ signature check. Everything else goes to the FastAPI application behind it.
 
 from __future__ import annotations
 
-import base64
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -36,7 +35,8 @@ from node.api.bodies import (
     respond,
     verify_content_type,
 )
-from node.api.problems import MEDIA_TYPE, bad_request, parse_number, problem_body, problem_headers
+from node.api.problems import MEDIA_TYPE, bad_request, method_not_allowed, parse_number, problem_body, problem_headers
+from node.api.views import receipt_view
 from node.service import NodeService
 
 PATH = "/v1/transactions"
@@ -64,8 +64,12 @@ class Submission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
+        if scope["type"] != "http" or scope["path"] != PATH:
             await self._other(scope, receive, send)
+            return
+        if scope["method"] != "POST":
+            error = method_not_allowed(scope["method"])
+            await respond(send, error.code.info.http_status, MEDIA_TYPE, problem_body(error), {"Allow": "POST"})
             return
         try:
             status, media_type, body = await self._submit(scope, receive)
@@ -101,30 +105,19 @@ class Submission:
         return committed_answer(id_, await service.pool.wait_for_receipt(id_, wait_s), accept)
 
 
-def receipt_object(receipt: Receipt) -> dict[str, object]:
-    """A receipt as JSON."""
-    return {
-        "header": base64.b64encode(receipt.header).decode(),
-        "certificate": base64.b64encode(encode(receipt.certificate)).decode(),
-        "outcome": base64.b64encode(receipt.outcome).decode(),
-        "index": receipt.index,
-        "proof": [item.hex() for item in receipt.proof],
-    }
-
-
 def committed_answer(id_: Hash, receipt: Receipt, accept: str) -> tuple[int, str, bytes]:
     """Status, media type and body for a committed transaction: its receipt, or a problem document with it."""
     outcome = decode(Outcome, receipt.outcome)
     if not outcome.is_ok:
         error = PoolError(ErrorCode(outcome.code), outcome.reason)
-        extra: dict[str, object] = {"transaction_id": id_.hex(), "receipt": receipt_object(receipt)}
+        extra: dict[str, object] = {"transaction_id": id_.hex(), "receipt": receipt_view(receipt)}
         record_index = record_index_of(outcome.reason)
         if record_index is not None:
             extra["record_index"] = record_index
         return error.code.info.http_status, MEDIA_TYPE, problem_body(error, extra)
     if MSGPACK in accept:
         return 200, MSGPACK, encode(receipt)
-    answer = {"transaction_id": id_.hex(), "status": "committed", "receipt": receipt_object(receipt)}
+    answer = {"transaction_id": id_.hex(), "status": "committed", "receipt": receipt_view(receipt)}
     return 200, JSON, orjson.dumps(answer)
 
 

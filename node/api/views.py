@@ -6,13 +6,15 @@ import base64
 
 import msgspec
 
-from chain.blocks import Block, BlockHeader, Outcome, block_hash, decode_header
+from chain.blocks import Block, BlockHeader, Certificate, Outcome, block_hash, decode_header
 from chain.contract_engine import EngineIdentity
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Wire
+from chain.proofs.receipts import Receipt
 from chain.state.entries import ContractEntry, DatasetEntry, DatasetUsage, RequestEntry
 from chain.state.members import Member
 from chain.transactions.base import AnyHeader, transaction_type
+from evidence.parts import CertificatePart
 
 Json = dict[str, object]
 
@@ -42,6 +44,22 @@ def block_summary(chain_id: bytes, header_bytes: bytes) -> Json:
     }
 
 
+def certificate_view(certificate: Certificate) -> object:
+    """The votes that finalised a block, in the one form that certificates have in JSON."""
+    return msgspec.to_builtins(CertificatePart.of(certificate))
+
+
+def receipt_view(receipt: Receipt) -> Json:
+    """A receipt."""
+    return {
+        "header": text_of(receipt.header),
+        "certificate": certificate_view(receipt.certificate),
+        "outcome": text_of(receipt.outcome),
+        "index": receipt.index,
+        "proof": [item.hex() for item in receipt.proof],
+    }
+
+
 def block_view(chain_id: bytes, block: Block) -> Json:
     """A block in full, without the transactions' bodies."""
     certificate = block.certificate
@@ -49,11 +67,7 @@ def block_view(chain_id: bytes, block: Block) -> Json:
         **header_fields(decode_header(block.header)),
         "hash": block_hash(chain_id, block.header).hex(),
         "header": text_of(block.header),
-        "certificate": certificate
-        and {
-            "view": certificate.view,
-            "votes": [{"member": member, "signature": text_of(signature)} for member, signature in certificate.votes],
-        },
+        "certificate": certificate and certificate_view(certificate),
         "transactions": [
             {"transaction_id": outcome.transaction_id.hex(), **outcome_view(outcome)} for outcome in block.outcomes
         ],

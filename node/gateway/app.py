@@ -17,7 +17,8 @@ from chain.proofs.receipts import Receipt
 from chain.state.entries import DatasetEntry
 from node.api.bodies import JSON, BodyAbandoned, Receive, Scope, Send, read_body, request_headers, respond
 from node.api.problems import MEDIA_TYPE, bad_request, problem_body, problem_headers
-from node.api.submission import committed_answer, receipt_object
+from node.api.submission import committed_answer
+from node.api.views import receipt_view
 from node.gateway.parcels import ParcelObject, decode_parcel, make_parcel
 from node.service import NodeService
 
@@ -168,7 +169,7 @@ def _answer(id_: Hash, receipt: Receipt, count: int) -> dict[str, object]:
     return {
         "transaction_id": id_.hex(),
         "status": "committed",
-        "receipt": receipt_object(receipt),
+        "receipt": receipt_view(receipt),
         "records": [f"{id_.hex()}/{index}" for index in range(count)],
     }
 

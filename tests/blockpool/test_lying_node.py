@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import pytest
 from blockpool import Client, ErrorCode, PoolError, RetryPolicy, TransactionRejected, VerifiedReceipt
 from chain.primitives.encoding import decode, encode
 from chain.proofs.receipts import Receipt
+from node.api.views import receipt_view
 from tests.processes import RunningNetwork
 
 pytestmark = pytest.mark.integration
@@ -104,11 +104,7 @@ def test_an_honest_node_is_asked_after_a_lying_one(running_network: RunningNetwo
 def test_an_invented_rejection_is_refused(running_network: RunningNetwork) -> None:
     def reject(_path: str, _status: int, body: bytes) -> tuple[int, bytes]:
         receipt = decode(Receipt, body)
-        certificate = base64.b64encode(encode(receipt.certificate)).decode()
-        parts = {"header": base64.b64encode(receipt.header).decode(), "certificate": certificate}
-        proof = [item.hex() for item in receipt.proof]
-        parts_and_proof = parts | {"outcome": base64.b64encode(receipt.outcome).decode(), "proof": proof}
-        problem = {"code": "not_owner", "detail": "invented", "receipt": parts_and_proof | {"index": receipt.index}}
+        problem = {"code": "not_owner", "detail": "invented", "receipt": receipt_view(receipt)}
         return 422, orjson.dumps(problem)
 
     invent = only("/v1/transactions", reject)

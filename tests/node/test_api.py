@@ -165,7 +165,7 @@ def test_blocks_and_the_chain(tmp_path: Path) -> None:
             assert latest["hash"] == node.ledger.tip.block_hash.hex()
             assert latest["parent_hash"] == listed[1]["hash"]
             assert [t["code"] for t in latest["transactions"]] == ["schema_violation"]
-            assert [vote["member"] for vote in latest["certificate"]["votes"]] == ["a"]
+            assert [vote["validator"] for vote in latest["certificate"]["votes"]] == ["a"]
             assert (await get(client, "/v1/blocks/0"))["certificate"] is None
             chain = await client.get("/v1/chain", params={"from": 0})
             assert len(decode(Packages, chain.content)) == 4

@@ -131,11 +131,16 @@ def test_bad_submission_parameters(tmp_path: Path) -> None:
 def test_a_method_that_a_path_does_not_have(tmp_path: Path) -> None:
     async def main() -> None:
         async with single(tmp_path) as (_, _, client):
-            for method, path in (("POST", "/v1/status"), ("PUT", "/v1/blocks/0"), ("DELETE", "/v1/members/a")):
+            for method, path, allowed in (
+                ("POST", "/v1/status", "GET"),
+                ("PUT", "/v1/blocks/0", "GET"),
+                ("DELETE", "/v1/members/a", "GET"),
+                ("GET", "/v1/transactions", "POST"),
+                ("GET", "/v1/shares", "POST"),
+            ):
                 response = await client.request(method, path)
-                assert response.status_code == 405
-                assert response.json()["status"] == 405
-                assert response.json()["code"] == ErrorCode.BAD_REQUEST
+                verify_problem(response, 405, ErrorCode.METHOD_NOT_ALLOWED)
+                assert response.headers["allow"] == allowed
 
     uvloop.run(main())
 

@@ -238,7 +238,7 @@ def test_malformed_and_oversized_queries(tmp_path: Path) -> None:
 
             # JSON says the same as MessagePack.
             query = {"request": request_id.hex(), "parcels": [parcel.hex()]}
-            response = await client.post("/v1/shares?scope=own", json=query, headers={"Accept": "application/json"})
+            response = await client.post("/v1/shares?scope=own", json=query)
             ((one,),) = [shares["releases"] for shares in response.json()["shares"]]
             assert response.json()["shares"][0]["parcel"] == parcel.hex()
             assert isinstance(one, str)
