@@ -87,6 +87,7 @@ class ErrorCode(StrEnum):
     NOT_ENOUGH_SHARES = "not_enough_shares"
     BAD_DISCLOSURE = "bad_disclosure"
     # The machine room
+    LIBRARY_DIFFERS = "library_differs"
     BAD_KEY = "bad_key"
     KEY_PERMISSIONS = "key_permissions"
     WRONG_PASSPHRASE = "wrong_passphrase"  # noqa: S105  (a code, no secret)
@@ -210,6 +211,9 @@ _INFO: dict[ErrorCode, ErrorInfo] = {
     _C.BAD_SHARE: ErrorInfo(422, "Key share is not the committed one", "Ask another validator; report the one named."),
     _C.NOT_ENOUGH_SHARES: ErrorInfo(503, "Too few key shares", "Ask more validators, or again once they are back."),
     _C.BAD_DISCLOSURE: ErrorInfo(422, "Disclosure does not hold", "Do not trust what it says; ask for a new one."),
+    _C.LIBRARY_DIFFERS: ErrorInfo(
+        500, "A library decides otherwise than the protocol", "Install the versions of blockpool's lock file."
+    ),
     _C.BAD_KEY: ErrorInfo(422, "Key file not accepted", "Give a PKCS#8 PEM file with a key of the kind wanted."),
     _C.KEY_PERMISSIONS: ErrorInfo(422, "Key file is readable by others", "Run: chmod 600 on the key file."),
     _C.WRONG_PASSPHRASE: ErrorInfo(422, "Passphrase does not open the key", "Set the right passphrase and try again."),

@@ -22,6 +22,7 @@ from chain.primitives.crypto import ZERO_HASH, Hash, sha256, verify_public_key
 from chain.primitives.encoding import encode
 from chain.primitives.json_text import decode_json_file
 from chain.primitives.kem import KemKey, verify_kem_key
+from chain.primitives.self_test import self_test
 from chain.primitives.types import Title, Unsigned, is_address
 from chain.proofs.merkle import EMPTY_ROOT
 from chain.proofs.validators import ValidatorSet
@@ -141,9 +142,12 @@ class Genesis:
 def parse_genesis(content: bytes) -> Genesis:
     """Read and check a genesis file.
 
+    Whoever relies on a network begins here, so here the libraries are held to the protocol.
+
     Raises:
-        PoolError: code ``bad_genesis``, with the member and field that is wrong.
+        PoolError: code ``bad_genesis``, with the member and field that is wrong; ``library_differs``.
     """
+    self_test()
     file = decode_json_file(GenesisFile, content, ErrorCode.BAD_GENESIS)
     members = tuple(sorted((to_member(member) for member in file.members), key=lambda member: member.name))
     _verify_members(members)

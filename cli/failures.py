@@ -39,6 +39,7 @@ _CANNOT = frozenset(
         ErrorCode.NOT_ENOUGH_SHARES,
         ErrorCode.MEMPOOL_FULL,
         ErrorCode.QUOTA_EXCEEDED,
+        ErrorCode.LIBRARY_DIFFERS,
         ErrorCode.BAD_KEY,
         ErrorCode.KEY_PERMISSIONS,
         ErrorCode.WRONG_PASSPHRASE,

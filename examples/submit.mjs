@@ -157,6 +157,8 @@ function readGenesis(path) {
   };
 }
 
+const NEUTRAL = Buffer.from([1, ...Buffer.alloc(31)]);
+
 function readKey(path) {
   const secret = createPrivateKey(readFileSync(path));
   if (secret.asymmetricKeyType !== 'ed25519') throw new Refused(`${path} is not an Ed25519 key`);
@@ -165,6 +167,7 @@ function readKey(path) {
 }
 
 function isSigned(publicKey, message, signature) {
+  if (signature.subarray(0, 32).equals(NEUTRAL)) return false; // OpenSSL takes it, nodes do not (section 3)
   const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: publicKey.toString('base64url') }, format: 'jwk' });
   return verify(null, message, key, signature);
 }

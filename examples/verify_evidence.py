@@ -336,16 +336,15 @@ def hash_of(data: bytes) -> bytes:
     return sha256(data).digest()
 
 
-FIELD_PRIME = 2**255 - 19
-EIGHTH = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little")
-SMALL_ORDER = frozenset({0, 1, FIELD_PRIME - 1, EIGHTH, FIELD_PRIME - EIGHTH, FIELD_PRIME, FIELD_PRIME + 1})
-"""y-coordinates of Curve25519's points of order 1, 2, 4 and 8. Nodes take no signature that begins with one of them;
-OpenSSL does, and whoever holds the key can make such a one that fits (section 3)."""
+NEUTRAL = b"\x01" + bytes(31)
+"""The neutral element: nodes take no signature that begins with it. OpenSSL does, and whoever holds the key can make
+one that fits. The other rules of section 3 are OpenSSL's too, for keys of the prime-order group, like a genesis file's.
+"""
 
 
 def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
     """Whether nodes take this Ed25519 signature."""
-    if len(signature) != 64 or int.from_bytes(signature[:32], "little") % 2**255 in SMALL_ORDER:
+    if len(signature) != 64 or signature[:32] == NEUTRAL:
         return False
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)

@@ -1,9 +1,9 @@
 """Hashes, keys and signatures.
 
 Every hash and signature is domain-separated: ``"blockpool/1" NUL kind NUL chain_id bytes``, so that nothing signed
-for one purpose or one chain means anything for another. Signatures are Ed25519 (RFC 8032), and libsodium alone
-decides which are valid, since libraries differ on malformed ones and replicas must not. Keys must be canonical
-points of the prime-order group: otherwise one signature could fit many messages.
+for one purpose or one chain means anything for another. Signatures are Ed25519 (RFC 8032) by the rule of
+docs/protocol.md, section 3: libraries differ on malformed ones, and replicas must not. ``self_test`` holds libsodium to
+the rule.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Ed25519Signer:
 
 def verify_signature(public_key: bytes, message: bytes, signature: bytes) -> bool:
     """Whether ``signature`` (64 bytes) over ``message`` is valid under ``public_key`` (32 bytes). Never raises."""
-    if len(signature) != SIGNATURE_SIZE or len(public_key) != PUBLIC_KEY_SIZE:
+    if len(signature) != SIGNATURE_SIZE or not _is_key(public_key):
         return False
     try:
         nacl.bindings.crypto_sign_open(signature + message, public_key)
@@ -99,5 +99,11 @@ def verify_public_key(public_key: bytes) -> None:
     Raises:
         PoolError: code ``bad_key``.
     """
-    if len(public_key) != PUBLIC_KEY_SIZE or not nacl.bindings.crypto_core_ed25519_is_valid_point(public_key):
+    if not _is_key(public_key):
         raise PoolError(ErrorCode.BAD_KEY, "not a canonical point of Ed25519's prime-order group")
+
+
+@lru_cache(maxsize=4096)
+def _is_key(public_key: bytes) -> bool:
+    """Remembered, since it takes as long as a signature and the keys of a network are few."""
+    return len(public_key) == PUBLIC_KEY_SIZE and nacl.bindings.crypto_core_ed25519_is_valid_point(public_key)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import runpy
 from base64 import b64decode
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from chain.primitives.crypto import verify_signature
 from tests.conformance import mini
 from tests.vectors import make, network
 
 unhex = bytes.fromhex
+EXAMPLE = Path(__file__).parents[2] / "examples" / "verify_evidence.py"
 
 
 @cache
@@ -44,6 +48,17 @@ def test_keys() -> None:
         assert mini.key_id(unhex(case["public_key"])).hex() == case["key_id"]
         key = load_pem_private_key(case["pkcs8_pem"].encode(), None)
         assert key.private_bytes_raw() == seed  # type: ignore[union-attr]
+
+
+def test_signatures() -> None:
+    """The example's check is for keys of a genesis file, which are of the prime-order group."""
+    is_signed = runpy.run_path(str(EXAMPLE))["is_signed"]
+    good_key = next(case["public_key"] for case in vectors("signatures") if case["valid"])
+    for case in vectors("signatures"):
+        key, message, signature = (unhex(case[name]) for name in ("public_key", "message", "signature"))
+        assert verify_signature(key, message, signature) == case["valid"], case["name"]
+        if case["public_key"] == good_key:
+            assert is_signed(key, message, signature) == case["valid"], case["name"]
 
 
 def test_encoding() -> None:

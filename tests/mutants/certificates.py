@@ -11,6 +11,23 @@ PROOFS = "tests/consensus/test_consensus_justification.py"
 VALIDATORS = "tests/chain/test_validators.py"
 LEDGER = "tests/chain/test_ledger.py"
 
+SELF_TEST = "tests/chain/test_self_test.py"
+
+SIGNATURES = (
+    Mutant(
+        "the libraries are not held to the protocol",
+        51,
+        (Edit("chain/genesis.py", "    self_test()\n", ""),),
+        (f"{SELF_TEST}::test_s51_a_cofactored_library_is_refused_before_a_genesis_file_is_read",),
+    ),
+    Mutant(
+        "a signature is verified under a key with a part of small order",
+        51,
+        (Edit("chain/primitives/crypto.py", " or not _is_key(public_key)", ""),),
+        (f"{SELF_TEST}::test_s51_the_installed_library_passes_quickly",),
+    ),
+)
+
 OBTAINED = (
     Mutant(
         "a certificate from a peer finalises without a check",
@@ -148,4 +165,4 @@ COUNTED = (
     ),
 )
 
-MUTANTS = (*OBTAINED, *COUNTED)
+MUTANTS = (*SIGNATURES, *OBTAINED, *COUNTED)

@@ -40,6 +40,7 @@ from consensus.messages import (
     prepare_message,
     view_change_message,
 )
+from tests import ed25519
 from tests.vectors.access import make_access
 from tests.vectors.erasure import make_erasure
 from tests.vectors.evidence_files import write_evidence
@@ -92,6 +93,23 @@ def make_keys() -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def make_signatures() -> list[dict[str, Any]]:
+    """Signatures of one message, by good and bad keys: what is valid and what is not."""
+    good = ed25519.key_of(ed25519.SECRET)
+    cases = [(name, good, signature) for name, signature in ed25519.signature_cases()]
+    cases += [(f"key: {name}", key, signature) for name, key, signature in ed25519.key_cases()[1:]]
+    return [
+        {
+            "name": name,
+            "public_key": key.hex(),
+            "message": ed25519.MESSAGE.hex(),
+            "signature": signature.hex(),
+            "valid": ed25519.is_valid(key, ed25519.MESSAGE, signature),
+        }
+        for name, key, signature in cases
+    ]
 
 
 def make_encoding() -> list[dict[str, Any]]:
@@ -277,6 +295,7 @@ def _view_change_vote(chain_id: bytes, name: str, prepared_view: int | None) -> 
 
 MAKERS = {
     "keys": make_keys,
+    "signatures": make_signatures,
     "encoding": make_encoding,
     "transactions": make_transactions,
     "merkle": make_merkle,
