@@ -7,6 +7,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from audit.parallel import ParallelAudit, open_store
+from audit.sources import open_database
+from audit.workers import Workers
 from bench.bench import CHECKED, PLAIN, Bench
 from bench.figures import Figure, Section
 from bench.long_chain import LongChain
@@ -18,10 +21,7 @@ from chain.packages import BlockPackage
 from chain.state.members import Member
 from chain.storage.head import Head, HeadFile
 from chain.storage.level import LevelEngine
-from cli.audit.ahead import AheadAudit, open_store
-from cli.audit.sources import open_home
-from cli.audit.workers import Workers
-from cli.output import progress
+from cli.audit.sources import data_folder
 
 ROUNDS = 3
 """Audits of each chain with each number of processes, in turn; the fastest counts."""
@@ -109,17 +109,16 @@ def measure(home: Path, genesis: Genesis) -> dict[int, float]:
 
 def _rate(home: Path, genesis: Genesis, jobs: int) -> float:
     with (
-        open_home(home, genesis) as packages,
+        open_database(data_folder(home), genesis) as source,
         open_store(None, genesis) as store,
         Workers(genesis, jobs if jobs > 1 else 0) as workers,
-        progress() as bar,
     ):
-        first: list[BlockPackage] = [next(packages.blocks(0))]
+        first: list[BlockPackage] = [next(source.blocks(0))]
         for _ in workers.process_ids:
             list(workers.ahead(0, first))  # answered once the worker has started
-        auditing = AheadAudit(genesis, MissingEngine("a chain without contracts"), store, workers)
+        auditing = ParallelAudit(genesis, MissingEngine("a chain without contracts"), store, workers)
         started_s = time.perf_counter()
-        failure = auditing.run(packages, bar)
+        failure = auditing.run(source)
         if failure is not None:
             raise failure
-        return auditing.audit.report.records / (time.perf_counter() - started_s)
+        return auditing.report.records / (time.perf_counter() - started_s)

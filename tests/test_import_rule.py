@@ -1,10 +1,11 @@
 """Imports point one way: chain <- contracts, chain <- consensus, both <- evidence, all of these <- node; cli and
 blockpool stand outside.
 
-The rule is what lets a part be read, tested and trusted on its own. Two sharper cases:
+The rule is what lets a part be read, tested and trusted on its own. Three sharper cases:
 
 - `consensus` is synchronous and pure. It gets time as ticks and hands out effects, so nothing that reads a clock,
   a socket, a disk or randomness may come in, from the standard library either.
+- Only `cli` has a terminal: what computes tells a callback how far it is.
 - `cli` may start the daemon, through `node.daemon` and nothing else of `node`; otherwise it speaks HTTP like anyone.
 
 Every import statement counts, inside functions and under `TYPE_CHECKING` too: a type is a dependency as well.
@@ -49,6 +50,7 @@ IMPURE_MODULES = frozenset({
     "socketserver", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib", "uuid", "uvloop",
 })
 # fmt: on
+TERMINAL_MODULES = frozenset({"click", "rich"})
 
 
 class Violation(NamedTuple):
@@ -86,6 +88,8 @@ def reason_against(importer: str, module: str) -> str | None:
             f"consensus imports {target}: the consensus core is pure and gets time, I/O and randomness "
             "only through its inputs, so that the simulator and the daemon run the same code"
         )
+    if target in TERMINAL_MODULES and importer != "cli":
+        return f"{importer} imports {module}: only cli has a terminal"
     if target not in ALLOWED_PACKAGES and target not in OUTSIDE:
         return None
     if target in ALLOWED_PACKAGES[importer]:
@@ -130,6 +134,7 @@ def test_rule_knows_every_package() -> None:
         ("chain/state/tree.py", "from ...node import links", "chain imports node.links"),
         ("consensus/core.py", "import time", "consensus imports time"),
         ("consensus/core.py", "from random import Random", "consensus imports random"),
+        ("audit/walk.py", "from rich.progress import Progress", "audit imports rich.progress.Progress: only cli"),
         ("contracts/engine.py", "from consensus.core import Core", "contracts imports consensus.core.Core"),
         ("node/api.py", "from cli.main import main", "node imports cli.main.main"),
         ("blockpool/client.py", "from node.daemon import run", "blockpool imports node.daemon.run"),

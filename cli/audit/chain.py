@@ -13,11 +13,12 @@ import click
 from rich.text import Text
 
 from audit.chain import PARCELS_NAMED, AuditReport, ChainAudit
+from audit.parallel import open_audit
+from audit.sources import ChainSource
+from audit.walk import walk
 from blockpool import Genesis, PoolError, load_genesis
-from cli.audit.ahead import AheadAudit, open_store
-from cli.audit.sources import Packages, open_source
-from cli.audit.walk import walk
-from cli.audit.workers import Workers
+from cli.audit.bar import AuditBar
+from cli.audit.sources import open_source
 from cli.engine import NetworkPolicy
 from cli.failures import ExitCode, describe, exit_code
 from cli.options import genesis_option, json_option
@@ -80,15 +81,13 @@ def chain(context: click.Context, source: str, genesis_file: Path, jobs: int, wo
     genesis = load_genesis(genesis_file)
     started_s = time.monotonic()
     with (
-        open_source(source, genesis) as packages,
-        open_store(work_folder, genesis) as store,
-        Workers(genesis, jobs if jobs > 1 else 0) as workers,
+        open_source(source, genesis) as chain_source,
         progress() as bar,
+        open_audit(genesis, NetworkPolicy(genesis, bar.console.print), folder=work_folder, jobs=jobs) as auditing,
     ):
-        auditing = AheadAudit(genesis, NetworkPolicy(genesis, bar.console.print), store, workers)
-        report, first_records = auditing.audit.report, auditing.audit.report.records
+        report, first_records = auditing.report, auditing.report.records
         try:
-            failure = auditing.run(packages, bar)
+            failure = auditing.run(chain_source, AuditBar(bar, "Auditing blocks", chain_source.newest))
         except KeyboardInterrupt:
             if work_folder is not None:
                 bar.console.print(f"To go on, run it again with --work {work_folder}.")
@@ -102,7 +101,7 @@ def chain(context: click.Context, source: str, genesis_file: Path, jobs: int, wo
         context.exit(ExitCode.FALSE)
 
 
-def audit_packages(genesis: Genesis, packages: Packages) -> tuple[AuditReport, PoolError | None]:
+def audit_in_memory(genesis: Genesis, source: ChainSource) -> tuple[AuditReport, PoolError | None]:
     """Verify a chain that is not long, in this process and in memory.
 
     Returns:
@@ -113,7 +112,8 @@ def audit_packages(genesis: Genesis, packages: Packages) -> tuple[AuditReport, P
     """
     with progress() as bar:
         checker = ChainAudit(genesis, NetworkPolicy(genesis, bar.console.print))
-        failure = walk(checker, packages, bar, "Auditing blocks")
+        shown = AuditBar(bar, "Auditing blocks", source.newest)
+        failure = walk(checker, source.blocks(0), source.newest, shown)
     return checker.report, failure
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,48 +11,17 @@ import click
 from rich.progress import Progress
 from rich.text import Text
 
+from audit import comparison
+from audit.comparison import Comparison, Difference, Holding
+from audit.sources import open_states
 from blockpool import Genesis, load_genesis
-from chain.storage.state import StateStore
-from cli.audit.comparison import (
-    BlockComparison,
-    BlockDifference,
-    Chain,
-    Difference,
-    KeyDamage,
-    KeyDifference,
-    damaged_keys,
-    differing_keys,
-)
-from cli.audit.sources import open_source, open_states
+from cli.audit.sources import data_folder, is_url, open_source
 from cli.failures import ExitCode
 from cli.options import genesis_option, json_option
 from cli.output import emit, facts, grid, printable, progress
 
 _KEYS_SHOWN = 20
 _PARTS_SHOWN = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """What two nodes hold, side by side."""
-
-    sources: tuple[str, str]
-    newest: tuple[int, int]
-    """Height of the newest block of each."""
-    height: int
-    """Last block that was compared."""
-    block: BlockDifference | None
-    state_height: int
-    """Block after which the states were compared."""
-    keys: list[KeyDifference] | None
-    """None if the states could not be compared: that takes two homes whose states are of that height."""
-    damage: dict[str, list[KeyDamage]] = field(default_factory=dict)
-    """By source, of those whose state database was looked at."""
-
-    @property
-    def is_same(self) -> bool:
-        """Whether nothing differs, as far as both chains go and could be compared."""
-        return self.block is None and not self.keys and not any(self.damage.values())
 
 
 @click.command()
@@ -82,40 +50,24 @@ def compare(context: click.Context, first: str, second: str, genesis_file: Path)
         context.exit(ExitCode.FALSE)
 
 
-def compare_sources(genesis: Genesis, sources: tuple[str, str], bar: Progress) -> Compared:
+def compare_sources(genesis: Genesis, sources: tuple[str, str], bar: Progress) -> Comparison:
     """Compare what two nodes hold.
 
     Raises:
         PoolError: what cannot be had, such as ``unreachable`` or ``data_folder_locked``.
     """
     with ExitStack() as stack:
-        packages = [stack.enter_context(open_source(source, genesis)) for source in sources]
-        states = [stack.enter_context(open_states(source)) for source in sources]
-        one, other = (Chain(found.newest, found.blocks(0)) for found in packages)
-        comparison = BlockComparison(genesis.chain_id, one, other)
-        task = bar.add_task("Comparing blocks", total=comparison.common + 1)
-        while comparison.step():
-            bar.advance(task)
-        newest = one.newest, other.newest
-        height, damage = comparison.state_height, {}
-        stores = [store for store in states if store is not None and _reaches(store, height)]
-        for source, store, root in zip(sources, states, comparison.state_roots, strict=True):
-            if store is not None and store in stores:
-                damage[source] = list(damaged_keys(genesis.chain_id, store, root))
-        keys = None
-        if len(stores) == len(sources):
-            roots = comparison.state_roots
-            keys = differing_keys(genesis.chain_id, stores[0], roots[0], stores[1], roots[1])
-        return Compared(sources, newest, comparison.height, comparison.found, height, keys, damage)
+        chains = [stack.enter_context(open_source(source, genesis)) for source in sources]
+        states = [
+            None if is_url(source) else stack.enter_context(open_states(data_folder(Path(source))))
+            for source in sources
+        ]
+        task = bar.add_task("Comparing blocks", total=min(chain.newest for chain in chains) + 1)
+        first, second = map(Holding, sources, chains, states)
+        return comparison.compare(genesis, first, second, lambda blocks: bar.advance(task))
 
 
-def _reaches(store: StateStore, height: int) -> bool:
-    """Whether a state database holds the state after the block at ``height``: it keeps all before its newest one."""
-    head = store.head()
-    return head is not None and head.height >= height
-
-
-def describe_comparison(compared: Compared) -> dict[str, Any]:
+def describe_comparison(compared: Comparison) -> dict[str, Any]:
     """A comparison for programs."""
     first, second = compared.sources
     return {
@@ -136,7 +88,7 @@ def describe_comparison(compared: Compared) -> dict[str, Any]:
     }
 
 
-def comparison_lines(compared: Compared) -> Iterator[Any]:
+def comparison_lines(compared: Comparison) -> Iterator[Any]:
     """A comparison for people."""
     first, second = compared.sources
     yield facts(
@@ -165,7 +117,7 @@ def comparison_lines(compared: Compared) -> Iterator[Any]:
         yield "Nothing differs."
 
 
-def _states_text(compared: Compared) -> str:
+def _states_text(compared: Comparison) -> str:
     if compared.keys is not None:
         return f"states after height {compared.state_height:,}"
     if compared.damage:

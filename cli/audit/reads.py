@@ -11,6 +11,7 @@ import click
 from rich.text import Text
 
 from audit.chain import ChainAudit
+from audit.walk import walk
 from blockpool import Client, Genesis, PoolError, RecordId, RetryPolicy, load_genesis
 from chain.access.history import ParcelPlace, ReadFilter, ReadLog, RequestHistory
 from chain.state.entries import (
@@ -22,9 +23,9 @@ from chain.state.entries import (
     reader_key,
     reads_key,
 )
+from cli.audit.bar import AuditBar
 from cli.audit.reads_view import describe_read, read_lines
 from cli.audit.sources import is_url, open_source
-from cli.audit.walk import walk
 from cli.engine import NetworkPolicy
 from cli.options import EndOfTime, TransactionIdType, genesis_option, json_option
 from cli.output import emit, progress, time_text
@@ -141,9 +142,10 @@ def collect_reads(source: str, genesis: Genesis, wanted: Wanted) -> FoundReads:
         PoolError: what does not hold, or cannot be had.
     """
     log = ReadLog(genesis.chain_id)
-    with open_source(source, genesis) as packages, progress() as bar:
+    with open_source(source, genesis) as chain_source, progress() as bar:
         audit = ChainAudit(genesis, NetworkPolicy(genesis, bar.console.print), log.add_block)
-        failure = walk(audit, packages, bar, "Verifying the chain")
+        shown = AuditBar(bar, "Verifying the chain", chain_source.newest)
+        failure = walk(audit, chain_source.blocks(0), chain_source.newest, shown)
     if failure is not None:
         where = f"the chain does not hold from height {failure.context['height']} on: "
         raise PoolError(failure.code, where + failure.detail, **failure.context)

@@ -10,11 +10,12 @@ import click
 from rich.text import Text
 
 from audit.replay import Change, Proposal, Replay, Trial, TriedRequest, VerdictDifference
+from audit.walk import walk
 from blockpool import PoolError, load_genesis
 from chain.access.policy import AccessDecision
 from chain.primitives.types import verify_dataset_id
+from cli.audit.bar import AuditBar
 from cli.audit.sources import open_source
-from cli.audit.walk import walk
 from cli.contract_files import read_contract, read_parameters, show_line
 from cli.engine import NetworkPolicy
 from cli.failures import describe, exit_code
@@ -65,12 +66,13 @@ def replay(
         raise click.UsageError("Give --with and --contract together; --parameters only with them.")
     genesis = load_genesis(genesis_file)
     proposal = _proposal(proposed_file, contract_id, parameters_file)
-    with open_source(source, genesis) as packages, progress() as bar:
+    with open_source(source, genesis) as chain_source, progress() as bar:
         policy = NetworkPolicy(genesis, bar.console.print)
         if proposal is not None:
             _verify_deployable(policy, proposal)
         replayed = Replay(genesis, policy, proposal)
-        failure = walk(replayed, packages, bar, "Replaying blocks")
+        shown = AuditBar(bar, "Replaying blocks", chain_source.newest)
+        failure = walk(replayed, chain_source.blocks(0), chain_source.newest, shown)
     emit(describe_replay(source, replayed, failure), *replay_lines(replayed, failure))
     if failure is not None:
         context.exit(exit_code(failure))

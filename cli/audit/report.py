@@ -10,16 +10,16 @@ import click
 from rich.text import Text
 
 from audit.chain import ChainAudit
+from audit.parallel import open_audit
 from blockpool import Genesis, PoolError, load_genesis
 from chain.access.history import ReadLog
 from chain.state.entries import DatasetReads, reads_key
-from cli.audit.ahead import AheadAudit, open_store
+from cli.audit.bar import AuditBar
 from cli.audit.chain import describe_audit, jobs_option
 from cli.audit.reporting.findings import Audited, Circumstances, Collector, Conclusion, Findings, conclude
 from cli.audit.reporting.misbehaviour import NOT_ASKED, ask_for_misbehaviour
 from cli.audit.reporting.page import render
 from cli.audit.sources import is_url, open_source
-from cli.audit.workers import Workers
 from cli.engine import NetworkPolicy
 from cli.failures import ExitCode, exit_code
 from cli.options import genesis_option, json_option
@@ -80,14 +80,12 @@ def investigate(source: str, genesis: Genesis, overdue_days: int, jobs: int = 1)
     made_ms, started_s = time.time_ns() // 1_000_000, time.monotonic()
     collector = Collector(ReadLog(genesis.chain_id))
     with (
-        open_source(source, genesis) as packages,
-        open_store(None, genesis) as store,
-        Workers(genesis, jobs if jobs > 1 else 0) as workers,
+        open_source(source, genesis) as chain_source,
         progress() as bar,
+        open_audit(genesis, NetworkPolicy(genesis, bar.console.print), collector.add_block, jobs=jobs) as auditing,
     ):
-        policy = NetworkPolicy(genesis, bar.console.print)
-        auditing = AheadAudit(genesis, policy, store, workers, collector.add_block)
-        failure = auditing.run(packages, bar) or _incompleteness(auditing.audit, collector.log)
+        shown = AuditBar(bar, "Auditing blocks", chain_source.newest)
+        failure = auditing.run(chain_source, shown) or _incompleteness(auditing.audit, collector.log)
         misbehaviour = ask_for_misbehaviour(source, genesis) if is_url(source) else NOT_ASKED
         circumstances = Circumstances(source, made_ms, time.monotonic() - started_s, overdue_days)
         return conclude(circumstances, genesis, Audited(auditing.audit, collector, failure), misbehaviour)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from rich.text import Text
 
 from audit.replay import Replay
+from audit.walk import walk
 from blockpool import (
     AccessRequest,
     Client,
@@ -22,10 +23,10 @@ from blockpool import (
     verify_evidence,
 )
 from chain.access.history import ReadFilter
+from cli.audit.bar import AuditBar
 from cli.audit.reads import FoundReads, Wanted, collect_reads
 from cli.audit.reads_view import read_lines
 from cli.audit.sources import open_url
-from cli.audit.walk import walk
 from cli.demo.data import COMPANY, SEALED_DATASET, SharedFile
 from cli.demo.disks import read_all
 from cli.demo.narrator import Narrator
@@ -175,9 +176,10 @@ class AccessStory:
                 f"{_NEVER} never had a grant: proven by the state",
                 not found.reads and all(proof.grants == 0 for proof in found.proofs),
             )
-            with open_url(url) as packages, progress() as bar:
+            with open_url(url) as source, progress() as bar:
                 replay = Replay(genesis, NetworkPolicy(genesis, bar.console.print))
-                failure = walk(replay, packages, bar, "Replaying verdicts")
+                shown = AuditBar(bar, "Replaying verdicts", source.newest)
+                failure = walk(replay, source.blocks(0), source.newest, shown)
             narrator.claim(
                 f"{replay.report.contract_calls} contract calls give the same verdicts again",
                 failure is None and not replay.differences and replay.report.contract_calls > 0,

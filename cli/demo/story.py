@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blockpool import Client, Identity, NodeStatus, PoolError, RecordId, Step
-from cli.audit.chain import audit_packages, audit_tables
+from cli.audit.chain import audit_in_memory, audit_tables
 from cli.audit.sources import open_url
 from cli.demo.access import AccessStory
 from cli.demo.data import CONTRACT, SharedFile, contract_source
@@ -172,8 +172,8 @@ class Story:
         with self.narrator.stage("Audit the whole chain of one node, from the genesis file alone"):
             url = self.network.nodes["registry"].url
             started_s = time.monotonic()
-            with open_url(url) as packages:
-                report, failure = audit_packages(self.network.genesis, packages)
+            with open_url(url) as source:
+                report, failure = audit_in_memory(self.network.genesis, source)
             self.narrator.show(*audit_tables(report, failure, time.monotonic() - started_s))
             self.narrator.claim("every block holds", failure is None)
             self.narrator.claim("the audit counted every record", dict(report.records_by_dataset) == self.totals)

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from audit.chain import ChainAudit
+from audit.sources import open_database
 from blockpool import Client
 from chain.blocks import block_hash
 from chain.errors import PoolError
 from chain.genesis import Genesis
 from chain.packages import BlockPackage, open_package
-from cli.audit.sources import open_home
+from cli.audit.sources import data_folder
 from cli.engine import NetworkPolicy
 from tests.chaos.cluster import RESIDENT_BYTES_MAX, Cluster
 from tests.chaos.load import Acknowledgement, AcknowledgementLog, digest
@@ -98,15 +99,15 @@ def stored_chains(cluster: Cluster, violations: list[str]) -> list[Chain]:
     for node in cluster.nodes.values():
         audit = ChainAudit(cluster.genesis, NetworkPolicy(cluster.genesis, lambda line: None))
         chain = Chain(f"the database of {node.member}")
-        with open_home(node.home, cluster.genesis) as packages:
+        with open_database(data_folder(node.home), cluster.genesis) as source:
             try:
-                for package in packages.blocks(0):
+                for package in source.blocks(0):
                     audit.add(package)
                     chain.add(cluster.genesis, package)
             except PoolError as error:
                 violations.append(f"{chain.source} does not hold: {error.code} {error.detail} {error.context}")
-        if audit.report.height != packages.newest:
-            violations.append(f"{chain.source} ends at {audit.report.height}, {packages.newest} was promised")
+        if audit.report.height != source.newest:
+            violations.append(f"{chain.source} ends at {audit.report.height}, {source.newest} was promised")
         chains.append(chain)
     return chains
 

@@ -13,12 +13,11 @@ import msgspec
 import pytest
 
 from audit.chain import ChainAudit
+from audit.parallel import ParallelAudit, open_store
+from audit.sources import ChainSource
+from audit.workers import Workers
 from blockpool import ErrorCode, PoolError
 from chain.storage.level import LevelEngine
-from cli.audit.ahead import AheadAudit, open_store
-from cli.audit.sources import Packages
-from cli.audit.workers import Workers
-from cli.output import progress
 from tests.audit.audit_world import EventfulChain, policy
 from tests.cli.commands import Done, run
 
@@ -56,7 +55,7 @@ def expected(chain: EventfulChain) -> dict[str, Any]:
     return counts(audit)
 
 
-def packages_of(chain: EventfulChain, on_the_way: Callable[[int], None] = lambda height: None) -> Packages:
+def source_of(chain: EventfulChain, on_the_way: Callable[[int], None] = lambda height: None) -> ChainSource:
     """The chain; ``on_the_way`` is told of every height that is taken."""
 
     def blocks(first_height: int) -> Iterator[Any]:
@@ -64,19 +63,19 @@ def packages_of(chain: EventfulChain, on_the_way: Callable[[int], None] = lambda
             on_the_way(height)
             yield package
 
-    return Packages(len(chain.packages) - 1, blocks)
+    return ChainSource(len(chain.packages) - 1, blocks)
 
 
-def audited(chain: EventfulChain, packages: Packages, workers: Workers, folder: Path | None = None) -> dict[str, Any]:
-    with open_store(folder, chain.network.genesis) as store, workers, progress() as bar:
-        auditing = AheadAudit(chain.network.genesis, policy(), store, workers)
-        assert auditing.run(packages, bar) is None
+def audited(chain: EventfulChain, source: ChainSource, workers: Workers, folder: Path | None = None) -> dict[str, Any]:
+    with open_store(folder, chain.network.genesis) as store, workers:
+        auditing = ParallelAudit(chain.network.genesis, policy(), store, workers)
+        assert auditing.run(source) is None
         return counts(auditing.audit)
 
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_workers_change_nothing_about_the_counts(long_chain: EventfulChain, count: int) -> None:
-    found = audited(long_chain, packages_of(long_chain), Workers(long_chain.network.genesis, count, GROUP_BLOCKS))
+    found = audited(long_chain, source_of(long_chain), Workers(long_chain.network.genesis, count, GROUP_BLOCKS))
     assert found == expected(long_chain)
     assert found["blocks"] == BLOCKS_MORE + 5
 
@@ -90,7 +89,7 @@ def test_workers_that_die_cost_time_and_no_verdict(long_chain: EventfulChain, ki
             for number in killed:
                 os.kill(workers.process_ids[number], signal.SIGKILL)
 
-    assert audited(long_chain, packages_of(long_chain, kill), workers) == expected(long_chain)
+    assert audited(long_chain, source_of(long_chain, kill), workers) == expected(long_chain)
 
 
 class Interruption(Exception):
@@ -101,7 +100,7 @@ class Interruption(Exception):
 def test_an_audit_that_was_interrupted_goes_on(
     long_chain: EventfulChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr("cli.audit.ahead.SAVED_EVERY_S", 0)
+    monkeypatch.setattr("audit.parallel.SAVED_EVERY_S", 0)
 
     def interrupt(height: int) -> None:
         if height == len(long_chain.packages) - 1:
@@ -109,9 +108,9 @@ def test_an_audit_that_was_interrupted_goes_on(
 
     first, second = (Workers(long_chain.network.genesis, count, GROUP_BLOCKS) for _ in range(2))
     with pytest.raises(Interruption):
-        audited(long_chain, packages_of(long_chain, interrupt), first, tmp_path / "work")
+        audited(long_chain, source_of(long_chain, interrupt), first, tmp_path / "work")
     taken: list[int] = []
-    found = audited(long_chain, packages_of(long_chain, taken.append), second, tmp_path / "work")
+    found = audited(long_chain, source_of(long_chain, taken.append), second, tmp_path / "work")
     assert found == expected(long_chain)
     assert taken[0] > (0 if count else BLOCKS_MORE), "what was verified before is not read again"
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 import pytest
 
 from audit.chain import ChainAudit
+from audit.walk import walk
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import parse_genesis
 from chain.ledger import Ledger
 from chain.packages import BlockPackage, read_package
-from cli.audit.sources import Packages
-from cli.audit.walk import walk
 from cli.engine import NetworkPolicy
 from cli.failures import ExitCode, exit_code
-from cli.output import progress
 from contracts.engine import TARGET
 from tests.chain.access_world import ScriptedPolicy, allow
 from tests.networks import TestNetwork
@@ -31,8 +28,8 @@ def network() -> TestNetwork:
     return network
 
 
-def packages(ledger: Ledger, first_height: int) -> Iterator[BlockPackage]:
-    for height in range(first_height, ledger.tip.height + 1):
+def packages(ledger: Ledger) -> Iterator[BlockPackage]:
+    for height in range(ledger.tip.height + 1):
         package = read_package(ledger.blocks, height)
         assert package is not None
         yield package
@@ -40,8 +37,7 @@ def packages(ledger: Ledger, first_height: int) -> Iterator[BlockPackage]:
 
 def audit(network: TestNetwork, ledger: Ledger, newest: int) -> PoolError | None:
     auditor = ChainAudit(network.genesis, NetworkPolicy(network.genesis, lambda text: None))
-    with progress() as bar:
-        return walk(auditor, Packages(newest, partial(packages, ledger)), bar, "Auditing")
+    return walk(auditor, packages(ledger), newest)
 
 
 def test_a_chain_that_calls_no_contract_needs_no_engine(network: TestNetwork) -> None:

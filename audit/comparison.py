@@ -6,15 +6,17 @@ chain is. A payload that only one of them has erased is a difference once both h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import msgspec
 
-from blockpool import ErrorCode, PoolError
+from audit.sources import ChainSource
 from chain.blocks import Block, BlockHeader, Outcome, decode_header
+from chain.errors import ErrorCode, PoolError
+from chain.genesis import Genesis
 from chain.packages import BlockPackage
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode
@@ -65,16 +67,11 @@ class Opened(NamedTuple):
 
 
 class Chain:
-    """One of two chains, read block by block.
+    """One of two chains, read block by block from genesis on."""
 
-    Args:
-        newest: height of its newest block.
-        packages: its blocks, from genesis on.
-    """
-
-    def __init__(self, newest: int, packages: Iterable[BlockPackage]) -> None:
-        self.newest = newest
-        self._packages = iter(packages)
+    def __init__(self, source: ChainSource) -> None:
+        self.newest = source.newest
+        self._packages = source.blocks(0)
 
     def next(self) -> Opened | PoolError:
         """The next block, or why it cannot be read.
@@ -288,3 +285,72 @@ def _paths(chain_id: bytes, store: StateStore) -> dict[bytes, bytes]:
 
 def _keys_at(place: Place, paths: dict[bytes, bytes]) -> Iterator[str]:
     return (key.decode(errors="replace") for path, key in paths.items() if place.covers(path))
+
+
+# Both
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one of two nodes holds."""
+
+    name: str
+    chain: ChainSource
+    states: StateStore | None
+    """None if it cannot be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What two nodes hold, side by side."""
+
+    sources: tuple[str, str]
+    newest: tuple[int, int]
+    """Height of the newest block of each."""
+    height: int
+    """Last block that was compared."""
+    block: BlockDifference | None
+    state_height: int
+    """Block after which the states were compared."""
+    keys: list[KeyDifference] | None
+    """None if the states could not be compared: that takes two homes whose states are of that height."""
+    damage: dict[str, list[KeyDamage]]
+    """By source, of those whose state database was looked at."""
+
+    @property
+    def is_same(self) -> bool:
+        """Whether nothing differs, as far as both chains go and could be compared."""
+        return self.block is None and not self.keys and not any(self.damage.values())
+
+
+def compare(
+    genesis: Genesis, first: Holding, second: Holding, on_block: Callable[[BlockComparison], None] = lambda blocks: None
+) -> Comparison:
+    """Compare what two nodes hold; ``on_block`` is told of every block in which nothing differs.
+
+    Raises:
+        PoolError: what cannot be had, such as ``unreachable``.
+    """
+    chain_id = genesis.chain_id
+    blocks = BlockComparison(chain_id, Chain(first.chain), Chain(second.chain))
+    while blocks.step():
+        on_block(blocks)
+    height = blocks.state_height
+    found = [
+        (holding.name, holding.states, root)
+        for holding, root in zip((first, second), blocks.state_roots, strict=True)
+        if holding.states is not None and _reaches(holding.states, height)
+    ]
+    damage = {name: list(damaged_keys(chain_id, store, root)) for name, store, root in found}
+    keys = None
+    if len(found) == 2:
+        (_, store, root), (_, other_store, other_root) = found
+        keys = differing_keys(chain_id, store, root, other_store, other_root)
+    newest = first.chain.newest, second.chain.newest
+    return Comparison((first.name, second.name), newest, blocks.height, blocks.found, height, keys, damage)
+
+
+def _reaches(store: StateStore, height: int) -> bool:
+    """Whether a state database holds the state after the block at ``height``: it keeps all before its newest one."""
+    head = store.head()
+    return head is not None and head.height >= height

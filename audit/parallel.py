@@ -8,21 +8,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.progress import Progress
-
-from audit.chain import ChainAudit
+from audit.chain import AuditReport, ChainAudit
+from audit.sources import ChainSource
 from audit.store import AuditStore
-from blockpool import ErrorCode, Genesis, PoolError
+from audit.walk import OnProgress, silent, walk
+from audit.workers import Examined, Workers
 from chain.access.policy import AccessPolicy
 from chain.blocks import Block, block_hash
+from chain.errors import ErrorCode, PoolError
+from chain.genesis import Genesis
 from chain.ledger import ExecutedBlock
 from chain.packages import BlockPackage
 from chain.primitives.encoding import decode
 from chain.storage.level import LevelEngine
 from chain.transactions.base import DatasetHeader
-from cli.audit.sources import Packages
-from cli.audit.walk import Milestones, follow
-from cli.audit.workers import Examined, Workers
 
 SAVED_EVERY_S = 5
 UNSAVED_BYTES_MAX = 32 * 1024 * 1024
@@ -54,7 +53,21 @@ def open_store(folder: Path | None, genesis: Genesis) -> Iterator[AuditStore]:
         engine.close()
 
 
-class AheadAudit:
+@contextmanager
+def open_audit(
+    genesis: Genesis,
+    policy: AccessPolicy,
+    on_block: Callable[[ExecutedBlock], None] = lambda block: None,
+    *,
+    folder: Path | None = None,
+    jobs: int = 1,
+) -> Iterator[ParallelAudit]:
+    """An audit in ``jobs`` processes that keeps in ``folder`` how far it has come. Raises as ``open_store``."""
+    with open_store(folder, genesis) as store, Workers(genesis, jobs if jobs > 1 else 0) as workers:
+        yield ParallelAudit(genesis, policy, store, workers, on_block)
+
+
+class ParallelAudit:
     """A ``ChainAudit`` with workers that look at blocks ahead of it.
 
     Args:
@@ -76,31 +89,42 @@ class AheadAudit:
         self._genesis = genesis
         self._workers = workers
         self._on_block = on_block
-        self.audit = ChainAudit(genesis, policy, self._take_in, store)
+        self.audit = ChainAudit(genesis, policy, self._learn, store)
         self._saved_s = time.monotonic()
         self.first_height = self.audit.next_height
         """Where it begins or goes on."""
         workers.learn({entry.dataset: entry.schema for entry in self.audit.datasets()})
 
-    def run(self, packages: Packages, bar: Progress) -> PoolError | None:
-        """Verify the chain to its end, and save what was verified. Returns and raises as ``cli.audit.walk.walk``."""
+    @property
+    def report(self) -> AuditReport:
+        """What has been verified so far."""
+        return self.audit.report
+
+    @property
+    def next_height(self) -> int:
+        """Height of the block to be added next."""
+        return self.audit.next_height
+
+    def run(self, source: ChainSource, on_progress: OnProgress = silent) -> PoolError | None:
+        """Verify the chain to its end, and save what was verified. Returns and raises as ``audit.walk.walk``."""
         if self.first_height:
-            failure = self._compare_history(packages)
+            failure = self._compare_history(source)
             if failure is not None:
                 return failure
-        blocks = self._workers.ahead(self.first_height, packages.blocks(self.first_height))
-        failure = follow(self.audit, self._add, blocks, Milestones(bar, "Auditing blocks", packages.newest))
+        blocks = self._workers.ahead(self.first_height, source.blocks(self.first_height))
+        failure = walk(self, blocks, source.newest, on_progress)
         self.audit.save()
         return failure
 
-    def _add(self, examined: Examined) -> None:
+    def add(self, examined: Examined) -> None:
+        """Verify the next block, and save it if it is time to."""
         self.audit.add(*examined)
         is_due = time.monotonic() - self._saved_s >= SAVED_EVERY_S
         if is_due or self.audit.unsaved_bytes >= UNSAVED_BYTES_MAX:
             self.audit.save()
             self._saved_s = time.monotonic()
 
-    def _take_in(self, executed: ExecutedBlock) -> None:
+    def _learn(self, executed: ExecutedBlock) -> None:
         schemas = {
             checked.header.dataset: checked.header.schema
             for checked, outcome in zip(executed.transactions, executed.outcomes, strict=True)
@@ -110,13 +134,13 @@ class AheadAudit:
             self._workers.learn(schemas)
         self._on_block(executed)
 
-    def _compare_history(self, packages: Packages) -> PoolError | None:
+    def _compare_history(self, source: ChainSource) -> PoolError | None:
         """Whether the source holds the block that was verified last: it may be another source than before."""
         report = self.audit.report
-        package = next(packages.blocks(report.height), None)
+        package = next(source.blocks(report.height), None)
         if package is None:
             detail = f"the chain ends before height {report.height}, up to which it was verified before"
-            return PoolError(ErrorCode.DATABASE_DAMAGED, detail, height=packages.newest + 1)
+            return PoolError(ErrorCode.DATABASE_DAMAGED, detail, height=source.newest + 1)
         try:
             found = self._hash_of(package)
         except PoolError as error:
