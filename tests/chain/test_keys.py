@@ -6,6 +6,8 @@ import stat
 from pathlib import Path
 
 import pytest
+from Crypto.IO import PEM
+from Crypto.Util.asn1 import DerInteger
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -40,6 +42,12 @@ def test_a_key_survives_on_disk(tmp_path: Path, passphrase: str | None) -> None:
     assert load_seed(path, passphrase) == SEED
     assert load_signer(path, passphrase).public_key == Ed25519Signer(SEED).public_key
     assert (b"ENCRYPTED" in path.read_bytes()) == (passphrase is not None)
+
+
+def test_a_passphrase_is_slow_to_guess() -> None:
+    """The rounds stand in the file as a DER integer; OpenSSL's default of 2,048 would be 0.25 ms a guess."""
+    content = PEM.decode(encode_private_key(SEED, "right").decode())[0]
+    assert DerInteger(600_000).encode() in content
 
 
 def test_an_encrypted_key_needs_its_passphrase(tmp_path: Path) -> None:
