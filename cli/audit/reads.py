@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.text import Text
 
-from audit.chain import ChainAudit
-from audit.walk import walk
-from blockpool import Client, Genesis, PoolError, RecordId, RetryPolicy, load_genesis
-from chain.access.history import ParcelPlace, ReadFilter, ReadLog, RequestHistory
-from chain.state.entries import (
-    DatasetReads,
-    ParcelReads,
-    ReaderEntry,
-    RequestStatus,
-    parcel_reads_key,
-    reader_key,
-    reads_key,
-)
+from audit.reads import FoundReads, ReadProof, Wanted, collect_reads, proof_of
+from blockpool import Client, Genesis, RecordId, RetryPolicy, load_genesis
+from chain.access.history import ReadFilter
+from chain.state.entries import RequestStatus
 from cli.audit.bar import AuditBar
 from cli.audit.reads_view import describe_read, read_lines
 from cli.audit.sources import is_url, open_source
@@ -41,46 +31,6 @@ class StartOfTime(EndOfTime):
         """Milliseconds since 1970."""
         is_day = isinstance(value, str) and len(value) == len("2026-12-31")
         return super().convert(value, parameter, context) - (_DAY_MS if is_day else 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What the state says of the list: that it is whole, and what a reader was granted."""
-
-    dataset: str
-    transactions: int
-    """Requests, answers and receipts, none left out."""
-    reader: str = ""
-    """The member that was asked about."""
-    requests: int = 0
-    grants: int = 0
-    """Of that member: 0 if it never had one."""
-
-
-@dataclass(frozen=True, slots=True)
-class FoundReads:
-    """Requests that were wanted, and what is proven about them."""
-
-    height: int
-    """Last block that was looked at."""
-    time_ms: int
-    """Its time: what came after it is not here."""
-    reads: list[RequestHistory]
-    total: int
-    """Requests in all, wanted or not."""
-    proofs: list[Proof]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What was asked for on the command line."""
-
-    filter: ReadFilter
-    parcel_id: bytes | None
-
-    def of(self, log: ReadLog) -> ReadFilter:
-        """The filter, now that it is known where the parcel stands; raises ``not_found``."""
-        return self.filter if self.parcel_id is None else replace(self.filter, parcel=log.parcel(self.parcel_id))
 
 
 @click.command()
@@ -131,41 +81,16 @@ def reads(
     genesis = load_genesis(genesis_file)
     parcel_id = RecordId.parse(record).transaction_id if record is not None else parcel
     wanted = Wanted(ReadFilter(dataset, reader, None, purpose, since_ms, until_ms, verdict), parcel_id)
-    found = prove_reads(source, genesis, wanted) if proof else collect_reads(source, genesis, wanted)
+    found = prove_reads(source, genesis, wanted) if proof else collect_from(source, genesis, wanted)
     emit(describe_reads(found), *reads_lines(found))
 
 
-def collect_reads(source: str, genesis: Genesis, wanted: Wanted) -> FoundReads:
-    """Verify a whole chain and take the reads from it.
-
-    Raises:
-        PoolError: what does not hold, or cannot be had.
-    """
-    log = ReadLog(genesis.chain_id)
+def collect_from(source: str, genesis: Genesis, wanted: Wanted) -> FoundReads:
+    """Verify a whole chain and take the reads from it; raises as ``collect_reads``."""
     with open_source(source, genesis) as chain_source, progress() as bar:
-        audit = ChainAudit(genesis, NetworkPolicy(genesis, bar.console.print), log.add_block)
+        policy = NetworkPolicy(genesis, bar.console.print)
         shown = AuditBar(bar, "Verifying the chain", chain_source.newest)
-        failure = walk(audit, chain_source.blocks(0), chain_source.newest, shown)
-    if failure is not None:
-        where = f"the chain does not hold from height {failure.context['height']} on: "
-        raise PoolError(failure.code, where + failure.detail, **failure.context)
-    reader, datasets = wanted.filter.reader, [wanted.filter.dataset] if wanted.filter.dataset else log.datasets
-    proofs = []
-    for dataset in datasets:
-        log.verify_complete(dataset, audit.entry(reads_key(dataset), DatasetReads))
-        entry = audit.entry(reader_key(dataset, reader), ReaderEntry) if reader else None
-        if reader:
-            log.verify_reader_complete(dataset, reader, entry)
-        proofs.append(proof_of(log, dataset, reader, entry))
-    chosen = wanted.of(log)
-    if chosen.parcel is not None:
-        _verify_parcel(log, chosen.parcel, audit)
-    return FoundReads(audit.report.height, audit.report.time_ms, log.reads(chosen), len(log.reads()), proofs)
-
-
-def _verify_parcel(log: ReadLog, parcel: ParcelPlace, audit: ChainAudit) -> None:
-    key = parcel_reads_key(parcel.dataset, parcel.id)
-    log.verify_parcel_complete(parcel, audit.entry(key, ParcelReads))
+        return collect_reads(genesis, chain_source, policy, wanted, shown)
 
 
 def prove_reads(url: str, genesis: Genesis, wanted: Wanted) -> FoundReads:
@@ -186,12 +111,6 @@ def prove_reads(url: str, genesis: Genesis, wanted: Wanted) -> FoundReads:
     log = proven.log
     proofs = [proof_of(log, asked.dataset, asked.reader, proven.reader)]
     return FoundReads(proven.height, proven.time_ms, log.reads(wanted.of(log)), len(log.reads()), proofs)
-
-
-def proof_of(log: ReadLog, dataset: str, reader: str, entry: ReaderEntry | None) -> Proof:
-    """What has been verified about a dataset, and about a reader's ``entry`` if there is a reader."""
-    requests, grants = (entry.requests, entry.grants) if entry is not None else (0, 0)
-    return Proof(dataset, log.transaction_count(dataset), reader, requests, grants)
 
 
 def describe_reads(found: FoundReads) -> dict[str, Any]:
@@ -215,7 +134,7 @@ def describe_reads(found: FoundReads) -> dict[str, Any]:
     }
 
 
-def _describe_reader(proof: Proof) -> dict[str, Any]:
+def _describe_reader(proof: ReadProof) -> dict[str, Any]:
     return {
         "member": proof.reader,
         "requests": proof.requests,
@@ -243,7 +162,7 @@ def reads_lines(found: FoundReads) -> Iterator[Any]:
             yield Text.assemble(f"{proof.dataset}: ", *_reader_claim(proof, found.height))
 
 
-def _reader_claim(proof: Proof, height: int) -> list[str | tuple[str, str]]:
+def _reader_claim(proof: ReadProof, height: int) -> list[str | tuple[str, str]]:
     asked = "1 request" if proof.requests == 1 else f"{proof.requests:,} requests"
     if proof.grants:
         return [f"{proof.reader} made {asked}, granted {proof.grants:,} times, up to height {height:,}."]

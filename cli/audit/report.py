@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.text import Text
 
-from audit.chain import ChainAudit
-from audit.parallel import open_audit
-from blockpool import Genesis, PoolError, load_genesis
-from chain.access.history import ReadLog
-from chain.state.entries import DatasetReads, reads_key
+from audit.findings import Conclusion, Findings, investigate
+from blockpool import Genesis, load_genesis
+from cli.audit.accusations import fetch_accusations
 from cli.audit.bar import AuditBar
 from cli.audit.chain import describe_audit, jobs_option
-from cli.audit.reporting.findings import Audited, Circumstances, Collector, Conclusion, Findings, conclude
-from cli.audit.reporting.misbehaviour import NOT_ASKED, ask_for_misbehaviour
 from cli.audit.reporting.page import render
 from cli.audit.sources import is_url, open_source
 from cli.engine import NetworkPolicy
@@ -57,7 +52,7 @@ def report(context: click.Context, source: str, genesis_file: Path, out: Path, o
     Example: blockpool audit report http://127.0.0.1:8000 --genesis genesis.json -o report.html
              blockpool audit report pool/aviation/node --genesis genesis.json -o report.html
     """
-    findings = investigate(source, load_genesis(genesis_file), overdue_days, jobs)
+    findings = investigate_source(source, load_genesis(genesis_file), overdue_days, jobs)
     content = render(findings)
     out.write_bytes(content)
     emit(describe_report(findings, out, content), *_report_lines(findings, out, content))
@@ -65,7 +60,7 @@ def report(context: click.Context, source: str, genesis_file: Path, out: Path, o
         context.exit(ExitCode.FALSE if findings.failure is None else exit_code(findings.failure))
 
 
-def investigate(source: str, genesis: Genesis, overdue_days: int, jobs: int = 1) -> Findings:
+def investigate_source(source: str, genesis: Genesis, overdue_days: int, jobs: int = 1) -> Findings:
     """Verify a whole chain, and collect what the report tells.
 
     Args:
@@ -77,28 +72,17 @@ def investigate(source: str, genesis: Genesis, overdue_days: int, jobs: int = 1)
     Raises:
         PoolError: if the blocks cannot be had, or this machine cannot run the contracts: nothing is known then.
     """
-    made_ms, started_s = time.time_ns() // 1_000_000, time.monotonic()
-    collector = Collector(ReadLog(genesis.chain_id))
-    with (
-        open_source(source, genesis) as chain_source,
-        progress() as bar,
-        open_audit(genesis, NetworkPolicy(genesis, bar.console.print), collector.add_block, jobs=jobs) as auditing,
-    ):
-        shown = AuditBar(bar, "Auditing blocks", chain_source.newest)
-        failure = auditing.run(chain_source, shown) or _incompleteness(auditing.audit, collector.log)
-        misbehaviour = ask_for_misbehaviour(source, genesis) if is_url(source) else NOT_ASKED
-        circumstances = Circumstances(source, made_ms, time.monotonic() - started_s, overdue_days)
-        return conclude(circumstances, genesis, Audited(auditing.audit, collector, failure), misbehaviour)
-
-
-def _incompleteness(audit: ChainAudit, log: ReadLog) -> PoolError | None:
-    """Why the list of reads is not the one that the state counts; None if it is."""
-    try:
-        for dataset in log.datasets:
-            log.verify_complete(dataset, audit.entry(reads_key(dataset), DatasetReads))
-    except PoolError as error:
-        return PoolError(error.code, error.detail, height=audit.report.height)
-    return None
+    with open_source(source, genesis) as chain_source, progress() as bar:
+        return investigate(
+            source,
+            genesis,
+            chain_source,
+            NetworkPolicy(genesis, bar.console.print),
+            fetch_accusations(source) if is_url(source) else None,
+            overdue_days=overdue_days,
+            jobs=jobs,
+            on_progress=AuditBar(bar, "Auditing blocks", chain_source.newest),
+        )
 
 
 def describe_report(findings: Findings, out: Path, content: bytes) -> dict[str, Any]:

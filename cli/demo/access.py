@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from rich.text import Text
 
+from audit.reads import FoundReads, Wanted
 from audit.replay import Replay
 from audit.walk import walk
 from blockpool import (
@@ -24,7 +25,7 @@ from blockpool import (
 )
 from chain.access.history import ReadFilter
 from cli.audit.bar import AuditBar
-from cli.audit.reads import FoundReads, Wanted, collect_reads
+from cli.audit.reads import collect_from
 from cli.audit.reads_view import read_lines
 from cli.audit.sources import open_url
 from cli.demo.data import COMPANY, SEALED_DATASET, SharedFile
@@ -164,8 +165,8 @@ class AccessStory:
         narrator, genesis = self.narrator, self.network.genesis
         with narrator.stage("List every read, and decide every verdict again"):
             url = self.network.nodes["airports"].url
-            found = collect_reads(url, genesis, Wanted(ReadFilter(SEALED_DATASET, _NEVER), None))
-            everyone = collect_reads(url, genesis, Wanted(ReadFilter(SEALED_DATASET), None))
+            found = collect_from(url, genesis, Wanted(ReadFilter(SEALED_DATASET, _NEVER), None))
+            everyone = collect_from(url, genesis, Wanted(ReadFilter(SEALED_DATASET), None))
             for read in everyone.reads:
                 narrator.show(*read_lines(read), Text())
             narrator.claim(

@@ -18,7 +18,7 @@ from blockpool import (
 )
 from blockpool.watched_node import WatchedNode
 from blockpool.watching import Report, Watch
-from cli.audit.report import investigate
+from cli.audit.report import investigate_source
 from cli.audit.reporting.page import render
 from cli.demo.data import LEGAL_BASIS, SEALED_DATASET
 from cli.demo.disks import read_all
@@ -130,7 +130,7 @@ class ProofStory:
         """For an official who would rather look at a page."""
         narrator, network = self.narrator, self.network
         with narrator.stage("Write the auditor's report: one page in Chinese and English"):
-            findings = investigate(network.nodes[_NEVER].url, network.genesis, overdue_days=7)
+            findings = investigate_source(network.nodes[_NEVER].url, network.genesis, overdue_days=7)
             path = network.folder / REPORT_FILE
             path.write_bytes(render(findings))
             audited = findings.report

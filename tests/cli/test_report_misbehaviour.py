@@ -13,12 +13,13 @@ from urllib.parse import unquote
 import pytest
 
 from audit.chain import ChainAudit
+from audit.findings import Audited, Circumstances, Collector, Findings, conclude
+from audit.misbehaviour import MisbehaviourFindings, verify_file, verify_files
 from chain.access.history import ReadLog
 from chain.blocks import commit_message
 from chain.errors import ErrorCode
 from chain.packages import read_package
-from cli.audit.reporting.findings import Audited, Circumstances, Collector, Findings, conclude
-from cli.audit.reporting.misbehaviour import MisbehaviourFindings, ask_for_misbehaviour, verify_file
+from cli.audit.accusations import fetch_accusations
 from cli.audit.reporting.page import render
 from consensus.messages import Commit
 from evidence.misbehaviour import make_vote_evidence
@@ -86,7 +87,7 @@ def findings_with(network: TestNetwork, misbehaviour: MisbehaviourFindings) -> F
 
 def test_what_verifies_is_shown_and_the_report_is_not_green(network: TestNetwork) -> None:
     with node({"c.votes.7.json": two_votes(network), "a.votes.8.json": two_votes(network, "a", 8)}) as url:
-        found = ask_for_misbehaviour(url, network.genesis)
+        found = verify_files(fetch_accusations(url), network.genesis)
     assert [proven.member for proven in found.proven] == ["c", "a"]
     assert (found.refused, found.failure) == (0, None)
     findings = findings_with(network, found)
@@ -105,7 +106,7 @@ def test_a_false_accusation_is_counted_and_not_repeated(network: TestNetwork) ->
     forged = good.replace(b'"member": "c"', b'"member": "b"')
     assert forged != good
     with node({"1": forged, "2": of_another_chain, "3": b"rubbish"}) as url:
-        found = ask_for_misbehaviour(url, network.genesis)
+        found = verify_files(fetch_accusations(url), network.genesis)
     assert (found.proven, found.refused) == ((), 3)
     findings = findings_with(network, found)
     page = ReportPage(render(findings))
@@ -115,7 +116,7 @@ def test_a_false_accusation_is_counted_and_not_repeated(network: TestNetwork) ->
 
 def test_a_node_that_holds_none_leaves_the_report_green(network: TestNetwork) -> None:
     with node({}) as url:
-        found = ask_for_misbehaviour(url, network.genesis)
+        found = verify_files(fetch_accusations(url), network.genesis)
     assert found == MisbehaviourFindings(is_asked=True)
     findings = findings_with(network, found)
     assert findings.conclusion == "holds"
@@ -132,7 +133,7 @@ def test_a_node_that_holds_none_leaves_the_report_green(network: TestNetwork) ->
 )
 def test_what_the_node_would_not_give_is_said(network: TestNetwork, listed: Any, code: ErrorCode) -> None:
     with node({}, listed) as url:
-        found = ask_for_misbehaviour(url, network.genesis)
+        found = verify_files(fetch_accusations(url), network.genesis)
     assert found.failure is not None
     assert (found.failure.code, found.proven) == (code, ())
     page = ReportPage(render(findings_with(network, found)))
@@ -143,7 +144,7 @@ def test_what_the_node_would_not_give_is_said(network: TestNetwork, listed: Any,
 def test_one_file_given_twice_counts_once(network: TestNetwork) -> None:
     content = two_votes(network)
     with node({"1": content, "2": content}) as url:
-        found = ask_for_misbehaviour(url, network.genesis)
+        found = verify_files(fetch_accusations(url), network.genesis)
     assert found.proven == (verify_file(content, network.genesis),)
 
 

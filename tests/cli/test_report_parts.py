@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit.series import BUCKETS_MAX, TimeSeries
 from cli.audit.reporting.html import Words, document, element
 from cli.audit.reporting.parts import ROWS_MAX, Column, table
 from cli.audit.reporting.plots import SERIES_MAX, stacked_bars
-from cli.audit.reporting.series import BUCKETS_MAX, TimeSeries
-from cli.audit.reporting.words import code_words
+from cli.audit.reporting.words import code_words, width_words
 from cli.output import harmless
 from tests.cli.report_page import ReportPage
 
@@ -62,7 +62,7 @@ def test_stretches_have_a_length_that_people_use(span_ms: int, zh: str, en: str)
     series = TimeSeries()
     series.add("a", MONDAY_MS)
     series.add("a", MONDAY_MS + span_ms)
-    assert series.width == Words(zh, en)
+    assert width_words(series.width_ms) == Words(zh, en)
 
 
 def test_a_plot_says_in_words_what_it_shows() -> None:

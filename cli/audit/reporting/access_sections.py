@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from audit.findings import DatasetFinding, Findings, tally
 from chain.access.history import DecisionNote, RequestHistory
 from chain.state.entries import RequestStatus
-from cli.audit.reporting.findings import DatasetFinding, Findings, tally
 from cli.audit.reporting.html import Element, Node, Words, element
 from cli.audit.reporting.parts import (
     Column,

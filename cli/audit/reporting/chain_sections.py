@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from audit.findings import DatasetFinding, ErasureFinding, Findings, MemberFinding
+from audit.misbehaviour import ProvenMisbehaviour
 from chain.blocks import OK
-from cli.audit.reporting.findings import DatasetFinding, ErasureFinding, Findings, MemberFinding
 from cli.audit.reporting.html import Element, Node, Words, element
-from cli.audit.reporting.misbehaviour import ProvenMisbehaviour
 from cli.audit.reporting.parts import (
     Column,
     Row,
@@ -27,7 +27,7 @@ from cli.audit.reporting.parts import (
     whole,
 )
 from cli.audit.reporting.plots import stacked_bars
-from cli.audit.reporting.words import MEMBER_KINDS, SHARING, code_words
+from cli.audit.reporting.words import CHARGES, MEMBER_KINDS, SHARING, code_words
 
 
 def chain_sections(findings: Findings) -> Iterator[Element]:
@@ -246,5 +246,5 @@ def misbehaviour_section(findings: Findings) -> Element:
 
 
 def _misbehaviour_row(proven: ProvenMisbehaviour) -> Row:
-    charge = element("span", proven.charge, map(fine_print, proven.details))
+    charge = element("span", CHARGES[proven.contradiction], map(fine_print, proven.details))
     return name(proven.member), charge, whole(proven.file_sha256)

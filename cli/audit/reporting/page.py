@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from audit.findings import Conclusion, Findings
 from blockpool.version import VERSION
 from cli.audit.reporting.access_sections import access_sections
 from cli.audit.reporting.chain_sections import chain_sections, misbehaviour_section
-from cli.audit.reporting.findings import Conclusion, Findings
 from cli.audit.reporting.html import Element, Node, Words, document, element
 from cli.audit.reporting.parts import both_clocks, facts, figure, number, paragraph, section, whole
 from cli.audit.reporting.style import STYLE

@@ -6,8 +6,9 @@ import datetime
 from collections.abc import Mapping, Sequence
 from itertools import count
 
+from audit.series import Bucket, TimeSeries
 from cli.audit.reporting.html import Element, Words, element
-from cli.audit.reporting.series import Bucket, TimeSeries
+from cli.audit.reporting.words import width_words
 
 SERIES_MAX = 6
 """Named series; what is over goes into one called others."""
@@ -49,7 +50,8 @@ def stacked_bars(plot_id: str, title: Words, series: TimeSeries, names: Mapping[
     if folded := series.totals.total() - sum(total for _, total in legend):
         legend.append((OTHERS, folded))
     drawing = _Drawing(plot_id, buckets, series.width_ms, shown)
-    width = Words(f"每格 {series.width.zh}，UTC", f"per {series.width.en}, UTC")
+    stretch = width_words(series.width_ms)
+    width = Words(f"每格 {stretch.zh}，UTC", f"per {stretch.en}, UTC")
     return element(
         "figure",
         element("figcaption", title, element("span", width, class_="unit")),

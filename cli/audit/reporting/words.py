@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from audit.misbehaviour import Contradiction
+from audit.series import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, WEEK_MS
 from blockpool import ErrorCode
 from chain.blocks import OK
 from chain.state.entries import RequestStatus
@@ -46,6 +48,19 @@ ANSWERS: Mapping[Answer, Words] = {
     "refuse": Words("不同意", "refuse"),
     "revoke": Words("撤销", "revoke"),
 }
+
+CHARGES: Mapping[Contradiction, Words] = {
+    "votes": Words("签署了两张互相矛盾的票", "has signed two votes that contradict each other"),
+    "checkpoints": Words("签署了互相矛盾的检查点", "has signed a checkpoint that contradicts another one"),
+}
+
+_UNITS = (
+    (WEEK_MS, Words("周", "week")),
+    (DAY_MS, Words("天", "day")),
+    (HOUR_MS, Words("小时", "hour")),
+    (MINUTE_MS, Words("分钟", "minute")),
+    (SECOND_MS, Words("秒", "second")),
+)
 
 _CODES_ZH: Mapping[str, str] = {
     # What can be wrong with a chain
@@ -98,3 +113,10 @@ def code_words(code: str) -> Words:
         return Words("已接受", "accepted")
     title = ErrorCode(code).info.title if code in ErrorCode.__members__.values() else code
     return Words(_CODES_ZH.get(code, code), title)
+
+
+def width_words(width_ms: int) -> Words:
+    """How long a stretch of a time series is."""
+    unit_ms, unit = next(found for found in _UNITS if width_ms % found[0] == 0)
+    count = width_ms // unit_ms
+    return Words(f"{count} {unit.zh}", f"{count} {unit.en}{'s' if count > 1 else ''}")

@@ -5,35 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from cli.audit.reporting.html import Words
-
 BUCKETS_MAX = 60
 
-_SECOND_MS = 1000
-_MINUTE_MS = 60 * _SECOND_MS
-_HOUR_MS = 60 * _MINUTE_MS
-_DAY_MS = 24 * _HOUR_MS
-_WEEK_MS = 7 * _DAY_MS
+SECOND_MS = 1000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+WEEK_MS = 7 * DAY_MS
 _WIDTHS_MS = (
-    _SECOND_MS,
-    10 * _SECOND_MS,
-    _MINUTE_MS,
-    10 * _MINUTE_MS,
-    _HOUR_MS,
-    6 * _HOUR_MS,
-    _DAY_MS,
-    _WEEK_MS,
-    4 * _WEEK_MS,
-    52 * _WEEK_MS,
+    SECOND_MS,
+    10 * SECOND_MS,
+    MINUTE_MS,
+    10 * MINUTE_MS,
+    HOUR_MS,
+    6 * HOUR_MS,
+    DAY_MS,
+    WEEK_MS,
+    4 * WEEK_MS,
+    52 * WEEK_MS,
 )
 """Each divides the next, so what was counted in narrow stretches can be counted together in wider ones."""
-_UNITS = (
-    (_WEEK_MS, Words("周", "week")),
-    (_DAY_MS, Words("天", "day")),
-    (_HOUR_MS, Words("小时", "hour")),
-    (_MINUTE_MS, Words("分钟", "minute")),
-    (_SECOND_MS, Words("秒", "second")),
-)
 
 
 class Bucket(NamedTuple):
@@ -76,10 +67,3 @@ class TimeSeries:
             return []
         indices = range(min(self._counts), max(self._counts) + 1)
         return [Bucket(index * self.width_ms, self._counts.get(index, Counter())) for index in indices]
-
-    @property
-    def width(self) -> Words:
-        """How long a stretch is."""
-        unit_ms, unit = next(found for found in _UNITS if self.width_ms % found[0] == 0)
-        count = self.width_ms // unit_ms
-        return Words(f"{count} {unit.zh}", f"{count} {unit.en}{'s' if count > 1 else ''}")

@@ -1,17 +1,25 @@
-"""What an audit has found, as the report tells it. Everything is from blocks that were verified, and from the state
+"""What an audit has found, as a report or a page tells it: from blocks that were verified, and from the state
 that follows from them.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from audit.chain import AuditReport, ChainAudit
-from blockpool import Genesis, PoolError
+from audit.misbehaviour import NOT_ASKED, MisbehaviourFindings, verify_files
+from audit.parallel import open_audit
+from audit.series import TimeSeries
+from audit.sources import ChainSource
+from audit.walk import OnProgress, silent
 from chain.access.history import ReadLog, RequestHistory
+from chain.access.policy import AccessPolicy
+from chain.errors import PoolError
+from chain.genesis import Genesis
 from chain.ledger import ExecutedBlock
 from chain.primitives.crypto import Hash
 from chain.state.entries import (
@@ -29,8 +37,6 @@ from chain.state.entries import (
 )
 from chain.state.members import Member
 from chain.transactions.base import ContractHeader, DatasetHeader, EraseHeader, ParcelHeader
-from cli.audit.reporting.misbehaviour import MisbehaviourFindings
-from cli.audit.reporting.series import TimeSeries
 
 Conclusion = Literal["holds", "attention", "fails"]
 """Everything holds; it does, but a member's misbehaviour is proven or a claim of it could not be verified; something
@@ -86,7 +92,7 @@ class ErasureFinding:
 
 @dataclass(slots=True)
 class Collector:
-    """Takes in verified blocks. Keeps requests with all that came of them, and counts of everything else."""
+    """Collects from verified blocks: requests with all that came of them, and counts of everything else."""
 
     log: ReadLog
     records: TimeSeries = field(default_factory=TimeSeries)
@@ -106,7 +112,7 @@ class Collector:
     """Records of parcels that came without their bodies and are not erased so far, by id."""
 
     def add_block(self, executed: ExecutedBlock) -> None:
-        """Take in a block: ``ChainAudit`` calls this."""
+        """Add a block: ``ChainAudit`` calls this."""
         self.log.add_block(executed)
         header = executed.header
         place = Place(header.height, header.time_ms)
@@ -210,6 +216,51 @@ class Findings:
     def unused(self) -> list[RequestHistory]:
         """Requests that were granted and under which nothing was ever read."""
         return [read for read in self.reads if _is_unused(read)]
+
+
+def investigate(
+    name: str,
+    genesis: Genesis,
+    source: ChainSource,
+    policy: AccessPolicy,
+    accusations: Iterable[bytes] | None,
+    *,
+    overdue_days: int,
+    jobs: int = 1,
+    on_progress: OnProgress = silent,
+) -> Findings:
+    """Verify a whole chain, and collect what there is to tell.
+
+    Args:
+        name: of the source, for people.
+        genesis: of the chain.
+        source: its blocks.
+        policy: runs the contracts.
+        accusations: files of evidence of misbehaviour that the source gives; None if it cannot be asked.
+        overdue_days: how long a request may wait for answers.
+        jobs: processes that share the work.
+        on_progress: shows how far it is.
+
+    Raises:
+        PoolError: if the blocks cannot be had, or this machine cannot run the contracts: nothing is known then.
+    """
+    made_ms, started_s = time.time_ns() // 1_000_000, time.monotonic()
+    collector = Collector(ReadLog(genesis.chain_id))
+    with open_audit(genesis, policy, collector.add_block, jobs=jobs) as auditing:
+        failure = auditing.run(source, on_progress) or _incompleteness(auditing.audit, collector.log)
+        misbehaviour = NOT_ASKED if accusations is None else verify_files(accusations, genesis)
+        circumstances = Circumstances(name, made_ms, time.monotonic() - started_s, overdue_days)
+        return conclude(circumstances, genesis, Audited(auditing.audit, collector, failure), misbehaviour)
+
+
+def _incompleteness(audit: ChainAudit, log: ReadLog) -> PoolError | None:
+    """Why the list of reads is not the one that the state counts; None if it is."""
+    try:
+        for dataset in log.datasets:
+            log.verify_complete(dataset, audit.entry(reads_key(dataset), DatasetReads))
+    except PoolError as error:
+        return PoolError(error.code, error.detail, height=audit.report.height)
+    return None
 
 
 def conclude(

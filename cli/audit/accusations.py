@@ -1,0 +1,41 @@
+"""The evidence of misbehaviour that a node gives to whoever audits it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from urllib.parse import quote
+
+import msgspec
+
+from blockpool import ErrorCode, PoolError, RetryPolicy
+from blockpool.exchange import NodePool, Request, expect_ok
+from blockpool.operations.session import Session
+from blockpool.runner import Runner
+
+_FILES_MAX = 512
+"""As many as an honest node keeps."""
+_PATIENCE = RetryPolicy(attempts_max=4, total_max_s=15)
+
+
+class _Name(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _Names(msgspec.Struct, frozen=True):
+    """The node's list of its files."""
+
+    misbehaviour: tuple[_Name, ...]
+
+
+def fetch_accusations(url: str) -> Iterator[bytes]:
+    """Each file of evidence that a node keeps, as it gives it: nothing is verified here."""
+    session = Session(NodePool([url], time.monotonic), _PATIENCE)
+    with closing(Runner([url])) as runner:
+        names = runner.run(session.get("/v1/misbehaviour", _Names)).misbehaviour
+        if len(names) > _FILES_MAX:
+            raise PoolError(ErrorCode.BAD_EVIDENCE, f"{len(names):,} files; a node keeps {_FILES_MAX} at most")
+        for file in names:
+            request = Request("GET", f"/v1/misbehaviour/{quote(file.name, safe='')}")
+            yield runner.run(session.exchange(request, expect_ok))
