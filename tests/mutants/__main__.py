@@ -51,9 +51,9 @@ def show_table(verdicts: Sequence[Verdict]) -> None:
     print("|---|---|---|---|")
     for verdict in verdicts:
         mutant = verdict.mutant
-        files = ", ".join(f"`{path}`" for path in dict.fromkeys(edit.path for edit in mutant.edits))
+        functions = ", ".join(f"`{name}`" for name in dict.fromkeys(edit.function for edit in mutant.edits))
         caught_by = f"`{verdict.caught_by}`" if verdict.caught_by else "**SURVIVED**"
-        print(f"| {mutant.scenario} | {mutant.name} | {files} | {caught_by} |")
+        print(f"| {mutant.scenario} | {mutant.name} | {functions} | {caught_by} |")
 
 
 if __name__ == "__main__":

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ast
+import contextlib
+import io
+import textwrap
+import tokenize
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+PACKAGES = ("audit", "sealing", "blockpool", "chain", "cli", "consensus", "contracts", "evidence", "node")
+"""Where defences stand."""
+_LAYOUT = {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT, tokenize.ENDMARKER}
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A replacement in one source file."""
+    """A replacement in one function, in whatever file that stands."""
 
-    path: str
-    """Of the file, from the root of the tree."""
+    function: str
+    """The end of its dotted name: ``function``, ``Class.method`` or ``module.function``."""
     old: str
-    """Stands exactly once in the file, so that an edit cannot miss its place unnoticed."""
+    """Code that stands exactly once in functions of this name, so that an edit cannot miss its place unnoticed. Line
+    breaks, indentation, comments and trailing commas do not count.
+    """
     new: str
+    """Its lines are indented as the replaced code is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +48,80 @@ class BadMutant(Exception):
     """A mutant that does not fit the sources."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a source some code stands: rows count from 1, columns from 0."""
+
+    path: Path
+    start: tuple[int, int]
+    end: tuple[int, int]
+
+
 def mutated_sources(mutant: Mutant, root: Path) -> dict[Path, str]:
-    """The mutant's files as they are to be, by their paths.
+    """The mutant's files as they are to be, by their paths from the root.
 
     Raises:
-        BadMutant: an edit's old text does not stand exactly once in its file.
+        BadMutant: an edit's code does not stand exactly once in the functions of its name.
     """
-    sources: dict[Path, str] = {}
+    paths = [path for package in PACKAGES for path in sorted((root / package).rglob("*.py"))]
+    sources = {path.relative_to(root): path.read_text(encoding="utf-8") for path in paths}
+    changed: set[Path] = set()
     for edit in mutant.edits:
-        path = root / edit.path
-        source = sources[path] if path in sources else path.read_text(encoding="utf-8")
-        if (count := source.count(edit.old)) != 1:
-            raise BadMutant(f"{mutant.name}: the text to replace stands {count} times in {edit.path}: {edit.old!r}")
-        sources[path] = source.replace(edit.old, edit.new)
-    return sources
+        places = list(_places(edit, sources))
+        if len(places) != 1:
+            raise BadMutant(f"{mutant.name}: stands {len(places)} times in {edit.function}: {edit.old!r}")
+        (place,) = places
+        sources[place.path] = _replaced(sources[place.path], place, edit.new)
+        changed.add(place.path)
+    return {path: sources[path] for path in sorted(changed)}
+
+
+def _places(edit: Edit, sources: dict[Path, str]) -> Iterator[_Place]:
+    """Every place of an edit's code in functions of its name."""
+    sought = [token.string for token in _tokens(edit.old)]
+    name = edit.function.rpartition(".")[2]
+    for path, source in sources.items():
+        if f"def {name}(" not in source and f"def {name}[" not in source:
+            continue
+        for node in _functions(ast.parse(source), ".".join(path.with_suffix("").parts), edit.function):
+            last = node.end_lineno or node.lineno
+            tokens = _tokens("".join(source.splitlines(keepends=True)[node.lineno - 1 : last]))
+            strings = [token.string for token in tokens]
+            for at in range(len(strings) - len(sought) + 1):
+                if strings[at : at + len(sought)] == sought:
+                    (first, start), (row, end) = tokens[at].start, tokens[at + len(sought) - 1].end
+                    yield _Place(path, (node.lineno - 1 + first, start), (node.lineno - 1 + row, end))
+
+
+def _functions(parent: ast.AST, prefix: str, wanted: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The functions of a syntax tree whose dotted names end as wanted."""
+    for node in ast.iter_child_nodes(parent):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            name = f"{prefix}.{node.name}"
+            if not isinstance(node, ast.ClassDef) and f".{name}".endswith(f".{wanted}"):
+                yield node
+            yield from _functions(node, name, wanted)
+
+
+def _tokens(code: str) -> Sequence[tokenize.TokenInfo]:
+    """What counts of a piece of code."""
+    tokens: list[tokenize.TokenInfo] = []
+    # A snippet may open a bracket that it does not close.
+    with contextlib.suppress(tokenize.TokenError):
+        tokens.extend(tokenize.generate_tokens(io.StringIO(code).readline))
+    tokens = [token for token in tokens if token.type not in _LAYOUT]
+    is_closed = [token.string in (")", "]", "}") for token in tokens[1:]] + [False]
+    return [token for token, is_last in zip(tokens, is_closed, strict=False) if not (is_last and token.string == ",")]
+
+
+def _replaced(source: str, place: _Place, new: str) -> str:
+    """A source with other code in a place."""
+    lines = source.splitlines(keepends=True)
+    (first, start), (last, end) = place.start, place.end
+    before, after = lines[first - 1][:start], lines[last - 1][end:]
+    indent = before[: len(before) - len(before.lstrip())]
+    code = textwrap.indent(new, indent).removeprefix(indent)
+    return "".join([*lines[: first - 1], before + code + after, *lines[last:]])
 
 
 def selection_of(mutants: Iterable[Mutant]) -> list[str]:

@@ -14,9 +14,7 @@ MUTANTS = (
         57,
         (
             Edit(
-                "node/catch_up.py",
-                "            verify_erased(ledger.chain_id, ledger.validators, package, transactions)\n",
-                "",
+                "CatchUp._store_all", "verify_erased(ledger.chain_id, ledger.validators, package, transactions)", "pass"
             ),
         ),
         (f"{NODE}::test_s57_a_peer_that_holds_payloads_back_is_left_for_the_next_one",),
@@ -24,7 +22,7 @@ MUTANTS = (
     Mutant(
         "a proof that a parcel was not erased serves as well",
         57,
-        (Edit("chain/state/tree.py", "    if proof.leaf_path != path:\n", "    if False:\n"),),
+        (Edit("verify_presence", "proof.leaf_path != path", "False"),),
         (f"{CHAIN}::test_s57_nobody_loses_a_payload_that_was_not_erased",),
     ),
     Mutant(
@@ -32,9 +30,9 @@ MUTANTS = (
         57,
         (
             Edit(
-                "chain/erasure.py",
-                "    verify_certificate(chain_id, erasures.certificate, validators, header.height, hash_)\n",
-                "",
+                "verify_erasures",
+                "verify_certificate(chain_id, erasures.certificate, validators, header.height, hash_)",
+                "pass",
             ),
         ),
         (f"{CHAIN}::test_s57_nobody_loses_a_payload_that_was_not_erased",),
@@ -44,10 +42,9 @@ MUTANTS = (
         57,
         (
             Edit(
-                "chain/erasure.py",
-                "if len(kept.leaves) != header.record_count or root_of_leaves(list(kept.leaves)) != "
-                "header.records_root:",
-                "if False:",
+                "check_erased",
+                "len(kept.leaves) != header.record_count or root_of_leaves(list(kept.leaves)) != header.records_root",
+                "False",
             ),
         ),
         (f"{CHAIN}::test_s57_what_stays_must_be_what_was_signed",),
@@ -55,37 +52,25 @@ MUTANTS = (
     Mutant(
         "a payload and its deletion may lie in one table for ever",
         57,
-        (Edit("chain/storage/level.py", "for _ in range(2):", "for _ in range(1):"),),
+        (Edit("LevelEngine.purge", "for _ in range(2):", "for _ in range(1):"),),
         (f"{CHAIN}::TestFiles::test_s57_the_bytes_are_gone_from_every_file",),
     ),
     Mutant(
         "files that a reader holds are taken for gone",
         57,
-        (
-            Edit(
-                "chain/storage/level.py",
-                "return before.isdisjoint(self._data_files() - self._tables())",
-                "return True",
-            ),
-        ),
+        (Edit("LevelEngine.purge", "return before.isdisjoint(self._data_files() - self._tables())", "return True"),),
         (f"{CHAIN}::TestFiles::test_s57_what_a_reader_holds_goes_once_it_lets_go",),
     ),
     Mutant(
         "what was voted for stays in its file",
         57,
-        (
-            Edit(
-                "node/erasure.py",
-                "        self._votes.replace_bodies(",
-                "        list(",
-            ),
-        ),
+        (Edit("Eraser._purge", "self._votes.replace_bodies", "list"),),
         (f"{NODE}::test_s57_no_file_of_any_node_holds_what_was_erased",),
     ),
     Mutant(
         "an interrupted erasure is forgotten",
         57,
-        (Edit("node/erasure.py", "        if self._pool.ledger.blocks.unpurged(1):\n", "        if False:\n"),),
+        (Edit("Eraser.start", "self._pool.ledger.blocks.unpurged(1)", "False"),),
         (f"{NODE}::test_s57_an_interrupted_erasure_goes_on_at_the_next_start",),
     ),
     Mutant(
@@ -93,10 +78,9 @@ MUTANTS = (
         57,
         (
             Edit(
-                "blockpool/operations/parcels.py",
-                "            erased[:] = [(yield from verify_refusal(session, id_))]\n",
-                '            erased[:] = [PoolError(ErrorCode.PARCEL_ERASED, "it says so")]\n'
-                "            yield from ()\n",
+                "parcel_of.check",
+                "erased[:] = [(yield from verify_refusal(session, id_))]",
+                'erased[:] = [PoolError(ErrorCode.PARCEL_ERASED, "it says so")]\nyield from ()',
             ),
         ),
         (f"{CLIENT}::test_s57_a_node_that_only_says_so_is_passed_over",),
@@ -106,7 +90,7 @@ MUTANTS = (
         57,
         (
             Edit(
-                "audit/chain.py",
+                "AuditReport.records_verified",
                 "return self.records - self.records_hash_only - self.records_wrong",
                 "return self.records",
             ),

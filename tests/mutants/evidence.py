@@ -11,7 +11,7 @@ MUTANTS = (
     Mutant(
         "evidence of another chain is taken",
         58,
-        (Edit("evidence/verification.py", "if file.chain_id != own:", "if False:"),),
+        (Edit("Verifier.verify_chain", "file.chain_id != own", "False"),),
         BAD,
     ),
     Mutant(
@@ -19,9 +19,9 @@ MUTANTS = (
         58,
         (
             Edit(
-                "evidence/verification.py",
-                "if header.validators_hash != self.genesis.validators.hash(self.chain_id):",
-                "if False:",
+                "Verifier.block_header",
+                "header.validators_hash != self.genesis.validators.hash(self.chain_id)",
+                "False",
             ),
         ),
         BAD,
@@ -31,7 +31,7 @@ MUTANTS = (
         58,
         (
             Edit(
-                "evidence/verification.py",
+                "Verifier.verify_final",
                 "inclusion is not None and inclusion.tree_size == self.tree.size:",
                 "inclusion is not None and inclusion.tree_size <= self.tree.size:",
             ),
@@ -43,9 +43,9 @@ MUTANTS = (
         58,
         (
             Edit(
-                "evidence/verification.py",
-                "if outcome.transaction_id != id_ or not outcome.is_ok:",
-                "if outcome.transaction_id != id_:",
+                "Verifier.transaction",
+                "outcome.transaction_id != id_ or not outcome.is_ok",
+                "outcome.transaction_id != id_",
             ),
         ),
         BAD,
@@ -53,37 +53,37 @@ MUTANTS = (
     Mutant(
         "one file may be spelled in many ways",
         58,
-        (Edit("evidence/parts.py", "if json.loads(content) != json.loads(msgspec.json.encode(file)):", "if False:"),),
+        (Edit("parse_evidence", "json.loads(content) != json.loads(msgspec.json.encode(file))", "False"),),
         BAD,
     ),
     Mutant(
         "a parcel's uses may be left out of a list",
         58,
-        (Edit("evidence/uses.py", "    if history != proven:", "    if False:"),),
+        (Edit("_headers", "history != proven", "False"),),
         BAD,
     ),
     Mutant(
         "a record may be left out as if it were erased",
         58,
-        (Edit("evidence/record.py", "if record.body is None and uses.erasure is None:", "if False:"),),
+        (Edit("verify_record", "record.body is None and uses.erasure is None", "False"),),
         BAD,
     ),
     Mutant(
         "erased content may be shown",
         58,
-        (Edit("evidence/record.py", "if record.body is not None and uses.erasure is not None:", "if False:"),),
+        (Edit("verify_record", "record.body is not None and uses.erasure is not None", "False"),),
         BAD,
     ),
     Mutant(
         "answers to a request may be left out",
         58,
-        (Edit("evidence/read.py", "    if said != kept:", "    if False:"),),
+        (Edit("_verify_answers", "said != kept", "False"),),
         BAD,
     ),
     Mutant(
         "receipts of a read may be left out",
         58,
-        (Edit("evidence/read.py", "if (len(found), records) != (entry.receipts, entry.records_read):", "if False:"),),
+        (Edit("_verify_receipts", "(len(found), records) != (entry.receipts, entry.records_read)", "False"),),
         BAD,
     ),
     Mutant(
@@ -91,9 +91,9 @@ MUTANTS = (
         58,
         (
             Edit(
-                "evidence/no_grant.py",
-                'if request.status == "granted" and (request.until_ms == 0 or request.until_ms > time_ms):',
-                "if False:",
+                "_verify_over",
+                'request.status == "granted" and (request.until_ms == 0 or request.until_ms > time_ms)',
+                "False",
             ),
         ),
         BAD,
@@ -101,25 +101,19 @@ MUTANTS = (
     Mutant(
         "the state before a range may be that of any block",
         58,
-        (
-            Edit(
-                "evidence/no_grant.py",
-                "if first.parent_hash != block_hash(verifier.chain_id, before.parent):",
-                "if False:",
-            ),
-        ),
+        (Edit("_verify_before", "first.parent_hash != block_hash(verifier.chain_id, before.parent)", "False"),),
         BAD,
     ),
     Mutant(
         "reads in the range do not count",
         58,
-        (Edit("evidence/no_read.py", "if after.receipts != before.receipts:", "if False:"),),
+        (Edit("_verify_none_came", "after.receipts != before.receipts", "False"),),
         BAD,
     ),
     Mutant(
         "a checkpoint of too few overrules a member",
         58,
-        (Edit("evidence/misbehaviour.py", "if not _signed_by(first, member) and not is_quorum:", "if False:"),),
+        (Edit("_verify_checkpoints", "not _signed_by(first, member) and not is_quorum", "False"),),
         BAD,
     ),
     Mutant(
@@ -127,9 +121,7 @@ MUTANTS = (
         58,
         (
             Edit(
-                "chain/proofs/checkpoints.py",
-                "return earlier.time_s != later.time_s and later.size < earlier.size",
-                "return True",
+                "is_contradiction", "return earlier.time_s != later.time_s and later.size < earlier.size", "return True"
             ),
         ),
         BAD,

@@ -15,22 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.mutants.definition import Mutant, mutated_sources, selection_of
+from tests.mutants.definition import PACKAGES, Mutant, mutated_sources, selection_of
 
-COPIED = (
-    "audit",
-    "sealing",
-    "blockpool",
-    "chain",
-    "cli",
-    "consensus",
-    "contracts",
-    "evidence",
-    "examples",
-    "node",
-    "pyproject.toml",
-    "tests",
-)
+COPIED = (*PACKAGES, "examples", "pyproject.toml", "tests")
 """What the tests need of the tree."""
 TIMEOUT_S = 180
 """For the tests of one mutant. One that makes them hang is caught too."""
@@ -100,7 +87,8 @@ def _verify_pristine(tree: Path, tests: Sequence[str], timeout_s: float) -> None
 def _judge_one(mutant: Mutant, pristine: Path, timeout_s: float) -> Verdict:
     started_s = time.monotonic()
     with _copy_of(pristine) as tree:
-        for path, source in mutated_sources(mutant, tree).items():
+        for relative, source in mutated_sources(mutant, tree).items():
+            path = tree / relative
             path.write_text(source, encoding="utf-8")
             for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
                 compiled.unlink()

@@ -18,13 +18,7 @@ COST = (
     Mutant(
         "a proposed block may hold any amount of contract work",
         52,
-        (
-            Edit(
-                "chain/execution.py",
-                "if calls_contract(checked.header) and self._budget.is_spent:",
-                "if False:",
-            ),
-        ),
+        (Edit("Execution.run", "calls_contract(checked.header) and self._budget.is_spent", "False"),),
         (f"{BUDGET}::test_s52_a_primary_cannot_put_more_contract_work_into_a_block",),
     ),
     Mutant(
@@ -32,7 +26,7 @@ COST = (
         54,
         (
             Edit(
-                "chain/execution.py",
+                "ContractBudget.is_spent",
                 "return self.calls >= LIMITS.block_contract_calls or self.fuel",
                 "return self.fuel",
             ),
@@ -44,7 +38,7 @@ COST = (
         54,
         (
             Edit(
-                "chain/execution.py",
+                "Execution.select",
                 "has_spent_share = self._budget.fuel_by_member[checked.header.member] >= share",
                 "has_spent_share = False",
             ),
@@ -59,9 +53,9 @@ GRANTED = (
         53,
         (
             Edit(
-                "node/shares.py",
-                "        verify_grant(entry, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))\n",
-                "",
+                "Shares._verify",
+                "verify_grant(entry, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))",
+                "pass",
             ),
         ),
         (f"{SHARES}::test_s53_who_gets_nothing",),
@@ -69,55 +63,49 @@ GRANTED = (
     Mutant(
         "shares are given out for parcels that no grant covers",
         53,
-        (Edit("node/shares.py", "verify_covered(entry, id_, header, location.height)", "pass"),),
+        (Edit("Shares._parcel", "verify_covered(entry, id_, header, location.height)", "pass"),),
         (f"{SHARES}::test_s53_who_gets_nothing",),
     ),
     Mutant(
         "a revoked grant opens",
         53,
-        (Edit("chain/access/policy.py", '    if entry.status == "revoked":\n', "    if False:\n"),),
+        (Edit("verify_grant", 'entry.status == "revoked"', "False"),),
         (f"{GRANTS}::test_s53_a_revoked_grant_opens_nothing_and_stays_revoked",),
     ),
     Mutant(
         "an expired grant opens",
         53,
-        (Edit("chain/access/policy.py", "    if entry.until_ms and entry.until_ms <= now_ms:\n", "    if False:\n"),),
+        (Edit("verify_grant", "entry.until_ms and entry.until_ms <= now_ms", "False"),),
         (f"{GRANTS}::test_s53_an_expired_grant_opens_nothing",),
     ),
     Mutant(
         "a grant covers parcels that it does not name",
         53,
-        (Edit("chain/access/policy.py", "if entry.parcels and parcel_id not in entry.parcels:", "if False:"),),
+        (Edit("verify_covered", "entry.parcels and parcel_id not in entry.parcels", "False"),),
         (f"{GRANTS}::test_s53_a_grant_covers_the_parcels_it_was_given_for",),
     ),
     Mutant(
         "a grant covers parcels of other datasets",
         53,
-        (Edit("chain/access/policy.py", "if header.dataset != entry.dataset:", "if False:"),),
+        (Edit("verify_covered", "header.dataset != entry.dataset", "False"),),
         (f"{GRANTS}::test_s53_naming_a_foreign_parcel_in_a_request_does_not_cover_it",),
     ),
     Mutant(
         "whoever is not asked may approve",
         53,
-        (
-            Edit(
-                "chain/access/rules.py",
-                "if not may_end and header.member not in entry.approvers:",
-                "if False:",
-            ),
-        ),
+        (Edit("AccessRules.answer", "not may_end and header.member not in entry.approvers", "False"),),
         (f"{GRANTS}::test_s53_whoever_is_not_asked_cannot_approve",),
     ),
     Mutant(
         "a dataset may name another member's contract",
         53,
-        (Edit("chain/execution.py", "if contract.owner != header.member:", "if False:"),),
+        (Edit("Execution._verify_contract", "contract.owner != header.member", "False"),),
         (f"{RULES}::TestDatasetsWithContracts::test_another_members_contract_is_not_taken",),
     ),
     Mutant(
         "a contract may be replaced by another member",
         53,
-        (Edit("chain/access/rules.py", "        verify_owner(header.contract, header.member)\n", ""),),
+        (Edit("AccessRules.deploy", "verify_owner(header.contract, header.member)", "pass"),),
         (f"{RULES}::TestDeploying::test_nobody_deploys_for_another_member",),
     ),
 )
@@ -126,7 +114,7 @@ SEALING = (
     Mutant(
         "plaintext is taken into a sealed dataset",
         53,
-        (Edit("chain/execution.py", 'if bool(header.envelope) != (entry.sharing != "open"):', "if False:"),),
+        (Edit("Execution._apply_parcel", 'bool(header.envelope) != (entry.sharing != "open")', "False"),),
         (f"{SEALED}::test_s53_plaintext_cannot_slip_into_a_sealed_dataset",),
     ),
     Mutant(
@@ -134,9 +122,9 @@ SEALING = (
         53,
         (
             Edit(
-                "chain/execution.py",
-                "            verify_envelope_keys(decode_envelope(header.envelope), self._kem_keys())\n",
-                "            pass\n",
+                "Execution._apply_parcel",
+                "verify_envelope_keys(decode_envelope(header.envelope), self._kem_keys())",
+                "pass",
             ),
         ),
         (f"{SEALED}::test_s53_a_parcel_that_not_exactly_the_validators_can_open_is_rejected",),
@@ -144,49 +132,25 @@ SEALING = (
     Mutant(
         "sealed shares need not be those that were signed",
         53,
-        (
-            Edit(
-                "chain/transactions/sealed.py",
-                "if sealed_share_hash(chain_id, sealed) != share.sealed_hash:",
-                "if False:",
-            ),
-        ),
+        (Edit("verify_sealed_shares", "sealed_share_hash(chain_id, sealed) != share.sealed_hash", "False"),),
         (f"{SEALED}::test_s53_sealed_shares_that_were_not_signed_are_refused",),
     ),
     Mutant(
         "a dealer is blamed for a sealed share that it did not sign",
         53,
-        (
-            Edit(
-                "sealing/dealing.py",
-                "if sealed_share_hash(context.chain_id, sealed) != entry.sealed_hash:",
-                "if False:",
-            ),
-        ),
+        (Edit("open_own_share", "sealed_share_hash(context.chain_id, sealed) != entry.sealed_hash", "False"),),
         (f"{DEALING}::test_s53_the_dealer_is_not_blamed_for_a_sealed_share_that_it_did_not_sign",),
     ),
     Mutant(
         "shares are combined without their hashes",
         53,
-        (
-            Edit(
-                "sealing/dealing.py",
-                "        if not is_share(envelope, context, validator, share):\n            raise PoolError(\n",
-                "        if False:\n            raise PoolError(\n",
-            ),
-        ),
+        (Edit("dealing.combine", "not is_share(envelope, context, validator, share)", "False"),),
         (f"{DEALING}::test_s53_a_flipped_bit_in_a_share_names_its_giver",),
     ),
     Mutant(
         "a validator does not check its own share",
         53,
-        (
-            Edit(
-                "sealing/dealing.py",
-                "    if not is_share(envelope, context, validator, share):\n        raise dealer_fault(",
-                "    if False:\n        raise dealer_fault(",
-            ),
-        ),
+        (Edit("open_own_share", "not is_share(envelope, context, validator, share)", "False"),),
         (f"{DEALING}::test_s53_a_validator_sees_on_arrival_that_its_share_is_wrong",),
     ),
     Mutant(
@@ -194,9 +158,9 @@ SEALING = (
         53,
         (
             Edit(
-                "sealing/dealing.py",
-                "if not hmac.compare_digest(seed_commitment(context, envelope.salt, seed), envelope.seed_commitment):",
-                "if False:",
+                "combine",
+                "not hmac.compare_digest(seed_commitment(context, envelope.salt, seed), envelope.seed_commitment)",
+                "False",
             ),
         ),
         (f"{DEALING}::test_s53_an_inconsistent_dealer_is_exposed_to_the_reader",),
@@ -204,7 +168,7 @@ SEALING = (
     Mutant(
         "a plaintext is not compared with its commitment",
         53,
-        (Edit("sealing/records.py", "if expected != commitment:", "if False:"),),
+        (Edit("RecordCipher.open", "expected != commitment", "False"),),
         ("tests/sealing/test_records.py::test_an_owner_that_commits_to_another_plaintext_is_exposed",),
     ),
     Mutant(
@@ -212,14 +176,14 @@ SEALING = (
         53,
         (
             Edit(
-                "sealing/dealing.py",
+                "share_info",
                 "bound = (int(suite), context.dataset, context.records_root, threshold, validator, key_id)",
                 "bound = (int(suite), threshold, validator, key_id)",
             ),
             Edit(
-                "sealing/dealing.py",
-                "        (context.dataset, context.records_root, salt, validator, position)\n",
-                "        (salt, validator, position)\n",
+                "share_hash",
+                "(context.dataset, context.records_root, salt, validator, position)",
+                "(salt, validator, position)",
             ),
         ),
         (f"{SEALED}::test_s53_a_parcel_copied_under_a_permissive_contract_stays_closed",),
@@ -229,7 +193,7 @@ SEALING = (
         53,
         (
             Edit(
-                "sealing/release.py",
+                "_info",
                 "bound = (int(reader_key.suite), release.request_id, release.parcel_id, validator, reader_key.id)",
                 "bound = (int(reader_key.suite), release.parcel_id, validator, reader_key.id)",
             ),
@@ -244,9 +208,9 @@ ENTRANCE = (
         56,
         (
             Edit(
-                "node/gateway/app.py",
-                "if len(shown) != 1 or not hmac.compare_digest(shown[0], self._authorization):",
-                "if False:",
+                "Gateway._verify_caller",
+                "len(shown) != 1 or not hmac.compare_digest(shown[0], self._authorization)",
+                "False",
             ),
         ),
         (f"{GATEWAY}::test_s56_who_is_not_let_in",),
@@ -254,19 +218,13 @@ ENTRANCE = (
     Mutant(
         "the gateway serves web pages",
         56,
-        (Edit("node/gateway/app.py", 'if any(name == b"origin" for name, _ in headers):', "if False:"),),
+        (Edit("Gateway._verify_caller", 'any(name == b"origin" for name, _ in headers)', "False"),),
         (f"{GATEWAY}::test_s56_who_is_not_let_in",),
     ),
     Mutant(
         "the gateway serves other machines",
         56,
-        (
-            Edit(
-                "node/gateway/app.py",
-                "if client is None or not ipaddress.ip_address(client[0]).is_loopback:",
-                "if False:",
-            ),
-        ),
+        (Edit("Gateway._verify_caller", "client is None or not ipaddress.ip_address(client[0]).is_loopback", "False"),),
         (f"{GATEWAY}::test_s56_it_is_not_reached_from_another_machine",),
     ),
 )

@@ -22,7 +22,7 @@ NAMES = [mutant.name for mutant in MUTANTS]
 @pytest.mark.parametrize("mutant", MUTANTS, ids=NAMES)
 def test_a_mutant_changes_source_that_is_there(mutant: Mutant) -> None:
     for path, source in mutated_sources(mutant, ROOT).items():
-        assert source != path.read_text(encoding="utf-8")
+        assert source != (ROOT / path).read_text(encoding="utf-8")
         ast.parse(source, filename=str(path))
 
 
@@ -52,8 +52,8 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-ALWAYS = Edit("chain/rule.py", "n % 2 == 0", "True")
-NEVER_ENDS = Edit("chain/rule.py", "return", "while True:\n        pass\n    return")
+ALWAYS = Edit("rule.is_even", "n  %\n2 == 0", "True")
+NEVER_ENDS = Edit("is_even", "return", "while True:\n    pass\nreturn")
 ODD, EVEN = ("tests/test_rule.py::test_odd",), ("tests/test_rule.py::test_even",)
 
 
@@ -72,24 +72,39 @@ def test_tests_that_hang_have_caught_a_mutant(tree: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("edit", "tests"),
+    ("edit", "tests", "wrong"),
     [
-        (ALWAYS, ("tests/test_rule.py::test_of_nothing",)),
-        (Edit("chain/rule.py", "def is_even", "def is_odd"), ODD),
-        (Edit("tests/test_rule.py", "not is_even(3)", "is_even(3)"), ODD),
+        (ALWAYS, ("tests/test_rule.py::test_of_nothing",), ""),
+        (Edit("is_even", "def is_even", "def is_odd"), ODD, ""),
+        (ALWAYS, ODD, "not "),
     ],
     ids=["no such test", "nothing can be imported", "another line fails"],
 )
-def test_what_cannot_be_run_is_no_catch(tree: Path, edit: Edit, tests: tuple[str, ...]) -> None:
-    if edit.path.startswith("tests/"):
-        path = tree / edit.path
-        path.write_text(path.read_text().replace(edit.old, edit.new))
-        edit = ALWAYS
+def test_what_cannot_be_run_is_no_catch(tree: Path, edit: Edit, tests: tuple[str, ...], wrong: str) -> None:
+    path = tree / "tests" / "test_rule.py"
+    path.write_text(path.read_text().replace(f"assert {wrong}", "assert "))
     with pytest.raises(TestsBroken):
         judge([Mutant("broken", 1, (edit,), tests)], tree, 1, print, timeout_s=20)
 
 
-@pytest.mark.parametrize("old", ["n % 3", "n"])
-def test_a_text_that_is_not_there_once_is_refused(tree: Path, old: str) -> None:
+@pytest.mark.parametrize(
+    ("function", "old"),
+    [("is_even", "n % 3"), ("is_even", "n"), ("even", "n % 2"), ("other.is_even", "n % 2")],
+    ids=["not there", "twice there", "part of a name", "another module's"],
+)
+def test_code_that_does_not_stand_once_in_its_function_is_refused(tree: Path, function: str, old: str) -> None:
     with pytest.raises(BadMutant):
-        mutated_sources(Mutant("rotten", 1, (Edit("chain/rule.py", old, "1"),), ODD), tree)
+        mutated_sources(Mutant("rotten", 1, (Edit(function, old, "1"),), ODD), tree)
+
+
+def test_code_is_found_wherever_and_however_it_is_written(tree: Path) -> None:
+    moved = tree / "node" / "deep.py"
+    moved.parent.mkdir()
+    moved.write_text(
+        "class Door:\n    def opens(self):\n        if (\n            sum([1, 2,])  # three\n            and self\n"
+        "        ):\n            return 1\n        return 2\n"
+    )
+    edit = Edit("Door.opens", "sum([1, 2]) and self", "a\nb")
+    ((path, source),) = mutated_sources(Mutant("moved", 1, (edit,), ODD), tree).items()
+    assert path == moved.relative_to(tree)
+    assert source.splitlines()[3:6] == ["            a", "            b", "        ):"]

@@ -16,12 +16,8 @@ PREPARED = (
         "view changes do not say what was prepared",
         4,
         (
-            Edit("consensus/view_change.py", "    prepared = current.sworn.prepared\n", "    prepared = None\n"),
-            Edit(
-                "consensus/core.py",
-                "        if sworn.prepared is None:\n            return",
-                "        if True:\n            return",
-            ),
+            Edit("start", "prepared = current.sworn.prepared", "prepared = None"),
+            Edit("Core.view_change_message", "if sworn.prepared is None:\n    return", "if True:\n    return"),
         ),
         (f"{SAFETY}::test_s04_a_prepared_block_survives_view_changes_in_a_row",),
     ),
@@ -30,7 +26,7 @@ PREPARED = (
         4,
         (
             Edit(
-                "consensus/normal_case.py",
+                "check_prepared",
                 "core.swear(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))",
                 "core.swear(commit=vote)",
             ),
@@ -42,7 +38,7 @@ PREPARED = (
         4,
         (
             Edit(
-                "consensus/core.py",
+                "Core.store_proposal",
                 "place = 1 if prepared is not None and current.stored[0] == prepared.block_hash else 0",
                 "place = 0",
             ),
@@ -54,7 +50,7 @@ PREPARED = (
         5,
         (
             Edit(
-                "consensus/view_change.py",
+                "_enter",
                 "current.bound = message.prepared.block_hash if message.prepared is not None else None",
                 "current.bound = None",
             ),
@@ -68,15 +64,11 @@ PREPARED = (
         "a replica that has voted moves to a later start view",
         5,
         (
+            Edit("_raise_start_view", "if core.current.sworn.prepare is not None:\n    return", "pass"),
             Edit(
-                "consensus/assistance.py",
-                "    if core.current.sworn.prepare is not None:\n        return\n",
-                "",
-            ),
-            Edit(
-                "consensus/view_change.py",
-                "if not is_later or current.sworn.prepare is not None or not core.can_vote:",
-                "if not is_later or not core.can_vote:",
+                "adopt_start_view",
+                "not is_later or current.sworn.prepare is not None or not core.can_vote",
+                "not is_later or not core.can_vote",
             ),
         ),
         (f"{SAFETY}::test_s05_a_replica_that_voted_does_not_move_to_a_later_start_view_unjustified",),
@@ -84,20 +76,13 @@ PREPARED = (
     Mutant(
         "a restart moves to the start view of another certificate",
         5,
-        (
-            Edit(
-                "consensus/core.py",
-                "            current.start_view = min(current.start_view, sworn.prepare.view)\n"
-                "            current.leave_view(sworn.prepare.view, is_changing=False)\n",
-                "",
-            ),
-        ),
+        (Edit("Core._restore", "sworn.prepare is not None", "False"),),
         (f"{SAFETY}::test_s05_a_restart_with_another_certificate_does_not_raise_the_start_view_after_a_vote",),
     ),
     Mutant(
         "a start view is raised by a certificate that nobody checks",
         5,
-        (Edit("consensus/assistance.py", "    _verify(core, certificate, core.tip.block_hash, is_tip=True)\n", ""),),
+        (Edit("_raise_start_view", "_verify(core, certificate, core.tip.block_hash, is_tip=True)", "pass"),),
         (f"{SAFETY}::test_s05_a_forged_certificate_does_not_raise_the_start_view",),
     ),
 )
@@ -108,9 +93,9 @@ PROVED = (
         6,
         (
             Edit(
-                "consensus/view_change.py",
-                "    verify_new_view(core.chain_id, core.validators, message, is_signed, core.verifier)\n",
-                "",
+                "on_new_view",
+                "verify_new_view(core.chain_id, core.validators, message, is_signed, core.verifier)",
+                "pass",
             ),
         ),
         (f"{PROOFS}::test_s06_an_unjustified_new_view_changes_nothing",),
@@ -118,43 +103,25 @@ PROVED = (
     Mutant(
         "a bound view takes another block",
         6,
-        (
-            Edit(
-                "consensus/normal_case.py",
-                "if current.bound is not None and current.bound != vote.block_hash:",
-                "if False:",
-            ),
-        ),
+        (Edit("_accept_in_active_view", "current.bound is not None and current.bound != vote.block_hash", "False"),),
         (f"{PROOFS}::test_s06_a_bound_view_takes_no_other_block",),
     ),
     Mutant(
         "the lowest claim among the votes counts",
         6,
-        (
-            Edit(
-                "consensus/justification.py",
-                "return max((vote.prepared_view for vote in votes",
-                "return min((vote.prepared_view for vote in votes",
-            ),
-        ),
+        (Edit("highest_claim", "return max", "return min"),),
         (f"{PROOFS}::test_s06_an_unjustified_new_view_changes_nothing",),
     ),
     Mutant(
         "the votes of a new view need no signature",
         6,
-        (Edit("consensus/justification.py", "if not all(is_signed(vote) for vote in message.votes):", "if False:"),),
+        (Edit("verify_new_view", "not all(is_signed(vote) for vote in message.votes)", "False"),),
         (f"{PROOFS}::test_s06_an_unjustified_new_view_changes_nothing",),
     ),
     Mutant(
         "the votes of a new view may be for another one",
         6,
-        (
-            Edit(
-                "consensus/justification.py",
-                "if vote.height != message.height or vote.view != message.view:",
-                "if False:",
-            ),
-        ),
+        (Edit("verify_new_view", "vote.height != message.height or vote.view != message.view", "False"),),
         (f"{PROOFS}::test_s06_an_unjustified_new_view_changes_nothing",),
     ),
     Mutant(
@@ -162,9 +129,9 @@ PROVED = (
         6,
         (
             Edit(
-                "consensus/justification.py",
-                "if len(names) < validators.quorum or any(name not in validators for name in names):",
-                "if any(name not in validators for name in names):",
+                "verify_new_view",
+                "len(names) < validators.quorum or any(name not in validators for name in names)",
+                "any(name not in validators for name in names)",
             ),
         ),
         (f"{PROOFS}::test_s06_an_unjustified_new_view_changes_nothing",),
@@ -172,13 +139,7 @@ PROVED = (
     Mutant(
         "what a new view is bound to needs no proof",
         6,
-        (
-            Edit(
-                "consensus/justification.py",
-                "    if message.prepared is not None:\n        verify_prepared(",
-                "    if False:\n        verify_prepared(",
-            ),
-        ),
+        (Edit("verify_new_view", "message.prepared is not None:\n    verify_prepared", "False:\n    verify_prepared"),),
         (
             f"{PROOFS}::test_s06_an_unjustified_new_view_changes_nothing",
             f"{PROOFS}::test_s06_forged_prepared_votes_are_refused",
@@ -189,10 +150,9 @@ PROVED = (
         6,
         (
             Edit(
-                "consensus/view_change.py",
-                "    verify_view_change_claim(core.chain_id, core.validators, core.tip.block_hash, message, "
-                "core.verifier)\n",
-                "",
+                "on_view_change",
+                "verify_view_change_claim(core.chain_id, core.validators, core.tip.block_hash, message, core.verifier)",
+                "pass",
             ),
         ),
         (f"{PROOFS}::test_s06_a_view_change_that_does_not_prove_its_claim_is_refused",),
@@ -202,9 +162,9 @@ PROVED = (
         6,
         (
             Edit(
-                "consensus/normal_case.py",
-                "if not core.can_vote or not core.is_active or core.primary != core.me or current.has_prepared:",
-                "if not core.can_vote or core.primary != core.me or current.has_prepared:",
+                "ask_for_proposal",
+                "not core.can_vote or not core.is_active or core.primary != core.me or current.has_prepared",
+                "not core.can_vote or core.primary != core.me or current.has_prepared",
             ),
         ),
         (f"{PROOFS}::test_s06_a_primary_does_not_propose_before_its_view_is_justified",),
@@ -214,14 +174,14 @@ PROVED = (
         7,
         (
             Edit(
-                "consensus/normal_case.py",
-                "if vote.view > current.view or (vote.view == current.view and current.is_changing):",
-                "if False:",
+                "on_pre_prepare",
+                "vote.view > current.view or (vote.view == current.view and current.is_changing)",
+                "False",
             ),
             Edit(
-                "consensus/normal_case.py",
-                "    if vote.view == current.view:\n        _accept_in_active_view(",
-                "    if True:\n        _accept_in_active_view(",
+                "normal_case._accept",
+                "vote.view == current.view:\n    _accept_in_active_view",
+                "True:\n    _accept_in_active_view",
             ),
         ),
         (f"{SAFETY}::test_s07_a_pre_prepare_of_a_later_view_waits_for_its_justification",),
@@ -231,9 +191,9 @@ PROVED = (
         7,
         (
             Edit(
-                "consensus/normal_case.py",
-                "if vote.view > current.view or (vote.view == current.view and current.is_changing):",
-                "if vote.view > current.view:",
+                "on_pre_prepare",
+                "vote.view > current.view or (vote.view == current.view and current.is_changing)",
+                "vote.view > current.view",
             ),
         ),
         (f"{SAFETY}::test_s07_a_pre_prepare_of_a_view_that_is_wanted_only_waits_too",),
@@ -245,51 +205,39 @@ STALE = (
         "votes do not name their chain",
         13,
         (
-            Edit("consensus/messages.py", 'domain("prepare", chain_id)', 'domain("prepare", b"")'),
-            Edit("consensus/messages.py", 'domain("view-change", chain_id)', 'domain("view-change", b"")'),
+            Edit("prepare_message", 'domain("prepare", chain_id)', 'domain("prepare", b"")'),
+            Edit("view_change_message", 'domain("view-change", chain_id)', 'domain("view-change", b"")'),
         ),
         (f"{MESSAGES}::test_s13_statements_of_different_kinds_and_chains_sign_different_bytes",),
     ),
     Mutant(
         "votes need no signature",
         13,
-        (Edit("consensus/votes.py", "        if self._is_signed(vote):\n", "        if True:\n"),),
+        (Edit("VoteBook._verify", "self._is_signed(vote)", "True"),),
         (f"{SAFETY}::test_s13_votes_of_another_chain_and_of_old_heights_are_useless",),
     ),
     Mutant(
         "an older view change takes the place of a newer one",
         13,
-        (Edit("consensus/view_change.py", "if held is not None and held.vote.view >= vote.view:", "if False:"),),
+        (Edit("on_view_change", "held is not None and held.vote.view >= vote.view", "False"),),
         (f"{SAFETY}::test_s13_an_old_view_change_does_not_replace_a_newer_one",),
     ),
     Mutant(
         "messages of old heights are handled",
         13,
-        (
-            Edit(
-                "consensus/replica.py",
-                "        if height == core.current.height:\n",
-                "        if height <= core.current.height:\n",
-            ),
-        ),
+        (Edit("Replica._dispatch", "height == core.current.height", "height <= core.current.height"),),
         (f"{SAFETY}::test_s13_view_changes_of_an_old_height_are_useless",),
     ),
     Mutant(
         "transactions of another chain are taken",
         13,
-        (Edit("chain/transactions/base.py", "    if header.chain_id != chain_id:\n", "    if False:\n"),),
+        (Edit("decode_transaction_header", "header.chain_id != chain_id", "False"),),
         ("tests/chain/test_transactions.py::test_s13_a_transaction_of_another_chain_is_refused",),
     ),
     Mutant(
         "a block that was asked for in another view is proposed",
         14,
-        (
-            Edit(
-                "consensus/normal_case.py",
-                "if (height, view) != (current.height, current.view) or not current.is_building:",
-                "if False:",
-            ),
-        ),
+        (Edit("propose", "(height, view) != (current.height, current.view) or not current.is_building", "False"),),
         (f"{SAFETY}::test_s14_a_block_built_for_an_earlier_view_is_not_proposed",),
     ),
     Mutant(
@@ -297,16 +245,12 @@ STALE = (
         14,
         (
             Edit(
-                "consensus/buffer.py",
+                "FutureBuffer.take",
                 "messages = self._messages.pop(height, {})",
                 "messages = {key: kept for at in sorted(self._messages) if at <= height "
                 "for key, kept in self._messages[at].items()}",
             ),
-            Edit(
-                "consensus/replica.py",
-                "        if height == core.current.height:\n",
-                "        if height <= core.current.height:\n",
-            ),
+            Edit("Replica._dispatch", "height == core.current.height", "height <= core.current.height"),
         ),
         (f"{SAFETY}::test_s14_messages_kept_for_the_next_height_are_forgotten_when_it_is_skipped",),
     ),
@@ -318,9 +262,9 @@ WATCHED = (
         26,
         (
             Edit(
-                "consensus/view_change.py",
-                "    core.patience.restart()\n    core.emit(ViewChangeStarted(",
-                "    core.patience.restart()\n    core.watch.follow(view)\n    core.emit(ViewChangeStarted(",
+                "view_change.start",
+                "core.emit(ViewChangeStarted",
+                "core.watch.follow(view)\ncore.emit(ViewChangeStarted",
             ),
         ),
         (f"{SUSPICION}::test_s26_complaints_of_different_heights_meet",),
@@ -328,25 +272,13 @@ WATCHED = (
     Mutant(
         "a complaint is forgotten when the next view is entered",
         26,
-        (
-            Edit(
-                "consensus/view_change.py",
-                "    core.patience.restart()\n    core.emit(ViewEntered(",
-                "    core.patience.restart()\n    core.watch.follow(current.view)\n    core.emit(ViewEntered(",
-            ),
-        ),
+        (Edit("_begin_view", "core.emit(ViewEntered", "core.watch.follow(current.view)\ncore.emit(ViewEntered"),),
         (f"{SUSPICION}::test_s26_a_complaint_outlasts_a_view_that_came_to_nothing",),
     ),
     Mutant(
         "a complaint waits for the next tick",
         26,
-        (
-            Edit(
-                "consensus/replica.py",
-                "        if is_at_head and core.watch.oldest is not None:",
-                "        if False:",
-            ),
-        ),
+        (Edit("Replica.advance", "is_at_head and core.watch.oldest is not None", "False"),),
         (f"{SUSPICION}::test_s26_complaints_of_different_heights_meet",),
     ),
     Mutant(
@@ -354,9 +286,9 @@ WATCHED = (
         26,
         (
             Edit(
-                "consensus/watch.py",
-                "if self._standing_ticks > self._config.complaint_ticks << self._relaxations:",
-                "if False:",
+                "PrimaryWatch.note_tick",
+                "self._standing_ticks > self._config.complaint_ticks << self._relaxations",
+                "False",
             ),
         ),
         (f"{SUSPICION}::test_s26_a_lone_accuser_replaces_nobody_and_votes_again_after_its_time",),
@@ -366,7 +298,7 @@ WATCHED = (
         26,
         (
             Edit(
-                "consensus/replica.py",
+                "Replica.advance",
                 "core.watch.note_block(neglected if core.current.has_prepared else None)",
                 "core.watch.note_block(neglected if core.current.has_prepared else ())",
             ),

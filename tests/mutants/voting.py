@@ -16,10 +16,9 @@ TWO_VOTES = (
         1,
         (
             Edit(
-                "consensus/core.py",
-                "            book.add(vote, is_verified=True)\n            return True\n        return False\n",
-                "            book.add(vote, is_verified=True)\n            return True\n"
-                "        book.remove(first)\n        book.add(vote)\n        return True\n",
+                "Core.record",
+                "return False",
+                "book.remove(first)\nbook.add(vote)\nreturn True",
             ),
         ),
         (
@@ -32,24 +31,18 @@ TWO_VOTES = (
         1,
         (
             Edit(
-                "consensus/votes.py",
-                "if self._counts.get((view, block_hash), 0) < self._quorum:",
-                "if sum(count for (in_view, _), count in self._counts.items() if in_view == view) < self._quorum:",
+                "VoteBook.quorum_for",
+                "self._counts.get((view, block_hash), 0) < self._quorum",
+                "sum(count for (in_view, _), count in self._counts.items() if in_view == view) < self._quorum",
             ),
-            Edit("consensus/votes.py", "if view in held and held[view].block_hash == block_hash]", "if view in held]"),
+            Edit("VoteBook.quorum_for", "view in held and held[view].block_hash == block_hash", "view in held"),
         ),
         (f"{SAFETY}::test_s01_votes_for_different_blocks_make_no_quorum",),
     ),
     Mutant(
         "two prepares of one view are no evidence",
         1,
-        (
-            Edit(
-                "consensus/evidence.py",
-                "        return first.block_hash != second.block_hash\n",
-                "        return False\n",
-            ),
-        ),
+        (Edit("is_contradiction", "return first.block_hash != second.block_hash", "return False"),),
         (f"{SAFETY}::test_s01_a_second_proposal_is_evidence_and_is_not_executed",),
     ),
     Mutant(
@@ -57,7 +50,7 @@ TWO_VOTES = (
         2,
         (
             Edit(
-                "consensus/evidence.py",
+                "is_contradiction",
                 "return isinstance(first, Commit) and isinstance(second, Commit) and first.block_hash",
                 "return isinstance(first, Commit) and isinstance(second, Prepare) and first.block_hash",
             ),
@@ -67,25 +60,13 @@ TWO_VOTES = (
     Mutant(
         "prepares are taken from anybody",
         2,
-        (
-            Edit(
-                "consensus/normal_case.py",
-                'waits there."""\n    current = core.current\n    if vote.validator != sender:',
-                'waits there."""\n    current = core.current\n    if False:',
-            ),
-        ),
+        (Edit("normal_case.on_prepare", "vote.validator != sender", "False"),),
         (f"{SAFETY}::test_s02_votes_are_accepted_from_their_voter_only",),
     ),
     Mutant(
         "commits are taken from anybody",
         2,
-        (
-            Edit(
-                "consensus/normal_case.py",
-                'finalises its block."""\n    if vote.validator != sender:',
-                'finalises its block."""\n    if False:',
-            ),
-        ),
+        (Edit("normal_case.on_commit", "vote.validator != sender", "False"),),
         (f"{SAFETY}::test_s02_votes_are_accepted_from_their_voter_only",),
     ),
     Mutant(
@@ -93,9 +74,9 @@ TWO_VOTES = (
         1,
         (
             Edit(
-                "consensus/normal_case.py",
-                "if vote.validator != sender or core.validators.primary(vote.view) != sender:",
-                "if vote.validator != sender:",
+                "on_pre_prepare",
+                "vote.validator != sender or core.validators.primary(vote.view) != sender",
+                "vote.validator != sender",
             ),
         ),
         (f"{SAFETY}::test_s01_nobody_but_the_primary_proposes",),
@@ -106,13 +87,13 @@ RESTARTS = (
     Mutant(
         "votes are forgotten in a restart",
         3,
-        (Edit("consensus/core.py", "            self._restore(remembered)\n", "            pass\n"),),
+        (Edit("Core.enter_height", "self._restore(remembered)", "pass"),),
         (f"{SAFETY}::test_s03_a_restarted_replica_repeats_its_votes_and_refuses_another_block",),
     ),
     Mutant(
         "votes are not persisted",
         3,
-        (Edit("consensus/core.py", "        self.emit(Persist(VOTES_KEY, encode(self.current.sworn)))\n", ""),),
+        (Edit("Core.swear", "self.emit(Persist(VOTES_KEY, encode(self.current.sworn)))", "pass"),),
         (f"{SAFETY}::test_s03_every_vote_is_durable_before_it_is_sent",),
     ),
     Mutant(
@@ -120,11 +101,11 @@ RESTARTS = (
         3,
         (
             Edit(
-                "consensus/normal_case.py",
-                "    core.swear(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))\n"
-                "    core.broadcast(vote)\n",
-                "    core.broadcast(vote)\n"
-                "    core.swear(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))\n",
+                "check_prepared",
+                "core.swear(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))\n"
+                "core.broadcast(vote)",
+                "core.broadcast(vote)\n"
+                "core.swear(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))",
             ),
         ),
         (f"{SAFETY}::test_s03_every_vote_is_durable_before_it_is_sent",),
@@ -134,7 +115,7 @@ RESTARTS = (
         3,
         (
             Edit(
-                "consensus/memory.py",
+                "_load",
                 'raise InvariantBroken(f"consensus memory is damaged: {error.detail}") from error',
                 "return None",
             ),
@@ -146,7 +127,7 @@ RESTARTS = (
         3,
         (
             Edit(
-                "consensus/core.py",
+                "Core.can_vote",
                 "return self._remembered is None and self.me in self.validators",
                 "return self.me in self.validators",
             ),
@@ -158,7 +139,7 @@ RESTARTS = (
         3,
         (
             Edit(
-                "chain/storage/slots.py",
+                "SlotFile.read",
                 "self.is_doubtful = missing or (any(lost) and (self._copies == 1 or newest is None))",
                 "self.is_doubtful = False",
             ),
@@ -171,7 +152,7 @@ RESTARTS = (
     Mutant(
         "a validator on probation believes the highest claims",
         3,
-        (Edit("node/probation.py", "heard[validators.max_faulty] if heard", "heard[-1] if heard"),),
+        (Edit("safe_height", "heard[validators.max_faulty] if heard", "heard[-1] if heard"),),
         ("tests/node/test_probation.py::test_s03_safe_height",),
     ),
 )
@@ -180,32 +161,28 @@ BLOCKS = (
     Mutant(
         "a header's parent is not compared",
         8,
-        (Edit("consensus/justification.py", "if header.parent_hash != parent_hash:", "if False:"),),
+        (Edit("verify_proposal", "header.parent_hash != parent_hash", "False"),),
         (f"{SAFETY}::test_s08_s09_a_block_with_a_wrong_height_parent_or_content_is_refused",),
     ),
     Mutant(
         "a block is taken for whatever hash was voted for",
         8,
-        (Edit("consensus/justification.py", "if block_hash(chain_id, proposal.header) != hash_:", "if False:"),),
+        (Edit("verify_proposal", "block_hash(chain_id, proposal.header) != hash_", "False"),),
         (f"{SAFETY}::test_s08_the_hash_voted_for_must_be_the_proposal_s",),
     ),
     Mutant(
         "a header's height is not compared",
         9,
-        (Edit("consensus/justification.py", "if header.height != height:", "if False:"),),
+        (Edit("verify_proposal", "header.height != height", "False"),),
         (f"{SAFETY}::test_s08_s09_a_block_with_a_wrong_height_parent_or_content_is_refused",),
     ),
     Mutant(
         "a certificate is taken for any block",
         9,
         (
+            Edit("verify_certificate", "certificate.height != height or certificate.block_hash != block_hash", "False"),
             Edit(
-                "chain/proofs/validators.py",
-                "if certificate.height != height or certificate.block_hash != block_hash:",
-                "if False:",
-            ),
-            Edit(
-                "chain/proofs/validators.py",
+                "verify_certificate",
                 "commit_message(chain_id, height, certificate.view, block_hash)",
                 "commit_message(chain_id, certificate.height, certificate.view, certificate.block_hash)",
             ),
@@ -215,19 +192,19 @@ BLOCKS = (
     Mutant(
         "the ids of a block are not compared with its root",
         17,
-        (Edit("consensus/justification.py", "if header.tx_root != root(proposal.transaction_ids):", "if False:"),),
+        (Edit("verify_proposal", "header.tx_root != root(proposal.transaction_ids)", "False"),),
         (f"{SAFETY}::test_s17_a_block_that_differs_in_the_ids_only_is_caught",),
     ),
     Mutant(
         "what executing a block gives is not compared with its header",
         17,
-        (Edit("chain/ledger.py", "if executed.proposal != proposal:", "if False:"),),
+        (Edit("Ledger.check", "executed.proposal != proposal", "False"),),
         (f"{LEDGER}::test_s17_s19_check_accepts_what_execute_made_and_nothing_else",),
     ),
     Mutant(
         "a block is prepared that was found invalid",
         17,
-        (Edit("consensus/normal_case.py", "    if refusal is None:\n", "    if True:\n"),),
+        (Edit("executed", "refusal is None", "True"),),
         (
             "tests/consensus/test_consensus_liveness.py::test_s32_an_invalid_proposal_changes_the_view_at_once_but_only_once",
         ),
@@ -238,7 +215,7 @@ DELIVERY = (
     Mutant(
         "a block that catch-up brought is taken again",
         15,
-        (Edit("consensus/replica.py", "if tip.height <= core.tip.height:", "if False:"),),
+        (Edit("Replica.advance", "tip.height <= core.tip.height", "False"),),
         (f"{SAFETY}::test_s15_a_block_that_comes_again_does_not_undo_a_vote",),
     ),
     Mutant(
@@ -246,9 +223,9 @@ DELIVERY = (
         15,
         (
             Edit(
-                "consensus/replica.py",
-                "if decided is not None and decided.height == tip.height and decided.block_hash != tip.block_hash:",
-                "if False:",
+                "Replica.advance",
+                "decided is not None and decided.height == tip.height and decided.block_hash != tip.block_hash",
+                "False",
             ),
         ),
         (f"{SAFETY}::test_s15_catch_up_of_another_block_than_the_final_one_stops_the_replica",),
@@ -257,8 +234,8 @@ DELIVERY = (
         "a block is delivered twice",
         15,
         (
-            Edit("consensus/replica.py", "        if core.current.is_delivered:\n            return\n", ""),
-            Edit("consensus/normal_case.py", "    if current.is_decided:\n        return\n    votes", "    votes"),
+            Edit("Replica._handle", "if core.current.is_delivered:\n    return", "pass"),
+            Edit("_check_committed", "if current.is_decided:\n    return\nvotes", "votes"),
         ),
         (f"{SAFETY}::test_s15_votes_beyond_the_quorum_deliver_nothing_more",),
     ),
@@ -267,9 +244,9 @@ DELIVERY = (
         16,
         (
             Edit(
-                "consensus/normal_case.py",
-                "    if core.record(current.commits, vote):\n",
-                "    if core.record(current.commits, vote) and core.is_active:\n",
+                "on_commit",
+                "core.record(current.commits, vote)",
+                "core.record(current.commits, vote) and core.is_active",
             ),
         ),
         (f"{SAFETY}::test_s16_a_late_commit_is_delivered_in_a_view_change",),
@@ -279,11 +256,11 @@ DELIVERY = (
         16,
         (
             Edit(
-                "consensus/normal_case.py",
-                "if not core.is_active or current.accepted != block_hash_ or current.has_prepared:",
-                "if current.accepted != block_hash_ or current.has_prepared:",
+                "executed",
+                "not core.is_active or current.accepted != block_hash_ or current.has_prepared",
+                "current.accepted != block_hash_ or current.has_prepared",
             ),
-            Edit("consensus/height.py", "        self.accepted = None\n", ""),
+            Edit("HeightState.leave_view", "self.accepted = None", "pass"),
         ),
         (f"{SAFETY}::test_s16_no_vote_of_the_abandoned_view_follows_a_view_change",),
     ),
