@@ -20,7 +20,7 @@ from chain.genesis import Genesis
 from chain.ledger import ExecutedBlock
 from chain.packages import BlockPackage
 from chain.primitives.encoding import decode
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from chain.transactions.base import DatasetHeader
 
 SAVED_EVERY_S = 5
@@ -46,11 +46,11 @@ def open_store(folder: Path | None, genesis: Genesis) -> Iterator[AuditStore]:
         return
     if folder.is_dir() and any(folder.iterdir()) and not (folder / _DATABASE).is_dir():
         raise PoolError(ErrorCode.WRONG_DATA_FOLDER, f"{folder} holds something else than an audit")
-    engine = LevelEngine(folder / _DATABASE)
+    database = LevelDatabase(folder / _DATABASE)
     try:
-        yield AuditStore(genesis.chain_id, engine)
+        yield AuditStore(genesis.chain_id, database)
     finally:
-        engine.close()
+        database.close()
 
 
 @contextmanager

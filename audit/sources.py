@@ -13,7 +13,7 @@ from chain.genesis import Genesis
 from chain.packages import BlockPackage, read_package
 from chain.storage.blocks import BlockStore
 from chain.storage.head import HeadFile
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from chain.storage.state import StateStore
 
 
@@ -36,18 +36,18 @@ def open_database(data: Path, genesis: Genesis) -> Iterator[ChainSource]:
     """
     head = _read_head(data / "HEAD")
     try:
-        engine = LevelEngine(data / "blocks")
+        database = LevelDatabase(data / "blocks")
     except PoolError as error:
         if error.code is ErrorCode.DATA_FOLDER_LOCKED:
             detail = f"the daemon of {data} is running: stop it, or audit the URL of its API"
             raise PoolError(error.code, detail) from None
         raise
     try:
-        store = BlockStore(engine)
+        store = BlockStore(database)
         store.open(genesis.chain_id)
         yield ChainSource(max(head, store.last_height() or 0), partial(_stored_packages, store))
     finally:
-        engine.close()
+        database.close()
 
 
 @contextmanager
@@ -59,11 +59,11 @@ def open_states(data: Path) -> Iterator[StateStore | None]:
     if not folder.is_dir():
         yield None
         return
-    engine = LevelEngine(folder)
+    database = LevelDatabase(folder)
     try:
-        yield StateStore(engine)
+        yield StateStore(database)
     finally:
-        engine.close()
+        database.close()
 
 
 def _read_head(path: Path) -> int:

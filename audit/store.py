@@ -2,7 +2,7 @@
 
 All of it is in one database, and what has been verified since the last ``save`` is in memory. ``save`` writes it as one
 synced batch together with the place that the audit has reached, so a crash or an interruption loses the blocks since
-then and leaves the rest whole: the audit goes on from there. Without an engine everything stays in memory.
+then and leaves the rest whole: the audit goes on from there. Without a database everything stays in memory.
 
 | key                   | value                                              |
 |-----------------------|----------------------------------------------------|
@@ -21,7 +21,7 @@ from chain.blocks import Block, Certificate
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.encoding import EncodingError, Wire, decode, encode
 from chain.storage.blocks import BlockStore, Location, index_write
-from chain.storage.engine import Engine, MemoryEngine, Write
+from chain.storage.database import Database, MemoryDatabase, Write
 from chain.transactions.base import CheckedTransaction, ErasedPayload
 
 LAYOUT_VERSION = b"1"
@@ -45,30 +45,30 @@ class AuditStore:
 
     Args:
         chain_id: of the chain that is audited.
-        engine: keeps what is saved; None to keep everything in memory.
+        database: keeps what is saved; None to keep everything in memory.
 
     Attributes:
-        blocks: engine for the block store.
-        states: engine for the state store.
+        blocks: database for the block store.
+        states: database for the state store.
         unsaved_bytes: what ``save`` would write, roughly.
 
     Raises:
         PoolError: codes ``wrong_data_folder`` for another chain's, ``database_version``, ``database_damaged``.
     """
 
-    def __init__(self, chain_id: bytes, engine: Engine | None = None) -> None:
-        self._engine: Engine = engine if engine is not None else MemoryEngine()
+    def __init__(self, chain_id: bytes, database: Database | None = None) -> None:
+        self._database: Database = database if database is not None else MemoryDatabase()
         self._chain_id = chain_id
         self._unsaved: dict[bytes, bytes | None] = {}
         self.unsaved_bytes = 0
-        self.blocks: Engine = _Part(self, b"b")
-        self.states: Engine = _Part(self, b"s")
+        self.blocks: Database = _Part(self, b"b")
+        self.states: Database = _Part(self, b"s")
         self._verify_owner()
 
     def _verify_owner(self) -> None:
-        version, chain = self._engine.get(b"aversion"), self._engine.get(b"achain")
+        version, chain = self._database.get(b"aversion"), self._database.get(b"achain")
         if version is None and chain is None:
-            if any(True for _ in self._engine.scan(b"", b"\xff")):
+            if any(True for _ in self._database.scan(b"", b"\xff")):
                 raise PoolError(ErrorCode.WRONG_DATA_FOLDER, "it holds something else than an audit")
             return
         if version != LAYOUT_VERSION:
@@ -81,7 +81,7 @@ class AuditStore:
 
     def progress(self) -> AuditProgress | None:
         """The place that was saved last; None at the beginning."""
-        data = self._engine.get(b"aprogress")
+        data = self._database.get(b"aprogress")
         try:
             return None if data is None else decode(AuditProgress, data)
         except EncodingError as error:
@@ -90,14 +90,14 @@ class AuditStore:
     def save(self, progress: AuditProgress) -> None:
         """Make everything up to ``progress`` durable: all of it or nothing."""
         marks = [(b"aversion", LAYOUT_VERSION), (b"achain", self._chain_id), (b"aprogress", encode(progress))]
-        self._engine.write([*self._unsaved.items(), *marks], sync=True)
+        self._database.write([*self._unsaved.items(), *marks], sync=True)
         self._unsaved.clear()
         self.unsaved_bytes = 0
 
     def get(self, key: bytes) -> bytes | None:
         """Value of a key of the database, saved or not."""
         found = self._unsaved.get(key, _UNREAD)
-        return self._engine.get(key) if found is _UNREAD else found  # type: ignore[return-value]
+        return self._database.get(key) if found is _UNREAD else found  # type: ignore[return-value]
 
     def put(self, key: bytes, value: bytes | None) -> None:
         """Set a key, or delete it with None."""
@@ -106,13 +106,13 @@ class AuditStore:
 
     def scan(self, start: bytes, stop: bytes) -> list[tuple[bytes, bytes]]:
         """Entries with ``start <= key < stop`` in key order, saved or not, merged."""
-        found: dict[bytes, bytes | None] = dict(self._engine.scan(start, stop))
+        found: dict[bytes, bytes | None] = dict(self._database.scan(start, stop))
         found.update((key, value) for key, value in self._unsaved.items() if start <= key < stop)
         return [(key, value) for key, value in sorted(found.items()) if value is not None]
 
 
 class _Part:
-    """A part of the store as an engine: the keys that begin with ``prefix``."""
+    """A part of the store as a database: the keys that begin with ``prefix``."""
 
     def __init__(self, store: AuditStore, prefix: bytes) -> None:
         self._store = store
@@ -140,7 +140,7 @@ class _Part:
         return True
 
     def close(self) -> None:
-        """The engine is its owner's to close."""
+        """The database is its owner's to close."""
 
 
 class IndexStore(BlockStore):
@@ -159,4 +159,4 @@ class IndexStore(BlockStore):
         """As ``BlockStore.append``, without blocks, headers and payloads."""
         placed = enumerate(zip(transactions, block.outcomes, strict=True))
         index = [index_write(Location(height, place), checked, outcome) for place, (checked, outcome) in placed]
-        self._engine.write([*history, *index], sync=sync)
+        self._database.write([*history, *index], sync=sync)

@@ -20,7 +20,7 @@ from chain.genesis import Genesis
 from chain.packages import BlockPackage
 from chain.state.members import Member
 from chain.storage.head import Head, HeadFile
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from cli.audit.sources import data_folder
 
 ROUNDS = 3
@@ -57,7 +57,7 @@ def make_home(home: Path, members: tuple[Member, ...], shape: Shape, records: in
     data = home / "data"
     data.mkdir(parents=True)
     (home / "config.toml").write_text("[node]\n")
-    chain = LongChain(members, LevelEngine(data / "blocks"), LevelEngine(data / "state"))
+    chain = LongChain(members, LevelDatabase(data / "blocks"), LevelDatabase(data / "state"))
     chain.commit([chain.dataset(PLAIN, ""), chain.dataset(CHECKED, flight_schema())])
     blocks = -(-records // (shape.transactions * shape.records))
     groups = iter(record_groups(shape.records, blocks * shape.transactions))

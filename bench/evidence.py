@@ -14,7 +14,7 @@ from bench.figures import Figure, Section
 from bench.long_chain import LongChain
 from bench.statistics import percentile
 from chain.proofs.history import TreeHead, root_at
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from evidence.kinds import parse_any_evidence, verify_any_evidence
 from evidence.record import RecordEvidence, make_record_evidence
 
@@ -28,7 +28,7 @@ SAMPLES = 200
 def evidence(bench: Bench) -> Section:
     """Make and verify evidence files of records of a chain with one record in a block."""
     with tempfile.TemporaryDirectory(dir=bench.network.folder, prefix="evidence-") as folder:
-        engines = LevelEngine(Path(folder) / "blocks"), LevelEngine(Path(folder) / "state")
+        engines = LevelDatabase(Path(folder) / "blocks"), LevelDatabase(Path(folder) / "state")
         chain = LongChain(bench.network.genesis.members, *engines)
         with closing(chain.ledger):
             figures = evidence_figures(chain, bench.durations.evidence_blocks)

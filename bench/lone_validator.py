@@ -13,7 +13,7 @@ from chain.ledger import ExecutedBlock, Ledger
 from chain.primitives.crypto import Ed25519Signer, key_id, sha256
 from chain.primitives.encoding import encode
 from chain.storage.head import HeadFile
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from chain.transactions.base import (
     AnyHeader,
     CheckedTransaction,
@@ -67,7 +67,7 @@ class LoneValidator:
 
     def open(self, folder: Path, policy: AccessPolicy) -> None:
         """Start from genesis in an empty folder, with contracts run by ``policy``."""
-        engines = LevelEngine(folder / "blocks"), LevelEngine(folder / "state")
+        engines = LevelDatabase(folder / "blocks"), LevelDatabase(folder / "state")
         self._ledger = Ledger(self.genesis, *engines, HeadFile(folder / "HEAD"), policy)
         self._ledger.open()
 

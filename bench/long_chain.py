@@ -10,7 +10,7 @@ from chain.ledger import Ledger
 from chain.primitives.crypto import Ed25519Signer, key_id, sha256
 from chain.primitives.encoding import encode
 from chain.state.members import Member
-from chain.storage.engine import Engine
+from chain.storage.database import Database
 from chain.storage.head import MemoryHead
 from chain.transactions.base import (
     AnyHeader,
@@ -37,7 +37,7 @@ class LongChain:
         states: engine of the state store.
     """
 
-    def __init__(self, members: tuple[Member, ...], blocks: Engine, states: Engine) -> None:
+    def __init__(self, members: tuple[Member, ...], blocks: Database, states: Database) -> None:
         validators = [member for member in members if member.consensus_key is not None]
         self._consensus = {member.name: Ed25519Signer(sha256(member.name.encode())) for member in validators}
         self._system = {member.name: Ed25519Signer(sha256(b"system " + member.name.encode())) for member in validators}

@@ -40,7 +40,7 @@ from chain.state.entries import DatasetEntry, DatasetUsage, dataset_key, erasure
 from chain.state.members import Member, registered_key, signing_key
 from chain.state.tree import StateProof, StateTree, TreeUpdate
 from chain.storage.blocks import BlockStore
-from chain.storage.engine import Engine
+from chain.storage.database import Database
 from chain.storage.head import Head, HeadAnchor
 from chain.storage.state import StateStore
 from chain.transactions.base import CheckedTransaction, check_stored, verify_signed_by
@@ -84,8 +84,8 @@ class Ledger:
 
     Args:
         genesis: of the chain.
-        blocks: engine of the block store.
-        state_engine: engine of the state store.
+        blocks: database of the block store.
+        states: database of the state store.
         anchor: HEAD.
         policy: runs the contracts; by default none can be run, which is an error once one has to be.
     """
@@ -93,8 +93,8 @@ class Ledger:
     def __init__(
         self,
         genesis: Genesis,
-        blocks: Engine,
-        state_engine: Engine,
+        blocks: Database,
+        states: Database,
         anchor: HeadAnchor,
         policy: AccessPolicy | None = None,
     ) -> None:
@@ -102,7 +102,7 @@ class Ledger:
         self.chain_id = genesis.chain_id
         self._policy = policy or MissingEngine("this program runs no contracts")
         self.blocks = BlockStore(blocks)
-        self.states = StateStore(state_engine)
+        self.states = StateStore(states)
         self.tree = StateTree(self.chain_id, self.states)
         self._anchor = anchor
         self.tip = LedgerTip(0, genesis.block_hash, decode_header(genesis.header), None)

@@ -16,7 +16,7 @@ from chain.primitives.crypto import Ed25519Signer
 from chain.primitives.keys import load_signer
 from chain.state.members import Member
 from chain.storage.head import HeadFile
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from node.config import NodeConfig
 from node.links import Identity
 from node.lock import FolderLock
@@ -103,10 +103,10 @@ def open_ledger(home: Home, progress: Progress | None = None, policy: AccessPoli
     Raises:
         PoolError: codes of ``Ledger.open`` and of the storage engines.
     """
-    engines: list[LevelEngine] = []
+    engines: list[LevelDatabase] = []
     try:
         for name in ("blocks", "state"):
-            engines.append(LevelEngine(home.data / name))
+            engines.append(LevelDatabase(home.data / name))
         ledger = Ledger(home.genesis, engines[0], engines[1], HeadFile(home.data / "HEAD"), policy)
         ledger.open(progress)
     except (PoolError, InvariantBroken):

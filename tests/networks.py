@@ -13,7 +13,7 @@ from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObje
 from chain.ledger import ExecutedBlock, Ledger
 from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.encoding import decode, encode
-from chain.storage.engine import MemoryEngine
+from chain.storage.database import MemoryDatabase
 from chain.storage.head import MemoryHead
 from chain.transactions.base import (
     Answer,
@@ -100,7 +100,7 @@ class TestNetwork:
 
     def ledger(self) -> Ledger:
         """A fresh ledger in memory."""
-        ledger = Ledger(self.genesis, MemoryEngine(), MemoryEngine(), MemoryHead(), self.policy)
+        ledger = Ledger(self.genesis, MemoryDatabase(), MemoryDatabase(), MemoryHead(), self.policy)
         ledger.open()
         return ledger
 

@@ -1,1 +1,1 @@
-"""Where the chain is kept: the key-value port and its engines, block store, state store, HEAD anchor."""
+"""Where the chain is kept: the key-value port and its databases, block store, state store, HEAD anchor."""

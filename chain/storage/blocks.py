@@ -31,7 +31,7 @@ from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.primitives.crypto import HASH_SIZE, Hash
 from chain.primitives.encoding import EncodingError, Value, Wire, decode, encode
 from chain.primitives.types import Signature, is_dataset_id
-from chain.storage.engine import Engine, Write
+from chain.storage.database import Database, Write
 from chain.transactions.base import (
     AbsentPayload,
     AnyHeader,
@@ -68,10 +68,10 @@ class StoredHead(Wire, frozen=True):
 
 
 class BlockStore:
-    """Reads and writes blocks over an engine. Holds no state but what the engine holds."""
+    """Reads and writes blocks over a database. Holds no state but what the database holds."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def open(self, chain_id: bytes) -> None:
         """Bind an empty database to ``chain_id``, or check that it is bound to it.
@@ -79,11 +79,11 @@ class BlockStore:
         Raises:
             PoolError: codes ``wrong_data_folder``, ``database_version``, ``database_damaged``.
         """
-        version, chain = self._engine.get(b"mversion"), self._engine.get(b"mchain")
+        version, chain = self._database.get(b"mversion"), self._database.get(b"mchain")
         if version is None and chain is None:
             if self.last_height() is not None:
                 raise PoolError(ErrorCode.DATABASE_DAMAGED, "the database has lost its beginning")
-            self._engine.write([(b"mversion", LAYOUT_VERSION), (b"mchain", chain_id)], sync=True)
+            self._database.write([(b"mversion", LAYOUT_VERSION), (b"mchain", chain_id)], sync=True)
             return
         if chain != chain_id:
             found = chain.hex()[:16] if chain else "nothing"
@@ -129,35 +129,35 @@ class BlockStore:
             batch += [(prefix + location, b"") for prefix in _index_prefixes(header)]
             if isinstance(header, RequestHeader | ReadReceiptHeader) and block.outcomes[index].is_ok:
                 batch += [(_read_prefix(header.dataset, parcel) + location, b"") for parcel in header.parcels]
-        self._engine.write(batch, sync=sync)
+        self._database.write(batch, sync=sync)
 
     def sync(self) -> None:
         """Make everything durable that was appended without ``sync``."""
-        self._engine.sync()
+        self._database.sync()
 
     def block(self, height: int) -> Block | None:
         """The block at ``height``; raises ``database_damaged`` if its bytes do not decode."""
-        data = self._engine.get(_HEIGHT.pack(b"b", height))
+        data = self._database.get(_HEIGHT.pack(b"b", height))
         return None if data is None else _decoded(Block, data)
 
     def block_bytes(self, height: int) -> bytes | None:
         """The encoded block at ``height``."""
-        return self._engine.get(_HEIGHT.pack(b"b", height))
+        return self._database.get(_HEIGHT.pack(b"b", height))
 
     def last_height(self) -> int | None:
         """Height of the last block in the database, or None if it is empty."""
-        for key, _ in self._engine.scan(b"b", b"c", reverse=True):
+        for key, _ in self._database.scan(b"b", b"c", reverse=True):
             return int(_HEIGHT.unpack(key)[1])
         return None
 
     def location(self, transaction_id: Hash) -> Location | None:
         """Where a transaction was committed, or None."""
-        data = self._engine.get(b"i" + transaction_id)
+        data = self._database.get(b"i" + transaction_id)
         return None if data is None else Location(*_LOCATION.unpack_from(data))
 
     def dataset_of(self, parcel_id: Hash) -> str | None:
         """The dataset of an accepted parcel; None if there is no such parcel."""
-        data = self._engine.get(b"i" + parcel_id)
+        data = self._database.get(b"i" + parcel_id)
         return None if data is None else data[_LOCATION.size :].decode() or None
 
     def transaction(self, location: Location) -> Transaction | None:
@@ -165,41 +165,42 @@ class BlockStore:
         head = self.transaction_head(location)
         if head is None:
             return None
-        payload = self._engine.get(_PLACE.pack(b"p", *location))
+        payload = self._database.get(_PLACE.pack(b"p", *location))
         return Transaction(head.header, head.signature, payload or b"")
 
     def transaction_head(self, location: Location) -> StoredHead | None:
         """Header and signature of the transaction at ``location``."""
-        data = self._engine.get(_PLACE.pack(b"t", *location))
+        data = self._database.get(_PLACE.pack(b"t", *location))
         return None if data is None else _decoded(StoredHead, data)
 
     def transactions(self, height: int) -> list[Transaction]:
         """All transactions of the block at ``height`` in order."""
         start, stop = _PLACE.pack(b"p", height, 0), _PLACE.pack(b"p", height + 1, 0)
-        payloads = {key[-4:]: value for key, value in self._engine.scan(start, stop)}
+        payloads = {key[-4:]: value for key, value in self._database.scan(start, stop)}
         start, stop = _PLACE.pack(b"t", height, 0), _PLACE.pack(b"t", height + 1, 0)
         result = []
-        for key, value in self._engine.scan(start, stop):
+        for key, value in self._database.scan(start, stop):
             head = _decoded(StoredHead, value)
             result.append(Transaction(head.header, head.signature, payloads.get(key[-4:], b"")))
         return result
 
     def erased_payload(self, location: Location) -> ErasedPayload | None:
         """What stays of the payload of the parcel at ``location``; None if it was not erased."""
-        data = self._engine.get(_PLACE.pack(b"e", *location))
+        data = self._database.get(_PLACE.pack(b"e", *location))
         return None if data is None else _decoded(ErasedPayload, data)
 
     def erased_payloads(self, height: int) -> dict[int, ErasedPayload]:
         """The same for all erased parcels of the block at ``height``, by their index, ascending."""
         start, stop = _PLACE.pack(b"e", height, 0), _PLACE.pack(b"e", height + 1, 0)
         return {
-            int(_PLACE.unpack(key)[2]): _decoded(ErasedPayload, value) for key, value in self._engine.scan(start, stop)
+            int(_PLACE.unpack(key)[2]): _decoded(ErasedPayload, value)
+            for key, value in self._database.scan(start, stop)
         }
 
     def unpurged(self, limit: int) -> list[Location]:
         """Up to ``limit`` parcels whose payload was deleted, but whose bytes may still be in the files."""
         found = []
-        for key, _ in self._engine.scan(b"c", b"d"):
+        for key, _ in self._database.scan(b"c", b"d"):
             found.append(Location(*_PLACE.unpack(key)[1:]))
             if len(found) == limit:
                 break
@@ -211,9 +212,9 @@ class BlockStore:
         Returns:
             Whether that is done. Not while a reader still holds a file that is to go: call it again then.
         """
-        if not self._engine.purge([_PLACE.pack(b"p", *location) for location in locations]):
+        if not self._database.purge([_PLACE.pack(b"p", *location) for location in locations]):
             return False
-        self._engine.write([(_PLACE.pack(b"c", *location), None) for location in locations], sync=True)
+        self._database.write([(_PLACE.pack(b"c", *location), None) for location in locations], sync=True)
         return True
 
     def parcels(self, dataset: str, after: Location | None, limit: int) -> list[Location]:
@@ -243,7 +244,7 @@ class BlockStore:
     def _locations(self, prefix: bytes, after: Location | None, limit: int) -> list[Location]:
         start = prefix if after is None else prefix + _LOCATION.pack(*after) + b"\x00"
         found = []
-        for key, _ in self._engine.scan(start, prefix + b"\xff" * (_LOCATION.size + 1)):
+        for key, _ in self._database.scan(start, prefix + b"\xff" * (_LOCATION.size + 1)):
             found.append(Location(*_LOCATION.unpack(key[len(prefix) :])))
             if len(found) == limit:
                 break
@@ -251,7 +252,7 @@ class BlockStore:
 
     def history_node(self, level: int, index: int) -> Hash:
         """Hash of a complete subtree of the history tree."""
-        node = self._engine.get(_HISTORY.pack(b"h", level, index))
+        node = self._database.get(_HISTORY.pack(b"h", level, index))
         if node is None or len(node) != HASH_SIZE:
             raise InvariantBroken(f"history node {level}/{index} is missing")
         return node
@@ -262,7 +263,7 @@ class BlockStore:
         Each block's leaf of the history tree was written with it, so leaves without a gap mean blocks without a gap: if
         LevelDB forgets a table, it forgets whole batches. Reads some 40 bytes a block.
         """
-        leaves = self._engine.scan(_HISTORY.pack(b"h", 0, 0), _HISTORY.pack(b"h", 1, 0))
+        leaves = self._database.scan(_HISTORY.pack(b"h", 0, 0), _HISTORY.pack(b"h", 1, 0))
         for height, (key, _) in enumerate(leaves):
             if int(_HISTORY.unpack(key)[2]) != height:
                 return height
@@ -273,8 +274,8 @@ class BlockStore:
         return _HISTORY.pack(b"h", level, index), value
 
     def close(self) -> None:
-        """Release the engine."""
-        self._engine.close()
+        """Release the database."""
+        self._database.close()
 
 
 def index_write(location: Location, checked: CheckedTransaction, outcome: Outcome) -> Write:

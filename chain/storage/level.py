@@ -1,4 +1,4 @@
-"""LevelDB as an engine of the key-value port.
+"""LevelDB as a database of the key-value port.
 
 It is opened with paranoid checks, every read verifies checksums (paranoid checks alone do not make it), and durability
 is asked for by each write. What LevelDB does not do is tell that the tail of its log is gone (it drops records after a
@@ -19,7 +19,7 @@ from pathlib import Path
 import plyvel
 
 from chain.errors import ErrorCode, PoolError
-from chain.storage.engine import Write
+from chain.storage.database import Write
 
 WRITE_BUFFER_SIZE = 16 * 1024 * 1024
 CACHE_SIZE = 16 * 1024 * 1024
@@ -38,7 +38,7 @@ _DAMAGE_SIGNS = (
 """In LevelDB's errors: files that it made and still needs are gone, shorter than it made them, or not what it wrote."""
 
 
-class LevelEngine:
+class LevelDatabase:
     """LevelDB through plyvel. Any failed write ends the process's trust in the disk: the caller must stop, never
     retry.
     """

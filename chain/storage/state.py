@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from chain.primitives.crypto import HASH_SIZE, Hash
 from chain.state.tree import TreeUpdate
-from chain.storage.engine import Engine, Write
+from chain.storage.database import Database, Write
 
 _HEAD = b"mhead"
 _CACHED_NODES = 32768
@@ -30,10 +30,10 @@ class StateHead(NamedTuple):
 
 
 class StateStore:
-    """Implements ``chain.state.tree.NodeReader`` over an engine, with a bounded cache."""
+    """Implements ``chain.state.tree.NodeReader`` over a database, with a bounded cache."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._cache: dict[Hash, bytes] = {}
 
     def node(self, hash_: Hash) -> bytes | None:
@@ -41,18 +41,18 @@ class StateStore:
         cached = self._cache.get(hash_)
         if cached is not None:
             return cached
-        node = self._engine.get(b"n" + hash_)
+        node = self._database.get(b"n" + hash_)
         if node is not None:
             self._remember(hash_, node)
         return node
 
     def value(self, hash_: Hash) -> bytes | None:
         """A value by its hash."""
-        return self._engine.get(b"v" + hash_)
+        return self._database.get(b"v" + hash_)
 
     def head(self) -> StateHead | None:
         """Which block the newest state belongs to; None for an empty database."""
-        data = self._engine.get(_HEAD)
+        data = self._database.get(_HEAD)
         if data is None or len(data) != 8 + HASH_SIZE:
             return None
         return StateHead(int.from_bytes(data[:8], "big"), data[8:])
@@ -63,7 +63,7 @@ class StateStore:
         batch += [(b"v" + hash_, value) for hash_, value in update.values.items()]
         batch += [(b"k" + key, b"") for key in update.keys]
         batch.append((_HEAD, height.to_bytes(8, "big") + update.root))
-        self._engine.write(batch, sync=False)
+        self._database.write(batch, sync=False)
         for hash_, node in update.nodes.items():
             self._remember(hash_, node)
 
@@ -71,11 +71,11 @@ class StateStore:
         """State keys beginning with ``prefix`` that have or had a value, in order. A convenience that nothing
         proves.
         """
-        return [key[1:] for key, _ in self._engine.scan(b"k" + prefix, b"k" + prefix + b"\xff")]
+        return [key[1:] for key, _ in self._database.scan(b"k" + prefix, b"k" + prefix + b"\xff")]
 
     def close(self) -> None:
-        """Release the engine."""
-        self._engine.close()
+        """Release the database."""
+        self._database.close()
 
     def _remember(self, hash_: Hash, node: bytes) -> None:
         if len(self._cache) >= _CACHED_NODES:

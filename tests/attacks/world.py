@@ -14,7 +14,7 @@ from chain.ledger import ExecutedBlock, Ledger
 from chain.packages import open_package, read_package
 from chain.primitives.crypto import Hash
 from chain.state.entries import RequestEntry, request_key
-from chain.storage.engine import MemoryEngine
+from chain.storage.database import MemoryDatabase
 from chain.storage.head import MemoryHead
 from chain.transactions.base import CheckedTransaction, Transaction
 from contracts.engine import Engine
@@ -40,7 +40,7 @@ class World:
 
     network: TestNetwork
     ledger: Ledger
-    disk: tuple[MemoryEngine, MemoryHead]
+    disk: tuple[MemoryDatabase, MemoryHead]
     """Where the ledger keeps its blocks, and its HEAD."""
     blocks: list[ExecutedBlock] = field(default_factory=list)
 
@@ -49,8 +49,8 @@ class World:
         """A world of ``size`` validators with a sandbox of its own in this process."""
         network = TestNetwork(size, has_contracts=True)
         network.policy = SandboxPolicy(Sandbox(engine, network.chain_id))
-        disk = MemoryEngine(), MemoryHead()
-        ledger = Ledger(network.genesis, disk[0], MemoryEngine(), disk[1], network.policy)
+        disk = MemoryDatabase(), MemoryHead()
+        ledger = Ledger(network.genesis, disk[0], MemoryDatabase(), disk[1], network.policy)
         ledger.open()
         return cls(network, ledger, disk)
 
@@ -110,7 +110,7 @@ class World:
 
     def restarted(self, policy: AccessPolicy) -> Ledger:
         """The same node after it has lost its state: it executes its own blocks again, and each must be as it was."""
-        ledger = Ledger(self.network.genesis, self.disk[0], MemoryEngine(), self.disk[1], policy)
+        ledger = Ledger(self.network.genesis, self.disk[0], MemoryDatabase(), self.disk[1], policy)
         ledger.open()
         return ledger
 
@@ -126,7 +126,7 @@ class World:
 
 def caught_up(source: Ledger, policy: AccessPolicy) -> Ledger:
     """A node that begins now and takes all blocks of ``source``, verified and executed one by one."""
-    ledger = Ledger(source.genesis, MemoryEngine(), MemoryEngine(), MemoryHead(), policy)
+    ledger = Ledger(source.genesis, MemoryDatabase(), MemoryDatabase(), MemoryHead(), policy)
     ledger.open()
     for height in range(1, source.tip.height + 1):
         package = read_package(source.blocks, height)

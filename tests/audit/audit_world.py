@@ -7,7 +7,7 @@ from pathlib import Path
 from chain.ledger import Ledger
 from chain.packages import BlockPackage, read_package
 from chain.storage.head import HeadFile
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from chain.transactions.base import Transaction
 from tests.chain.access_world import ScriptedPolicy, allow
 from tests.networks import TIME_MS, TestNetwork
@@ -25,7 +25,7 @@ def open_home(home: Path, network: TestNetwork) -> Ledger:
     data = home / "data"
     data.mkdir(parents=True, exist_ok=True)
     (home / "config.toml").write_text("[node]\n")
-    blocks, states = LevelEngine(data / "blocks"), LevelEngine(data / "state")
+    blocks, states = LevelDatabase(data / "blocks"), LevelDatabase(data / "state")
     ledger = Ledger(network.genesis, blocks, states, HeadFile(data / "HEAD"), policy())
     ledger.open()
     return ledger

@@ -14,8 +14,8 @@ from chain.errors import ErrorCode, PoolError
 from chain.packages import BlockPackage, read_package
 from chain.primitives.crypto import sha256
 from chain.state.entries import DatasetUsage, usage_key
-from chain.storage.engine import MemoryEngine, Write
-from chain.storage.level import LevelEngine
+from chain.storage.database import MemoryDatabase, Write
+from chain.storage.level import LevelDatabase
 from tests.audit.audit_world import EventfulChain, policy
 
 
@@ -24,7 +24,7 @@ def chain() -> EventfulChain:
     return EventfulChain()
 
 
-def audit_on(chain: EventfulChain, engine: MemoryEngine) -> ChainAudit:
+def audit_on(chain: EventfulChain, engine: MemoryDatabase) -> ChainAudit:
     """As another process would begin it, or go on."""
     return ChainAudit(chain.network.genesis, policy(), store=AuditStore(chain.network.chain_id, engine))
 
@@ -39,7 +39,7 @@ def add(audit: ChainAudit, packages: Sequence[BlockPackage]) -> None:
 def test_it_goes_on_from_any_block(chain: EventfulChain, saved: int, lost: int) -> None:
     whole = ChainAudit(chain.network.genesis, policy())
     add(whole, chain.packages)
-    engine = MemoryEngine()
+    engine = MemoryDatabase()
     first = audit_on(chain, engine)
     add(first, chain.packages[:saved])
     if saved:
@@ -54,7 +54,7 @@ def test_it_goes_on_from_any_block(chain: EventfulChain, saved: int, lost: int) 
 
 
 def test_a_transaction_that_was_seen_before_the_break_is_known_after_it() -> None:
-    chain, engine = EventfulChain(), MemoryEngine()
+    chain, engine = EventfulChain(), MemoryDatabase()
     repeated = chain.ledger.blocks.transactions(2)[1]
     executed = chain.network.commit(chain.ledger, [repeated])
     package = read_package(chain.ledger.blocks, executed.header.height)
@@ -68,7 +68,7 @@ def test_a_transaction_that_was_seen_before_the_break_is_known_after_it() -> Non
 
 
 def test_nothing_of_the_records_is_kept(chain: EventfulChain, tmp_path: Path) -> None:
-    engine = LevelEngine(tmp_path)
+    engine = LevelDatabase(tmp_path)
     audit = ChainAudit(chain.network.genesis, policy(), store=AuditStore(chain.network.chain_id, engine))
     add(audit, chain.packages)
     assert audit.unsaved_bytes > 1_000
@@ -80,7 +80,7 @@ def test_nothing_of_the_records_is_kept(chain: EventfulChain, tmp_path: Path) ->
     assert b'{"n":1}' not in content
 
 
-class FailingEngine(MemoryEngine):
+class FailingEngine(MemoryDatabase):
     """Fails at a write, of which nothing arrives."""
 
     def __init__(self, fails_at: int) -> None:
@@ -108,15 +108,15 @@ def test_a_save_that_fails_leaves_the_one_before_it(chain: EventfulChain) -> Non
     add(again, chain.packages[3:])
 
 
-def saved_engine(chain: EventfulChain) -> MemoryEngine:
-    engine = MemoryEngine()
+def saved_engine(chain: EventfulChain) -> MemoryDatabase:
+    engine = MemoryDatabase()
     audit = audit_on(chain, engine)
     add(audit, chain.packages)
     audit.save()
     return engine
 
 
-def put(engine: MemoryEngine, key: bytes, value: bytes | None) -> None:
+def put(engine: MemoryDatabase, key: bytes, value: bytes | None) -> None:
     engine.write([(key, value)], sync=True)
 
 
@@ -146,7 +146,7 @@ def test_a_folder_that_makes_no_sense_is_refused(
 
 
 def test_something_else_than_an_audit_is_refused(chain: EventfulChain) -> None:
-    engine = MemoryEngine()
+    engine = MemoryDatabase()
     put(engine, b"mversion", b"3")
     with pytest.raises(PoolError) as caught:
         audit_on(chain, engine)
@@ -178,7 +178,7 @@ def test_a_report_comes_back_as_it_was(chain: EventfulChain) -> None:
 
 
 def test_deleted_and_unsaved_keys_are_read_as_one(chain: EventfulChain) -> None:
-    store = AuditStore(chain.network.chain_id, MemoryEngine())
+    store = AuditStore(chain.network.chain_id, MemoryDatabase())
     store.states.write([(b"k1", b"one"), (b"k2", b"two"), (b"k3", b"three")], sync=False)
     store.blocks.write([(b"k2", b"another part")], sync=False)
     store.save(AuditProgress(b"", b"", None))

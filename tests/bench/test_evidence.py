@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bench.evidence import evidence_figures
 from bench.long_chain import LongChain
-from chain.storage.engine import MemoryEngine
+from chain.storage.database import MemoryDatabase
 from tests.networks import TestNetwork
 
 
 def figures(blocks: int) -> dict[str, float]:
     members = tuple(TestNetwork(has_contracts=True).genesis.members)
-    chain = LongChain(members, MemoryEngine(), MemoryEngine())
+    chain = LongChain(members, MemoryDatabase(), MemoryDatabase())
     return {figure.key: figure.value for figure in evidence_figures(chain, blocks)}
 
 

@@ -16,7 +16,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock, Ledger
 from chain.limits import LIMITS
 from chain.packages import BlockPackage, read_package
-from chain.storage.engine import MemoryEngine
+from chain.storage.database import MemoryDatabase
 from chain.storage.head import MemoryHead
 from chain.transactions.base import CheckedTransaction, Transaction
 from tests.chain.access_world import CHECK_FUEL, AccessWorld, ScriptedPolicy, allow, deny
@@ -252,14 +252,14 @@ class TestReplay:
         assert beside.block_hash == world.ledger.execute([request], world.time_ms, "a").block_hash
 
     def test_lost_state_is_decided_again_after_a_restart(self, world: AccessWorld) -> None:
-        blocks, anchor = MemoryEngine(), MemoryHead()
-        first = Ledger(world.network.genesis, blocks, MemoryEngine(), anchor, world.policy)
+        blocks, anchor = MemoryDatabase(), MemoryHead()
+        first = Ledger(world.network.genesis, blocks, MemoryDatabase(), anchor, world.policy)
         first.open()
         for height in range(1, world.ledger.tip.height + 1):
             transactions = list(world.ledger.blocks.transactions(height))
             world.network.commit(first, transactions, world.ledger.header_at(height).time_ms)
         policy = ScriptedPolicy(world.policy.scripts)
-        again = Ledger(world.network.genesis, blocks, MemoryEngine(), anchor, policy)
+        again = Ledger(world.network.genesis, blocks, MemoryDatabase(), anchor, policy)
         again.open()
         assert again.tip.block_hash == world.ledger.tip.block_hash
         assert len(policy.cases) == 3
@@ -278,6 +278,6 @@ class TestReplay:
 
 def replica_of(world: AccessWorld, policy: ScriptedPolicy) -> Ledger:
     """An empty ledger of the same network."""
-    ledger = Ledger(world.network.genesis, MemoryEngine(), MemoryEngine(), MemoryHead(), policy)
+    ledger = Ledger(world.network.genesis, MemoryDatabase(), MemoryDatabase(), MemoryHead(), policy)
     ledger.open()
     return ledger

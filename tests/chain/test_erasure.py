@@ -17,9 +17,9 @@ from chain.packages import BlockPackage, ErasedParcel, open_package, read_packag
 from chain.primitives.encoding import decode, encode
 from chain.proofs.merkle import MerkleTree, verify_inclusion
 from chain.state.entries import Erasure, dataset_key, erasure_key
-from chain.storage.engine import MemoryEngine
+from chain.storage.database import MemoryDatabase
 from chain.storage.head import HeadFile, MemoryHead
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from chain.transactions.base import ErasedPayload, Transaction, decode_transaction, record_leaf
 from tests.networks import TestNetwork
 
@@ -101,12 +101,12 @@ def test_a_refused_erasure_erases_nothing(network: TestNetwork) -> None:
 def test_a_parcel_erased_in_its_own_block_is_never_written(network: TestNetwork) -> None:
     written: list[bytes | None] = []
 
-    class Watched(MemoryEngine):
+    class Watched(MemoryDatabase):
         def write(self, batch: Any, *, sync: bool) -> None:
             written.extend(value for _, value in batch)
             super().write(batch, sync=sync)
 
-    ledger = Ledger(network.genesis, Watched(), MemoryEngine(), MemoryHead())
+    ledger = Ledger(network.genesis, Watched(), MemoryDatabase(), MemoryHead())
     ledger.open()
     network.commit(ledger, [network.dataset()])
     parcel = network.parcel(RECORDS)
@@ -119,11 +119,11 @@ def test_a_parcel_erased_in_its_own_block_is_never_written(network: TestNetwork)
 
 @pytest.mark.parametrize("is_state_lost", [False, True])
 def test_a_ledger_with_erased_parcels_opens_again(network: TestNetwork, is_state_lost: bool) -> None:
-    blocks, states, anchor = MemoryEngine(), MemoryEngine(), MemoryHead()
+    blocks, states, anchor = MemoryDatabase(), MemoryDatabase(), MemoryHead()
     first = Ledger(network.genesis, blocks, states, anchor)
     first.open()
     story = Story(network, first).erase()
-    again = Ledger(network.genesis, blocks, MemoryEngine() if is_state_lost else states, anchor)
+    again = Ledger(network.genesis, blocks, MemoryDatabase() if is_state_lost else states, anchor)
     again.open()
     assert again.tip == story.ledger.tip
     assert again.usage("a.flights") == story.ledger.usage("a.flights")
@@ -333,7 +333,7 @@ class TestFiles:
     SECRET = b'"n":314159, "who":"Zhang San"'
 
     def ledger(self, network: TestNetwork, path: Path) -> Ledger:
-        engines = LevelEngine(path / "blocks"), LevelEngine(path / "state")
+        engines = LevelDatabase(path / "blocks"), LevelDatabase(path / "state")
         ledger = Ledger(network.genesis, *engines, HeadFile(path / "HEAD"))
         ledger.open()
         return ledger
@@ -368,8 +368,8 @@ class TestFiles:
     def test_s57_what_a_reader_holds_goes_once_it_lets_go(self, network: TestNetwork, tmp_path: Path) -> None:
         ledger, id_ = self.shared(network, tmp_path)
         ledger.close()
-        engine = LevelEngine(tmp_path / "blocks")
-        ledger = Ledger(network.genesis, engine, LevelEngine(tmp_path / "state"), HeadFile(tmp_path / "HEAD"))
+        engine = LevelDatabase(tmp_path / "blocks")
+        ledger = Ledger(network.genesis, engine, LevelDatabase(tmp_path / "state"), HeadFile(tmp_path / "HEAD"))
         ledger.open()
         reader = engine.scan(b"a", b"z")
         next(reader)

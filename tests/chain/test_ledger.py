@@ -17,7 +17,7 @@ from chain.state.entries import dataset_key, member_key
 from chain.state.members import Member
 from chain.state.tree import verify_state_proof
 from chain.storage.head import Head, HeadFile
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from chain.transactions.base import encode_records, sign_transaction
 from tests.networks import TIME_MS, TestNetwork
 
@@ -28,7 +28,9 @@ def outcome_of(network: TestNetwork, ledger: Ledger, transaction: object) -> Out
 
 
 def disk_ledger(network: TestNetwork, path: Path) -> Ledger:
-    return Ledger(network.genesis, LevelEngine(path / "blocks"), LevelEngine(path / "state"), HeadFile(path / "HEAD"))
+    return Ledger(
+        network.genesis, LevelDatabase(path / "blocks"), LevelDatabase(path / "state"), HeadFile(path / "HEAD")
+    )
 
 
 def test_dataset_and_parcel_change_state(network: TestNetwork) -> None:
@@ -207,7 +209,7 @@ class TestRecovery:
             network.commit(ledger, [transaction])
         root = ledger.tip.header.state_root
         ledger.close()
-        engine = LevelEngine(tmp_path / "state")
+        engine = LevelDatabase(tmp_path / "state")
         engine.write([(key, value[:-1] + b"?") for key, value in engine.scan(kind, kind + b"\xff")], sync=True)
         engine.close()
         again = disk_ledger(network, tmp_path)

@@ -14,9 +14,9 @@ from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.proofs.merkle import leaf_hash
 from chain.state.tree import EMPTY, StateTree
 from chain.storage.blocks import BlockStore, Location
-from chain.storage.engine import Engine, MemoryEngine
+from chain.storage.database import Database, MemoryDatabase
 from chain.storage.head import Head, HeadFile, MemoryHead
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from chain.storage.state import StateHead, StateStore
 from tests.networks import TestNetwork
 
@@ -27,23 +27,23 @@ batches = st.lists(st.lists(st.tuples(keys, st.none() | st.binary(max_size=3)), 
 
 
 def read_one_by_one(path: Path) -> None:
-    engine = LevelEngine(path)
+    engine = LevelDatabase(path)
     for number in range(1000):
         engine.get(number.to_bytes(4, "big"))
 
 
 def read_by_scan(path: Path) -> None:
-    for _ in LevelEngine(path).scan(b"\x00", b"\xff"):
+    for _ in LevelDatabase(path).scan(b"\x00", b"\xff"):
         pass
 
 
 @pytest.fixture(params=["memory", "level"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
-    return MemoryEngine() if request.param == "memory" else LevelEngine(tmp_path / "db")
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    return MemoryDatabase() if request.param == "memory" else LevelDatabase(tmp_path / "db")
 
 
 class TestEngines:
-    def test_the_only_entry_of_a_range_is_found_backwards_too(self, engine: Engine) -> None:
+    def test_the_only_entry_of_a_range_is_found_backwards_too(self, engine: Database) -> None:
         engine.write([(b"b", b"1"), (b"d", b"2")], sync=False)
         for start, stop in ((b"b", b"c"), (b"a", b"c"), (b"b", b"d")):
             assert list(engine.scan(start, stop, reverse=True)) == [(b"b", b"1")]
@@ -53,7 +53,7 @@ class TestEngines:
         self, tmp_path_factory: pytest.TempPathFactory, batches: list[list[tuple[bytes, bytes | None]]],
         bounds: tuple[bytes, bytes],
     ) -> None:  # fmt: skip
-        memory, level = MemoryEngine(), LevelEngine(tmp_path_factory.mktemp("engine"))
+        memory, level = MemoryDatabase(), LevelDatabase(tmp_path_factory.mktemp("engine"))
         for batch in batches:
             memory.write(batch, sync=False)
             level.write(batch, sync=False)
@@ -66,23 +66,23 @@ class TestEngines:
             assert all(bounds[0] <= key < bounds[1] for key, _ in found)
         level.close()
 
-    def test_a_batch_is_applied_in_order(self, engine: Engine) -> None:
+    def test_a_batch_is_applied_in_order(self, engine: Database) -> None:
         engine.write([(b"a", b"1"), (b"a", None), (b"b", b"1"), (b"b", b"2")], sync=True)
         assert (engine.get(b"a"), engine.get(b"b")) == (None, b"2")
         engine.close()
 
     def test_a_reopened_level_database_has_what_was_written(self, tmp_path: Path) -> None:
-        engine = LevelEngine(tmp_path / "db")
+        engine = LevelDatabase(tmp_path / "db")
         engine.write([(b"k", b"v")], sync=True)
         engine.close()
-        engine = LevelEngine(tmp_path / "db")
+        engine = LevelDatabase(tmp_path / "db")
         assert engine.get(b"k") == b"v"
         engine.close()
 
     def test_s44_a_second_opener_is_refused(self, tmp_path: Path) -> None:
-        engine = LevelEngine(tmp_path / "db")
+        engine = LevelDatabase(tmp_path / "db")
         with pytest.raises(PoolError) as caught:
-            LevelEngine(tmp_path / "db")
+            LevelDatabase(tmp_path / "db")
         assert caught.value.code is ErrorCode.DATA_FOLDER_LOCKED
         engine.close()
 
@@ -92,21 +92,21 @@ class TestEngines:
     )
     def test_s40_a_damaged_database_says_so(self, tmp_path: Path, name: str, content: bytes) -> None:
         path = tmp_path / "db"
-        engine = LevelEngine(path)
+        engine = LevelDatabase(path)
         engine.write([(b"k", b"v")], sync=True)
         engine.close()
         next(file for file in path.iterdir() if file.name.startswith(name)).write_bytes(content)
         with pytest.raises(PoolError) as caught:
-            LevelEngine(path)
+            LevelDatabase(path)
         assert caught.value.code is ErrorCode.DATABASE_DAMAGED
 
     @pytest.mark.parametrize("read", [read_one_by_one, read_by_scan])
     def test_s40_a_flipped_bit_in_a_table_is_not_served(self, tmp_path: Path, read: Callable[[Path], None]) -> None:
         path = tmp_path / "db"
-        engine = LevelEngine(path)
+        engine = LevelDatabase(path)
         engine.write([(number.to_bytes(4, "big"), os.urandom(100)) for number in range(1000)], sync=True)
         engine.close()
-        LevelEngine(path).close()  # recovery turns the log into a table
+        LevelDatabase(path).close()  # recovery turns the log into a table
         table = next(path.glob("*.ldb"))
         content = bytearray(table.read_bytes())
         content[len(content) // 2] ^= 1
@@ -118,12 +118,12 @@ class TestEngines:
     def test_a_folder_that_cannot_be_made_is_reported(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_bytes(b"")
         with pytest.raises(PoolError) as caught:
-            LevelEngine(tmp_path / "file" / "db")
+            LevelDatabase(tmp_path / "file" / "db")
         assert caught.value.code is ErrorCode.STORAGE_FAILED
 
 
 class TestBlockStore:
-    def test_it_is_bound_to_one_chain_and_layout(self, engine: Engine) -> None:
+    def test_it_is_bound_to_one_chain_and_layout(self, engine: Database) -> None:
         store = BlockStore(engine)
         store.open(HASH)
         store.open(HASH)
@@ -136,7 +136,7 @@ class TestBlockStore:
         assert caught.value.code is ErrorCode.DATABASE_VERSION
         engine.close()
 
-    def test_what_was_appended_is_found(self, network: TestNetwork, engine: Engine) -> None:
+    def test_what_was_appended_is_found(self, network: TestNetwork, engine: Database) -> None:
         store, ledger = BlockStore(engine), network.ledger()
         transactions = [network.dataset(), network.parcel([b'{"n":1}']), network.parcel([b'{"n":2}'])]
         executed = network.commit(ledger, transactions)
@@ -157,7 +157,7 @@ class TestBlockStore:
         assert store.history_node(0, 1) == HASH
         engine.close()
 
-    def test_parcels_of_a_dataset_are_paged_in_chain_order(self, network: TestNetwork, engine: Engine) -> None:
+    def test_parcels_of_a_dataset_are_paged_in_chain_order(self, network: TestNetwork, engine: Database) -> None:
         store, ledger = BlockStore(engine), network.ledger()
         network.commit(ledger, [network.dataset(), network.dataset(name="flights-2")])
         places = []
@@ -175,7 +175,7 @@ class TestBlockStore:
         assert store.parcels("a.flight", None, 100) == []
         engine.close()
 
-    def test_requests_approvals_and_receipts_are_listed_by_the_dataset_that_they_name(self, engine: Engine) -> None:
+    def test_requests_approvals_and_receipts_are_listed_by_the_dataset_that_they_name(self, engine: Database) -> None:
         network = TestNetwork(has_contracts=True)
         store, ledger = BlockStore(engine), network.ledger()
         request = network.request()
@@ -193,7 +193,7 @@ class TestBlockStore:
         assert store.parcels("a.flights", None, 100) == [Location(7, 2)]
         engine.close()
 
-    def test_a_rejected_transaction_cannot_reach_into_the_list_of_another_dataset(self, engine: Engine) -> None:
+    def test_a_rejected_transaction_cannot_reach_into_the_list_of_another_dataset(self, engine: Database) -> None:
         network = TestNetwork(has_contracts=True)
         store, ledger = BlockStore(engine), network.ledger()
         intruders = ["a.flights\0", "a.flights\0" + 12 * "\0", "a.flights\0\x7f\0\0", "", "a"]
@@ -205,7 +205,7 @@ class TestBlockStore:
             assert (store.parcels(dataset, None, 100), store.read_transactions(dataset, None, 100)) == ([], [])
         engine.close()
 
-    def test_damage_is_reported_not_served(self, engine: Engine) -> None:
+    def test_damage_is_reported_not_served(self, engine: Database) -> None:
         store = BlockStore(engine)
         engine.write([(b"b" + (1).to_bytes(8, "big"), b"garbage")], sync=True)
         with pytest.raises(PoolError) as caught:
@@ -217,7 +217,7 @@ class TestBlockStore:
 
 
 class TestStateStore:
-    def test_commits_nodes_values_and_the_head(self, engine: Engine) -> None:
+    def test_commits_nodes_values_and_the_head(self, engine: Database) -> None:
         store = StateStore(engine)
         assert store.head() is None
         update = StateTree(HASH, store).update(EMPTY, {b"a": b"1", b"b": b"2"})
@@ -227,7 +227,7 @@ class TestStateStore:
         assert (fresh.get(update.root, b"a"), fresh.get(update.root, b"c")) == (b"1", None)
         engine.close()
 
-    def test_nodes_beyond_the_cache_are_read_from_the_engine(self, engine: Engine) -> None:
+    def test_nodes_beyond_the_cache_are_read_from_the_engine(self, engine: Database) -> None:
         store = StateStore(engine)
         tree = StateTree(HASH, store)
         content = {number.to_bytes(2, "big"): b"v" for number in range(9000)}
@@ -312,7 +312,7 @@ class TestHead:
         anchor.close()
 
 
-def test_history_nodes_are_kept_by_level_and_index(engine: Engine) -> None:
+def test_history_nodes_are_kept_by_level_and_index(engine: Database) -> None:
     store = BlockStore(engine)
     engine.write([store.history_write(level, level, leaf_hash(bytes([level]))) for level in range(5)], sync=True)
     assert [store.history_node(level, level) for level in range(5)] == [leaf_hash(bytes([level])) for level in range(5)]

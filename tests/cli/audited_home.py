@@ -12,9 +12,9 @@ from chain.blocks import Block
 from chain.genesis import parse_genesis
 from chain.ledger import Ledger
 from chain.primitives.encoding import decode, encode
-from chain.storage.engine import MemoryEngine
+from chain.storage.database import MemoryDatabase
 from chain.storage.head import Head, HeadFile, MemoryHead
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from chain.transactions.base import ErasedPayload, Transaction, record_leaves
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy
@@ -80,15 +80,15 @@ class AuditedHome:
         self._time_ms = TIME_MS
         with self.database() as database:
             policy = SandboxPolicy(Sandbox(engine, self.network.chain_id))
-            self._ledger = Ledger(self.network.genesis, database, MemoryEngine(), MemoryHead(), policy)
+            self._ledger = Ledger(self.network.genesis, database, MemoryDatabase(), MemoryHead(), policy)
             self._ledger.open()
             self.ids = self._write()
             self.height = self._ledger.tip.height
 
     @contextmanager
-    def database(self) -> Iterator[LevelEngine]:
+    def database(self) -> Iterator[LevelDatabase]:
         """The blocks' database, opened and closed again."""
-        database = LevelEngine(self.home / "data" / "blocks")
+        database = LevelDatabase(self.home / "data" / "blocks")
         try:
             yield database
         finally:
@@ -163,7 +163,7 @@ class AuditedHome:
         head.close()
 
     @staticmethod
-    def _put(database: LevelEngine, entries: Sequence[tuple[bytes, bytes | None]]) -> None:
+    def _put(database: LevelDatabase, entries: Sequence[tuple[bytes, bytes | None]]) -> None:
         database.write(entries, sync=True)
 
 

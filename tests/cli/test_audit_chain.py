@@ -17,7 +17,7 @@ from audit.parallel import ParallelAudit, open_store
 from audit.sources import ChainSource
 from audit.workers import Workers
 from blockpool import ErrorCode, PoolError
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from tests.audit.audit_world import EventfulChain, policy
 from tests.cli.commands import Done, run
 
@@ -180,7 +180,7 @@ def test_a_folder_in_use_of_another_chain_or_with_other_things_is_refused(
 
 def falsify(home: Path) -> None:
     """Change a record that a home holds, in a parcel of two."""
-    engine = LevelEngine(home / "data" / "blocks")
+    engine = LevelDatabase(home / "data" / "blocks")
     key = next(key for key, found in engine.scan(b"p", b"q") if b'"n":1' in found)
     engine.write([(key, (engine.get(key) or b"").replace(b'"n":1', b'"n":9'))], sync=True)
     engine.close()
@@ -205,7 +205,7 @@ def test_erased_and_wrong_records_are_told_apart(chain: EventfulChain, genesis_f
 def test_records_that_nothing_erases_are_missing(chain: EventfulChain, genesis_file: Path, tmp_path: Path) -> None:
     home = chain.make_home(tmp_path / "home", chain.blocks[:3])
     erased = chain.make_home(tmp_path / "erased", chain.blocks[:4])
-    source, target = LevelEngine(erased / "data" / "blocks"), LevelEngine(home / "data" / "blocks")
+    source, target = LevelDatabase(erased / "data" / "blocks"), LevelDatabase(home / "data" / "blocks")
     (stub,) = source.scan(b"e", b"f")
     target.write([stub, (b"p" + stub[0][1:], None)], sync=True)
     source.close()

@@ -13,7 +13,7 @@ from chain.blocks import Block
 from chain.primitives.encoding import decode, encode
 from chain.state.entries import DatasetUsage, dataset_key, member_key, usage_key
 from chain.storage.blocks import StoredHead
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from chain.transactions.base import ErasedPayload
 from tests.audit.audit_world import EventfulChain
 from tests.cli.commands import Done, run
@@ -38,7 +38,7 @@ def compare(first: Path, second: Path, *more: str) -> Done:
 
 def edit(home: Path, database: str, prefix: bytes, change: Callable[[bytes], bytes | None], index: int = 0) -> bytes:
     """Change one of the values whose key begins with ``prefix``. Gives its key."""
-    engine = LevelEngine(home / "data" / database)
+    engine = LevelDatabase(home / "data" / database)
     key, value = sorted(engine.scan(prefix, prefix + b"\xff"))[index]
     engine.write([(key, change(value))], sync=True)
     engine.close()
@@ -155,7 +155,7 @@ def test_a_node_that_has_not_erased_what_its_chain_erases_differs(
     not_yet = chain.make_home(tmp_path / "not yet", chain.blocks[:3])
     assert compare(homes[0], not_yet).code == 0, "its chain does not say so yet"
     payload = next(value for key, value in _payloads(not_yet) if key[-4:] == (2).to_bytes(4, "big"))
-    engine = LevelEngine(homes[1] / "data" / "blocks")
+    engine = LevelDatabase(homes[1] / "data" / "blocks")
     ((key, stub),) = engine.scan(b"e", b"f")
     assert decode(ErasedPayload, stub).size_bytes == len(payload)
     engine.write([(key, None), (b"p" + key[1:], payload)], sync=True)
@@ -166,7 +166,7 @@ def test_a_node_that_has_not_erased_what_its_chain_erases_differs(
 
 
 def _payloads(home: Path) -> list[tuple[bytes, bytes]]:
-    engine = LevelEngine(home / "data" / "blocks")
+    engine = LevelDatabase(home / "data" / "blocks")
     found = list(engine.scan(_payload_key(2), _payload_key(3)))
     engine.close()
     return found
@@ -204,7 +204,7 @@ def test_a_lost_tree_node_is_named_by_the_keys_below_it(chain: EventfulChain, ho
 
 
 def test_a_state_that_is_not_there_is_not_compared(homes: tuple[Path, Path]) -> None:
-    engine = LevelEngine(homes[1] / "data" / "state")
+    engine = LevelDatabase(homes[1] / "data" / "state")
     engine.write([(key, None) for key, _ in engine.scan(b"", b"\xff")], sync=True)
     engine.close()
     done = compare(*homes, "--json")

@@ -288,7 +288,7 @@ def snapshot(node: Node) -> tuple[object, ...]:
         node.ledger.tip.header.state_root,
         len(node.service.pool.mempool),
         node.service.pool.mempool.size_bytes,
-        list(node.ledger.blocks._engine.scan(b"", b"\xff")),
+        list(node.ledger.blocks._database.scan(b"", b"\xff")),
         dict(node.service.votes.read()),
     )
 

@@ -17,7 +17,7 @@ from unittest import mock
 
 from chain.errors import ErrorCode, PoolError
 from chain.storage import bodies, slots
-from chain.storage.engine import Engine, Write
+from chain.storage.database import Database, Write
 
 Way = Literal["not persisted", "persisted", "torn"]
 """``torn``: half of a slot's bytes reached the disk. A batch of LevelDB cannot be: it is whole or dropped."""
@@ -63,10 +63,10 @@ class FaultPlan:
         return self.step == len(self.names) - 1
 
 
-class FaultyEngine:
+class FaultyDatabase:
     """An engine behind the same port whose writes and syncs are steps of a plan."""
 
-    def __init__(self, engine: Engine, name: str, plan: FaultPlan) -> None:
+    def __init__(self, engine: Database, name: str, plan: FaultPlan) -> None:
         self._engine = engine
         self._name = name
         self._plan = plan

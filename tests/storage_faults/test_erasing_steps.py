@@ -11,10 +11,10 @@ import pytest
 from chain.errors import PoolError
 from chain.ledger import Ledger
 from chain.storage.head import HeadFile
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from chain.storage.votes import VoteFile
 from tests.networks import TestNetwork
-from tests.storage_faults.faults import FaultPlan, FaultyEngine, Way, faulty_slots
+from tests.storage_faults.faults import FaultPlan, FaultyDatabase, Way, faulty_slots
 
 SECRET = b'{"n":314159,"who":"Zhang San"}'
 WAYS: tuple[Way, ...] = ("not persisted", "torn", "persisted")
@@ -36,14 +36,14 @@ class ErasingNode:
         self.network.commit(ledger, [self.parcel])
         self.close(engines, votes)
 
-    def open(self, plan: FaultPlan) -> tuple[list[LevelEngine], Ledger, VoteFile]:
-        engines = [LevelEngine(self.folder / name) for name in ("blocks", "state")]
-        blocks, state = (FaultyEngine(engine, f"engine {number}", plan) for number, engine in enumerate(engines))
+    def open(self, plan: FaultPlan) -> tuple[list[LevelDatabase], Ledger, VoteFile]:
+        engines = [LevelDatabase(self.folder / name) for name in ("blocks", "state")]
+        blocks, state = (FaultyDatabase(engine, f"engine {number}", plan) for number, engine in enumerate(engines))
         ledger = Ledger(self.network.genesis, blocks, state, HeadFile(self.folder / "HEAD"))
         ledger.open()
         return engines, ledger, VoteFile(self.folder / "VOTES")
 
-    def close(self, engines: list[LevelEngine], votes: VoteFile) -> None:
+    def close(self, engines: list[LevelDatabase], votes: VoteFile) -> None:
         """As when the process ends."""
         votes.close()
         for engine in engines:

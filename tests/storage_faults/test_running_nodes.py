@@ -12,11 +12,11 @@ import pytest
 import uvloop
 
 from chain.errors import PoolError
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from node import home as home_module
 from tests.node.cluster import Network, Node
 from tests.node.link_cluster import until
-from tests.storage_faults.faults import FaultPlan, FaultyEngine, Way, faulty_slots
+from tests.storage_faults.faults import FaultPlan, FaultyDatabase, Way, faulty_slots
 
 
 async def start(network: Network, nodes: dict[str, Node], name: str) -> Node:
@@ -27,7 +27,9 @@ async def start(network: Network, nodes: dict[str, Node], name: str) -> Node:
 
 async def start_faulty(network: Network, nodes: dict[str, Node], name: str, plan: FaultPlan) -> Node:
     """A node whose databases are written under a plan."""
-    with mock.patch.object(home_module, "LevelEngine", lambda path: FaultyEngine(LevelEngine(path), path.name, plan)):
+    with mock.patch.object(
+        home_module, "LevelDatabase", lambda path: FaultyDatabase(LevelDatabase(path), path.name, plan)
+    ):
         return await start(network, nodes, name)
 
 

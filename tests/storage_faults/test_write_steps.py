@@ -19,9 +19,9 @@ import pytest
 from chain.errors import PoolError
 from chain.ledger import Ledger
 from chain.storage.head import Head, HeadFile
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from chain.storage.votes import VoteFile
-from tests.storage_faults.faults import FaultPlan, FaultyEngine, Way, faulty_slots
+from tests.storage_faults.faults import FaultPlan, FaultyDatabase, Way, faulty_slots
 from tests.storage_faults.report import record
 from tests.storage_faults.world import SeasonedFolder, make_seasoned, open_files, take
 
@@ -42,13 +42,13 @@ class Run:
     """Height of the last block that was said to be durable."""
     written_votes: list[bytes] = field(default_factory=list)
     """What was handed over to be kept, the last of which may have failed."""
-    engines: dict[str, LevelEngine] = field(default_factory=dict)
+    engines: dict[str, LevelDatabase] = field(default_factory=dict)
 
     def ledger(self) -> Ledger:
         """A ledger that is not opened yet."""
         for name in ("blocks", "state"):
-            self.engines[name] = LevelEngine(self.folder / name)
-        blocks, state = (FaultyEngine(engine, name, self.plan) for name, engine in self.engines.items())
+            self.engines[name] = LevelDatabase(self.folder / name)
+        blocks, state = (FaultyDatabase(engine, name, self.plan) for name, engine in self.engines.items())
         network = self.seasoned.network
         return Ledger(network.genesis, blocks, state, HeadFile(self.folder / "HEAD"), network.policy)
 

@@ -20,7 +20,7 @@ from chain.state.tree import StateProof
 from chain.storage import level
 from chain.storage.blocks import Location
 from chain.storage.head import HeadFile
-from chain.storage.level import LevelEngine
+from chain.storage.level import LevelDatabase
 from chain.transactions.base import Transaction
 from tests.chain.access_world import ScriptedPolicy, allow
 from tests.networks import TIME_MS, TestNetwork
@@ -46,11 +46,11 @@ def open_files(network: TestNetwork, folder: Path) -> Iterator[Ledger]:
     Raises:
         PoolError, InvariantBroken: as ``Ledger.open`` and its engines.
     """
-    engines: list[LevelEngine] = []
+    engines: list[LevelDatabase] = []
     anchor: HeadFile | None = None
     try:
         for name in ("blocks", "state"):
-            engines.append(LevelEngine(folder / name))
+            engines.append(LevelDatabase(folder / name))
         anchor = HeadFile(folder / "HEAD")
         ledger = Ledger(network.genesis, engines[0], engines[1], anchor, network.policy)
         ledger.open()

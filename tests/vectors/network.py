@@ -17,7 +17,7 @@ from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.encoding import encode
 from chain.primitives.kem import KemSuite, kem_key_id
 from chain.primitives.quorum import quorum
-from chain.storage.engine import MemoryEngine
+from chain.storage.database import MemoryDatabase
 from chain.storage.head import MemoryHead
 from chain.transactions.base import (
     Answer,
@@ -268,7 +268,7 @@ class ChainMaker:
 
     def __init__(self, policy: AccessPolicy | None = None) -> None:
         self.genesis = make_genesis()
-        self.ledger = Ledger(self.genesis, MemoryEngine(), MemoryEngine(), MemoryHead(), policy)
+        self.ledger = Ledger(self.genesis, MemoryDatabase(), MemoryDatabase(), MemoryHead(), policy)
         self.ledger.open()
 
     def commit(self, transactions: list[Transaction], view: int = 0) -> ExecutedBlock:

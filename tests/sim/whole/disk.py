@@ -14,7 +14,7 @@ from random import Random
 from chain.errors import InvariantBroken
 from chain.primitives.encoding import decode, encode
 from chain.storage.bodies import Bodies
-from chain.storage.engine import MemoryEngine, Write
+from chain.storage.database import MemoryDatabase, Write
 from chain.storage.head import HeadFile
 from chain.storage.slots import Slot
 from chain.storage.votes import Entries, VoteFile
@@ -49,7 +49,7 @@ class SimEngine:
     """One database. ``attach`` gives the engine that one life of the node works with."""
 
     def __init__(self) -> None:
-        self._content = MemoryEngine()
+        self._content = MemoryDatabase()
         self._undo: deque[list[Write]] = deque()
         self._unsynced = 0
 

@@ -1,4 +1,4 @@
-"""The key-value port that the stores are written against, and its engine in memory. LevelDB is in ``level``."""
+"""The key-value port that the stores are written against, and its database in memory. LevelDB is in ``level``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Write = tuple[bytes, bytes | None]
 """(key, value), or (key, None) to delete."""
 
 
-class Engine(Protocol):
+class Database(Protocol):
     """An ordered key-value store with atomic batches."""
 
     def get(self, key: bytes) -> bytes | None:
@@ -40,8 +40,8 @@ class Engine(Protocol):
         ...
 
 
-class MemoryEngine:
-    """An engine in memory, for tests, simulations and audits of downloaded chains."""
+class MemoryDatabase:
+    """A database in memory, for tests, simulations and audits of downloaded chains."""
 
     def __init__(self) -> None:
         self._entries: dict[bytes, bytes] = {}
