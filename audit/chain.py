@@ -34,7 +34,9 @@ from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Value, decode, encode
 from chain.state.entries import DatasetEntry, dataset_key
 from chain.storage.head import MemoryHead
-from chain.transactions.base import CheckedTransaction, EraseHeader, ParcelHeader
+from chain.transactions.base import CheckedTransaction
+from chain.transactions.erase import EraseHeader
+from chain.transactions.parcel import ParcelHeader
 
 PARCELS_NAMED = 100
 """Parcels with wrong payloads that an audit names; it counts them all."""

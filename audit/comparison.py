@@ -37,7 +37,9 @@ from chain.state.entries import (
 from chain.state.members import Member
 from chain.state.tree import EMPTY, StateTree
 from chain.storage.state import StateStore
-from chain.transactions.base import EraseHeader, Transaction, decode_transaction_header
+from chain.transactions.base import Transaction
+from chain.transactions.erase import EraseHeader
+from chain.transactions.registry import decode_transaction_header
 
 ABSENT = "absent"
 

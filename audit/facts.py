@@ -29,13 +29,9 @@ from chain.primitives.encoding import decode
 from chain.proofs.validators import verify_certificate
 from chain.schema import compile_schema
 from chain.state.members import registered_key
-from chain.transactions.base import (
-    AnyHeader,
-    CheckedTransaction,
-    ParcelHeader,
-    Transaction,
-    verify_signed_by,
-)
+from chain.transactions.base import CheckedTransaction, Header, Transaction, verify_signed_by
+from chain.transactions.parcel import ParcelHeader
+from chain.transactions.registry import TRANSACTION_TYPES, type_named_by, type_of
 
 
 class SchemaVerdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -73,9 +69,9 @@ class ExaminedTransaction(CheckedTransaction):
     __slots__ = ("_records_size_bytes",)
 
     def __init__(
-        self, id_: Hash, header: AnyHeader, transaction: Transaction, size_bytes: int, facts: TransactionFacts
+        self, id_: Hash, header: Header, transaction: Transaction, size_bytes: int, facts: TransactionFacts
     ) -> None:
-        super().__init__(id_, header, transaction, size_bytes)
+        super().__init__(id_, type_of(header), header, transaction, size_bytes)
         self._records_size_bytes = facts.records_size_bytes
         verdict = facts.verdict
         if verdict is not None:
@@ -157,7 +153,7 @@ def open_examined(package: BlockPackage, facts: BlockFacts) -> tuple[Block, list
     opened: list[CheckedTransaction] = []
     for data, outcome, found in zip(package.transactions, block.outcomes, facts.transactions, strict=True):
         transaction = _transactions.decode(data)
-        header: AnyHeader = _headers.decode(transaction.header)
+        header = _headers[type_named_by(transaction.header).tag].decode(transaction.header)
         opened.append(ExaminedTransaction(outcome.transaction_id, header, transaction, len(data), found))
     for parcel in package.erased:
         opened[parcel.index] = check_erased(opened[parcel.index], parcel.payload, block.outcomes[parcel.index])
@@ -165,7 +161,9 @@ def open_examined(package: BlockPackage, facts: BlockFacts) -> tuple[Block, list
 
 
 _transactions = msgspec.msgpack.Decoder(Transaction)
-_headers: msgspec.msgpack.Decoder[AnyHeader] = msgspec.msgpack.Decoder(AnyHeader)
+_headers: dict[int, msgspec.msgpack.Decoder[Header]] = {
+    tag: msgspec.msgpack.Decoder(type_.header) for tag, type_ in TRANSACTION_TYPES.items()
+}
 
 
 def _offence(verdict: SchemaVerdict) -> PoolError | None:

@@ -36,7 +36,10 @@ from chain.state.entries import (
     usage_key,
 )
 from chain.state.members import Member
-from chain.transactions.base import ContractHeader, DatasetHeader, EraseHeader, ParcelHeader
+from chain.transactions.contract import ContractHeader
+from chain.transactions.dataset import DatasetHeader
+from chain.transactions.erase import EraseHeader
+from chain.transactions.parcel import ParcelHeader
 
 Conclusion = Literal["holds", "attention", "fails"]
 """Everything holds; it does, but a member's misbehaviour is proven or a claim of it could not be verified; something
@@ -293,7 +296,7 @@ def _waits(read: RequestHistory) -> bool:
 
 
 def _is_unused(read: RequestHistory) -> bool:
-    return bool(read.grants) and not read.receipts
+    return bool(read.grants) and not read.read_reports
 
 
 def _members(genesis: Genesis, audit: ChainAudit, collector: Collector) -> Iterable[MemberFinding]:
@@ -318,7 +321,7 @@ class Tally:
     requests: int = 0
     by_status: Counter[str] = field(default_factory=Counter)
     """Where they stand now."""
-    receipts: int = 0
+    read_reports: int = 0
     records_read: int = 0
     readers: set[str] = field(default_factory=set)
 
@@ -326,7 +329,7 @@ class Tally:
         """Count a request."""
         self.requests += 1
         self.by_status[read.status] += 1
-        self.receipts += len(read.receipts)
+        self.read_reports += len(read.read_reports)
         self.records_read += read.records_read
         self.readers.add(read.by.member)
 

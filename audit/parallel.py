@@ -21,7 +21,7 @@ from chain.ledger import ExecutedBlock
 from chain.packages import BlockPackage
 from chain.primitives.encoding import decode
 from chain.storage.level import LevelDatabase
-from chain.transactions.base import DatasetHeader
+from chain.transactions.dataset import DatasetHeader
 
 SAVED_EVERY_S = 5
 UNSAVED_BYTES_MAX = 32 * 1024 * 1024

@@ -20,7 +20,7 @@ class ReadProof:
 
     dataset: str
     transactions: int
-    """Requests, answers and receipts, none left out."""
+    """Requests, answers and read reports, none left out."""
     reader: str = ""
     """The member that was asked about."""
     requests: int = 0

@@ -22,7 +22,9 @@ from chain.genesis import Genesis
 from chain.packages import BlockPackage, open_package
 from chain.primitives.crypto import Hash
 from chain.state.entries import ContractEntry, RequestEntry
-from chain.transactions.base import ApprovalHeader, CheckedTransaction, RequestHeader
+from chain.transactions.approval import ApprovalHeader
+from chain.transactions.base import CheckedTransaction
+from chain.transactions.request import RequestHeader
 
 Change = Literal["gains", "loses", "differs"]
 """What a proposed contract means for a request: it would get access, would not get it any more, or would get another

@@ -14,16 +14,11 @@ from chain.primitives.crypto import Ed25519Signer, key_id, sha256
 from chain.primitives.encoding import encode
 from chain.storage.head import HeadFile
 from chain.storage.level import LevelDatabase
-from chain.transactions.base import (
-    AnyHeader,
-    CheckedTransaction,
-    ContractHeader,
-    DatasetHeader,
-    RequestHeader,
-    decode_transaction,
-    sign_transaction,
-    verify_payload,
-)
+from chain.transactions.base import CheckedTransaction, Header, sign_transaction, verify_payload
+from chain.transactions.contract import ContractHeader
+from chain.transactions.dataset import DatasetHeader
+from chain.transactions.registry import decode_transaction
+from chain.transactions.request import RequestHeader
 from contracts.engine import ENGINE_IDENTITY
 from sealing import KemPrivateKey
 
@@ -130,7 +125,7 @@ class LoneValidator:
         nonce = next(self._nonces).to_bytes(16, "big")
         return self.genesis.chain_id, member, key_id(self._system[member].public_key), nonce, 0
 
-    def _checked(self, header: AnyHeader) -> CheckedTransaction:
+    def _checked(self, header: Header) -> CheckedTransaction:
         transaction = sign_transaction(header, self._system[header.member])
         checked = decode_transaction(self.genesis.chain_id, encode(transaction))
         verify_payload(checked)

@@ -12,17 +12,10 @@ from chain.primitives.encoding import encode
 from chain.state.members import Member
 from chain.storage.database import Database
 from chain.storage.head import MemoryHead
-from chain.transactions.base import (
-    AnyHeader,
-    CheckedTransaction,
-    DatasetHeader,
-    ParcelHeader,
-    decode_transaction,
-    encode_records,
-    records_root,
-    sign_transaction,
-    verify_payload,
-)
+from chain.transactions.base import CheckedTransaction, Header, sign_transaction, verify_payload
+from chain.transactions.dataset import DatasetHeader
+from chain.transactions.parcel import ParcelHeader, encode_records, records_root
+from chain.transactions.registry import decode_transaction
 
 SCHEMA = '{"type":"object","properties":{"flight":{"type":"integer"},"dest":{"type":"string"}},"required":["flight"]}'
 TIME_MS = 1_772_366_400_000
@@ -121,7 +114,7 @@ class LongChain:
         key = key_id(self._system[self._owner].public_key)
         return self.genesis.chain_id, self._owner, key, self._nonce.to_bytes(16, "big"), 0
 
-    def _checked(self, header: AnyHeader, payload: bytes = b"") -> CheckedTransaction:
+    def _checked(self, header: Header, payload: bytes = b"") -> CheckedTransaction:
         transaction = sign_transaction(header, self._system[self._owner], payload)
         checked = decode_transaction(self.genesis.chain_id, encode(transaction))
         verify_payload(checked)

@@ -97,11 +97,11 @@ def reading(bench: Bench) -> Section:
         own_s, nodes_s = time.process_time() - own_s, bench.network.cpu_seconds() - nodes_s
         started = time.perf_counter()
         client.acknowledge(read)
-        receipt_s = time.perf_counter() - started
+        report_s = time.perf_counter() - started
     rate = records / taken_s
     how = (
         f"{records:,} records in {taken_s:.1f} s; of processor time, {own_s * 1e6 / records:.0f} us a record in the "
-        f"reader and {nodes_s * 1e6 / records:.0f} us in the nodes; the receipt took {receipt_s * 1000:.0f} ms more"
+        f"reader and {nodes_s * 1e6 / records:.0f} us in the nodes; the read report took {report_s * 1000:.0f} ms more"
     )
     bench.say(f"{rate:,.0f} records/s; {how}")
     setting = (

@@ -13,7 +13,8 @@ from bench.network import Node
 from bench.records import record_groups
 from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.encoding import encode
-from chain.transactions.base import ParcelHeader, encode_records, records_root, sign_transaction, transaction_id
+from chain.transactions.base import sign_transaction, transaction_id
+from chain.transactions.parcel import ParcelHeader, encode_records, records_root
 from sealing import SealingContext, seal_parcel
 
 DIFFERENT_PARCELS = 64

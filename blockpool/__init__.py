@@ -23,7 +23,7 @@ from blockpool.access_signing import (
     RequestTerms,
     sign_answer,
     sign_contract,
-    sign_read_receipt,
+    sign_read_report,
     sign_request,
 )
 from blockpool.answers import (
@@ -113,7 +113,7 @@ __all__ = [
     "sign_contract",
     "sign_dataset",
     "sign_parcel",
-    "sign_read_receipt",
+    "sign_read_report",
     "sign_request",
     "sign_sealed_parcel",
     "verify_disclosure",

@@ -1,4 +1,4 @@
-"""Transactions of contracts, requests, answers and read receipts: checked as far as possible, then signed."""
+"""Transactions of contracts, requests, answers and read reports: checked as far as possible, then signed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.limits import LIMITS
 from chain.primitives.crypto import HASH_SIZE
-from chain.primitives.types import verify_dataset_id
-from chain.transactions.base import Answer, ApprovalHeader, ContractHeader, ReadReceiptHeader, RequestHeader
+from chain.primitives.types import Answer, verify_dataset_id
+from chain.transactions.approval import ApprovalHeader
+from chain.transactions.contract import ContractHeader
+from chain.transactions.read_report import ReadReportHeader
+from chain.transactions.request import RequestHeader
 from contracts.library import expand_parts
 from sealing import KemPrivateKey, KemPublicKey
 
@@ -181,7 +184,7 @@ def sign_answer(
     return sign_header(header, identity)
 
 
-def sign_read_receipt(
+def sign_read_report(
     genesis: Genesis,
     identity: Identity,
     dataset: str,
@@ -200,8 +203,8 @@ def sign_read_receipt(
     Raises:
         PoolError: codes ``bad_request``, ``too_large``.
     """
-    verify_parcel_ids(parcels, LIMITS.receipt_parcels)
-    header = ReadReceiptHeader(
+    verify_parcel_ids(parcels, LIMITS.report_parcels)
+    header = ReadReportHeader(
         **_signer_fields(genesis, identity),
         dataset=dataset,
         request=request_id,

@@ -157,9 +157,9 @@ class RequestAnswer(_Answer, frozen=True, kw_only=True):
     decided_height: Unsigned
     decided_ms: Unsigned
     answers: tuple[ApproverAnswer, ...] = ()
-    receipts: Unsigned
+    read_reports: Unsigned
     records_read: Unsigned
-    first_receipt_ms: Unsigned
+    first_report_ms: Unsigned
 
     @property
     def id(self) -> bytes:
@@ -175,12 +175,12 @@ class RequestPage(_Answer, frozen=True, kw_only=True):
 
 
 class ReadSummary(_Answer, frozen=True, kw_only=True):
-    """A request, approval or receipt in the list of its dataset's."""
+    """A request, approval or read report in the list of its dataset's."""
 
     transaction_id: str
     height: Unsigned
     index: Unsigned
-    type: Literal["request", "approval", "receipt"]
+    type: Literal["request", "approval", "read_report"]
     member: str
     code: str
 

@@ -53,9 +53,9 @@ from blockpool.sealing import Commitments
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
 from chain.genesis import Genesis
 from chain.packages import BlockPackage
+from chain.primitives.types import Answer as AnswerName
 from chain.proofs.history import TreeHead
 from chain.state.entries import RequestStatus
-from chain.transactions.base import Answer as AnswerName
 from sealing import KemPrivateKey
 
 PARCELS_IN_FLIGHT = 4
@@ -128,7 +128,7 @@ class AsyncClient:
         return await self._runner.run(evidence.record_evidence(self._session, record, tree))
 
     async def read_evidence(self, request_id: bytes, tree: TreeHead | None = None) -> bytes:
-        """The evidence file of a read: request, decision, answers, receipts. ``tree`` as in ``evidence``."""
+        """The evidence file of a read: request, decision, answers, read reports. ``tree`` as in ``evidence``."""
         return await self._runner.run(evidence.read_evidence(self._session, request_id, tree))
 
     async def no_grant_evidence(
@@ -153,8 +153,8 @@ class AsyncClient:
         until_height: int | None = None,
         tree: TreeHead | None = None,
     ) -> bytes:
-        """The evidence file that no receipt for a sealed parcel was committed from one height to another, by default
-        the newest; raises ``not_absent`` where there is one.
+        """The evidence file that no read report for a sealed parcel was committed from one height to another, by
+        default the newest; raises ``not_absent`` where there is one.
         """
         return await self._runner.run(
             evidence.no_read_evidence(self._session, parcel_id, from_height, until_height, tree)
@@ -296,7 +296,7 @@ class AsyncClient:
         return await self._runner.run(queries.request_view(self._session, request_id, wait_s))
 
     async def reads(self, dataset: str) -> AsyncGenerator[ReadSummary]:
-        """Every request, answer and read receipt of a dataset in chain order, as the node gives them."""
+        """Every request, answer and read report of a dataset in chain order, as the node gives them."""
         async with aclosing(self._runner.iterate(queries.reads(self._session, dataset))) as found:
             async for summary in found:
                 yield summary
@@ -335,7 +335,7 @@ class AsyncClient:
         return AsyncReading(plan, self._runner.read(plan))
 
     async def acknowledge(self, reading_: AsyncReading) -> list[VerifiedReceipt]:
-        """Commit receipts for what a read has handed out so far and was not reported yet."""
+        """Commit read reports of what a read has handed out so far and was not reported yet."""
         return await self._runner.run(reading.acknowledge(self._session, reading_.log))
 
     async def disclose(

@@ -48,9 +48,9 @@ from blockpool.sealing import Commitments
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
 from chain.genesis import Genesis
 from chain.packages import BlockPackage
+from chain.primitives.types import Answer as AnswerName
 from chain.proofs.history import TreeHead
 from chain.state.entries import RequestStatus
-from chain.transactions.base import Answer as AnswerName
 from sealing import KemPrivateKey
 
 
@@ -132,7 +132,7 @@ class Client:
         return self._runner.run(evidence.record_evidence(self._session, record, tree))
 
     def read_evidence(self, request_id: bytes, tree: TreeHead | None = None) -> bytes:
-        """The evidence file of a read: request, decision, answers, receipts. ``tree`` as in ``evidence``."""
+        """The evidence file of a read: request, decision, answers, read reports. ``tree`` as in ``evidence``."""
         return self._runner.run(evidence.read_evidence(self._session, request_id, tree))
 
     def no_grant_evidence(
@@ -157,8 +157,8 @@ class Client:
         until_height: int | None = None,
         tree: TreeHead | None = None,
     ) -> bytes:
-        """The evidence file that no receipt for a sealed parcel was committed from one height to another, by default
-        the newest; raises ``not_absent`` where there is one.
+        """The evidence file that no read report for a sealed parcel was committed from one height to another, by
+        default the newest; raises ``not_absent`` where there is one.
         """
         return self._runner.run(evidence.no_read_evidence(self._session, parcel_id, from_height, until_height, tree))
 
@@ -352,7 +352,7 @@ class Client:
         return self._runner.run(queries.request_view(self._session, request_id, wait_s))
 
     def reads(self, dataset: str) -> Iterator[ReadSummary]:
-        """Every request, answer and read receipt of a dataset in chain order, as the node gives them. ``blockpool
+        """Every request, answer and read report of a dataset in chain order, as the node gives them. ``blockpool
         audit reads`` proves that none is left out.
         """
         return self._runner.iterate(queries.reads(self._session, dataset))
@@ -369,7 +369,7 @@ class Client:
         Args:
             dataset: which dataset.
             reader: a member, to be told what it was granted.
-            parcel_id: a parcel of the dataset, to be told which requests and receipts name it.
+            parcel_id: a parcel of the dataset, to be told which requests and read reports name it.
             on_read: called with the number of transactions verified so far, and of all.
         """
         return self._runner.run(history.read_history(self._session, dataset, reader, parcel_id, on_read))
@@ -427,7 +427,7 @@ class Client:
         return Reading(plan, self._runner.read(plan))
 
     def acknowledge(self, reading_: Reading) -> list[VerifiedReceipt]:
-        """Commit receipts for what a read has handed out so far and was not reported yet: which parcels, how many
+        """Commit read reports of what a read has handed out so far and was not reported yet: which parcels, how many
         records, and a digest of them before fields were left out. One for every 1,024 parcels. Safe to repeat.
         """
         return self._runner.run(reading.acknowledge(self._session, reading_.log))

@@ -20,7 +20,8 @@ from chain.genesis import Genesis
 from chain.primitives.crypto import Hash, hash_tagged
 from chain.primitives.encoding import EncodingError, Wire, decode, encode
 from chain.primitives.types import Hash32
-from chain.transactions.base import ParcelHeader, decode_transaction
+from chain.transactions.parcel import ParcelHeader
+from chain.transactions.registry import decode_transaction
 
 
 class _Entry(Wire, frozen=True, tag=1):

@@ -14,7 +14,7 @@ from typing import Literal
 from blockpool.signing import RecordId
 from chain.errors import ErrorCode
 from chain.state.entries import DatasetEntry, Erasure, ParcelReads, RequestEntry
-from chain.transactions.base import ParcelHeader
+from chain.transactions.parcel import ParcelHeader
 
 Unproven = Literal["parcel", "derived", "reads"]
 """What of a parcel no node could prove: the parcel itself, the list of what was made of it, the list of its reads."""
@@ -29,7 +29,7 @@ class ProvenanceBounds:
     parcels: int = 200
     """Parcels looked at, all in all."""
     reads: int = 64
-    """Requests and receipts of one parcel that are looked at; of a parcel with more, only the numbers are given."""
+    """Requests and read reports of one parcel that are looked at; of a parcel with more, only the numbers are given."""
 
 
 DEFAULT_BOUNDS = ProvenanceBounds()
@@ -62,7 +62,7 @@ class ProvenParcel:
 
 
 @dataclass(frozen=True, slots=True)
-class ProvenReceipt:
+class ProvenReport:
     """What a reader reported that it has read."""
 
     id: bytes
@@ -85,7 +85,7 @@ class ParcelUse:
     """As it stood at the graph's height: who asked, what for, the verdict and who approved."""
     is_named: bool
     """Whether it asked for this very parcel; one for a whole dataset names none."""
-    receipts: tuple[ProvenReceipt, ...]
+    read_reports: tuple[ProvenReport, ...]
     """Those that name this parcel, in chain order."""
 
 
@@ -98,7 +98,7 @@ class Uses:
     derived: tuple[bytes, ...]
     """Their ids in chain order, none left out; empty if they are too many to list."""
     counters: ParcelReads
-    """How many requests and receipts name it."""
+    """How many requests and read reports name it."""
     reads: tuple[ParcelUse, ...]
     """Who asked and read, in the order of first mention; empty if they are too many to list."""
 

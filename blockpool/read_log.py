@@ -1,8 +1,8 @@
-"""What a read has handed out, kept for the receipts that report it."""
+"""What a read has handed out, kept for the read reports that tell it."""
 
 from __future__ import annotations
 
-from blockpool.access_signing import sign_read_receipt
+from blockpool.access_signing import sign_read_report
 from blockpool.identity import Identity
 from blockpool.signing import SignedTransaction
 from chain.access.policy import ReadDigest
@@ -11,9 +11,9 @@ from chain.limits import LIMITS
 
 
 class ReadLog:
-    """Counts and digests records as they are handed out; signs a receipt for at most 1,024 parcels.
+    """Counts and digests records as they are handed out; signs a read report for at most 1,024 parcels.
 
-    A receipt is signed once: sending it again after an interruption reports nothing twice.
+    A read report is signed once: sending it again after an interruption reports nothing twice.
 
     Args:
         genesis: of the network.
@@ -28,13 +28,13 @@ class ReadLog:
         self._closed: list[tuple[tuple[bytes, ...], int, bytes]] = []
         self._signed: list[SignedTransaction] = []
         self.record_count = 0
-        """Records handed out, all receipts together."""
+        """Records handed out, all read reports together."""
         self._begin()
 
     def returned(self, parcel_id: bytes, index: int, plaintext: bytes) -> None:
         """A record is handed out; parcels come one after the other."""
         if not self._parcels or self._parcels[-1] != parcel_id:
-            if len(self._parcels) == LIMITS.receipt_parcels:
+            if len(self._parcels) == LIMITS.report_parcels:
                 self._close()
             self._parcels.append(parcel_id)
         self._digest.add(parcel_id, index, plaintext)
@@ -42,18 +42,18 @@ class ReadLog:
         self.record_count += 1
 
     def unreported(self, identity: Identity) -> list[SignedTransaction]:
-        """Receipts still to be committed, for everything handed out so far."""
+        """Read reports still to be committed, for everything handed out so far."""
         if self._parcels:
             self._close()
         for parcels, count, digest in self._closed:
-            signed = sign_read_receipt(self._genesis, identity, self._dataset, self._request_id, parcels, count, digest)
+            signed = sign_read_report(self._genesis, identity, self._dataset, self._request_id, parcels, count, digest)
             self._signed.append(signed)
         self._closed.clear()
         return list(self._signed)
 
-    def reported(self, receipt: SignedTransaction) -> None:
-        """A receipt is committed."""
-        self._signed.remove(receipt)
+    def reported(self, report: SignedTransaction) -> None:
+        """A read report is committed."""
+        self._signed.remove(report)
 
     def _begin(self) -> None:
         self._parcels: list[bytes] = []

@@ -12,7 +12,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.limits import LIMITS
 from chain.primitives.kem import verify_kem_key
-from chain.transactions.base import ParcelHeader
+from chain.transactions.parcel import ParcelHeader
 from chain.transactions.sealed import SEALED_OVERHEAD_SIZE, CommitmentKind
 from sealing import SealingContext, seal_parcel
 

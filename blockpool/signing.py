@@ -18,20 +18,12 @@ from chain.genesis import Genesis
 from chain.limits import LIMITS
 from chain.primitives.crypto import hash_tagged
 from chain.primitives.encoding import encode
-from chain.primitives.types import verify_dataset_id
+from chain.primitives.types import Sharing, verify_dataset_id
 from chain.schema import compile_schema
-from chain.transactions.base import (
-    AnyHeader,
-    DatasetHeader,
-    EraseHeader,
-    ParcelHeader,
-    Sharing,
-    Source,
-    encode_records,
-    records_root,
-    sign_transaction,
-    transaction_id,
-)
+from chain.transactions.base import Header, sign_transaction, transaction_id
+from chain.transactions.dataset import DatasetHeader
+from chain.transactions.erase import EraseHeader
+from chain.transactions.parcel import ParcelHeader, Source, encode_records, records_root
 
 RecordBody = bytes | str | Mapping[str, object]
 """A record as a program has it: exact bytes, text, or an object that becomes compact JSON."""
@@ -290,9 +282,7 @@ def group_records(bodies: Iterable[bytes], parcel_records: int, overhead_bytes: 
         yield group
 
 
-def sign_header(
-    header: AnyHeader, identity: Identity, payload: bytes = b"", record_count: int = 0
-) -> SignedTransaction:
+def sign_header(header: Header, identity: Identity, payload: bytes = b"", record_count: int = 0) -> SignedTransaction:
     """Sign a header of any type; raises ``too_large`` for a transaction over the network's limit."""
     transaction = sign_transaction(header, identity.signer, payload)
     content = encode(transaction)

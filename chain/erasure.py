@@ -17,23 +17,14 @@ from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Wire
-from chain.proofs.merkle import root_of_leaves
 from chain.proofs.validators import ValidatorSet, verify_certificate
 from chain.state.entries import Erasure, erasure_key
 from chain.state.tree import StateProof, verify_presence
 from chain.state.working import StateReader
 from chain.storage.blocks import BlockStore, Location
-from chain.transactions.base import (
-    AbsentPayload,
-    CheckedTransaction,
-    ErasedPayload,
-    EraseHeader,
-    ParcelHeader,
-    Transaction,
-    check_stored,
-    decode_stored,
-    parcel_leaves,
-)
+from chain.transactions.base import AbsentPayload, CheckedTransaction, ErasedPayload, Transaction
+from chain.transactions.erase import EraseHeader
+from chain.transactions.registry import check_stored, decode_stored
 
 
 class ErasureProofs(Wire, frozen=True):
@@ -61,9 +52,9 @@ def payload_erased(checked: CheckedTransaction) -> ErasedPayload:
     """
     if checked.absent is not None and checked.absent.kept is not None:
         return checked.absent.kept
-    if not isinstance(checked.header, ParcelHeader) or checked.absent is not None:
+    if checked.type.payload is None or checked.absent is not None:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, f"there is no payload of {checked.id.hex()} to erase")
-    leaves = parcel_leaves(checked.header, checked.records)
+    leaves = checked.type.payload.leaves(checked.header, checked.records)
     return ErasedPayload(checked.payload_size_bytes, tuple(leaves))
 
 
@@ -107,13 +98,12 @@ def check_erased(checked: CheckedTransaction, kept: ErasedPayload, outcome: Outc
     Raises:
         PoolError: code ``payload_mismatch`` if it is no parcel, has a payload, or the leaves are not those signed.
     """
-    header = checked.header
-    if not isinstance(header, ParcelHeader) or checked.transaction.payload:
+    payload = checked.type.payload
+    if payload is None or checked.transaction.payload:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "what stays of a payload is given for what has not lost one")
-    if len(kept.leaves) != header.record_count or root_of_leaves(list(kept.leaves)) != header.records_root:
-        raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "the leaves' root differs from the one that was signed")
+    payload.verify_leaves(checked.header, kept.leaves)
     absent = AbsentPayload(kept.size_bytes, _offence(outcome), kept)
-    return CheckedTransaction(checked.id, header, checked.transaction, checked.size_bytes + kept.size_bytes, absent)
+    return checked.without_payload(absent, checked.size_bytes + kept.size_bytes)
 
 
 def check_stored_erased(
@@ -132,7 +122,7 @@ def without_payload(checked: CheckedTransaction, outcome: Outcome) -> CheckedTra
     auditor who notes that and goes on. It goes no further if the length differs too, since the state counts it.
     """
     absent = AbsentPayload(checked.payload_size_bytes, _offence(outcome), None)
-    return CheckedTransaction(checked.id, checked.header, checked.transaction, checked.size_bytes, absent)
+    return checked.without_payload(absent, checked.size_bytes)
 
 
 def verify_erasures(

@@ -39,19 +39,14 @@ from chain.state.entries import (
 )
 from chain.state.members import Member, signing_key
 from chain.state.working import StateReader, WorkingState
-from chain.transactions.base import (
-    AnyHeader,
-    ApprovalHeader,
-    CheckedTransaction,
-    ContractHeader,
-    DatasetHeader,
-    EraseHeader,
-    ParcelHeader,
-    ReadReceiptHeader,
-    RequestHeader,
-    calls_contract,
-    source_parcels,
-)
+from chain.transactions.approval import ApprovalHeader
+from chain.transactions.base import CheckedTransaction, Header
+from chain.transactions.contract import ContractHeader
+from chain.transactions.dataset import DatasetHeader
+from chain.transactions.erase import EraseHeader
+from chain.transactions.parcel import ParcelHeader, source_parcels
+from chain.transactions.read_report import ReadReportHeader
+from chain.transactions.request import RequestHeader
 from chain.transactions.sealed import decode_envelope, verify_envelope_keys
 
 FindDataset = Callable[[Hash], str | None]
@@ -138,7 +133,7 @@ class Execution:
         """
         outcomes = []
         for checked in transactions:
-            if calls_contract(checked.header) and self._budget.is_spent:
+            if checked.type.calls_contract and self._budget.is_spent:
                 raise PoolError(ErrorCode.BAD_BLOCK, "it holds more contract work than a block may")
             outcomes.append(self._outcome(checked))
         return Executed(tuple(transactions), tuple(outcomes))
@@ -152,11 +147,11 @@ class Execution:
         Raises:
             PoolError: a code that ``is_engine`` or ``is_storage`` if this machine has failed.
         """
-        members = {checked.header.member for checked in transactions if calls_contract(checked.header)}
+        members = {checked.header.member for checked in transactions if checked.type.calls_contract}
         share = LIMITS.block_contract_fuel // max(1, len(members))
         chosen, outcomes = [], []
         for checked in transactions:
-            if calls_contract(checked.header):
+            if checked.type.calls_contract:
                 has_spent_share = self._budget.fuel_by_member[checked.header.member] >= share
                 if self._budget.is_spent or has_spent_share:
                     continue
@@ -171,14 +166,14 @@ class Execution:
             if error.code.is_engine or error.code.is_storage:
                 raise
             fuel = int(error.context.get("fuel", 0))
-            self._note_call(checked.header, fuel)
+            self._note_call(checked, fuel)
             return Outcome(checked.id, error.code.value, error.detail[: LIMITS.reason_length], fuel)
-        self._note_call(checked.header, effect.fuel)
+        self._note_call(checked, effect.fuel)
         return Outcome(checked.id, OK, effect.reason, effect.fuel, effect.verdict)
 
-    def _note_call(self, header: AnyHeader, fuel: int) -> None:
-        if calls_contract(header):
-            self._budget.spend(header.member, fuel)
+    def _note_call(self, checked: CheckedTransaction, fuel: int) -> None:
+        if checked.type.calls_contract:
+            self._budget.spend(checked.header.member, fuel)
 
     def _apply(self, checked: CheckedTransaction) -> Effect:
         header = checked.header
@@ -199,9 +194,7 @@ class Execution:
                 return self._apply_access(checked.id, header)
         return Effect()
 
-    def _apply_access(
-        self, id_: Hash, header: ContractHeader | RequestHeader | ApprovalHeader | ReadReceiptHeader
-    ) -> Effect:
+    def _apply_access(self, id_: Hash, header: Header) -> Effect:
         if self._access is None:
             raise PoolError(ErrorCode.NO_CONTRACTS, "the genesis file names no contract engine")
         match header:
@@ -211,8 +204,10 @@ class Execution:
                 return self._access.request(id_, header)
             case ApprovalHeader():
                 return self._access.answer(id_, header)
-            case ReadReceiptHeader():
-                return self._access.receipt(id_, header)
+            case ReadReportHeader():
+                return self._access.read_report(id_, header)
+            case _:
+                raise TypeError(f"no rule for {type(header).__name__}")
 
     def _apply_dataset(self, checked: CheckedTransaction, header: DatasetHeader) -> None:
         verify_owner(header.dataset, header.member)

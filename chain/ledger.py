@@ -43,7 +43,8 @@ from chain.storage.blocks import BlockStore
 from chain.storage.database import Database
 from chain.storage.head import Head, HeadAnchor
 from chain.storage.state import StateStore
-from chain.transactions.base import CheckedTransaction, check_stored, verify_signed_by
+from chain.transactions.base import CheckedTransaction, verify_signed_by
+from chain.transactions.registry import check_stored
 
 RECHECKED_BLOCKS = 64
 """How many of the newest blocks are verified at every start."""

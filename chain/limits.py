@@ -75,8 +75,8 @@ class Limits:
     """Parcels that one request may name."""
     request_answers: int = 128
     """Answers to one request; a revocation after these is heard, and ends it."""
-    receipt_parcels: int = 1024
-    """Parcels that one receipt may name."""
+    report_parcels: int = 1024
+    """Parcels that one read report may name."""
     share_parcels: int = 64
     """Parcels whose key shares are asked for at once."""
     validators: int = 100

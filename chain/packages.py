@@ -21,7 +21,8 @@ from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Wire, decode, encode
 from chain.proofs.validators import ValidatorSet
 from chain.storage.blocks import BlockStore
-from chain.transactions.base import CheckedTransaction, ErasedPayload, ParcelHeader, decode_transaction, verify_payload
+from chain.transactions.base import CheckedTransaction, ErasedPayload, verify_payload
+from chain.transactions.registry import decode_transaction
 
 _OVERHEAD_BYTES = 4 * 1024 * 1024
 """What outcomes, certificate, proofs of erasure and lengths add to the transactions of a block."""
@@ -164,8 +165,7 @@ def _with_payload(checked: CheckedTransaction, outcome: Outcome, tolerates_wrong
     try:
         verify_payload(checked)
     except PoolError:
-        is_there = isinstance(checked.header, ParcelHeader) and checked.transaction.payload
-        if tolerates_wrong and is_there:
+        if tolerates_wrong and checked.type.payload is not None and checked.transaction.payload:
             return without_payload(checked, outcome)
         raise
     return checked

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.syntax import Syntax
 
 from blockpool import Client, Dataset, DatasetDefinition, ErrorCode, PoolError
-from chain.transactions.base import Sharing
+from chain.primitives.types import Sharing
 from cli.options import (
     READABLE_FILE,
     json_option,

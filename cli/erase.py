@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from blockpool import Client, ErrorCode, Genesis, PoolError
-from chain.transactions.base import ParcelHeader, decode_transaction_header, transaction_id
+from chain.transactions.base import transaction_id
+from chain.transactions.parcel import ParcelHeader
+from chain.transactions.registry import decode_transaction_header
 from cli.failures import ExitCode
 from cli.options import TransactionIdType, json_option, load_identity, node_urls, signing_options
 from cli.output import emit, facts, is_json, talk

@@ -140,7 +140,7 @@ def no_grant_evidence(dataset: str, reader: str, from_height: int, until_height:
 @_export_options
 def no_read_evidence(parcel: str, from_height: int, until_height: int | None, **export: Any) -> None:
     """That nobody has reported a read of RECORD, or of the parcel with that id, at any height of a range. Refused where
-    somebody has. Receipts name parcels, so it holds for all records of the parcel.
+    somebody has. Read reports name parcels, so it holds for all records of the parcel.
 
     \b
     Example: blockpool evidence no-read 5f0c.../17 --from 100 -o unread.json --genesis genesis.json

@@ -2,10 +2,11 @@
 
 The steps, each of which is on the chain or checked: the request and its verdict, the answers of the members that are
 asked, the key shares of a threshold of validators, the plaintext of each record against what its owner committed to,
-and the receipt that says what was read. Records are written as they come, so memory stays flat however many there are.
+and the read report that says what was read. Records are written as they come, so memory stays flat however many there
+are.
 
-A file gets its name when all records are in it; the receipt follows. If the program is ended in between, the records
-are there and the receipt is not: reading once more with ``--request`` makes up for it.
+A file gets its name when all records are in it; the read report follows. If the program is ended in between, the
+records are there and the read report is not: reading once more with ``--request`` makes up for it.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class ReadResult:
     records: int
     file: str
     """Where the records are; empty for standard output."""
-    receipts: tuple[str, ...] = ()
-    """Transaction ids of the receipts, each of at most 1,024 parcels; none without records or with --no-receipt."""
+    read_reports: tuple[str, ...] = ()
+    """Transaction ids of the read reports, each of at most 1,024 parcels; none without records or with --no-report."""
     erased: tuple[str, ...] = ()
     """Ids of parcels that were left out because their owner has erased them."""
 
@@ -82,7 +83,7 @@ class Target:
     type=click.Choice(["ndjson", "csv"]),
     help="Of what is written; csv for a file that ends in .csv, else ndjson.",
 )
-@click.option("--no-receipt", is_flag=True, help="Do not report on the chain what was read.")
+@click.option("--no-report", is_flag=True, help="Do not report on the chain what was read.")
 @reader_key_option
 @signing_options
 @json_option
@@ -93,7 +94,7 @@ def read(
     wait_s: float,
     out: Path | None,
     format_: Format | None,
-    no_receipt: bool,
+    no_report: bool,
     reader_key_file: Path | None,
     genesis_file: Path,
     key_file: Path,
@@ -134,16 +135,16 @@ def read(
                 chosen = (terms.parcels or None) if present else None
                 reading = client.read(view.id, reader_key, parcels=chosen, on_culprit=_tell_culprit)
                 writer = target.writer(stream, entry, view.fields)
-                count = _copy_sealed(client, reading, writer, with_receipt=not no_receipt)
+                count = _copy_sealed(client, reading, writer, with_report=not no_report)
             erased = tuple(map(bytes.hex, reading.erased))
             result = ReadResult(entry.dataset, view.request, count, str(out or ""), erased=erased)
-            if count and not no_receipt:
+            if count and not no_report:
                 result = _acknowledge(client, reading, result)
     _show(result)
 
 
 def _read_open(client: Client, entry: Dataset, terms: Terms, target: Target) -> ReadResult:
-    """Read an open dataset: what anybody may read needs no request and leaves no receipt."""
+    """Read an open dataset: what anybody may read needs no request and leaves no read report."""
     talk().print(f"{entry.dataset} is open: no request is needed.")
     erased: list[bytes] = []
     wanted = (record for record in client.records(entry.dataset, erased=erased) if terms.is_for(record))
@@ -158,13 +159,13 @@ def _ask(client: Client, entry: Dataset, terms: Terms, reader_key: KemPrivateKey
     return view
 
 
-def _copy_sealed(client: Client, reading: Reading, writer: RecordWriter, *, with_receipt: bool) -> int:
+def _copy_sealed(client: Client, reading: Reading, writer: RecordWriter, *, with_report: bool) -> int:
     """Write the records of a read; gives how many. Whoever takes them may have enough before the end: then those that
     were handed out are reported."""
     try:
         return _copy(reading, writer, total=None)
     except BrokenPipeError:
-        if with_receipt:
+        if with_report:
             client.acknowledge(reading)
         raise
 
@@ -191,12 +192,12 @@ def _tell_culprit(member: str, fault: PoolError) -> None:
 def _acknowledge(client: Client, reading: Reading, result: ReadResult) -> ReadResult:
     """Report what was read."""
     try:
-        receipts = client.acknowledge(reading)
+        read_reports = client.acknowledge(reading)
     except PoolError as error:
         where = f"The records are in {result.file}" if result.file else "The records were written"
-        detail = f"{error.detail}. {where}, but their receipt is not committed: read them again with --request"
+        detail = f"{error.detail}. {where}, but their read report is not committed: read them again with --request"
         raise PoolError(error.code, f"{detail} {result.request}", **error.context) from None
-    return replace(result, receipts=tuple(receipt.transaction_id.hex() for receipt in receipts))
+    return replace(result, read_reports=tuple(report.transaction_id.hex() for report in read_reports))
 
 
 def _show(result: ReadResult) -> None:
@@ -206,7 +207,7 @@ def _show(result: ReadResult) -> None:
         "records": f"{result.records:,}",
         "file": result.file,
         "request": result.request,
-        "receipts": ", ".join(result.receipts),
+        "read_reports": ", ".join(result.read_reports),
         "left out": f"{len(result.erased):,} parcels that their owner has erased" if result.erased else "",
     }
     shown = facts({name: value for name, value in rows.items() if value})

@@ -18,8 +18,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from blockpool import Client, ErrorCode, KemPrivateKey, PoolError, Record, RequestAnswer
+from chain.primitives.types import Answer
 from chain.state.entries import RequestStatus
-from chain.transactions.base import Answer
 from cli.failures import ExitCode
 from cli.options import (
     EndOfTime,
@@ -360,7 +360,7 @@ def _emit(view: RequestAnswer) -> None:
         "inputs hash": view.inputs_hash,
         "note": view.note,
         "only fields": "" if view.fields is None else ", ".join(view.fields) or "none",
-        "read": f"{view.records_read:,} records, {view.receipts:,} receipts" if view.receipts else "",
+        "read": f"{view.records_read:,} records, {view.read_reports:,} read reports" if view.read_reports else "",
     }
     shown: list[RenderableType] = [facts({name: value for name, value in rows.items() if value != ""})]
     if view.answers:

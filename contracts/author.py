@@ -101,8 +101,8 @@ class Grant(NamedTuple):
     purpose: str = ""
     note: str = ""
     """What the contract wrote down with it."""
-    receipt_ms: int = 0
-    """When the reader's receipt was committed: its report of what it read. 0 for none yet."""
+    report_ms: int = 0
+    """When the reader's read report was committed. 0 for none yet."""
 
 
 class Usage(NamedTuple):

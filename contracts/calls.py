@@ -125,7 +125,7 @@ def _grant(request_id: Hash, entry: RequestEntry) -> GrantFacts:
         entry.until_ms,
         entry.purpose,
         entry.note,
-        entry.first_receipt_ms,
+        entry.first_report_ms,
     )
 
 

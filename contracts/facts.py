@@ -78,7 +78,7 @@ class GrantFacts(Facts, frozen=True):
     until_ms: int = 0
     purpose: str = ""
     note: str = ""
-    receipt_ms: int = 0
+    report_ms: int = 0
 
 
 class UsageFacts(Facts, frozen=True):

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Sequence
 
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from chain.transactions.base import ParcelHeader, decode_transaction_header, transaction_id
+from chain.transactions.base import transaction_id
+from chain.transactions.parcel import ParcelHeader
+from chain.transactions.registry import decode_transaction_header
 from chain.transactions.sealed import decode_envelope
 from evidence.parcel import ParcelEvidence, ProvenParcel, verify_parcel
 from evidence.parts import encode_evidence

@@ -9,7 +9,8 @@ from chain.primitives.encoding import Value, decode, encode
 from chain.proofs import history
 from chain.proofs.receipts import ReceiptMaker
 from chain.storage.blocks import Location, StoredHead
-from chain.transactions.base import AnyHeader, decode_transaction_header
+from chain.transactions.base import Header
+from chain.transactions.registry import decode_transaction_header
 from evidence.parts import (
     BlockPart,
     CertificatePart,
@@ -57,7 +58,7 @@ class PartMaker:
             raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {id_.hex()} up to height {self.height}")
         return location
 
-    def header(self, location: Location) -> AnyHeader:
+    def header(self, location: Location) -> Header:
         """The decoded header of a transaction."""
         return decode_transaction_header(self.chain_id, self.header_bytes(location))
 

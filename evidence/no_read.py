@@ -1,7 +1,8 @@
-"""Evidence of an absence: no receipt for a sealed parcel was committed at any height of a range.
+"""Evidence of an absence: no read report for a sealed parcel was committed at any height of a range.
 
-The parcel's entry counts its receipts and the count never falls: equal before and after, none came between. A receipt
-is what a reader reports; whether anybody had a grant on the dataset, and could have read without, is shown beside it.
+The parcel's entry counts its read reports and the count never falls: equal before and after, none came between. A read
+report is what a reader reports; whether anybody had a grant on the dataset, and could have read without, is shown
+beside it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.primitives.crypto import Hash
 from chain.state.entries import DatasetReads, ParcelReads, parcel_reads_key, reads_key
-from chain.transactions.base import AnyHeader, ParcelHeader, decode_transaction_header, transaction_id
+from chain.transactions.base import Header, transaction_id
+from chain.transactions.parcel import ParcelHeader
+from chain.transactions.registry import decode_transaction_header
 from evidence.making import PartMaker
 from evidence.parts import FORMAT, BlockPart, EntryPart, EvidenceFile, HeaderBytes, Height, Part, encode_evidence
 from evidence.times import utc
@@ -43,7 +46,7 @@ class ReadsAfter(Part, frozen=True):
 
 
 class NoReadEvidence(EvidenceFile, frozen=True, tag_field="kind", tag="no-read"):
-    """That no receipt for a sealed parcel was committed at any height of a range."""
+    """That no read report for a sealed parcel was committed at any height of a range."""
 
     parcel: HeaderBytes
     """The parcel's header: its hash is the parcel's id, and it names the dataset."""
@@ -71,7 +74,7 @@ def make_no_read_evidence(
         tree_size: of the checkpoint that the auditor holds; see ``PartMaker``.
 
     Raises:
-        PoolError: codes ``not_absent`` (there is a receipt), ``access_not_needed`` (an open parcel), ``bad_request``
+        PoolError: codes ``not_absent`` (there is a report), ``access_not_needed`` (an open parcel), ``bad_request``
             (no such range), ``not_found`` (no such parcel).
     """
     maker = PartMaker(ledger, tree_size)
@@ -84,7 +87,7 @@ def make_no_read_evidence(
     key = parcel_reads_key(header.dataset, parcel_id)
     after = maker.value(key, until_height, ParcelReads) or ParcelReads()
     before = None
-    if after.receipts:
+    if after.read_reports:
         _verify_none_came(maker.value(key, from_height - 1, ParcelReads) or ParcelReads(), after)
         before = ReadsBefore(maker.block(from_height - 1), maker.entry(key, from_height - 1))
     file = NoReadEvidence(
@@ -104,7 +107,7 @@ def make_no_read_evidence(
 
 
 def verify_no_read(file: NoReadEvidence, verifier: Verifier) -> Iterator[str]:
-    """Verify the absence of receipts: what each of ``NO_READ_STEPS`` has found, as it passes."""
+    """Verify the absence of read reports: what each of ``NO_READ_STEPS`` has found, as it passes."""
     # 1. The file speaks of this chain.
     yield verifier.verify_chain(file)
 
@@ -114,18 +117,18 @@ def verify_no_read(file: NoReadEvidence, verifier: Verifier) -> Iterator[str]:
     dataset = _verify_sealed(header).dataset
     yield f"{parcel_id.hex()} of {dataset}, sealed by {header.member}"
 
-    # 3. Before the range, the state counts the receipts that name the parcel.
+    # 3. Before the range, the state counts the read reports that name the parcel.
     verify_range(file.from_height, file.until_height)
     key = parcel_reads_key(dataset, parcel_id)
     if file.before is None:
         before = ParcelReads()
-        yield "the receipts are counted from genesis on"
+        yield "the read reports are counted from genesis on"
     else:
         block = verifier.block(file.before.block)
         if block.height != file.from_height - 1:
             raise bad_evidence(f"it shows height {block.height}, the range begins at {file.from_height}")
         before = verifier.entry(block.state_root, key, file.before.reads, ParcelReads) or ParcelReads()
-        yield f"height {block.height}, {utc(block.time_ms)}: {before.receipts} receipts so far"
+        yield f"height {block.height}, {utc(block.time_ms)}: {before.read_reports} read reports so far"
 
     # 4. After it, the state counts them again.
     block = verifier.block(file.after.block)
@@ -135,21 +138,23 @@ def verify_no_read(file: NoReadEvidence, verifier: Verifier) -> Iterator[str]:
     reads = verifier.entry(block.state_root, reads_key(dataset), file.after.dataset_reads, DatasetReads)
     grants = reads.grants if reads is not None else 0
     could = f"{grants} grants on the dataset by then" if grants else "nobody has had a grant on the dataset by then"
-    yield f"height {block.height}, {utc(block.time_ms)}: {after.receipts} receipts so far; {could}"
+    yield f"height {block.height}, {utc(block.time_ms)}: {after.read_reports} read reports so far; {could}"
 
     # 5. None came in the range.
     _verify_none_came(before, after)
-    yield f"no receipt names the parcel at the heights {file.from_height} to {file.until_height}"
+    yield f"no read report names the parcel at the heights {file.from_height} to {file.until_height}"
 
 
-def _verify_sealed(header: AnyHeader) -> ParcelHeader:
+def _verify_sealed(header: Header) -> ParcelHeader:
     if not isinstance(header, ParcelHeader):
         raise bad_evidence("the transaction is no parcel")
     if not header.envelope:
-        raise PoolError(ErrorCode.ACCESS_NOT_NEEDED, "the parcel is open: anybody may have read it without a receipt")
+        raise PoolError(
+            ErrorCode.ACCESS_NOT_NEEDED, "the parcel is open: anybody may have read it without a read report"
+        )
     return header
 
 
 def _verify_none_came(before: ParcelReads, after: ParcelReads) -> None:
-    if after.receipts != before.receipts:
-        raise not_absent(f"{after.receipts - before.receipts} receipts in the range name the parcel")
+    if after.read_reports != before.read_reports:
+        raise not_absent(f"{after.read_reports - before.read_reports} read reports in the range name the parcel")

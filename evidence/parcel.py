@@ -14,7 +14,7 @@ from chain.primitives.crypto import Hash
 from chain.schema import compile_schema
 from chain.state.entries import ContractEntry, DatasetEntry, contract_key, dataset_key, member_key
 from chain.storage.blocks import Location
-from chain.transactions.base import ParcelHeader
+from chain.transactions.parcel import ParcelHeader
 from evidence.making import PartMaker
 from evidence.parts import BlockPart, EntryPart, EvidenceFile, TransactionPart
 from evidence.times import utc

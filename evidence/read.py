@@ -1,7 +1,7 @@
 """Evidence of a read: who asked for what and why, what was decided, who approved, and what the reader says it fetched;
 complete up to a height.
 
-The request's state entry names every answer and counts the receipts, so none can be left out. The transactions
+The request's state entry names every answer and counts the read reports, so none can be left out. The transactions
 themselves are there too, with the signatures of those who gave them.
 """
 
@@ -20,7 +20,9 @@ from chain.primitives.crypto import Hash
 from chain.primitives.types import Name
 from chain.state.entries import RequestEntry, member_key, request_key
 from chain.storage.blocks import Location
-from chain.transactions.base import ApprovalHeader, ReadReceiptHeader, RequestHeader
+from chain.transactions.approval import ApprovalHeader
+from chain.transactions.read_report import ReadReportHeader
+from chain.transactions.request import RequestHeader
 from evidence.making import PartMaker
 from evidence.parts import (
     FORMAT,
@@ -35,11 +37,11 @@ from evidence.parts import (
 from evidence.times import utc
 from evidence.verification import Committed, Verifier, bad_evidence
 
-READ_STEPS = ("chain", "request", "state", "reader", "decision", "answers", "receipts")
+READ_STEPS = ("chain", "request", "state", "reader", "decision", "answers", "reports")
 """Titles of the verification's steps in their order."""
 
 SEARCHED_MAX = 10_000
-"""Transactions about a dataset's reads that are looked through for a request's receipts."""
+"""Transactions about a dataset's reads that are looked through for a request's read reports."""
 _PAGE = 256
 
 CommittedList = Annotated[tuple[CommittedPart, ...], Meta(max_length=LISTED_MAX)] | None
@@ -52,7 +54,7 @@ class RequestStatePart(Part, frozen=True):
     block: BlockPart
     """The block as of which all of this holds; not before the request's."""
     request: EntryPart
-    """``request/ID``: the decision that held then, all answers, and the number of receipts."""
+    """``request/ID``: the decision that held then, all answers, and the number of read reports."""
 
 
 class ReadEvidence(EvidenceFile, frozen=True, tag_field="kind", tag="read"):
@@ -62,8 +64,8 @@ class ReadEvidence(EvidenceFile, frozen=True, tag_field="kind", tag="read"):
     state: RequestStatePart
     answers: CommittedList
     """Approvals, refusals and revocations."""
-    receipts: CommittedList
-    """Receipts of the reader."""
+    read_reports: CommittedList
+    """Read reports of the reader."""
     members: dict[Name, EntryPart]
     """``member/NAME`` after the state's block, of everybody who signed something above, and of nobody else."""
 
@@ -94,14 +96,14 @@ def make_read_evidence(ledger: Ledger, request_id: Hash, tree_size: int | None =
     if len(entry.answers) <= LISTED_MAX:
         signers |= {answer.member for answer in entry.answers}
         answers = tuple(maker.committed(place) for place in _answers(maker, request_id, entry))
-    receipts = _receipts(maker, request_id, entry, location)
+    read_reports = _read_reports(maker, request_id, entry, location)
     file = ReadEvidence(
         FORMAT,
         ledger.chain_id.hex(),
         request=request,
         state=RequestStatePart(maker.block(maker.height), maker.entry(request_key(request_id), maker.height)),
         answers=answers,
-        receipts=None if receipts is None else tuple(maker.committed(place) for place in receipts),
+        read_reports=None if read_reports is None else tuple(maker.committed(place) for place in read_reports),
         members={name: maker.entry(member_key(name), maker.height) for name in sorted(signers)},
     )
     return encode_evidence(file)
@@ -119,24 +121,24 @@ def _answers(maker: PartMaker, request_id: Hash, entry: RequestEntry) -> list[Lo
     return found
 
 
-def _receipts(maker: PartMaker, request_id: Hash, entry: RequestEntry, location: Location) -> list[Location] | None:
-    """Where the receipts of a request stand; None if they are too many to list or to look for."""
-    if entry.receipts > LISTED_MAX:
+def _read_reports(maker: PartMaker, request_id: Hash, entry: RequestEntry, location: Location) -> list[Location] | None:
+    """Where the read reports of a request stand; None if they are too many to list or to look for."""
+    if entry.read_reports > LISTED_MAX:
         return None
     found: list[Location] = []
     places = _read_transactions(maker, entry.dataset, location, maker.height)
     for place in islice(places, SEARCHED_MAX):
-        if len(found) == entry.receipts:
+        if len(found) == entry.read_reports:
             break
         header = maker.header(place)
-        is_receipt = isinstance(header, ReadReceiptHeader) and header.request == request_id
-        if is_receipt and maker.took_effect(place):
+        is_report = isinstance(header, ReadReportHeader) and header.request == request_id
+        if is_report and maker.took_effect(place):
             found.append(place)
-    return found if len(found) == entry.receipts else None
+    return found if len(found) == entry.read_reports else None
 
 
 def _read_transactions(maker: PartMaker, dataset: str, after: Location, until_height: int) -> Iterator[Location]:
-    """Requests, approvals and receipts about a dataset, beginning after ``after``."""
+    """Requests, approvals and read reports about a dataset, beginning after ``after``."""
     while True:
         page = maker.ledger.blocks.read_transactions(dataset, after, _PAGE)
         for place in page:
@@ -181,9 +183,9 @@ def verify_read(file: ReadEvidence, verifier: Verifier) -> Iterator[str]:
     # 5. What was decided: at once, and as it holds now.
     yield _decision(request, entry)
 
-    # 6. and 7. Every answer and every receipt, signed by those who gave them.
+    # 6. and 7. Every answer and every read report, signed by those who gave them.
     yield _verify_answers(file.answers, verifier, signers, request, entry, block)
-    found = _verify_receipts(file.receipts, verifier, signers, request, entry, block)
+    found = _verify_read_reports(file.read_reports, verifier, signers, request, entry, block)
     signers.verify_no_more()
     yield found
 
@@ -282,7 +284,7 @@ def _verify_answers(
     return ", ".join(given) or "none"
 
 
-def _verify_receipts(
+def _verify_read_reports(
     parts: CommittedList,
     verifier: Verifier,
     signers: _Signers,
@@ -290,20 +292,20 @@ def _verify_receipts(
     entry: RequestEntry,
     block: BlockHeader,
 ) -> str:
-    total = f"{entry.receipts} for {entry.records_read} records"
+    total = f"{entry.read_reports} for {entry.records_read} records"
     if parts is None:
-        if not entry.receipts:
+        if not entry.read_reports:
             raise bad_evidence("an empty list is left out")
         return f"{total}, too many to list"
     records = 0
-    for receipt in (found := _committed(parts, verifier, signers, block)):
-        header = receipt.header
-        if not isinstance(header, ReadReceiptHeader) or header.request != request.id:
-            raise bad_evidence("what is listed among the receipts is none of this request")
+    for report in (found := _committed(parts, verifier, signers, block)):
+        header = report.header
+        if not isinstance(header, ReadReportHeader) or header.request != request.id:
+            raise bad_evidence("what is listed among the read reports is none of this request")
         records += header.record_count
-    if (len(found), records) != (entry.receipts, entry.records_read):
+    if (len(found), records) != (entry.read_reports, entry.records_read):
         raise bad_evidence(
-            f"{len(found)} receipts for {records} records are listed, the state counts {entry.receipts} for "
+            f"{len(found)} read reports for {records} records are listed, the state counts {entry.read_reports} for "
             f"{entry.records_read}"
         )
     return total if found else "none"

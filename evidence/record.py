@@ -19,7 +19,8 @@ from chain.primitives.crypto import Hash
 from chain.proofs.merkle import inclusion_proof, verify_inclusion
 from chain.state.entries import Erasure, erasure_key
 from chain.storage.blocks import Location
-from chain.transactions.base import ParcelHeader, decode_stored, parcel_leaves, record_proof
+from chain.transactions.parcel import ParcelHeader, parcel_leaves, record_proof
+from chain.transactions.registry import decode_stored
 from evidence.making import PartMaker
 from evidence.parcel import ParcelEvidence, ProvenParcel, make_parcel_parts, verify_parcel
 from evidence.parts import FORMAT, Hex32, Part, Proof, encode_evidence, hex_proof, parse_evidence, plain_proof
@@ -111,8 +112,8 @@ def describe_uses(uses: ProvenUses) -> str:
     erasure = uses.erasure
     whether = f"erased at height {erasure.height} ({erasure.legal_basis})" if erasure else "not erased"
     readers = "too many to list" if uses.readers is None else ", ".join(uses.readers)
-    reads = f"{uses.reads.requests} requests and {uses.reads.receipts} receipts name its parcel"
-    by = f" (read by {readers})" if uses.reads.receipts else ""
+    reads = f"{uses.reads.requests} requests and {uses.reads.read_reports} read reports name its parcel"
+    by = f" (read by {readers})" if uses.reads.read_reports else ""
     made = f"{uses.derived_parcels} parcels were made from its parcel"
     own = f", {uses.record_parcels} from the record itself" if uses.derived_parcels and uses.record_parcels else ""
     return f"up to height {uses.height}: {whether}; {reads}{by}; {made}{own}"

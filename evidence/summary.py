@@ -5,7 +5,10 @@ from __future__ import annotations
 from chain.blocks import BlockHeader, decode_header
 from chain.primitives.encoding import decode
 from chain.state.entries import RequestEntry
-from chain.transactions.base import ParcelHeader, RequestHeader, decode_transaction_header, transaction_id
+from chain.transactions.base import transaction_id
+from chain.transactions.parcel import ParcelHeader
+from chain.transactions.registry import decode_transaction_header
+from chain.transactions.request import RequestHeader
 from evidence.disclosure import DisclosureEvidence
 from evidence.kinds import AnyEvidence
 from evidence.misbehaviour import MisbehaviourEvidence, proved_misbehaviour
@@ -67,7 +70,7 @@ def _no_read(file: NoReadEvidence) -> str:
     header = _parcel(chain_id, file.parcel)
     parcel_id = transaction_id(chain_id, file.parcel).hex()
     heights = f"from height {file.from_height} to {file.until_height}"
-    return f"No receipt for parcel {parcel_id} of {header.dataset} was committed {heights}."
+    return f"No read report for parcel {parcel_id} of {header.dataset} was committed {heights}."
 
 
 def _origin(file: ParcelEvidence) -> str:

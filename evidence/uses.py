@@ -1,4 +1,4 @@
-"""What came of a parcel up to a height: is it erased, which requests and receipts name it, what was made of it.
+"""What came of a parcel up to a height: is it erased, which requests and read reports name it, what was made of it.
 
 The state folds the ids of all such transactions into one hash each (``ReadHistory``), and ids are hashes of headers. So
 a list of headers that leads to the state's hash is complete, in order, and exactly what was signed.
@@ -24,15 +24,11 @@ from chain.state.entries import (
     parcel_reads_key,
 )
 from chain.storage.blocks import Location
-from chain.transactions.base import (
-    AnyHeader,
-    ParcelHeader,
-    ReadReceiptHeader,
-    RequestHeader,
-    decode_transaction_header,
-    source_parcels,
-    transaction_id,
-)
+from chain.transactions.base import Header, transaction_id
+from chain.transactions.parcel import ParcelHeader, source_parcels
+from chain.transactions.read_report import ReadReportHeader
+from chain.transactions.registry import decode_transaction_header
+from chain.transactions.request import RequestHeader
 from evidence.making import PartMaker
 from evidence.parcel import ProvenParcel
 from evidence.parts import LISTED_MAX, BlockPart, EntryPart, HeaderBytes, Part
@@ -52,7 +48,7 @@ class UsesPart(Part, frozen=True):
     reads: EntryPart
     """``parcel-reads/DATASET/ID``."""
     read_transactions: Listed
-    """Requests and receipts that name the parcel."""
+    """Requests and read reports that name the parcel."""
     derived: EntryPart
     """``derived/ID``."""
     derived_transactions: Listed
@@ -67,7 +63,7 @@ class ProvenUses(NamedTuple):
     erasure: Erasure | None
     reads: ParcelReads
     readers: tuple[str, ...] | None
-    """Members with a receipt that names the parcel, ascending; None if they are too many to list."""
+    """Members with a read report that names the parcel, ascending; None if they are too many to list."""
     derived_parcels: int
     """Parcels made from this one."""
     record_parcels: int | None
@@ -131,7 +127,7 @@ def verify_uses(verifier: Verifier, part: UsesPart, parcel: ProvenParcel, index:
     )
 
 
-def _headers(verifier: Verifier, listed: Listed, proven: ReadHistory) -> list[AnyHeader] | None:
+def _headers(verifier: Verifier, listed: Listed, proven: ReadHistory) -> list[Header] | None:
     """The decoded headers of a list that is exactly the proven history; None if it is not listed."""
     if listed is None:
         if proven.count <= LISTED_MAX:
@@ -148,23 +144,23 @@ def _headers(verifier: Verifier, listed: Listed, proven: ReadHistory) -> list[An
     return [decode_transaction_header(verifier.chain_id, header) for header in listed]
 
 
-def _readers(headers: Sequence[AnyHeader] | None, reads: ParcelReads, parcel: ProvenParcel) -> tuple[str, ...] | None:
+def _readers(headers: Sequence[Header] | None, reads: ParcelReads, parcel: ProvenParcel) -> tuple[str, ...] | None:
     if headers is None:
         return None
-    receipts = []
+    read_reports = []
     for header in headers:
-        if not isinstance(header, RequestHeader | ReadReceiptHeader):
-            raise bad_evidence(f"a listed transaction of {header.member} is neither request nor receipt")
+        if not isinstance(header, RequestHeader | ReadReportHeader):
+            raise bad_evidence(f"a listed transaction of {header.member} is neither request nor read report")
         if header.dataset != parcel.header.dataset or parcel.id not in header.parcels:
             raise bad_evidence(f"a listed transaction of {header.member} does not name the parcel")
-        if isinstance(header, ReadReceiptHeader):
-            receipts.append(header)
-    if (len(headers) - len(receipts), len(receipts)) != (reads.requests, reads.receipts):
-        raise bad_evidence("the listed requests and receipts are not as many as the state counts")
-    return tuple(sorted({header.member for header in receipts}))
+        if isinstance(header, ReadReportHeader):
+            read_reports.append(header)
+    if (len(headers) - len(read_reports), len(read_reports)) != (reads.requests, reads.read_reports):
+        raise bad_evidence("the listed requests and read reports are not as many as the state counts")
+    return tuple(sorted({header.member for header in read_reports}))
 
 
-def _made_from(headers: Sequence[AnyHeader] | None, parcel_id: Hash, index: int) -> int | None:
+def _made_from(headers: Sequence[Header] | None, parcel_id: Hash, index: int) -> int | None:
     if headers is None:
         return None
     count = 0

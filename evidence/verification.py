@@ -19,7 +19,8 @@ from chain.proofs.validators import verify_certificate
 from chain.state.entries import member_key
 from chain.state.members import Member, signing_key
 from chain.state.tree import StateProof, verify_state_proof
-from chain.transactions.base import AnyHeader, decode_transaction_header, signing_message, transaction_id
+from chain.transactions.base import Header, signing_message, transaction_id
+from chain.transactions.registry import decode_transaction_header
 from evidence.parts import BlockPart, CommittedPart, EntryPart, EvidenceFile, TransactionPart, plain_proof
 
 
@@ -35,7 +36,7 @@ class Committed(NamedTuple):
     """A transaction that a block holds with the outcome that it took effect."""
 
     id: Hash
-    header: AnyHeader
+    header: Header
     outcome: Outcome
     block: BlockHeader
     position: int

@@ -4,8 +4,8 @@
         --reader-key pool/meteorology/reader.pem --dataset aviation.cancellations --purpose "flood warning" \\
         http://127.0.0.1:8000
 
-The request, the verdict on it and the receipt stand on the chain for good. Every key share and every record is checked
-before it is used; a validator that gives a wrong share is named, and others are asked.
+The request, the verdict on it and the read report stand on the chain for good. Every key share and every record is
+checked before it is used; a validator that gives a wrong share is named, and others are asked.
 """
 
 from __future__ import annotations

@@ -450,9 +450,7 @@ def public_keys(members: Sequence[dict[str, Any]], field: str) -> dict[str, byte
 
 HEADER = "chain_id:hash member:name key_id:id nonce:id expiry_ms:number "
 """What every transaction's header begins with, after its tag."""
-DATASET_HEADER, PARCEL_HEADER, CONTRACT_HEADER, REQUEST_HEADER, ANSWER_HEADER, RECEIPT_HEADER, ERASE_HEADER = range(
-    1, 8
-)
+DATASET_HEADER, PARCEL_HEADER, CONTRACT_HEADER, REQUEST_HEADER, ANSWER_HEADER, REPORT_HEADER, ERASE_HEADER = range(1, 8)
 HEADERS = {
     DATASET_HEADER: structure(
         HEADER + "dataset:dataset version:version title_zh:title title_en:title schema:code sharing:sharing "
@@ -477,9 +475,9 @@ HEADERS = {
         purpose=text(1, 200),
     ),
     ANSWER_HEADER: structure(HEADER + "dataset:dataset request:hash answer:answer reason:reason", tag=ANSWER_HEADER),
-    RECEIPT_HEADER: structure(
+    REPORT_HEADER: structure(
         HEADER + "dataset:dataset request:hash parcels record_count digest:hash",
-        tag=RECEIPT_HEADER,
+        tag=REPORT_HEADER,
         parcels=array(HASH, 1, 1024),
         record_count=unsigned(1, 1024 * 4096),
     ),
@@ -505,6 +503,12 @@ def transaction_header(chain_id: bytes, data: bytes) -> Any:
     header = unpack(any_header, data)
     if header.chain_id != chain_id:
         refuse("wrong_chain", f"the transaction is signed for chain {header.chain_id.hex()[:16]}")
+    for name in ("derived_from", "parcels"):
+        items = [repr(item) for item in getattr(header, name, ())]
+        if len(set(items)) != len(items):
+            refuse("bad_request", "something is named twice")
+    if header.tag == REQUEST_HEADER and 0 < header.until_height < header.from_height:
+        refuse("bad_request", "there are no such heights")
     return header
 
 
@@ -535,18 +539,18 @@ REQUEST_ENTRY = structure(
     "purpose:text legal_basis:text case_number:text person:text kem_key:bytes height:number time_ms:number status "
     "reason:text failure:text until_ms:number fields approvers:texts needed:number note:text contract:text "
     "contract_version:number contract_hash:bytes inputs_hash:bytes fuel:number decided_height:number "
-    "decided_ms:number answers receipts:number records_read:number first_receipt_ms:number",
+    "decided_ms:number answers read_reports:number records_read:number first_report_ms:number",
     status=choice("asked", "granted", "denied", "revoked"),
     fields=optional(array(text())),
     answers=array(structure("member:name answer:answer reason:text height:number time_ms:number")),
 )
 HISTORY = structure("count:number head:hash")
 DATASET_READS = structure(
-    "requests:number grants:number denials:number receipts:number records_read:number last_height:number history",
+    "requests:number grants:number denials:number read_reports:number records_read:number last_height:number history",
     history=HISTORY,
 )
 READER_ENTRY = structure("requests:number grants:number granted", granted=array(HASH, maximum=100))
-PARCEL_READS = structure("requests:number receipts:number history", history=HISTORY)
+PARCEL_READS = structure("requests:number read_reports:number history", history=HISTORY)
 DERIVED_PARCELS = structure("history", history=HISTORY)
 ERASURE = structure(
     "dataset:text owner:name legal_basis:text reason:text height:number time_ms:number transaction_id:hash"
@@ -1061,14 +1065,14 @@ def verify_uses(verifier: Verifier, file: Any) -> str:
     readers = sorted({header.member for header in headers or ()})
     named = f" by {', '.join(readers)}" if readers else ""
     return (
-        f"up to height {block.height}: {erased}{reads.requests} requests and {reads.receipts} receipts name the parcel"
-        f"{named}, {derived.history.count} parcels were made from it"
+        f"up to height {block.height}: {erased}{reads.requests} requests and {reads.read_reports} read reports name "
+        f"the parcel{named}, {derived.history.count} parcels were made from it"
     )
 
 
 def no_reads() -> Any:
     """What holds where there is no entry."""
-    return SimpleNamespace(requests=0, receipts=0, history=SimpleNamespace(count=0, head=bytes(32)))
+    return SimpleNamespace(requests=0, read_reports=0, history=SimpleNamespace(count=0, head=bytes(32)))
 
 
 def verify_history(chain_id: bytes, history: Any, listed: Sequence[bytes] | None) -> list[Any] | None:
@@ -1089,12 +1093,12 @@ def verify_readers(reads: Any, headers: Sequence[Any] | None, dataset: str, parc
     if headers is None:
         return
     for header in headers:
-        if header.tag not in (REQUEST_HEADER, RECEIPT_HEADER) or header.dataset != dataset:
-            refuse("bad_evidence", "a transaction is listed that is no request or receipt of this dataset")
+        if header.tag not in (REQUEST_HEADER, REPORT_HEADER) or header.dataset != dataset:
+            refuse("bad_evidence", "a transaction is listed that is no request or read report of this dataset")
         if parcel_id not in header.parcels:
             refuse("bad_evidence", "a transaction is listed that does not name the parcel")
     tags = [header.tag for header in headers]
-    if (tags.count(REQUEST_HEADER), tags.count(RECEIPT_HEADER)) != (reads.requests, reads.receipts):
+    if (tags.count(REQUEST_HEADER), tags.count(REPORT_HEADER)) != (reads.requests, reads.read_reports):
         refuse("bad_evidence", "the counters are not those of the list")
 
 
@@ -1188,15 +1192,15 @@ def verify_read(verifier: Verifier, file: Any) -> Steps:
             refuse("bad_evidence", f"an answer of {answer.member} is not the one in the request's entry")
     yield "; ".join(f"{answer.member}: {answer.answer}" for answer in entry.answers) or "none"
 
-    # 7. These are all receipts of its reader, each signed.
-    receipts = listed(verifier, signers, file.receipts, block, entry.receipts, 0)
-    if any(receipt.tag != RECEIPT_HEADER or receipt.request != request.id for receipt in receipts):
-        refuse("bad_evidence", "what is listed among the receipts is none of this request")
-    if file.receipts is not None and sum(receipt.record_count for receipt in receipts) != entry.records_read:
-        refuse("bad_evidence", "the receipts do not come to the number of records read")
+    # 7. These are all read reports of its reader, each signed.
+    reports = listed(verifier, signers, file.read_reports, block, entry.read_reports, 0)
+    if any(report.tag != REPORT_HEADER or report.request != request.id for report in reports):
+        refuse("bad_evidence", "what is listed among the read reports is none of this request")
+    if file.read_reports is not None and sum(report.record_count for report in reports) != entry.records_read:
+        refuse("bad_evidence", "the read reports do not come to the number of records read")
     if signers.used != file.members.keys():
         refuse("bad_evidence", "members are there who have signed nothing in the file")
-    yield f"{entry.receipts} receipts, {entry.records_read} records"
+    yield f"{entry.read_reports} read reports, {entry.records_read} records"
 
 
 def is_entry_of(entry: Any, request: Any) -> bool:
@@ -1356,26 +1360,26 @@ def verify_no_read(verifier: Verifier, file: Any) -> Steps:
     id_ = transaction_id(verifier.chain_id, file.parcel)
     yield f"parcel {id_.hex()[:16]} of {parcel.dataset}"
 
-    # 3. Before the range, the state counts the receipts that name it.
+    # 3. Before the range, the state counts the read reports that name it.
     verify_range(file)
     key = f"parcel-reads/{parcel.dataset}/{id_.hex()}"
-    receipts_before = 0
+    reports_before = 0
     if file.before is not None:
         block = block_at(verifier, file.before.block, file.from_height - 1)
-        receipts_before = (
+        reports_before = (
             verifier.entry(block.state_root, key, file.before.reads, PARCEL_READS) or no_reads()
-        ).receipts
-    yield f"{receipts_before} receipts before height {file.from_height}"
+        ).read_reports
+    yield f"{reports_before} read reports before height {file.from_height}"
 
     # 4. After the range, it counts them again.
     block = block_at(verifier, file.after.block, file.until_height)
-    receipts = (verifier.entry(block.state_root, key, file.after.reads, PARCEL_READS) or no_reads()).receipts
+    reports = (verifier.entry(block.state_root, key, file.after.reads, PARCEL_READS) or no_reads()).read_reports
     reads = verifier.entry(block.state_root, f"reads/{parcel.dataset}", file.after.dataset_reads, DATASET_READS)
     grants = 0 if reads is None else reads.grants
-    yield f"{receipts} receipts up to height {file.until_height}; {grants} grants on the dataset"
+    yield f"{reports} read reports up to height {file.until_height}; {grants} grants on the dataset"
 
     # 5. They are as many as before.
-    if receipts != receipts_before:
+    if reports != reports_before:
         refuse("not_absent", "a read was reported in that range, or nothing shows when")
     yield f"no read of the parcel was reported from height {file.from_height} to {file.until_height}"
 
@@ -1523,10 +1527,10 @@ KINDS = {
             "request": COMMITTED_PART,
             "state": record_of(block=BLOCK_PART, request=ENTRY_PART),
             "answers": COMMITTED_LIST,
-            "receipts": COMMITTED_LIST,
+            "read_reports": COMMITTED_LIST,
             "members": mapping(NAME, ENTRY_PART),
         },
-        "chain request state reader decision answers receipts",
+        "chain request state reader decision answers reports",
         verify_read,
         lambda file: "who asked for what, what was decided, and what was read",
     ),

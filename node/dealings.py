@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import Hash
-from chain.transactions.base import ParcelHeader
+from chain.transactions.parcel import ParcelHeader
 from chain.transactions.sealed import decode_envelope
 from node.metrics import Metrics
 from node.pool import CommittedBlock

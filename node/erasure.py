@@ -19,7 +19,7 @@ from pathlib import Path
 from chain.errors import PoolError
 from chain.primitives.encoding import encode
 from chain.storage.votes import VoteStore
-from chain.transactions.base import EraseHeader
+from chain.transactions.erase import EraseHeader
 from node.metrics import Metrics
 from node.pool import CommittedBlock, Pool
 

@@ -16,7 +16,7 @@ from chain.blocks import Proposal
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock
 from chain.primitives.crypto import Hash
-from chain.transactions.base import CheckedTransaction, calls_contract
+from chain.transactions.base import CheckedTransaction
 from node.engine import ContractEngine
 from node.pool import Pool
 from node.priorities import keep_priority
@@ -42,7 +42,7 @@ class ExecutionThread:
 
     def is_wanted(self, transactions: Iterable[CheckedTransaction]) -> bool:
         """Whether a block of these has to be executed here. All others are quicker than changing threads."""
-        return self._engine is not None and any(calls_contract(checked.header) for checked in transactions)
+        return self._engine is not None and any(checked.type.calls_contract for checked in transactions)
 
     def submit(self, work: Callable[[], ExecutedBlock]) -> asyncio.Future[ExecutedBlock]:
         """Execute a block when its turn comes. Cancelled before that, it never is.

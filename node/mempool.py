@@ -13,7 +13,7 @@ from itertools import islice
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS, Limits
 from chain.primitives.crypto import Hash
-from chain.transactions.base import CheckedTransaction, calls_contract
+from chain.transactions.base import CheckedTransaction
 
 
 class Mempool:
@@ -148,7 +148,7 @@ class Mempool:
         for what a block has least of, so it must not depend on how many others share data meanwhile.
         """
         members = sorted(self._by_member)
-        callers = [member for member in members if calls_contract(next(iter(self._by_member[member].values())).header)]
+        callers = [member for member in members if next(iter(self._by_member[member].values())).type.calls_contract]
         candidates = callers or members
         if not candidates:
             return []

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from chain.limits import LIMITS, Limits
 from chain.primitives.crypto import Hash
-from chain.transactions.base import CheckedTransaction, calls_contract
+from chain.transactions.base import CheckedTransaction
 from node.mempool import Mempool
 
 
@@ -44,13 +44,13 @@ def neglected_members(
         sizes[checked.header.member] += checked.size_bytes
     room = limits.block_size_bytes - sizes.total()
     shares = 2 * len(counts.keys() | mempool.members)
-    has_calls = any(calls_contract(checked.header) for checked in ordered)
+    has_calls = any(checked.type.calls_contract for checked in ordered)
     neglected = set()
     for member in mempool.members:
         oldest, next_after = mempool.waiting(member, 0), mempool.waiting(member, counts[member])
         if oldest is None or next_after is None or not is_overdue(next_after.id):
             continue
-        if has_calls and calls_contract(oldest.header):
+        if has_calls and oldest.type.calls_contract:
             continue
         has_room = len(ordered) < limits.block_transactions and oldest.size_bytes <= room
         has_less = counts[member] * shares < len(ordered) and sizes[member] * shares < sizes.total()

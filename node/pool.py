@@ -20,7 +20,9 @@ from chain.primitives.crypto import Hash
 from chain.proofs.receipts import Receipt, ReceiptMaker
 from chain.schema import compile_schema
 from chain.storage.blocks import Location
-from chain.transactions.base import CheckedTransaction, ParcelHeader, decode_transaction, verify_payload
+from chain.transactions.base import CheckedTransaction, verify_payload
+from chain.transactions.parcel import ParcelHeader
+from chain.transactions.registry import decode_transaction
 from node.mempool import Mempool
 
 Read = TypeVar("Read")

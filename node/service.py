@@ -15,7 +15,6 @@ from chain.primitives.encoding import decode, encode
 from chain.primitives.keys import new_seed
 from chain.proofs.checkpoints import CheckpointKeys
 from chain.state.members import Member
-from chain.transactions.base import calls_contract
 from consensus.config import ConsensusConfig
 from consensus.messages import Statement
 from node.catch_up import CatchUp
@@ -445,7 +444,7 @@ class NodeService:
     def _count_contracts(self, block: CommittedBlock) -> None:
         metrics = self.metrics
         for checked, outcome in zip(block.executed.transactions, block.executed.outcomes, strict=True):
-            if calls_contract(checked.header):
+            if checked.type.calls_contract:
                 metrics.contract_calls.inc()
                 metrics.contract_fuel.inc(outcome.fuel)
             if outcome.verdict is not None:

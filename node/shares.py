@@ -25,7 +25,8 @@ from chain.primitives.encoding import decode, encode
 from chain.primitives.kem import kem_key_id
 from chain.state.entries import RequestEntry, request_key
 from chain.storage.blocks import Location
-from chain.transactions.base import ParcelHeader, decode_sealed_shares, decode_transaction_header
+from chain.transactions.parcel import ParcelHeader, decode_sealed_shares
+from chain.transactions.registry import decode_transaction_header
 from chain.transactions.sealed import Envelope, decode_envelope
 from node.frames import FrameKind
 from node.links import Links
@@ -243,7 +244,7 @@ class Shares:
         if not outcome.is_ok:
             raise PoolError(ErrorCode.NOT_FOUND, f"parcel {id_.hex()} was rejected: {outcome.code}", parcel=id_.hex())
         try:
-            verify_covered(entry, id_, header, location.height)
+            verify_covered(entry, id_, header.dataset, location.height)
         except PoolError as error:
             raise PoolError(error.code, error.detail, parcel=id_.hex()) from None
         if not header.envelope:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import encode
 from chain.primitives.kem import KemSuite
-from chain.transactions.base import encode_records
+from chain.transactions.parcel import encode_records
 from chain.transactions.sealed import CommitmentKind, Envelope, sealed_records_root
 from sealing.context import SEED_SIZE, ParcelContext, RandomBytes, SealingContext
 from sealing.dealing import combine, deal

@@ -13,26 +13,18 @@ from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObje
 from chain.ledger import ExecutedBlock, Ledger
 from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.encoding import decode, encode
+from chain.primitives.types import Answer
 from chain.storage.database import MemoryDatabase
 from chain.storage.head import MemoryHead
-from chain.transactions.base import (
-    Answer,
-    ApprovalHeader,
-    CheckedTransaction,
-    ContractHeader,
-    DatasetHeader,
-    EraseHeader,
-    ParcelHeader,
-    ReadReceiptHeader,
-    RequestHeader,
-    Transaction,
-    decode_transaction,
-    encode_records,
-    records_root,
-    sign_transaction,
-    transaction_id,
-    verify_payload,
-)
+from chain.transactions.approval import ApprovalHeader
+from chain.transactions.base import CheckedTransaction, Transaction, sign_transaction, transaction_id, verify_payload
+from chain.transactions.contract import ContractHeader
+from chain.transactions.dataset import DatasetHeader
+from chain.transactions.erase import EraseHeader
+from chain.transactions.parcel import ParcelHeader, encode_records, records_root
+from chain.transactions.read_report import ReadReportHeader
+from chain.transactions.registry import decode_transaction
+from chain.transactions.request import RequestHeader
 from chain.transactions.sealed import CommitmentKind
 from contracts.engine import ENGINE_IDENTITY
 from sealing import KemPrivateKey, SealedParcel, SealingContext, seal_parcel
@@ -232,7 +224,7 @@ class TestNetwork:
         )
         return sign_transaction(header, self.system[member])
 
-    def receipt(
+    def read_report(
         self,
         request: bytes,
         parcels: Sequence[bytes],
@@ -241,8 +233,8 @@ class TestNetwork:
         record_count: int = 1,
         digest: bytes = bytes(32),
     ) -> Transaction:
-        """A signed ``receipt`` transaction: what ``member`` says that it has read."""
-        header = ReadReceiptHeader(
+        """A signed ``read_report`` transaction: what ``member`` says that it has read."""
+        header = ReadReportHeader(
             **self._header_fields(member),  # type: ignore[arg-type]
             dataset=dataset,
             request=request,
@@ -253,7 +245,7 @@ class TestNetwork:
         return sign_transaction(header, self.system[member])
 
     def id_of(self, transaction: Transaction) -> bytes:
-        """A transaction's id: what requests, answers and receipts name it by."""
+        """A transaction's id: what requests, answers and read reports name it by."""
         return transaction_id(self.chain_id, transaction.header)
 
     def checked(self, transaction: Transaction) -> CheckedTransaction:

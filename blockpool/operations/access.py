@@ -10,7 +10,7 @@ from blockpool.exchange import Operation
 from blockpool.operations.session import Session
 from chain.blocks import Verdict
 from chain.errors import ErrorCode, PoolError
-from chain.transactions.base import Answer
+from chain.primitives.types import Answer
 
 
 @dataclass(frozen=True, slots=True)

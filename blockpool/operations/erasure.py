@@ -12,7 +12,7 @@ from chain.erasure import parcel_erased
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.types import verify_owner
 from chain.state.entries import Erasure, erasure_key
-from chain.transactions.base import ParcelHeader
+from chain.transactions.parcel import ParcelHeader
 
 
 def erase(session: Session, parcel: bytes, legal_basis: str, reason: str) -> Operation[VerifiedReceipt]:

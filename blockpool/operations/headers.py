@@ -9,10 +9,11 @@ from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.primitives.crypto import verify_signature
 from chain.state.members import signing_key
-from chain.transactions.base import AnyHeader, decode_transaction_header, signing_message, transaction_id
+from chain.transactions.base import Header, signing_message, transaction_id
+from chain.transactions.registry import decode_transaction_header
 
 
-def committed_header(session: Session, id_: bytes) -> Operation[tuple[VerifiedReceipt, AnyHeader]]:
+def committed_header(session: Session, id_: bytes) -> Operation[tuple[VerifiedReceipt, Header]]:
     """The header of a committed transaction with its receipt: ordered by a quorum, signed by its member. An erased
     parcel has them still.
 
@@ -22,7 +23,7 @@ def committed_header(session: Session, id_: bytes) -> Operation[tuple[VerifiedRe
     receipt = yield from session.receipt(id_)
     genesis = session.genesis
 
-    def read(reply: Reply) -> AnyHeader:
+    def read(reply: Reply) -> Header:
         answer = reader(TransactionAnswer)(reply)
         return untrue_unless(lambda: _verified(genesis, receipt, answer))
 
@@ -30,7 +31,7 @@ def committed_header(session: Session, id_: bytes) -> Operation[tuple[VerifiedRe
     return receipt, header
 
 
-def _verified(genesis: Genesis, receipt: VerifiedReceipt, answer: TransactionAnswer) -> AnyHeader:
+def _verified(genesis: Genesis, receipt: VerifiedReceipt, answer: TransactionAnswer) -> Header:
     if transaction_id(genesis.chain_id, answer.header) != receipt.transaction_id:
         raise PoolError(ErrorCode.BAD_PROOF, "the node gave another transaction than it was asked for")
     header = decode_transaction_header(genesis.chain_id, answer.header)

@@ -12,7 +12,9 @@ from blockpool.signing import RecordId
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.state.members import signing_key
-from chain.transactions.base import ParcelHeader, decode_transaction, verify_payload, verify_signed_by
+from chain.transactions.base import verify_payload, verify_signed_by
+from chain.transactions.parcel import ParcelHeader
+from chain.transactions.registry import decode_transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from blockpool.provenance import (
     Provenance,
     ProvenanceBounds,
     ProvenParcel,
-    ProvenReceipt,
+    ProvenReport,
     Unproven,
     Uses,
     is_made_from,
@@ -44,7 +44,8 @@ from chain.state.entries import (
     parcel_reads_key,
     request_key,
 )
-from chain.transactions.base import ParcelHeader, ReadReceiptHeader, source_parcels
+from chain.transactions.parcel import ParcelHeader, source_parcels
+from chain.transactions.read_report import ReadReportHeader
 
 T = TypeVar("T")
 
@@ -187,35 +188,33 @@ class _Walk:
         return self._listed(path, ParcelPage, lambda page: (line.transaction_id for line in page.parcels), history)
 
     def _reads(self, id_: bytes, history: ReadHistory) -> Operation[tuple[ParcelUse, ...]]:
-        """The requests that name a parcel, and those under which it was read, with their receipts."""
+        """The requests that name a parcel, and those under which it was read, with their read reports."""
         path = f"/v1/parcels/{id_.hex()}/reads"
         listed = yield from self._listed(
             path, ReadPage, lambda page: (line.transaction_id for line in page.reads), history
         )
-        receipts: dict[bytes, list[ProvenReceipt]] = {}
+        reports: dict[bytes, list[ProvenReport]] = {}
         for read_id in listed:
             if (yield from self._request(read_id)) is not None:
-                receipts.setdefault(read_id, [])
+                reports.setdefault(read_id, [])
             else:
-                request_id, receipt = yield from self._receipt(read_id, id_)
-                receipts.setdefault(request_id, []).append(receipt)
+                request_id, report = yield from self._report(read_id, id_)
+                reports.setdefault(request_id, []).append(report)
         uses = []
-        for request_id, found in receipts.items():
+        for request_id, found in reports.items():
             request = yield from self._request(request_id)
             if request is None:
-                raise PoolError(ErrorCode.BAD_PROOF, f"a receipt names request {request_id.hex()}, which is not there")
+                raise PoolError(ErrorCode.BAD_PROOF, f"a read report names request {request_id.hex()}: it is not there")
             uses.append(ParcelUse(request_id, request, request_id in listed, tuple(found)))
         return tuple(uses)
 
-    def _receipt(self, receipt_id: bytes, parcel_id: bytes) -> Operation[tuple[bytes, ProvenReceipt]]:
-        """The request that a receipt is about, and the receipt."""
-        receipt, header = yield from committed_header(self._session, receipt_id)
-        if not isinstance(header, ReadReceiptHeader) or parcel_id not in header.parcels:
-            raise UntrueAnswer(ErrorCode.BAD_PROOF, f"{receipt_id.hex()} is no read of parcel {parcel_id.hex()}")
+    def _report(self, report_id: bytes, parcel_id: bytes) -> Operation[tuple[bytes, ProvenReport]]:
+        """The request that a read report is about, and the report."""
+        receipt, header = yield from committed_header(self._session, report_id)
+        if not isinstance(header, ReadReportHeader) or parcel_id not in header.parcels:
+            raise UntrueAnswer(ErrorCode.BAD_PROOF, f"{report_id.hex()} is no read of parcel {parcel_id.hex()}")
         place = (receipt.height, receipt.header.time_ms)
-        return header.request, ProvenReceipt(
-            receipt_id, header.member, *place, len(header.parcels), header.record_count
-        )
+        return header.request, ProvenReport(report_id, header.member, *place, len(header.parcels), header.record_count)
 
     def _request(self, id_: bytes) -> Operation[RequestEntry | None]:
         """A request as it stands; None if it is proven that the id is no request's."""

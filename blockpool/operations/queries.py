@@ -91,7 +91,7 @@ def request_view(session: Session, id_: bytes, wait_s: float) -> Operation[Reque
 
 
 def reads(session: Session, dataset: str) -> Operation[None]:
-    """Emit every request, approval and receipt of a dataset in chain order, rejected ones too."""
+    """Emit every request, approval and read report of a dataset in chain order, rejected ones too."""
     return session.each(f"/v1/datasets/{dataset}/reads", ReadPage, lambda page: iter(page.reads), limit=_PAGE_ITEMS)
 
 

@@ -188,7 +188,7 @@ class SealedReading:
             parcel = yield from _listed(self._session, None, place, self.erased)
             if parcel is None:
                 continue
-            verify_covered(entry, parcel.id, parcel.header, parcel.height)
+            verify_covered(entry, parcel.id, parcel.header.dataset, parcel.height)
             parcels.append(parcel)
         sealed = [parcel for parcel in parcels if parcel.is_sealed]
         seeds = (yield from self.shares.seeds(sealed)) if sealed else []
@@ -219,7 +219,7 @@ class SealedReading:
 
 
 def acknowledge(session: Session, log: ReadLog) -> Operation[list[VerifiedReceipt]]:
-    """Commit the receipts of everything that was handed out and not reported yet."""
+    """Commit the read reports of everything that was handed out and not reported yet."""
     receipts = []
     for signed in log.unreported(session.identity):
         receipts.append((yield from session.commit(signed)))

@@ -1,8 +1,9 @@
 """The history of reads: who asked for what and why, what was decided on which grounds, who answered, what was read.
 
-``ReadLog`` takes it from executed blocks, or from single transactions whose receipts were verified. Either way it can
-be held against what the state says, which the validators' certificate vouches for: every transaction about a dataset's
-reads is folded into one hash under ``reads/``, so a list with one left out, or put in, or moved does not lead there.
+``ReadLog`` takes it from executed blocks, or from single transactions whose read reports were verified. Either way it
+can be held against what the state says, which the validators' certificate vouches for: every transaction about a
+dataset's reads is folded into one hash under ``reads/``, so a list with one left out, or put in, or moved does not
+lead there.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from chain.blocks import Outcome, Verdict
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock
 from chain.primitives.crypto import Hash
+from chain.primitives.types import Answer
 from chain.state.entries import (
     EMPTY_HISTORY,
     DatasetReads,
@@ -24,14 +26,11 @@ from chain.state.entries import (
     ReadHistory,
     RequestStatus,
 )
-from chain.transactions.base import (
-    Answer,
-    AnyHeader,
-    ApprovalHeader,
-    ParcelHeader,
-    ReadReceiptHeader,
-    RequestHeader,
-)
+from chain.transactions.approval import ApprovalHeader
+from chain.transactions.base import Header
+from chain.transactions.parcel import ParcelHeader
+from chain.transactions.read_report import ReadReportHeader
+from chain.transactions.request import RequestHeader
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class AnswerNote:
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiptNote:
+class ReportNote:
     """What the reader says that it has read."""
 
     by: Signed
@@ -80,7 +79,7 @@ class ReceiptNote:
     """Of the plaintexts: ``chain.access.policy.ReadDigest``."""
 
 
-Note = DecisionNote | AnswerNote | ReceiptNote
+Note = DecisionNote | AnswerNote | ReportNote
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +104,9 @@ class RequestHistory:
         return tuple(note for note in self.notes if isinstance(note, AnswerNote))
 
     @property
-    def receipts(self) -> tuple[ReceiptNote, ...]:
+    def read_reports(self) -> tuple[ReportNote, ...]:
         """What was read under it."""
-        return tuple(note for note in self.notes if isinstance(note, ReceiptNote))
+        return tuple(note for note in self.notes if isinstance(note, ReportNote))
 
     @property
     def status(self) -> RequestStatus:
@@ -122,15 +121,15 @@ class RequestHistory:
 
     @property
     def records_read(self) -> int:
-        """Sum over the receipts."""
-        return sum(receipt.record_count for receipt in self.receipts)
+        """Sum over the read reports."""
+        return sum(report.record_count for report in self.read_reports)
 
     def concerns(self, parcel: ParcelPlace) -> bool:
         """Whether it asks for a parcel, or has read it."""
         header = self.header
         if header.dataset != parcel.dataset:
             return False
-        if any(parcel.id in receipt.parcels for receipt in self.receipts):
+        if any(parcel.id in report.parcels for report in self.read_reports):
             return True
         if header.parcels:
             return parcel.id in header.parcels
@@ -194,11 +193,11 @@ class ReadLog:
         for checked, outcome in zip(executed.transactions, executed.outcomes, strict=True):
             self.add(header.height, header.time_ms, checked.header, outcome)
 
-    def add(self, height: int, time_ms: int, header: AnyHeader, outcome: Outcome) -> None:
+    def add(self, height: int, time_ms: int, header: Header, outcome: Outcome) -> None:
         """Take in a transaction. What was rejected, or is not about reads, leaves no trace here.
 
         Raises:
-            PoolError: code ``bad_proof`` for an answer or a receipt to a request that was never taken in.
+            PoolError: code ``bad_proof`` for an answer or a read report to a request that was never taken in.
         """
         if not outcome.is_ok:
             return
@@ -215,8 +214,8 @@ class ReadLog:
                 decision = _decision(by, outcome, header.answer)
                 self._note(header.request, answer, decision)
                 self._fold(by, header.dataset, ())
-            case ReadReceiptHeader():
-                self._note(header.request, ReceiptNote(by, header.parcels, header.record_count, header.digest))
+            case ReadReportHeader():
+                self._note(header.request, ReportNote(by, header.parcels, header.record_count, header.digest))
                 self._fold(by, header.dataset, header.parcels)
 
     def reads(self, wanted: ReadFilter = ReadFilter()) -> list[RequestHistory]:
@@ -236,7 +235,7 @@ class ReadLog:
         return sorted(self._histories)
 
     def transaction_count(self, dataset: str) -> int:
-        """Requests, answers and receipts of a dataset."""
+        """Requests, answers and read reports of a dataset."""
         return self._histories.get(dataset, EMPTY_HISTORY).count
 
     def verify_complete(self, dataset: str, reads: DatasetReads | None) -> None:
@@ -253,7 +252,7 @@ class ReadLog:
         _verify_same(f"the reads of {dataset}", found, reads.history if reads else EMPTY_HISTORY)
 
     def verify_parcel_complete(self, parcel: ParcelPlace, reads: ParcelReads | None) -> None:
-        """Check that no request or receipt that names a parcel is missing here; as ``verify_complete``."""
+        """Check that no request or read report that names a parcel is missing here; as ``verify_complete``."""
         found = self._parcel_histories.get((parcel.dataset, parcel.id), EMPTY_HISTORY)
         _verify_same(f"what names parcel {parcel.id.hex()[:16]}", found, reads.history if reads else EMPTY_HISTORY)
 

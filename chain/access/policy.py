@@ -16,7 +16,6 @@ from chain.primitives.crypto import Hash, domain, hash_tagged
 from chain.primitives.encoding import encode
 from chain.state.entries import ContractEntry, DatasetEntry, MemberSharing, RequestEntry, RequestStatus
 from chain.state.members import Member
-from chain.transactions.base import ParcelHeader
 
 STATUS_OF_VERDICT: dict[VerdictName, RequestStatus] = {"allow": "granted", "deny": "denied", "ask": "asked"}
 """Where a request stands once this was decided on it."""
@@ -162,20 +161,20 @@ def verify_grant(entry: RequestEntry, now_ms: int) -> None:
         raise PoolError(ErrorCode.GRANT_EXPIRED, f"it ended {now_ms - entry.until_ms} ms ago")
 
 
-def verify_covered(entry: RequestEntry, parcel_id: Hash, header: ParcelHeader, height: int) -> None:
+def verify_covered(entry: RequestEntry, parcel_id: Hash, dataset: str, height: int) -> None:
     """Check that a request is for a parcel.
 
     Args:
         entry: the request.
         parcel_id: transaction id of the parcel.
-        header: the parcel's committed header.
+        dataset: of the parcel.
         height: of the parcel's block.
 
     Raises:
         PoolError: code ``not_covered``.
     """
-    if header.dataset != entry.dataset:
-        raise PoolError(ErrorCode.NOT_COVERED, f"the parcel is of {header.dataset}, the request for {entry.dataset}")
+    if dataset != entry.dataset:
+        raise PoolError(ErrorCode.NOT_COVERED, f"the parcel is of {dataset}, the request for {entry.dataset}")
     if entry.parcels and parcel_id not in entry.parcels:
         raise PoolError(ErrorCode.NOT_COVERED, f"the request does not name parcel {parcel_id.hex()[:16]}")
     if height < entry.from_height or (entry.until_height and height > entry.until_height):
@@ -184,7 +183,7 @@ def verify_covered(entry: RequestEntry, parcel_id: Hash, header: ParcelHeader, h
 
 
 class ReadDigest:
-    """Digest of what a read returned, for its receipt: over each record in order, with the place it came from.
+    """Digest of what a read returned, for its read report: over each record in order, with the place it came from.
 
     SHA-256 over the domain ``read``, then for each record: parcel id (32 bytes), index and length (4 bytes each, big
     endian), plaintext.

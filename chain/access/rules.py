@@ -1,4 +1,4 @@
-"""What contracts, requests, answers and receipts do to the state: the part of execution that decides who may read.
+"""What contracts, requests, answers and read reports do to the state: the part of execution that decides who may read.
 
 As everywhere in execution, each handler checks everything, then changes. A denial is not a rejection: the request took
 effect, and what it led to is on the chain with its reason.
@@ -47,7 +47,10 @@ from chain.state.entries import (
 )
 from chain.state.members import Member
 from chain.state.working import WorkingState
-from chain.transactions.base import ApprovalHeader, ContractHeader, ReadReceiptHeader, RequestHeader
+from chain.transactions.approval import ApprovalHeader
+from chain.transactions.contract import ContractHeader
+from chain.transactions.read_report import ReadReportHeader
+from chain.transactions.request import RequestHeader
 
 
 class Effect(NamedTuple):
@@ -107,10 +110,6 @@ class AccessRules:
         verify_kem_key(header.kem_key)
         if header.until_ms and header.until_ms <= self._time_ms:
             raise PoolError(ErrorCode.EXPIRED, f"it asks for access until {header.until_ms} ms, which is over")
-        if header.until_height and header.until_height < header.from_height:
-            raise PoolError(ErrorCode.BAD_REQUEST, f"heights {header.from_height} to {header.until_height} are none")
-        if len(set(header.parcels)) != len(header.parcels):
-            raise PoolError(ErrorCode.BAD_REQUEST, "a parcel is named twice")
         entry = _new_entry(header, self._height, self._time_ms)
         self._list(header.dataset, id_, requests=1)
         asked = self._reader(header.dataset, header.member)
@@ -149,25 +148,23 @@ class AccessRules:
         self._state.write(request_key(header.request), entry)
         return Effect(0, entry.reason, Verdict("deny", "", 0, "", 0, b"", b""))
 
-    def receipt(self, id_: Hash, header: ReadReceiptHeader) -> Effect:
+    def read_report(self, id_: Hash, header: ReadReportHeader) -> Effect:
         """Note what a reader says that it has read."""
         entry = self._request(header.request, header.dataset)
         if entry.reader != header.member:
             raise PoolError(ErrorCode.NOT_OWNER, f"the request is by {entry.reader}")
         if entry.status not in ("granted", "revoked"):
             raise PoolError(ErrorCode.REQUEST_SETTLED, f"the request is {entry.status}: there was nothing to read")
-        if len(set(header.parcels)) != len(header.parcels):
-            raise PoolError(ErrorCode.BAD_REQUEST, "a parcel is named twice")
         if entry.parcels and not set(header.parcels) <= set(entry.parcels):
-            raise PoolError(ErrorCode.NOT_COVERED, "the receipt names a parcel that the request does not")
-        self._list(header.dataset, id_, receipts=1, records_read=header.record_count)
+            raise PoolError(ErrorCode.NOT_COVERED, "the read report names a parcel that the request does not")
+        self._list(header.dataset, id_, read_reports=1, records_read=header.record_count)
         for parcel_id in header.parcels:
-            self._list_parcel(header.dataset, parcel_id, id_, receipts=1)
+            self._list_parcel(header.dataset, parcel_id, id_, read_reports=1)
         entry = replace(
             entry,
-            receipts=entry.receipts + 1,
+            read_reports=entry.read_reports + 1,
             records_read=entry.records_read + header.record_count,
-            first_receipt_ms=entry.first_receipt_ms or self._time_ms,
+            first_report_ms=entry.first_report_ms or self._time_ms,
         )
         self._state.write(request_key(header.request), entry)
         return Effect()
@@ -270,7 +267,7 @@ class AccessRules:
             self._state.write(reads_key(dataset), replace(reads, denials=reads.denials + 1))
 
     def _list(
-        self, dataset: str, transaction_id: Hash, *, requests: int = 0, receipts: int = 0, records_read: int = 0
+        self, dataset: str, transaction_id: Hash, *, requests: int = 0, read_reports: int = 0, records_read: int = 0
     ) -> None:
         """Add a transaction to the dataset's read history."""
         reads = self._reads(dataset)
@@ -279,7 +276,7 @@ class AccessRules:
             replace(
                 reads,
                 requests=reads.requests + requests,
-                receipts=reads.receipts + receipts,
+                read_reports=reads.read_reports + read_reports,
                 records_read=reads.records_read + records_read,
                 last_height=self._height,
                 history=reads.history.extended(self._chain_id, transaction_id),
@@ -287,13 +284,13 @@ class AccessRules:
         )
 
     def _list_parcel(
-        self, dataset: str, parcel_id: Hash, transaction_id: Hash, *, requests: int = 0, receipts: int = 0
+        self, dataset: str, parcel_id: Hash, transaction_id: Hash, *, requests: int = 0, read_reports: int = 0
     ) -> None:
         """Add a transaction to a parcel's read history."""
         key = parcel_reads_key(dataset, parcel_id)
         reads = self._state.read(key, ParcelReads) or ParcelReads()
         history = reads.history.extended(self._chain_id, transaction_id)
-        self._state.write(key, ParcelReads(reads.requests + requests, reads.receipts + receipts, history))
+        self._state.write(key, ParcelReads(reads.requests + requests, reads.read_reports + read_reports, history))
 
     # Entries
 
@@ -356,7 +353,7 @@ def _new_entry(header: RequestHeader, height: int, time_ms: int) -> RequestEntry
         decided_height=height,
         decided_ms=time_ms,
         answers=(),
-        receipts=0,
+        read_reports=0,
         records_read=0,
-        first_receipt_ms=0,
+        first_report_ms=0,
     )

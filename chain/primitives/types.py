@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -33,6 +33,12 @@ Title = Annotated[str, Meta(max_length=LIMITS.title_length)]
 Text = Annotated[str, Meta(max_length=LIMITS.text_length)]
 Reason = Annotated[str, Meta(max_length=LIMITS.reason_length)]
 """One sentence that is kept with a decision."""
+Version = Annotated[int, Meta(ge=1, le=2**31)]
+"""1 for a new entry, the present version plus one for an update."""
+Sharing = Literal["open", "conditional", "closed"]
+"""Sharing classes of government data: open 无条件共享, conditional 有条件共享, closed 不予共享."""
+Answer = Literal["approve", "refuse", "revoke"]
+"""What an approver says of a request."""
 
 _name = re.compile(NAME_PATTERN)
 _dataset = re.compile(DATASET_PATTERN)

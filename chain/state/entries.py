@@ -8,10 +8,10 @@
 | ``sharing/MEMBER``                | ``MemberSharing``| ``parcel``                                   |
 | ``contract/OWNER.NAME``           | ``ContractEntry``| ``contract``                                 |
 | ``contract-state/DATASET/CONTRACT`` | ``ContractState``| ``request``, ``approval``                  |
-| ``request/ID``                    | ``RequestEntry`` | ``request``, ``approval``, ``receipt``       |
-| ``reads/DATASET``                 | ``DatasetReads`` | ``request``, ``approval``, ``receipt``       |
+| ``request/ID``                    | ``RequestEntry`` | ``request``, ``approval``, ``read_report``       |
+| ``reads/DATASET``                 | ``DatasetReads`` | ``request``, ``approval``, ``read_report``       |
 | ``reader/DATASET/MEMBER``         | ``ReaderEntry``  | ``request``, ``approval``                    |
-| ``parcel-reads/DATASET/ID``       | ``ParcelReads``  | ``request``, ``receipt``                     |
+| ``parcel-reads/DATASET/ID``       | ``ParcelReads``  | ``request``, ``read_report``                     |
 | ``derived/ID``                    | ``DerivedParcels``| ``parcel``                                  |
 | ``erasure/ID``                    | ``Erasure``      | ``erase``                                    |
 
@@ -28,8 +28,7 @@ from msgspec import Meta
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, hash_tagged
 from chain.primitives.encoding import Wire
-from chain.primitives.types import Hash32, Name, Unsigned
-from chain.transactions.base import Answer, Sharing
+from chain.primitives.types import Answer, Hash32, Name, Sharing, Unsigned
 
 
 class DatasetEntry(Wire, frozen=True):
@@ -167,11 +166,11 @@ class RequestEntry(Wire, frozen=True):
     """That block's time."""
     answers: tuple[RequestAnswer, ...]
     """Oldest first."""
-    receipts: Unsigned
+    read_reports: Unsigned
     records_read: Unsigned
-    """Sum over the receipts."""
-    first_receipt_ms: Unsigned
-    """When the first receipt was committed; 0 for none yet."""
+    """Sum over the read reports."""
+    first_report_ms: Unsigned
+    """When the first read report was committed; 0 for none yet."""
 
 
 class ReadHistory(Wire, frozen=True):
@@ -197,11 +196,11 @@ class DatasetReads(Wire, frozen=True):
     """How often a request was granted."""
     denials: Unsigned = 0
     """How often one was denied."""
-    receipts: Unsigned = 0
+    read_reports: Unsigned = 0
     records_read: Unsigned = 0
     last_height: Unsigned = 0
     history: ReadHistory = EMPTY_HISTORY
-    """All requests, approvals and receipts that took effect, in chain order."""
+    """All requests, approvals and read reports that took effect, in chain order."""
 
 
 class ReaderEntry(Wire, frozen=True):
@@ -215,12 +214,12 @@ class ReaderEntry(Wire, frozen=True):
 
 
 class ParcelReads(Wire, frozen=True):
-    """Read counters of a parcel: requests that name it, and receipts that do."""
+    """Read counters of a parcel: requests that name it, and read reports that do."""
 
     requests: Unsigned = 0
-    receipts: Unsigned = 0
+    read_reports: Unsigned = 0
     history: ReadHistory = EMPTY_HISTORY
-    """Those requests and receipts in chain order."""
+    """Those requests and read reports in chain order."""
 
 
 class DerivedParcels(Wire, frozen=True):

@@ -10,8 +10,8 @@
 | ``i`` transaction id(32)                   | height(8) index(4), dataset of an accepted parcel |
 | ``m`` ``version`` / ``chain``              | layout version / chain id              |
 | ``p`` height(8) index(4)                   | payload of a parcel, unless it was erased |
-| ``q`` dataset ``0x00`` parcel(32) height(8) index(4) | empty: an accepted request or receipt that names it |
-| ``r`` dataset ``0x00`` height(8) index(4)  | empty: a request, approval or receipt  |
+| ``q`` dataset ``0x00`` parcel(32) height(8) index(4) | empty: an accepted request or read report that names it |
+| ``r`` dataset ``0x00`` height(8) index(4)  | empty: a request, approval or read report  |
 | ``r`` ``0x00`` height(8) index(4)          | empty: the same, whatever its dataset  |
 | ``t`` height(8) index(4)                   | header and signature of a transaction  |
 | ``u`` source parcel(32) height(8) index(4) | empty: an accepted parcel made from it |
@@ -32,18 +32,11 @@ from chain.primitives.crypto import HASH_SIZE, Hash
 from chain.primitives.encoding import EncodingError, Value, Wire, decode, encode
 from chain.primitives.types import Signature, is_dataset_id
 from chain.storage.database import Database, Write
-from chain.transactions.base import (
-    AbsentPayload,
-    AnyHeader,
-    ApprovalHeader,
-    CheckedTransaction,
-    ErasedPayload,
-    ParcelHeader,
-    ReadReceiptHeader,
-    RequestHeader,
-    Transaction,
-    source_parcels,
-)
+from chain.transactions.approval import ApprovalHeader
+from chain.transactions.base import AbsentPayload, CheckedTransaction, ErasedPayload, Header, Transaction
+from chain.transactions.parcel import ParcelHeader, source_parcels
+from chain.transactions.read_report import ReadReportHeader
+from chain.transactions.request import RequestHeader
 
 LAYOUT_VERSION = b"3"
 _HEIGHT = struct.Struct(">cQ")
@@ -127,7 +120,7 @@ class BlockStore:
                     batch += [(b"u" + source + location, b"") for source in source_parcels(header)]
             batch.append(index_write(Location(height, index), checked, block.outcomes[index]))
             batch += [(prefix + location, b"") for prefix in _index_prefixes(header)]
-            if isinstance(header, RequestHeader | ReadReceiptHeader) and block.outcomes[index].is_ok:
+            if isinstance(header, RequestHeader | ReadReportHeader) and block.outcomes[index].is_ok:
                 batch += [(_read_prefix(header.dataset, parcel) + location, b"") for parcel in header.parcels]
         self._database.write(batch, sync=sync)
 
@@ -224,8 +217,8 @@ class BlockStore:
         return self._locations(_dataset_prefix(b"d", dataset), after, limit)
 
     def read_transactions(self, dataset: str, after: Location | None, limit: int) -> list[Location]:
-        """Up to ``limit`` requests, approvals and receipts that name ``dataset`` (empty: any) in chain order, beginning
-        after ``after``. Rejected ones are among them.
+        """Up to ``limit`` requests, approvals and read reports that name ``dataset`` (empty: any) in chain order,
+        beginning after ``after``. Rejected ones are among them.
         """
         return self._locations(_dataset_prefix(b"r", dataset), after, limit)
 
@@ -236,8 +229,8 @@ class BlockStore:
         return self._locations(b"u" + parcel_id, after, limit)
 
     def parcel_reads(self, dataset: str, parcel_id: Hash, after: Location | None, limit: int) -> list[Location]:
-        """Up to ``limit`` requests and receipts about ``dataset`` that name a parcel and took effect, in chain order,
-        beginning after ``after``: those in the history under ``parcel-reads/DATASET/ID`` of the state.
+        """Up to ``limit`` requests and read reports about ``dataset`` that name a parcel and took effect, in chain
+        order, beginning after ``after``: those in the history under ``parcel-reads/DATASET/ID`` of the state.
         """
         return self._locations(_read_prefix(dataset, parcel_id), after, limit)
 
@@ -290,14 +283,14 @@ def _stand_in(height: int, index: int, absent: AbsentPayload) -> list[Write]:
     return [] if absent.kept is None else [(_PLACE.pack(b"e", height, index), encode(absent.kept))]
 
 
-def _index_prefixes(header: AnyHeader) -> tuple[bytes, ...]:
+def _index_prefixes(header: Header) -> tuple[bytes, ...]:
     """Where a transaction is listed besides its id. A rejected one may name anything for a dataset; what is no dataset
     id is not listed, so that nobody reaches into the list of another dataset.
     """
     match header:
         case ParcelHeader() if is_dataset_id(header.dataset):
             return (_dataset_prefix(b"d", header.dataset),)
-        case RequestHeader() | ApprovalHeader() | ReadReceiptHeader() if is_dataset_id(header.dataset):
+        case RequestHeader() | ApprovalHeader() | ReadReportHeader() if is_dataset_id(header.dataset):
             return _dataset_prefix(b"r", header.dataset), _dataset_prefix(b"r", "")
         case _:
             return ()

@@ -39,7 +39,9 @@ class StartOfTime(EndOfTime):
 @click.option("--dataset", default="", metavar="ID", help="Only reads of this dataset.")
 @click.option("--reader", default="", metavar="MEMBER", help="Only reads by this member; says if it never had a grant.")
 @click.option("--record", metavar="ID", help="Only reads of the parcel that holds this record (TRANSACTION/INDEX).")
-@click.option("--parcel", type=TransactionIdType(), help="Only requests for this parcel, and receipts that name it.")
+@click.option(
+    "--parcel", type=TransactionIdType(), help="Only requests for this parcel, and read reports that name it."
+)
 @click.option("--purpose", default="", metavar="TEXT", help="Only purposes that contain this text.")
 @click.option("--since", "since_ms", type=StartOfTime(), default=0, help="Only what happened from this date on (UTC).")
 @click.option("--until", "until_ms", type=EndOfTime(), default=0, help="Only what happened up to this date (UTC).")

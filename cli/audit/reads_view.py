@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from chain.access.history import AnswerNote, DecisionNote, Note, ReceiptNote, RequestHistory, Signed
+from chain.access.history import AnswerNote, DecisionNote, Note, ReportNote, RequestHistory, Signed
 from cli.output import printable, time_text
 
 _STYLES = {"granted": "bold green", "denied": "bold red", "asked": "bold yellow", "revoked": "bold red"}
@@ -34,14 +34,14 @@ def describe_read(read: RequestHistory) -> dict[str, Any]:
         "records_read": read.records_read,
         "decisions": [_describe_decision(note) for note in read.decisions],
         "answers": [_signed(note.by) | {"answer": note.answer, "reason": note.reason} for note in read.answers],
-        "receipts": [
+        "read_reports": [
             _signed(note.by)
             | {
                 "parcels": [parcel.hex() for parcel in note.parcels],
                 "record_count": note.record_count,
                 "digest": note.digest.hex(),
             }
-            for note in read.receipts
+            for note in read.read_reports
         ],
     }
 
@@ -93,7 +93,7 @@ def _note_line(note: Note) -> Text:
             return _line(note.by, _decision(note))
         case AnswerNote():
             return _line(note.by, f"{note.by.member}: {note.answer}" + (f", {note.reason!r}" if note.reason else ""))
-        case ReceiptNote():
+        case ReportNote():
             parcels = f"{len(note.parcels):,} parcel" + ("s" if len(note.parcels) != 1 else "")
             return _line(note.by, f"read {note.record_count:,} records of {parcels}, digest {note.digest.hex()[:16]}")
 

@@ -81,14 +81,14 @@ class AccessStory:
             records = list(reading)
             seconds = time.monotonic() - started_s
             self.measured["read_records_per_s"] = round(len(records) / seconds)
-            receipts = client.acknowledge(reading)
+            reports = client.acknowledge(reading)
             narrator.say(f"Key shares of {self.network.genesis.validators.quorum} validators open each parcel.")
             narrator.claim(
                 f"meteorology holds all {len(records):,} flights, byte for byte as aviation had them "
                 f"({seconds:.2f} s from the request on)",
                 Counter(record.body for record in records) == Counter(self._flights),
             )
-            narrator.claim("its receipt with their digest is on the chain", len(receipts) == 1)
+            narrator.claim("its read report with their digest is on the chain", len(reports) == 1)
             denied = self._request(client, _READER, "marketing", "Wang Fang")
             narrator.claim("for marketing it is denied, on the chain", denied.verdict.verdict == "deny")
             narrator.claim(
@@ -170,7 +170,7 @@ class AccessStory:
             for read in everyone.reads:
                 narrator.show(*read_lines(read), Text())
             narrator.claim(
-                f"{_listed(everyone)} requests, answers and receipts are listed, and none is left out",
+                f"{_listed(everyone)} requests, answers and read reports are listed, and none is left out",
                 [read.status for read in everyone.reads] == ["granted", "denied", "revoked", "granted"],
             )
             narrator.claim(

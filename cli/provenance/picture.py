@@ -135,10 +135,10 @@ class _Parts:
             yield self._note_card(
                 parcel, _AFTER, f"{counted(more, 'more parcel')} made of it", f"另有 {more:,} 个衍生数据包"
             )
-        named = uses.counters.requests + uses.counters.receipts
+        named = uses.counters.requests + uses.counters.read_reports
         if named and not uses.reads and graph.gap(parcel.id, "reads") is None:
-            text = f"{counted(uses.counters.requests, 'request')}, {counted(uses.counters.receipts, 'receipt')}"
-            yield self._note_card(parcel, _AFTER, text, f"另有 {named:,} 项申请与读取回执")
+            text = f"{counted(uses.counters.requests, 'request')}, {counted(uses.counters.read_reports, 'read report')}"
+            yield self._note_card(parcel, _AFTER, text, f"另有 {named:,} 项申请与读取报告")
 
     def _use_card(self, parcel: ProvenParcel, use: MemberUse) -> Card:
         lines = [Line(use.member, "title"), Line(self._titles(use.member))]
@@ -188,10 +188,10 @@ def _read_lines(read: ParcelUse) -> Iterator[Line]:
     status, style = _STATUS[request.status]
     yield from two_lines(f"“{request.purpose}”")
     yield Line(f"{status} · block 区块 {request.height:,}", style)
-    if read.receipts:
-        yield Line(f"read 已读取: {counted(len(read.receipts), 'receipt')} 回执", "dim")
+    if read.read_reports:
+        yield Line(f"read 已读取: {counted(len(read.read_reports), 'read report')} 读取报告", "dim")
     else:
-        yield Line("no receipt 无读取回执", "dim")
+        yield Line("no read report 无读取报告", "dim")
 
 
 def _records(source: SourceParcel) -> str:

@@ -7,7 +7,7 @@
 | record that something was made from | entity, member of its parcel                                   |
 | sharing a parcel                    | activity that generates it, and uses the records it came from  |
 | request                             | entity, ``prov:Plan``, attributed to its reader                |
-| receipt of a read                   | activity that uses the parcel, with the request as its plan    |
+| read report of a read                   | activity that uses the parcel, with the request as its plan    |
 | erasure                             | activity that invalidates the parcel                           |
 
 Names are made of transaction ids under a namespace of the chain's own, so documents about one chain fit together. Times
@@ -119,12 +119,12 @@ class _Document:
         if use.is_named:
             asked = {"prov:type": _name("pool:AskedFor")}
             self._state("wasInfluencedBy", influencee=plan, influencer=parcel, **asked)
-        for receipt in use.receipts:
-            read = f"pool:read-{receipt.id.hex()}"
+        for report in use.read_reports:
+            read = f"pool:read-{report.id.hex()}"
             if read not in self._sections["activity"]:
-                counted: Attributes = {"pool:records": receipt.record_count, "pool:parcels": receipt.parcels}
-                self._activity(read, "pool:Read", receipt.time_ms, receipt.member, counted, plan)
-            self._state("used", activity=read, entity=parcel, time=_time(receipt.time_ms))
+                counted: Attributes = {"pool:records": report.record_count, "pool:parcels": report.parcels}
+                self._activity(read, "pool:Read", report.time_ms, report.member, counted, plan)
+            self._state("used", activity=read, entity=parcel, time=_time(report.time_ms))
 
     def _activity(
         self, name: str, type_: str, time_ms: int, member: str, attributes: Attributes | None = None, plan: str = ""

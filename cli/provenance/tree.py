@@ -109,7 +109,9 @@ class ProvenanceTree:
         if (gap := graph.gap(parcel.id, "reads")) is not None:
             branch.add(_gap_label(gap, "who read it"))
         if uses.counters.history.count and not uses.reads and graph.gap(parcel.id, "reads") is None:
-            total = f"{counted(uses.counters.requests, 'request')} and {counted(uses.counters.receipts, 'receipt')}"
+            total = (
+                f"{counted(uses.counters.requests, 'request')} and {counted(uses.counters.read_reports, 'read report')}"
+            )
             branch.add(Text(f"{total} name it, too many to list: see blockpool audit reads", "yellow"))
         more = graph.unfollowed(parcel.id)
         if more and graph.gap(parcel.id, "derived") is None:
@@ -151,12 +153,12 @@ def _read_label(use: ParcelUse) -> Text:
         if text:
             label.append(f"\n{text}", "dim")
     label.append(f"\nrequest {use.request_id.hex()}", "dim")
-    if use.receipts:
-        last = use.receipts[-1]
-        receipts = counted(len(use.receipts), "receipt")
-        label.append(f"\nread it: {receipts}, the last in block {last.height:,}, {time_text(last.time_ms)}")
+    if use.read_reports:
+        last = use.read_reports[-1]
+        read_reports = counted(len(use.read_reports), "read report")
+        label.append(f"\nread it: {read_reports}, the last in block {last.height:,}, {time_text(last.time_ms)}")
     else:
-        label.append("\nno receipt: no read was reported", "dim")
+        label.append("\nno read report: no read was reported", "dim")
     return label
 
 

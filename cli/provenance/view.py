@@ -58,7 +58,7 @@ def _uses(uses: Uses) -> Json:
         "derived_count": uses.derived_count,
         "derived": [id_.hex() for id_ in uses.derived],
         "requests": uses.counters.requests,
-        "receipts": uses.counters.receipts,
+        "read_reports": uses.counters.read_reports,
         "reads": [_read(use) for use in uses.reads],
     }
 
@@ -77,14 +77,14 @@ def _read(use: ParcelUse) -> Json:
         "reason": request.reason,
         "contract": request.contract,
         "answers": [{"member": answer.member, "answer": answer.answer} for answer in request.answers],
-        "receipts": [
+        "read_reports": [
             {
-                "transaction_id": receipt.id.hex(),
-                "height": receipt.height,
-                "time_ms": receipt.time_ms,
-                "parcels": receipt.parcels,
-                "records": receipt.record_count,
+                "transaction_id": report.id.hex(),
+                "height": report.height,
+                "time_ms": report.time_ms,
+                "parcels": report.parcels,
+                "records": report.record_count,
             }
-            for receipt in use.receipts
+            for report in use.read_reports
         ],
     }

@@ -8,11 +8,11 @@ from importlib.resources import files
 
 from chain.errors import ErrorCode, PoolError
 
-SOURCES_SHA256 = "200fc401dda1397fa24f720ab325a71c4579dc2b8a2c7b5707a91810b240db7b"
+SOURCES_SHA256 = "4ff6b7955fa26b1592058bf3c91db3197ef2b2222c2694d16e7669423360f0d5"
 """Of the Python files that are frozen into it (``build.sources_sha256``)."""
-COMPONENT_SHA256 = "abe0e13d874183ce24d96895e1d2ff2bedaccf8483903309be64f439b8cfdf5b"
+COMPONENT_SHA256 = "80c4da9a5c475029175cfed944a134fdd60240eb7dae7a90eabb7b60c6ef17a9"
 """Of the component, uncompressed: part of the engine's identity."""
-COMPRESSED_SHA256 = "d1c14d1a003865e7899e80e5301970e4b10d7b58cbcf3007e720f2ade4585579"
+COMPRESSED_SHA256 = "42c84ccfbea3edeacf5fbf98c80ff3ea2d42012a890bf9371b8023b9a7c5c4d6"
 """Of the file in the package."""
 ARTIFACT = "guest.wasm.xz"
 

@@ -1,18 +1,18 @@
 """Emergencies: granted at once, for hours only, and a report is due. Who owes one is let in no more.
 
-The report is the reader's receipt: the signed digest of what it read.
+The report is the reader's ``read_report``: the signed digest of what it read.
 
 Parameters:
     purposes: what counts as an emergency, such as ``["rescue"]``.
     hours: how long a grant lasts.
-    report_hours: how long after the grant the receipt may come.
+    report_hours: how long after the grant the read report may come.
 """
 
 from datetime import timedelta
 
 from blockpool.contract import Context, Dataset, Request, Verdict, allow, deny
 
-NOTE = "break glass: a receipt is due"
+NOTE = "break glass: a read report is due"
 HOUR_MS = timedelta(hours=1) // timedelta(milliseconds=1)
 
 
@@ -22,7 +22,7 @@ def can_read(request: Request, dataset: Dataset, ctx: Context) -> Verdict:
     overdue = [
         grant
         for grant in ctx.grants
-        if grant.note == NOTE and not grant.receipt_ms and grant.time_ms + due_ms < ctx.time_ms
+        if grant.note == NOTE and not grant.report_ms and grant.time_ms + due_ms < ctx.time_ms
     ]
     if overdue:
         return deny(f"{ctx.reader.name} owes the report on request {overdue[-1].request[:16]}")

@@ -21,7 +21,9 @@ from chain.primitives.json_text import decode_json
 from chain.primitives.types import is_dataset_id
 from chain.state.entries import ContractEntry, RequestEntry, RequestStatus, contract_key, request_key
 from chain.storage.blocks import Location
-from chain.transactions.base import RequestHeader, decode_transaction_header, transaction_id
+from chain.transactions.base import transaction_id
+from chain.transactions.registry import decode_transaction_header
+from chain.transactions.request import RequestHeader
 from node.api.bodies import JSON, MSGPACK, read_body, request_headers, verify_content_type
 from node.api.listing import Listing
 from node.api.parameters import After, Limit, json_response, parse_hash, parse_place, place_text
@@ -144,7 +146,7 @@ def _add_reads(router: APIRouter, service: NodeService) -> None:
 
     @router.get("/datasets/{dataset}/reads", tags=["access"])
     async def list_reads(dataset: str, after: After = None, limit: Limit = 100) -> Response:
-        """Requests, approvals and receipts of a dataset in chain order; rejected ones among them.
+        """Requests, approvals and read reports of a dataset in chain order; rejected ones among them.
 
         That none is left out can be proved: the ids with the code ``ok`` fold to the history in ``reads/DATASET`` of
         the state (``/v1/state``).

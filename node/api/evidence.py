@@ -65,7 +65,9 @@ def _add_absence(router: APIRouter, service: NodeService) -> None:
     async def get_no_read_evidence(
         parcel: str, from_: From = 1, until: Until = None, tree_size: TreeSize = None
     ) -> Response:
-        """That no receipt for a sealed parcel was committed at any height of a range; refused where there is one."""
+        """That no read report for a sealed parcel was committed at any height of a range; refused where there is
+        one.
+        """
         id_ = parse_hash(parcel)
         return _file(await read(lambda: make_no_read_evidence(ledger, id_, from_, until, tree_size)))
 

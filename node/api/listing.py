@@ -6,7 +6,9 @@ from chain.blocks import Block, Outcome
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.storage.blocks import Location
-from chain.transactions.base import AnyHeader, ParcelHeader, decode_transaction_header, transaction_type
+from chain.transactions.base import Header
+from chain.transactions.parcel import ParcelHeader
+from chain.transactions.registry import decode_transaction_header, type_of
 from node.api.views import Json
 
 
@@ -37,18 +39,18 @@ class Listing:
         }
 
     def read(self, location: Location) -> Json:
-        """A request, approval or receipt in the list of its dataset's."""
+        """A request, approval or read report in the list of its dataset's."""
         header, outcome = self._header(location), self._outcome(location)
         return {
             "transaction_id": outcome.transaction_id.hex(),
             "height": location.height,
             "index": location.position,
-            "type": transaction_type(header),
+            "type": type_of(header).name,
             "member": header.member,
             "code": outcome.code,
         }
 
-    def _header(self, location: Location) -> AnyHeader:
+    def _header(self, location: Location) -> Header:
         head = self._ledger.blocks.transaction_head(location)
         if head is None:
             raise _damaged(location)

@@ -31,8 +31,8 @@ def parcels_router(service: NodeService) -> APIRouter:
 
     @router.get("/{parcel}/reads", tags=["access"])
     async def list_reads(parcel: str, after: After = None, limit: Limit = 100) -> Response:
-        """Requests and receipts that name this parcel and took effect, in chain order. A request for a whole dataset
-        names none; the receipts under it do.
+        """Requests and read reports that name this parcel and took effect, in chain order. A request for a whole
+        dataset names none; the read reports under it do.
         """
         id_, dataset = _accepted(service, parcel)
         found = ledger.blocks.parcel_reads(dataset, id_, parse_place(after), limit)

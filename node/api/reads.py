@@ -20,7 +20,8 @@ from chain.proofs import history
 from chain.state.entries import DatasetEntry, Erasure, erasure_key
 from chain.state.members import Member
 from chain.storage.blocks import Location
-from chain.transactions.base import ParcelHeader, decode_records, decode_transaction_header
+from chain.transactions.parcel import ParcelHeader, decode_content
+from chain.transactions.registry import decode_transaction_header
 from node.api.bodies import MSGPACK
 from node.api.listing import Listing
 from node.api.parameters import After, Limit, json_response, parse_hash, parse_place, place_text
@@ -241,4 +242,4 @@ def _record(service: NodeService, transaction_id: str, index: int) -> tuple[Loca
     if stored is None or not isinstance(header, ParcelHeader) or not 0 <= index < header.record_count:
         raise PoolError(ErrorCode.NOT_FOUND, f"no record {transaction_id}/{index}")
     verify_not_erased(service.ledger.entry, id_)
-    return location, header, decode_records(header, stored.payload)[index]
+    return location, header, decode_content(header, stored.payload).records[index]

@@ -13,7 +13,8 @@ from chain.primitives.encoding import Wire
 from chain.proofs.receipts import Receipt
 from chain.state.entries import ContractEntry, DatasetEntry, DatasetUsage, RequestEntry
 from chain.state.members import Member
-from chain.transactions.base import AnyHeader, transaction_type
+from chain.transactions.base import Header
+from chain.transactions.registry import type_of
 from evidence.parts import CertificatePart
 
 Json = dict[str, object]
@@ -85,7 +86,7 @@ def outcome_view(outcome: Outcome) -> Json:
 
 
 def transaction_view(
-    header: AnyHeader, outcome: Outcome, height: int, position: int, raw: bytes, signature: bytes
+    header: Header, outcome: Outcome, height: int, position: int, raw: bytes, signature: bytes
 ) -> Json:
     """A committed transaction."""
     return {
@@ -94,7 +95,7 @@ def transaction_view(
         "height": height,
         "index": position,
         "outcome": outcome_view(outcome),
-        "type": transaction_type(header),
+        "type": type_of(header).name,
         "member": header.member,
         "header": text_of(raw),
         "signature": text_of(signature),

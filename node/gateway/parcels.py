@@ -17,7 +17,8 @@ from chain.primitives.json_text import decode_json
 from chain.primitives.kem import verify_kem_key
 from chain.schema import compile_schema, strict_json
 from chain.state.entries import DatasetEntry
-from chain.transactions.base import ParcelHeader, Source, encode_records, records_root, sign_transaction
+from chain.transactions.base import sign_transaction
+from chain.transactions.parcel import ParcelHeader, Source, encode_records, records_root
 from chain.transactions.sealed import CommitmentKind
 from sealing import SealingContext, seal_parcel
 

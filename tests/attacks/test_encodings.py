@@ -1,5 +1,5 @@
-"""Bytes that are no contract, request, answer, receipt or share query (scenarios 46, 47 and 49): whatever comes in is a
-value that encodes to the very same bytes, or a ``PoolError``; nothing else ever comes out of a decoder.
+"""Bytes that are no contract, request, answer, read report or share query (scenarios 46, 47 and 49): whatever comes in
+is a value that encodes to the very same bytes, or a ``PoolError``; nothing else ever comes out of a decoder.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from chain.limits import LIMITS
 from chain.primitives.encoding import EncodingError, decode, encode
 from chain.primitives.kem import verify_kem_key
 from chain.state.entries import RequestAnswer, RequestEntry
-from chain.transactions.base import decode_transaction, decode_transaction_header, verify_payload
+from chain.transactions.base import verify_payload
+from chain.transactions.registry import decode_transaction, decode_transaction_header
 from chain.transactions.sealed import decode_envelope
 from sealing import ShareAnswer, ShareQuery, ShareRelease
 from tests.networks import TestNetwork
@@ -26,7 +27,7 @@ TRANSACTIONS = {
     "contract": NETWORK.contract("x = 1", parameters='{"a":"b"}'),
     "request": NETWORK.request(parcels=(b"\x01" * 32, b"\x02" * 32), until_ms=2**62),
     "approval": NETWORK.approval(b"\x03" * 32, "revoke", reason="错了"),
-    "receipt": NETWORK.receipt(b"\x04" * 32, [b"\x05" * 32], record_count=7),
+    "read_report": NETWORK.read_report(b"\x04" * 32, [b"\x05" * 32], record_count=7),
     "sealed parcel": PARCEL,
 }
 VERDICT = Verdict("allow", "", 5, "a.rule", 1, b"\x01" * 32, b"\x02" * 32)
@@ -179,13 +180,13 @@ def test_s47_requests_have_bounds(change: dict[str, object]) -> None:
         NETWORK.checked(NETWORK.request(**change))  # type: ignore[arg-type]
 
 
-def test_s47_receipts_and_answers_have_bounds() -> None:
-    parcels = [b"\x01" * 32] * (LIMITS.receipt_parcels + 1)
+def test_s47_read_reports_and_answers_have_bounds() -> None:
+    parcels = [b"\x01" * 32] * (LIMITS.report_parcels + 1)
     for transaction in (
-        NETWORK.receipt(bytes(32), parcels),
-        NETWORK.receipt(bytes(32), []),
-        NETWORK.receipt(bytes(32), parcels[:1], record_count=0),
-        NETWORK.receipt(bytes(32), parcels[:1], digest=bytes(31)),
+        NETWORK.read_report(bytes(32), parcels),
+        NETWORK.read_report(bytes(32), []),
+        NETWORK.read_report(bytes(32), parcels[:1], record_count=0),
+        NETWORK.read_report(bytes(32), parcels[:1], digest=bytes(31)),
         NETWORK.approval(bytes(32), "grant"),  # type: ignore[arg-type]
         NETWORK.approval(bytes(32), reason="x" * (LIMITS.reason_length + 1)),
         NETWORK.approval(bytes(31)),

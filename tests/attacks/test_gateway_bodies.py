@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.encoding import encode
+from chain.primitives.types import Sharing
 from chain.state.entries import DatasetEntry
-from chain.transactions.base import Sharing, decode_transaction, verify_payload, verify_signed_by
+from chain.transactions.base import verify_payload, verify_signed_by
+from chain.transactions.registry import decode_transaction
 from node.gateway.parcels import decode_parcel, make_parcel
 from sealing import SealingContext, seal_parcel
 from tests.attacks.world import traces_of

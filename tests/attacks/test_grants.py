@@ -12,8 +12,11 @@ from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, key_id
 from chain.primitives.encoding import decode, encode
+from chain.primitives.types import Answer
 from chain.state.entries import ReaderEntry, reader_key
-from chain.transactions.base import Answer, ParcelHeader, RequestHeader, Transaction
+from chain.transactions.base import Transaction
+from chain.transactions.parcel import ParcelHeader
+from chain.transactions.request import RequestHeader
 from tests.attacks.world import ALLOW, World, codes, contract, verdicts
 from tests.networks import TIME_MS
 
@@ -259,7 +262,7 @@ def coverage(world: World, request: Hash, parcel: Transaction) -> str:
     header = world.network.checked(parcel).header
     assert isinstance(header, ParcelHeader)
     try:
-        verify_covered(world.request(request), id_, header, location.height)
+        verify_covered(world.request(request), id_, header.dataset, location.height)
     except PoolError as error:
         return error.code.value
     return "ok"
@@ -276,7 +279,7 @@ def test_s53_naming_a_foreign_parcel_in_a_request_does_not_cover_it(world: World
     assert coverage(world, request, secret) == "not_covered"
 
 
-def test_s53_a_receipt_is_for_the_readers_own_request_only(world: World) -> None:
+def test_s53_a_read_report_is_for_the_readers_own_request_only(world: World) -> None:
     network = world.network
     world.accept(*world.share(ALLOW))
     parcel = network.sealed_parcel()
@@ -284,15 +287,14 @@ def test_s53_a_receipt_is_for_the_readers_own_request_only(world: World) -> None
     id_ = network.id_of(parcel)
     mine, denied = ask(world, parcels=(id_,)), ask(world, "outsider")
     outcomes = world.commit(
-        network.receipt(mine, [id_], "c"),
-        network.receipt(mine, [bytes(32)]),
-        network.receipt(mine, [id_, id_]),
-        network.receipt(bytes(32), [id_]),
-        network.receipt(denied, [id_], "b"),
-        network.receipt(mine, [id_]),
+        network.read_report(mine, [id_], "c"),
+        network.read_report(mine, [bytes(32)]),
+        network.read_report(bytes(32), [id_]),
+        network.read_report(denied, [id_], "b"),
+        network.read_report(mine, [id_]),
     )
-    assert codes(outcomes) == ["not_owner", "not_covered", "bad_request", "unknown_request", "not_owner", "ok"]
-    assert world.request(mine).receipts == 1
+    assert codes(outcomes) == ["not_owner", "not_covered", "unknown_request", "not_owner", "ok"]
+    assert world.request(mine).read_reports == 1
 
 
 # Replayed

@@ -1,6 +1,6 @@
-"""Random histories of contracts, requests, answers and receipts, good ones and bad ones in any order: whatever members
-send, the counters and the folded histories in the state say exactly what the outcomes say, and a second node that
-executes it all agrees. What is expected is computed here from the transactions and their outcomes alone.
+"""Random histories of contracts, requests, answers and read reports, good ones and bad ones in any order: whatever
+members send, the counters and the folded histories in the state say exactly what the outcomes say, and a second node
+that executes it all agrees. What is expected is computed here from the transactions and their outcomes alone.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ from chain.errors import PoolError
 from chain.ledger import ExecutedBlock
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, hash_tagged
+from chain.primitives.types import Answer
 from chain.state.entries import DatasetReads, ParcelReads, ReaderEntry, ReadHistory, RequestStatus
-from chain.transactions.base import Answer, AnyHeader, ApprovalHeader, ReadReceiptHeader, RequestHeader, Transaction
+from chain.transactions.approval import ApprovalHeader
+from chain.transactions.base import Header, Transaction
+from chain.transactions.read_report import ReadReportHeader
+from chain.transactions.request import RequestHeader
 from tests.attacks.world import caught_up
 from tests.chain.access_world import AccessWorld
 from tests.networks import TestNetwork
@@ -32,12 +36,12 @@ PARCELS = tuple(bytes([number]) * 32 for number in range(4))
 
 Step = tuple[str, int, str, str, str, tuple[bytes, ...], Answer]
 steps: st.SearchStrategy[Step] = st.tuples(
-    st.sampled_from(["request", "request", "answer", "answer", "receipt", "receipt", "again", "contract", "dataset"]),
+    st.sampled_from(["request", "answer", "read_report"] * 2 + ["again", "contract", "dataset"]),
     st.integers(0, 7),
     st.sampled_from(MEMBERS),
     st.sampled_from(DATASETS),
     st.sampled_from(sorted(PURPOSES)),
-    st.lists(st.sampled_from(PARCELS), max_size=3).map(tuple),
+    st.lists(st.sampled_from(PARCELS), max_size=3, unique=True).map(tuple),
     st.sampled_from(get_args(Answer)),
 )
 histories = st.lists(st.lists(steps, min_size=1, max_size=8), min_size=1, max_size=8)
@@ -56,9 +60,9 @@ class Expected:
     readers: dict[Hash, tuple[str, str]] = field(default_factory=dict)
     granted: defaultdict[tuple[str, str], list[Hash]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, header: AnyHeader, outcome: Outcome) -> None:
+    def add(self, header: Header, outcome: Outcome) -> None:
         """Take in one transaction with what became of it."""
-        if outcome.code != OK or not isinstance(header, RequestHeader | ApprovalHeader | ReadReceiptHeader):
+        if outcome.code != OK or not isinstance(header, RequestHeader | ApprovalHeader | ReadReportHeader):
             return
         id_, dataset = outcome.transaction_id, header.dataset
         self.folded[dataset].append(id_)
@@ -66,8 +70,8 @@ class Expected:
             self.readers[id_] = dataset, header.member
             self.counts["requests", dataset] += 1
             self.counts["asked", dataset, header.member] += 1
-        elif isinstance(header, ReadReceiptHeader):
-            self.counts["receipts", dataset] += 1
+        elif isinstance(header, ReadReportHeader):
+            self.counts["read_reports", dataset] += 1
             self.counts["records", dataset] += header.record_count
         if not isinstance(header, ApprovalHeader):
             for parcel in header.parcels:
@@ -75,7 +79,7 @@ class Expected:
         if outcome.verdict is not None:
             self._decided(header, outcome)
 
-    def _decided(self, header: AnyHeader, outcome: Outcome) -> None:
+    def _decided(self, header: Header, outcome: Outcome) -> None:
         request = header.request if isinstance(header, ApprovalHeader) else outcome.transaction_id
         dataset, reader = self.readers[request]
         before = self.status.get(request)
@@ -116,8 +120,8 @@ class Scene:
         request, of_request = self.requests[-1 - number % len(self.requests)]
         if kind == "answer":
             return network.approval(request, says, member, of_request)
-        if kind == "receipt":
-            return network.receipt(request, parcels or PARCELS[:1], member, of_request, number + 1)
+        if kind == "read_report":
+            return network.read_report(request, parcels or PARCELS[:1], member, of_request, number + 1)
         if kind == "contract":
             return network.contract("by_purpose" if number else "nonsense", member, "rule", version=1 + number % 3)
         if kind == "dataset":
@@ -144,8 +148,8 @@ class Scene:
         for dataset in DATASETS:
             reads = world.reads(dataset)
             assert reads.history == expected.fold(expected.folded[dataset])
-            assert (reads.requests, reads.receipts, reads.records_read, reads.grants, reads.denials) == tuple(
-                expected.counts[what, dataset] for what in ("requests", "receipts", "records", "grants", "denials")
+            assert (reads.requests, reads.read_reports, reads.records_read, reads.grants, reads.denials) == tuple(
+                expected.counts[what, dataset] for what in ("requests", "read_reports", "records", "grants", "denials")
             )
             self.log.verify_complete(dataset, reads)
             for member in MEMBERS:
@@ -156,7 +160,7 @@ class Scene:
         for (dataset, parcel), ids in expected.parcels.items():
             entry: ParcelReads = world.parcel_reads(parcel, dataset)
             assert entry.history == expected.fold(ids)
-            assert entry.requests + entry.receipts == len(ids)
+            assert entry.requests + entry.read_reports == len(ids)
         for request, status in expected.status.items():
             self._check_request(request, status)
 
@@ -191,7 +195,7 @@ def test_the_steps_reach_every_outcome_that_they_are_meant_to() -> None:
     """A fixed history, so that the random ones are known not to be all alike."""
     scene, found = Scene(), Counter[str]()
     for number in range(240):
-        kinds = ("request", "answer", "receipt", "request", "answer", "answer", "contract", "dataset")
+        kinds = ("request", "answer", "read_report", "request", "answer", "answer", "contract", "dataset")
         step: Step = (
             kinds[number % len(kinds)],
             number * 7 % 5,

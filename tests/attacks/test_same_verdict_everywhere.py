@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chain.transactions.base import RequestHeader
+from chain.transactions.request import RequestHeader
 from contracts.decision import Decision
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy

@@ -19,7 +19,8 @@ from chain.primitives.crypto import Hash
 from chain.primitives.encoding import encode
 from chain.proofs.merkle import root_of_leaves
 from chain.state.entries import DatasetUsage, usage_key
-from chain.transactions.base import CheckedTransaction, ParcelHeader, SealedPayload, Transaction
+from chain.transactions.base import CheckedTransaction, Transaction
+from chain.transactions.parcel import ParcelHeader, SealedPayload
 from chain.transactions.sealed import CommitmentKind, Envelope, SealedShare, decode_envelope, sealed_share_hash
 from contracts.engine import Engine
 from sealing import (

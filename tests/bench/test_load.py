@@ -12,7 +12,9 @@ from bench.load import FAILED, UNANSWERED, LoadPlan, run_load
 from bench.records import flight_records
 from bench.workload import Sender
 from chain.primitives.crypto import sha256
-from chain.transactions.base import ParcelHeader, decode_transaction, verify_payload
+from chain.transactions.base import verify_payload
+from chain.transactions.parcel import ParcelHeader
+from chain.transactions.registry import decode_transaction
 from chain.transactions.sealed import decode_envelope, verify_envelope_keys
 from sealing import KemPrivateKey, ParcelContext, open_own_share, open_parcel
 

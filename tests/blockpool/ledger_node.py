@@ -21,7 +21,8 @@ from chain.primitives.encoding import decode, encode
 from chain.proofs.receipts import ReceiptMaker
 from chain.state.entries import RequestEntry, request_key
 from chain.storage.blocks import Location
-from chain.transactions.base import ParcelHeader, decode_sealed_shares, decode_transaction_header
+from chain.transactions.parcel import ParcelHeader, decode_sealed_shares
+from chain.transactions.registry import decode_transaction_header
 from chain.transactions.sealed import decode_envelope
 from node.api.listing import Listing
 from node.api.views import block_view, text_of

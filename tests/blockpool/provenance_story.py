@@ -9,7 +9,9 @@ from msgspec import structs
 from blockpool.operations.provenance import provenance
 from blockpool.provenance import DEFAULT_BOUNDS, Provenance, ProvenanceBounds
 from blockpool.signing import RecordId
-from chain.transactions.base import ParcelHeader, Transaction, decode_transaction_header, sign_transaction
+from chain.transactions.base import Transaction, sign_transaction
+from chain.transactions.parcel import ParcelHeader
+from chain.transactions.registry import decode_transaction_header
 from tests.blockpool.ledger_node import Body, LedgerNode, Nodes
 from tests.chain.access_world import AccessWorld
 
@@ -32,7 +34,7 @@ class Story:
         (self.weather,) = world.accept(network.parcel([b'{"n":1}', b'{"n":2}'], "c", "c.weather"))
         (self.flights,) = world.accept(self.sealed_from((self.weather, 1)))
         self.request, _ = world.ask(parcels=(self.flights,), purpose="delays by airline")
-        (self.receipt,) = world.accept(network.receipt(self.request, [self.flights], record_count=2))
+        (self.read_report,) = world.accept(network.read_report(self.request, [self.flights], record_count=2))
         self.wide, _ = world.ask("c", purpose="statistics")
         (self.delays,) = world.accept(self.made("b", "delays", (self.flights, 0)))
         (self.others,) = world.accept(self.made("b", "delays", (self.flights, 1)))

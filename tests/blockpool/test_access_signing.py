@@ -16,23 +16,19 @@ from blockpool import (
     SignedTransaction,
     sign_answer,
     sign_contract,
-    sign_read_receipt,
+    sign_read_report,
     sign_request,
     sign_sealed_parcel,
 )
 from blockpool.access_signing import contract_parameters
 from chain.limits import LIMITS
-from chain.transactions.base import (
-    ApprovalHeader,
-    CheckedTransaction,
-    ContractHeader,
-    ParcelHeader,
-    ReadReceiptHeader,
-    RequestHeader,
-    decode_transaction,
-    verify_payload,
-    verify_signed_by,
-)
+from chain.transactions.approval import ApprovalHeader
+from chain.transactions.base import CheckedTransaction, verify_payload, verify_signed_by
+from chain.transactions.contract import ContractHeader
+from chain.transactions.parcel import ParcelHeader
+from chain.transactions.read_report import ReadReportHeader
+from chain.transactions.registry import decode_transaction
+from chain.transactions.request import RequestHeader
 from chain.transactions.sealed import CommitmentKind, decode_envelope
 from contracts.library import source_of
 from sealing import ParcelContext, open_own_share, open_parcel
@@ -107,13 +103,13 @@ def test_an_answer_and_its_bounds() -> None:
         assert raised.value.code in (ErrorCode.BAD_REQUEST, ErrorCode.TOO_LARGE)
 
 
-def test_a_read_receipt_and_its_bounds() -> None:
-    header = checked(sign_read_receipt(GENESIS, IDENTITY, "a.flights", ID, [ID], 3, bytes(32))).header
-    assert isinstance(header, ReadReceiptHeader)
+def test_a_read_report_and_its_bounds() -> None:
+    header = checked(sign_read_report(GENESIS, IDENTITY, "a.flights", ID, [ID], 3, bytes(32))).header
+    assert isinstance(header, ReadReportHeader)
     assert (header.parcels, header.record_count) == ((ID,), 3)
-    many = [n.to_bytes(32, "big") for n in range(LIMITS.receipt_parcels + 1)]
+    many = [n.to_bytes(32, "big") for n in range(LIMITS.report_parcels + 1)]
     with pytest.raises(PoolError) as raised:
-        sign_read_receipt(GENESIS, IDENTITY, "a.flights", ID, many, 3, bytes(32))
+        sign_read_report(GENESIS, IDENTITY, "a.flights", ID, many, 3, bytes(32))
     assert raised.value.code is ErrorCode.TOO_LARGE
 
 

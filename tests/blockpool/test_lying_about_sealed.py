@@ -12,7 +12,8 @@ import pytest
 
 from blockpool import Client, ErrorCode, PoolError, RetryPolicy
 from chain.primitives.encoding import decode, encode
-from chain.transactions.base import SealedPayload, Transaction, encode_records
+from chain.transactions.base import Transaction
+from chain.transactions.parcel import SealedPayload, encode_records
 from sealing import KemPublicKey, Release, ShareRelease, release_share
 from sealing.exchange import Releases, ShareAnswer
 from tests.blockpool.access import OWNER, READER, SealedDataset, sealed_dataset, values

@@ -39,16 +39,16 @@ def test_reads_show_who_asked_what_for_and_what_was_read(story: Story) -> None:
     (use,) = story.walk().uses[story.flights].reads
     assert (use.request_id, use.is_named, use.request.reader) == (story.request, True, "b")
     assert (use.request.purpose, use.request.status) == ("delays by airline", "granted")
-    (receipt,) = use.receipts
-    assert (receipt.id, receipt.member, receipt.parcels, receipt.record_count) == (story.receipt, "b", 1, 2)
+    (report,) = use.read_reports
+    assert (report.id, report.member, report.parcels, report.record_count) == (story.read_report, "b", 1, 2)
 
 
-def test_a_receipt_under_a_request_for_the_whole_dataset_is_a_read_too() -> None:
+def test_a_read_report_under_a_request_for_the_whole_dataset_is_a_read_too() -> None:
     story = Story()
-    story.world.accept(story.world.network.receipt(story.wide, [story.flights], "c"))
+    story.world.accept(story.world.network.read_report(story.wide, [story.flights], "c"))
     named, wide = story.walk().uses[story.flights].reads
     assert (named.is_named, wide.is_named) == (True, False)
-    assert (wide.request_id, wide.request.purpose, len(wide.receipts)) == (story.wide, "statistics", 1)
+    assert (wide.request_id, wide.request.purpose, len(wide.read_reports)) == (story.wide, "statistics", 1)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_what_is_too_much_to_list_is_counted_and_proven(story: Story, monkeypatc
     monkeypatch.setattr(walking, "_LISTED_MAX", 1)
     uses = story.walk(bounds=ProvenanceBounds(reads=1)).uses[story.flights]
     assert (uses.derived_count, uses.derived) == (2, ())
-    assert (uses.counters.requests, uses.counters.receipts, uses.reads) == (1, 1, ())
+    assert (uses.counters.requests, uses.counters.read_reports, uses.reads) == (1, 1, ())
     assert not uses.is_listed
 
 

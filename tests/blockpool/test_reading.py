@@ -23,7 +23,8 @@ from blockpool import (
 )
 from chain.access.policy import ReadDigest
 from chain.limits import LIMITS
-from chain.transactions.base import ReadReceiptHeader, decode_transaction
+from chain.transactions.read_report import ReadReportHeader
+from chain.transactions.registry import decode_transaction
 from tests.blockpool.access import OWNER, READER, SealedDataset, sealed_dataset, values
 from tests.processes import RunningNetwork
 
@@ -37,14 +38,14 @@ def digest_of(dataset: SealedDataset, records: list[dict[str, object]], parcel_r
     return digest.digest()
 
 
-def receipt_header(dataset: SealedDataset, transaction_id: bytes) -> ReadReceiptHeader:
+def report_header(dataset: SealedDataset, transaction_id: bytes) -> ReadReportHeader:
     genesis = dataset.network.network.genesis
     with dataset.network.client() as client:
         content = client._runner.run(
             client._session.download(f"/v1/transactions/{transaction_id.hex()}/raw", lambda body: body)
         )
     header = decode_transaction(genesis.chain_id, content).header
-    assert isinstance(header, ReadReceiptHeader)
+    assert isinstance(header, ReadReportHeader)
     return header
 
 
@@ -62,10 +63,10 @@ def test_a_granted_request_reads_everything_and_reports_it(running_network: Runn
         view = client.request_view(request.id)
     assert [record.json() for record in found] == values(25)
     assert [record.id for record in found] == [id_ for sent in dataset.receipts for id_ in sent.record_ids]
-    header = receipt_header(dataset, receipt.transaction_id)
+    header = report_header(dataset, receipt.transaction_id)
     assert (list(header.parcels), header.record_count) == (dataset.parcel_ids, 25)
     assert header.digest == digest_of(dataset, values(25))
-    assert (view.receipts, view.records_read, view.status) == (1, 25, "granted")
+    assert (view.read_reports, view.records_read, view.status) == (1, 25, "granted")
 
 
 def test_what_is_shared_is_no_plaintext(running_network: RunningNetwork) -> None:
@@ -161,7 +162,7 @@ def test_fields_of_the_grant_are_kept_and_the_digest_covers_all(running_network:
         with pytest.raises(PoolError) as raised:
             list(client.read(request.id, key, fields=["name"]))
         assert raised.value.code is ErrorCode.NOT_COVERED
-    assert receipt_header(dataset, receipt.transaction_id).digest == digest_of(dataset, values(5))
+    assert report_header(dataset, receipt.transaction_id).digest == digest_of(dataset, values(5))
 
 
 def test_a_read_that_is_ended_early_reports_what_it_returned(running_network: RunningNetwork) -> None:
@@ -171,7 +172,7 @@ def test_a_read_that_is_ended_early_reports_what_it_returned(running_network: Ru
         for _ in range(13):
             next(reading)
         (receipt,) = client.acknowledge(reading)
-    header = receipt_header(dataset, receipt.transaction_id)
+    header = report_header(dataset, receipt.transaction_id)
     assert (list(header.parcels), header.record_count) == (dataset.parcel_ids[:2], 13)
     assert header.digest == digest_of(dataset, values(13))
 
@@ -300,9 +301,9 @@ def test_async_sharing_and_reading(running_network: RunningNetwork, tmp_path: Pa
                 assert (await anext(partial)).json() == read[0]
             assert (await reader.acknowledge(partial))[0].outcome.is_ok
             view = await reader.request_view(request.id)
-            assert (view.records_read, view.receipts) == (121, 2)
+            assert (view.records_read, view.read_reports) == (121, 2)
             assert [found.id async for found in reader.requests(dataset=dataset.id)] == [request.id]
-            assert [read.type async for read in reader.reads(dataset.id)] == ["request", "receipt", "receipt"]
+            assert [read.type async for read in reader.reads(dataset.id)] == ["request", "read_report", "read_report"]
 
     asyncio.run(run())
     assert running_network.record_counts(dataset.id) == {120}

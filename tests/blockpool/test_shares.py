@@ -10,7 +10,8 @@ from blockpool.operations.reading import SealedReading, acknowledge, keep_fields
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.encoding import encode
-from chain.transactions.base import ReadReceiptHeader, decode_transaction
+from chain.transactions.read_report import ReadReportHeader
+from chain.transactions.registry import decode_transaction
 from chain.transactions.sealed import CommitmentKind, sealed_records_root
 from sealing import ParcelContext, Release, SealedParcel, deal
 from tests.blockpool.ledger_node import Give, LedgerNode, Nodes
@@ -184,24 +185,24 @@ def test_open_parcels_of_a_dataset_that_was_open_are_read_along() -> None:
     assert read(nodes, plan) == [*RECORDS, *RECORDS[::-1]]
 
 
-def test_a_long_read_is_reported_in_several_receipts() -> None:
+def test_a_long_read_is_reported_in_several_read_reports() -> None:
     world = SealedWorld()
     nodes, plan = world.reading(world.node())
     read(nodes, plan)
     log = plan.log
     assert log is not None
-    for number in range(LIMITS.receipt_parcels):
+    for number in range(LIMITS.report_parcels):
         log.returned(number.to_bytes(32, "big"), 0, b"x")
     signed = log.unreported(nodes.session.identity)
     headers = [decode_transaction(world.network.chain_id, transaction.content).header for transaction in signed]
-    assert all(isinstance(header, ReadReceiptHeader) for header in headers)
-    assert [len(header.parcels) for header in headers if isinstance(header, ReadReceiptHeader)] == [1024, 2]
+    assert all(isinstance(header, ReadReportHeader) for header in headers)
+    assert [len(header.parcels) for header in headers if isinstance(header, ReadReportHeader)] == [1024, 2]
     assert [transaction.content for transaction in log.unreported(nodes.session.identity)] == [
         transaction.content for transaction in signed
     ]
 
 
-def test_a_receipt_that_could_not_be_sent_is_sent_again_as_it_is() -> None:
+def test_a_read_report_that_could_not_be_sent_is_sent_again_as_it_is() -> None:
     world = SealedWorld()
     nodes, plan = world.reading(world.node())
     read(nodes, plan)
@@ -214,7 +215,7 @@ def test_a_receipt_that_could_not_be_sent_is_sent_again_as_it_is() -> None:
         operation.close()
     assert sent[0] == sent[1]
     checked = decode_transaction(world.network.chain_id, sent[0])
-    assert isinstance(checked.header, ReadReceiptHeader)
+    assert isinstance(checked.header, ReadReportHeader)
     assert checked.header.record_count == 6
 
 

@@ -19,7 +19,9 @@ from blockpool import (
 )
 from blockpool.signing import encode_record, group_records, repeatable_nonce
 from chain.limits import LIMITS
-from chain.transactions.base import ParcelHeader, decode_transaction, verify_payload, verify_signed_by
+from chain.transactions.base import verify_payload, verify_signed_by
+from chain.transactions.parcel import ParcelHeader
+from chain.transactions.registry import decode_transaction
 from tests.networks import TestNetwork
 
 NETWORK = TestNetwork()

@@ -14,6 +14,7 @@ from chain.access.policy import AccessCase, AccessDecision
 from chain.blocks import Outcome, Verdict
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import sha256
+from chain.primitives.types import Answer
 from chain.state.entries import (
     EMPTY_HISTORY,
     ContractEntry,
@@ -27,7 +28,7 @@ from chain.state.entries import (
     reads_key,
     request_key,
 )
-from chain.transactions.base import Answer, Transaction
+from chain.transactions.base import Transaction
 from tests.networks import TIME_MS, TestNetwork
 
 CHECK_FUEL = 11

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chain.access.policy import ReadDigest, contract_hash, verify_covered, verify_grant
 from chain.errors import ErrorCode, PoolError
 from chain.state.entries import RequestEntry, RequestStatus
-from chain.transactions.base import ParcelHeader
+from chain.transactions.parcel import ParcelHeader
 from tests.chain.access_world import AccessWorld, ask
 
 WORLD = AccessWorld(ask=lambda case: ask("c", "d", needed=2))
@@ -58,9 +58,9 @@ def test_what_gives_access(until_ms: int) -> None:
 )
 def test_what_a_request_covers(parcels: tuple[bytes, ...], from_height: int, until_height: int) -> None:
     entry = replace(ENTRY, parcels=parcels, from_height=from_height, until_height=until_height)
-    verify_covered(entry, PARCEL.id, HEADER, 7)
+    verify_covered(entry, PARCEL.id, HEADER.dataset, 7)
     with pytest.raises(PoolError) as caught:
-        verify_covered(entry, PARCEL.id, replace(HEADER, dataset="a.trains"), 7)
+        verify_covered(entry, PARCEL.id, "a.trains", 7)
     assert caught.value.code is ErrorCode.NOT_COVERED
 
 
@@ -71,7 +71,7 @@ def test_what_a_request_covers(parcels: tuple[bytes, ...], from_height: int, unt
 def test_what_a_request_does_not_cover(parcels: tuple[bytes, ...], from_height: int, until_height: int) -> None:
     entry = replace(ENTRY, parcels=parcels, from_height=from_height, until_height=until_height)
     with pytest.raises(PoolError) as caught:
-        verify_covered(entry, PARCEL.id, HEADER, 7)
+        verify_covered(entry, PARCEL.id, HEADER.dataset, 7)
     assert caught.value.code is ErrorCode.NOT_COVERED
 
 

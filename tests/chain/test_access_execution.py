@@ -70,9 +70,9 @@ class TestBudget:
         request_id, _ = world.ask()
         calls = [network.contract("none", name="x"), network.approval(request_id, "revoke", "b"), network.request()]
         filled = [*calls, *(network.request() for _ in range(LIMITS.block_contract_calls - len(calls)))]
-        receipt = network.receipt(request_id, [bytes(32)])
-        executed = made(world, *filled, network.request(), network.approval(request_id), receipt)
-        assert [item.id for item in executed.transactions] == [network.id_of(item) for item in [*filled, receipt]]
+        report = network.read_report(request_id, [bytes(32)])
+        executed = made(world, *filled, network.request(), network.approval(request_id), report)
+        assert [item.id for item in executed.transactions] == [network.id_of(item) for item in [*filled, report]]
 
     def test_the_fuel_of_a_block_is_bounded(self) -> None:
         world = AccessWorld(rule=costs(LIMITS.block_contract_fuel // 4))
@@ -175,7 +175,7 @@ class TestNetworksWithoutContracts:
             network.contract("allow"),
             network.request(),
             network.approval(bytes(32)),
-            network.receipt(bytes(32), [bytes(32)]),
+            network.read_report(bytes(32), [bytes(32)]),
         ]
         before = ledger.tip.header.state_root
         executed = network.commit(ledger, transactions)
@@ -198,7 +198,7 @@ class TestReplay:
         parcel_id, *_ = world.accept(network.sealed_parcel(), network.request(), network.request())
         request_id, _ = world.ask()
         world.answer(world.reader().granted[0], "revoke", "a")
-        world.accept(network.receipt(world.reader().granted[1], [parcel_id]))
+        world.accept(network.read_report(world.reader().granted[1], [parcel_id]))
         assert world.request(request_id).status == "denied"
         return world
 

@@ -20,7 +20,9 @@ from chain.state.entries import Erasure, dataset_key, erasure_key
 from chain.storage.database import MemoryDatabase
 from chain.storage.head import HeadFile, MemoryHead
 from chain.storage.level import LevelDatabase
-from chain.transactions.base import ErasedPayload, Transaction, decode_transaction, record_leaf
+from chain.transactions.base import ErasedPayload, Transaction
+from chain.transactions.parcel import record_leaf
+from chain.transactions.registry import decode_transaction
 from tests.networks import TestNetwork
 
 RECORDS = (b'{"n":41}', b'{"n":42}', b'{"n":43}')

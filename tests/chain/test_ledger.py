@@ -18,7 +18,8 @@ from chain.state.members import Member
 from chain.state.tree import verify_state_proof
 from chain.storage.head import Head, HeadFile
 from chain.storage.level import LevelDatabase
-from chain.transactions.base import encode_records, sign_transaction
+from chain.transactions.base import sign_transaction
+from chain.transactions.parcel import encode_records
 from tests.networks import TIME_MS, TestNetwork
 
 

@@ -27,8 +27,8 @@ def test_the_list_of_a_parcels_reads_is_its_history_in_the_state(world: AccessWo
     first, second = world.accept(network.sealed_parcel(), network.sealed_parcel())
     everything, _ = world.ask()
     named, _ = world.ask("c", parcels=(second,))
-    world.accept(network.receipt(everything, [first, second]), network.receipt(named, [second], "c"))
-    world.commit(network.receipt(named, [first], "c"))  # rejected: the request does not name it
+    world.accept(network.read_report(everything, [first, second]), network.read_report(named, [second], "c"))
+    world.commit(network.read_report(named, [first], "c"))  # rejected: the request does not name it
     for parcel, count in ((first, 1), (second, 3)):
         places = world.ledger.blocks.parcel_reads(DATASET, parcel, None, 100)
         assert listed(world, places) == world.parcel_reads(parcel).history

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from audit.chain import ChainAudit
-from chain.access.history import AnswerNote, DecisionNote, ParcelPlace, ReadFilter, ReadLog, ReceiptNote
+from chain.access.history import AnswerNote, DecisionNote, ParcelPlace, ReadFilter, ReadLog, ReportNote
 from chain.access.policy import AccessCase, AccessDecision
 from chain.blocks import Outcome
 from chain.errors import ErrorCode, PoolError
@@ -36,7 +36,7 @@ class ReadWorld:
         (self.second_parcel,) = world.accept(network.sealed_parcel())
         self.asked, _ = world.ask(purpose="flood warning", parcels=(self.first_parcel,), after_ms=DAY_MS)
         self.answer = world.accept(network.approval(self.asked, "approve", "d", reason="season"))[0]
-        self.receipt = world.accept(network.receipt(self.asked, [self.first_parcel], record_count=1))[0]
+        self.read_report = world.accept(network.read_report(self.asked, [self.first_parcel], record_count=1))[0]
         self.denied, _ = world.ask("outsider", purpose="Advertising", after_ms=DAY_MS)
         self.late, _ = world.ask(purpose="statistics", from_height=3, after_ms=DAY_MS)
         world.accept(network.approval(self.late, "approve", "c"))
@@ -79,7 +79,7 @@ def test_a_request_has_everything_that_came_of_it_in_order(world: ReadWorld, log
     read = log.reads()[0]
     assert (read.by.transaction_id, read.by.member, read.by.height) == (world.asked, "b", 4)
     assert (read.header.purpose, read.header.case_number, read.header.person) == ("flood warning", "2023-17", "Li Wei")
-    asked, answer, granted, receipt = read.notes
+    asked, answer, granted, report = read.notes
     assert isinstance(asked, DecisionNote)
     assert (asked.status, asked.verdict.verdict, asked.by) == ("asked", "ask", read.by)
     assert (asked.verdict.contract, asked.verdict.contract_version, asked.fuel) == ("a.rule", 1, 1000)
@@ -87,9 +87,9 @@ def test_a_request_has_everything_that_came_of_it_in_order(world: ReadWorld, log
     assert (answer.by.member, answer.answer, answer.reason) == ("d", "approve", "season")
     assert isinstance(granted, DecisionNote)
     assert (granted.status, granted.by.transaction_id) == ("granted", world.answer)
-    assert isinstance(receipt, ReceiptNote)
-    assert (receipt.by.transaction_id, receipt.parcels, receipt.record_count) == (
-        world.receipt,
+    assert isinstance(report, ReportNote)
+    assert (report.by.transaction_id, report.parcels, report.record_count) == (
+        world.read_report,
         (world.first_parcel,),
         1,
     )
@@ -141,7 +141,7 @@ def test_a_filter_finds(world: ReadWorld, log: ReadLog, wanted: dict[str, object
     assert ids(log, **wanted) == [getattr(world, name) for name in found]
 
 
-def test_a_parcel_is_found_by_name_by_height_and_by_receipt(world: ReadWorld, log: ReadLog) -> None:
+def test_a_parcel_is_found_by_name_by_height_and_by_read_report(world: ReadWorld, log: ReadLog) -> None:
     first, second = log.parcel(world.first_parcel), log.parcel(world.second_parcel)
     assert (first.dataset, first.height, second.height) == ("a.flights", 2, 3)
     assert ids(log, parcel=first) == [world.asked, world.denied], "one asks from height 3 on"
@@ -183,7 +183,7 @@ def log_of(network: TestNetwork, listed: list[tuple[int, int, Transaction, Outco
     return log
 
 
-@pytest.mark.parametrize("name", ["denied", "receipt", "revoked", "answer"])
+@pytest.mark.parametrize("name", ["denied", "read_report", "revoked", "answer"])
 def test_a_transaction_left_out_is_noticed(world: ReadWorld, name: str) -> None:
     left_out = getattr(world, name)
     listed = [entry for entry in entries(world) if entry[3].transaction_id != left_out]
@@ -209,13 +209,13 @@ def test_a_list_in_another_order_is_noticed(world: ReadWorld) -> None:
 
 def test_a_transaction_listed_twice_is_noticed(world: ReadWorld) -> None:
     listed = entries(world)
-    (twice,) = [entry for entry in listed if entry[3].transaction_id == world.receipt]
+    (twice,) = [entry for entry in listed if entry[3].transaction_id == world.read_report]
     with pytest.raises(PoolError, match="8 of 7"):
         log_of(world.world.network, [*listed, twice]).verify_complete("a.flights", world.world.reads())
 
 
 def test_a_parcels_and_a_readers_counters_catch_a_gap_too(world: ReadWorld) -> None:
-    listed = [entry for entry in entries(world) if entry[3].transaction_id != world.receipt]
+    listed = [entry for entry in entries(world) if entry[3].transaction_id != world.read_report]
     log = log_of(world.world.network, listed)
     with pytest.raises(PoolError, match="1 of 2"):
         log.verify_parcel_complete(log.parcel(world.first_parcel), world.world.parcel_reads(world.first_parcel))
@@ -268,7 +268,7 @@ def test_the_log_of_a_random_history_is_what_the_state_says(seed: int) -> None:
     for read in log.reads():
         entry = world.request(read.by.transaction_id)
         assert (read.status, read.decisions[-1].reason) == (entry.status, entry.reason)
-        assert (len(read.answers), len(read.receipts)) == (len(entry.answers), entry.receipts)
+        assert (len(read.answers), len(read.read_reports)) == (len(entry.answers), entry.read_reports)
         assert read.records_read == entry.records_read
     log.verify_complete("a.flights", world.reads())
     for member in ("a", "b", "outsider"):
@@ -280,12 +280,12 @@ def test_the_log_of_a_random_history_is_what_the_state_says(seed: int) -> None:
 def random_transaction(
     random: Random, network: TestNetwork, requests: list[bytes], parcels: tuple[bytes, ...]
 ) -> Transaction:
-    """A request, or an answer or a receipt to one; many of them are refused."""
+    """A request, or an answer or a read report to one; many of them are refused."""
     if not requests or random.random() < 0.3:
         named = tuple(parcel for parcel in parcels if random.random() < 0.4)
         return network.request(random.choice(["a", "b", "outsider"]), parcels=named)
     request = random.choice(requests)
     if random.random() < 0.3:
-        return network.receipt(request, random.sample(parcels, 2), random.choice(["b", "outsider"]))
+        return network.read_report(request, random.sample(parcels, 2), random.choice(["b", "outsider"]))
     answer = random.choice(["approve", "refuse", "revoke"])
     return network.approval(request, answer, random.choice(["a", "b", "c", "d"]))  # type: ignore[arg-type]

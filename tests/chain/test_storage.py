@@ -175,13 +175,13 @@ class TestBlockStore:
         assert store.parcels("a.flight", None, 100) == []
         engine.close()
 
-    def test_requests_approvals_and_receipts_are_listed_by_the_dataset_that_they_name(self, engine: Database) -> None:
+    def test_requests_approvals_and_reports_are_listed_by_the_dataset_that_they_name(self, engine: Database) -> None:
         network = TestNetwork(has_contracts=True)
         store, ledger = BlockStore(engine), network.ledger()
         request = network.request()
         id_ = network.id_of(request)
         others = [network.dataset(), network.request(dataset="a.flights-2"), network.parcel()]
-        reads = [request, network.approval(id_), network.receipt(id_, [HASH])]
+        reads = [request, network.approval(id_), network.read_report(id_, [HASH])]
         executed = network.commit(ledger, [*others, *reads])  # all but the dataset are rejected, and listed anyway
         store.append(7, ledger.block_at(1), executed.transactions, [])
         places = [Location(7, index) for index in (3, 4, 5)]

@@ -15,22 +15,22 @@ from chain.primitives.encoding import EncodingError, encode
 from chain.proofs.merkle import verify_inclusion
 from chain.transactions.base import (
     CheckedTransaction,
-    ParcelHeader,
     Transaction,
-    check_stored,
-    decode_records,
-    decode_transaction,
-    decode_transaction_header,
-    encode_records,
-    record_leaf,
-    record_leaves,
-    record_proof,
-    records_root,
     sign_transaction,
     transaction_id,
     verify_payload,
     verify_signed_by,
 )
+from chain.transactions.parcel import (
+    ParcelHeader,
+    decode_content,
+    encode_records,
+    record_leaf,
+    record_leaves,
+    record_proof,
+    records_root,
+)
+from chain.transactions.registry import check_stored, decode_transaction, decode_transaction_header
 from tests.networks import TestNetwork
 
 NETWORK = TestNetwork()
@@ -158,8 +158,8 @@ def test_a_dataset_has_no_payload() -> None:
 
 
 def test_the_largest_records_and_parcels_are_taken() -> None:
-    assert len(decode_records(OPEN, encode_records([bytes(LIMITS.record_size_bytes)]))) == 1
-    assert len(decode_records(OPEN, encode_records([b""] * LIMITS.transaction_records))) == LIMITS.transaction_records
+    for records in ([bytes(LIMITS.record_size_bytes)], [b""] * LIMITS.transaction_records):
+        assert decode_content(OPEN, encode_records(records)).records == tuple(records)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +187,33 @@ def test_fields_outside_their_bounds_are_malformed(changes: dict[str, object]) -
     assert code_of(decode_transaction_header, CHAIN, data) is ErrorCode.MALFORMED
 
 
+def test_a_malformed_header_is_told_by_its_own_type_and_the_cause() -> None:
+    with pytest.raises(PoolError) as caught:
+        decode_transaction_header(CHAIN, NETWORK.dataset().header.replace(b"\xa4open", b"\xa4oben"))
+    assert caught.value.detail.startswith("DatasetHeader: Invalid enum value 'oben'")
+
+
+@pytest.mark.parametrize("data", [b"", b"\x90", b"\x91\x09", b"\x91\xff", b"\xdc\x00\x10", b"\x81\x01"])
+def test_a_header_of_no_known_type_is_malformed(data: bytes) -> None:
+    assert code_of(decode_transaction_header, CHAIN, data) is ErrorCode.MALFORMED
+
+
+def test_a_header_over_its_bound_is_too_large() -> None:
+    header = NETWORK.parcel().header + bytes(LIMITS.header_size_bytes)
+    assert code_of(decode_transaction_header, CHAIN, header) is ErrorCode.TOO_LARGE
+
+
+def test_a_header_names_nothing_twice_and_no_heights_that_are_none() -> None:
+    twice = [
+        NETWORK.parcel(derived_from=((bytes(32), 0),) * 2),
+        NETWORK.request(parcels=(bytes(32), bytes(32))),
+        NETWORK.request(from_height=5, until_height=4),
+        NETWORK.read_report(bytes(32), [bytes(32), bytes(32)]),
+    ]
+    for transaction in twice:
+        assert code_of(decode_transaction_header, CHAIN, transaction.header) is ErrorCode.BAD_REQUEST
+
+
 def test_sharing_is_one_of_three_classes() -> None:
     header = NETWORK.dataset().header
     assert code_of(decode_transaction_header, CHAIN, header.replace(b"\xa4open", b"\xa4oben")) is ErrorCode.MALFORMED
@@ -207,7 +234,7 @@ def test_every_record_is_provable_under_the_signed_root(records: list[bytes], da
 
 @given(records_lists)
 def test_payloads_survive(records: list[bytes]) -> None:
-    assert decode_records(OPEN, encode_records(records)) == tuple(records)
+    assert decode_content(OPEN, encode_records(records)).records == tuple(records)
 
 
 @given(st.binary(max_size=200))

@@ -250,7 +250,7 @@ class Reader(LoadClient):
     """Asks for access, which the contract decides, reads a sealed parcel with the key shares, and reports it."""
 
     def step(self, client: Client) -> None:
-        """One request, one parcel, one receipt."""
+        """One request, one parcel, one read report."""
         wanted = self.log.pick(self.random, "sealed")
         if wanted is None:
             return
@@ -264,7 +264,7 @@ class Reader(LoadClient):
             self.log.violation(f"sealed parcel {wanted.transaction_id.hex()} was read with other records")
         self.log.confirmed(len(found))
         for receipt in client.acknowledge(reading):
-            self.log.acknowledge("receipt", receipt)
+            self.log.acknowledge("read_report", receipt)
 
 
 class Auditor(LoadClient):

@@ -27,7 +27,7 @@ def test_s30_s31_s37_s38_s42_s43_nothing_acknowledged_is_lost(result: Result) ->
     assert result.violations == [], result.plan.folder
     assert (result.comparison.lost, result.comparison.duplicated) == (0, 0)
     assert set(result.faults) == set(KINDS)
-    assert {item.kind for item in result.log.acknowledged} == {"open", "sealed", "request", "receipt"}
+    assert {item.kind for item in result.log.acknowledged} == {"open", "sealed", "request", "read_report"}
     assert result.log.reads > 0
 
 

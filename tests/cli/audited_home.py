@@ -15,7 +15,8 @@ from chain.primitives.encoding import decode, encode
 from chain.storage.database import MemoryDatabase
 from chain.storage.head import Head, HeadFile, MemoryHead
 from chain.storage.level import LevelDatabase
-from chain.transactions.base import ErasedPayload, Transaction, record_leaves
+from chain.transactions.base import ErasedPayload, Transaction
+from chain.transactions.parcel import record_leaves
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy
 from contracts.sandbox import Sandbox
@@ -118,7 +119,7 @@ class AuditedHome:
             network.request("outsider", purpose="statistics"),
         )
         self._commit(
-            network.receipt(read, [sealed]),
+            network.read_report(read, [sealed]),
             network.approval(network.id_of(approved), reason=HOSTILE),
             network.erase(erased, "b", "b.open", legal_basis="PIPL 47", reason=HOSTILE),
         )

@@ -131,19 +131,19 @@ def test_the_whole_way_in_one_command(running_network: RunningNetwork, contract:
     out = tmp_path / "out.ndjson"
     done = read(running_network, dataset, "--purpose", "flight safety", "--out", out, "--json")
     assert done.code == 0, done.out + done.err
-    assert (done.json["records"], done.json["file"], len(done.json["receipts"])) == (25, str(out), 1)
+    assert (done.json["records"], done.json["file"], len(done.json["read_reports"])) == (25, str(out), 1)
     assert out.read_bytes().splitlines() == bodies
     running_network.network.settle()
     shown = as_member(running_network, "aviation", "request", "show", done.json["request"], "--json").json
-    assert (shown["receipts"], shown["records_read"]) == (1, 25)
-    receipt = as_member(running_network, "aviation", "show", "transaction", done.json["receipts"][0], "--json").json
+    assert (shown["read_reports"], shown["records_read"]) == (1, 25)
+    receipt = as_member(running_network, "aviation", "show", "transaction", done.json["read_reports"][0], "--json").json
     assert receipt["fields"]["digest"] == digest_of(running_network, dataset, bodies)
 
 
 def test_csv_and_standard_output(running_network: RunningNetwork, contract: str, tmp_path: Path) -> None:
     dataset, bodies = share_sealed(running_network, contract, tmp_path, 3)
     out = tmp_path / "out.csv"
-    asked = read(running_network, dataset, "--purpose", "flight safety", "--out", out, "--no-receipt")
+    asked = read(running_network, dataset, "--purpose", "flight safety", "--out", out, "--no-report")
     assert asked.code == 0, asked.err
     with out.open(newline="") as file:
         assert list(csv.DictReader(file)) == [{"n": str(n), "name": f"flight {n}"} for n in range(3)]
@@ -152,7 +152,7 @@ def test_csv_and_standard_output(running_network: RunningNetwork, contract: str,
     assert (piped.code, piped.out.encode().splitlines()) == (0, bodies)
     running_network.network.settle()
     requests = as_member(running_network, "aviation", "request", "list", "--dataset", dataset, "--json").json
-    assert [entry["receipts"] for entry in requests] == [0, 1]
+    assert [entry["read_reports"] for entry in requests] == [0, 1]
 
 
 def test_only_what_was_asked_for_is_read(running_network: RunningNetwork, contract: str, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_what_was_handed_out_before_the_pipe_broke_is_reported(
     assert process.returncode == 1
     running_network.network.settle()
     shown = as_member(running_network, "meteorology", "request", "show", request, "--json").json
-    assert shown["receipts"] == 1
+    assert shown["read_reports"] == 1
     assert 0 < shown["records_read"] < 3000
 
 

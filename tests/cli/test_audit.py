@@ -86,7 +86,7 @@ def test_all_reads_of_a_dataset_with_the_proof_that_none_is_left_out(
     assert (complete["dataset"], complete["transactions"], complete["is_complete"]) == (shared.dataset, 5, True)
     read, approved, denied = done.json["reads"]
     assert (read["status"], read["reader"], read["purpose"]) == ("granted", "meteorology", "flight safety")
-    assert (read["records_read"], sum(len(receipt["parcels"]) for receipt in read["receipts"])) == (25, 3)
+    assert (read["records_read"], sum(len(receipt["parcels"]) for receipt in read["read_reports"])) == (25, 3)
     (decision,) = read["decisions"]
     assert (decision["verdict"], decision["contract"]) == ("allow", shared.contract)
     chain_id = running_network.network.genesis.chain_id

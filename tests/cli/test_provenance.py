@@ -93,7 +93,7 @@ def test_the_tree_tells_the_whole_story(story: Story, graph: Provenance, genesis
         "PIPL 47 (by order)",
         "asked for it: delays by airline · granted",
         "Flood Control Law · 2023-17 · Li Wei",
-        "read it: 1 receipt, the last in block",
+        "read it: 1 read report, the last in block",
         "made b.delays 延误 Delays · 1 record, open",
         "made d.report 报告 Report · 1 record, open, from record 0",
         "1 parcel made of other records of this parcel",
@@ -121,7 +121,7 @@ def test_the_tree_says_what_could_not_be_verified_or_was_not_followed(
     few = shown(story.walk(bounds=ProvenanceBounds(parcels=1, reads=1)), genesis)
     assert "1 more record, not followed" in few
     assert "2 more parcels made of it, not followed" in few
-    assert "2 requests and 1 receipt name it, too many to list" in few
+    assert "2 requests and 1 read report name it, too many to list" in few
 
 
 def test_a_source_that_the_parcel_does_not_have_is_named(genesis: Genesis) -> None:
@@ -143,7 +143,7 @@ def test_json_has_the_graph_in_full(story: Story, graph: Provenance, torn: Prove
     assert (flights["parcel"], flights["derived_from"]) == (story.flights.hex(), [f"{story.weather.hex()}/1"])
     assert flights["uses"]["derived"] == [story.delays.hex(), story.others.hex()]
     first, second = flights["uses"]["reads"]
-    assert (first["purpose"], first["status"], len(first["receipts"])) == ("delays by airline", "granted", 1)
+    assert (first["purpose"], first["status"], len(first["read_reports"])) == ("delays by airline", "granted", 1)
     assert (second["reader"], second["purpose"]) == ("d", HOSTILE)
     assert (weather["erased"]["legal_basis"], weather["uses"], view["gaps"]) == ("PIPL 47", None, [])
     gaps: Any = provenance_view(torn)["gaps"]
@@ -196,7 +196,7 @@ def test_the_picture_shows_what_could_not_be_verified(torn: Provenance, genesis:
 def test_the_picture_shows_what_was_not_followed(story: Story, genesis: Genesis) -> None:
     root = parsed(provenance_svg(story.walk(bounds=ProvenanceBounds(parcels=1, reads=1)), genesis))
     assert len(cards(root, "more")) == 3
-    for text in ("1 more source, not followed", "2 more parcels made of it", "2 requests, 1 receipt"):
+    for text in ("1 more source, not followed", "2 more parcels made of it", "2 requests, 1 read report"):
         assert text in texts(root)
 
 
@@ -268,7 +268,7 @@ def test_the_prov_package_reads_the_document(story: Story, graph: Provenance, ge
     parcels = (story.flights, story.weather, story.delays, story.others, story.report)
     assert {f"parcel-{id_.hex()}" for id_ in parcels} <= names(ProvEntity)
     assert names(ProvAgent) == {"member-a", "member-b", "member-c", "member-d"}
-    assert {f"share-{id_.hex()}" for id_ in parcels} | {f"read-{story.receipt.hex()}"} <= names(ProvActivity)
+    assert {f"share-{id_.hex()}" for id_ in parcels} | {f"read-{story.read_report.hex()}"} <= names(ProvActivity)
     derivations = {
         (derivation.args[0].localpart, derivation.args[1].localpart)
         for derivation in document.get_records(ProvDerivation)
@@ -286,7 +286,7 @@ def test_the_prov_package_reads_the_document(story: Story, graph: Provenance, ge
     (invalidation,) = document.get_records(ProvInvalidation)
     assert invalidation.args[0].localpart == f"parcel-{story.weather.hex()}"
     used = {(usage.args[0].localpart, usage.args[1].localpart) for usage in document.get_records(ProvUsage)}
-    assert (f"read-{story.receipt.hex()}", f"parcel-{story.flights.hex()}") in used
+    assert (f"read-{story.read_report.hex()}", f"parcel-{story.flights.hex()}") in used
     plans = [association.args for association in document.get_records(ProvAssociation) if association.args[2]]
     assert [(args[1].localpart, args[2].localpart) for args in plans] == [
         ("member-b", f"request-{story.request.hex()}")
@@ -326,7 +326,7 @@ def test_sources_uses_and_products_of_a_sealed_record(
     origin, result = done.json["parcels"]
     assert (origin["dataset"], origin["sealed"], result["dataset"]) == (dataset, True, product)
     (use,) = origin["uses"]["reads"]
-    assert (use["reader"], use["is_named"], len(use["receipts"])) == ("meteorology", False, 1)
+    assert (use["reader"], use["is_named"], len(use["read_reports"])) == ("meteorology", False, 1)
     assert f"{result['parcel']}/0" == made.json["first_record"]
     assert product in svg.read_text()
     assert ProvDocument.deserialize(source=str(prov), format="json").get_records(ProvDerivation)

@@ -88,7 +88,7 @@ def test_the_reads_are_those_that_the_other_audit_lists(whole: AuditedHome, page
         for read in reads:
             counts = expected.setdefault(read[key].replace(HOSTILE, HARMLESS), [0] * 7)
             status = ("granted", "denied", "asked", "revoked").index(read["status"])
-            for place, more in ((0, 1), (1 + status, 1), (5, len(read["receipts"])), (6, read["records_read"])):
+            for place, more in ((0, 1), (1 + status, 1), (5, len(read["read_reports"])), (6, read["records_read"])):
                 counts[place] += more
         assert {name: list(map(int, row)) for name, row in page.table(table).items()} == expected
     assert page.tables["reads-by-dataset"] == [["a.flights", "5", "3", "1", "1", "1"]]

@@ -75,7 +75,7 @@ def test_transactions() -> None:
     content = vectors("transactions")
     chain_id = unhex(content["chain_id"])
     assert {case["type"]: case["tag"] for case in content["cases"]} == {
-        "dataset": 1, "parcel": 2, "contract": 3, "request": 4, "approval": 5, "receipt": 6,
+        "dataset": 1, "parcel": 2, "contract": 3, "request": 4, "approval": 5, "read_report": 6,
         "erase": 7,
     }  # fmt: skip
     for case in content["cases"]:

@@ -49,7 +49,7 @@ def case(**changes: object) -> AccessCase:
         "owner": OWNER,
         "height": 30,
         "time_ms": 3_000,
-        "grants": ((b"\xcd" * 32, GRANTED), (b"\xef" * 32, replace(GRANTED, note="m", first_receipt_ms=2_500))),
+        "grants": ((b"\xcd" * 32, GRANTED), (b"\xef" * 32, replace(GRANTED, note="m", first_report_ms=2_500))),
         "reader_grants": 2,
         "dataset_grants": 5,
         "sharing": MemberSharing(1, 2, 3, 4),
@@ -86,11 +86,11 @@ def test_what_was_encoded_before_makes_no_difference(steps: list[tuple[list[str]
     """Entries stay the same object or come as an equal or changed one, in any order."""
     known = {note: replace(GRANTED, note=note) for note in "abc"}
     block = CallEncoder()
-    for notes, has_changed, receipts in steps:
+    for notes, has_changed, read_reports in steps:
         if has_changed:
-            known = {note: replace(entry, first_receipt_ms=receipts) for note, entry in known.items()}
+            known = {note: replace(entry, first_report_ms=read_reports) for note, entry in known.items()}
         grants = tuple((note.encode() * 32, known[note]) for note in notes)
-        now = case(grants=grants, reader=replace(READER), sharing=MemberSharing(receipts))
+        now = case(grants=grants, reader=replace(READER), sharing=MemberSharing(read_reports))
         assert block.encode(now) == CallEncoder().encode(now)
 
 

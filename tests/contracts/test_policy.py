@@ -160,7 +160,7 @@ def test_in_an_emergency_a_report_is_due(policy: SandboxPolicy) -> None:
     assert verdict.until_ms == story.time_ms + 4 * HOUR_MS
     _, verdict, reason = story.ask(purpose="rescue", after_ms=25 * HOUR_MS)
     assert (verdict.verdict, reason) == ("deny", f"b owes the report on request {first.hex()[:16]}")
-    story.commit(story.network.receipt(first, [story.parcel]))
+    story.commit(story.network.read_report(first, [story.parcel]))
     assert story.ask(purpose="rescue")[1].verdict == "allow"
 
 
@@ -234,7 +234,7 @@ def whole_story(policy: AccessPolicy) -> Story:
     network = story.network
     request_id, _, _ = story.ask()
     story.commit(network.approval(request_id, "approve", "c"), network.request("d"))
-    story.commit(network.receipt(request_id, [story.parcel]), network.sealed_parcel())
+    story.commit(network.read_report(request_id, [story.parcel]), network.sealed_parcel())
     story.commit(network.contract(source + "\n", version=2), network.request("d"), network.request("c", purpose="x"))
     story.answer(request_id, "revoke", "a", "the case is closed")
     assert story.request(request_id).note == "2"

@@ -12,7 +12,7 @@ from chain.access.policy import AccessCase, AccessDecision
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.packages import read_package
-from chain.transactions.base import Answer
+from chain.primitives.types import Answer
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy
 from contracts.sandbox import Sandbox

@@ -43,8 +43,10 @@ from chain.state.entries import (
 from chain.state.tree import StateProof, verify_state_proof
 from chain.storage import votes
 from chain.storage.blocks import StoredHead
-from chain.transactions import base as transactions
 from chain.transactions import sealed
+from chain.transactions.base import CheckedTransaction, ErasedPayload, Header, Transaction, verify_payload
+from chain.transactions.parcel import Records, SealedPayload
+from chain.transactions.registry import TRANSACTION_TYPES, decode_transaction, decode_transaction_header
 from consensus import messages
 from consensus.memory import Sworn
 from evidence.kinds import parse_any_evidence, verify_any_evidence
@@ -113,26 +115,19 @@ WIRE_TYPES: tuple[type, ...] = (
     StateProof,
     StoredHead,
     Sworn,
-    transactions.ApprovalHeader,
-    transactions.ContractHeader,
-    transactions.DatasetHeader,
-    transactions.ErasedPayload,
-    transactions.EraseHeader,
-    transactions.Header,
-    transactions.ParcelHeader,
-    transactions.ReadReceiptHeader,
-    transactions.RequestHeader,
-    transactions.SealedPayload,
-    transactions.Transaction,
+    ErasedPayload,
+    Header,
+    SealedPayload,
+    Transaction,
+    *(type_.header for type_ in TRANSACTION_TYPES.values()),
     Validator,
 )
 _NAMED_SHAPES: dict[str, Any] = {
-    "AnyHeader": transactions.AnyHeader,
     "Disclosure": disclosures.Disclosure,
     "Entries": votes.Entries,
     "Message": messages.Message,
     "Packages": packages.Packages,
-    "Records": transactions.Records,
+    "Records": Records,
     "ShareAnswer": ShareAnswer,
     "TransactionIds": frames.TransactionIds,
     "TransactionList": frames.TransactionList,
@@ -175,16 +170,18 @@ def _chain(world: EdgeWorld) -> Iterator[Target]:
     chain_id = world.network.chain_id
     signed = tuple(encode(transaction) for transaction in world.transactions)
 
-    def read_transaction(data: bytes) -> transactions.CheckedTransaction:
-        checked = transactions.decode_transaction(chain_id, data)
-        transactions.verify_payload(checked)
+    def read_transaction(data: bytes) -> CheckedTransaction:
+        checked = decode_transaction(chain_id, data)
+        verify_payload(checked)
         return checked
 
-    def read_header(data: bytes) -> transactions.AnyHeader:
-        return transactions.decode_transaction_header(chain_id, data)
-
     yield Target("transaction", read_transaction, lambda checked: encode(checked.transaction), signed)
-    yield Target("transaction header", read_header, encode, tuple(item.header for item in world.transactions))
+    yield Target(
+        "transaction header",
+        partial(decode_transaction_header, chain_id),
+        encode,
+        tuple(item.header for item in world.transactions),
+    )
     envelopes = tuple(parcel.envelope for parcel, _ in world.sealed.values())
     yield Target("envelope", sealed.decode_envelope, encode, envelopes)
     heights = range(world.ledger.tip.height + 1)

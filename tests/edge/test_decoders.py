@@ -24,7 +24,7 @@ from tests.edge.messagepack import FOREIGN, not_shortest
 from tests.edge.targets import WIRE_TYPES, targets
 from tests.edge.verdicts import attempt
 
-PACKAGES = ("blockpool", "chain", "cli", "consensus", "contracts", "evidence", "node")
+PACKAGES = ("audit", "blockpool", "chain", "cli", "consensus", "contracts", "evidence", "node", "sealing")
 TARGETS = targets()
 MESSAGEPACK = [name for name, target in TARGETS.items() if target.form == "messagepack"]
 JSON = [name for name, target in TARGETS.items() if target.form == "json"]

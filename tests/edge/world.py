@@ -43,7 +43,7 @@ class EdgeWorld:
             network.contract("x = 1", name="other", parameters='{"a":"b"}'),
             network.request(parcels=(b"\x01" * 32,), until_ms=2**62),
             network.approval(b"\x03" * 32, "revoke", reason="错了"),
-            network.receipt(b"\x04" * 32, [b"\x05" * 32], record_count=7),
+            network.read_report(b"\x04" * 32, [b"\x05" * 32], record_count=7),
             network.erase(b"\x06" * 32, reason="过期"),
             *(transaction for _, transaction in self.sealed.values()),
         )

@@ -34,8 +34,9 @@ def _decide(case: AccessCase) -> AccessDecision:
 class Story:
     """The chain, and what is in it by name.
 
-    Heights: 1 catalogue, 2 ``parcel``, 3 ``request`` of b (c and d are asked), 4 c approves, 5 ``receipt``, 6 a dataset
-    of b, 7 ``derived``, 8 a revokes, 9 ``later`` request of b, granted for ten milliseconds, 10 and 11 open parcels.
+    Heights: 1 catalogue, 2 ``parcel``, 3 ``request`` of b (c and d are asked), 4 c approves, 5 ``read_report``, 6 a
+    dataset of b, 7 ``derived``, 8 a revokes, 9 ``later`` request of b, granted for ten milliseconds, 10 and 11 open
+    parcels.
     """
 
     def __init__(self) -> None:
@@ -44,7 +45,7 @@ class Story:
         (self.parcel,) = world.accept(network.sealed_parcel(RECORDS))
         self.request, _ = world.ask("b", parcels=(self.parcel,))
         world.answer(self.request, "approve", "c")
-        (self.receipt,) = world.accept(network.receipt(self.request, [self.parcel], record_count=3))
+        (self.read_report,) = world.accept(network.read_report(self.request, [self.parcel], record_count=3))
         world.accept(network.dataset("b", "derived"))
         sources = ((self.parcel, 1),)
         (self.derived,) = world.accept(network.parcel([b'{"n":4}'], "b", "b.derived", derived_from=sources))

@@ -128,22 +128,24 @@ def test_a_grant_that_is_not_over_when_the_range_begins_is_found(story: Story) -
 
 
 @pytest.mark.parametrize(("from_height", "until_height", "is_absent"), [(1, 4, True), (5, 5, False), (6, 11, True)])
-def test_receipts_between_before_and_on_the_edges(
+def test_read_reports_between_before_and_on_the_edges(
     story: Story, from_height: int, until_height: int, is_absent: bool
 ) -> None:
     if is_absent:
         content = no_read(story, from_height, until_height)
         found = story.details(content)
         assert tuple(found) == NO_READ_STEPS
-        assert found["absence"] == f"no receipt names the parcel at the heights {from_height} to {until_height}"
-        assert summary(parse_any_evidence(content)).startswith(f"No receipt for parcel {story.parcel.hex()} of a.fli")
+        assert found["absence"] == f"no read report names the parcel at the heights {from_height} to {until_height}"
+        assert summary(parse_any_evidence(content)).startswith(
+            f"No read report for parcel {story.parcel.hex()} of a.fli"
+        )
         return
     with pytest.raises(PoolError) as caught:
         no_read(story, from_height, until_height)
     assert caught.value.code is ErrorCode.NOT_ABSENT
 
 
-def test_whether_anybody_could_have_read_without_a_receipt_is_shown(story: Story) -> None:
+def test_whether_anybody_could_have_read_without_a_read_report_is_shown(story: Story) -> None:
     assert story.details(no_read(story, 1, 3))["after"].endswith("nobody has had a grant on the dataset by then")
     assert story.details(no_read(story, 1, 4))["after"].endswith("1 grants on the dataset by then")
 

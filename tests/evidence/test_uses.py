@@ -19,7 +19,7 @@ from tests.networks import TestNetwork
 def test_reads_and_what_was_made_of_a_record_are_complete(story: Story) -> None:
     found = story.details(make_record_evidence(story.ledger, story.parcel, 1))
     assert found["uses"] == (
-        "up to height 11: not erased; 1 requests and 1 receipts name its parcel (read by b); "
+        "up to height 11: not erased; 1 requests and 1 read reports name its parcel (read by b); "
         "1 parcels were made from its parcel, 1 from the record itself"
     )
     other = story.details(make_record_evidence(story.ledger, story.parcel, 0))
@@ -85,7 +85,7 @@ def erased() -> Erased:
 def test_the_place_of_an_erased_record_is_proved_and_it_is_shown_as_erased(erased: Erased) -> None:
     found = erased.story.details(erased.after)
     assert found["record"] == "record 2 of 3, erased: its leaf is here, its content is not"
-    assert "erased at height 12 (PIPL 47); 1 requests and 1 receipts" in found["uses"]
+    assert "erased at height 12 (PIPL 47); 1 requests and 1 read reports" in found["uses"]
     assert "is ERASED as of height 12" in summary(parse_any_evidence(erased.after))
     assert json.loads(erased.after)["record"]["body"] is None
 
@@ -123,7 +123,7 @@ def test_a_checkpoint_saves_the_signatures(story: Story) -> None:
     content = make_record_evidence(story.ledger, story.parcel, 1, tree.size)
     assert story.details(content)["quorum"].startswith("3 of 4 validators")
     assert story.details(content, tree)["quorum"] == "in the history of 6 blocks that the checkpoint names"
-    assert story.details(content, tree)["uses"].startswith("up to height 5: not erased; 1 requests and 1 receipts")
+    assert story.details(content, tree)["uses"].startswith("up to height 5: not erased; 1 requests and 1 read reports")
     unsigned = changed(content, ("block", "certificate", "votes"), [])
     assert story.details(unsigned, tree)["quorum"].startswith("in the history")
     assert story.refusal(unsigned) == ("bad_certificate", "quorum")

@@ -81,9 +81,9 @@ MUTANTS = (
         BAD,
     ),
     Mutant(
-        "receipts of a read may be left out",
+        "read reports of a read may be left out",
         58,
-        (Edit("_verify_receipts", "(len(found), records) != (entry.receipts, entry.records_read)", "False"),),
+        (Edit("_verify_read_reports", "(len(found), records) != (entry.read_reports, entry.records_read)", "False"),),
         BAD,
     ),
     Mutant(
@@ -107,7 +107,7 @@ MUTANTS = (
     Mutant(
         "reads in the range do not count",
         58,
-        (Edit("_verify_none_came", "after.receipts != before.receipts", "False"),),
+        (Edit("_verify_none_came", "after.read_reports != before.read_reports", "False"),),
         BAD,
     ),
     Mutant(

@@ -18,7 +18,7 @@ COST = (
     Mutant(
         "a proposed block may hold any amount of contract work",
         52,
-        (Edit("Execution.run", "calls_contract(checked.header) and self._budget.is_spent", "False"),),
+        (Edit("Execution.run", "checked.type.calls_contract and self._budget.is_spent", "False"),),
         (f"{BUDGET}::test_s52_a_primary_cannot_put_more_contract_work_into_a_block",),
     ),
     Mutant(
@@ -63,7 +63,7 @@ GRANTED = (
     Mutant(
         "shares are given out for parcels that no grant covers",
         53,
-        (Edit("Shares._parcel", "verify_covered(entry, id_, header, location.height)", "pass"),),
+        (Edit("Shares._parcel", "verify_covered(entry, id_, header.dataset, location.height)", "pass"),),
         (f"{SHARES}::test_s53_who_gets_nothing",),
     ),
     Mutant(
@@ -87,7 +87,7 @@ GRANTED = (
     Mutant(
         "a grant covers parcels of other datasets",
         53,
-        (Edit("verify_covered", "header.dataset != entry.dataset", "False"),),
+        (Edit("verify_covered", "dataset != entry.dataset", "False"),),
         (f"{GRANTS}::test_s53_naming_a_foreign_parcel_in_a_request_does_not_cover_it",),
     ),
     Mutant(

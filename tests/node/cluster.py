@@ -22,22 +22,15 @@ from chain.ledger import Ledger
 from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.encoding import decode, encode
 from chain.primitives.keys import load_signer, new_seed
+from chain.primitives.types import Answer
 from chain.proofs.receipts import Receipt, verify_receipt
-from chain.transactions.base import (
-    Answer,
-    AnyHeader,
-    ApprovalHeader,
-    ContractHeader,
-    DatasetHeader,
-    EraseHeader,
-    ParcelHeader,
-    RequestHeader,
-    Transaction,
-    encode_records,
-    records_root,
-    sign_transaction,
-    transaction_id,
-)
+from chain.transactions.approval import ApprovalHeader
+from chain.transactions.base import Header, Transaction, sign_transaction, transaction_id
+from chain.transactions.contract import ContractHeader
+from chain.transactions.dataset import DatasetHeader
+from chain.transactions.erase import EraseHeader
+from chain.transactions.parcel import ParcelHeader, encode_records, records_root
+from chain.transactions.request import RequestHeader
 from cli.homes import READER_KEY, MemberPlan, create_member
 from cli.processes import free_ports
 from contracts.engine import ENGINE_IDENTITY
@@ -204,7 +197,7 @@ class Network:
         )
         return encode(sign_transaction(header, signer, encode_records(records)))
 
-    def sign(self, header: AnyHeader, member: str, payload: bytes = b"") -> Transaction:
+    def sign(self, header: Header, member: str, payload: bytes = b"") -> Transaction:
         """Sign with the member's key, whatever the header says of the key."""
         if header.key_id == key_id(self.signers[member].public_key):
             return sign_transaction(header, self.signers[member], payload)

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from chain.blocks import Outcome
 from chain.primitives.encoding import decode
-from chain.transactions.base import ParcelHeader, Transaction, decode_records, decode_transaction_header
+from chain.transactions.base import Transaction
+from chain.transactions.parcel import ParcelHeader, decode_content
+from chain.transactions.registry import decode_transaction_header
 from chain.transactions.sealed import decode_envelope
 from sealing import ParcelContext, Release, ShareRelease, open_parcel, open_release
 from tests.node.cluster import Network, Node
@@ -56,4 +58,4 @@ def opened(network: Network, parcel: bytes, request_id: bytes, releases: Sequenc
         name: open_release(data, name, release, envelope, context, key)
         for name, data in zip(givers(releases), releases, strict=True)
     }
-    return list(open_parcel(decode_records(header, transaction.payload), envelope, context, shares))
+    return list(open_parcel(decode_content(header, transaction.payload).records, envelope, context, shares))

@@ -17,7 +17,9 @@ from chain.errors import ErrorCode
 from chain.limits import LIMITS
 from chain.primitives.encoding import decode, encode
 from chain.proofs.receipts import Receipt
-from chain.transactions.base import DatasetHeader, Transaction, encode_records
+from chain.transactions.base import Transaction
+from chain.transactions.dataset import DatasetHeader
+from chain.transactions.parcel import encode_records
 from tests.node.cluster import MSGPACK, Network, Node, forged, single
 
 Make = Callable[[Network], bytes]

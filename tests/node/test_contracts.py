@@ -13,13 +13,9 @@ from msgspec.structs import replace
 from chain.errors import ErrorCode
 from chain.primitives.encoding import decode, encode
 from chain.state.entries import RequestEntry, request_key
-from chain.transactions.base import (
-    ParcelHeader,
-    SealedPayload,
-    Transaction,
-    decode_transaction_header,
-    encode_records,
-)
+from chain.transactions.base import Transaction
+from chain.transactions.parcel import ParcelHeader, SealedPayload, encode_records
+from chain.transactions.registry import decode_transaction_header
 from chain.transactions.sealed import decode_envelope, sealed_share_hash
 from tests.node.cluster import Network, Node, running
 from tests.node.contract_cluster import (

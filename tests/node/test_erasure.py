@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from chain.errors import ErrorCode
 from chain.packages import BlockPackage, ErasedParcel, Packages, open_package
 from chain.primitives.encoding import decode, encode
-from chain.transactions.base import ErasedPayload, Records, SealedPayload, Transaction, record_leaves
+from chain.transactions.base import ErasedPayload, Transaction
+from chain.transactions.parcel import Records, SealedPayload, record_leaves
 from node.frames import BlockRange
 from node.recovery import open_recovered
 from tests.node.cluster import Network, Node, ScriptedPeer, running, scripted

@@ -16,7 +16,8 @@ import uvloop
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.transactions.base import ParcelHeader, decode_records, decode_transaction_header
+from chain.transactions.parcel import ParcelHeader, decode_content
+from chain.transactions.registry import decode_transaction_header
 from chain.transactions.sealed import CommitmentKind, decode_envelope
 from cli.processes import NodeProcess, free_ports
 from evidence.kinds import verify_any_evidence
@@ -90,7 +91,7 @@ def stored(node: Node, transaction_id: str) -> tuple[ParcelHeader, list[bytes]]:
     assert transaction is not None
     header = decode_transaction_header(node.ledger.chain_id, transaction.header)
     assert isinstance(header, ParcelHeader)
-    return header, list(decode_records(header, transaction.payload))
+    return header, list(decode_content(header, transaction.payload).records)
 
 
 def test_records_of_an_open_dataset_are_signed_as_they_are(tmp_path: Path) -> None:

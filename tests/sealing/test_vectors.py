@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chain.primitives.encoding import decode
-from chain.transactions.base import SealedPayload
+from chain.transactions.parcel import SealedPayload
 from chain.transactions.sealed import CommitmentKind, decode_envelope, verify_sealed_shares
 from sealing import (
     Field,

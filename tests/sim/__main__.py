@@ -71,7 +71,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--size", type=int, help="validators; by default the seed chooses, or 4 with --light")
     parser.add_argument("--light", action="store_true", help="the consensus core alone")
-    parser.add_argument("--access", action="store_true", help="with contracts, requests, answers and receipts")
+    parser.add_argument("--access", action="store_true", help="with contracts, requests, answers and read reports")
     arguments = parser.parse_args()
     options = "".join(f" --{name}" for name in ("light", "access") if getattr(arguments, name))
     options += f" --size {arguments.size}" if arguments.size else ""

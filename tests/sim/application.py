@@ -1,5 +1,5 @@
 """What the simulated nodes agree on when it is more than names of transactions: contracts, datasets, requests, answers
-and receipts, executed by the chain's own rules with scripted contracts over a dictionary for a state tree.
+and read reports, executed by the chain's own rules with scripted contracts over a dictionary for a state tree.
 
 A block is valid if executing it gives the roots in its header, so a primary that lies about a verdict is refused.
 """
@@ -21,9 +21,10 @@ from chain.errors import PoolError
 from chain.execution import Execution
 from chain.primitives.crypto import ZERO_HASH, Hash, sha256
 from chain.primitives.encoding import Value, decode, encode
+from chain.primitives.types import Answer
 from chain.proofs.merkle import leaf_hashes, root_of_leaves
 from chain.state.entries import DatasetReads, reads_key
-from chain.transactions.base import Answer, CheckedTransaction, Transaction
+from chain.transactions.base import CheckedTransaction, Transaction
 from tests.chain.access_world import ScriptedPolicy, allow, approved_by, ask, deny
 from tests.consensus.support import make_proposal
 from tests.networks import TestNetwork
@@ -85,7 +86,7 @@ class AccessLoad:
         if kind == 0:
             return network.contract("by_purpose", random.choice("ab"), version=random.randint(1, 3))
         if kind == 1:
-            return network.receipt(request, [bytes([random.randrange(3)]) * 32], member)
+            return network.read_report(request, [bytes([random.randrange(3)]) * 32], member)
         if kind < 5:
             return network.approval(request, random.choice(get_args(Answer)), member)
         made = network.request(member, purpose=random.choice(sorted(PURPOSES)))

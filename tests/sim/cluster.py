@@ -61,7 +61,9 @@ class Cluster:
     """The nodes of one run and the trouble they are in."""
 
     def __init__(self, seed: int, size: int, *, access: bool = False) -> None:
-        """With ``access`` the transactions are contracts, requests, answers and receipts, executed by every node."""
+        """With ``access`` the transactions are contracts, requests, answers and read reports, executed by every
+        node.
+        """
         self.seed = seed
         self.size = size
         self.random = Random(f"{seed}/{size}")

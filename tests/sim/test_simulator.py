@@ -22,7 +22,7 @@ SEEDS = {1: 500, 4: 900, 7: 250}
 """Seeds from 0 on, by number of validators: about twenty seconds on one core."""
 
 ACCESS_SEEDS = {1: 30, 4: 120, 7: 30}
-"""The same of the runs whose transactions are contracts, requests, answers and receipts."""
+"""The same of the runs whose transactions are contracts, requests, answers and read reports."""
 
 INTERESTING = [
     # Replicas hold certificates of different views for one block, and some move to the later start view.

@@ -74,7 +74,7 @@ class Contents:
     parcels: tuple[tuple[Location, ...], ...]
     """By dataset."""
     reads: tuple[tuple[Location, ...], ...]
-    """Requests, approvals and receipts by dataset; the first list is of all."""
+    """Requests, approvals and read reports by dataset; the first list is of all."""
     state: tuple[tuple[bytes, bytes | None, StateProof], ...]
     """Every entry at the tip: key, value and proof."""
     old_state: tuple[tuple[bytes | None, StateProof], ...]
@@ -143,7 +143,7 @@ class SeasonedFolder:
 
 
 def make_seasoned(folder: Path, block_count: int, network: TestNetwork | None = None) -> SeasonedFolder:
-    """Build a chain of ``block_count`` blocks with open and sealed parcels, requests, approvals and receipts."""
+    """Build a chain of ``block_count`` blocks with open and sealed parcels, requests, approvals and read reports."""
     network = network or new_network()
     ids: list[bytes] = []
     with mock.patch.object(level, "WRITE_BUFFER_SIZE", SMALL_BUFFER_BYTES), open_files(network, folder) as ledger:
@@ -171,7 +171,7 @@ def _transactions_of(network: TestNetwork, number: int, earlier: list[bytes]) ->
         case 3:
             return [network.request(), network.parcel(records, member="b", dataset="a.open")]  # one of them is refused
         case 5:
-            return [network.receipt(earlier[-1], [earlier[-2]]), network.approval(earlier[-1])]
+            return [network.read_report(earlier[-1], [earlier[-2]]), network.approval(earlier[-1])]
         case _:
             return [network.parcel(records, dataset="a.open") for _ in range(3)]
 

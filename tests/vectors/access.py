@@ -34,7 +34,7 @@ from tests.vectors.network import (
     contract_transaction,
     dataset_transaction,
     make_genesis,
-    receipt_transaction,
+    read_report_transaction,
     request_transaction,
     sealed_parcel_transaction,
 )
@@ -85,7 +85,7 @@ def read_digest(parcel_id: bytes) -> ReadDigest:
 
 
 def make_access() -> dict[str, Any]:
-    """A conditional dataset, a sealed parcel, requests, answers, a receipt and a revocation, in six blocks."""
+    """A conditional dataset, a sealed parcel, requests, answers, a read report and a revocation, in six blocks."""
     policy = VectorPolicy()
     maker = ChainMaker(policy)
     ledger, chain_id = maker.ledger, maker.genesis.chain_id
@@ -103,7 +103,7 @@ def make_access() -> dict[str, Any]:
     maker.commit([approval_transaction(0x55, "registry", asked, "approve", "ethics board")])
     maker.commit(
         [
-            receipt_transaction(0x56, asked, (parcel_id,), digest),
+            read_report_transaction(0x56, asked, (parcel_id,), digest),
             approval_transaction(0x57, "airports", asked, "approve"),
         ]
     )

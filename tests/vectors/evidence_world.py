@@ -41,7 +41,7 @@ from tests.vectors.network import (
     dataset_transaction,
     erase_transaction,
     parcel_transaction,
-    receipt_transaction,
+    read_report_transaction,
     request_transaction,
     sealed_parcel_transaction,
     seed,
@@ -120,8 +120,8 @@ class EvidenceWorld:
         digest = read_digest(sealed).digest()
         self._commit(
             {
-                "receipt": receipt_transaction(0x84, asked, (sealed,), digest),
-                "second receipt": receipt_transaction(0x85, asked, (sealed,), digest),
+                "read_report": read_report_transaction(0x84, asked, (sealed,), digest),
+                "second read report": read_report_transaction(0x85, asked, (sealed,), digest),
                 "revocation": approval_transaction(0x86, "aviation", asked, "revoke", "the study is over"),
             }
         )

@@ -18,14 +18,9 @@ from chain.primitives.keys import encode_private_key
 from chain.proofs import history, merkle
 from chain.state.entries import dataset_key, member_key, usage_key
 from chain.state.tree import EMPTY, MemoryNodes, StateTree
-from chain.transactions.base import (
-    ParcelHeader,
-    check_stored,
-    record_proof,
-    signing_message,
-    transaction_id,
-    transaction_type,
-)
+from chain.transactions.base import signing_message, transaction_id
+from chain.transactions.parcel import ParcelHeader, record_proof
+from chain.transactions.registry import check_stored, type_of
 from consensus.messages import (
     Commit,
     Committed,
@@ -57,7 +52,7 @@ from tests.vectors.network import (
     kem_key,
     make_genesis,
     parcel_transaction,
-    receipt_transaction,
+    read_report_transaction,
     request_transaction,
     sealed_parcel_transaction,
     seed,
@@ -193,7 +188,7 @@ def make_transactions() -> dict[str, Any]:
         "contract": contract_transaction(0x50),
         "request": request,
         "approval": approval_transaction(0x55, "registry", request_id, "approve", "伦理委员会同意"),
-        "receipt": receipt_transaction(0x56, request_id, (seed("parcel"),), seed("digest")),
+        "read_report": read_report_transaction(0x56, request_id, (seed("parcel"),), seed("digest")),
         "erase": erase_transaction(0x57, seed("parcel")),
     }
     cases = []
@@ -202,7 +197,7 @@ def make_transactions() -> dict[str, Any]:
         header = checked.header
         case: dict[str, Any] = {
             "name": name,
-            "type": transaction_type(header),
+            "type": type_of(header).name,
             "tag": type(header).__struct_config__.tag,
             "fields": fields_of(header),
             "seed": seed(f"system {header.member}").hex(),

@@ -17,24 +17,18 @@ from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.encoding import encode
 from chain.primitives.kem import KemSuite, kem_key_id
 from chain.primitives.quorum import quorum
+from chain.primitives.types import Answer
 from chain.storage.database import MemoryDatabase
 from chain.storage.head import MemoryHead
-from chain.transactions.base import (
-    Answer,
-    AnyHeader,
-    ApprovalHeader,
-    ContractHeader,
-    DatasetHeader,
-    EraseHeader,
-    ParcelHeader,
-    ReadReceiptHeader,
-    RequestHeader,
-    Transaction,
-    check_stored,
-    encode_records,
-    records_root,
-    sign_transaction,
-)
+from chain.transactions.approval import ApprovalHeader
+from chain.transactions.base import Header, Transaction, sign_transaction
+from chain.transactions.contract import ContractHeader
+from chain.transactions.dataset import DatasetHeader
+from chain.transactions.erase import EraseHeader
+from chain.transactions.parcel import ParcelHeader, encode_records, records_root
+from chain.transactions.read_report import ReadReportHeader
+from chain.transactions.registry import check_stored
+from chain.transactions.request import RequestHeader
 from chain.transactions.sealed import CommitmentKind, Envelope, SealedShare, sealed_records_root, sealed_share_hash
 from sealing import KemPrivateKey
 
@@ -112,7 +106,7 @@ def make_genesis() -> Genesis:
     return parse_genesis(encode_genesis("vectors", TIME_MS, [member(name) for name in names], ENGINE))
 
 
-def _sign(header_type: type[AnyHeader], member: str, nonce: bytes, payload: bytes = b"", **fields: Any) -> Transaction:
+def _sign(header_type: type[Header], member: str, nonce: bytes, payload: bytes = b"", **fields: Any) -> Transaction:
     signer = system_signer(member)
     common: dict[str, Any] = {
         "chain_id": make_genesis().chain_id,
@@ -236,10 +230,10 @@ def approval_transaction(nonce: int, member: str, request: bytes, answer: Answer
     )
 
 
-def receipt_transaction(nonce: int, request: bytes, parcels: tuple[bytes, ...], digest: bytes) -> Transaction:
+def read_report_transaction(nonce: int, request: bytes, parcels: tuple[bytes, ...], digest: bytes) -> Transaction:
     """The university says what it has read."""
     return _sign(
-        ReadReceiptHeader,
+        ReadReportHeader,
         READER,
         bytes([nonce]) * 16,
         dataset="aviation.flights",

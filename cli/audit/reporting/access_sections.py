@@ -60,7 +60,7 @@ def _tallies(
         Column(of),
         Column(Words("申请", "Requests"), is_number=True),
         *(Column(STATUSES[status], is_number=True) for status in _STATUS_ORDER),
-        Column(Words("回执", "Receipts"), is_number=True),
+        Column(Words("读取报告", "Read reports"), is_number=True),
         Column(Words("查阅记录", "Records read"), is_number=True),
     ]
     rows = [
@@ -68,7 +68,7 @@ def _tallies(
             grouped_by,
             number(found.requests),
             *(number(found.by_status[status]) for status in _STATUS_ORDER),
-            number(found.receipts),
+            number(found.read_reports),
             number(found.records_read),
         )
         for grouped_by, found in tally(reads, group)
@@ -82,7 +82,7 @@ def _by_dataset(findings: Findings) -> Element:
         Column(Words("申请", "Requests"), is_number=True),
         Column(Words("授权次数", "Grants"), is_number=True),
         Column(Words("拒绝次数", "Denials"), is_number=True),
-        Column(Words("回执", "Receipts"), is_number=True),
+        Column(Words("读取报告", "Read reports"), is_number=True),
         Column(Words("查阅记录", "Records read"), is_number=True),
     )
     title = Words("按数据集（与链上计数核对，无遗漏）", "By dataset (held against the chain's counters: none left out)")
@@ -93,7 +93,7 @@ def _dataset_rows(datasets: Iterable[DatasetFinding]) -> Iterator[Row]:
     for found in datasets:
         reads = found.reads
         if reads is not None:
-            counts = (reads.requests, reads.grants, reads.denials, reads.receipts, reads.records_read)
+            counts = (reads.requests, reads.grants, reads.denials, reads.read_reports, reads.records_read)
             yield (name(found.entry.dataset), *map(number, counts))
 
 
@@ -133,8 +133,8 @@ def _unused(findings: Findings) -> Element:
     rows = [_unused_row(findings, read) for read in reversed(findings.unused)]
     title = Words("从未使用的授权", "Grants never used")
     said = Words(
-        "已授权、但链上没有任何查阅回执的申请。",
-        "Requests that were granted, without any receipt of a read on the chain.",
+        "已授权、但链上没有任何查阅读取报告的申请。",
+        "Requests that were granted, without any read report on the chain.",
     )
     return section("unused", title, paragraph(said), table("unused-table", None, columns, rows))
 

@@ -8,9 +8,9 @@ from audit.misbehaviour import Contradiction
 from audit.series import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, WEEK_MS
 from blockpool import ErrorCode
 from chain.blocks import OK
+from chain.primitives.types import Answer, Sharing
 from chain.state.entries import RequestStatus
 from chain.state.members import MemberKind
-from chain.transactions.base import Answer, Sharing
 from cli.audit.reporting.html import Words
 
 NONE = Words("无", "None")

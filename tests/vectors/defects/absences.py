@@ -129,7 +129,7 @@ def dataset_of_nobody(file: Json, world: EvidenceWorld) -> None:
 
 @defect("no_read_later", "not_absent", "absence")
 def read_in_the_range(file: Json, world: EvidenceWorld) -> None:
-    """a receipt that names the parcel came in the range"""
+    """a read report that names the parcel came in the range"""
     reads = parcel_reads_key(SEALED, world.ids["sealed"])
     file |= {"from_height": 7, "before": {"block": world.block_part(6), "reads": world.entry_part(reads, 6)}}
 

@@ -73,9 +73,9 @@ def answers_reordered(file: Json, world: EvidenceWorld) -> None:
 
 
 @defect("read", "bad_evidence", "answers")
-def receipt_for_answer(file: Json, world: EvidenceWorld) -> None:
-    """a receipt stands among the answers"""
-    file["answers"][1] = world.committed_part("receipt")
+def report_for_answer(file: Json, world: EvidenceWorld) -> None:
+    """a read report stands among the answers"""
+    file["answers"][1] = world.committed_part("read_report")
 
 
 @defect("read", "bad_signature", "answers")
@@ -103,32 +103,32 @@ def answers_left_out(file: Json, world: EvidenceWorld) -> None:
     file["answers"] = None
 
 
-@defect("read_refused", "bad_evidence", "receipts")
-def empty_receipts_left_out(file: Json, world: EvidenceWorld) -> None:
-    """the list of receipts is left out, though there are none"""
-    file["receipts"] = None
+@defect("read_refused", "bad_evidence", "reports")
+def empty_reports_left_out(file: Json, world: EvidenceWorld) -> None:
+    """the list of read reports is left out, though there are none"""
+    file["read_reports"] = None
 
 
-@defect("read", "bad_evidence", "receipts")
-def receipt_left_out(file: Json, world: EvidenceWorld) -> None:
-    """the second receipt is left out"""
-    file["receipts"].pop()
+@defect("read", "bad_evidence", "reports")
+def report_left_out(file: Json, world: EvidenceWorld) -> None:
+    """the second read report is left out"""
+    file["read_reports"].pop()
 
 
-@defect("read", "bad_evidence", "receipts")
-def receipt_twice(file: Json, world: EvidenceWorld) -> None:
-    """one receipt is listed twice, so that the numbers fit"""
-    file["receipts"][1] = file["receipts"][0]
+@defect("read", "bad_evidence", "reports")
+def report_twice(file: Json, world: EvidenceWorld) -> None:
+    """one read report is listed twice, so that the numbers fit"""
+    file["read_reports"][1] = file["read_reports"][0]
 
 
-@defect("read", "bad_evidence", "receipts")
-def receipts_after_the_state(file: Json, world: EvidenceWorld) -> None:
-    """receipts are listed that came after the state's block"""
+@defect("read", "bad_evidence", "reports")
+def reports_after_the_state(file: Json, world: EvidenceWorld) -> None:
+    """read reports are listed that came after the state's block"""
     earlier = json.loads(make_read_evidence(world.ledger, world.ids["asked"], 7))
     file |= {name: earlier[name] for name in ("state", "answers", "members")}
 
 
-@defect("read", "bad_evidence", "receipts")
+@defect("read", "bad_evidence", "reports")
 def member_for_nothing(file: Json, world: EvidenceWorld) -> None:
     """the file has an entry of a member that signed nothing in it"""
     file["members"]["airports"] = world.entry_part(member_key("airports"))

@@ -21,7 +21,8 @@ from chain.state.entries import (
     parcel_reads_key,
 )
 from chain.state.members import Member, MemberKey
-from chain.transactions.base import Transaction, record_leaves, signing_message
+from chain.transactions.base import Transaction, signing_message
+from chain.transactions.parcel import record_leaves
 from tests.vectors.defects.registry import defect, flipped, not_shortest, to_base64, unbase64
 from tests.vectors.evidence_world import OPEN, SEALED, EvidenceWorld
 from tests.vectors.forgery import HEIGHT, ForgedBlock, Json, accepted

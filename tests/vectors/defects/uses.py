@@ -124,9 +124,9 @@ def derived_left_out(file: Json, world: EvidenceWorld) -> None:
 
 @defect("record_sealed", "bad_evidence", "uses")
 def reads_counted_wrongly(file: Json, world: EvidenceWorld) -> None:
-    """requests and receipts are as many as listed, and counted as others in the block, which a quorum made up"""
+    """requests and read reports are as many as listed, and counted as others in the block, which a quorum made up"""
     id_, history = world.ids["sealed"], EMPTY_HISTORY
-    for name in ("asked", "granted", "receipt", "second receipt"):
+    for name in ("asked", "granted", "read_report", "second read report"):
         history = history.extended(world.chain_id, world.ids[name])
     reads = {parcel_reads_key(SEALED, id_): encode(ParcelReads(3, 1, history))}
     use_state(file, {MEMBER: world.value(MEMBER)} | reads, SEALED, id_)

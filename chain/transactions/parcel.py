@@ -1,0 +1,155 @@
+"""``parcel``: a set of records of one dataset is shared."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated
+
+from msgspec import Meta
+
+from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
+from chain.primitives.crypto import Hash, domain, hash_tagged
+from chain.primitives.encoding import Wire, decode, encode
+from chain.primitives.types import DatasetId, Hash32
+from chain.proofs.merkle import MerkleTree, leaf_hash, root_of_leaves
+from chain.transactions.base import Content, Header, Payload, TransactionType
+from chain.transactions.sealed import decode_envelope, sealed_record_leaves, verify_sealed_shares
+
+Source = tuple[Hash32, Annotated[int, Meta(ge=0, le=LIMITS.transaction_records - 1)]]
+"""A record's id: (transaction id, index in its parcel)."""
+
+
+class ParcelHeader(Header, frozen=True, tag=2):
+    """Shares a set of records of one dataset. Signed by a system of the dataset's owner."""
+
+    dataset: DatasetId
+    record_count: Annotated[int, Meta(ge=1, le=LIMITS.transaction_records)]
+    records_root: Hash32
+    """RFC 6962 root over the record leaves."""
+    envelope: Annotated[bytes, Meta(max_length=LIMITS.header_size_bytes)]
+    """How the records are sealed; empty for an open parcel."""
+    derived_from: Annotated[tuple[Source, ...], Meta(max_length=LIMITS.derived_from)]
+    """Records that these were made from."""
+
+
+Records = Annotated[tuple[bytes, ...], Meta(min_length=1)]
+"""``LIMITS`` bounds their number and their sizes."""
+
+
+class SealedPayload(Wire, frozen=True):
+    """Payload of a sealed parcel. Of an open one it is the array of records alone."""
+
+    sealed_shares: Annotated[tuple[bytes, ...], Meta(max_length=LIMITS.validators)]
+    """Shares of the parcel's key, each sealed to its validator, in the order of the envelope's shares."""
+    bodies: Records
+    """Sealed bodies: commitment, ciphertext, tag."""
+
+
+def source_parcels(header: ParcelHeader) -> tuple[Hash, ...]:
+    """The parcels that a parcel's sources are in, each once, in the order of their first mention."""
+    return tuple(dict.fromkeys(parcel_id for parcel_id, _ in header.derived_from))
+
+
+def record_leaves(chain_id: bytes, records: Sequence[bytes]) -> list[Hash]:
+    """RFC 6962 leaf hashes of open records; a leaf's data is the tagged hash of the record's body."""
+    prefix, sha = domain("record", chain_id), hashlib.sha256
+    return [sha(b"\x00" + sha(prefix + body).digest()).digest() for body in records]
+
+
+def record_leaf(chain_id: bytes, body: bytes) -> Hash:
+    """RFC 6962 leaf hash of one open record."""
+    return leaf_hash(hash_tagged("record", chain_id, body))
+
+
+def records_root(chain_id: bytes, records: Sequence[bytes]) -> Hash:
+    """Root over a parcel's records."""
+    return root_of_leaves(record_leaves(chain_id, records))
+
+
+def parcel_leaves(header: ParcelHeader, records: Sequence[bytes]) -> list[Hash]:
+    """RFC 6962 leaf hashes of a parcel's records, open or sealed.
+
+    Raises:
+        PoolError: code ``bad_sealing`` for a body that is too short to be sealed.
+    """
+    if header.envelope:
+        return sealed_record_leaves(header.chain_id, records)
+    return record_leaves(header.chain_id, records)
+
+
+def record_proof(header: ParcelHeader, records: Sequence[bytes], index: int) -> list[Hash]:
+    """Proof that record ``index`` is in its parcel."""
+    return MerkleTree(parcel_leaves(header, records)).inclusion_proof(index)
+
+
+def encode_records(records: Sequence[bytes], sealed_shares: Sequence[bytes] = ()) -> bytes:
+    """Payload of a parcel: the encoded array of record bodies, or if there are sealed shares a ``SealedPayload``."""
+    bodies = tuple(records)
+    return encode(SealedPayload(tuple(sealed_shares), bodies) if sealed_shares else bodies)
+
+
+def decode_content(header: ParcelHeader, payload: bytes) -> Content:
+    """What a parcel's payload holds.
+
+    Raises:
+        PoolError: codes ``malformed``, ``not_canonical``, ``too_large`` (more or larger records than there may be).
+    """
+    if header.envelope:
+        sealed = decode(SealedPayload, payload)
+        content = Content(sealed.sealed_shares, sealed.bodies)
+    else:
+        content = Content((), decode(Records, payload))
+    if len(content.records) > LIMITS.transaction_records:
+        raise _too_large(f"{len(content.records)} records", LIMITS.transaction_records)
+    for index, record in enumerate(content.records):
+        if len(record) > LIMITS.record_size_bytes:
+            raise _too_large(f"record {index} has {len(record)} bytes", LIMITS.record_size_bytes)
+    return content
+
+
+def decode_sealed_shares(payload: bytes) -> tuple[bytes, ...]:
+    """Sealed shares in the payload of a sealed parcel.
+
+    Raises:
+        PoolError: codes ``malformed``, ``not_canonical``.
+    """
+    return decode(SealedPayload, payload).sealed_shares
+
+
+def _too_large(found: str, limit: int) -> PoolError:
+    return PoolError(ErrorCode.TOO_LARGE, f"{found}; at most {limit}")
+
+
+def _check(header: ParcelHeader) -> None:
+    if len(set(header.derived_from)) != len(header.derived_from):
+        raise PoolError(ErrorCode.BAD_REQUEST, "a source is named twice")
+
+
+def _verify_content(header: ParcelHeader, content: Content) -> None:
+    if header.envelope:
+        verify_sealed_shares(header.chain_id, decode_envelope(header.envelope), content.sealed_shares)
+    verify_leaves(header, parcel_leaves(header, content.records))
+
+
+def verify_leaves(header: ParcelHeader, leaves: Sequence[Hash]) -> None:
+    """Check the leaf hashes of a parcel's records; raises ``payload_mismatch``."""
+    if len(leaves) != header.record_count:
+        raise PoolError(ErrorCode.PAYLOAD_MISMATCH, f"{len(leaves)} records came, {header.record_count} were signed")
+    if root_of_leaves(list(leaves)) != header.records_root:
+        raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "the records' root differs from the one that was signed")
+
+
+PARCEL = TransactionType(
+    name="parcel",
+    header=ParcelHeader,
+    check=_check,
+    payload=Payload(
+        decode=decode_content,
+        verify=_verify_content,
+        leaves=parcel_leaves,
+        verify_leaves=verify_leaves,
+        record_count=lambda header: header.record_count,
+    ),
+)
