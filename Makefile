@@ -1,5 +1,5 @@
 # Everything a developer types. `make` alone lists the targets.
-# Needs: make, and Python 3.11 or 3.12 with its venv module (Debian: apt install make python3-venv).
+# Needs: make, and Python 3.11 to 3.14 with its venv module (Debian: apt install make python3-venv).
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -13,10 +13,9 @@ SEEDS ?= 1000
 SECONDS ?= 60
 SAMPLES ?= 300
 MINUTES ?= 2
-# The LevelDB binding comes as a ready wheel for these two; for later versions pip would have to compile it.
-# Override with `make setup PYTHON=/path/to/python3.12`.
-PYTHON ?= $(shell for candidate in python3.11 python3.12 python3; do \
-	$$candidate -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null \
+# Override with `make setup PYTHON=/path/to/python3.13`.
+PYTHON ?= $(shell for candidate in python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$candidate -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
 	&& echo $$candidate && break; done)
 
 help: ## list the targets
@@ -26,13 +25,16 @@ setup: $(STAMP) ## make .venv with the locked, hash-checked dependencies (instan
 
 # The stamp is written last, so an interrupted set-up is done again. The environment is rebuilt from nothing
 # whenever the lock changes: what is no longer locked must not linger.
+# The checkout comes onto the path as a folder (compat): a finder would come after the path, where the folder that holds a
+# checkout named blockpool already offers a package of that name, without anything in it.
 $(STAMP): requirements-dev.lock pyproject.toml
 	@test -n "$(PYTHON)" || { \
-		echo "No Python 3.11 or 3.12 with its venv module found. On Debian 12: apt install python3 python3-venv." >&2; \
-		echo "Or name one: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
+		echo "No Python 3.11 to 3.14 with its venv module found. On Debian and Ubuntu: apt install python3 python3-venv." >&2; \
+		echo "Or name one: make setup PYTHON=/path/to/python3.13" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--config-settings editable_mode=compat --editable .
 	@touch $(STAMP)
 
 demo: setup ## four departments on this machine: share, kill the primary, audit, verify offline
@@ -69,11 +71,13 @@ chaos: setup ## four real nodes under every kind of fault and load: make chaos M
 fuzz: setup ## every reader of outside bytes, for a while: make fuzz SECONDS=60 (guided by coverage where atheris is)
 	$(BIN)/python -m tests.edge.fuzz all --seconds $(SECONDS)
 
-lock: ## resolve both lock files anew (needs uv on the PATH)
-	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --output-file requirements.lock
-	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --output-file requirements-dev.lock
+LOCK := uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links
+
+lock: ## resolve the lock files anew (needs uv on the PATH)
+	$(LOCK) --output-file requirements-client.lock
+	$(LOCK) --extra node --output-file requirements.lock
+	$(LOCK) --extra dev --output-file requirements-dev.lock
 
 clean: ## remove the environment, caches and build products
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from audit.chain import AuditReport, ChainAudit
-from audit.sources import ChainSource
+from audit.sources import ChainSource, open_level
 from audit.store import AuditStore
 from audit.walk import OnProgress, silent, walk
 from audit.workers import Examined, Workers
@@ -20,7 +20,6 @@ from chain.genesis import Genesis
 from chain.ledger import ExecutedBlock
 from chain.packages import BlockPackage
 from chain.primitives.encoding import decode
-from chain.storage.level import LevelDatabase
 from chain.transactions.dataset import DatasetHeader
 
 SAVED_EVERY_S = 5
@@ -46,7 +45,7 @@ def open_store(folder: Path | None, genesis: Genesis) -> Iterator[AuditStore]:
         return
     if folder.is_dir() and any(folder.iterdir()) and not (folder / _DATABASE).is_dir():
         raise PoolError(ErrorCode.WRONG_DATA_FOLDER, f"{folder} holds something else than an audit")
-    database = LevelDatabase(folder / _DATABASE)
+    database = open_level(folder / _DATABASE)
     try:
         yield AuditStore(genesis.chain_id, database)
     finally:

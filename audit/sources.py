@@ -12,8 +12,8 @@ from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.packages import BlockPackage, read_package
 from chain.storage.blocks import BlockStore
+from chain.storage.database import Database
 from chain.storage.head import HeadFile
-from chain.storage.level import LevelDatabase
 from chain.storage.state import StateStore
 
 
@@ -27,6 +27,17 @@ class ChainSource:
     """Every block from a height on."""
 
 
+def open_level(folder: Path) -> Database:
+    """LevelDB in ``folder``. It is of an extra, so it is imported when it is needed.
+
+    Raises:
+        PoolError: code ``extra_missing``; and as ``LevelDatabase``.
+    """
+    from chain.storage.level import LevelDatabase
+
+    return LevelDatabase(folder)
+
+
 @contextmanager
 def open_database(data: Path, genesis: Genesis) -> Iterator[ChainSource]:
     """The chain in a stopped node's data folder.
@@ -36,7 +47,7 @@ def open_database(data: Path, genesis: Genesis) -> Iterator[ChainSource]:
     """
     head = _read_head(data / "HEAD")
     try:
-        database = LevelDatabase(data / "blocks")
+        database = open_level(data / "blocks")
     except PoolError as error:
         if error.code is ErrorCode.DATA_FOLDER_LOCKED:
             detail = f"the daemon of {data} is running: stop it, or audit the URL of its API"
@@ -59,7 +70,7 @@ def open_states(data: Path) -> Iterator[StateStore | None]:
     if not folder.is_dir():
         yield None
         return
-    database = LevelDatabase(folder)
+    database = open_level(folder)
     try:
         yield StateStore(database)
     finally:

@@ -17,13 +17,15 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.figures import Figure, Section
+from chain.storage.level import plyvel
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 DISTURBED_SHARE = 0.25
 """Part of a core from which on other programs are said to have disturbed a run."""
+LEVELDB = plyvel.__name__.replace("_", "-")
 _LIBRARIES = (
-    *("msgspec", "pynacl", "plyvel", "uvloop", "uvicorn", "fastapi", "jsonschema-rs", "orjson", "cryptography"),
+    *("msgspec", "pynacl", LEVELDB, "uvloop", "uvicorn", "fastapi", "jsonschema-rs", "orjson", "cryptography"),
     *("pycryptodome", "wasmtime", "httpx"),
 )
 _STYLES = {"aim reached": "green", "reached": "cyan", "missed": "red", "": ""}

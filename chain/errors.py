@@ -88,6 +88,7 @@ class ErrorCode(StrEnum):
     BAD_DISCLOSURE = "bad_disclosure"
     # The machine room
     LIBRARY_DIFFERS = "library_differs"
+    EXTRA_MISSING = "extra_missing"
     BAD_KEY = "bad_key"
     KEY_PERMISSIONS = "key_permissions"
     WRONG_PASSPHRASE = "wrong_passphrase"  # noqa: S105  (a code, no secret)
@@ -213,6 +214,9 @@ _INFO: dict[ErrorCode, ErrorInfo] = {
     _C.BAD_DISCLOSURE: ErrorInfo(422, "Disclosure does not hold", "Do not trust what it says; ask for a new one."),
     _C.LIBRARY_DIFFERS: ErrorInfo(
         500, "A library decides otherwise than the protocol", "Install the versions of blockpool's lock file."
+    ),
+    _C.EXTRA_MISSING: ErrorInfo(
+        500, "Not part of this installation", "Install the extra that is named; see docs/operations.md, section 1."
     ),
     _C.BAD_KEY: ErrorInfo(422, "Key file not accepted", "Give a PKCS#8 PEM file with a key of the kind wanted."),
     _C.KEY_PERMISSIONS: ErrorInfo(422, "Key file is readable by others", "Run: chmod 600 on the key file."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import RenderableType
@@ -15,7 +16,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.crypto import ZERO_HASH
 from cli.contract_files import read_contract, read_parameters, show_line
-from cli.engine import open_engine
+from cli.engine import open_sandbox
 from cli.failures import ExitCode
 from cli.options import (
     READABLE_FILE,
@@ -29,7 +30,9 @@ from cli.options import (
 from cli.output import emit, facts, grid, is_json, print_json, talk
 from contracts.cases import Case, CaseResult, read_cases
 from contracts.library import NAMES, source_of, summary_of
-from contracts.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from contracts.sandbox import Sandbox
 
 
 @click.group()
@@ -78,7 +81,7 @@ def test(file: Path, cases_file: Path) -> None:
     """
     source = read_contract(file)
     cases = read_cases(cases_file.read_bytes())
-    sandbox = _sandbox()
+    sandbox = open_sandbox(talk().print)
     results = [_run(sandbox, source, case) for case in cases]
     table = grid("", "case", "verdict", "fuel", "what differs", right=frozenset({"fuel"}))
     for result in results:
@@ -214,16 +217,11 @@ def _facts(deployed: ContractAnswer) -> RenderableType:
 def _check(source: str, parameters: str) -> int:
     """Try a contract in the sandbox: the fuel that loading it took. A mistake is shown with its line, and raised."""
     try:
-        return _sandbox().check(source, parameters)
+        return open_sandbox(talk().print).check(source, parameters)
     except PoolError as error:
         if error.code is ErrorCode.BAD_CONTRACT:
             show_line(source, int(error.context.get("line", 0)))
         raise
-
-
-def _sandbox() -> Sandbox:
-    """A sandbox; says so when its first start on this machine takes a while."""
-    return Sandbox(open_engine(talk().print))
 
 
 def _run(sandbox: Sandbox, source: str, case: Case) -> CaseResult:

@@ -1,29 +1,43 @@
-"""The contract engine of a command, opened with words for the person who waits."""
+"""The contract engine of a command, opened with words for the person who waits. It is of an extra, so it is imported
+when a command comes to need it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from chain.access.policy import AccessCase, AccessDecision, AccessPolicy, ContractRunner
+from chain.contract_engine import EngineIdentity
 from chain.genesis import Genesis
+from chain.primitives.crypto import ZERO_HASH
 from chain.state.entries import ContractEntry
-from contracts.compiled import Stage
-from contracts.engine import Engine
-from contracts.policy import SandboxPolicy, verify_engine
-from contracts.sandbox import Sandbox
 
-_STAGES = {
-    Stage.COMPILING: "Compiling the contract engine (once on this machine, some ten seconds) ...",
-    Stage.WAITING: "Waiting for another process that compiles the contract engine ...",
-}
+if TYPE_CHECKING:
+    from contracts.sandbox import Sandbox
 
 Say = Callable[[str], None]
 """Tells a person something."""
 
 
-def open_engine(say: Say) -> Engine:
-    """The engine; ``say`` is told if its first start on this machine takes a while."""
-    return Engine.open(on_stage=lambda stage: say(_STAGES[stage]))
+def engine_identity() -> EngineIdentity:
+    """Of this installation's engine, which is of an extra."""
+    from contracts.engine import ENGINE_IDENTITY
+
+    return ENGINE_IDENTITY
+
+
+def open_sandbox(say: Say, chain_id: bytes = ZERO_HASH) -> Sandbox:
+    """The engine's sandbox; ``say`` is told if the engine's first start on this machine takes a while."""
+    from contracts.compiled import Stage
+    from contracts.engine import Engine
+    from contracts.sandbox import Sandbox
+
+    stages = {
+        Stage.COMPILING: "Compiling the contract engine (once on this machine, some ten seconds) ...",
+        Stage.WAITING: "Waiting for another process that compiles the contract engine ...",
+    }
+    return Sandbox(Engine.open(on_stage=lambda stage: say(stages[stage])), chain_id)
 
 
 class NetworkPolicy:
@@ -50,9 +64,11 @@ class NetworkPolicy:
         Raises:
             PoolError: code ``engine_unavailable`` if this installation's engine is not the network's.
         """
+        from contracts.policy import SandboxPolicy, verify_engine
+
         if self._policy is None:
             verify_engine(self._genesis.engine)
-            self._policy = SandboxPolicy(Sandbox(open_engine(self._say), self._genesis.chain_id))
+            self._policy = SandboxPolicy(open_sandbox(self._say, self._genesis.chain_id))
         return self._policy.open_block()
 
 

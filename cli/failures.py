@@ -40,6 +40,7 @@ _CANNOT = frozenset(
         ErrorCode.MEMPOOL_FULL,
         ErrorCode.QUOTA_EXCEEDED,
         ErrorCode.LIBRARY_DIFFERS,
+        ErrorCode.EXTRA_MISSING,
         ErrorCode.BAD_KEY,
         ErrorCode.KEY_PERMISSIONS,
         ErrorCode.WRONG_PASSPHRASE,

@@ -11,9 +11,9 @@ import click
 from blockpool import Genesis, load_genesis
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import encode_genesis, parse_genesis, parse_member_file
+from cli.engine import engine_identity
 from cli.options import READABLE_FILE, json_option
 from cli.output import emit, facts, grid, talk
-from contracts.engine import ENGINE_IDENTITY
 
 no_contracts_option = click.option(
     "--no-contracts", is_flag=True, help="A network without contracts: nothing can be sealed or requested."
@@ -41,7 +41,7 @@ def create(members: tuple[Path, ...], out: Path, name: str, no_contracts: bool) 
     """
     if out.exists():
         raise PoolError(ErrorCode.BAD_GENESIS, f"{out} exists already and is not overwritten")
-    engine = None if no_contracts else ENGINE_IDENTITY
+    engine = None if no_contracts else engine_identity()
     content = encode_genesis(name, time.time_ns() // 1_000_000, [_read_member(path) for path in members], engine)
     made = parse_genesis(content)
     out.write_bytes(content)

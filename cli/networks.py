@@ -11,12 +11,12 @@ import click
 from blockpool import Client, Genesis, NodeStatus, PoolError, RetryPolicy, load_genesis
 from chain.errors import ErrorCode
 from chain.genesis import encode_genesis, parse_genesis
+from cli.engine import engine_identity
 from cli.failures import ExitCode
 from cli.genesis import describe, no_contracts_option
 from cli.homes import GENESIS_FILE, NODE_FOLDER, SYSTEM_KEY, MemberPlan, create_member
 from cli.options import genesis_option, json_option, new_passphrase
 from cli.output import emit, grid, talk
-from contracts.engine import ENGINE_IDENTITY
 
 _API_PORT_OFFSET = 1000
 _ONCE = RetryPolicy(attempts_max=1, total_max_s=5)
@@ -87,6 +87,7 @@ def create_network(
         raise PoolError(ErrorCode.BAD_GENESIS, f"{folder} is not empty: nothing there is overwritten")
     if not members or len(set(members)) != len(members):
         raise PoolError(ErrorCode.BAD_GENESIS, "a network has at least one member, each named once")
+    engine = engine_identity() if contracts else None  # first: it may be missing, and nothing is left half made
     created = [
         create_member(
             MemberPlan(member, peer_address=f"127.0.0.1:{peer}", api_address=f"127.0.0.1:{api}"),
@@ -96,7 +97,7 @@ def create_network(
         for member, (peer, api) in zip(members, ports, strict=True)
     ]
     created += [create_member(plan, folder / plan.name, passphrase) for plan in others]
-    content = encode_genesis(name, time.time_ns() // 1_000_000, created, ENGINE_IDENTITY if contracts else None)
+    content = encode_genesis(name, time.time_ns() // 1_000_000, created, engine)
     genesis = parse_genesis(content)
     (folder / GENESIS_FILE).write_bytes(content)
     for member in members:

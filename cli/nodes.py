@@ -9,6 +9,7 @@ import click
 from rich.console import RenderableType
 
 from blockpool import NodeStatus
+from chain.extras import extra
 from cli.options import json_option, reading_client, reading_options
 from cli.output import emit, facts, grid
 
@@ -29,7 +30,8 @@ def run(context: click.Context, home: Path, resync: bool, as_json: bool) -> None
     \b
     Example: blockpool node run pool/aviation/node
     """
-    from node.daemon import run as run_daemon  # here, so that other commands start fast and need no server libraries
+    with extra("node"):  # here, so that other commands start fast and need no server libraries
+        from node.daemon import run as run_daemon
 
     if as_json:
         os.environ["BLOCKPOOL_LOG_FORMAT"] = "json"

@@ -20,10 +20,12 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
-import wasmtime
-from wasmtime.component import Component
-
 from chain.errors import ErrorCode, PoolError
+from chain.extras import extra
+
+with extra("audit"):
+    import wasmtime
+    from wasmtime.component import Component
 
 
 class Stage(StrEnum):

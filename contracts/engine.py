@@ -15,14 +15,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-import wasmtime
-from wasmtime.component import Component, Func, Linker, ValType
-
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
+from chain.extras import extra
 from chain.limits import LIMITS
 from contracts.compiled import OnStage, compiled_component, default_cache_folder
 from contracts.guest import COMPONENT_SHA256, read_component
+
+with extra("audit"):
+    import wasmtime
+    from wasmtime.component import Component, Func, Linker, ValType
 
 TARGET = "x86_64-unknown-linux-gnu"
 WASMTIME_VERSION = version("wasmtime")

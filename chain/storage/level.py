@@ -4,7 +4,7 @@ It is opened with paranoid checks, every read verifies checksums (paranoid check
 is asked for by each write. What LevelDB does not do is tell that the tail of its log is gone (it drops records after a
 cut silently): the HEAD anchor is there for that.
 
-Apart from the port, so that what only verifies (clients, auditors of a URL) needs no LevelDB.
+Apart from the port, so that what only verifies needs no LevelDB.
 """
 
 from __future__ import annotations
@@ -13,13 +13,19 @@ import contextlib
 import errno
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import plyvel
-
 from chain.errors import ErrorCode, PoolError
+from chain.extras import extra
 from chain.storage.database import Write
+
+with extra("audit"):
+    if sys.version_info >= (3, 13):  # plyvel has no wheels for these; this is its code, maintained
+        import plyvel_next as plyvel
+    else:
+        import plyvel
 
 WRITE_BUFFER_SIZE = 16 * 1024 * 1024
 CACHE_SIZE = 16 * 1024 * 1024

@@ -6,9 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
-import plyvel
 import pytest
 
+from chain.storage.level import plyvel
 from cli.networks import create_network
 from evidence.record import RECORD_STEPS
 from tests.cli.commands import Done, run

@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import plyvel
 import pytest
 import uvloop
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import MIB
 from chain.storage.head import Head, HeadFile
+from chain.storage.level import plyvel
 from node.config import load_config
 from node.home import Home, open_home
 from node.recovery import note_damage, open_recovered, open_votes
