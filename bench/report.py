@@ -25,7 +25,7 @@ DISTURBED_SHARE = 0.25
 """Part of a core from which on other programs are said to have disturbed a run."""
 LEVELDB = plyvel.__name__.replace("_", "-")
 _LIBRARIES = (
-    *("msgspec", "pynacl", LEVELDB, "uvloop", "uvicorn", "fastapi", "jsonschema-rs", "orjson", "cryptography"),
+    *("msgspec", "pynacl", LEVELDB, "uvloop", "uvicorn", "fastapi", "orjson", "cryptography"),
     *("pycryptodome", "wasmtime", "httpx"),
 )
 _STYLES = {"aim reached": "green", "reached": "cyan", "missed": "red", "": ""}

@@ -41,6 +41,12 @@ class Limits:
     """One JSON Schema."""
     json_depth: int = 32
     """Nesting of objects and arrays in a record or schema."""
+    number_digits: int = 64
+    """Digits of a number in a record or schema, before and after its point together."""
+    exponent_digits: int = 3
+    """Digits of such a number's exponent."""
+    pointer_length: int = 256
+    """Characters of the JSON Pointer that says where a record or schema is wrong; a longer one is cut."""
     record_fields: int = 1024
     """Fields of a sealed JSON record that are committed to one by one."""
     derived_from: int = 256

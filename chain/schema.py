@@ -1,43 +1,36 @@
 """JSON Schemas of datasets, and checking records against them the same way on every validator.
 
-Only keywords whose verdict cannot depend on the implementation are taken: no patterns (regular expressions differ),
-formats, references, ``multipleOf`` (floating point) or combinators. jsonschema-rs applies them (draft 2020-12).
-Records are strict JSON: UTF-8, no duplicate keys, no NaN, bounded depth; orjson reads them.
-
-The reason given for a bad record becomes part of the chain, so it is made here from path and keyword, never taken
-from a library's message.
+Only keywords whose verdict cannot depend on the implementation are taken (draft 2020-12): no patterns (regular
+expressions differ), formats, references, ``multipleOf`` or combinators. Schemas and records are JSON texts as the
+protocol reads them (``chain.primitives.json_reader``).
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import lru_cache
-from typing import Any, NoReturn
-
-import jsonschema_rs
-import orjson
+from typing import Any
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, sha256
+from chain.primitives.json_reader import BadJson, JsonValue, is_integer, pointer_of, read_json, read_records
+from chain.schema_rules import BREAKS, JSON_TYPES, NUMBERS, Choices, Limit, Rule
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-_TYPES = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
-_COUNTS = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"})
-_BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
+_COUNT_MAX = 2**31
+_LENGTHS, _SIZES, _COUNTS = ("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties", "maxProperties")
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _TEXTS = frozenset({"title", "description", "$comment"})
-SAFE_INTEGER = 2**53 - 1
-_NAMED_RECORD = re.compile(r"record (\d+): ")
-"""How every reason of this module that is about one record begins."""
+_SCHEMAS = frozenset({"items", "additionalProperties"})
 KEYWORDS = frozenset(
-    {"$schema", "type", "properties", "required", "additionalProperties", "items", "enum", "const"}
-    | _COUNTS
-    | _BOUNDS
-    | _TEXTS
+    {"$schema", "type", "properties", "required", "enum", "const", *_LENGTHS, *_SIZES, *_COUNTS}
+    | {*_BOUNDS, *_TEXTS, *_SCHEMAS}
 )
 """Keywords that a dataset's schema may use."""
+_NAMED_RECORD = re.compile(r"record ([0-9]+): ")
+_Place = tuple[str, ...]
 
 
 class RecordSchema:
@@ -45,45 +38,24 @@ class RecordSchema:
 
     Attributes:
         hash: SHA-256 of the schema's text.
+        rule: what it asks of one value.
     """
 
     def __init__(self, text: str) -> None:
-        schema = _parse_schema(text)
         self.hash: Hash = sha256(text.encode())
-        self._one = jsonschema_rs.Draft202012Validator(schema)
-        self._many = jsonschema_rs.Draft202012Validator({"type": "array", "items": schema})
+        self.rule = _compile(text)
 
     def check(self, records: Sequence[bytes]) -> PoolError | None:
-        """The first offence among ``records`` (JSON texts), or None.
-
-        One call of the validator covers all records; only a parcel that fails is gone through one by one.
-        """
-        if not _is_shallow(records):
-            return self._first_offence(records)
-        try:
-            values = [orjson.loads(body) for body in records]
-        except orjson.JSONDecodeError:
-            return self._first_offence(records)
-        # Writing the values back gives the same bytes exactly if every record is compact JSON without duplicate keys or
-        # other oddities (JSON objects delimit themselves, so records cannot make up for one another).
-        if orjson.dumps(values) == b"[%b]" % b",".join(records) and self._many.is_valid(values):
-            return None
-        return self._first_offence(records)
-
-    def _first_offence(self, records: Sequence[bytes]) -> PoolError | None:
-        for index, body in enumerate(records):
-            reason = self._offence(body)
-            if reason is not None:
-                return PoolError(ErrorCode.SCHEMA_VIOLATION, f"record {index}: {reason}", record_index=index)
-        return None
-
-    def _offence(self, body: bytes) -> str | None:
-        try:
-            value = strict_json(body)
-        except PoolError as error:
-            return error.detail
-        errors = [_describe(error) for error in self._one.iter_errors(value)]
-        return min(errors) if errors else None
+        """The first violation among ``records``, or None: the first record that is not JSON as the protocol reads it,
+        or breaks the schema."""
+        values, bad = read_records(records)
+        if not self.rule.accepts(values):
+            for index, value in enumerate(values):
+                violation = self.rule.first_violation(value)
+                if violation is not None:
+                    keyword, place = violation
+                    return _violation(index, pointer_of(place[::-1]), keyword)
+        return None if bad is None else unreadable(len(values), bad)
 
 
 @lru_cache(maxsize=512)
@@ -96,122 +68,113 @@ def compile_schema(text: str) -> RecordSchema:
     return RecordSchema(text)
 
 
-def record_index_of(reason: str) -> int | None:
-    """Which record of its parcel a committed reason names; None if it names none."""
-    found = _NAMED_RECORD.match(reason)
-    return int(found.group(1)) if found else None
-
-
-def depth_of(value: object) -> int:
-    """Nesting of objects and arrays: 0 for a plain value."""
-    deepest, pending = 0, [(value, 0)]
-    while pending:
-        item, depth = pending.pop()
-        children = item.values() if isinstance(item, dict) else item if isinstance(item, list) else None
-        if children is not None:
-            deepest = max(deepest, depth + 1)
-            pending += [(child, depth + 1) for child in children]
-    return deepest
-
-
-def _is_shallow(records: Sequence[bytes]) -> bool:
-    """Whether no record can be too deep: a record nests at most as deep as it has opening brackets."""
-    return all(body.count(b"{") + body.count(b"[") <= LIMITS.json_depth for body in records)
-
-
-def _describe(error: Any) -> str:
-    path = "/".join(str(step) for step in error.instance_path)
-    keyword = next((str(step) for step in reversed(list(error.schema_path)) if step in KEYWORDS), "schema")
-    return f"/{path} breaks {keyword!r}"[: LIMITS.reason_length // 2]
-
-
-def strict_json(text: bytes | str) -> object:
-    """The value of a JSON text without duplicate keys and of bounded depth.
-
-    orjson decides what is JSON: its bounds are fixed. The standard library, whose bounds depend on the stack and the
-    environment, then sees only shallow texts and converts no numbers; it is there to find duplicate keys.
-    """
+def _compile(text: str) -> Rule:
+    encoded = text.encode()
+    if len(encoded) > LIMITS.schema_size_bytes:
+        raise PoolError(ErrorCode.BAD_SCHEMA, f"larger than {LIMITS.schema_size_bytes} bytes")
     try:
-        value: object = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise PoolError(ErrorCode.SCHEMA_VIOLATION, "not strict JSON") from None
-    if depth_of(value) > LIMITS.json_depth:
-        raise PoolError(ErrorCode.SCHEMA_VIOLATION, f"nested deeper than {LIMITS.json_depth}")
-    json.loads(text, object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
-    return value
-
-
-def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise PoolError(ErrorCode.SCHEMA_VIOLATION, "a key appears twice in one object")
-    return result
-
-
-def _parse_schema(text: str) -> dict[str, Any]:
-    if len(text.encode()) > LIMITS.schema_size_bytes:
-        _refuse(f"larger than {LIMITS.schema_size_bytes} bytes")
-    try:
-        schema = strict_json(text)
-    except PoolError as error:
-        _refuse(error.detail)
+        schema = read_json(encoded)
+    except BadJson as error:
+        raise _bad_schema(error.pointer, error.fault.value) from None
     if not isinstance(schema, dict):
-        _refuse("not a JSON object")
-    _verify_schema(schema, "")
-    return schema
+        raise _bad_schema("", "no schema")
+    return _rule_of(schema, ())
 
 
-def _verify_schema(schema: object, where: str) -> None:
+def _subschema(keyword: str, schema: JsonValue, place: _Place) -> Rule | None:
+    """The rule of a schema under ``keyword``; None if it allows everything."""
     if isinstance(schema, bool):
-        return
+        return None if schema else Rule(frozenset(), keyword)
     if not isinstance(schema, dict):
-        _refuse(f"{where or '/'} is no schema")
-    for keyword, value in schema.items():
-        here = f"{where}/{keyword}"
+        raise _bad_schema(pointer_of(place), "wrong value")
+    return _rule_of(schema, place)
+
+
+def _rule_of(schema: dict[str, JsonValue], place: _Place) -> Rule:
+    """Checks the keywords in the order of the text, so that the first that is wrong is the one that is named."""
+    properties: dict[str, Rule | None] = {}
+    subschemas: dict[str, Rule | None] = {}
+    for keyword, argument in schema.items():
+        here = (*place, keyword)
         if keyword not in KEYWORDS:
-            _refuse(f"keyword {keyword!r} at {where or '/'} is not among those whose verdict cannot differ")
-        elif keyword == "properties":
-            if not isinstance(value, dict):
-                _refuse(f"{here} is no object")
-            for name, child in value.items():
-                _verify_schema(child, f"{here}/{name}")
-        elif keyword in ("additionalProperties", "items"):
-            _verify_schema(value, here)
-        elif not _is_valid_argument(keyword, value):
-            _refuse(f"{here} has a value that this keyword does not take")
+            raise _bad_schema(pointer_of(here), "unknown keyword")
+        if keyword in _SCHEMAS:
+            subschemas[keyword] = _subschema(keyword, argument, here)
+        elif keyword == "properties" and isinstance(argument, dict):
+            properties = {name: _subschema(keyword, child, (*here, name)) for name, child in argument.items()}
+        elif not _is_argument(keyword, argument):
+            raise _bad_schema(pointer_of(here), "wrong value")
+    return _assemble(schema, properties, subschemas)
 
 
-def _is_valid_argument(keyword: str, value: object) -> bool:
+def _assemble(schema: dict[str, Any], properties: dict[str, Rule | None], subschemas: dict[str, Rule | None]) -> Rule:
+    """The rule of a schema whose keywords have been checked."""
+    names = _listed(schema.get("type", list(JSON_TYPES)))
+    choices = {"const": [schema["const"]] if "const" in schema else None, "enum": schema.get("enum")}
+    return Rule(
+        types=frozenset().union(*(JSON_TYPES[name] for name in names)),
+        integers_only="integer" in names and "number" not in names,
+        choices=tuple((keyword, Choices(values)) for keyword, values in choices.items() if values is not None),
+        bounds=_limits(schema, _BOUNDS),
+        lengths=_limits(schema, _LENGTHS),
+        sizes=_limits(schema, _SIZES),
+        items=subschemas.get("items"),
+        counts=_limits(schema, _COUNTS),
+        required=tuple(schema.get("required", ())),
+        properties=properties,
+        additional=subschemas.get("additionalProperties"),
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _limits(schema: dict[str, Any], keywords: Sequence[str]) -> tuple[Limit, ...]:
+    return tuple((keyword, BREAKS[keyword], schema[keyword]) for keyword in keywords if keyword in schema)
+
+
+def _is_argument(keyword: str, value: JsonValue) -> bool:
+    """Whether a keyword that takes no schema takes this value."""
     if keyword == "$schema":
         return value == DRAFT
     if keyword in _TEXTS:
         return isinstance(value, str)
     if keyword == "type":
-        names = value if isinstance(value, list) else [value]
-        return (
-            bool(names)
-            and all(isinstance(name, str) and name in _TYPES for name in names)
-            and len(set(names)) == len(names)
-        )
+        return _are_names(_listed(value), JSON_TYPES) and value != []
     if keyword == "required":
-        return (
-            isinstance(value, list) and all(isinstance(name, str) for name in value) and len(set(value)) == len(value)
-        )
+        return isinstance(value, list) and _are_names(value)
     if keyword == "enum":
-        return isinstance(value, list) and bool(value) and all(_is_plain(item) for item in value)
+        return isinstance(value, list) and bool(value) and not any(isinstance(item, list | dict) for item in value)
     if keyword == "const":
-        return _is_plain(value)
-    if keyword in _COUNTS:
-        return type(value) is int and 0 <= value <= 2**31
-    if type(value) is float:
-        return abs(value) <= SAFE_INTEGER
-    return type(value) is int and abs(value) <= SAFE_INTEGER
+        return not isinstance(value, list | dict)
+    if keyword in _BOUNDS:
+        return type(value) in NUMBERS
+    return keyword != "properties" and is_integer(value) and 0 <= value <= _COUNT_MAX  # type: ignore[operator]
 
 
-def _is_plain(value: object) -> bool:
-    """Values that compare the same everywhere: no floating point, no containers, no integers beyond 2**53."""
-    return value is None or isinstance(value, str | bool) or (type(value) is int and abs(value) <= SAFE_INTEGER)
+def _are_names(values: list[JsonValue], known: Container[str] | None = None) -> bool:
+    """Whether these are strings, each once, and known where it is said which are."""
+    names = [value for value in values if isinstance(value, str) and (known is None or value in known)]
+    return len(set(names)) == len(values)
 
 
-def _refuse(detail: str) -> NoReturn:
-    raise PoolError(ErrorCode.BAD_SCHEMA, f"schema: {detail}")
+def _bad_schema(pointer: str, what: str) -> PoolError:
+    return PoolError(ErrorCode.BAD_SCHEMA, f"{what} at {pointer or '/'}")
+
+
+def unreadable(record_index: int, bad: BadJson) -> PoolError:
+    """The refusal of a record that is not JSON as the protocol reads it."""
+    return _violation(record_index, bad.pointer, bad.fault)
+
+
+def _violation(record_index: int, pointer: str, keyword: str) -> PoolError:
+    """Says which record is wrong, where, and which keyword or rule of JSON texts it breaks."""
+    detail = f"record {record_index}: {pointer or '/'} breaks '{keyword}'"
+    return PoolError(ErrorCode.SCHEMA_VIOLATION, detail, record_index=record_index, pointer=pointer, keyword=keyword)
+
+
+def record_index_of(reason: str) -> int | None:
+    """Which record of its parcel a committed reason names; None if it names none."""
+    found = _NAMED_RECORD.match(reason)
+    return int(found.group(1)) if found else None

@@ -8,13 +8,12 @@ code, and the next call gets a fresh guest.
 
 from __future__ import annotations
 
-import orjson
 from msgspec.structs import replace
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.crypto import ZERO_HASH, Hash, hash_tagged
-from chain.schema import depth_of
+from chain.primitives.json_reader import BadJson, read_json
 from contracts.decision import BadAnswer, Decision, failure, read_decision, read_error
 from contracts.engine import Engine, GuestInstance, GuestTrap
 from contracts.facts import ContextFacts, DatasetFacts, RequestFacts, encode_call
@@ -156,11 +155,11 @@ def verify_deployable(source: str, parameters: str) -> None:
         if size_bytes > size_bytes_max:
             raise _bad_contract(f"the {name} has {size_bytes:,} bytes; {size_bytes_max:,} are allowed")
     try:
-        value = orjson.loads(parameters)
-    except orjson.JSONDecodeError:
-        raise _bad_contract("the parameters are not JSON") from None
-    if not isinstance(value, dict) or depth_of(value) > LIMITS.json_depth:
-        raise _bad_contract(f"the parameters are not a JSON object of at most {LIMITS.json_depth} levels")
+        value = read_json(parameters.encode())
+    except BadJson as bad:
+        raise _bad_contract(f"the parameters are not JSON: {bad.fault} at {bad.pointer or '/'}") from None
+    if not isinstance(value, dict):
+        raise _bad_contract("the parameters are not a JSON object")
 
 
 def _bad_contract(detail: str, line: int = 0, fuel: int = 0) -> PoolError:

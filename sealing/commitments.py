@@ -3,9 +3,9 @@
 A commitment is in the record's leaf, so it binds the owner; its salts come from the seed, so whoever may read can also
 check, and nobody else can even try values: a guess needs 128 unknown bits.
 
-A record whose fields are committed to is a *compact* JSON object: ``{`` members ``}`` without white space between them,
-names written as RFC 8785 writes strings, no name twice. Then its fields, in their order, are exactly its bytes. Values
-are kept as they stand: nothing is parsed and written again.
+A record whose fields are committed to is a *compact* JSON object, read as strictly as an open record: ``{`` members
+``}`` without white space between them, names written as RFC 8785 writes strings. Then its fields, in their order, are
+exactly its bytes. Values are kept as they stand: nothing is parsed and written again.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import orjson
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, domain, hash_tagged
+from chain.primitives.json_reader import BadJson, read_json
 from chain.proofs.merkle import root_of_leaves
 from chain.transactions.sealed import CommitmentKind
 
@@ -91,17 +92,19 @@ def split_fields(record: bytes, index: int = 0) -> list[Field]:
 def _split(record: bytes, index: int) -> tuple[Sequence[bytes], Sequence[bytes]]:
     """Length-prefixed names, and values, of a compact JSON object."""
     try:
-        orjson.loads(record)  # decides what is JSON: the other decoder skips values without a look at their UTF-8
-        raw = _decoder.decode(record)
-    except (orjson.JSONDecodeError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise _refused("no JSON object", index) from None
+        value = read_json(record)  # decides what is JSON: the other decoder skips values without a look at their UTF-8
+    except BadJson as bad:
+        raise _refused(f"no JSON: {bad.fault} at {bad.pointer or '/'}", index) from None
+    if not isinstance(value, dict):
+        raise _refused("no JSON object", index)
+    raw = _decoder.decode(record)
     if len(raw) > LIMITS.record_fields:
         raise _refused(f"has more than {LIMITS.record_fields} fields", index)
     values = [bytes(value) for value in raw.values()]
     forms = [_known_name_forms(name) if len(name) <= CACHED_NAME_LENGTH else _name_forms(name) for name in raw]
     members = [key + value for (_, key), value in zip(forms, values, strict=True)]
     if b"{%b}" % b",".join(members) != record:
-        raise _refused("not compact: no spaces between members, no name twice, no needless escapes in names", index)
+        raise _refused("not compact: no spaces between members, no needless escapes in names", index)
     return [prefixed for prefixed, _ in forms], values
 
 

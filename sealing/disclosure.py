@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-import orjson
 from msgspec import Meta
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.crypto import HASH_SIZE, Hash, hash_tagged
 from chain.primitives.encoding import Wire, decode
+from chain.primitives.json_reader import BadJson, read_json
 from chain.primitives.types import Hash32
 from chain.proofs.merkle import MerkleTree, root_from_inclusion_proof
 from chain.transactions.sealed import CommitmentKind, Salt, sealed_leaf, sealed_record_leaves
@@ -168,8 +168,8 @@ def _verify_fields(chain_id: bytes, disclosure: FieldDisclosure) -> Hash:
     roots = set()
     for shown in disclosure.fields:
         try:
-            orjson.loads(shown.value)
-        except orjson.JSONDecodeError:
+            read_json(shown.value.encode())
+        except BadJson:
             raise _bad(f"the value of {shown.name!r} is not JSON") from None
         leaf = field_leaf(chain_id, shown.salt, Field(shown.name, shown.value.encode()))
         roots.add(_implied_root(leaf, shown.position, disclosure.field_count, shown.proof))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TypeVar
 
 import msgspec
 
 from chain.errors import ErrorCode, PoolError
+from chain.primitives.json_reader import BadJson, read_json
 
 Value = TypeVar("Value")
 
@@ -31,20 +31,16 @@ def decode_json(type_: type[Value], text: bytes, code: ErrorCode, what: str = ""
 
 
 def decode_json_file(type_: type[Value], text: bytes, code: ErrorCode, what: str = "") -> Value:
-    """The same for files that people hand to each other. A key that appears twice in an object is refused: one reader
-    would take the first, another the last, and the file's hash would be the same for both.
+    """The same for files that people hand to each other, which are read as strictly as records: one reader would take
+    the first of two equal keys, another the last, and the file's hash would be the same for both.
 
     Raises:
         PoolError: with ``code``.
     """
-
-    def refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        members = dict(pairs)
-        if len(members) != len(pairs):
-            raise PoolError(code, f"{what}: a key appears twice in one object" if what else "a key appears twice")
-        return members
-
     value = decode_json(type_, text, code, what)
-    # The type has bounded the depth. Numbers stay text: only the keys matter here.
-    json.loads(text, object_pairs_hook=refuse_duplicates, parse_int=str, parse_float=str)
+    try:
+        read_json(text)
+    except BadJson as bad:
+        detail = f"{bad.fault} at {bad.pointer or '/'}"
+        raise PoolError(code, f"{what}: {detail}" if what else detail) from None
     return value

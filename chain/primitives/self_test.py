@@ -13,6 +13,7 @@ from functools import cache
 
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import verify_public_key, verify_signature
+from chain.primitives.json_self_test import verify_json_reader
 
 _MESSAGE = b"blockpool"
 _GOOD = "good"
@@ -67,6 +68,7 @@ def self_test() -> None:
         is_taken = verify_signature(b64decode(other), _MESSAGE, commitment + b64decode(scalar))
         if is_taken != (name == _GOOD) or _is_key(b64decode(other)) != (name == _GOOD):
             raise _difference(f"key {name}")
+    verify_json_reader()
 
 
 def _is_key(key: bytes) -> bool:

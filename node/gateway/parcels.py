@@ -13,9 +13,10 @@ from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.encoding import encode
+from chain.primitives.json_reader import BadJson, read_json
 from chain.primitives.json_text import decode_json
 from chain.primitives.kem import verify_kem_key
-from chain.schema import compile_schema, strict_json
+from chain.schema import compile_schema, unreadable
 from chain.state.entries import DatasetEntry
 from chain.transactions.base import sign_transaction
 from chain.transactions.parcel import ParcelHeader, Source, encode_records, records_root
@@ -119,14 +120,14 @@ def _record(raw: bytes, index: int) -> bytes:
     try:
         if raw.startswith(b'"'):
             return msgspec.json.decode(raw, type=str).encode()
-        strict_json(raw)
+        read_json(raw)
         if not raw.startswith(b"{"):
             return msgspec.json.format(raw, indent=-1)
         members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         texts = [b"%b:%b" % (orjson.dumps(name), _compact(value)) for name, value in members.items()]
         return b"{%b}" % b",".join(texts)
-    except PoolError as error:
-        raise PoolError(error.code, f"record {index}: {error.detail}", record_index=index) from None
+    except BadJson as bad:
+        raise unreadable(index, bad) from None
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise PoolError(ErrorCode.MALFORMED, f"record {index}: {error}", record_index=index) from None
 

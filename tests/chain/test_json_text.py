@@ -43,7 +43,7 @@ def test_s47_what_is_not_the_type_is_refused_with_the_given_code(decode, text: b
 
 @pytest.mark.parametrize("text", [b'{"name":"a","name":"b"}', b'{"name":"a","inner":{"number":1,"number":2}}'])
 def test_s47_a_file_has_no_key_twice(text: bytes) -> None:
-    with pytest.raises(PoolError, match="twice") as caught:
+    with pytest.raises(PoolError, match="duplicate_key") as caught:
         decode_json_file(Outer, text, ErrorCode.BAD_GENESIS)
     assert caught.value.code is ErrorCode.BAD_GENESIS
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.schema import DRAFT, KEYWORDS, compile_schema, depth_of, record_index_of
+from chain.primitives.json_reader import read_records
+from chain.schema import DRAFT, KEYWORDS, compile_schema, record_index_of
+from chain.schema_rules import JSON_TYPES
 
 FLIGHT = {
     "$schema": DRAFT,
@@ -48,7 +52,10 @@ def refusal(schema: str) -> PoolError:
         '{"additionalProperties":{"type":"integer"}}',
         '{"const":null}',
         '{"enum":[1,"a",true,null]}',
-        '{"minimum":-1.5,"exclusiveMaximum":9007199254740991}',
+        '{"minimum":-1.5,"exclusiveMaximum":9007199254740993}',
+        '{"minimum":-1e-400,"maximum":1e400}',
+        '{"enum":[0.1,1.0000000000000000000001,9007199254740993],"const":1.0}',
+        '{"minLength":1.0,"maxLength":1e2}',
         '{"title":"t","description":"d","$comment":"c"}',
         '{"properties":{"pattern":{"type":"string"}}}',  # a property may have any name
         '{"minProperties":1,"maxProperties":2,"minItems":0,"maxItems":3,"minLength":0,"maxLength":9}',
@@ -84,10 +91,10 @@ def test_keywords_whose_verdict_could_differ_are_refused_everywhere(keyword: str
         '{"minimum":Infinity}',
         '{"minimum":"1"}',
         '{"minimum":true}',
-        '{"minimum":9007199254740993}',
-        '{"maximum":1e300}',
+        '{"minimum":1e1000}',
+        '{"maximum":null}',
         '{"minLength":-1}',
-        '{"minLength":1.0}',
+        '{"minLength":1.5}',
         '{"maxItems":99999999999}',
         '{"type":"text"}',
         '{"type":[]}',
@@ -97,11 +104,9 @@ def test_keywords_whose_verdict_could_differ_are_refused_everywhere(keyword: str
         '{"required":["a","a"]}',
         '{"required":[1]}',
         '{"enum":[]}',
-        '{"enum":[1.5]}',
         '{"enum":[[1]]}',
         '{"const":{"a":1}}',
-        '{"const":1.0}',
-        '{"const":9007199254740993}',
+        '{"const":"\\ud800"}',
         '{"items":[{}]}',
         '{"items":1}',
         '{"properties":[]}',
@@ -119,36 +124,105 @@ def test_refused_schemas(schema: str) -> None:
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        (b'{"delay":1}', "/ breaks 'required'"),
+        (b'{"delay":1}', "/carrier breaks 'required'"),
         (b'{"carrier":"U"}', "/carrier breaks 'minLength'"),
         (b'{"carrier":1}', "/carrier breaks 'type'"),
         (b'{"carrier":"UA","delay":2001}', "/delay breaks 'maximum'"),
         (b'{"carrier":"UA","delay":1.5}', "/delay breaks 'type'"),
+        (b'{"carrier":"UA","delay":1.0000000000000000000001}', "/delay breaks 'type'"),
         (b'{"carrier":"UA","origin":"LAX"}', "/origin breaks 'enum'"),
         (b'{"carrier":"UA","legs":[1,"2"]}', "/legs/1 breaks 'type'"),
         (b'{"carrier":"UA","legs":[1,2,3,4]}', "/legs breaks 'maxItems'"),
-        (b'{"carrier":"UA","other":1}', "/ breaks 'additionalProperties'"),
+        (b'{"carrier":"UA","a/~b":1}', "/a~1~0b breaks 'additionalProperties'"),
         (b"[]", "/ breaks 'type'"),
-        (b'{"carrier":"UA","carrier":"AA"}', "a key appears twice in one object"),
-        (b'{"carrier":"UA"', "not strict JSON"),
-        (b'{"carrier":"UA"}{}', "not strict JSON"),
-        (b'{"carrier":"UA"},{"carrier":"UA"}', "not strict JSON"),
-        (b'{"carrier":"UA","delay":NaN}', "not strict JSON"),
-        (b'{"carrier":"UA","delay":Infinity}', "not strict JSON"),
-        (b'{"carrier":"UA","delay":-Infinity}', "not strict JSON"),
-        (b'{"carrier":"\xff\xfe"}', "not strict JSON"),
-        (b"\xef\xbb\xbf{}", "not strict JSON"),
-        (b"", "not strict JSON"),
-        (b'{"carrier":"U\nA"}', "not strict JSON"),
-        (b"{'carrier':'UA'}", "not strict JSON"),
+        (b'{"origin":"LAX","delay":1.5}', "/carrier breaks 'required'"),
+        (b'{"origin":"LAX","carrier":1}', "/origin breaks 'enum'"),
+        (b'{"carrier":1,"origin":"LAX"}', "/carrier breaks 'type'"),
+        (b'{"carrier":"UA","carrier":"AA"}', "/carrier breaks 'duplicate_key'"),
+        (b'{"carrier":1,"delay":1e1000}', "/delay breaks 'number'"),
+        (b'{"carrier":1,"legs":["\\udead"]}', "/legs/0 breaks 'surrogate'"),
+        (b'{"carrier":"UA"', "/ breaks 'syntax'"),
+        (b'{"carrier":"UA","delay":NaN}', "/ breaks 'syntax'"),
+        (b'{"carrier":"\xff\xfe"}', "/ breaks 'syntax'"),
+        (b"[" * 33 + b"]" * 33, "/ breaks 'depth'"),
+        (b"[" * 100_000, "/ breaks 'depth'"),
     ],
 )
 def test_s47_the_reason_names_record_place_and_keyword(record: bytes, reason: str) -> None:
-    offence = compile_schema(FLIGHT_TEXT).check([b'{"carrier":"UA"}', record, b"also wrong"])
+    for good in (b'{"carrier":"UA"}', b'{"carrier": "UA"}'):
+        offence = compile_schema(FLIGHT_TEXT).check([good] * 5 + [record, b"also wrong", b'{"carrier":1}'])
+        assert offence is not None
+        assert offence.code is ErrorCode.SCHEMA_VIOLATION
+        assert offence.detail == f"record 5: {reason}"
+        assert offence.context["record_index"] == 5
+
+
+def test_what_is_wrong_in_an_earlier_record_comes_first() -> None:
+    offence = compile_schema(FLIGHT_TEXT).check([b'{"carrier":"UA"}', b'{"carrier":1}', b"", b'{"carrier":1}'])
     assert offence is not None
-    assert offence.code is ErrorCode.SCHEMA_VIOLATION
-    assert offence.detail == f"record 1: {reason}"
-    assert offence.context == {"record_index": 1}
+    assert offence.detail == "record 1: /carrier breaks 'type'"
+
+
+@pytest.mark.parametrize(
+    ("schema", "record", "keyword"),
+    [
+        ('{"minimum":0}', "-1e-400", "minimum"),
+        ('{"maximum":0}', "1e-400", "maximum"),
+        ('{"exclusiveMinimum":0}', "0.0", "exclusiveMinimum"),
+        ('{"exclusiveMaximum":1e2}', "100.00", "exclusiveMaximum"),
+        ('{"maximum":9007199254740993}', "9007199254740994", "maximum"),
+        ('{"maximum":9007199254740993}', "9007199254740993.0000000000000001", "maximum"),
+        ('{"maximum":1e400}', "1.0000000001e400", "maximum"),
+        ('{"type":"integer"}', "1.0000000000000000000001", "type"),
+        ('{"type":"integer"}', "1e-1", "type"),
+        ('{"type":"number"}', "true", "type"),
+        ('{"const":0.1}', "0.1000000000000000055511151231257827", "const"),
+        ('{"enum":[9007199254740992]}', "9007199254740993", "enum"),
+        ('{"enum":[1]}', "true", "enum"),
+        ('{"enum":[false]}', "0", "enum"),
+        ('{"type":"string","const":"a","enum":["b"]}', '"b"', "const"),
+        ('{"type":["string","null"],"enum":["a"]}', "null", "enum"),
+        ('{"enum":["a",null]}', "[]", "enum"),
+        ('{"minimum":5,"exclusiveMinimum":7,"maximum":3}', "4", "minimum"),
+        ('{"minLength":2}', '"\U0001fae8"', "minLength"),
+        ('{"items":false}', "[1]", "items"),
+        ('{"properties":{"a":false}}', '{"a":null}', "properties"),
+        ('{"minProperties":2,"required":["x"]}', '{"a":null}', "minProperties"),
+        ('{"maxProperties":0}', '{"a":null}', "maxProperties"),
+        ('{"minItems":2,"items":{"type":"string"}}', "[1]", "minItems"),
+        ('{"additionalProperties":{"type":"null"},"properties":{"a":{}}}', '{"a":1,"b":1}', "type"),
+    ],
+)  # fmt: skip
+def test_numbers_are_compared_exactly_and_keywords_in_order(schema: str, record: str, keyword: str) -> None:
+    compiled = compile_schema(schema)
+    for records in ([record.encode()], [b" %b " % record.encode()] * 8):
+        offence = compiled.check(records)
+        assert offence is not None
+        assert offence.context["keyword"] == keyword
+
+
+@pytest.mark.parametrize(
+    ("schema", "record"),
+    [
+        ('{"type":"integer"}', "1.0"),
+        ('{"type":"integer"}', "-0.000"),
+        ('{"type":"integer"}', "1.5e1"),
+        ('{"type":"integer"}', "1e999"),
+        ('{"type":"integer"}', "9" * 64),
+        ('{"minimum":0,"maximum":0}', "-0e-999"),
+        ('{"const":0.1}', "0.10"),
+        ('{"enum":[100,"x"]}', "1E+2"),
+        ('{"enum":[1e400]}', "10e399"),
+        ('{"exclusiveMinimum":0}', "1e-400"),
+        ('{"maxLength":1}', '"\U0001fae8"'),
+        ('{"minLength":5,"minimum":9,"minItems":5,"required":["a"]}', "true"),
+        ('{"type":["integer","string"],"minimum":5,"minLength":2}', '"ab"'),
+    ],
+)
+def test_what_keeps_the_schema_however_it_is_written(schema: str, record: str) -> None:
+    compiled = compile_schema(schema)
+    for records in ([record.encode()], [b" %b " % record.encode()] * 8, [record.encode()] * 9):
+        assert compiled.check(records) is None
 
 
 @pytest.mark.parametrize(
@@ -167,19 +241,6 @@ def test_accepted_records(record: bytes) -> None:
     assert schema.check([record, b'{"carrier":"UA"}', record]) is None
 
 
-def test_s47_depth_is_bounded() -> None:
-    schema = compile_schema("{}")
-    assert schema.check([nested(LIMITS.json_depth).encode()]) is None
-    for depth in (LIMITS.json_depth + 1, 100, 300, 980, 1_020):
-        offence = schema.check([b"1", nested(depth).encode()])
-        assert offence is not None
-        assert offence.detail == f"record 1: nested deeper than {LIMITS.json_depth}"
-    for depth in (1_100, 100_000):
-        offence = schema.check([b"1", nested(depth).encode()])
-        assert offence is not None
-        assert offence.detail == "record 1: not strict JSON"
-
-
 def test_s47_the_verdict_does_not_depend_on_the_callers_stack() -> None:
     """Validators reach the schema check through different calls; the reason must be the same for all of them."""
     schema, record = compile_schema("{}"), nested(900).encode()
@@ -191,22 +252,6 @@ def test_s47_the_verdict_does_not_depend_on_the_callers_stack() -> None:
     assert shallow is not None
     assert deep is not None
     assert shallow.detail == deep.detail
-
-
-def test_s47_many_brackets_inside_strings_are_not_depth() -> None:
-    assert compile_schema("{}").check([b'["' + b"[" * 100 + b'"]']) is None
-
-
-@pytest.mark.parametrize(
-    "digits", ["1" + "0" * 30, "9" * 400, "-" + "9" * 5000, "1e400", "1e-400", "18446744073709551616"]
-)
-def test_s47_huge_numbers_are_judged_alike_alone_and_in_bulk(digits: str) -> None:
-    schema = compile_schema('{"type":"array","items":{"type":"number","maximum":1000}}')
-    record = f"[{digits}]".encode()
-    alone, bulk = schema.check([record]), schema.check([b"[1]", record])
-    assert (alone is None) == (bulk is None)
-    if alone is not None and bulk is not None:
-        assert alone.detail.removeprefix("record 0: ") == bulk.detail.removeprefix("record 1: ")
 
 
 json_values = st.recursive(
@@ -245,13 +290,70 @@ def test_bulk_and_single_checks_agree(records: list[bytes]) -> None:
     assert (bulk.detail if bulk else None) == first
 
 
-@given(json_values)
-def test_depth(value: object) -> None:
-    def naive(item: object) -> int:
-        children = item.values() if isinstance(item, dict) else item if isinstance(item, list) else None
-        return 0 if children is None else 1 + max(map(naive, children), default=0)
+numbers = (
+    st.decimals(-5, 5, allow_nan=False).map(str) | st.integers(-5, 5).map(str) | st.sampled_from(["1e400", "-1e-400"])
+)
+schemas = st.recursive(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "type": st.lists(st.sampled_from(list(JSON_TYPES)), min_size=1, unique=True),
+            "minimum": st.integers(-3, 3),
+            "exclusiveMaximum": st.integers(-3, 3),
+            "maximum": st.integers(-3, 3),
+            "minLength": st.integers(0, 2),
+            "maxLength": st.integers(0, 3),
+            "enum": st.lists(st.sampled_from([0, 1, True, False, None, "a", "UA", 2]), min_size=1),
+            "maxItems": st.integers(0, 3),
+            "minProperties": st.integers(0, 2),
+            "required": st.lists(st.sampled_from(["carrier", "delay"]), unique=True),
+        },
+    ),
+    lambda inner: st.fixed_dictionaries(
+        {}, optional={
+            "properties": st.dictionaries(st.sampled_from(list(FLIGHT["properties"])), inner | st.booleans()),  # type: ignore[call-overload]
+            "additionalProperties": inner | st.booleans(), "items": inner | st.booleans(),
+        }
+    ),
+    max_leaves=5,
+)  # fmt: skip
 
-    assert depth_of(value) == naive(value)
+
+@given(schemas, st.lists(written | numbers.map(str.encode), min_size=1, max_size=8), st.integers(1, 5))
+def test_judging_by_columns_and_one_by_one_agree(schema: object, records: list[bytes], copies: int) -> None:
+    compiled = compile_schema(json.dumps(schema))
+    values, bad = read_records(records * copies)
+    assert bad is None
+    one_by_one = [compiled.rule.first_violation(value) is None for value in values]
+    assert compiled.rule.accepts(values) == all(one_by_one)
+    offence = compiled.check(records * copies)
+    assert (offence and offence.context["record_index"]) == (None if all(one_by_one) else one_by_one.index(False))
+
+
+def test_an_enum_as_large_as_a_schema_can_have_costs_little() -> None:
+    """Once 0.9 s and 1 GB a record: every violation was described with the whole enum."""
+    schema = json.dumps({"properties": {"code": {"enum": [f"code-{number:05}" for number in range(3700)]}}})
+    compiled = compile_schema(schema)
+    records = [b'{"code":[%b]}' % b",".join([b"0"] * 4000), b'{"code":"code-x"}']
+    tracemalloc.start()
+    for record in records:
+        started_s = time.process_time()
+        assert compiled.check([record]) is not None
+        assert time.process_time() - started_s < 0.05
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_s47_numbers_that_hash_alike_cost_no_more() -> None:
+    alike = [str(number * (2**61 - 1)) for number in range(1, 2500)]  # all of hash 0
+    compiled = compile_schema(f'{{"items":{{"enum":[{",".join(alike)}]}}}}')
+    record = b"[%b]" % b",".join([b"0"] + [str(2**61 - 1).encode()] * 10_000)
+    started_s = time.process_time()
+    offence = compiled.check([record])
+    assert time.process_time() - started_s < 0.5
+    assert offence is not None
+    assert offence.context["pointer"] == "/0"
 
 
 def test_a_long_path_is_cut_to_the_reasons_bound() -> None:

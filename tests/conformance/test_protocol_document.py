@@ -196,5 +196,5 @@ def test_every_state_key_is_listed() -> None:
 
 
 def test_every_schema_keyword_is_listed() -> None:
-    paragraph = DOCUMENT.partition("**JSON Schemas**")[2].partition("\n## ")[0]
+    paragraph = DOCUMENT.partition("### JSON Schemas")[2].partition("\n## ")[0]
     assert set(re.findall(r"`([$a-zA-Z]+)`", paragraph)) >= schema.KEYWORDS
