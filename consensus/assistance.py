@@ -1,8 +1,9 @@
 """Helping replicas that lag, and noticing that we lag ourselves.
 
-Links lose messages when they break, so replicas say now and then where they stand, and repeat their votes while they
-are stalled. Whoever is ahead answers with something that proves itself: the certificate of its last block, or the
-justification of its view. What a peer merely claims only causes a look (``CatchUp``). All answers are rate-limited.
+Links lose messages when they break. So replicas send their status at intervals, and repeat their votes while they are
+stalled. A replica that is ahead answers with something that proves itself: the certificate of its last block, or the
+justification of its view. A claim without proof only makes the node try to catch up (``CatchUp``). All answers
+are rate-limited.
 """
 
 from __future__ import annotations
@@ -18,27 +19,27 @@ from consensus.messages import Committed, PrePrepare, Status
 
 
 def broadcast_status(core: Core) -> None:
-    """Say where we stand."""
+    """Send our height and view to the other validators."""
     if core.me in core.validators:
         core.broadcast(Status(core.tip.height, normal_case.shown_view(core)))
 
 
 def on_status(core: Core, sender: str, message: Status) -> None:
-    """A peer says where it stands: help it, or look whether we lag."""
+    """A peer's height and view: help it if it lags, or catch up if we may lag."""
     if message.height > core.tip.height:
-        look(core, sender, message.height)
+        suggest_catch_up(core, sender, message.height)
     else:
         assist(core, sender, message.height, message.view)
 
 
-def look(core: Core, peer: str, height: int) -> None:
+def suggest_catch_up(core: Core, peer: str, height: int) -> None:
     """Tell the node that ``peer`` claims to have delivered ``height``."""
     if height > core.tip.height and core.rate_limit.is_allowed(peer, "catch-up"):
         core.emit(CatchUp(height, peer))
 
 
 def assist(core: Core, peer: str, height: int, view: int) -> None:
-    """Show a peer at ``height`` and ``view`` the way to where we are, if we are ahead of it."""
+    """If we are ahead of a peer at ``height`` and ``view``, send it what it needs to follow."""
     current, certificate = core.current, core.tip.certificate
     if height == core.tip.height and (view >= current.view or current.is_changing):
         return
@@ -51,10 +52,10 @@ def assist(core: Core, peer: str, height: int, view: int) -> None:
 
 
 def on_committed(core: Core, sender: str, message: Committed) -> None:
-    """A certificate: of the height in flight it finalises the block; of the last block it may raise our start view."""
+    """A certificate finalises the block of the height in flight; one of the last block may raise our start view."""
     certificate = message.certificate
     if certificate.height > core.current.height:
-        look(core, sender, certificate.height)
+        suggest_catch_up(core, sender, certificate.height)
     elif certificate.height == core.current.height and not core.current.is_decided:
         _verify(core, certificate, certificate.block_hash)
         normal_case.finalise(core, certificate, sender)
@@ -63,7 +64,7 @@ def on_committed(core: Core, sender: str, message: Committed) -> None:
 
 
 def repeat_own_votes(core: Core) -> None:
-    """Send again what peers may have lost. Nothing new is said, so nothing is persisted."""
+    """Send again what peers may have lost. Nothing new is signed, so nothing is persisted."""
     current = core.current
     broadcast_status(core)
     if not core.can_vote:
@@ -71,23 +72,23 @@ def repeat_own_votes(core: Core) -> None:
     if current.certificate is not None:
         for name, _ in current.certificate.votes:
             if name != core.me:
-                look(core, name, current.height)
+                suggest_catch_up(core, name, current.height)
         return
-    sworn = current.sworn
+    record = current.vote_record
     if current.is_changing:
         core.broadcast(core.view_change_message())
     elif current.has_prepared and core.primary == core.me:
         _repeat_proposal(core)
-    elif current.has_prepared and sworn.prepare is not None:
-        core.broadcast(sworn.prepare)
-    if sworn.commit is not None:  # of whatever view: it may still complete a quorum there
-        core.broadcast(sworn.commit)
+    elif current.has_prepared and record.prepare is not None:
+        core.broadcast(record.prepare)
+    if record.commit is not None:  # from any view: it may still complete a quorum there
+        core.broadcast(record.commit)
 
 
 def _repeat_proposal(core: Core) -> None:
-    """As primary, to those whose prepare has not come; with the justification of the view, which they may lack too."""
+    """As primary, send the proposal, and what justifies the view, again to validators whose prepare is missing."""
     current = core.current
-    vote, proposal = current.sworn.prepare, None
+    vote, proposal = current.vote_record.prepare, None
     if vote is not None:
         proposal = current.find_proposal(vote.block_hash)
     if vote is None or proposal is None:
@@ -101,10 +102,10 @@ def _repeat_proposal(core: Core) -> None:
 
 
 def _raise_start_view(core: Core, certificate: Certificate) -> None:
-    """Adopt the later view in which others certified the last block. Its validators are those of the height before."""
+    """Adopt the later view in which others certified the last block. The validators of that height signed it."""
     if core.previous_validators is None or certificate.view <= core.current.start_view:
         return
-    if core.current.sworn.prepare is not None:
+    if core.current.vote_record.prepare is not None:
         return
     _verify(core, certificate, core.tip.block_hash, is_tip=True)
     if view_change.adopt_start_view(core, certificate):

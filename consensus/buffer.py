@@ -1,7 +1,7 @@
-"""Messages of heights after the one in flight, which reach a replica that is a few steps behind.
+"""Messages for heights after the one in flight, kept for a replica that is a few heights behind.
 
-A replica whose disk or processor is slower than a quorum's, or that has just caught up, hears of the next heights
-before it has stored the last one. Were those messages dropped, it could only follow by catch-up, always a step late.
+A replica with a slower disk or processor, or one that has just caught up, receives messages for the next heights
+before it has stored the last block. If it dropped them, it could only follow by catch-up, always one step late.
 """
 
 from __future__ import annotations
@@ -9,13 +9,11 @@ from __future__ import annotations
 from consensus.messages import Message
 
 WINDOW_HEIGHTS = 16
-"""How far ahead messages are kept: a fraction of a second under load. Further behind, catch-up is the way."""
+"""How far ahead messages are kept: a fraction of a second under load. A replica further behind catches up instead."""
 
 
 class FutureBuffer:
-    """The newest message of each kind from each peer for each height of the window: a peer fills its own places
-    only.
-    """
+    """The newest message of each kind, peer and height of the window. A peer can only fill its own slots."""
 
     __slots__ = ("_messages",)
 
@@ -23,7 +21,7 @@ class FutureBuffer:
         self._messages: dict[int, dict[tuple[str, type[Message]], Message]] = {}
 
     def keep(self, current: int, height: int, sender: str, message: Message) -> bool:
-        """Keep a message of ``height`` while ``current`` is in flight; False if it lies beyond the window."""
+        """Keep a message of ``height`` while ``current`` is in flight; False if it is beyond the window."""
         if not current < height <= current + WINDOW_HEIGHTS:
             return False
         self._messages.setdefault(height, {})[sender, type(message)] = message

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ConsensusConfig:
-    """Timers and bounds of one replica. Replicas may differ in these without harm to safety."""
+    """Timers and bounds of one replica. Replicas may use different values; safety does not depend on them."""
 
     view_timeout_ticks: int = 25
-    """Patience with a primary while work waits, before the first view change at a height."""
+    """View timer: how long a primary may take while work is pending, before the first view change at a height."""
     timeout_doublings_max: int = 7
     """The timeout doubles with every further view change at a height, at most this many times."""
     retransmit_ticks: int = 10
@@ -18,24 +18,24 @@ class ConsensusConfig:
     retransmit_doublings_max: int = 4
     """Bound on that doubling."""
     status_ticks: int = 50
-    """Every so often a replica says where it stands, so that peers can tell who needs help."""
+    """Interval between status messages, from which peers see who lags."""
     assist_ticks: int = 5
     """A peer gets help (a certificate, a new-view message) and causes a catch-up hint at most once in so many ticks."""
     censorship_ticks: int = 250
     """A transaction must have waited this long as the oldest, and ..."""
     censorship_heights: int = 64
-    """... at least this many blocks must have passed it by, before the primary is replaced for leaving it out."""
+    """... at least this many blocks must have skipped it, before the primary is replaced for censorship."""
     neglect_heights: int = 32
-    """So many blocks in excess of others must have left a member's work lying, over ``censorship_ticks``, before the
-    primary is replaced for it."""
+    """The primary is replaced when so many more blocks skipped a member's pending transactions than did not, for at
+    least ``censorship_ticks``."""
     crawl_heights: int = 16
     """A primary's mean time to propose is judged over so many heights."""
     relaxations_max: int = 4
     """What is required of a primary halves with every new one, at most this many times."""
     proposals_kept: int = 8
-    """Proposals of one height held besides those that a vote of ours binds us to."""
+    """Proposals of one height that are held in addition to those that our votes bind us to."""
     views_kept: int = 4
-    """Views of one height in which a validator's votes are held; its lowest are forgotten first."""
+    """Views of one height for which a validator's votes are held; the lowest are dropped first."""
 
     @property
     def crawl_ticks(self) -> int:
@@ -44,18 +44,18 @@ class ConsensusConfig:
 
     @property
     def complaint_ticks(self) -> int:
-        """A complaint that nobody shares stands for so long: twice as long as it takes to come about, so that the
-        complaints of two replicas about the same thing overlap, whenever each came about.
+        """How long a complaint stands that no other replica shares: twice the time it takes to arise, so that the
+        complaints of two replicas about the same fault overlap.
         """
         return 2 * self.censorship_ticks
 
     @property
     def overdue_ticks(self) -> int:
-        """A transaction must have been known for as long as the timeout before a block could have taken it."""
+        """A transaction is overdue if it was pending for the view timeout before the height began."""
         return self.view_timeout_ticks
 
     def timeout_ticks(self, doublings: int) -> int:
-        """Patience after ``doublings`` view changes in succession (Castro and Liskov 1999, section 4.5.2)."""
+        """The view timeout after ``doublings`` view changes in a row (Castro and Liskov 1999, section 4.5.2)."""
         return self.view_timeout_ticks << min(doublings, self.timeout_doublings_max)
 
     def retransmit_pause_ticks(self, repetitions: int) -> int:

@@ -1,4 +1,4 @@
-"""What the parts of a replica share: its identity, the last block, the height in flight, and the one way out."""
+"""What the parts of a replica share: its identity, the last block, the height in flight, and the list of effects."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from consensus.config import ConsensusConfig
 from consensus.effects import Broadcast, Effect, Evidence, Persist, Reject, Send
 from consensus.evidence import Verifier, is_contradiction
 from consensus.height import new_height_state
-from consensus.memory import PROPOSAL_KEYS, VOTES_KEY, Sworn, load_proposals, load_sworn
+from consensus.memory import PROPOSAL_KEYS, VOTES_KEY, VoteRecord, load_proposals, load_vote_record
 from consensus.messages import Message, Statement, ViewChange, signed_message
-from consensus.timers import Patience, RateLimit
+from consensus.timers import RateLimit, ViewTimer
 from consensus.votes import V, VoteBook
 from consensus.watch import PrimaryWatch
 
@@ -37,7 +37,7 @@ class Tip:
 
 
 class Core:
-    """State and tools that the normal case, view changes and assistance work with. It decides nothing itself."""
+    """State and helpers for the normal case, view changes and assistance. It makes no decisions."""
 
     def __init__(
         self,
@@ -56,27 +56,27 @@ class Core:
         self.verifier = verifier
         self.effects: list[Effect] = []
         self.suspicion: str | None = None
-        """Why the primary should be replaced; acted upon at the end of the input that found out."""
+        """Why the primary should be replaced; handled at the end of the input that set it."""
         self.doublings_carried = 0
-        """Doublings of the timeout that earlier heights have shown to be needed; one fewer with every block."""
-        self.patience = Patience(config)
+        """Doublings of the timeout that earlier heights needed; one fewer with every block."""
+        self.view_timer = ViewTimer(config)
         self.watch = PrimaryWatch(config)
         self.rate_limit = RateLimit(config.assist_ticks)
-        self._remembered = load_sworn(memory)
+        self._remembered = load_vote_record(memory)
         self._remembered_proposals = load_proposals(memory)
         self.previous_validators: ValidatorSet | None = None
         """Who voted at the tip's height, if known: they certify it."""
         self.enter_height(tip)
 
     def enter_height(self, tip: Tip) -> None:
-        """Begin the height after ``tip``, with what we may have sworn there before a restart."""
+        """Begin the height after ``tip``, with the votes that we cast there before a restart, if any."""
         self.tip = tip
         self.validators = tip.validators
         start_view = tip.certificate.view if tip.certificate is not None else 0
         self.current = new_height_state(
             tip.height + 1, start_view, tip.validators, self.config, self.is_signed, self._on_forged
         )
-        self.patience.restart()
+        self.view_timer.restart()
         self.suspicion = None
         remembered = self._remembered
         if remembered is not None and remembered.height == self.current.height:
@@ -87,10 +87,10 @@ class Core:
 
     @property
     def can_vote(self) -> bool:
-        """Whether we are a validator here, and swore nothing at this height that we do not know any more.
+        """Whether we are a validator here and remember all our votes at this height.
 
-        A node whose blocks were lost while its votes survived passes heights again in which it has voted. The memory
-        holds the latest of them only, so it stays silent until it is back there.
+        A node whose blocks were lost, but not its votes, passes again through heights in which it has voted. The vote
+        record holds the latest height only, so the node does not vote until it reaches that height.
         """
         return self._remembered is None and self.me in self.validators
 
@@ -106,7 +106,7 @@ class Core:
 
     @property
     def doublings(self) -> int:
-        """How often the timeout is doubled now: alike at all replicas in one view of one height."""
+        """How often the timeout is doubled now: the same at all replicas in one view of one height."""
         changes = max(0, self.current.view - self.current.start_view)
         return min(self.doublings_carried + changes, self.config.timeout_doublings_max)
 
@@ -136,23 +136,23 @@ class Core:
         key = self.validators.key_of(statement.validator)
         return key is not None and self.verifier(key, signed_message(self.chain_id, statement), statement.signature)
 
-    def swear(self, **changes: Statement | msgspec.Struct) -> None:
-        """Record own statements and persist them. Every caller sends them afterwards, never before."""
-        self.current.sworn = msgspec.structs.replace(self.current.sworn, **changes)
-        self.emit(Persist(VOTES_KEY, encode(self.current.sworn)))
+    def record_votes(self, **changes: Statement | msgspec.Struct) -> None:
+        """Put statements of ours into the vote record and persist it. Callers send them afterwards, never before."""
+        self.current.vote_record = msgspec.structs.replace(self.current.vote_record, **changes)
+        self.emit(Persist(VOTES_KEY, encode(self.current.vote_record)))
 
     def store_proposal(self, hash_: Hash, proposal: Proposal) -> None:
-        """Persist a proposal that we are about to vote for, without touching the one we have seen prepared."""
+        """Persist a proposal that we are about to vote for, without overwriting the one we saw prepared."""
         current = self.current
         if hash_ in current.stored:
             return
-        prepared = current.sworn.prepared
+        prepared = current.vote_record.prepared
         place = 1 if prepared is not None and current.stored[0] == prepared.block_hash else 0
         current.stored[place] = hash_
         self.emit(Persist(PROPOSAL_KEYS[place], encode(proposal)))
 
-    def record(self, book: VoteBook[V], vote: V, is_verified: bool = False) -> bool:
-        """Keep a vote unless its validator already has one in that view; two different ones are evidence."""
+    def add_vote(self, book: VoteBook[V], vote: V, is_verified: bool = False) -> bool:
+        """Keep a vote unless its validator has one in that view already. Two different ones are evidence."""
         first = book.find(vote.view, vote.validator)
         if first is None:
             book.add(vote, is_verified)
@@ -164,7 +164,7 @@ class Core:
         return False
 
     def expose(self, first: Statement, second: Statement) -> bool:
-        """Report a contradiction once. True if ``first`` was forged and ``second`` is genuine and should replace it."""
+        """Report a contradiction once. True if ``first`` was forged and ``second`` is valid and should replace it."""
         key = (second.validator, type(second), second.view)
         if key in self.current.exposed or not is_contradiction(first, second):
             return False
@@ -184,41 +184,41 @@ class Core:
         Raises:
             InvariantBroken: we claim a prepared block whose proposal we do not hold.
         """
-        sworn = self.current.sworn
-        if sworn.view_change is None:
-            raise InvariantBroken("no view change was sworn")
-        if sworn.prepared is None:
-            return ViewChange(sworn.view_change, None, None)
-        proposal = self.current.find_proposal(sworn.prepared.block_hash)
+        record = self.current.vote_record
+        if record.view_change is None:
+            raise InvariantBroken("the vote record holds no view change")
+        if record.prepared is None:
+            return ViewChange(record.view_change, None, None)
+        proposal = self.current.find_proposal(record.prepared.block_hash)
         if proposal is None:
             raise InvariantBroken("the proposal of our prepared certificate is lost")
-        return ViewChange(sworn.view_change, sworn.prepared, proposal)
+        return ViewChange(record.view_change, record.prepared, proposal)
 
     def _on_forged(self, validator: str) -> None:
         self.reject(validator, "vote does not verify")
 
-    def _restore(self, sworn: Sworn) -> None:
-        """Take up what we swore at this height before a restart.
+    def _restore(self, record: VoteRecord) -> None:
+        """Continue from our votes at this height before a restart.
 
-        We were allowed into every view that we voted in, and may not enter another one of them without justification,
-        whatever start view the stored certificate suggests now.
+        We entered every view that we voted in rightfully. We may enter no other one without justification, whatever
+        start view the stored certificate suggests now.
         """
         current = self.current
-        current.sworn = sworn
+        current.vote_record = record
         for place, proposal in enumerate(self._remembered_proposals):
             if proposal is not None:
                 hash_ = block_hash(self.chain_id, proposal.header)
                 current.stored[place] = hash_
                 current.proposals[hash_] = proposal
-        if sworn.prepare is not None:
-            current.start_view = min(current.start_view, sworn.prepare.view)
-            current.leave_view(sworn.prepare.view, is_changing=False)
-            current.prepares.add(sworn.prepare, is_verified=True)
-            if sworn.prepare.block_hash in current.proposals:
-                current.accepted = sworn.prepare.block_hash
-        if sworn.commit is not None:
-            current.commits.add(sworn.commit, is_verified=True)
-        wanted = sworn.view_change
-        if wanted is not None and wanted.view > (current.start_view if sworn.prepare is None else current.view):
+        if record.prepare is not None:
+            current.start_view = min(current.start_view, record.prepare.view)
+            current.leave_view(record.prepare.view, is_changing=False)
+            current.prepares.add(record.prepare, is_verified=True)
+            if record.prepare.block_hash in current.proposals:
+                current.accepted = record.prepare.block_hash
+        if record.commit is not None:
+            current.commits.add(record.commit, is_verified=True)
+        wanted = record.view_change
+        if wanted is not None and wanted.view > (current.start_view if record.prepare is None else current.view):
             current.leave_view(wanted.view, is_changing=True)
             current.view_changes[self.me] = self.view_change_message()

@@ -1,7 +1,7 @@
 """What the core asks its node to do: one ordered list after every batch of inputs.
 
-The node carries the effects out in order. A ``Persist`` must be durable before any later effect of the list is begun;
-several may be written first, in one synced batch, since a memory that is ahead of what was sent is always safe.
+The node carries the effects out in order. A ``Persist`` must be durable before any later effect of the list begins.
+Several may be written first, in one synced batch: it is always safe to have persisted more than was sent.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class CatchUp(_Effect, frozen=True):
 
 
 class Evidence(_Effect, frozen=True):
-    """Two statements of one validator that no honest one signs both. Anyone can check them: ``verify_evidence``."""
+    """Two statements that no honest validator signs both. Anyone can check them: ``verify_evidence``."""
 
     accused: str
     first: Statement
@@ -79,7 +79,7 @@ class Evidence(_Effect, frozen=True):
 
 
 class ViewChangeStarted(_Effect, frozen=True):
-    """This replica gave up the view before ``view`` and votes again only in ``view`` or later."""
+    """This replica left the view before ``view`` and votes again only in ``view`` or later."""
 
     height: int
     view: int

@@ -1,7 +1,7 @@
 """Which statements of one validator contradict each other, and how anyone can check that they do.
 
-The rule is a pure function of two signed statements, so all honest nodes judge evidence alike, whenever they see it. It
-accuses nobody who follows the protocol with its memory intact: a replica persists every statement before it sends it.
+The rule is a pure function of two signed statements, so all honest nodes judge evidence the same way at any time. It
+accuses no validator that follows the protocol and keeps its vote record: statements are persisted before they are sent.
 """
 
 from __future__ import annotations

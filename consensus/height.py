@@ -1,4 +1,4 @@
-"""Everything that a replica knows about the height in flight; replaced as a whole when the block is delivered."""
+"""Everything that a replica knows about the height in flight. A new state replaces it when the block is delivered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chain.blocks import Certificate, Proposal
 from chain.primitives.crypto import Hash
 from chain.proofs.validators import ValidatorSet
 from consensus.config import ConsensusConfig
-from consensus.memory import Sworn
+from consensus.memory import VoteRecord
 from consensus.messages import Commit, NewView, Prepare, PrePrepare, Statement, ViewChange
 from consensus.votes import VoteBook
 
@@ -25,7 +25,7 @@ class HeightState:
     """The active view, or the one we want while ``is_changing``."""
     prepares: VoteBook[Prepare]
     commits: VoteBook[Commit]
-    sworn: Sworn
+    vote_record: VoteRecord
     """Our own statements, exactly as persisted."""
     is_changing: bool = False
     """We sent a view change for ``view`` and vote in nothing until it is justified."""
@@ -38,7 +38,7 @@ class HeightState:
     is_building: bool = False
     """We asked our node for a proposal in the active view and have no answer yet."""
     certificate: Certificate | None = None
-    """The commit votes of this height's block. Nothing else matters once it is here."""
+    """The commit votes of this height's block; once set, the height is decided."""
     is_delivered: bool = False
     """The block was handed to the node; it will call ``advance``."""
     proposals: dict[Hash, Proposal] = field(default_factory=dict)
@@ -60,15 +60,15 @@ class HeightState:
     @property
     def has_prepared(self) -> bool:
         """Whether we voted for a block in the active view."""
-        return self.sworn.prepare is not None and self.sworn.prepare.view == self.view
+        return self.vote_record.prepare is not None and self.vote_record.prepare.view == self.view
 
     @property
     def has_committed(self) -> bool:
         """Whether we sent a commit in the active view."""
-        return self.sworn.commit is not None and self.sworn.commit.view == self.view
+        return self.vote_record.commit is not None and self.vote_record.commit.view == self.view
 
     def leave_view(self, view: int, is_changing: bool) -> None:
-        """Forget what belonged to the view before ``view``. What we swore stays."""
+        """Drop what belonged to the view before ``view``. The vote record stays."""
         self.view = view
         self.is_changing = is_changing
         self.justification = None
@@ -77,7 +77,7 @@ class HeightState:
         self.is_building = False
 
     def find_proposal(self, block_hash: Hash) -> Proposal | None:
-        """The proposal of a block, wherever it came from."""
+        """The proposal of a block, from a pre-prepare or a view change."""
         proposal = self.proposals.get(block_hash)
         if proposal is not None:
             return proposal
@@ -87,7 +87,7 @@ class HeightState:
         return None
 
     def keep_proposal(self, block_hash: Hash, proposal: Proposal, proposals_kept: int) -> None:
-        """Remember a well-formed proposal; the oldest one that nothing binds us to makes room."""
+        """Keep a well-formed proposal; drops the oldest one that nothing binds us to if there are too many."""
         if block_hash in self.proposals:
             return
         free = [known for known in self.proposals if known != self.accepted and known not in self.stored]
@@ -104,12 +104,12 @@ def new_height_state(
     is_signed: Callable[[Statement], bool],
     on_forged: Callable[[str], None],
 ) -> HeightState:
-    """The state in which a height begins: nothing seen, nothing sworn, the start view active."""
+    """The state in which a height begins: no messages, no votes, the start view active."""
     return HeightState(
         height=height,
         start_view=start_view,
         view=start_view,
         prepares=VoteBook(validators, config.views_kept, is_signed, on_forged),
         commits=VoteBook(validators, config.views_kept, is_signed, on_forged),
-        sworn=Sworn(height, None, None, None, None),
+        vote_record=VoteRecord(height, None, None, None, None),
     )

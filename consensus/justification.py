@@ -1,9 +1,9 @@
 """Rules for everything that a peer must prove: proposals, prepared certificates, view-change votes, new views.
 
-Pure functions: they look, and raise ``Refused`` with the rule that is broken. No replica believes a new primary; each
-checks the same quorum of signed votes and derives from it which block may be proposed (Castro and Liskov 1999,
-section 4.4). Only the highest claim among the votes needs its proof: a lower one changes nothing, so a lie there has no
-effect, and a vote whose claim is the highest without proof makes the whole message worthless.
+Pure functions that raise ``Refused`` with the broken rule. No replica trusts a new primary: each checks the same quorum
+of signed votes and derives from it which block may be proposed (Castro and Liskov 1999, section 4.4). Only the highest
+claim among the votes needs a proof. A lower claim changes nothing, so a lie there has no effect; a highest claim
+without proof makes the message invalid.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def verify_prepared(
 
 
 def verify_claim_shape(vote: ViewChangeVote) -> None:
-    """Check that a view-change vote can be true at all."""
+    """Check that a view-change vote is consistent in itself."""
     if vote.view == 0:
         raise Refused("view change to view 0")
     if (vote.prepared_view is None) != (vote.prepared_hash is None):
@@ -100,7 +100,7 @@ def verify_new_view(
     is_signed: Callable[[ViewChangeVote], bool],
     verifier: Verifier,
 ) -> None:
-    """Check that a quorum wants this view and that the highest claim among its votes is proved."""
+    """Check that a quorum voted for this view and that the highest claim among its votes is proved."""
     names = [vote.validator for vote in message.votes]
     if any(earlier >= later for earlier, later in pairwise(names)):
         raise Refused("new-view votes out of order")

@@ -1,13 +1,13 @@
-"""What a replica must not forget: its own statements at one height, and the blocks they bind it to.
+"""What a replica must remember over restarts: its own votes at one height, and the blocks they bind it to.
 
 | key | value | written |
 |---|---|---|
-| `votes` | `Sworn` of the height in flight | before any statement of ours is sent |
+| `votes` | `VoteRecord` of the height in flight | before any statement of ours is sent |
 | `proposal/0`, `proposal/1` | `Proposal` | before we prepare a block that neither holds |
 
-Two places for proposals suffice: one for the block that a prepared certificate of ours binds us to, the other for the
-block of our latest prepare. A crash between the writes of one batch leaves `votes` older than the proposals, which
-costs at most the proposal of an unprepared vote, never a statement. Values of an old height are overwritten later.
+Two slots for proposals are enough: one for the block that our prepared certificate binds us to, one for that of our
+latest prepare. A crash between the writes of one batch leaves `votes` older than the proposals. That loses at most
+the proposal of an unprepared vote, never a vote. Values of an old height are overwritten later.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ VOTES_KEY = b"votes"
 PROPOSAL_KEYS = (b"proposal/0", b"proposal/1")
 
 
-class Sworn(Wire, frozen=True):
-    """A replica's own latest statements at one height."""
+class VoteRecord(Wire, frozen=True):
+    """A replica's own latest votes at one height."""
 
     height: Unsigned
     prepare: Prepare | None
@@ -37,45 +37,45 @@ class Sworn(Wire, frozen=True):
     commit: Commit | None
     """Latest commit."""
     view_change: ViewChangeVote | None
-    """Latest view-change vote: we vote in no view below it."""
+    """Latest view-change vote; we vote in no view below it."""
     prepared: PreparedCertificate | None
     """The prepared certificate of the highest view we know; what our view changes claim."""
 
 
-def load_sworn(memory: Mapping[bytes, bytes]) -> Sworn | None:
-    """Our last statements, or None for a replica that never voted.
+def load_vote_record(memory: Mapping[bytes, bytes]) -> VoteRecord | None:
+    """Our vote record, or None for a replica that never voted.
 
     Raises:
         InvariantBroken: the value is damaged. Voting without it could contradict what we signed.
     """
     value = memory.get(VOTES_KEY)
-    return None if value is None else _load(Sworn, value)
+    return None if value is None else _load(VoteRecord, value)
 
 
-def is_forgotten(sworn: Sworn | None, statement: Statement) -> bool:
-    """Whether ``statement``, which this replica has signed, is newer than what it remembers: memory was lost then,
-    since everything is durable before it is sent.
+def is_forgotten(record: VoteRecord | None, statement: Statement) -> bool:
+    """Whether ``statement``, which this replica has signed, is newer than its record. Votes are durable before they are
+    sent, so a part of the record was lost then.
     """
-    if sworn is None or statement.height != sworn.height:
-        return sworn is None or statement.height > sworn.height
+    if record is None or statement.height != record.height:
+        return record is None or statement.height > record.height
     match statement:
         case Prepare():
-            known: Statement | None = sworn.prepare
+            known: Statement | None = record.prepare
         case Commit():
-            known = sworn.commit
+            known = record.commit
         case ViewChangeVote():
-            known = sworn.view_change
+            known = record.view_change
     return known is None or statement.view > known.view
 
 
 def is_own_memory(memory: Mapping[bytes, bytes], chain_id: bytes, me: str, public_key: bytes) -> bool:
-    """Whether all that ``memory`` holds was sworn by this replica, on this chain. Empty memory is anybody's."""
+    """Whether this replica signed everything in ``memory``, on this chain. True for an empty memory."""
     try:
-        sworn = load_sworn(memory)
+        record = load_vote_record(memory)
         load_proposals(memory)
     except InvariantBroken:
         return False
-    statements = (sworn.prepare, sworn.commit, sworn.view_change) if sworn is not None else ()
+    statements = (record.prepare, record.commit, record.view_change) if record is not None else ()
     return all(
         statement.validator == me
         and verify_signature(public_key, signed_message(chain_id, statement), statement.signature)

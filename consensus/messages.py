@@ -9,7 +9,7 @@ new view, evidence) is made of them alone:
   of them is the block's certificate.
 - ``ViewChangeVote``: "I vote in no view below this one at this height, and the last block I saw prepared is this one".
 
-The rest is carried by links that authenticate their sender, and proves itself by what it contains.
+Other messages come over links that authenticate the sender, and prove themselves by their content.
 (Castro and Liskov, "Practical Byzantine Fault Tolerance", OSDI 1999, sections 4.2 and 4.4.)
 """
 
@@ -106,18 +106,18 @@ class NewView(Wire, frozen=True, tag=6):
 
 
 class Committed(Wire, frozen=True, tag=7):
-    """Help for a replica that lags: the certificate of the sender's last block."""
+    """For a replica that lags: the certificate of the sender's last block."""
 
     certificate: Certificate
 
 
 class Status(Wire, frozen=True, tag=8):
-    """Where the sender stands. Unsigned and never trusted: it only causes help or a look."""
+    """The sender's height and view. Unsigned and never trusted: it only leads to help or to catch-up."""
 
     height: Unsigned
     """Last block it has delivered."""
     view: Unsigned
-    """Last view it can vote in or needs to be shown the way beyond."""
+    """The last view in which it can vote; it asks for the justification of a later one."""
 
 
 Vote: TypeAlias = Prepare | Commit

@@ -3,9 +3,9 @@
 A replica that accepted the primary's proposal has its node execute it, prepares it, and commits once a quorum prepared
 it. A quorum of commits finalises the block in whatever view it was reached, even if this replica is in a view change.
 
-A block that the justification of a view binds the primary to is not executed before it is prepared again: its prepared
-certificate says that at least ``f+1`` honest replicas have done so, and a verdict that depends on the time of day (the
-proposer's clock) must not be asked for twice.
+A block that the justification of a view binds the primary to is not executed before it is prepared again. Its prepared
+certificate says that at least ``f+1`` honest replicas found it valid, and a verdict that depends on the time of day
+(the proposer's clock) must not be asked for twice.
 """
 
 from __future__ import annotations
@@ -58,15 +58,15 @@ def propose(core: Core, height: int, view: int, proposal: Proposal | None) -> No
 def executed(core: Core, block_hash_: Hash, refusal: str | None, execution_ticks: int) -> None:
     """The node's verdict on a proposal; ignored if the proposal is no longer the accepted one.
 
-    Executing takes the primary as long as it takes us, so that time is not its fault. What is left was spent waiting
-    for the proposal, or for transactions that the primary had kept to itself.
+    The primary needs as long to execute as we do, so that time is not counted against it. The rest was spent waiting
+    for the proposal, or for transactions that only the primary had.
     """
     current = core.current
     if not core.is_active or current.accepted != block_hash_ or current.has_prepared:
         return
     if refusal is None:
         if current.view == current.start_view:
-            core.watch.note_proposal(max(0, core.patience.waited_ticks - execution_ticks))
+            core.watch.note_proposal(max(0, core.view_timer.waited_ticks - execution_ticks))
         _prepare(core, block_hash_)
     else:
         core.suspicion = "invalid proposal"
@@ -87,7 +87,7 @@ def on_pre_prepare(core: Core, sender: str, message: PrePrepare) -> None:
     if held is None or held.block_hash != vote.block_hash:
         if not core.is_signed(vote):
             raise Refused("vote does not verify")
-        if not core.record(current.prepares, vote, is_verified=True):
+        if not core.add_vote(current.prepares, vote, is_verified=True):
             return
     elif not current.prepares.is_verified(held) and not core.is_signed(vote):
         raise Refused("vote does not verify")
@@ -95,25 +95,25 @@ def on_pre_prepare(core: Core, sender: str, message: PrePrepare) -> None:
 
 
 def on_prepare(core: Core, sender: str, vote: Prepare) -> None:
-    """A prepare; one of a later view waits there."""
+    """A prepare; one for a later view is kept for it."""
     current = core.current
     if vote.validator != sender:
         raise Refused("vote of another validator")
-    if vote.view < current.view or not core.record(current.prepares, vote):
+    if vote.view < current.view or not core.add_vote(current.prepares, vote):
         return
     if vote.view == current.view:
         check_prepared(core)
 
 
 def on_commit(core: Core, sender: str, vote: Commit) -> None:
-    """A commit, of any view: a late quorum still finalises its block."""
+    """A commit from any view: a late quorum still finalises its block."""
     if vote.validator != sender:
         raise Refused("vote of another validator")
     current = core.current
     change = current.view_changes.get(sender)
     if change is not None:
         core.expose(change.vote, vote)
-    if core.record(current.commits, vote):
+    if core.add_vote(current.commits, vote):
         _check_committed(core, vote.view, vote.block_hash)
 
 
@@ -127,14 +127,14 @@ def check_prepared(core: Core) -> None:
     if votes is None:
         return
     vote = Commit(height, view, hash_, core.me, core.sign(commit_message(core.chain_id, height, view, hash_)))
-    core.swear(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))
+    core.record_votes(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))
     core.broadcast(vote)
     current.commits.add(vote, is_verified=True)
     _check_committed(core, view, hash_)
 
 
 def finalise(core: Core, certificate: Certificate, peer: str) -> None:
-    """Hand the block of a checked certificate to the node, or look for it at ``peer`` if we do not have it."""
+    """Hand the block of a checked certificate to the node, or catch up from ``peer`` if we do not have it."""
     current = core.current
     current.certificate = certificate
     proposal = current.find_proposal(certificate.block_hash)
@@ -149,7 +149,7 @@ def _pre_prepare(core: Core, hash_: Hash, proposal: Proposal) -> None:
     current = core.current
     current.keep_proposal(hash_, proposal, core.config.proposals_kept)
     current.accepted = hash_
-    vote = _swear_prepare(core, hash_, proposal)
+    vote = _record_prepare(core, hash_, proposal)
     core.broadcast(PrePrepare(vote, proposal))
     check_prepared(core)
 
@@ -157,44 +157,44 @@ def _pre_prepare(core: Core, hash_: Hash, proposal: Proposal) -> None:
 def _prepare(core: Core, hash_: Hash) -> None:
     if not core.can_vote:
         return
-    core.broadcast(_swear_prepare(core, hash_, core.current.proposals[hash_]))
+    core.broadcast(_record_prepare(core, hash_, core.current.proposals[hash_]))
     check_prepared(core)
 
 
-def _swear_prepare(core: Core, hash_: Hash, proposal: Proposal) -> Prepare:
+def _record_prepare(core: Core, hash_: Hash, proposal: Proposal) -> Prepare:
     """Our vote for a block in the active view, durable before it is sent; the proposal goes first in the batch."""
     current = core.current
     height, view = current.height, current.view
-    if current.sworn.prepare is not None and current.sworn.prepare.view >= view:
+    if current.vote_record.prepare is not None and current.vote_record.prepare.view >= view:
         raise InvariantBroken(f"a second prepare in view {view}")
     vote = Prepare(height, view, hash_, core.me, core.sign(prepare_message(core.chain_id, height, view, hash_)))
     core.store_proposal(hash_, proposal)
-    core.swear(prepare=vote)
+    core.record_votes(prepare=vote)
     current.prepares.add(vote, is_verified=True)
     return vote
 
 
 def _keep_for_later(core: Core, sender: str, message: PrePrepare) -> None:
-    """Keep one proposal a peer until its view is active, and ask the peer to show us why it should be."""
+    """Keep one proposal from each peer until its view is active, and ask the peer what justifies the view."""
     core.current.early[sender] = message
     if core.rate_limit.is_allowed(sender, "status"):
         core.send(sender, Status(core.tip.height, shown_view(core)))
 
 
 def shown_view(core: Core) -> int:
-    """The view that peers should show us the way beyond: the active one, or the one before the one we want."""
+    """The view that we report to peers: the active one, or during a view change the one before the wanted view."""
     return core.current.view - 1 if core.current.is_changing else core.current.view
 
 
 def _answer_repetition(core: Core, sender: str) -> None:
-    """The primary repeats itself, so it may lack our vote."""
-    vote = core.current.sworn.prepare
+    """The primary repeats its proposal, so it may lack our vote."""
+    vote = core.current.vote_record.prepare
     if vote is not None and core.current.has_prepared and core.rate_limit.is_allowed(sender, "prepare"):
         core.send(sender, vote)
 
 
 def _accept(core: Core, message: PrePrepare) -> None:
-    """Judge a proposal that its primary has signed: what is wrong with it now is the primary's fault for all to see."""
+    """Check a proposal that its primary has signed. If it is invalid, the primary is provably at fault."""
     current, vote, proposal = core.current, message.prepare, message.proposal
     if proposal != current.find_proposal(vote.block_hash):
         try:
@@ -214,11 +214,11 @@ def _accept(core: Core, message: PrePrepare) -> None:
 
 def _accept_in_active_view(core: Core, vote: Prepare, proposal: Proposal) -> None:
     current = core.current
-    sworn = current.sworn.prepare
+    record = current.vote_record.prepare
     if current.accepted is not None:
         raise Refused("second proposal in a view")
-    if sworn is not None and sworn.view == vote.view:  # we were restarted and had lost the proposal
-        if sworn.block_hash != vote.block_hash:
+    if record is not None and record.view == vote.view:  # we were restarted and had lost the proposal
+        if record.block_hash != vote.block_hash:
             raise Refused("second proposal in a view")
         current.accepted = vote.block_hash
         check_prepared(core)

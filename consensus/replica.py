@@ -1,11 +1,11 @@
-"""One replica of the consensus: the only door in, and the only door out.
+"""One replica of the consensus: its inputs and its effects.
 
 The node calls the inputs (``step``, ``tick``, ``work_pending``, ``propose``, ``executed``, ``advance``), then takes the
 effects and carries them out in order. The replica reads no clock, opens no socket and draws no random number: the same
 inputs always give the same effects, in the daemon as in the simulator.
 
 One height is in flight at a time. The protocol is PBFT (Castro and Liskov, OSDI 1999; TOCS 2002) with a stable primary
-and the whole block as the unit of agreement; ``docs/consensus.md`` has the rules, the bounds and the safety argument.
+and the block as the unit of agreement; ``docs/consensus.md`` has the rules, the bounds and the safety argument.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Replica:
 
     @property
     def overdue_ticks(self) -> int:
-        """How long before a height began a transaction must have been here to count as left out of its block."""
+        """How long before a height began a transaction must have been pending to count as overdue."""
         return self._core.watch.overdue_ticks
 
     @property
@@ -99,8 +99,8 @@ class Replica:
         return self._core.current.is_changing
 
     def statements_of(self, validator: str) -> tuple[Statement, ...]:
-        """The newest statement of each kind that is held of ``validator`` at the height in flight, unverified: what a
-        validator that may have lost its memory asks the others for.
+        """The newest statement of each kind by ``validator`` at the height in flight, unverified. A validator that may
+        have lost votes asks the others for these.
         """
         current = self._core.current
         if validator not in self.validators:
@@ -118,7 +118,7 @@ class Replica:
         return effects
 
     def step(self, sender: str, message: Message) -> None:
-        """A message from the member ``sender``, as authenticated by its link. A peer's fault never raises."""
+        """A message from the member ``sender``, authenticated by its link. A peer's fault never raises."""
         try:
             self._dispatch(sender, message)
         except Refused as refused:
@@ -131,8 +131,8 @@ class Replica:
         core.rate_limit.note_tick()
         core.watch.note_tick()
         if core.can_vote and not core.current.is_decided:
-            self._tick_patience()
-        if self._is_stalled() and core.patience.is_repetition_due():
+            self._tick_view_timer()
+        if self._is_stalled() and core.view_timer.is_repetition_due():
             assistance.repeat_own_votes(core)
         self._status_ticks += 1
         if self._status_ticks >= core.config.status_ticks:
@@ -163,8 +163,8 @@ class Replica:
 
         Args:
             tip: the block.
-            neglected: members of which the block left transactions lying that had been pending here for
-                ``overdue_ticks`` when the height began, more of them than it ordered, though there was room for them.
+            neglected: members whose overdue transactions the block skipped, more of them than it ordered, though it had
+                room. Overdue: pending here for ``overdue_ticks`` when the height began.
 
         Raises:
             InvariantBroken: the block has no certificate, or differs from the one finalised here.
@@ -184,9 +184,9 @@ class Replica:
             core.doublings_carried = max(0, needed - 1)
         core.previous_validators = core.validators if is_next else None
         is_at_head = core.current.is_delivered
-        core.watch.note_block(neglected if core.current.has_prepared else None)  # else we came late, or sat it out
+        core.watch.note_block(neglected if core.current.has_prepared else None)  # else we came late or did not vote
         core.enter_height(tip)
-        if is_at_head and core.watch.oldest is not None:  # not in catch-up, where all heights are old ones
+        if is_at_head and core.watch.oldest is not None:  # not during catch-up, where all heights are old
             self._complain()
         self._settle()
         normal_case.ask_for_proposal(core)
@@ -213,7 +213,7 @@ class Replica:
         elif height > core.current.height:
             self._future.keep(core.current.height, height, sender, message)
             if height > core.current.height + 1:
-                assistance.look(core, sender, height - 1)
+                assistance.suggest_catch_up(core, sender, height - 1)
         elif isinstance(message, ViewChange):
             assistance.assist(core, sender, height - 1, message.vote.view - 1)
 
@@ -234,22 +234,22 @@ class Replica:
             assistance.assist(core, sender, core.tip.height, message.vote.view - 1)
             view_change.on_view_change(core, sender, message)
 
-    def _tick_patience(self) -> None:
-        """Give the primary up when it is silent for too long, leaves transactions out, or crawls."""
+    def _tick_view_timer(self) -> None:
+        """Start a view change when the primary is silent for too long, leaves transactions out, or is too slow."""
         core, current = self._core, self._core.current
         if current.is_changing:
             is_waiting = view_change.has_support(core)
         else:
             is_waiting = core.watch.oldest is not None or current.accepted is not None or current.bound is not None
         if not is_waiting:
-            core.patience.waited_ticks = 0
-        elif core.patience.is_exhausted(core.doublings):
+            core.view_timer.waited_ticks = 0
+        elif core.view_timer.has_expired(core.doublings):
             view_change.start(core, current.view + 1, "timeout")
         elif core.is_active:
             self._complain()
 
     def _complain(self) -> None:
-        """Give the primary up for what it did at this height or before."""
+        """Suspect the primary for what it did at this height or before."""
         if not self.is_primary:
             self._core.suspicion = self._core.watch.complaint
 
@@ -267,10 +267,10 @@ class Replica:
         )
 
     def _settle(self) -> None:
-        """Act on what an input has found out.
+        """Act on what an input has found.
 
-        A suspicion counts at once only in the first view of a height. In later ones the doubling timer decides, so that
-        replicas that disagree about validity cannot chase each other through views at the speed of the network.
+        A suspicion takes effect at once only in the first view of a height. In later views the doubling timer decides.
+        Otherwise replicas that disagree about validity would change views at the speed of the network.
         """
         core, current = self._core, self._core.current
         suspicion, core.suspicion = core.suspicion, None

@@ -1,12 +1,12 @@
-"""Counters of ticks. None of them acts: the replica asks, once a tick, what is due."""
+"""Counters of ticks. They only count: once a tick the replica asks what is due."""
 
 from __future__ import annotations
 
 from consensus.config import ConsensusConfig
 
 
-class Patience:
-    """How long this replica has waited for the primary, and how often it has repeated itself meanwhile."""
+class ViewTimer:
+    """How long this replica has waited for the primary, and how often it has repeated its votes since."""
 
     __slots__ = ("_config", "_pause_ticks", "_repetitions", "waited_ticks")
 
@@ -15,18 +15,18 @@ class Patience:
         self.restart()
 
     def restart(self) -> None:
-        """Something moved: wait anew."""
+        """There was progress: start again from zero."""
         self.waited_ticks = 0
         self._repetitions = 0
         self._pause_ticks = 0
 
-    def is_exhausted(self, doublings: int) -> bool:
-        """One more tick of waiting: whether the timeout after ``doublings`` view changes has passed."""
+    def has_expired(self, doublings: int) -> bool:
+        """Count a tick of waiting: whether the timeout after ``doublings`` view changes has passed."""
         self.waited_ticks += 1
         return self.waited_ticks >= self._config.timeout_ticks(doublings)
 
     def is_repetition_due(self) -> bool:
-        """One more tick without progress: whether to send our own votes again."""
+        """Count a tick without progress: whether to send our own votes again."""
         self._pause_ticks += 1
         if self._pause_ticks < self._config.retransmit_pause_ticks(self._repetitions):
             return False

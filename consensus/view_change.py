@@ -1,9 +1,9 @@
 """Replacing the primary (Castro and Liskov 1999, sections 4.4 and 4.5.2).
 
-A replica that gives a view up promises to vote in no lower one and shows the last block it saw prepared. A quorum of
-such votes for a view justifies it and determines which block, if any, its primary must propose again. A replica that is
-alone with its wish waits: its timer for the new view runs only once a quorum wants that view or a later one, so nobody
-runs ahead; and it joins when ``f+1`` others want later views, so nobody falls behind.
+A replica that leaves a view promises to vote in no lower one and shows the last block it saw prepared. A quorum of
+such votes for a view justifies it and determines which block, if any, its primary must propose again. The timer for
+the new view runs only once a quorum wants that view or a later one, so no replica runs ahead. A replica joins when
+``f+1`` others want later views, so none falls behind.
 """
 
 from __future__ import annotations
@@ -24,28 +24,30 @@ from consensus.messages import NewView, ViewChange, ViewChangeVote, view_change_
 
 
 def start(core: Core, view: int, reason: str) -> None:
-    """Give up every view below ``view`` at this height. The promise is durable before it is sent."""
+    """Leave every view below ``view`` at this height. The vote is durable before it is sent."""
     current = core.current
     if not core.can_vote or current.is_decided:
         return
-    prepared = current.sworn.prepared
+    prepared = current.vote_record.prepared
     prepared_view, prepared_hash = (None, None) if prepared is None else (prepared.view, prepared.block_hash)
     signature = core.sign(view_change_message(core.chain_id, current.height, view, prepared_view, prepared_hash))
     current.leave_view(view, is_changing=True)
-    core.swear(view_change=ViewChangeVote(current.height, view, prepared_view, prepared_hash, core.me, signature))
+    core.record_votes(
+        view_change=ViewChangeVote(current.height, view, prepared_view, prepared_hash, core.me, signature)
+    )
     message = core.view_change_message()
     core.broadcast(message)
     current.view_changes[core.me] = message
-    core.patience.restart()
+    core.view_timer.restart()
     core.emit(ViewChangeStarted(current.height, view, reason))
     _make_new_view(core)
 
 
 def has_support(core: Core) -> bool:
-    """Whether a quorum, ourselves included, wants the view that we want or a later one."""
+    """Whether a quorum, ourselves included, wants our view or a later one."""
     current = core.current
-    wishes = sum(change.vote.view >= current.view for change in current.view_changes.values())
-    return wishes >= core.validators.quorum
+    supporters = sum(change.vote.view >= current.view for change in current.view_changes.values())
+    return supporters >= core.validators.quorum
 
 
 def on_view_change(core: Core, sender: str, message: ViewChange) -> None:
@@ -69,7 +71,7 @@ def on_view_change(core: Core, sender: str, message: ViewChange) -> None:
 
 
 def on_new_view(core: Core, sender: str, message: NewView) -> None:
-    """The justification of a view, from whomever."""
+    """The justification of a view, from any peer."""
     current = core.current
     if message.view < current.view or (message.view == current.view and not current.is_changing):
         return
@@ -91,7 +93,7 @@ def adopt_start_view(core: Core, certificate: Certificate) -> bool:
     current = core.current
     view = certificate.view
     is_later = view > current.view or (view == current.view and current.is_changing)
-    if not is_later or current.sworn.prepare is not None or not core.can_vote:
+    if not is_later or current.vote_record.prepare is not None or not core.can_vote:
         return False
     current.leave_view(view, is_changing=False)
     current.start_view = view
@@ -113,7 +115,7 @@ def _join(core: Core) -> None:
 
 
 def _make_new_view(core: Core) -> None:
-    """As primary of the view we want, justify it once a quorum wants it."""
+    """As primary of the wanted view, justify it once a quorum wants it."""
     current = core.current
     if not current.is_changing or core.primary != core.me or not core.can_vote:
         return
@@ -134,9 +136,9 @@ def _enter(core: Core, message: NewView) -> None:
 
 
 def _begin_view(core: Core) -> None:
-    """The view is active: propose as its primary, or take up the proposal that came before its justification."""
+    """The view is active: propose as its primary, or handle the proposal that came before the justification."""
     current = core.current
-    core.patience.restart()
+    core.view_timer.restart()
     core.emit(ViewEntered(current.height, current.view, core.primary))
     normal_case.ask_for_proposal(core)
     early = current.early.pop(core.primary, None)

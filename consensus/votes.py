@@ -1,8 +1,8 @@
 """Votes of one phase at one height, counted first and verified late.
 
-A signature check costs as much as a hundred other steps of the core, so votes are kept as they come (the link has
-authenticated who sent them, and a validator can spoil only its own vote) and are verified when they would complete a
-quorum. Votes beyond the quorum are never verified at all. Only the first vote of a validator in a view counts.
+A signature check costs as much as a hundred other steps of the core. So votes are kept unverified (the link has
+authenticated the sender, and a validator can spoil only its own vote) and verified when they would complete a quorum.
+Votes beyond the quorum are never verified. Only the first vote of a validator in a view counts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class VoteBook(Generic[V]):
 
     Args:
         validators: who may vote at this height.
-        views_kept: views held for each validator; beyond that its lowest view is forgotten.
+        views_kept: views held for each validator; beyond that its lowest view is dropped.
         is_signed: whether a vote's signature is valid.
         on_forged: called with the name of a validator whose vote did not verify; the vote is gone then.
     """
@@ -70,7 +70,7 @@ class VoteBook(Generic[V]):
             self._verified.add((vote.view, vote.validator))
 
     def remove(self, vote: V) -> None:
-        """Forget a vote that is held."""
+        """Drop a vote that is held."""
         del self._views[vote.validator][vote.view]
         self._verified.discard((vote.view, vote.validator))
         key = (vote.view, vote.block_hash)
@@ -83,7 +83,7 @@ class VoteBook(Generic[V]):
         return (vote.view, vote.validator) in self._verified
 
     def quorum_for(self, view: int, block_hash: Hash) -> Signatures | None:
-        """A quorum of verified votes for a block in a view, or None. Verifies no more than it needs."""
+        """A quorum of verified votes for a block in a view, or None. Verifies only as many as needed."""
         if self._counts.get((view, block_hash), 0) < self._quorum:
             return None
         votes = [held[view] for held in self._views.values() if view in held and held[view].block_hash == block_hash]

@@ -1,12 +1,12 @@
-"""Finds primaries that make progress but do harm: by leaving transactions out, by starving members, or by crawling.
+"""Detects primaries that make progress but do harm: they leave transactions out, starve members, or are too slow.
 
-A replica that finds one votes for the next view like one whose timer ran out, so a lone slow observer replaces nobody:
-it takes ``f+1`` of them. Views are wanted height by height, so a complaint stands until another primary is in charge,
-its cause is gone, or its time is up: those who find the same within seconds of each other meet at one height.
+A replica that detects one votes for the next view, as if its timer had expired. A single slow observer replaces no
+primary: it takes ``f+1``. View changes belong to one height, so a complaint stands until another primary is in charge,
+its cause is gone, or its time is up. Replicas that detect the same fault within seconds then meet at one height.
 
 A false alarm costs one view change. Every bound doubles with a new primary and halves again with every window of prompt
-blocks: where nobody can meet the requirement (a slow network, slow disks, too much load), it relaxes until somebody
-does, so good primaries are not replaced in turn; where somebody meets it with ease, the next one has to as well.
+blocks. Where no primary can meet a bound (slow network, slow disks, too much load), it relaxes until one does, so good
+primaries are not replaced in turn. Where a primary meets it easily, the next one has to as well.
 (Clement et al., "Making Byzantine Fault Tolerant Systems Tolerate Byzantine Faults", NSDI 2009,
 section 5.3; Amir et al., "Prime: Byzantine Replication under Attack", TDSC 2011.)
 """
@@ -22,18 +22,18 @@ from consensus.config import ConsensusConfig
 class PrimaryWatch:
     """What the primary of the view in which heights begin has done so far.
 
-    *Censorship*: the oldest pending transaction stays the same while many blocks and ticks go by. Cost: a censor delays
-    a transaction until both bounds are reached, once for each faulty primary in a row.
+    *Censorship*: the oldest pending transaction stays the same for many blocks and ticks. Cost: a censor delays a
+    transaction until both bounds are reached, once for each faulty primary in a row.
 
-    *Neglect*: a block that leaves a member's work lying though it could have taken it counts against the primary, one
-    that does not counts for it, for each member apart. Cost: a primary may starve a member in half of its blocks, or
-    for just below ``censorship_ticks`` if it makes up for it, block for block.
+    *Neglect*, counted for each member: a block that skips the member's pending transactions though it had room counts
+    against the primary, any other block counts for it. Cost: a primary may starve a member in half of its blocks, or
+    for just below ``censorship_ticks`` if it makes up for it block by block.
 
-    *Crawling*: the mean of the ticks that proposals took to come, over a window of heights. Cost: the primary may add
-    ``crawl_ticks`` to every block; what it orders is bound by the rules above, so blocks grow as they get rarer.
+    *Crawling*: the mean ticks until a proposal came, over a window of heights. Cost: the primary may add
+    ``crawl_ticks`` to every block. The rules above bound what it leaves out, so blocks grow as they get rarer.
 
-    Who complains votes for no block of this primary. That costs a network one of its ``f``, so a complaint that nobody
-    shares lapses after ``complaint_ticks``, and is held to a higher standard for a while.
+    A replica that complains votes for no block of this primary, which costs the network one of its ``f``. So a
+    complaint that no other replica shares lapses after ``complaint_ticks``, and the bounds are higher for a while.
     """
 
     __slots__ = (
@@ -60,24 +60,24 @@ class PrimaryWatch:
 
     def _restart(self) -> None:
         self._standing_ticks = 0
-        """Since when there has been a complaint without a break."""
+        """How long a complaint has stood without a break."""
         self._oldest_ticks = 0
         self._oldest_heights = 0
         self._waits_ticks: list[int] = []
         self._debts: dict[str, tuple[int, int]] = {}
-        """By neglected member: (blocks that neglected it in excess of others, tick of the first)."""
+        """By neglected member: (blocks that neglected it less those that did not, tick of the first)."""
         self.is_crawling = False
 
     def _relax(self) -> None:
-        """Ask half as much."""
+        """Double every bound."""
         self._relaxations = min(self._relaxations + 1, self._config.relaxations_max)
 
     def follow(self, view: int) -> None:
-        """A height begins in this view. If it is another one than before: a new primary, a new chance; if it is a later
-        one, the last primary was given up, and half as much is asked of this one.
+        """A height begins in this view. A new view has a new primary, which starts without complaints. In a later view
+        the last primary was replaced, and the bounds double.
 
-        A view that was entered within a height does not count yet: a quorum of the earlier one may still end the height
-        (a faulty primary can see to that), and then the earlier primary is in charge of the next.
+        A view that was entered within a height does not count yet. A quorum of the earlier view may still finish the
+        height (a faulty primary can arrange that), and then the earlier primary is in charge of the next one.
         """
         if view == self._view:
             return
@@ -88,12 +88,12 @@ class PrimaryWatch:
 
     @property
     def crawl_ticks(self) -> int:
-        """How long a proposal may take to come at present, on average."""
+        """How long a proposal may take on average, at present."""
         return self._config.crawl_ticks << self._relaxations
 
     @property
     def overdue_ticks(self) -> int:
-        """How long before a height began a transaction must have been here for a block to be blamed for its absence."""
+        """How long before a height began a transaction must have been pending to count as overdue."""
         return self._config.overdue_ticks << self._relaxations
 
     def note_oldest(self, transaction_id: Hash | None) -> None:
@@ -116,7 +116,7 @@ class PrimaryWatch:
             self._restart()
 
     def note_block(self, neglected: Collection[str] | None) -> None:
-        """A block was delivered that neglected these members; None if it is not known which, which changes no count."""
+        """A block was delivered that neglected these members. None: not known, no count changes."""
         self._oldest_heights += 1
         if neglected is None:
             return
@@ -129,7 +129,7 @@ class PrimaryWatch:
                 del self._debts[member]
 
     def note_proposal(self, waited_ticks: int) -> None:
-        """A proposal that this replica finds valid came after so many ticks for which only the primary can answer."""
+        """A valid proposal came after so many ticks that only the primary is responsible for."""
         self._waits_ticks.append(waited_ticks)
         window = self._config.crawl_heights
         if len(self._waits_ticks) < window:

@@ -32,8 +32,8 @@ _REQUEST_TIMEOUT_S = 10.0
 _FAILURES_COUNTED = 9
 """The time that a peer gets falls with its failures in succession, to a tenth at the most."""
 _CLOSE_BLOCKS = 2
-_PATIENCE_S = 0.25
-"""A gap of so few blocks is given so much time to be closed by consensus itself."""
+_GRACE_S = 0.25
+"""Consensus gets so much time to close a gap of so few blocks by itself."""
 _REPLY_BYTES = LIMITS.frame_size_bytes // 4
 """A reply is closed once it holds this much, so that one large block more still fits a frame."""
 
@@ -76,7 +76,7 @@ class CatchUp:
         self._claims[peer] = max(height, self._claims.get(peer, 0))
         if self._task is None:
             is_close = height <= self._pool.height + _CLOSE_BLOCKS
-            self._task = asyncio.get_running_loop().create_task(self._run(_PATIENCE_S if is_close else 0))
+            self._task = asyncio.get_running_loop().create_task(self._run(_GRACE_S if is_close else 0))
 
     async def serve(self, body: bytes) -> bytes:
         """Answer a peer that catches up. Reading happens beside the loop, since it can take a while."""

@@ -99,7 +99,7 @@ class ConsensusSection(_Section, frozen=True):
     tick_ms: Annotated[int, Meta(ge=5, le=1000)] = 20
     """Length of a tick."""
     view_timeout_ms: Annotated[int, Meta(ge=50, le=600_000)] = 500
-    """Patience with a primary that makes no progress, before the first view change."""
+    """How long a primary may make no progress before the first view change."""
 
 
 class ConfigFile(_Section, frozen=True):

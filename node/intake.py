@@ -92,7 +92,7 @@ class Intake:
         if known is not None:
             return Verified(known.id, known, None)
         if checked.id in self._arrivals:
-            return self._take_in(checked)  # at once: it must not hide behind the verdict on its namesake
+            return self._admit(checked)  # at once: it must not hide behind the verdict on its namesake
         if not self._has_room(_OWN_API, checked):
             raise PoolError(ErrorCode.MEMPOOL_FULL, f"{_CAPACITY_BYTES} bytes wait to be verified")
         answer: asyncio.Future[Verified] = asyncio.get_running_loop().create_future()
@@ -180,7 +180,7 @@ class Intake:
     def _verify(self, arrival: _Arrival) -> None:
         answer = arrival.answer
         try:
-            verified = self._take_in(arrival.checked)
+            verified = self._admit(arrival.checked)
         except PoolError as error:
             if error.code.is_storage:
                 raise
@@ -192,7 +192,7 @@ class Intake:
         if answer is not None and not answer.done():
             answer.set_result(verified)
 
-    def _take_in(self, checked: CheckedTransaction) -> Verified:
+    def _admit(self, checked: CheckedTransaction) -> Verified:
         verified = self._pool.verify(checked)
         if verified.checked is not None:
             self._pool.admit(verified.checked)

@@ -27,7 +27,7 @@ from chain.ledger import RECHECKED_BLOCKS, Ledger
 from chain.primitives.crypto import verify_signature
 from chain.primitives.encoding import decode
 from chain.proofs.validators import ValidatorSet
-from consensus.memory import is_forgotten, load_sworn
+from consensus.memory import is_forgotten, load_vote_record
 from consensus.messages import Commit, Statement, signed_message
 from node.frames import FrameKind
 from node.links import Links
@@ -70,7 +70,7 @@ class Recollection:
         self._public_key = public_key
         self._ledger = ledger
         self._links = links
-        self._sworn = load_sworn(memory)
+        self._record = load_vote_record(memory)
         self._on_answer = on_answer
         self._on_forgotten = on_forgotten
         self._heard: set[str] = set()
@@ -83,10 +83,10 @@ class Recollection:
 
     def look_back(self) -> None:
         """Compare with the newest blocks that are here: they may be newer than the file of votes."""
-        if self._sworn is None:
+        if self._record is None:
             return
         tip = self._ledger.tip.height
-        for height in range(max(1, self._sworn.height, tip - RECHECKED_BLOCKS + 1), tip + 1):
+        for height in range(max(1, self._record.height, tip - RECHECKED_BLOCKS + 1), tip + 1):
             certificate = self._ledger.block_at(height).certificate
             if certificate is not None:
                 self.note_certificate(certificate)
@@ -130,6 +130,6 @@ class Recollection:
         return verify_signature(self._public_key, message, statement.signature)
 
     def _note(self, statement: Statement) -> None:
-        if self.forgotten is None and is_forgotten(self._sworn, statement):
+        if self.forgotten is None and is_forgotten(self._record, statement):
             self.forgotten = statement
             self._on_forgotten(statement)

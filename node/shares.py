@@ -44,10 +44,10 @@ from sealing import (
     release_share,
 )
 
-_PATIENCE_S = 1.0
-"""A reader may be quicker than the blocks on their way to this node; for so long they are waited for."""
+_BLOCKS_WAIT_S = 1.0
+"""How long a query waits for blocks that are on their way: a reader may be quicker than they are."""
 _GATHER_S = 3.0
-"""For the other validators' answers: their patience and their work."""
+"""For the other validators' answers: how long they wait for blocks, and their work."""
 _QUERIES = 64
 """Queries worked on at once; further ones are refused."""
 _WAITING = 16
@@ -207,7 +207,7 @@ class Shares:
         """Give blocks on their way a moment, if they could make a query good that would be refused now."""
         missing = [query.request, *query.parcels]
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(_BLOCKS_WAIT_S):
                 while True:
                     missing = [id_ for id_ in missing if self._ledger.blocks.location(id_) is None]
                     entry = self._entry(query.request)

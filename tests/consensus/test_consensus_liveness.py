@@ -173,7 +173,7 @@ def test_s29_timeouts_double_and_fall_back_after_progress() -> None:
     assert max(gaps) <= longest
 
 
-def test_s29_patience_that_was_needed_is_kept_for_a_while_and_given_up_block_by_block() -> None:
+def test_s29_a_timeout_that_was_needed_is_kept_for_a_while_and_given_up_block_by_block() -> None:
     """A network that needed two doublings starts the next height with one, and the one after that with none."""
     table = Table(4)
     x = block("x")

@@ -178,7 +178,7 @@ def test_s26_other_members_blocks_do_not_excuse_a_censor_but_a_served_transactio
 
 
 def test_s26_a_primary_that_starves_a_member_is_replaced() -> None:
-    """The oldest transaction is another one all the time, and still most of the member's work is left lying."""
+    """The oldest transaction is another one all the time, and still most of the member's transactions are skipped."""
     table = Table(4)
     heights = neglect(table, lambda height: {"c"}, 10 * CONFIG.neglect_heights)
     assert reasons(table, "b") == ["neglect"]
@@ -390,7 +390,7 @@ def late(table: Table, label: str) -> None:
 
 
 def test_s26_with_one_crashed_and_one_false_accuser_blocks_go_on() -> None:
-    """The accuser is missing to the quorum of the old view, so the others run out of patience and follow it."""
+    """The accuser is missing to the quorum of the old view, so the others time out and follow it."""
     table = Table(4)
     accuse_alone(table, CONFIG.censorship_ticks)
     assert table.replicas["d"].is_changing_view
@@ -406,7 +406,7 @@ def test_s26_with_one_crashed_and_one_false_accuser_blocks_go_on() -> None:
 
 
 def neglect(table: Table, neglected: Callable[[int], set[str]], heights: int, ticks: int = 2) -> int:
-    """Blocks that leave members' work lying until somebody gives the primary up; returns how many."""
+    """Blocks that skip members' transactions until some replica gives the primary up; returns how many."""
 
     def wait_ticks(height: int) -> int:
         table.neglected = dict.fromkeys(table.names, frozenset(neglected(height)))

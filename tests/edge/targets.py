@@ -48,7 +48,7 @@ from chain.transactions.base import CheckedTransaction, ErasedPayload, Header, T
 from chain.transactions.parcel import Records, SealedPayload
 from chain.transactions.registry import TRANSACTION_TYPES, decode_transaction, decode_transaction_header
 from consensus import messages
-from consensus.memory import Sworn
+from consensus.memory import VoteRecord
 from evidence.kinds import parse_any_evidence, verify_any_evidence
 from evidence.record import parse_record_evidence
 from evidence.summary import summary
@@ -114,7 +114,7 @@ WIRE_TYPES: tuple[type, ...] = (
     RequestEntry,
     StateProof,
     StoredHead,
-    Sworn,
+    VoteRecord,
     ErasedPayload,
     Header,
     SealedPayload,

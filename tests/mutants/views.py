@@ -16,8 +16,8 @@ PREPARED = (
         "view changes do not say what was prepared",
         4,
         (
-            Edit("start", "prepared = current.sworn.prepared", "prepared = None"),
-            Edit("Core.view_change_message", "if sworn.prepared is None:\n    return", "if True:\n    return"),
+            Edit("start", "prepared = current.vote_record.prepared", "prepared = None"),
+            Edit("Core.view_change_message", "if record.prepared is None:\n    return", "if True:\n    return"),
         ),
         (f"{SAFETY}::test_s04_a_prepared_block_survives_view_changes_in_a_row",),
     ),
@@ -27,8 +27,8 @@ PREPARED = (
         (
             Edit(
                 "check_prepared",
-                "core.swear(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))",
-                "core.swear(commit=vote)",
+                "core.record_votes(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))",
+                "core.record_votes(commit=vote)",
             ),
         ),
         (f"{SAFETY}::test_s04_a_later_vote_does_not_push_the_prepared_block_out_of_memory",),
@@ -64,10 +64,10 @@ PREPARED = (
         "a replica that has voted moves to a later start view",
         5,
         (
-            Edit("_raise_start_view", "if core.current.sworn.prepare is not None:\n    return", "pass"),
+            Edit("_raise_start_view", "if core.current.vote_record.prepare is not None:\n    return", "pass"),
             Edit(
                 "adopt_start_view",
-                "not is_later or current.sworn.prepare is not None or not core.can_vote",
+                "not is_later or current.vote_record.prepare is not None or not core.can_vote",
                 "not is_later or not core.can_vote",
             ),
         ),
@@ -76,7 +76,7 @@ PREPARED = (
     Mutant(
         "a restart moves to the start view of another certificate",
         5,
-        (Edit("Core._restore", "sworn.prepare is not None", "False"),),
+        (Edit("Core._restore", "record.prepare is not None", "False"),),
         (f"{SAFETY}::test_s05_a_restart_with_another_certificate_does_not_raise_the_start_view_after_a_vote",),
     ),
     Mutant(

@@ -16,7 +16,7 @@ TWO_VOTES = (
         1,
         (
             Edit(
-                "Core.record",
+                "Core.add_vote",
                 "return False",
                 "book.remove(first)\nbook.add(vote)\nreturn True",
             ),
@@ -93,7 +93,7 @@ RESTARTS = (
     Mutant(
         "votes are not persisted",
         3,
-        (Edit("Core.swear", "self.emit(Persist(VOTES_KEY, encode(self.current.sworn)))", "pass"),),
+        (Edit("Core.record_votes", "self.emit(Persist(VOTES_KEY, encode(self.current.vote_record)))", "pass"),),
         (f"{SAFETY}::test_s03_every_vote_is_durable_before_it_is_sent",),
     ),
     Mutant(
@@ -102,10 +102,10 @@ RESTARTS = (
         (
             Edit(
                 "check_prepared",
-                "core.swear(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))\n"
+                "core.record_votes(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))\n"
                 "core.broadcast(vote)",
                 "core.broadcast(vote)\n"
-                "core.swear(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))",
+                "core.record_votes(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))",
             ),
         ),
         (f"{SAFETY}::test_s03_every_vote_is_durable_before_it_is_sent",),
@@ -245,8 +245,8 @@ DELIVERY = (
         (
             Edit(
                 "on_commit",
-                "core.record(current.commits, vote)",
-                "core.record(current.commits, vote) and core.is_active",
+                "core.add_vote(current.commits, vote)",
+                "core.add_vote(current.commits, vote) and core.is_active",
             ),
         ),
         (f"{SAFETY}::test_s16_a_late_commit_is_delivered_in_a_view_change",),

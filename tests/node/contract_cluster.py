@@ -26,16 +26,16 @@ def can_read(request, dataset, ctx):
     while True:
         pass
 """
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 """On a machine that has a lot else to do."""
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    await until(condition, PATIENCE_S)
+    await until(condition, TIMEOUT_S)
 
 
 async def submit(node: Node, data: bytes) -> Outcome:
-    return decode(Outcome, (await node.submit(data, PATIENCE_S)).outcome)
+    return decode(Outcome, (await node.submit(data, TIMEOUT_S)).outcome)
 
 
 async def share(node: Node, network: Network, source: str, name: str = "flights", rule: str = "rule") -> None:

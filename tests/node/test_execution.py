@@ -24,7 +24,7 @@ from consensus.effects import Deliver, Execute
 from tests.node.cluster import Network, Node, running
 from tests.node.contract_cluster import (
     LOOPS,
-    PATIENCE_S,
+    TIMEOUT_S,
     contract_network,
     eventually,
     executions,
@@ -33,7 +33,7 @@ from tests.node.contract_cluster import (
     share,
 )
 
-TICKS_OF_PATIENCE = 2 * ConsensusConfig().view_timeout_ticks
+TIMEOUT_TICKS = 2 * ConsensusConfig().view_timeout_ticks
 
 
 def test_a_block_that_is_being_made_is_not_begun_twice(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def keep_busy(node: Node, block: ExecutedBlock) -> threading.Event:
     go_on = threading.Event()
 
     def other() -> ExecutedBlock:
-        go_on.wait(PATIENCE_S)
+        go_on.wait(TIMEOUT_S)
         return block
 
     node.service.execution.submit(other)
@@ -142,7 +142,7 @@ def test_an_execution_whose_turn_comes_too_late_is_nobodys_fault(tmp_path: Path)
     uvloop.run(main())
 
 
-def test_a_node_that_is_executing_does_not_lose_patience_with_the_primary(tmp_path: Path) -> None:
+def test_a_node_that_is_executing_does_not_suspect_the_primary(tmp_path: Path) -> None:
     async def main() -> None:
         async with proposed(tmp_path) as (node, block, certificate):
             driver = node.service.driver
@@ -150,12 +150,12 @@ def test_a_node_that_is_executing_does_not_lose_patience_with_the_primary(tmp_pa
             go_on = keep_busy(node, block)
             driver._carry_out([Execute(block.block_hash, block.proposal)])
             await eventually(lambda: is_checking(node))
-            for _ in range(TICKS_OF_PATIENCE):
+            for _ in range(TIMEOUT_TICKS):
                 driver.tick()
             assert not driver.replica.is_changing_view
             go_on.set()
             await eventually(lambda: not node.service.executions.is_holding_up)
-            for _ in range(TICKS_OF_PATIENCE):
+            for _ in range(TIMEOUT_TICKS):
                 driver.tick()
             assert driver.replica.is_changing_view
             node.service.pool.commit(block, certificate)

@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from chain.storage.votes import VoteFile
-from consensus.memory import Sworn, load_sworn
+from consensus.memory import VoteRecord, load_vote_record
 from node.config import load_config
 from node.home import open_home
 from node.probation import MARGIN_BLOCKS
@@ -65,12 +65,12 @@ def restore(network: Network, folder: Path, *names: str) -> None:
             shutil.copyfile(folder / name, target)
 
 
-def sworn_by_d(network: Network) -> Sworn:
+def record_of_d(network: Network) -> VoteRecord:
     votes = VoteFile(network.home("d") / "data" / "VOTES")
-    sworn = load_sworn(votes.read())
+    record = load_vote_record(votes.read())
     votes.close()
-    assert sworn is not None
-    return sworn
+    assert record is not None
+    return record
 
 
 def is_on_probation(network: Network) -> bool:
@@ -149,10 +149,10 @@ def test_s42_votes_on_an_undecided_block_are_remembered_by_the_others(tmp_path: 
             await a.service.dissemination.submit(network.parcel())
             await until(lambda: a.service.driver.replica.statements_of("d"), timeout_s=20)
             await stop(nodes, "d")
-            assert sworn_by_d(network).height == 2
+            assert record_of_d(network).height == 2
             if is_restored:
                 restore(network, tmp_path / "image")
-                assert sworn_by_d(network).height == 1
+                assert record_of_d(network).height == 1
             await start(network, nodes, "d")
             await start(network, nodes, "b")
             if is_restored:

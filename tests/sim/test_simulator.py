@@ -32,7 +32,7 @@ INTERESTING = [
     (1558, 7),
     (22, 3),
     (136, 5),
-    # Slow to recover: much patience was used up before the network healed.
+    # Slow to recover: the timeout had doubled often before the network healed.
     (515, 7),
 ]
 """(seed, size) of runs that once found a fault, or that reach rare states."""

@@ -21,7 +21,7 @@ from chain.storage.state import StateStore
 from consensus.buffer import WINDOW_HEIGHTS
 from consensus.effects import Evidence
 from consensus.evidence import is_contradiction, verify_evidence
-from consensus.memory import load_proposals, load_sworn
+from consensus.memory import load_proposals, load_vote_record
 from consensus.messages import Commit, Message, Prepare, PrePrepare, Statement, ViewChange, decode_message
 from node.frames import FrameKind
 from node.pool import CommittedBlock
@@ -230,15 +230,15 @@ class Checkers:
         if head is not None and head.sequence >= height:
             return True
         votes = node.disk.durable_votes
-        sworn = load_sworn(votes)
-        if sworn is None or sworn.height != height or sworn.prepared is None:
-            return sworn is not None and sworn.height > height
+        record = load_vote_record(votes)
+        if record is None or record.height != height or record.prepared is None:
+            return record is not None and record.height > height
         hashes = [block_hash(self.members.chain_id, kept.header) for kept in load_proposals(votes) if kept is not None]
-        return sworn.prepared.block_hash == self.chain.get(height) and self.chain[height] in hashes
+        return record.prepared.block_hash == self.chain.get(height) and self.chain[height] in hashes
 
     def _check_vote_durable(self, node: Validator, statement: Statement) -> None:
-        sworn = load_sworn(node.disk.durable_votes)
-        if sworn is None or sworn.height < statement.height:
+        record = load_vote_record(node.disk.durable_votes)
+        if record is None or record.height < statement.height:
             self.fail(f"{node.name} sent {statement} before it was on disk")
 
 

@@ -198,7 +198,7 @@ class Amnesiac(Byzantine):
 
 
 class Slow(Byzantine):
-    """Sends every consensus message just before the others lose patience."""
+    """Sends every consensus message just before the others time out."""
 
     def __init__(self, name: str, world: World) -> None:
         super().__init__(name, world)

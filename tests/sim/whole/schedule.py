@@ -27,7 +27,7 @@ SIZES = (4, 4, 4, 5, 6, 7, 7, 8, 9, 10)
 SAFETY_S = (2.0, 4.0, 6.0)
 TROUBLE_EVERY_S = 0.16
 LIVENESS_TICKS_MAX = 3 * CONFIG.timeout_ticks(CONFIG.timeout_doublings_max) + 1000
-"""Three times the longest patience, and two whole time-outs of catch-up, which liars can cost."""
+"""Three times the longest view timeout, and two whole time-outs of catch-up, which liars can cost."""
 FOUNDING_S = 0.2
 SETTLING_S = 0.5
 
