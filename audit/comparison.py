@@ -20,7 +20,7 @@ from chain.genesis import Genesis
 from chain.packages import BlockPackage
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode
-from chain.state.difference import Place, damage, differences
+from chain.state.difference import Subtree, damage, differences
 from chain.state.entries import (
     ContractEntry,
     ContractState,
@@ -60,7 +60,7 @@ class BlockDifference(NamedTuple):
     parts: list[Difference]
 
 
-class Opened(NamedTuple):
+class ReadableBlock(NamedTuple):
     """A block that can be read."""
 
     package: BlockPackage
@@ -75,7 +75,7 @@ class Chain:
         self.newest = source.newest
         self._packages = source.blocks(0)
 
-    def next(self) -> Opened | PoolError:
+    def next(self) -> ReadableBlock | PoolError:
         """The next block, or why it cannot be read.
 
         Raises:
@@ -86,7 +86,7 @@ class Chain:
             if package is None:
                 return PoolError(ErrorCode.DATABASE_DAMAGED, "the block is missing")
             block = decode(Block, package.block)
-            return Opened(package, block, decode_header(block.header))
+            return ReadableBlock(package, block, decode_header(block.header))
         except PoolError as error:
             if error.code in (ErrorCode.UNREACHABLE, ErrorCode.TIMEOUT, ErrorCode.STORAGE_FAILED):
                 raise
@@ -137,7 +137,7 @@ class BlockComparison:
             self._note_erasures(one, other)
         return self.found is None
 
-    def _note_erasures(self, one: Opened, other: Opened) -> None:
+    def _note_erasures(self, one: ReadableBlock, other: ReadableBlock) -> None:
         """Note payloads that only one has erased, and what this block, which both hold, erases."""
         outcomes = one.block.outcomes
         erased = _erased(one), _erased(other)
@@ -155,7 +155,7 @@ class BlockComparison:
                 return
 
 
-def _differences(one: Opened, other: Opened) -> Iterator[Difference]:
+def _differences(one: ReadableBlock, other: ReadableBlock) -> Iterator[Difference]:
     """What differs in two blocks of one height."""
     yield from _fields("header", one.header, other.header)
     certificates = one.block.certificate, other.block.certificate
@@ -182,11 +182,11 @@ class _Placed(NamedTuple):
         return self.outcome.transaction_id
 
 
-def _transactions(opened: Opened) -> Iterator[_Placed]:
+def _transactions(opened: ReadableBlock) -> Iterator[_Placed]:
     return map(_Placed, opened.block.outcomes, opened.package.transactions)
 
 
-def _erased(opened: Opened) -> set[int]:
+def _erased(opened: ReadableBlock) -> set[int]:
     """Places of the parcels whose payload is erased."""
     return {parcel.index for parcel in opened.package.erased}
 
@@ -285,7 +285,7 @@ def _paths(chain_id: bytes, store: StateStore) -> dict[bytes, bytes]:
     return {tree.path(key): key for key in store.keys(b"")}
 
 
-def _keys_at(place: Place, paths: dict[bytes, bytes]) -> Iterator[str]:
+def _keys_at(place: Subtree, paths: dict[bytes, bytes]) -> Iterator[str]:
     return (key.decode(errors="replace") for path, key in paths.items() if place.covers(path))
 
 

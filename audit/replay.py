@@ -55,7 +55,7 @@ class VerdictDifference:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class ProposedContract:
     """A contract that might take a deployed one's place."""
 
     contract: str
@@ -94,7 +94,7 @@ class Trial:
     Once it has allowed or denied a request, answers that it would then not have asked for are not put to it.
     """
 
-    proposal: Proposal
+    proposal: ProposedContract
     chain_id: bytes
     requests: dict[Hash, TriedRequest] = field(default_factory=dict)
     """In chain order."""
@@ -154,7 +154,7 @@ class Replay:
         proposal: a contract to try on the chain's requests.
     """
 
-    def __init__(self, genesis: Genesis, policy: AccessPolicy, proposal: Proposal | None = None) -> None:
+    def __init__(self, genesis: Genesis, policy: AccessPolicy, proposal: ProposedContract | None = None) -> None:
         self._chain_id = genesis.chain_id
         self.trial = Trial(proposal, genesis.chain_id) if proposal is not None else None
         self._watch = _WatchingPolicy(policy, self.trial)

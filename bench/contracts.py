@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 
 from bench.bench import Bench
-from bench.engine import engine_figures
+from bench.contract_calls import engine_figures
 from bench.figures import Figure, Section
 from bench.lone_validator import OWNER, LoneValidator
 from bench.network import process_cpu_seconds

@@ -124,7 +124,7 @@ class ApproverAnswer(_Answer, frozen=True, kw_only=True):
     time_ms: Unsigned
 
 
-class RequestAnswer(_Answer, frozen=True, kw_only=True):
+class RequestState(_Answer, frozen=True, kw_only=True):
     """A request to read as it stands; ``chain.state.entries.RequestEntry`` says what each field means."""
 
     request: str
@@ -170,7 +170,7 @@ class RequestAnswer(_Answer, frozen=True, kw_only=True):
 class RequestPage(_Answer, frozen=True, kw_only=True):
     """Some requests, and where to go on."""
 
-    requests: tuple[RequestAnswer, ...]
+    requests: tuple[RequestState, ...]
     next: str | None = None
 
 

@@ -23,7 +23,7 @@ from blockpool.answers import (
     ReadSummary,
     Record,
     RecordAnswer,
-    RequestAnswer,
+    RequestState,
     TransactionAnswer,
     VerifiedReceipt,
 )
@@ -35,18 +35,18 @@ from blockpool.operations import (
     access,
     disclosing,
     erasure,
-    evidence,
+    evidence_files,
     history,
     provenance,
     queries,
     reading,
-    sharing,
+    submitting,
 )
 from blockpool.operations.access import AccessRequest
+from blockpool.operations.key_shares import OnCulprit
 from blockpool.operations.parcels import Parcel
 from blockpool.operations.session import Session
-from blockpool.operations.shares import OnCulprit
-from blockpool.operations.sharing import ResumeProbe, SubmissionOptions
+from blockpool.operations.submitting import ResumeProbe, SubmissionOptions
 from blockpool.provenance import DEFAULT_BOUNDS, Provenance, ProvenanceBounds
 from blockpool.reading import AsyncReading
 from blockpool.sealing import Commitments
@@ -125,11 +125,11 @@ class AsyncClient:
             record: which record.
             tree: head of a checkpoint that you hold: what came of the record is then as of that checkpoint.
         """
-        return await self._runner.run(evidence.record_evidence(self._session, record, tree))
+        return await self._runner.run(evidence_files.record_evidence(self._session, record, tree))
 
     async def read_evidence(self, request_id: bytes, tree: TreeHead | None = None) -> bytes:
         """The evidence file of a read: request, decision, answers, read reports. ``tree`` as in ``evidence``."""
-        return await self._runner.run(evidence.read_evidence(self._session, request_id, tree))
+        return await self._runner.run(evidence_files.read_evidence(self._session, request_id, tree))
 
     async def no_grant_evidence(
         self,
@@ -143,7 +143,7 @@ class AsyncClient:
         raises ``not_absent`` where it had one.
         """
         return await self._runner.run(
-            evidence.no_grant_evidence(self._session, dataset, reader, from_height, until_height, tree)
+            evidence_files.no_grant_evidence(self._session, dataset, reader, from_height, until_height, tree)
         )
 
     async def no_read_evidence(
@@ -157,18 +157,18 @@ class AsyncClient:
         default the newest; raises ``not_absent`` where there is one.
         """
         return await self._runner.run(
-            evidence.no_read_evidence(self._session, parcel_id, from_height, until_height, tree)
+            evidence_files.no_read_evidence(self._session, parcel_id, from_height, until_height, tree)
         )
 
     async def define(self, definition: DatasetDefinition) -> VerifiedReceipt | None:
         """Register a dataset or update its entry; None if the catalogue says the same already."""
-        return await self._runner.run(sharing.define(self._session, definition))
+        return await self._runner.run(submitting.define(self._session, definition))
 
     async def deploy(
         self, contract: str, source: str, parameters: str | Mapping[str, Any] = "{}"
     ) -> VerifiedReceipt | None:
         """Deploy an access contract or update it; None if the same is deployed already."""
-        return await self._runner.run(sharing.deploy(self._session, contract, source, parameters))
+        return await self._runner.run(submitting.deploy(self._session, contract, source, parameters))
 
     async def contracts(self) -> tuple[ContractAnswer, ...]:
         """The deployed contracts without their sources, as the node gives them."""
@@ -227,7 +227,7 @@ class AsyncClient:
         When a parcel fails, those after it that are in flight are given up: they may still commit.
         """
         options = SubmissionOptions(parcel_records, idempotency_key, commitments, sealed, journal, tuple(derived_from))
-        submission = await self._runner.run(sharing.begin_submission(self._session, dataset, options))
+        submission = await self._runner.run(submitting.begin_submission(self._session, dataset, options))
         probe = ResumeProbe(in_flight) if options.is_repeatable else None
         waiting: deque[asyncio.Task[VerifiedReceipt]] = deque()
         try:
@@ -284,14 +284,14 @@ class AsyncClient:
         reader: str | None = None,
         status: RequestStatus | None = None,
         approver: str | None = None,
-    ) -> AsyncGenerator[RequestAnswer]:
+    ) -> AsyncGenerator[RequestState]:
         """Requests in chain order, as the node gives them."""
         operation = queries.requests(self._session, dataset, reader, status, approver)
         async with aclosing(self._runner.iterate(operation)) as found:
             async for view in found:
                 yield view
 
-    async def request_view(self, request_id: bytes, wait_s: float = 0) -> RequestAnswer:
+    async def request_view(self, request_id: bytes, wait_s: float = 0) -> RequestState:
         """A request as it stands, as the node gives it; with ``wait_s``, once it is no longer being asked about."""
         return await self._runner.run(queries.request_view(self._session, request_id, wait_s))
 

@@ -18,7 +18,7 @@ from blockpool.answers import (
     ReadSummary,
     Record,
     RecordAnswer,
-    RequestAnswer,
+    RequestState,
     TransactionAnswer,
     VerifiedReceipt,
 )
@@ -29,18 +29,18 @@ from blockpool.operations import (
     access,
     disclosing,
     erasure,
-    evidence,
+    evidence_files,
     history,
     provenance,
     queries,
     reading,
-    sharing,
+    submitting,
 )
 from blockpool.operations.access import AccessRequest
+from blockpool.operations.key_shares import OnCulprit
 from blockpool.operations.parcels import Parcel
 from blockpool.operations.session import Session
-from blockpool.operations.shares import OnCulprit
-from blockpool.operations.sharing import ResumeProbe, SubmissionOptions
+from blockpool.operations.submitting import ResumeProbe, SubmissionOptions
 from blockpool.provenance import DEFAULT_BOUNDS, Provenance, ProvenanceBounds
 from blockpool.reading import Reading
 from blockpool.runner import Runner
@@ -129,11 +129,11 @@ class Client:
             record: which record.
             tree: head of a checkpoint that you hold: what came of the record is then as of that checkpoint.
         """
-        return self._runner.run(evidence.record_evidence(self._session, record, tree))
+        return self._runner.run(evidence_files.record_evidence(self._session, record, tree))
 
     def read_evidence(self, request_id: bytes, tree: TreeHead | None = None) -> bytes:
         """The evidence file of a read: request, decision, answers, read reports. ``tree`` as in ``evidence``."""
-        return self._runner.run(evidence.read_evidence(self._session, request_id, tree))
+        return self._runner.run(evidence_files.read_evidence(self._session, request_id, tree))
 
     def no_grant_evidence(
         self,
@@ -147,7 +147,7 @@ class Client:
         raises ``not_absent`` where it had one.
         """
         return self._runner.run(
-            evidence.no_grant_evidence(self._session, dataset, reader, from_height, until_height, tree)
+            evidence_files.no_grant_evidence(self._session, dataset, reader, from_height, until_height, tree)
         )
 
     def no_read_evidence(
@@ -160,11 +160,13 @@ class Client:
         """The evidence file that no read report for a sealed parcel was committed from one height to another, by
         default the newest; raises ``not_absent`` where there is one.
         """
-        return self._runner.run(evidence.no_read_evidence(self._session, parcel_id, from_height, until_height, tree))
+        return self._runner.run(
+            evidence_files.no_read_evidence(self._session, parcel_id, from_height, until_height, tree)
+        )
 
     def define(self, definition: DatasetDefinition) -> VerifiedReceipt | None:
         """Register a dataset or update its entry; None if the catalogue says the same already."""
-        return self._runner.run(sharing.define(self._session, definition))
+        return self._runner.run(submitting.define(self._session, definition))
 
     def deploy(self, contract: str, source: str, parameters: str | Mapping[str, Any] = "{}") -> VerifiedReceipt | None:
         """Deploy an access contract or update it; None if the same is deployed already.
@@ -178,7 +180,7 @@ class Client:
         Raises:
             TransactionRejected: ``bad_contract``, with the line in its detail.
         """
-        return self._runner.run(sharing.deploy(self._session, contract, source, parameters))
+        return self._runner.run(submitting.deploy(self._session, contract, source, parameters))
 
     def contracts(self) -> tuple[ContractAnswer, ...]:
         """The deployed contracts without their sources, as the node gives them."""
@@ -260,7 +262,7 @@ class Client:
                 cannot be sealed: validators cannot check these, so it is done here.
         """
         options = SubmissionOptions(parcel_records, idempotency_key, commitments, sealed, journal, tuple(derived_from))
-        submission = self._runner.run(sharing.begin_submission(self._session, dataset, options))
+        submission = self._runner.run(submitting.begin_submission(self._session, dataset, options))
         probe = ResumeProbe(in_flight=1) if options.is_repeatable else None
         for group in submission.groups(records):
             yield self._runner.run(submission.commit(submission.sign(*group), probe))
@@ -339,13 +341,13 @@ class Client:
         reader: str | None = None,
         status: RequestStatus | None = None,
         approver: str | None = None,
-    ) -> Iterator[RequestAnswer]:
+    ) -> Iterator[RequestState]:
         """Requests in chain order, as the node gives them: of a dataset, by a reader, with a status, that a member is
         asked to answer.
         """
         return self._runner.iterate(queries.requests(self._session, dataset, reader, status, approver))
 
-    def request_view(self, request_id: bytes, wait_s: float = 0) -> RequestAnswer:
+    def request_view(self, request_id: bytes, wait_s: float = 0) -> RequestState:
         """A request as it stands, as the node gives it; with ``wait_s``, once it is no longer being asked about, or
         after so many seconds.
         """

@@ -7,7 +7,7 @@ from typing import Self
 
 from blockpool.answers import Record
 from blockpool.operations.reading import SealedReading
-from blockpool.read_log import ReadLog
+from blockpool.read_reporter import ReadReporter
 from chain.errors import ErrorCode, PoolError
 from chain.state.entries import RequestEntry
 
@@ -46,7 +46,7 @@ class _Read:
         return self._plan.log.record_count if self._plan.log else 0
 
     @property
-    def log(self) -> ReadLog:
+    def log(self) -> ReadReporter:
         """What is to be reported; raises ``bad_request`` before the first record was asked for."""
         if self._plan.log is None:
             raise PoolError(ErrorCode.BAD_REQUEST, "nothing was read yet")

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import click
 from rich.text import Text
 
-from blockpool import Client, Dataset, KemPrivateKey, PoolError, Reading, Record, RequestAnswer
+from blockpool import Client, Dataset, KemPrivateKey, PoolError, Reading, Record, RequestState
 from cli.options import (
     TransactionIdType,
     json_option,
@@ -153,7 +153,7 @@ def _read_open(client: Client, entry: Dataset, terms: Terms, target: Target) -> 
     return ReadResult(entry.dataset, "", count, str(target.file or ""), erased=tuple(map(bytes.hex, erased)))
 
 
-def _ask(client: Client, entry: Dataset, terms: Terms, reader_key: KemPrivateKey) -> RequestAnswer:
+def _ask(client: Client, entry: Dataset, terms: Terms, reader_key: KemPrivateKey) -> RequestState:
     view = terms.ask(client, entry.dataset, reader_key)
     talk().print(f"Request {view.request} is final at height {view.height}: {view.status}.")
     return view

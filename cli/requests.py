@@ -17,7 +17,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from blockpool import Client, ErrorCode, KemPrivateKey, PoolError, Record, RequestAnswer
+from blockpool import Client, ErrorCode, KemPrivateKey, PoolError, Record, RequestState
 from chain.primitives.types import Answer
 from chain.state.entries import RequestStatus
 from cli.failures import ExitCode
@@ -69,7 +69,7 @@ class Terms:
         has_ended = bool(self.until_height) and record.height > self.until_height
         return has_begun and not has_ended and (not self.parcels or record.id.transaction_id in self.parcels)
 
-    def ask(self, client: Client, dataset: str, reader_key: KemPrivateKey) -> RequestAnswer:
+    def ask(self, client: Client, dataset: str, reader_key: KemPrivateKey) -> RequestState:
         """Commit the request; gives it as it stands then.
 
         Raises:
@@ -306,7 +306,7 @@ def show(request_id: bytes, nodes: tuple[str, ...], genesis_file: Path | None) -
     _emit(view)
 
 
-def settled(client: Client, view: RequestAnswer, wait_s: float) -> RequestAnswer:
+def settled(client: Client, view: RequestState, wait_s: float) -> RequestState:
     """A request as it stands once nobody is asked any more, or after ``wait_s`` seconds."""
     deadline_s = time.monotonic() + wait_s
     if wait_s > 0 and view.approvers and view.status == "asked":
@@ -316,7 +316,7 @@ def settled(client: Client, view: RequestAnswer, wait_s: float) -> RequestAnswer
     return view
 
 
-def verify_granted(view: RequestAnswer) -> None:
+def verify_granted(view: RequestState) -> None:
     """Check that a request stands granted.
 
     Raises:
@@ -343,7 +343,7 @@ def _who(key_file: Path | None, genesis_file: Path | None, member: str | None) -
     return load_identity(key_file, genesis_file, None)[1].member
 
 
-def _emit(view: RequestAnswer) -> None:
+def _emit(view: RequestState) -> None:
     rows: dict[str, object] = {
         "request": view.request,
         "status": Text(_status(view), _STYLES[view.status]),
@@ -371,7 +371,7 @@ def _emit(view: RequestAnswer) -> None:
     emit(view, *shown)
 
 
-def _status(view: RequestAnswer) -> str:
+def _status(view: RequestState) -> str:
     """Where it stands, and why, in one line."""
     if view.status == "granted":
         return f"granted until {_until(view.until_ms)}"
@@ -381,13 +381,13 @@ def _status(view: RequestAnswer) -> str:
     return f"{view.status}: {view.reason or 'no reason was given'}{failure}"
 
 
-def _approval(view: RequestAnswer) -> str:
+def _approval(view: RequestState) -> str:
     """Whose approval is waited for."""
     names = ", ".join(view.approvers)
     return f"approval of {names}" if view.needed == len(view.approvers) else f"approval of {view.needed} of {names}"
 
 
-def _wanted(view: RequestAnswer) -> str:
+def _wanted(view: RequestState) -> str:
     parcels = f"{len(view.parcels)} parcels" if view.parcels else "all parcels"
     until = f" to {view.until_height:,}" if view.until_height else " on"
     heights = f", from block {view.from_height:,}{until}" if view.from_height or view.until_height else ""

@@ -51,7 +51,7 @@ _CHECKED_AT_ONCE = 500
 
 
 @dataclass(slots=True)
-class Submission:
+class SubmissionTotals:
     """What a submission has done so far."""
 
     dataset: str
@@ -187,9 +187,9 @@ def verify_sources(client: Client, derived_from: tuple[RecordId, ...]) -> None:
             raise PoolError(ErrorCode.NOT_FOUND, f"there is no record {source}: nothing was sent")
 
 
-def _share(pool: AsyncClient, source: RecordSource, plan: Plan, total: int) -> Submission:
+def _share(pool: AsyncClient, source: RecordSource, plan: Plan, total: int) -> SubmissionTotals:
     """Commit all records, and forget the journal then."""
-    submission = Submission(plan.dataset)
+    submission = SubmissionTotals(plan.dataset)
     started_s = time.monotonic()
     with progress() as bar:
         task = bar.add_task("Sharing", total=total)
@@ -314,7 +314,7 @@ def locate_rejection(error: TransactionRejected, source: RecordSource, confirmed
     return PoolError(error.code, f"{detail}. {before} committed.", **context)
 
 
-def _facts(submission: Submission) -> RenderableType:
+def _facts(submission: SubmissionTotals) -> RenderableType:
     rate = submission.records / submission.seconds if submission.seconds else 0
     earlier = f", {submission.parcels_found:,} of them by an earlier run" if submission.parcels_found else ""
     return facts(

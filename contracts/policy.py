@@ -14,7 +14,7 @@ from contracts.decision import Decision
 from contracts.engine import ENGINE_IDENTITY
 
 
-class Session(Protocol):
+class ContractSession(Protocol):
     """One contract in one block."""
 
     def decide_encoded(self, call: bytes, time_ms: int) -> Decision:
@@ -33,7 +33,7 @@ class ContractSandbox(Protocol):
         """Check that a contract can be deployed."""
         ...
 
-    def contract(self, source: str, parameters: str = "{}") -> Session:
+    def contract(self, source: str, parameters: str = "{}") -> ContractSession:
         """A contract for one block."""
         ...
 
@@ -60,7 +60,7 @@ class BlockContracts:
 
     def __init__(self, sandbox: ContractSandbox) -> None:
         self._sandbox = sandbox
-        self._sessions: dict[bytes, Session] = {}
+        self._sessions: dict[bytes, ContractSession] = {}
         """By the contract's hash, in the order of their last calls."""
         self._calls = CallEncoder()
 
@@ -78,7 +78,7 @@ class BlockContracts:
             return AccessDecision("deny", error.code.value, error.detail, 0, None, (), 0, "", None, 0, b"")
         return _plain(decision)
 
-    def _session(self, contract: ContractEntry) -> Session:
+    def _session(self, contract: ContractEntry) -> ContractSession:
         """The contract's session, from now on the one that was used last."""
         session = self._sessions.pop(contract.hash, None)
         if session is None:

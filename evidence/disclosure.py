@@ -15,7 +15,7 @@ from chain.transactions.base import transaction_id
 from chain.transactions.parcel import ParcelHeader
 from chain.transactions.registry import decode_transaction_header
 from chain.transactions.sealed import decode_envelope
-from evidence.parcel import ParcelEvidence, ProvenParcel, verify_parcel
+from evidence.parcel import FinalParcel, ParcelEvidence, verify_parcel
 from evidence.parts import encode_evidence
 from evidence.record import RECORD_STEPS, parse_record_evidence
 from evidence.verification import Verifier, numbered
@@ -92,7 +92,7 @@ def disclosed_content(file: DisclosureEvidence) -> list[Field] | bytes:
 def verify_disclosed(file: DisclosureEvidence, verifier: Verifier) -> Iterator[str]:
     """Verify a disclosure's evidence: what each of ``DISCLOSURE_STEPS`` has found, as it passes."""
 
-    def verify_content(parcel: ProvenParcel) -> str:
+    def verify_content(parcel: FinalParcel) -> str:
         header = parcel.header
         if not header.envelope:
             raise PoolError(ErrorCode.BAD_DISCLOSURE, "the parcel is not sealed")

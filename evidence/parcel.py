@@ -45,7 +45,7 @@ class ParcelParts(NamedTuple):
     contract: EntryPart | None
 
 
-class ProvenParcel(NamedTuple):
+class FinalParcel(NamedTuple):
     """A parcel that a final block holds."""
 
     id: Hash
@@ -53,7 +53,7 @@ class ProvenParcel(NamedTuple):
     block: BlockHeader
 
 
-ContentCheck = Callable[[ProvenParcel], str]
+ContentCheck = Callable[[FinalParcel], str]
 """Checks what a file says of the parcel's content; says what it has found."""
 
 
@@ -103,7 +103,7 @@ def verify_parcel(
     header = committed.header
     if not isinstance(header, ParcelHeader):
         raise bad_evidence("the transaction is no parcel")
-    yield verify_content(ProvenParcel(committed.id, header, block))
+    yield verify_content(FinalParcel(committed.id, header, block))
 
     # 6. The member that shared it is in the state, and its key was valid at that height.
     member = verifier.member(block.state_root, header.member, file.member)

@@ -35,7 +35,7 @@ from evidence.parts import (
     encode_evidence,
 )
 from evidence.times import utc
-from evidence.verification import Committed, Verifier, bad_evidence
+from evidence.verification import CommittedTransaction, Verifier, bad_evidence
 
 READ_STEPS = ("chain", "request", "state", "reader", "decision", "answers", "reports")
 """Titles of the verification's steps in their order."""
@@ -199,7 +199,7 @@ class _Signers:
         self._state_root = state_root
         self._used: set[str] = set()
 
-    def verify(self, committed: Committed, part: CommittedPart) -> None:
+    def verify(self, committed: CommittedTransaction, part: CommittedPart) -> None:
         """Check who signed a transaction; raises as ``Verifier.public_key`` and ``verify_signature``."""
         name = committed.header.member
         if name not in self._members:
@@ -248,7 +248,7 @@ def _verify_same_request(entry: RequestEntry, header: RequestHeader, asked: Bloc
         raise bad_evidence("the state's entry is not of this request")
 
 
-def _decision(request: Committed, entry: RequestEntry) -> str:
+def _decision(request: CommittedTransaction, entry: RequestEntry) -> str:
     if request.outcome.verdict is None:
         raise bad_evidence("the request's outcome has no verdict")
     until = f" until {utc(entry.until_ms)}" if entry.status == "granted" and entry.until_ms else ""
@@ -262,7 +262,7 @@ def _verify_answers(
     parts: CommittedList,
     verifier: Verifier,
     signers: _Signers,
-    request: Committed,
+    request: CommittedTransaction,
     entry: RequestEntry,
     block: BlockHeader,
 ) -> str:
@@ -288,7 +288,7 @@ def _verify_read_reports(
     parts: CommittedList,
     verifier: Verifier,
     signers: _Signers,
-    request: Committed,
+    request: CommittedTransaction,
     entry: RequestEntry,
     block: BlockHeader,
 ) -> str:
@@ -313,7 +313,7 @@ def _verify_read_reports(
 
 def _committed(
     parts: Sequence[CommittedPart], verifier: Verifier, signers: _Signers, block: BlockHeader
-) -> list[Committed]:
+) -> list[CommittedTransaction]:
     """Transactions in chain order up to ``block``, each once, signed by those who gave them."""
     found = []
     for part in parts:

@@ -22,7 +22,7 @@ from chain.storage.blocks import Location
 from chain.transactions.parcel import ParcelHeader, parcel_leaves, record_proof
 from chain.transactions.registry import decode_stored
 from evidence.making import PartMaker
-from evidence.parcel import ParcelEvidence, ProvenParcel, make_parcel_parts, verify_parcel
+from evidence.parcel import FinalParcel, ParcelEvidence, make_parcel_parts, verify_parcel
 from evidence.parts import FORMAT, Hex32, Part, Proof, encode_evidence, hex_proof, parse_evidence, plain_proof
 from evidence.uses import ProvenUses, UsesPart, make_uses, verify_uses
 from evidence.verification import Verifier, bad_evidence
@@ -88,9 +88,9 @@ def parse_record_evidence(content: bytes) -> RecordEvidence:
 def verify_record(file: RecordEvidence, verifier: Verifier) -> Iterator[str]:
     """Verify a record's evidence: what each of ``RECORD_STEPS`` has found, as it passes."""
     record = file.record
-    proven: list[ProvenParcel] = []
+    proven: list[FinalParcel] = []
 
-    def verify_place(parcel: ProvenParcel) -> str:
+    def verify_place(parcel: FinalParcel) -> str:
         proven.append(parcel)
         return _verify_place(record, parcel)
 
@@ -119,7 +119,7 @@ def describe_uses(uses: ProvenUses) -> str:
     return f"up to height {uses.height}: {whether}; {reads}{by}; {made}{own}"
 
 
-def _verify_place(record: RecordPart, parcel: ProvenParcel) -> str:
+def _verify_place(record: RecordPart, parcel: FinalParcel) -> str:
     header = parcel.header
     if record.transaction_id != parcel.id.hex():
         raise bad_evidence("the record's id does not name this parcel")

@@ -30,7 +30,7 @@ from chain.transactions.read_report import ReadReportHeader
 from chain.transactions.registry import decode_transaction_header
 from chain.transactions.request import RequestHeader
 from evidence.making import PartMaker
-from evidence.parcel import ProvenParcel
+from evidence.parcel import FinalParcel
 from evidence.parts import LISTED_MAX, BlockPart, EntryPart, HeaderBytes, Part
 from evidence.verification import Verifier, bad_evidence
 
@@ -95,7 +95,7 @@ def _listed(maker: PartMaker, locations: Sequence[Location], history: ReadHistor
     return tuple(maker.header_bytes(location) for location in locations[: history.count])
 
 
-def verify_uses(verifier: Verifier, part: UsesPart, parcel: ProvenParcel, index: int) -> ProvenUses:
+def verify_uses(verifier: Verifier, part: UsesPart, parcel: FinalParcel, index: int) -> ProvenUses:
     """Check what a file says came of a parcel.
 
     Args:
@@ -144,7 +144,7 @@ def _headers(verifier: Verifier, listed: Listed, proven: ReadHistory) -> list[He
     return [decode_transaction_header(verifier.chain_id, header) for header in listed]
 
 
-def _readers(headers: Sequence[Header] | None, reads: ParcelReads, parcel: ProvenParcel) -> tuple[str, ...] | None:
+def _readers(headers: Sequence[Header] | None, reads: ParcelReads, parcel: FinalParcel) -> tuple[str, ...] | None:
     if headers is None:
         return None
     read_reports = []

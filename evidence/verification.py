@@ -32,7 +32,7 @@ class Step(NamedTuple):
     detail: str
 
 
-class Committed(NamedTuple):
+class CommittedTransaction(NamedTuple):
     """A transaction that a block holds with the outcome that it took effect."""
 
     id: Hash
@@ -107,7 +107,7 @@ class Verifier:
         self.verify_final(part, header)
         return header
 
-    def transaction(self, block: BlockHeader, part: TransactionPart) -> Committed:
+    def transaction(self, block: BlockHeader, part: TransactionPart) -> CommittedTransaction:
         """A transaction that a final block holds, and that took effect. Who signed it is not known yet.
 
         Raises:
@@ -118,13 +118,15 @@ class Verifier:
         outcome, id_ = decode(Outcome, part.outcome), transaction_id(self.chain_id, part.header)
         if outcome.transaction_id != id_ or not outcome.is_ok:
             raise bad_evidence("the outcome is another transaction's, or a rejection")
-        return Committed(id_, decode_transaction_header(self.chain_id, part.header), outcome, block, part.index)
+        return CommittedTransaction(
+            id_, decode_transaction_header(self.chain_id, part.header), outcome, block, part.index
+        )
 
-    def committed(self, part: CommittedPart) -> Committed:
+    def committed(self, part: CommittedPart) -> CommittedTransaction:
         """The same for a transaction with its block; raises as ``block`` and ``transaction``."""
         return self.transaction(self.block(part.block), part.transaction)
 
-    def public_key(self, committed: Committed, member: Member) -> bytes:
+    def public_key(self, committed: CommittedTransaction, member: Member) -> bytes:
         """The key of ``member`` that a transaction names, if it was valid at the transaction's height.
 
         Raises:

@@ -17,7 +17,7 @@ from chain.access.policy import AccessPolicy, MissingEngine
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
 from contracts.compiled import Stage
-from contracts.policy import SandboxPolicy, Session, verify_engine
+from contracts.policy import ContractSession, SandboxPolicy, verify_engine
 from contracts.worker import SandboxProcess
 from node.home import Home
 
@@ -86,7 +86,7 @@ class ContractEngine:
         """As ``Sandbox.check``."""
         return self._for_call().check(source, parameters)
 
-    def contract(self, source: str, parameters: str = "{}") -> Session:
+    def contract(self, source: str, parameters: str = "{}") -> ContractSession:
         """As ``Sandbox.contract``."""
         return self._for_call().contract(source, parameters)
 

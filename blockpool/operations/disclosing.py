@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from blockpool.exchange import Operation
-from blockpool.operations.evidence import record_evidence
+from blockpool.operations.evidence_files import record_evidence
+from blockpool.operations.key_shares import ShareCollector
 from blockpool.operations.parcels import parcel_of
 from blockpool.operations.session import Session
-from blockpool.operations.shares import ShareCollector
 from blockpool.signing import RecordId
 from chain.errors import ErrorCode, PoolError
 from evidence.disclosure import make_disclosure_evidence

@@ -11,8 +11,8 @@ from blockpool.answers import (
     NodeStatus,
     ReadPage,
     RecordAnswer,
-    RequestAnswer,
     RequestPage,
+    RequestState,
     TransactionAnswer,
 )
 from blockpool.exchange import Emit, Operation, Request, reader
@@ -78,14 +78,14 @@ def requests(
     return session.each("/v1/requests", RequestPage, lambda page: iter(page.requests), limit=_PAGE_ITEMS, **parameters)
 
 
-def request_view(session: Session, id_: bytes, wait_s: float) -> Operation[RequestAnswer]:
+def request_view(session: Session, id_: bytes, wait_s: float) -> Operation[RequestState]:
     """A request as it stands, once it is no longer being asked about or ``wait_s`` seconds have passed."""
     ends_s = session.nodes.clock() + wait_s
     while True:
         held_s = min(max(0.0, ends_s - session.nodes.clock()), _WAIT_MAX_S)
         parameters = {"wait_ms": int(held_s * 1000)} if held_s else {}
         request = Request("GET", f"/v1/requests/{id_.hex()}", parameters, timeout_s=held_s + _TIMEOUT_MARGIN_S)
-        view = yield from session.exchange(request, reader(RequestAnswer))
+        view = yield from session.exchange(request, reader(RequestState))
         if view.status != "asked" or session.nodes.clock() >= ends_s:
             return view
 

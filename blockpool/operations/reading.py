@@ -16,12 +16,12 @@ import orjson
 from blockpool.access_signing import verify_parcel_ids
 from blockpool.answers import ParcelSummary, Record, VerifiedReceipt
 from blockpool.exchange import Emit, Operation
+from blockpool.operations.key_shares import OnCulprit, ShareCollector
 from blockpool.operations.listing import Chunks, ParcelListing
 from blockpool.operations.parcels import Parcel, listed_parcel, parcel_of
 from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import Session
-from blockpool.operations.shares import OnCulprit, ShareCollector
-from blockpool.read_log import ReadLog
+from blockpool.read_reporter import ReadReporter
 from chain.access.policy import verify_covered, verify_grant
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.state.entries import RequestEntry, request_key
@@ -135,7 +135,7 @@ class SealedReading:
         self.shares = ShareCollector(session, request_id, reader_key, on_culprit)
         self.request: RequestEntry | None = None
         """The request as it stood when reading began, proven."""
-        self.log: ReadLog | None = None
+        self.log: ReadReporter | None = None
         """What was handed out; None before reading has begun."""
         self.erased: list[bytes] = []
         """Ids of parcels that are left out because they were erased, which is proven."""
@@ -157,7 +157,7 @@ class SealedReading:
             raise PoolError(ErrorCode.BAD_KEY, "the request names another reader's key than this")
         self._fields = _allowed_fields(entry, self._wanted_fields)
         self.request = entry
-        self.log = ReadLog(self._session.genesis, entry.dataset, self._request_id)
+        self.log = ReadReporter(self._session.genesis, entry.dataset, self._request_id)
         named = self._named if self._named is not None else entry.parcels
         if named:
             yield from self._named_chunks(named)
@@ -218,7 +218,7 @@ class SealedReading:
         return self.request
 
 
-def acknowledge(session: Session, log: ReadLog) -> Operation[list[VerifiedReceipt]]:
+def acknowledge(session: Session, log: ReadReporter) -> Operation[list[VerifiedReceipt]]:
     """Commit the read reports of everything that was handed out and not reported yet."""
     receipts = []
     for signed in log.unreported(session.identity):

@@ -16,7 +16,7 @@ _LEAF = 0
 _PATH_BITS = 256
 
 
-class Place(NamedTuple):
+class Subtree(NamedTuple):
     """A subtree: all paths that begin with these bits."""
 
     depth: int
@@ -29,20 +29,20 @@ class Place(NamedTuple):
         return int.from_bytes(path, "big") >> (_PATH_BITS - self.depth) == self.bits
 
     @property
-    def left(self) -> Place:
+    def left(self) -> Subtree:
         """The half below a 0."""
-        return Place(self.depth + 1, self.bits << 1)
+        return Subtree(self.depth + 1, self.bits << 1)
 
     @property
-    def right(self) -> Place:
+    def right(self) -> Subtree:
         """The half below a 1."""
-        return Place(self.depth + 1, self.bits << 1 | 1)
+        return Subtree(self.depth + 1, self.bits << 1 | 1)
 
 
 class Damage(NamedTuple):
     """Something that a root stands for and that is not there as it should be."""
 
-    place: Place
+    place: Subtree
     """Of the subtree that cannot be read, or of the one entry."""
     what: str
 
@@ -56,7 +56,7 @@ class LeafDifference(NamedTuple):
     second: Hash | None
 
 
-ROOT = Place(0, 0)
+ROOT = Subtree(0, 0)
 
 
 def damage(chain_id: bytes, reader: NodeReader, root: Hash) -> Iterator[Damage]:
@@ -73,7 +73,7 @@ def damage(chain_id: bytes, reader: NodeReader, root: Hash) -> Iterator[Damage]:
             value = reader.value(node[33:])
             if value is None or hash_tagged("state-value", chain_id, value) != node[33:]:
                 what = "its value is missing" if value is None else "its value has other bytes"
-                yield Damage(Place(_PATH_BITS, int.from_bytes(node[1:33], "big")), what)
+                yield Damage(Subtree(_PATH_BITS, int.from_bytes(node[1:33], "big")), what)
         else:
             pending += [(place.right, node[33:]), (place.left, node[1:33])]
 

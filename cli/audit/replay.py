@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from audit.replay import Change, Proposal, Replay, Trial, TriedRequest, VerdictDifference
+from audit.replay import Change, ProposedContract, Replay, Trial, TriedRequest, VerdictDifference
 from audit.walk import walk
 from blockpool import PoolError, load_genesis
 from chain.access.policy import AccessDecision
@@ -78,15 +78,15 @@ def replay(
         context.exit(exit_code(failure))
 
 
-def _proposal(file: Path | None, contract_id: str | None, parameters_file: Path | None) -> Proposal | None:
+def _proposal(file: Path | None, contract_id: str | None, parameters_file: Path | None) -> ProposedContract | None:
     if file is None or contract_id is None:
         return None
     verify_dataset_id(contract_id)
     parameters = read_parameters(parameters_file) if parameters_file is not None else None
-    return Proposal(contract_id, read_contract(file), parameters)
+    return ProposedContract(contract_id, read_contract(file), parameters)
 
 
-def _verify_deployable(policy: NetworkPolicy, proposal: Proposal) -> None:
+def _verify_deployable(policy: NetworkPolicy, proposal: ProposedContract) -> None:
     """Check that the proposal could be deployed; raises ``bad_contract`` with ``line`` in its context."""
     runner = policy.open_block()
     try:

@@ -15,7 +15,7 @@ from cli.demo.access import AccessStory
 from cli.demo.data import CONTRACT, SharedFile, contract_source
 from cli.demo.narrator import Narrator
 from cli.demo.proof import ProofStory
-from cli.demo.sharing import Sharing, SharingResult
+from cli.demo.submitting import ConcurrentSubmission, SubmissionResult
 from cli.evidence import verification_lines
 from cli.homes import SYSTEM_KEY
 from cli.output import grid
@@ -100,7 +100,7 @@ class Story:
                 "the catalogue lists all four", {entry.dataset for entry in entries} == set(self.totals)
             )
 
-    def share_and_kill(self) -> tuple[SharingResult, NodeProcess]:
+    def share_and_kill(self) -> tuple[SubmissionResult, NodeProcess]:
         """The stream, and the loss of the primary in the middle of it."""
         with self.narrator.stage("Share everything, and kill the primary in mid-stream"):
             before = next(iter(self.statuses().values()))
@@ -110,7 +110,7 @@ class Story:
             )
             self.narrator.say("receipt is verified here. The flights are sealed by aviation before they leave; of all")
             self.narrator.say("others the validators check each record against its schema.")
-            sharing = Sharing(self.narrator, self.network, self.totals, victim).run(self.files)
+            sharing = ConcurrentSubmission(self.narrator, self.network, self.totals, victim).run(self.files)
             after = next(iter(self.statuses().values()))
             self.measured["service_gap_s"] = round(sharing.gap_s, 3)
             self.narrator.say(

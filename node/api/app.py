@@ -24,7 +24,7 @@ from node.api.evidence import evidence_router
 from node.api.parcels import parcels_router
 from node.api.problems import bad_request, method_not_allowed, parse_number, problem_response
 from node.api.reads import reads_router
-from node.api.submission import Submission
+from node.api.submission import SubmissionEndpoint
 from node.api.views import Json, block_summary, engine_view
 from node.service import NodeService
 
@@ -51,7 +51,7 @@ def make_app(service: NodeService) -> AsgiApp:
     _add_events(app, service)
     _add_problems(app, service)
     app.openapi_schema = describe(app)
-    return Submission(service, app)
+    return SubmissionEndpoint(service, app)
 
 
 def status_view(service: NodeService) -> Json:

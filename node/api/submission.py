@@ -54,7 +54,7 @@ class TransactionObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     payload: bytes = b""
 
 
-class Submission:
+class SubmissionEndpoint:
     """ASGI application that takes transactions and passes everything else on."""
 
     def __init__(self, service: NodeService, other: AsgiApp) -> None:

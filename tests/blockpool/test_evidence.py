@@ -9,7 +9,7 @@ import pytest
 
 from blockpool import ErrorCode, PoolError, RecordId
 from blockpool.exchange import Operation, Request
-from blockpool.operations.evidence import no_grant_evidence, no_read_evidence, read_evidence, record_evidence
+from blockpool.operations.evidence_files import no_grant_evidence, no_read_evidence, read_evidence, record_evidence
 from blockpool.operations.session import Session
 from evidence.kinds import parse_any_evidence
 from evidence.no_grant import make_no_grant_evidence

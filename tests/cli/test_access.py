@@ -13,7 +13,7 @@ import httpx
 import msgspec
 import pytest
 
-from blockpool import Client, ErrorCode, PoolError, RequestAnswer
+from blockpool import Client, ErrorCode, PoolError, RequestState
 from chain.access.policy import ReadDigest
 from cli.requests import Terms
 from sealing import KemPrivateKey, load_kem_key
@@ -66,7 +66,7 @@ def test_a_request_is_granted_denied_or_put_to_members(
 class LyingClient(Client):
     """A client whose node shows every request as granted."""
 
-    def request_view(self, request_id: bytes, wait_s: float = 0) -> RequestAnswer:
+    def request_view(self, request_id: bytes, wait_s: float = 0) -> RequestState:
         """What the node should not say."""
         return msgspec.structs.replace(super().request_view(request_id, wait_s), status="granted")
 

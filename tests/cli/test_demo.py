@@ -15,7 +15,7 @@ import pytest
 from blockpool import PoolError
 from cli.demo import data
 from cli.demo.narrator import Narrator, story_console
-from cli.demo.sharing import SharingResult
+from cli.demo.submitting import SubmissionResult
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,6 +98,6 @@ def test_a_claim_that_does_not_hold_is_remembered() -> None:
 
 
 def test_the_gap_is_the_longest_silence_from_the_kill_on() -> None:
-    result = SharingResult(commit_times_s=[0.0, 5.0, 5.1, 5.9, 6.0, 6.2], killed_s=5.2)
+    result = SubmissionResult(commit_times_s=[0.0, 5.0, 5.1, 5.9, 6.0, 6.2], killed_s=5.2)
     assert result.gap_s == pytest.approx(0.8)
-    assert SharingResult(commit_times_s=[0.0, 9.0]).gap_s == 0.0
+    assert SubmissionResult(commit_times_s=[0.0, 9.0]).gap_s == 0.0

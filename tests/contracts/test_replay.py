@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from audit.replay import Proposal, Replay, Trial
+from audit.replay import ProposedContract, Replay, Trial
 from chain.access.policy import AccessCase, AccessDecision
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
@@ -96,7 +96,7 @@ def test_an_endless_loop_is_stopped_at_the_same_place_again(network: TestNetwork
     assert replayed.report.fuel > 500_000_000
 
 
-def trial_of(network: TestNetwork, ledger: Ledger, proposal: Proposal) -> Trial:
+def trial_of(network: TestNetwork, ledger: Ledger, proposal: ProposedContract) -> Trial:
     assert network.policy is not None
     replayed = replay(Replay(network.genesis, network.policy, proposal), ledger)
     assert replayed.differences == []
@@ -109,13 +109,13 @@ def changes(trial: Trial) -> list[tuple[str, str, str | None]]:
 
 
 def test_the_same_contract_proposed_changes_nothing(network: TestNetwork, ledger: Ledger) -> None:
-    trial = trial_of(network, ledger, Proposal("a.rule", DEPLOYED))
+    trial = trial_of(network, ledger, ProposedContract("a.rule", DEPLOYED))
     assert (changes(trial), trial.unchanged, trial.calls) == ([], 5, 6)
     assert [call.decision.failure for call in trial.failures] == ["contract_failed"]
 
 
 def test_a_proposal_keeps_its_own_state_and_tells_who_gains_and_loses(network: TestNetwork, ledger: Ledger) -> None:
-    trial = trial_of(network, ledger, Proposal("a.rule", GOVERNMENT_FROM_THE_SECOND_ON))
+    trial = trial_of(network, ledger, ProposedContract("a.rule", GOVERNMENT_FROM_THE_SECOND_ON))
     assert changes(trial) == [
         ("b", "flood warning", "loses"),
         ("outsider", "flood warning", "gains"),
@@ -128,18 +128,20 @@ def test_a_proposal_keeps_its_own_state_and_tells_who_gains_and_loses(network: T
 
 
 def test_a_proposal_that_fails_denies_and_is_shown(network: TestNetwork, ledger: Ledger) -> None:
-    trial = trial_of(network, ledger, Proposal("a.rule", contract('return allow() if ctx.parameters["x"] else 1')))
+    trial = trial_of(
+        network, ledger, ProposedContract("a.rule", contract('return allow() if ctx.parameters["x"] else 1'))
+    )
     assert {tried.proposed.failure for tried in trial.requests.values()} == {"contract_failed"}
     assert len(trial.failures) == trial.calls == 5
     assert "KeyError" in trial.failures[0].decision.reason
     given = trial_of(
-        network, ledger, Proposal("a.rule", contract('return allow() if ctx.parameters["x"] else 1'), '{"x":1}')
+        network, ledger, ProposedContract("a.rule", contract('return allow() if ctx.parameters["x"] else 1'), '{"x":1}')
     )
     assert given.failures == []
 
 
 def test_another_contracts_requests_are_not_put_to_it(network: TestNetwork, ledger: Ledger) -> None:
-    trial = trial_of(network, ledger, Proposal("a.other", DEPLOYED))
+    trial = trial_of(network, ledger, ProposedContract("a.other", DEPLOYED))
     assert (len(trial.requests), trial.calls) == (0, 0)
 
 
@@ -243,7 +245,7 @@ def tried(real: Script, proposed: Script, *answers: Answer) -> list[tuple[str, s
     for answer in answers:
         world.answer(request, answer, "c")
     policy = ScriptedPolicy({"real": real, "proposed": proposed})
-    replayed = replay(Replay(world.network.genesis, policy, Proposal("a.rule", "proposed")), world.ledger)
+    replayed = replay(Replay(world.network.genesis, policy, ProposedContract("a.rule", "proposed")), world.ledger)
     assert replayed.trial is not None
     assert policy.opened == policy.closed
     return [(each.real.verdict, each.proposed.verdict, each.change) for each in replayed.trial.requests.values()]
@@ -277,7 +279,7 @@ def test_an_end_that_the_reader_did_not_want_anyway_is_no_change() -> None:
     world = AccessWorld(real=lambda case: allow())
     world.ask(until_ms=TIME_MS + 1000)
     policy = ScriptedPolicy({"real": world.policy.scripts["real"], "proposed": lambda case: allow(TIME_MS + 2000)})
-    replayed = replay(Replay(world.network.genesis, policy, Proposal("a.rule", "proposed")), world.ledger)
+    replayed = replay(Replay(world.network.genesis, policy, ProposedContract("a.rule", "proposed")), world.ledger)
     assert replayed.trial is not None
     assert (list(replayed.trial.changes()), replayed.trial.unchanged) == ([], 1)
 

@@ -52,13 +52,13 @@ MUTANTS = (
     Mutant(
         "a payload and its deletion may lie in one table for ever",
         57,
-        (Edit("LevelEngine.purge", "for _ in range(2):", "for _ in range(1):"),),
+        (Edit("LevelDatabase.purge", "for _ in range(2):", "for _ in range(1):"),),
         (f"{CHAIN}::TestFiles::test_s57_the_bytes_are_gone_from_every_file",),
     ),
     Mutant(
         "files that a reader holds are taken for gone",
         57,
-        (Edit("LevelEngine.purge", "return before.isdisjoint(self._data_files() - self._tables())", "return True"),),
+        (Edit("LevelDatabase.purge", "return before.isdisjoint(self._data_files() - self._tables())", "return True"),),
         (f"{CHAIN}::TestFiles::test_s57_what_a_reader_holds_goes_once_it_lets_go",),
     ),
     Mutant(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.evidence import evidence_figures
+from bench.evidence_files import evidence_figures
 from bench.long_chain import LongChain
 from chain.storage.database import MemoryDatabase
 from tests.networks import TestNetwork

@@ -10,7 +10,7 @@ from chain.genesis import Genesis
 from chain.limits import LIMITS
 
 
-class ReadLog:
+class ReadReporter:
     """Counts and digests records as they are handed out; signs a read report for at most 1,024 parcels.
 
     A read report is signed once: sending it again after an interruption reports nothing twice.

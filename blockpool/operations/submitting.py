@@ -122,7 +122,7 @@ class ResumeProbe:
         self._misses_left = self._in_flight if known else self._misses_left - 1
 
 
-class Submission:
+class ParcelSubmission:
     """One submission: cuts records into parcels, signs (and seals) them, commits them.
 
     Made by ``begin_submission``.
@@ -200,7 +200,7 @@ class Submission:
         return (yield from self._session.commit(parcel))
 
 
-def begin_submission(session: Session, dataset: str, options: SubmissionOptions) -> Operation[Submission]:
+def begin_submission(session: Session, dataset: str, options: SubmissionOptions) -> Operation[ParcelSubmission]:
     """Find out how a dataset is shared, from its entry in the state, which is proven: a node that says ``open`` of what
     is not would otherwise be sent the plaintext.
 
@@ -214,7 +214,7 @@ def begin_submission(session: Session, dataset: str, options: SubmissionOptions)
     entry = yield from _catalogue_entry(session, dataset)
     sealed = entry.sharing != "open" if options.sealed is None else options.sealed
     if not sealed:
-        return Submission(session, dataset, options, False, None)
+        return ParcelSubmission(session, dataset, options, False, None)
     if entry.sharing == "open":
         raise PoolError(ErrorCode.SEALING_REQUIRED, f"{dataset} is open: it takes open parcels only")
     validator_kem_keys(session.genesis)
@@ -224,7 +224,7 @@ def begin_submission(session: Session, dataset: str, options: SubmissionOptions)
             "a sealed parcel is random, so a key cannot make the submission repeatable: give a journal instead",
         )
     schema = compile_schema(entry.schema) if entry.schema else None
-    return Submission(session, dataset, options, True, schema)
+    return ParcelSubmission(session, dataset, options, True, schema)
 
 
 def _catalogue_entry(session: Session, dataset: str) -> Operation[DatasetEntry]:

@@ -25,7 +25,7 @@ _KILL_AFTER = 0.4
 
 
 @dataclass
-class SharingResult:
+class SubmissionResult:
     """What happened while sharing."""
 
     committed: Counter[str] = field(default_factory=Counter)
@@ -48,7 +48,7 @@ class SharingResult:
         return max((later - earlier for earlier, later in pairwise(times_s)), default=0.0)
 
 
-class Sharing:
+class ConcurrentSubmission:
     """Everybody shares everything at once, each signing with its own key and asking its own node first."""
 
     def __init__(self, narrator: Narrator, network: LocalNetwork, totals: dict[str, int], victim: NodeProcess) -> None:
@@ -64,9 +64,9 @@ class Sharing:
             RateColumn(),
             console=narrator.console,
         )
-        self.result = SharingResult()
+        self.result = SubmissionResult()
 
-    def run(self, files: list[SharedFile]) -> SharingResult:
+    def run(self, files: list[SharedFile]) -> SubmissionResult:
         """Share all files; the victim is killed in mid-stream."""
         try:
             with self._bar:
