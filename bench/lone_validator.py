@@ -10,15 +10,15 @@ from chain.access.policy import AccessPolicy
 from chain.blocks import Certificate, commit_message
 from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
 from chain.ledger import ExecutedBlock, Ledger
-from chain.primitives.crypto import Ed25519Signer, key_id, sha256
+from chain.primitives.crypto import Ed25519Signer, sha256
 from chain.primitives.encoding import encode
 from chain.storage.head import HeadFile
 from chain.storage.level import LevelDatabase
-from chain.transactions.base import CheckedTransaction, Header, sign_transaction, verify_payload
-from chain.transactions.contract import ContractHeader
-from chain.transactions.dataset import DatasetHeader
+from chain.transactions.base import CheckedTransaction, Sender, Transaction, verify_payload
+from chain.transactions.contract import CONTRACT
+from chain.transactions.dataset import DATASET
 from chain.transactions.registry import decode_transaction
-from chain.transactions.request import RequestHeader
+from chain.transactions.request import REQUEST
 from contracts.engine import ENGINE_IDENTITY
 from sealing import KemPrivateKey
 
@@ -73,15 +73,21 @@ class LoneValidator:
 
     def contract(self, contract: str, source: str, parameters: str) -> CheckedTransaction:
         """Deploys a contract."""
-        header = ContractHeader(
-            *self._signed_by(OWNER), contract=contract, version=1, source=source, parameters=parameters
+        transaction = CONTRACT.sign(
+            self._sender(OWNER),
+            nonce=self._next_nonce(),
+            contract=contract,
+            version=1,
+            source=source,
+            parameters=parameters,
         )
-        return self._checked(header)
+        return self._checked(transaction)
 
     def dataset(self, dataset: str, contract: str) -> CheckedTransaction:
         """Registers a dataset under a contract."""
-        header = DatasetHeader(
-            *self._signed_by(OWNER),
+        transaction = DATASET.sign(
+            self._sender(OWNER),
+            nonce=self._next_nonce(),
             dataset=dataset,
             version=1,
             title_zh="",
@@ -91,12 +97,13 @@ class LoneValidator:
             legal_basis="Civil Aviation Law",
             contract=contract,
         )
-        return self._checked(header)
+        return self._checked(transaction)
 
     def request(self, reader: str, dataset: str, purpose: str) -> CheckedTransaction:
         """Asks to read a whole dataset."""
-        header = RequestHeader(
-            *self._signed_by(reader),
+        transaction = REQUEST.sign(
+            self._sender(reader),
+            nonce=self._next_nonce(),
             dataset=dataset,
             parcels=(),
             from_height=0,
@@ -108,7 +115,7 @@ class LoneValidator:
             person="Li Wei",
             kem_key=self._kem_keys[reader],
         )
-        return self._checked(header)
+        return self._checked(transaction)
 
     def commit(self, transactions: Sequence[CheckedTransaction]) -> ExecutedBlock:
         """Execute and commit one block; it is on disk when this returns."""
@@ -120,13 +127,13 @@ class LoneValidator:
         self._ledger.commit(executed, Certificate(height, 0, hash_, ((OWNER, vote),)))
         return executed
 
-    def _signed_by(self, member: str) -> tuple[bytes, str, bytes, bytes, int]:
-        """What every header begins with."""
-        nonce = next(self._nonces).to_bytes(16, "big")
-        return self.genesis.chain_id, member, key_id(self._system[member].public_key), nonce, 0
+    def _sender(self, member: str) -> Sender:
+        return Sender(self.genesis.chain_id, member, self._system[member])
 
-    def _checked(self, header: Header) -> CheckedTransaction:
-        transaction = sign_transaction(header, self._system[header.member])
+    def _next_nonce(self) -> bytes:
+        return next(self._nonces).to_bytes(16, "big")
+
+    def _checked(self, transaction: Transaction) -> CheckedTransaction:
         checked = decode_transaction(self.genesis.chain_id, encode(transaction))
         verify_payload(checked)
         return checked

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from chain.blocks import Certificate, commit_message
 from chain.genesis import MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
 from chain.ledger import Ledger
-from chain.primitives.crypto import Ed25519Signer, key_id, sha256
+from chain.primitives.crypto import Ed25519Signer, sha256
 from chain.primitives.encoding import encode
 from chain.state.members import Member
 from chain.storage.database import Database
 from chain.storage.head import MemoryHead
-from chain.transactions.base import CheckedTransaction, Header, sign_transaction, verify_payload
-from chain.transactions.dataset import DatasetHeader
-from chain.transactions.parcel import ParcelHeader, encode_records, records_root
+from chain.transactions.base import CheckedTransaction, Sender, Transaction, verify_payload
+from chain.transactions.dataset import DATASET
+from chain.transactions.parcel import open_content, sign_parcel
 from chain.transactions.registry import decode_transaction
 
 SCHEMA = '{"type":"object","properties":{"flight":{"type":"integer"},"dest":{"type":"string"}},"required":["flight"]}'
@@ -67,8 +67,9 @@ class LongChain:
 
     def dataset(self, name: str, schema: str) -> CheckedTransaction:
         """Registers an open dataset."""
-        header = DatasetHeader(
-            *self._signed_by_owner(),
+        transaction = DATASET.sign(
+            self._sender(),
+            nonce=self._next_nonce(),
             dataset=f"{self._owner}.{name}",
             version=1,
             title_zh="航班",
@@ -78,21 +79,14 @@ class LongChain:
             legal_basis="Civil Aviation Law",
             contract="",
         )
-        return self._checked(header)
+        return self._checked(transaction)
 
     def parcel(
         self, name: str, records: Sequence[bytes], sources: tuple[tuple[bytes, int], ...] = ()
     ) -> CheckedTransaction:
         """Shares records, made from the records in ``sources``."""
-        header = ParcelHeader(
-            *self._signed_by_owner(),
-            dataset=f"{self._owner}.{name}",
-            record_count=len(records),
-            records_root=records_root(self.genesis.chain_id, records),
-            envelope=b"",
-            derived_from=sources,
-        )
-        return self._checked(header, encode_records(records))
+        content = open_content(self.genesis.chain_id, records)
+        return self._checked(sign_parcel(self._sender(), f"{self._owner}.{name}", content, sources, self._next_nonce()))
 
     def _member(self, member: Member) -> MemberObject:
         node = member.node
@@ -108,14 +102,14 @@ class LongChain:
             node=NodeRecordObject(node.address, node.api_url, node.tls_certificate) if node else None,
         )
 
-    def _signed_by_owner(self) -> tuple[bytes, str, bytes, bytes, int]:
-        """What every header begins with."""
-        self._nonce += 1
-        key = key_id(self._system[self._owner].public_key)
-        return self.genesis.chain_id, self._owner, key, self._nonce.to_bytes(16, "big"), 0
+    def _sender(self) -> Sender:
+        return Sender(self.genesis.chain_id, self._owner, self._system[self._owner])
 
-    def _checked(self, header: Header, payload: bytes = b"") -> CheckedTransaction:
-        transaction = sign_transaction(header, self._system[self._owner], payload)
+    def _next_nonce(self) -> bytes:
+        self._nonce += 1
+        return self._nonce.to_bytes(16, "big")
+
+    def _checked(self, transaction: Transaction) -> CheckedTransaction:
         checked = decode_transaction(self.genesis.chain_id, encode(transaction))
         verify_payload(checked)
         return checked

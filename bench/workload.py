@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from bench.network import Node
 from bench.records import record_groups
-from chain.primitives.crypto import Ed25519Signer, key_id
+from chain.primitives.crypto import Ed25519Signer
 from chain.primitives.encoding import encode
-from chain.transactions.base import sign_transaction, transaction_id
-from chain.transactions.parcel import ParcelHeader, encode_records, records_root
+from chain.transactions import base
+from chain.transactions.base import transaction_id
+from chain.transactions.parcel import ParcelContent, open_content, sign_parcel
 from sealing import SealingContext, seal_parcel
 
 DIFFERENT_PARCELS = 64
@@ -60,14 +59,6 @@ def sender_of(node: Node) -> Sender:
     return Sender(node.member, node.system_seed, "127.0.0.1", node.api_port)
 
 
-class _Content(NamedTuple):
-    """What one payload adds to a parcel's header, and the payload."""
-
-    records_root: bytes
-    envelope: bytes
-    payload: bytes
-
-
 def parcel_requests(plan: Workload, count: int) -> Iterator[SignedRequest]:
     """``count`` individually signed parcels of ``records`` flights each, from the senders in turn."""
     senders = plan.senders
@@ -75,19 +66,8 @@ def parcel_requests(plan: Workload, count: int) -> Iterator[SignedRequest]:
     expiry_ms = time.time_ns() // 1_000_000 + 3_600_000
     for number, content in zip(range(count), itertools.cycle(_contents(plan, count)), strict=False):
         sender, signer = senders[number % len(senders)], signers[number % len(senders)]
-        header = ParcelHeader(
-            chain_id=plan.chain_id,
-            member=sender.member,
-            key_id=key_id(signer.public_key),
-            nonce=secrets.token_bytes(16),
-            expiry_ms=expiry_ms,
-            dataset=f"{sender.member}.{plan.dataset}",
-            record_count=plan.records,
-            records_root=content.records_root,
-            envelope=content.envelope,
-            derived_from=(),
-        )
-        transaction = sign_transaction(header, signer, content.payload)
+        by = base.Sender(plan.chain_id, sender.member, signer, expiry_ms)
+        transaction = sign_parcel(by, f"{sender.member}.{plan.dataset}", content)
         body = encode(transaction)
         head = (
             f"POST /v1/transactions?wait=commit&timeout_ms=30000 HTTP/1.1\r\nHost: {sender.host}\r\n"
@@ -98,15 +78,15 @@ def parcel_requests(plan: Workload, count: int) -> Iterator[SignedRequest]:
         yield SignedRequest(transaction_id(plan.chain_id, transaction.header), (start, content.payload))
 
 
-def _contents(plan: Workload, count: int) -> list[_Content]:
+def _contents(plan: Workload, count: int) -> list[ParcelContent]:
     """Different contents, to be used in turn: a multiple of the senders, since a sealed one fits one dataset only."""
     different = DIFFERENT_SINGLES if plan.records == 1 else DIFFERENT_PARCELS
     groups = record_groups(plan.records, min(count, different - different % len(plan.senders)))
     if not plan.kem_keys:
-        return [_Content(records_root(plan.chain_id, group), b"", encode_records(group)) for group in groups]
+        return [open_content(plan.chain_id, group) for group in groups]
     contents = []
     for number, group in enumerate(groups):
         dataset = f"{plan.senders[number % len(plan.senders)].member}.{plan.dataset}"
         sealed = seal_parcel(group, SealingContext(plan.chain_id, dataset), dict(plan.kem_keys))
-        contents.append(_Content(sealed.records_root, sealed.envelope, sealed.payload))
+        contents.append(sealed.content)
     return contents

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from blockpool.identity import Identity
-from blockpool.signing import NONCE_SIZE, SignedTransaction, sign_header
+from blockpool.signing import SignedTransaction, signed
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.limits import LIMITS
 from chain.primitives.crypto import HASH_SIZE
 from chain.primitives.types import Answer, verify_dataset_id
-from chain.transactions.approval import ApprovalHeader
-from chain.transactions.contract import ContractHeader
-from chain.transactions.read_report import ReadReportHeader
-from chain.transactions.request import RequestHeader
+from chain.transactions.approval import APPROVAL
+from chain.transactions.contract import CONTRACT
+from chain.transactions.read_report import READ_REPORT
+from chain.transactions.request import REQUEST
 from contracts.library import expand_parts
 from sealing import KemPrivateKey, KemPublicKey
 
@@ -129,10 +128,10 @@ def sign_contract(
     if len(source.encode()) > LIMITS.contract_source_size_bytes:
         limit = LIMITS.contract_source_size_bytes
         raise PoolError(ErrorCode.TOO_LARGE, f"a source of {len(source.encode())} bytes; at most {limit}")
-    header = ContractHeader(
-        **_signer_fields(genesis, identity), contract=contract, version=version, source=source, parameters=parameters
+    transaction = CONTRACT.sign(
+        identity.sender(genesis), contract=contract, version=version, source=source, parameters=parameters
     )
-    return sign_header(header, identity)
+    return signed(genesis, transaction)
 
 
 def sign_request(
@@ -149,8 +148,8 @@ def sign_request(
     """
     terms.verify(now_ms)
     public_key = reader_key.public_key if isinstance(reader_key, KemPrivateKey) else reader_key
-    header = RequestHeader(
-        **_signer_fields(genesis, identity),
+    transaction = REQUEST.sign(
+        identity.sender(genesis),
         dataset=terms.dataset,
         parcels=tuple(terms.parcels),
         from_height=terms.from_height,
@@ -162,7 +161,7 @@ def sign_request(
         person=terms.person,
         kem_key=public_key.encoded,
     )
-    return sign_header(header, identity)
+    return signed(genesis, transaction)
 
 
 def sign_answer(
@@ -178,10 +177,10 @@ def sign_answer(
         raise _bad(f"{answer!r} is no answer: approve, refuse or revoke")
     _verify_length("reason", reason, LIMITS.reason_length)
     verify_parcel_ids([request_id], 1)
-    header = ApprovalHeader(
-        **_signer_fields(genesis, identity), dataset=dataset, request=request_id, answer=answer, reason=reason
+    transaction = APPROVAL.sign(
+        identity.sender(genesis), dataset=dataset, request=request_id, answer=answer, reason=reason
     )
-    return sign_header(header, identity)
+    return signed(genesis, transaction)
 
 
 def sign_read_report(
@@ -204,26 +203,15 @@ def sign_read_report(
         PoolError: codes ``bad_request``, ``too_large``.
     """
     verify_parcel_ids(parcels, LIMITS.report_parcels)
-    header = ReadReportHeader(
-        **_signer_fields(genesis, identity),
+    transaction = READ_REPORT.sign(
+        identity.sender(genesis),
         dataset=dataset,
         request=request_id,
         parcels=tuple(parcels),
         record_count=record_count,
         digest=digest,
     )
-    return sign_header(header, identity)
-
-
-def _signer_fields(genesis: Genesis, identity: Identity) -> dict[str, Any]:
-    """What every header begins with."""
-    return {
-        "chain_id": genesis.chain_id,
-        "member": identity.member,
-        "key_id": identity.key_id,
-        "nonce": secrets.token_bytes(NONCE_SIZE),
-        "expiry_ms": 0,
-    }
+    return signed(genesis, transaction)
 
 
 def _verify_length(name: str, text: str, length_max: int) -> None:

@@ -9,6 +9,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.primitives.crypto import Signer, key_id
 from chain.primitives.keys import load_signer
+from chain.transactions.base import Sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,10 @@ class Identity:
     def key_id(self) -> bytes:
         """Which of the member's keys this is: 16 bytes."""
         return key_id(self.signer.public_key)
+
+    def sender(self, genesis: Genesis) -> Sender:
+        """As the builders of transactions want it."""
+        return Sender(genesis.chain_id, self.member, self.signer)
 
     @classmethod
     def load(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from blockpool.identity import Identity
-from blockpool.signing import NONCE_SIZE, RecordId, SignedTransaction, sign_header, source_links
+from blockpool.signing import RecordId, SignedTransaction, signed, source_links
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.limits import LIMITS
 from chain.primitives.kem import verify_kem_key
-from chain.transactions.parcel import ParcelHeader
+from chain.transactions.parcel import sign_parcel
 from chain.transactions.sealed import SEALED_OVERHEAD_SIZE, CommitmentKind
 from sealing import SealingContext, seal_parcel
 
@@ -67,16 +66,5 @@ def sign_sealed_parcel(
     kind, keys = commitment_kind(commitments), validator_kem_keys(genesis)
     suite = verify_kem_key(next(iter(keys.values())))
     sealed = seal_parcel(records, SealingContext(genesis.chain_id, dataset), keys, kind, suite)
-    header = ParcelHeader(
-        chain_id=genesis.chain_id,
-        member=identity.member,
-        key_id=identity.key_id,
-        nonce=secrets.token_bytes(NONCE_SIZE),
-        expiry_ms=0,
-        dataset=dataset,
-        record_count=len(sealed.bodies),
-        records_root=sealed.records_root,
-        envelope=sealed.envelope,
-        derived_from=source_links(derived_from),
-    )
-    return sign_header(header, identity, sealed.payload, len(sealed.bodies))
+    transaction = sign_parcel(identity.sender(genesis), dataset, sealed.content, source_links(derived_from))
+    return signed(genesis, transaction, len(sealed.bodies))

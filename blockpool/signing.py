@@ -6,7 +6,6 @@ are sent.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,10 +19,11 @@ from chain.primitives.crypto import hash_tagged
 from chain.primitives.encoding import encode
 from chain.primitives.types import Sharing, verify_dataset_id
 from chain.schema import compile_schema
-from chain.transactions.base import Header, sign_transaction, transaction_id
-from chain.transactions.dataset import DatasetHeader
-from chain.transactions.erase import EraseHeader
-from chain.transactions.parcel import ParcelHeader, Source, encode_records, records_root
+from chain.transactions import parcel as parcels
+from chain.transactions.base import NONCE_SIZE, Transaction, transaction_id
+from chain.transactions.dataset import DATASET
+from chain.transactions.erase import ERASE
+from chain.transactions.parcel import Source, open_content, records_root, verify_sources
 
 RecordBody = bytes | str | Mapping[str, object]
 """A record as a program has it: exact bytes, text, or an object that becomes compact JSON."""
@@ -31,7 +31,6 @@ RecordBody = bytes | str | Mapping[str, object]
 PARCEL_RECORDS = 500
 """Records in a parcel unless told otherwise: large enough to make signatures cheap, small enough to commit at once."""
 
-NONCE_SIZE = 16
 _RECORDS_SIZE_MAX_BYTES = LIMITS.transaction_size_bytes - LIMITS.header_size_bytes
 """Records of a parcel. The rest is for the header and, if it is sealed, the shares of its key."""
 _RECORD_OVERHEAD_BYTES = 5
@@ -122,12 +121,8 @@ def sign_dataset(
         PoolError: codes ``bad_name``, ``bad_schema``.
     """
     definition.verify()
-    header = DatasetHeader(
-        chain_id=genesis.chain_id,
-        member=identity.member,
-        key_id=identity.key_id,
-        nonce=secrets.token_bytes(NONCE_SIZE),
-        expiry_ms=0,
+    transaction = DATASET.sign(
+        identity.sender(genesis),
         dataset=definition.dataset,
         version=version,
         title_zh=definition.title_zh,
@@ -137,7 +132,7 @@ def sign_dataset(
         legal_basis=definition.legal_basis,
         contract=definition.contract,
     )
-    return sign_header(header, identity)
+    return signed(genesis, transaction)
 
 
 def sign_parcel(
@@ -160,21 +155,9 @@ def sign_parcel(
         PoolError: code ``too_large`` if it exceeds a limit of the network; ``bad_request`` for a source that no parcel
             can hold.
     """
-    if not 1 <= len(records) <= LIMITS.transaction_records:
-        raise PoolError(ErrorCode.TOO_LARGE, f"{len(records)} records; a parcel has 1 to {LIMITS.transaction_records}")
-    header = ParcelHeader(
-        chain_id=genesis.chain_id,
-        member=identity.member,
-        key_id=identity.key_id,
-        nonce=secrets.token_bytes(NONCE_SIZE) if nonce is None else nonce,
-        expiry_ms=0,
-        dataset=dataset,
-        record_count=len(records),
-        records_root=records_root(genesis.chain_id, records),
-        envelope=b"",
-        derived_from=source_links(derived_from),
-    )
-    return sign_header(header, identity, encode_records(records), len(records))
+    content = open_content(genesis.chain_id, records)
+    transaction = parcels.sign_parcel(identity.sender(genesis), dataset, content, source_links(derived_from), nonce)
+    return signed(genesis, transaction, len(records))
 
 
 def sign_erasure(
@@ -198,36 +181,21 @@ def sign_erasure(
     ):
         if len(text) > length:
             raise PoolError(ErrorCode.TOO_LARGE, f"{name} has {len(text)} characters; at most {length}")
-    header = EraseHeader(
-        chain_id=genesis.chain_id,
-        member=identity.member,
-        key_id=identity.key_id,
-        nonce=secrets.token_bytes(NONCE_SIZE),
-        expiry_ms=0,
+    transaction = ERASE.sign(
+        identity.sender(genesis),
         dataset=dataset,
         parcel=parcel,
         legal_basis=legal_basis,
         reason=reason,
     )
-    return sign_header(header, identity)
+    return signed(genesis, transaction)
 
 
 def source_links(derived_from: Sequence[RecordId]) -> tuple[Source, ...]:
-    """What a parcel's header says of the records that it was made from.
-
-    Raises:
-        PoolError: codes ``too_large`` (too many of them), ``bad_request`` (an index that no parcel can have).
-    """
-    if len(derived_from) > LIMITS.derived_from:
-        raise PoolError(
-            ErrorCode.TOO_LARGE, f"{len(derived_from)} sources; a parcel names at most {LIMITS.derived_from}"
-        )
-    for source in derived_from:
-        if not 0 <= source.index < LIMITS.transaction_records:
-            raise PoolError(
-                ErrorCode.BAD_REQUEST, f"{source}: a parcel has at most {LIMITS.transaction_records} records"
-            )
-    return tuple((source.transaction_id, source.index) for source in derived_from)
+    """What a parcel's header says of the records that it was made from; raises as ``verify_sources``."""
+    sources = tuple((source.transaction_id, source.index) for source in derived_from)
+    verify_sources(sources)
+    return sources
 
 
 def repeatable_nonce(genesis: Genesis, key: str, position: int, records: Sequence[bytes]) -> bytes:
@@ -282,11 +250,10 @@ def group_records(bodies: Iterable[bytes], parcel_records: int, overhead_bytes: 
         yield group
 
 
-def sign_header(header: Header, identity: Identity, payload: bytes = b"", record_count: int = 0) -> SignedTransaction:
-    """Sign a header of any type; raises ``too_large`` for a transaction over the network's limit."""
-    transaction = sign_transaction(header, identity.signer, payload)
+def signed(genesis: Genesis, transaction: Transaction, record_count: int = 0) -> SignedTransaction:
+    """A transaction ready to be sent; raises ``too_large`` for one over the network's limit."""
     content = encode(transaction)
     if len(content) > LIMITS.transaction_size_bytes:
         limit = LIMITS.transaction_size_bytes
         raise PoolError(ErrorCode.TOO_LARGE, f"{len(content)} bytes; a transaction has at most {limit}")
-    return SignedTransaction(transaction_id(header.chain_id, transaction.header), content, record_count)
+    return SignedTransaction(transaction_id(genesis.chain_id, transaction.header), content, record_count)

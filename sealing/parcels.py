@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import encode
 from chain.primitives.kem import KemSuite
-from chain.transactions.parcel import encode_records
+from chain.transactions.parcel import ParcelContent, encode_records
 from chain.transactions.sealed import CommitmentKind, Envelope, sealed_records_root
 from sealing.context import SEED_SIZE, ParcelContext, RandomBytes, SealingContext
 from sealing.dealing import combine, deal
@@ -32,9 +32,10 @@ class SealedParcel:
     """Secret. With it the owner can make disclosures without asking the validators; it may be forgotten."""
 
     @property
-    def payload(self) -> bytes:
-        """The transaction's payload."""
-        return encode_records(self.bodies, self.sealed_shares)
+    def content(self) -> ParcelContent:
+        """What goes into the transaction."""
+        payload = encode_records(self.bodies, self.sealed_shares)
+        return ParcelContent(len(self.bodies), self.records_root, payload, self.envelope)
 
 
 def seal_parcel(

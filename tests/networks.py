@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from chain.access.policy import AccessPolicy
 from chain.blocks import Certificate, commit_message
@@ -16,15 +17,22 @@ from chain.primitives.encoding import decode, encode
 from chain.primitives.types import Answer
 from chain.storage.database import MemoryDatabase
 from chain.storage.head import MemoryHead
-from chain.transactions.approval import ApprovalHeader
-from chain.transactions.base import CheckedTransaction, Transaction, sign_transaction, transaction_id, verify_payload
-from chain.transactions.contract import ContractHeader
-from chain.transactions.dataset import DatasetHeader
-from chain.transactions.erase import EraseHeader
-from chain.transactions.parcel import ParcelHeader, encode_records, records_root
-from chain.transactions.read_report import ReadReportHeader
+from chain.transactions.approval import APPROVAL
+from chain.transactions.base import (
+    CheckedTransaction,
+    Transaction,
+    TransactionType,
+    sign_transaction,
+    transaction_id,
+    verify_payload,
+)
+from chain.transactions.contract import CONTRACT
+from chain.transactions.dataset import DATASET
+from chain.transactions.erase import ERASE
+from chain.transactions.parcel import PARCEL, encode_records, records_root
+from chain.transactions.read_report import READ_REPORT
 from chain.transactions.registry import decode_transaction
-from chain.transactions.request import RequestHeader
+from chain.transactions.request import REQUEST
 from chain.transactions.sealed import CommitmentKind
 from contracts.engine import ENGINE_IDENTITY
 from sealing import KemPrivateKey, SealedParcel, SealingContext, seal_parcel
@@ -101,19 +109,23 @@ class TestNetwork:
         self.nonce += 1
         return self.nonce.to_bytes(16, "big")
 
-    def _header_fields(self, member: str) -> dict[str, object]:
-        """What every transaction's header begins with."""
-        return {
+    def sign(
+        self, type_: TransactionType[Any], member: str, fields: Mapping[str, object], payload: bytes = b""
+    ) -> Transaction:
+        """A signed transaction of any type, whatever the type itself says of its fields."""
+        key = self.system[member]
+        common: dict[str, Any] = {
             "chain_id": self.chain_id,
             "member": member,
-            "key_id": key_id(self.system[member].public_key),
+            "key_id": key_id(key.public_key),
             "nonce": self.next_nonce(),
             "expiry_ms": 0,
         }
+        return sign_transaction(type_.header(**(common | dict(fields))), key, payload)
 
     def dataset(self, member: str = "a", name: str = "flights", **changes: object) -> Transaction:
         """A signed ``dataset`` transaction."""
-        fields = self._header_fields(member) | {
+        fields: dict[str, object] = {
             "dataset": f"{member}.{name}",
             "version": 1,
             "title_zh": "航班",
@@ -123,8 +135,7 @@ class TestNetwork:
             "legal_basis": "",
             "contract": "",
         }
-        header = DatasetHeader(**(fields | changes))  # type: ignore[arg-type]
-        return sign_transaction(header, self.system[member])
+        return self.sign(DATASET, member, fields | changes)
 
     def parcel(
         self,
@@ -135,25 +146,24 @@ class TestNetwork:
         **changes: object,
     ) -> Transaction:
         """A signed ``parcel`` transaction, open unless there is more."""
-        fields = self._header_fields(member) | {
+        fields: dict[str, object] = {
             "dataset": dataset,
             "record_count": len(records),
             "records_root": records_root(self.chain_id, records),
             "envelope": b"",
             "derived_from": (),
         }
-        header = ParcelHeader(**(fields | changes))  # type: ignore[arg-type]
-        return sign_transaction(header, self.system[member], encode_records(records, sealed_shares))
+        return self.sign(PARCEL, member, fields | changes, encode_records(records, sealed_shares))
 
     def erase(self, parcel_id: bytes, member: str = "a", dataset: str = "a.flights", **changes: object) -> Transaction:
         """A signed ``erase`` transaction."""
-        fields = self._header_fields(member) | {
+        fields: dict[str, object] = {
             "dataset": dataset,
             "parcel": parcel_id,
             "legal_basis": "PIPL 47",
             "reason": "",
         }
-        return sign_transaction(EraseHeader(**(fields | changes)), self.system[member])  # type: ignore[arg-type]
+        return self.sign(ERASE, member, fields | changes)
 
     def sealed_parcel(
         self,
@@ -180,18 +190,17 @@ class TestNetwork:
 
     def contract(self, source: str = "", member: str = "a", name: str = "rule", **changes: object) -> Transaction:
         """A signed ``contract`` transaction."""
-        fields = self._header_fields(member) | {
+        fields: dict[str, object] = {
             "contract": f"{member}.{name}",
             "version": 1,
             "source": source,
             "parameters": "{}",
         }
-        header = ContractHeader(**(fields | changes))  # type: ignore[arg-type]
-        return sign_transaction(header, self.system[member])
+        return self.sign(CONTRACT, member, fields | changes)
 
     def request(self, member: str = "b", dataset: str = "a.flights", **changes: object) -> Transaction:
         """A signed ``request`` transaction for all of a dataset."""
-        fields = self._header_fields(member) | {
+        fields: dict[str, object] = {
             "dataset": dataset,
             "parcels": (),
             "from_height": 0,
@@ -203,8 +212,7 @@ class TestNetwork:
             "person": "Li Wei",
             "kem_key": self.readers[member].public_key.encoded,
         }
-        header = RequestHeader(**(fields | changes))  # type: ignore[arg-type]
-        return sign_transaction(header, self.system[member])
+        return self.sign(REQUEST, member, fields | changes)
 
     def approval(
         self,
@@ -215,14 +223,13 @@ class TestNetwork:
         reason: str = "",
     ) -> Transaction:
         """A signed ``approval`` transaction: an answer to the request with this transaction id."""
-        header = ApprovalHeader(
-            **self._header_fields(member),  # type: ignore[arg-type]
-            dataset=dataset,
-            request=request,
-            answer=answer,
-            reason=reason,
-        )
-        return sign_transaction(header, self.system[member])
+        fields = {
+            "dataset": dataset,
+            "request": request,
+            "answer": answer,
+            "reason": reason,
+        }
+        return self.sign(APPROVAL, member, fields)
 
     def read_report(
         self,
@@ -234,15 +241,14 @@ class TestNetwork:
         digest: bytes = bytes(32),
     ) -> Transaction:
         """A signed ``read_report`` transaction: what ``member`` says that it has read."""
-        header = ReadReportHeader(
-            **self._header_fields(member),  # type: ignore[arg-type]
-            dataset=dataset,
-            request=request,
-            parcels=tuple(parcels),
-            record_count=record_count,
-            digest=digest,
-        )
-        return sign_transaction(header, self.system[member])
+        fields = {
+            "dataset": dataset,
+            "request": request,
+            "parcels": tuple(parcels),
+            "record_count": record_count,
+            "digest": digest,
+        }
+        return self.sign(READ_REPORT, member, fields)
 
     def id_of(self, transaction: Transaction) -> bytes:
         """A transaction's id: what requests, answers and read reports name it by."""

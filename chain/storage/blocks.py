@@ -23,7 +23,7 @@ synced at once or, in catch-up, together with those after it.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from chain.blocks import Block, Outcome
@@ -32,11 +32,7 @@ from chain.primitives.crypto import HASH_SIZE, Hash
 from chain.primitives.encoding import EncodingError, Value, Wire, decode, encode
 from chain.primitives.types import Signature, is_dataset_id
 from chain.storage.database import Database, Write
-from chain.transactions.approval import ApprovalHeader
-from chain.transactions.base import AbsentPayload, CheckedTransaction, ErasedPayload, Header, Transaction
-from chain.transactions.parcel import ParcelHeader, source_parcels
-from chain.transactions.read_report import ReadReportHeader
-from chain.transactions.request import RequestHeader
+from chain.transactions.base import AbsentPayload, CheckedTransaction, ErasedPayload, Index, Transaction
 
 LAYOUT_VERSION = b"3"
 _HEIGHT = struct.Struct(">cQ")
@@ -106,22 +102,19 @@ class BlockStore:
             batch.append((_PLACE.pack(b"e", *place), encode(payload)))
             batch.append((_PLACE.pack(b"c", *place), b""))
         for index, checked in enumerate(transactions):
-            transaction, header = checked.transaction, checked.header
+            transaction = checked.transaction
             batch.append(
                 (_PLACE.pack(b"t", height, index), encode(StoredHead(transaction.header, transaction.signature)))
             )
             location = _LOCATION.pack(height, index)
-            if isinstance(header, ParcelHeader):
-                if checked.absent is not None:
-                    batch += _stand_in(height, index, checked.absent)
-                elif (height, index) not in kept:
-                    batch.append((_PLACE.pack(b"p", height, index), transaction.payload))
-                if block.outcomes[index].is_ok:
-                    batch += [(b"u" + source + location, b"") for source in source_parcels(header)]
-            batch.append(index_write(Location(height, index), checked, block.outcomes[index]))
-            batch += [(prefix + location, b"") for prefix in _index_prefixes(header)]
-            if isinstance(header, RequestHeader | ReadReportHeader) and block.outcomes[index].is_ok:
-                batch += [(_read_prefix(header.dataset, parcel) + location, b"") for parcel in header.parcels]
+            if checked.absent is not None:
+                batch += _stand_in(height, index, checked.absent)
+            elif checked.type.payload is not None and (height, index) not in kept:
+                batch.append((_PLACE.pack(b"p", height, index), transaction.payload))
+            outcome = block.outcomes[index]
+            batch.append(index_write(Location(height, index), checked, outcome))
+            listed = _lists(checked.type.index(checked.header), is_accepted=outcome.is_ok)
+            batch += [(prefix + location, b"") for prefix in listed]
         self._database.write(batch, sync=sync)
 
     def sync(self) -> None:
@@ -273,9 +266,8 @@ class BlockStore:
 
 def index_write(location: Location, checked: CheckedTransaction, outcome: Outcome) -> Write:
     """The write by which a transaction is found, and the dataset of an accepted parcel."""
-    header = checked.header
-    dataset = header.dataset.encode() if isinstance(header, ParcelHeader) and outcome.is_ok else b""
-    return b"i" + checked.id, _LOCATION.pack(*location) + dataset
+    dataset = checked.type.index(checked.header).parcels_of if outcome.is_ok else ""
+    return b"i" + checked.id, _LOCATION.pack(*location) + dataset.encode()
 
 
 def _stand_in(height: int, index: int, absent: AbsentPayload) -> list[Write]:
@@ -283,17 +275,18 @@ def _stand_in(height: int, index: int, absent: AbsentPayload) -> list[Write]:
     return [] if absent.kept is None else [(_PLACE.pack(b"e", height, index), encode(absent.kept))]
 
 
-def _index_prefixes(header: Header) -> tuple[bytes, ...]:
-    """Where a transaction is listed besides its id. A rejected one may name anything for a dataset; what is no dataset
-    id is not listed, so that nobody reaches into the list of another dataset.
+def _lists(index: Index, *, is_accepted: bool) -> Iterator[bytes]:
+    """Prefixes of the lists that a transaction is in. A rejected one may name anything for a dataset; what is no
+    dataset id is not listed, so that nobody reaches into the list of another dataset.
     """
-    match header:
-        case ParcelHeader() if is_dataset_id(header.dataset):
-            return (_dataset_prefix(b"d", header.dataset),)
-        case RequestHeader() | ApprovalHeader() | ReadReportHeader() if is_dataset_id(header.dataset):
-            return _dataset_prefix(b"r", header.dataset), _dataset_prefix(b"r", "")
-        case _:
-            return ()
+    if is_dataset_id(index.parcels_of):
+        yield _dataset_prefix(b"d", index.parcels_of)
+    if is_dataset_id(index.reads_of):
+        yield _dataset_prefix(b"r", index.reads_of)
+        yield _dataset_prefix(b"r", "")
+    if is_accepted:
+        yield from (_read_prefix(index.reads_of, parcel) for parcel in index.read_parcels)
+        yield from (b"u" + source for source in index.sources)
 
 
 def _dataset_prefix(kind: bytes, dataset: str) -> bytes:

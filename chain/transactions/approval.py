@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chain.primitives.types import Answer, DatasetId, Hash32, Reason
-from chain.transactions.base import Header, TransactionType
+from chain.transactions.base import Header, Index, TransactionType
 
 
 class ApprovalHeader(Header, frozen=True, tag=5):
@@ -18,4 +18,9 @@ class ApprovalHeader(Header, frozen=True, tag=5):
     reason: Reason
 
 
-APPROVAL = TransactionType(name="approval", header=ApprovalHeader, calls_contract=True)
+APPROVAL = TransactionType(
+    name="approval",
+    header=ApprovalHeader,
+    index=lambda header: Index(reads_of=header.dataset),
+    calls_contract=True,
+)

@@ -10,6 +10,7 @@ Each type is one module beside this one. It says all there is to say of it in on
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
@@ -21,6 +22,8 @@ from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, Signer, domain, hash_tagged, key_id, verify_signature
 from chain.primitives.encoding import Wire, encode
 from chain.primitives.types import Hash32, KeyId, Name, Nonce, Signature, Unsigned
+
+NONCE_SIZE = 16
 
 
 class Header(Wire, frozen=True):
@@ -79,6 +82,31 @@ class Content(NamedTuple):
     records: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who signs transactions of a chain."""
+
+    chain_id: bytes
+    member: str
+    signer: Signer
+    expiry_ms: int = 0
+    """When its transactions expire, milliseconds since 1970; 0 for never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Where a transaction is listed besides its id. The first two lists have rejected ones too."""
+
+    parcels_of: str = ""
+    """Dataset whose list of parcels it is in; empty for none."""
+    reads_of: str = ""
+    """Dataset whose list of requests, approvals and read reports it is in; empty for none."""
+    read_parcels: tuple[Hash, ...] = ()
+    """Parcels in whose lists of reads it is, once accepted."""
+    sources: tuple[Hash, ...] = ()
+    """Parcels in whose lists of what was made from them it is, once accepted."""
+
+
 HeaderType = TypeVar("HeaderType", bound=Header)
 
 
@@ -100,6 +128,11 @@ def _any_header(header: Header) -> None:
     """What is said of a type whose header needs no check beyond its shape."""
 
 
+def _nowhere(header: Header) -> Index:
+    """A type that is found by its id alone."""
+    return Index()
+
+
 @dataclass(frozen=True, slots=True)
 class TransactionType(Generic[HeaderType]):
     """All that the rest of the system has to know of one type of transaction."""
@@ -111,6 +144,7 @@ class TransactionType(Generic[HeaderType]):
     """Refuses what is wrong whatever the state, beyond the shape of each field: it is never ordered."""
     payload: Payload[HeaderType] | None = None
     """None for a type that has none."""
+    index: Callable[[HeaderType], Index] = _nowhere
     calls_contract: bool = False
     """Whether executing it may run a contract: such work is bounded per block and done off the loop."""
 
@@ -121,6 +155,29 @@ class TransactionType(Generic[HeaderType]):
         if not isinstance(tag, int):
             raise TypeError(f"{self.header.__name__} has no tag")
         return tag
+
+    def sign(self, sender: Sender, payload: bytes = b"", *, nonce: bytes | None = None, **fields: Any) -> Transaction:
+        """A transaction of this type.
+
+        Args:
+            sender: who signs it.
+            payload: for a type that has one.
+            nonce: 16 bytes; random if not given. All else being equal, the same nonce gives the same transaction.
+            fields: of the header, beyond those that every header has.
+
+        Raises:
+            PoolError: what the type itself refuses.
+        """
+        header = self.header(
+            chain_id=sender.chain_id,
+            member=sender.member,
+            key_id=key_id(sender.signer.public_key),
+            nonce=secrets.token_bytes(NONCE_SIZE) if nonce is None else nonce,
+            expiry_ms=sender.expiry_ms,
+            **fields,
+        )
+        self.check(header)
+        return sign_transaction(header, sender.signer, payload)
 
 
 class CheckedTransaction:

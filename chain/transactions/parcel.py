@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta
@@ -14,7 +15,7 @@ from chain.primitives.crypto import Hash, domain, hash_tagged
 from chain.primitives.encoding import Wire, decode, encode
 from chain.primitives.types import DatasetId, Hash32
 from chain.proofs.merkle import MerkleTree, leaf_hash, root_of_leaves
-from chain.transactions.base import Content, Header, Payload, TransactionType
+from chain.transactions.base import Content, Header, Index, Payload, Sender, Transaction, TransactionType
 from chain.transactions.sealed import decode_envelope, sealed_record_leaves, verify_sealed_shares
 
 Source = tuple[Hash32, Annotated[int, Meta(ge=0, le=LIMITS.transaction_records - 1)]]
@@ -45,6 +46,17 @@ class SealedPayload(Wire, frozen=True):
     """Shares of the parcel's key, each sealed to its validator, in the order of the envelope's shares."""
     bodies: Records
     """Sealed bodies: commitment, ciphertext, tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelContent:
+    """What a parcel's records add to its header, and its payload."""
+
+    record_count: int
+    records_root: Hash
+    payload: bytes
+    envelope: bytes = b""
+    """Empty for an open parcel."""
 
 
 def source_parcels(header: ParcelHeader) -> tuple[Hash, ...]:
@@ -118,13 +130,51 @@ def decode_sealed_shares(payload: bytes) -> tuple[bytes, ...]:
     return decode(SealedPayload, payload).sealed_shares
 
 
+def open_content(chain_id: bytes, records: Sequence[bytes]) -> ParcelContent:
+    """The content of an open parcel; raises ``too_large`` for a number of records that no parcel has."""
+    if not 1 <= len(records) <= LIMITS.transaction_records:
+        raise PoolError(ErrorCode.TOO_LARGE, f"{len(records)} records; a parcel has 1 to {LIMITS.transaction_records}")
+    return ParcelContent(len(records), records_root(chain_id, records), encode_records(records))
+
+
+def verify_sources(sources: Sequence[Source]) -> None:
+    """Check what a parcel names as its sources; raises ``too_large``, ``bad_request``."""
+    if len(sources) > LIMITS.derived_from:
+        raise _too_large(f"{len(sources)} sources", LIMITS.derived_from)
+    for parcel, index in sources:
+        if not 0 <= index < LIMITS.transaction_records:
+            limit = LIMITS.transaction_records
+            raise PoolError(ErrorCode.BAD_REQUEST, f"{parcel.hex()}/{index}: a parcel has at most {limit} records")
+    if len(set(sources)) != len(sources):
+        raise PoolError(ErrorCode.BAD_REQUEST, "a source is named twice")
+
+
+def sign_parcel(
+    sender: Sender, dataset: str, content: ParcelContent, sources: Sequence[Source] = (), nonce: bytes | None = None
+) -> Transaction:
+    """A parcel of ``dataset``, made from the records in ``sources``.
+
+    Raises:
+        PoolError: codes of ``verify_sources``.
+    """
+    return PARCEL.sign(
+        sender,
+        content.payload,
+        nonce=nonce,
+        dataset=dataset,
+        record_count=content.record_count,
+        records_root=content.records_root,
+        envelope=content.envelope,
+        derived_from=tuple(sources),
+    )
+
+
 def _too_large(found: str, limit: int) -> PoolError:
     return PoolError(ErrorCode.TOO_LARGE, f"{found}; at most {limit}")
 
 
-def _check(header: ParcelHeader) -> None:
-    if len(set(header.derived_from)) != len(header.derived_from):
-        raise PoolError(ErrorCode.BAD_REQUEST, "a source is named twice")
+def _index(header: ParcelHeader) -> Index:
+    return Index(parcels_of=header.dataset, sources=source_parcels(header))
 
 
 def _verify_content(header: ParcelHeader, content: Content) -> None:
@@ -144,7 +194,8 @@ def verify_leaves(header: ParcelHeader, leaves: Sequence[Hash]) -> None:
 PARCEL = TransactionType(
     name="parcel",
     header=ParcelHeader,
-    check=_check,
+    check=lambda header: verify_sources(header.derived_from),
+    index=_index,
     payload=Payload(
         decode=decode_content,
         verify=_verify_content,

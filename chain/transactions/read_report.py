@@ -9,7 +9,7 @@ from msgspec import Meta
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.types import DatasetId, Hash32
-from chain.transactions.base import Header, TransactionType
+from chain.transactions.base import Header, Index, TransactionType
 
 
 class ReadReportHeader(Header, frozen=True, tag=6):
@@ -25,9 +25,13 @@ class ReadReportHeader(Header, frozen=True, tag=6):
     """Of the plaintexts returned: ``chain.access.policy.ReadDigest``."""
 
 
+def _index(header: ReadReportHeader) -> Index:
+    return Index(reads_of=header.dataset, read_parcels=header.parcels)
+
+
 def _check(header: ReadReportHeader) -> None:
     if len(set(header.parcels)) != len(header.parcels):
         raise PoolError(ErrorCode.BAD_REQUEST, "a parcel is named twice")
 
 
-READ_REPORT = TransactionType(name="read_report", header=ReadReportHeader, check=_check)
+READ_REPORT = TransactionType(name="read_report", header=ReadReportHeader, check=_check, index=_index)

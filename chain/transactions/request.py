@@ -10,7 +10,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.kem import KemKey
 from chain.primitives.types import DatasetId, Hash32, Text, Title, Unsigned
-from chain.transactions.base import Header, TransactionType
+from chain.transactions.base import Header, Index, TransactionType
 
 
 class RequestHeader(Header, frozen=True, tag=4):
@@ -34,6 +34,10 @@ class RequestHeader(Header, frozen=True, tag=4):
     """The reader's key that key shares are sealed to."""
 
 
+def _index(header: RequestHeader) -> Index:
+    return Index(reads_of=header.dataset, read_parcels=header.parcels)
+
+
 def _check(header: RequestHeader) -> None:
     if header.until_height and header.until_height < header.from_height:
         raise PoolError(ErrorCode.BAD_REQUEST, f"heights {header.from_height} to {header.until_height} are none")
@@ -41,4 +45,4 @@ def _check(header: RequestHeader) -> None:
         raise PoolError(ErrorCode.BAD_REQUEST, "a parcel is named twice")
 
 
-REQUEST = TransactionType(name="request", header=RequestHeader, check=_check, calls_contract=True)
+REQUEST = TransactionType(name="request", header=RequestHeader, check=_check, index=_index, calls_contract=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Annotated, Literal
 
 import msgspec
@@ -11,20 +10,19 @@ from msgspec import Meta
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.primitives.crypto import Ed25519Signer, key_id
+from chain.primitives.crypto import Ed25519Signer
 from chain.primitives.encoding import encode
 from chain.primitives.json_reader import BadJson, read_json
 from chain.primitives.json_text import decode_json
 from chain.primitives.kem import verify_kem_key
 from chain.schema import compile_schema, unreadable
 from chain.state.entries import DatasetEntry
-from chain.transactions.base import sign_transaction
-from chain.transactions.parcel import ParcelHeader, Source, encode_records, records_root
+from chain.transactions.base import Sender
+from chain.transactions.parcel import Source, open_content, sign_parcel
 from chain.transactions.sealed import CommitmentKind
 from sealing import SealingContext, seal_parcel
 
 _COMMITMENTS = {"whole": CommitmentKind.WHOLE, "fields": CommitmentKind.FIELDS}
-_NONCE_SIZE = 16
 
 
 RecordText = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}/[0-9]{1,4}\Z")]
@@ -73,7 +71,8 @@ def make_parcel(
         expiry_ms: after which the transaction must not be ordered.
 
     Raises:
-        PoolError: codes ``malformed``, ``schema_violation``, ``bad_sealing`` (with ``record_index``), ``too_large``.
+        PoolError: codes ``malformed``, ``schema_violation``, ``bad_sealing`` (with ``record_index``), ``too_large``,
+            ``bad_request`` (a source that no parcel holds, or one named twice).
     """
     records = [_record(bytes(raw), index) for index, raw in enumerate(given.records)]
     size = sum(map(len, records))
@@ -82,32 +81,18 @@ def make_parcel(
     if entry.schema and (offence := compile_schema(entry.schema).check(records)) is not None:
         raise offence
     if entry.sharing == "open":
-        root, envelope, payload = records_root(chain_id, records), b"", encode_records(records)
+        content = open_content(chain_id, records)
     else:
         context = SealingContext(chain_id, entry.dataset)
         suite = verify_kem_key(next(iter(kem_keys.values())))  # one for all; a validator's that differs is refused
-        sealed = seal_parcel(records, context, kem_keys, _COMMITMENTS[given.commitments], suite)
-        root, envelope, payload = sealed.records_root, sealed.envelope, sealed.payload
-    header = ParcelHeader(
-        chain_id=chain_id,
-        member=entry.owner,
-        key_id=key_id(signer.public_key),
-        nonce=secrets.token_bytes(_NONCE_SIZE),
-        expiry_ms=expiry_ms,
-        dataset=entry.dataset,
-        record_count=len(records),
-        records_root=root,
-        envelope=envelope,
-        derived_from=tuple(map(_source, given.derived_from)),
-    )
-    return encode(sign_transaction(header, signer, payload))
+        content = seal_parcel(records, context, kem_keys, _COMMITMENTS[given.commitments], suite).content
+    sender = Sender(chain_id, entry.owner, signer, expiry_ms)
+    return encode(sign_parcel(sender, entry.dataset, content, tuple(map(_source, given.derived_from))))
 
 
 def _source(text: str) -> Source:
-    """A record's id as a header has it; raises ``malformed`` for a place that no parcel has."""
+    """A record's id as a header has it."""
     parcel, _, index = text.partition("/")
-    if int(index) >= LIMITS.transaction_records:
-        raise PoolError(ErrorCode.MALFORMED, f"{text}: a parcel has at most {LIMITS.transaction_records} records")
     return bytes.fromhex(parcel), int(index)
 
 

@@ -122,9 +122,12 @@ def test_sources_are_signed_with_the_records(tmp_path: Path) -> None:
             answer = (await client.post(PARCELS, json=asked | {"derived_from": [source]})).json()
             header, _ = stored(node, answer["transaction_id"])
             assert header.derived_from == ((bytes.fromhex(source.partition("/")[0]), 0),)
-            for wrong in (f"{source}\n", source[:-1], f"{source[:-1]}4096", source.upper(), 17):
+            for wrong in (f"{source}\n", source[:-1], source.upper(), 17):
                 refused = await client.post(PARCELS, json=asked | {"derived_from": [wrong]})
                 verify_problem(refused, 400, ErrorCode.MALFORMED)
+            for none in ([f"{source[:-1]}4096"], [source, source]):
+                refused = await client.post(PARCELS, json=asked | {"derived_from": none})
+                verify_problem(refused, 400, ErrorCode.BAD_REQUEST)
             unknown = await client.post(PARCELS, json=asked | {"derived_from": [f"{'00' * 32}/0"]})
             verify_problem(unknown, 422, ErrorCode.UNKNOWN_PARCEL)
 

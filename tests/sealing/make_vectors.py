@@ -54,7 +54,7 @@ def make_case(suite: KemSuite, kind: CommitmentKind) -> dict[str, Any]:
         "suite": int(suite),
         "commitments": int(kind),
         "seed": parcel.seed.hex(),
-        "payload": parcel.payload.hex(),
+        "payload": parcel.content.payload.hex(),
         "records_root": parcel.records_root.hex(),
         "envelope": parcel.envelope.hex(),
         "shares": {name: share.hex() for name, share in shares.items()},
