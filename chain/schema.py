@@ -160,7 +160,7 @@ def _are_names(values: list[JsonValue], known: Container[str] | None = None) -> 
 
 
 def _bad_schema(pointer: str, what: str) -> PoolError:
-    return PoolError(ErrorCode.BAD_SCHEMA, f"{what} at {pointer or '/'}")
+    return PoolError(ErrorCode.BAD_SCHEMA, f"{what} at {pointer or '/'}", pointer=pointer)
 
 
 def unreadable(record_index: int, bad: BadJson) -> PoolError:

@@ -15,10 +15,10 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -299,7 +299,7 @@ def packed_head(number: int, forms: dict[int, tuple[int, int]]) -> bytes:
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
 
-def strict_json(content: bytes, parse_float: Callable[[str], Any] = float) -> Any:
+def strict_json(content: bytes, **numbers: Callable[[str], Any]) -> Any:
     """JSON in UTF-8 without byte order mark, no key twice in one object; raises ``ValueError``."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -313,11 +313,11 @@ def strict_json(content: bytes, parse_float: Callable[[str], Any] = float) -> An
 
     decoded = content.decode()
     try:
-        value = json.loads(decoded, object_pairs_hook=unique, parse_constant=refuse_constant, parse_float=parse_float)
+        value = json.loads(decoded, object_pairs_hook=unique, parse_constant=refuse_constant, **numbers)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     if "\\u" in decoded:  # only an escape can stand for half a surrogate pair, which is no character
-        json.dumps(value, ensure_ascii=False).encode()
+        json.dumps(value, ensure_ascii=False, default=str).encode()
     return value
 
 
@@ -678,12 +678,8 @@ def note_base64(encoded: str) -> bytes:
 
 
 def is_json_type(value: Any, name: str) -> bool:
-    if name == "integer":
-        return type(value) is int or (type(value) is float and value.is_integer())
-    if name == "number":
-        return type(value) in (int, float)
     types = {"null": type(None), "boolean": bool, "object": dict, "array": list, "string": str}
-    return type(value) is types[name]
+    return type(value) is types.get(name, Decimal) and (name != "integer" or value == value.to_integral_value())
 
 
 def is_equal(first: Any, second: Any) -> bool:
@@ -691,7 +687,6 @@ def is_equal(first: Any, second: Any) -> bool:
     return bool(first == second) and isinstance(first, bool) == isinstance(second, bool)
 
 
-NUMBERS = (int, float)
 LENGTHS = {"Length": (str,), "Items": (list,), "Properties": (dict,)}
 BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
     "minimum": lambda value, bound: value >= bound,
@@ -714,7 +709,7 @@ def satisfies_keyword(value: Any, keyword: str, argument: Any, schema: dict[str,
     if keyword in ("enum", "const"):
         return any(is_equal(value, allowed) for allowed in (argument if keyword == "enum" else [argument]))
     if keyword in BOUNDS:
-        return type(value) not in NUMBERS or bool(BOUNDS[keyword](value, argument))
+        return type(value) is not Decimal or bool(BOUNDS[keyword](value, argument))
     if keyword[:3] in ("min", "max") and keyword[3:] in LENGTHS:
         if type(value) not in LENGTHS[keyword[3:]]:
             return True
@@ -734,11 +729,12 @@ def satisfies_keyword(value: Any, keyword: str, argument: Any, schema: dict[str,
     return True  # $schema, title, description, $comment
 
 
-def finite(number: str) -> float:
-    value = float(number)
-    if not math.isfinite(value):
-        raise ValueError("a number is out of bounds")
-    return value
+def exact(number: str) -> Decimal:
+    """The value of a JSON number."""
+    digits, _, exponent = number.lower().partition("e")
+    if sum(map(str.isdigit, digits)) > 64 or len(exponent.lstrip("+-")) > 3:
+        raise ValueError("a number has too many digits")
+    return Decimal(number)
 
 
 def depth_of(value: Any) -> int:
@@ -748,10 +744,10 @@ def depth_of(value: Any) -> int:
 
 def verify_schema(schema: str, body: bytes) -> None:
     try:
-        value = strict_json(body, finite)
+        value = strict_json(body, parse_int=exact, parse_float=exact)
     except ValueError as error:
         refuse("schema_violation", f"the record is no strict JSON: {error}")
-    if depth_of(value) > 32 or not satisfies(value, json.loads(schema)):
+    if depth_of(value) > 32 or not satisfies(value, json.loads(schema, parse_int=exact, parse_float=exact)):
         refuse("schema_violation", "the record breaks the dataset's schema")
 
 

@@ -50,6 +50,23 @@ def test_keys() -> None:
         assert key.private_bytes_raw() == seed  # type: ignore[union-attr]
 
 
+def test_records_under_schemas() -> None:
+    """The example says only whether a record is good, by another reader and another walk."""
+    example = runpy.run_path(str(EXAMPLE))
+    under_schemas = [
+        (case["schema"], case["record"].encode(), case["keyword"]) for case in vectors("schemas")["records"]
+    ]
+    texts = [("{}", unhex(case["text"]), case["keyword"]) for case in vectors("schemas")["texts"]]
+    for schema, record, keyword in under_schemas + texts:
+        try:
+            example["verify_schema"](schema, record)
+        except example["Refused"] as refused:
+            assert refused.code == "schema_violation"  # noqa: PT017
+            assert keyword is not None, (schema, record)
+        else:
+            assert keyword is None, (schema, record)
+
+
 def test_signatures() -> None:
     """The example's check is for keys of a genesis file, which are of the prime-order group."""
     is_signed = runpy.run_path(str(EXAMPLE))["is_signed"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import certificates, checkpoints, erasing, evidence, sharing, views, voting
+from tests.mutants import certificates, checkpoints, erasing, evidence, records, sharing, views, voting
 
 MUTANTS = tuple(
     sorted(
@@ -14,6 +14,7 @@ MUTANTS = tuple(
             *sharing.MUTANTS,
             *erasing.MUTANTS,
             *evidence.MUTANTS,
+            *records.MUTANTS,
         ),
         key=lambda mutant: mutant.scenario,
     )

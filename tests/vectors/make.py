@@ -58,6 +58,7 @@ from tests.vectors.network import (
     seed,
 )
 from tests.vectors.rendering import block_of, fields_of, hexadecimal, state_proofs_of
+from tests.vectors.schemas import make_schemas
 
 FOLDER = Path(__file__).parent
 
@@ -299,6 +300,7 @@ MAKERS = {
     "access": make_access,
     "erasure": make_erasure,
     "messages": make_messages,
+    "schemas": make_schemas,
 }
 
 
