@@ -94,7 +94,7 @@ class AuditReport:
         return self.records - self.records_hash_only - self.records_wrong
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether every record is what was signed, or was erased. Known once the chain has been read to its end."""
         return not self.records_wrong and not self.awaiting_erasure
 
@@ -156,11 +156,11 @@ class AuditLedger(Ledger):
         """Take the place that an audit had reached for the tip: it was verified then.
 
         Raises:
-            PoolError: code ``database_damaged`` if the state that belongs to it is not there, or not whole.
+            PoolError: code ``database_damaged`` if the state that belongs to it is missing or incomplete.
         """
         header = decode_header(progress.header)
         if not self.tree.is_complete(header.state_root):
-            raise PoolError(ErrorCode.DATABASE_DAMAGED, f"the state after block {header.height} is not whole")
+            raise PoolError(ErrorCode.DATABASE_DAMAGED, f"the state after block {header.height} is incomplete")
         hash_ = block_hash(self.chain_id, progress.header)
         self.tip = LedgerTip(header.height, hash_, header, progress.certificate)
         self._decoded.start_at(header.state_root)

@@ -193,7 +193,7 @@ class Findings:
     @property
     def conclusion(self) -> Conclusion:
         """What it all comes to."""
-        if self.failure is not None or not self.report.is_whole:
+        if self.failure is not None or not self.report.is_complete:
             return "fails"
         return "attention" if self.misbehaviour.needs_attention or self.unerased else "holds"
 

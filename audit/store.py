@@ -2,7 +2,7 @@
 
 All of it is in one database, and what has been verified since the last ``save`` is in memory. ``save`` writes it as one
 synced batch together with the place that the audit has reached, so a crash or an interruption loses the blocks since
-then and leaves the rest whole: the audit goes on from there. Without a database everything stays in memory.
+then and leaves the rest intact: the audit goes on from there. Without a database everything stays in memory.
 
 | key                   | value                                              |
 |-----------------------|----------------------------------------------------|

@@ -182,7 +182,7 @@ class Provenance:
         return tuple(found.values())
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether nothing within the depth is left out: no gap, no parcel too many, every list given in full."""
         return not self.gaps and not self.is_cut and all(uses.is_listed for uses in self.uses.values())
 

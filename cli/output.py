@@ -40,7 +40,7 @@ def is_json() -> bool:
     return bool(context and context.meta.get(JSON_KEY))
 
 
-class HarmlessConsole(Console):
+class SanitizingConsole(Console):
     """Shows what members have written, purposes and reasons among it, with nothing in it that the terminal would obey
     or that changes the direction of reading: such characters are shown as U+FFFD.
     """
@@ -49,17 +49,17 @@ class HarmlessConsole(Console):
         """All that is printed comes through here; the terminal codes that rich adds itself are apart from the text."""
         for segment in super().render(renderable, options):
             text, style, control = segment
-            yield segment if control or not _OBEYED.search(text) else Segment(harmless(text), style)
+            yield segment if control or not _OBEYED.search(text) else Segment(sanitize(text), style)
 
 
-def harmless(text: str) -> str:
+def sanitize(text: str) -> str:
     """Somebody else's text without what a terminal would obey, or what changes the direction of reading."""
     return _OBEYED.sub("\ufffd", text)
 
 
 def talk() -> Console:
     """The console for people, on standard error."""
-    return HarmlessConsole(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
+    return SanitizingConsole(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
 
 
 def emit(value: Any, *shown: RenderableType) -> None:
@@ -67,7 +67,7 @@ def emit(value: Any, *shown: RenderableType) -> None:
     if is_json():
         print_json(value)
         return
-    console = HarmlessConsole(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    console = SanitizingConsole(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     for item in shown:
         console.print(item)
 

@@ -128,9 +128,9 @@ def _verify_dataset(
     # A dataset updated later in the same block shows its newer schema here; the outcome vouches for the older one.
     is_schema_known = bool(entry.schema) and entry.updated_height < block.height
     if open_body is not None and is_schema_known and not header.envelope:
-        offence = compile_schema(entry.schema).check([open_body])
-        if offence is not None:
-            raise offence
+        violation = compile_schema(entry.schema).check([open_body])
+        if violation is not None:
+            raise violation
     found = f"{entry.dataset} ({entry.title_zh} {entry.title_en}), version {entry.version}, {entry.sharing}"
     return found + _verify_contract(file, verifier, block, entry)
 

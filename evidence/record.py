@@ -148,5 +148,5 @@ def _record_part(maker: PartMaker, id_: Hash, header: ParcelHeader, location: Lo
         return RecordPart(id_.hex(), index, None, erased.leaves[index].hex(), hex_proof(proof))
     records = decode_stored(maker.chain_id, stored).records if stored is not None else ()
     if len(records) != header.record_count:
-        raise PoolError(ErrorCode.DATABASE_DAMAGED, f"the payload of {id_.hex()} is not whole")
+        raise PoolError(ErrorCode.DATABASE_DAMAGED, f"the payload of {id_.hex()} is incomplete")
     return RecordPart(id_.hex(), index, records[index], None, hex_proof(record_proof(header, records, index)))

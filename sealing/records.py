@@ -122,6 +122,6 @@ def verify_bodies(bodies: Sequence[bytes], context: ParcelContext) -> None:
     Raises:
         PoolError: code ``payload_mismatch``: whoever gave them gave others, or left some out.
     """
-    is_whole = all(len(body) >= SEALED_OVERHEAD_SIZE for body in bodies)
-    if not is_whole or sealed_records_root(context.chain_id, bodies) != context.records_root:
+    is_complete = all(len(body) >= SEALED_OVERHEAD_SIZE for body in bodies)
+    if not is_complete or sealed_records_root(context.chain_id, bodies) != context.records_root:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "the sealed records are not those whose root was signed")

@@ -93,7 +93,7 @@ def read_history(
 def _fill(
     session: Session, log: ReadLog, dataset: str, header: BlockHeader, count: int, on_read: OnRead
 ) -> Operation[None]:
-    """Take in the transactions that a node lists, up to the height of ``header`` and no more than there are."""
+    """Add the transactions that a node lists, up to the height of ``header`` and no more than there are."""
     after: dict[str, str] = {}
     while True:
         page = yield from session.get(f"/v1/datasets/{dataset}/reads", ReadPage, limit=_PAGE_READS, **after)

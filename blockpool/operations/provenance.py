@@ -140,7 +140,7 @@ class _Walk:
             level = found
 
     def look_up_datasets(self) -> Operation[None]:
-        """Take in the catalogue entries of all datasets that were met."""
+        """Fetch the catalogue entries of all datasets that were met."""
         for dataset in dict.fromkeys(parcel.header.dataset for parcel in self.parcels.values()):
             entry = yield from self._entry(dataset_key(dataset), DatasetEntry)
             if entry is not None:

@@ -174,9 +174,9 @@ class ParcelSubmission:
                 session.genesis, session.identity, self._dataset, group, nonce=nonce, derived_from=options.derived_from
             )
         try:
-            offence = self._schema.check(group) if self._schema is not None else None
-            if offence is not None:
-                raise offence
+            violation = self._schema.check(group) if self._schema is not None else None
+            if violation is not None:
+                raise violation
             return sign_sealed_parcel(
                 session.genesis, session.identity, self._dataset, group, options.commitments, options.derived_from
             )

@@ -16,7 +16,7 @@ from blockpool.runner import Runner
 
 _FILES_MAX = 512
 """As many as an honest node keeps."""
-_PATIENCE = RetryPolicy(attempts_max=4, total_max_s=15)
+_RETRY = RetryPolicy(attempts_max=4, total_max_s=15)
 
 
 class _Name(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ class _Names(msgspec.Struct, frozen=True):
 
 def fetch_accusations(url: str) -> Iterator[bytes]:
     """Each file of evidence that a node keeps, as it gives it: nothing is verified here."""
-    session = Session(NodePool([url], time.monotonic), _PATIENCE)
+    session = Session(NodePool([url], time.monotonic), _RETRY)
     with closing(Runner([url])) as runner:
         names = runner.run(session.get("/v1/misbehaviour", _Names)).misbehaviour
         if len(names) > _FILES_MAX:

@@ -68,7 +68,7 @@ def chain(context: click.Context, source: str, genesis_file: Path, jobs: int, wo
     are run again, which takes the network's contract engine.
 
     HOME is a node's home whose daemon is stopped; URL is a running node's API. With --work, an audit that was
-    interrupted goes on, and one that came to the end takes in the blocks that were added since.
+    interrupted goes on, and one that came to the end verifies the blocks that were added since.
 
     Records are counted as verified; as hash only, if the parcel's payload was erased or is missing and the leaves alone
     were verified; or as wrong. Exit code 1 if records are missing or wrong, or if anything else does not hold, with the
@@ -97,7 +97,7 @@ def chain(context: click.Context, source: str, genesis_file: Path, jobs: int, wo
     emit(described, *audit_tables(report, failure, seconds, Start(auditing.first_height, first_records)))
     if failure is not None:
         context.exit(exit_code(failure))
-    if not report.is_whole:
+    if not report.is_complete:
         context.exit(ExitCode.FALSE)
 
 
@@ -121,7 +121,7 @@ def describe_audit(source: str, report: AuditReport, failure: PoolError | None, 
     """An audit for programs."""
     return {
         "source": source,
-        "holds": failure is None and report.is_whole,
+        "holds": failure is None and report.is_complete,
         "height": report.height,
         "block_hash": report.block_hash.hex(),
         "time_ms": report.time_ms,
@@ -177,9 +177,9 @@ def _conclusion(report: AuditReport, failure: PoolError | None) -> Iterator[Any]
         yield Text(f"  {failure.detail}")
         return
     yield "Every block holds: hashes, certificates, signatures, roots and outcomes were recomputed."
-    if not report.is_whole:
+    if not report.is_complete:
         text = f": {report.records_missing:,} records are missing and were never erased, {report.records_wrong:,} are "
-        yield Text.assemble(("Not whole", "bold red"), text, "not those that were signed.")
+        yield Text.assemble(("Not complete", "bold red"), text, "not those that were signed.")
         for parcel in _named(report.awaiting_erasure):
             yield Text(f"  missing: parcel {parcel}")
         for parcel in _named(report.wrong_parcels):

@@ -21,7 +21,7 @@ from cli.options import EndOfTime, TransactionIdType, genesis_option, json_optio
 from cli.output import emit, progress, time_text
 
 _DAY_MS = 24 * 60 * 60 * 1000
-_PATIENCE = RetryPolicy(attempts_max=4, total_max_s=15)
+_RETRY = RetryPolicy(attempts_max=4, total_max_s=15)
 
 
 class StartOfTime(EndOfTime):
@@ -102,7 +102,7 @@ def prove_reads(url: str, genesis: Genesis, wanted: Wanted) -> FoundReads:
         PoolError: what does not hold, or cannot be had.
     """
     asked = wanted.filter
-    with Client(url, genesis, retry=_PATIENCE) as client, progress() as bar:
+    with Client(url, genesis, retry=_RETRY) as client, progress() as bar:
         task = bar.add_task("Fetching reads")
         proven = client.read_history(
             asked.dataset,

@@ -36,7 +36,7 @@ _BULLETINS = "meteorology.bulletins"
 _BULLETIN = {"text_zh": "雷暴期间航班延误通报", "text_en": "Delays during the thunderstorm"}
 _ERASURE_BASIS = "PIPL art. 47 个人信息保护法第四十七条"
 _SAMPLES = 10
-_PATIENCE_S = 20.0
+_TIMEOUT_S = 20.0
 REPORT_FILE = "report.html"
 
 
@@ -140,7 +140,7 @@ class ProofStory:
             narrator.claim(
                 "every record is counted: verified, or erased under its legal basis",
                 audited.records == sum(self.totals.values()) + 1
-                and audited.is_whole
+                and audited.is_complete
                 and set(audited.records_erased) == {_ERASURE_BASIS},
             )
 
@@ -155,7 +155,7 @@ class ProofStory:
         height = self.network.settle()
         nodes = [WatchedNode(url, self.network.genesis) for url in self.network.urls]
         try:
-            deadline_s = time.monotonic() + _PATIENCE_S
+            deadline_s = time.monotonic() + _TIMEOUT_S
             while True:
                 look = Watch(self.network.genesis, nodes, None).look()
                 is_complete = look.newest is not None and look.newest.head.size > height
@@ -184,7 +184,7 @@ class ProofStory:
 
     def _wait_until_gone(self, bodies: Sequence[bytes]) -> Counter[str]:
         """The same, once the nodes have had time to rewrite their files."""
-        deadline_s = time.monotonic() + _PATIENCE_S
+        deadline_s = time.monotonic() + _TIMEOUT_S
         while any((found := self._count_on_disks(bodies)).values()) and time.monotonic() < deadline_s:
             time.sleep(0.2)
         return found

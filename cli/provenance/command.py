@@ -63,7 +63,7 @@ def provenance(
     Example: blockpool provenance 5f0c.../17 --svg origins.svg --prov origins.json --genesis pool/genesis.json
     """
     genesis = load_genesis(genesis_file)
-    graph = _walk(Client(node_urls(nodes, genesis), genesis, retry=_PATIENCE), record, depth, limit)
+    graph = _walk(Client(node_urls(nodes, genesis), genesis, retry=_RETRY), record, depth, limit)
     if svg_file is not None:
         svg_file.write_text(provenance_svg(graph, genesis), encoding="utf-8")
     if prov_file is not None:
@@ -75,7 +75,7 @@ def provenance(
         context.exit(ExitCode.FALSE)
 
 
-_PATIENCE = RetryPolicy(attempts_max=4, total_max_s=15)
+_RETRY = RetryPolicy(attempts_max=4, total_max_s=15)
 """A person is waiting."""
 
 
@@ -94,7 +94,7 @@ def _summary(graph: Provenance) -> Text:
     text.append(f"{counted(len(graph.parcels), 'parcel')}, {counted(len(requests), 'request')} about them.")
     if graph.gaps:
         text.append(f" {counted(len(graph.gaps), 'part')} could not be verified.", "bold red")
-    elif not graph.is_whole:
+    elif not graph.is_complete:
         text.append(" Some is counted, not listed: see --limit.", "yellow")
     else:
         text.append(f" Within {counted(graph.bounds.depth, 'step')} nothing is left out.", "green")

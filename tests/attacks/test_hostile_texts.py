@@ -23,29 +23,29 @@ HOSTILE = MARKUP + " \x1b[2J\x1b]0;owned\x07\x9b31m \u202eedeined\u202c\u2066 \r
 _numbers = itertools.count()
 
 
-def is_harmless(text: str) -> bool:
+def is_sanitized(text: str) -> bool:
     """Nothing that a terminal takes for a command or for a change of direction."""
     return all(character.isprintable() or character in "\n" for character in text)
 
 
 def test_the_text_is_what_it_is_meant_to_be() -> None:
-    assert not is_harmless(HOSTILE)
-    assert is_harmless("航班 [red] é\n")
+    assert not is_sanitized(HOSTILE)
+    assert is_sanitized("航班 [red] é\n")
 
 
-def test_s55_tables_show_texts_harmless(capsys: pytest.CaptureFixture[str]) -> None:
+def test_s55_tables_show_texts_sanitized(capsys: pytest.CaptureFixture[str]) -> None:
     table = grid("purpose")
     table.add_row(HOSTILE)
     emit({}, facts({"purpose": HOSTILE, "reason": HOSTILE}, title="Request"), table)
     shown = capsys.readouterr().out
-    assert is_harmless(shown)
+    assert is_sanitized(shown)
     assert "[bold]x[/bold]" in shown
 
 
-def test_s55_errors_show_texts_harmless(capsys: pytest.CaptureFixture[str]) -> None:
+def test_s55_errors_show_texts_sanitized(capsys: pytest.CaptureFixture[str]) -> None:
     report(PoolError(ErrorCode.ACCESS_DENIED, HOSTILE))
     shown = capsys.readouterr().err
-    assert is_harmless(shown)
+    assert is_sanitized(shown)
     assert "[bold]x[/bold]" in shown
 
 
@@ -73,7 +73,7 @@ def hostile(running_network: RunningNetwork) -> tuple[str, bytes, bytes]:
 
 
 @pytest.mark.integration
-def test_s55_every_command_shows_texts_harmless(
+def test_s55_every_command_shows_texts_sanitized(
     running_network: RunningNetwork, hostile: tuple[str, bytes, bytes]
 ) -> None:
     dataset, *requests = hostile
@@ -92,8 +92,8 @@ def test_s55_every_command_shows_texts_harmless(
     for command in commands:
         done = run(*command)
         assert done.code == 0, (command, done.err)
-        assert is_harmless(done.out), (command, done.out)
-        assert is_harmless(done.err), (command, done.err)
+        assert is_sanitized(done.out), (command, done.out)
+        assert is_sanitized(done.err), (command, done.err)
 
 
 @pytest.mark.integration

@@ -50,7 +50,7 @@ def test_an_audit_with_facts_says_the_same(chain: EventfulChain, known: str) -> 
     found = report_of(chain, lambda height, package: travelled(examiner.examine(height, package)))
     assert found == report_of(chain, lambda height, package: None)
     assert found.outcomes["schema_violation"] == 5
-    assert (found.records_erased, found.is_whole) == ({"PIPL 47": 3}, True)
+    assert (found.records_erased, found.is_complete) == ({"PIPL 47": 3}, True)
 
 
 def test_facts_are_found_about_every_block_but_the_first(chain: EventfulChain) -> None:
@@ -165,4 +165,4 @@ def test_a_wrong_payload_is_counted_all_the_same(chain: EventfulChain) -> None:
     audit = ChainAudit(chain.network.genesis, policy())
     for height, package in enumerate(packages):
         audit.add(package, examiner.examine(height, package))
-    assert (audit.report.records_wrong, audit.report.is_whole) == (1, False)
+    assert (audit.report.records_wrong, audit.report.is_complete) == (1, False)

@@ -154,12 +154,12 @@ def test_something_else_than_an_audit_is_refused(chain: EventfulChain) -> None:
 
 
 @pytest.mark.parametrize("kind", [b"sn", b"sv"], ids=["node", "value"])
-def test_a_state_that_is_not_whole_is_refused(chain: EventfulChain, kind: bytes) -> None:
+def test_an_incomplete_state_is_refused(chain: EventfulChain, kind: bytes) -> None:
     engine = saved_engine(chain)
     keys = [key for key, _ in engine.scan(kind, kind + b"\xff" * 33)]
     for key in keys:
         put(engine, key, b"\x00" * 65)
-    with pytest.raises(PoolError, match="not whole") as caught:
+    with pytest.raises(PoolError, match="is incomplete") as caught:
         audit_on(chain, engine)
     assert caught.value.code is ErrorCode.DATABASE_DAMAGED
 

@@ -323,5 +323,5 @@ def test_both_clients_follow_a_sealed_record_to_what_was_made_of_it(
             return await client.provenance(source, ProvenanceBounds(depth=2))
 
     assert list(graph.parcels) == [source.transaction_id, between.transaction_id, last.transaction_id]
-    assert graph.is_whole
+    assert graph.is_complete
     assert asyncio.run(walk()).parcels == graph.parcels

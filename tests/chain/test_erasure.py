@@ -281,14 +281,14 @@ class TestAudit:
         report = self.audited(story, story.packages()).report
         assert (report.records, report.records_verified, report.records_hash_only) == (6, 3, 3)
         assert dict(report.records_erased) == {"PIPL 47": 3}
-        assert (report.records_missing, report.records_wrong, report.is_whole) == (0, 0, True)
+        assert (report.records_missing, report.records_wrong, report.is_complete) == (0, 0, True)
         assert report.record_bytes == sum(map(len, (b'{"n":7}', b'{"n":"refused"}', b'{"n":8}')))
 
     def test_what_nothing_erases_is_missing(self, story: Story) -> None:
         report = self.audited(story, story.packages()[:-1]).report
         assert (report.records_missing, report.records_hash_only, report.records_verified) == (3, 3, 3)
         assert dict(report.awaiting_erasure) == {story.id: 3}
-        assert not report.is_whole
+        assert not report.is_complete
 
     def test_an_erasure_needs_no_proof_of_its_own(self, story: Story) -> None:
         unproved = [replace(package, erasures=None) for package in story.packages()]
@@ -306,7 +306,7 @@ class TestAudit:
         report = self.audited(story, packages).report
         assert (report.height, report.records, report.records_wrong, report.records_verified) == (3, 6, 3, 3)
         assert report.wrong_parcels == [story.id]
-        assert not report.is_whole
+        assert not report.is_complete
 
     def test_a_wrong_body_of_a_refused_parcel_keeps_its_outcome(self, network: TestNetwork) -> None:
         story = Story(network)

@@ -25,7 +25,7 @@ from tests.networks import TIME_MS, TestNetwork
 HOUR_MS = 3_600_000
 HOSTILE = "</td></table><script>alert(1)</script><img src=x onerror='alert(2)' \" & \u202egnp"
 """What a member may write wherever it may write anything."""
-HARMLESS = HOSTILE.replace("\u202e", "\ufffd")
+SANITIZED = HOSTILE.replace("\u202e", "\ufffd")
 """How it is shown."""
 RECORDS = (b'{"n":1}', b'{"n":2}', b'{"n":3}')
 CONTRACT = f'''"""Flood warning may read, statistics after the owner has said yes, all else is denied."""

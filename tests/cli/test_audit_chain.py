@@ -199,7 +199,7 @@ def test_erased_and_wrong_records_are_told_apart(chain: EventfulChain, genesis_f
     shown = audit(home, genesis_file)
     assert shown.code == 1
     assert "erased: PIPL 47" in shown.out
-    assert "Not whole: 0 records are missing and were never erased, 2 are not those that were signed." in shown.out
+    assert "Not complete: 0 records are missing and were never erased, 2 are not those that were signed." in shown.out
 
 
 def test_records_that_nothing_erases_are_missing(chain: EventfulChain, genesis_file: Path, tmp_path: Path) -> None:

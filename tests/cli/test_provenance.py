@@ -28,7 +28,7 @@ from blockpool.provenance import Provenance, ProvenanceBounds
 from blockpool.signing import RecordId
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from cli.output import HarmlessConsole
+from cli.output import SanitizingConsole
 from cli.provenance.layout import Edge, Spacing, columns_from, draw
 from cli.provenance.picture import provenance_svg
 from cli.provenance.prov import prov_document
@@ -78,7 +78,7 @@ def torn(story: Story) -> Provenance:
 
 def shown(graph: Provenance, genesis: Genesis) -> str:
     written = io.StringIO()
-    HarmlessConsole(width=200, file=written).print(ProvenanceTree(graph, genesis).tree())
+    SanitizingConsole(width=200, file=written).print(ProvenanceTree(graph, genesis).tree())
     return written.getvalue()
 
 

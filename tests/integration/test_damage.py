@@ -73,11 +73,11 @@ def test_s40_a_damaged_database_is_set_aside_and_fetched_again(pool: Daemons, da
     node.start()
     answers: list[bool] = []
 
-    def is_whole() -> bool:
+    def is_complete() -> bool:
         answers.append(all_or_nothing(pool, parcels))
         return pool.blocks_agree()
 
-    until(is_whole)
+    until(is_complete)
     assert all(answers)
     assert all(pool.holds("d", data) for data in parcels)
     assert {path.name for path in folder.glob("damaged-*")} - known

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
-from cli.output import harmless
+from cli.output import sanitize
 
 
 class Words(NamedTuple):
@@ -104,4 +104,4 @@ def _write_element(node: Element, parts: list[str]) -> None:
 
 
 def _escaped(text: str) -> str:
-    return escape(harmless(text), quote=True)
+    return escape(sanitize(text), quote=True)
