@@ -1,4 +1,4 @@
-"""An audit of a whole chain with many cores and little memory, which can be interrupted and gone on with."""
+"""An audit of a whole chain with many cores and little memory. It can be interrupted and continued."""
 
 from __future__ import annotations
 

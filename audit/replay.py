@@ -103,7 +103,7 @@ class Trial:
     """Calls in which the proposal failed, which denies."""
     _states: dict[str, bytes] = field(default_factory=dict)
 
-    def take(self, real: ContractCall, runner: ContractRunner) -> None:
+    def try_call(self, real: ContractCall, runner: ContractRunner) -> None:
         """Put the real call's question to the proposal."""
         if real.contract.contract != self.proposal.contract:
             return
@@ -208,7 +208,7 @@ class _WatchingPolicy:
     def _take(self, call: ContractCall, beside: ContractRunner | None) -> None:
         self.calls.append(call)
         if self._trial is not None and beside is not None:
-            self._trial.take(call, beside)
+            self._trial.try_call(call, beside)
 
 
 class _WatchingRunner:

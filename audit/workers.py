@@ -144,9 +144,9 @@ class Workers:
             self._hand_over(height, group)
             height += len(group)
             if len(self._groups) == _FILES_PER_WORKER * len(self._workers):
-                yield from self._take_back()
+                yield from self._collect()
         while self._groups:
-            yield from self._take_back()
+            yield from self._collect()
 
     def _start(self) -> _Worker:
         files = tuple(os.memfd_create("blockpool-audit") for _ in range(_FILES_PER_WORKER))
@@ -173,7 +173,7 @@ class Workers:
             worker.schemas = {}
         self._groups.append(_Group(packages, worker if worker.is_alive else None))
 
-    def _take_back(self) -> Iterator[Examined]:
+    def _collect(self) -> Iterator[Examined]:
         packages, worker = self._groups.popleft()
         facts: Facts = (None,) * len(packages)
         if worker is not None and worker.is_alive:

@@ -16,8 +16,8 @@ from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.crypto import ZERO_HASH
 from cli.contract_files import read_contract, read_parameters, show_line
-from cli.engine import open_sandbox
 from cli.failures import ExitCode
+from cli.network_policy import open_sandbox
 from cli.options import (
     READABLE_FILE,
     json_option,

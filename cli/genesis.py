@@ -11,7 +11,7 @@ import click
 from blockpool import Genesis, load_genesis
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import encode_genesis, parse_genesis, parse_member_file
-from cli.engine import engine_identity
+from cli.network_policy import engine_identity
 from cli.options import READABLE_FILE, json_option
 from cli.output import emit, facts, grid, talk
 

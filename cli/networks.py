@@ -11,10 +11,10 @@ import click
 from blockpool import Client, Genesis, NodeStatus, PoolError, RetryPolicy, load_genesis
 from chain.errors import ErrorCode
 from chain.genesis import encode_genesis, parse_genesis
-from cli.engine import engine_identity
 from cli.failures import ExitCode
 from cli.genesis import describe, no_contracts_option
 from cli.homes import GENESIS_FILE, NODE_FOLDER, SYSTEM_KEY, MemberPlan, create_member
+from cli.network_policy import engine_identity
 from cli.options import genesis_option, json_option, new_passphrase
 from cli.output import emit, grid, talk
 

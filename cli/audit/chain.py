@@ -19,8 +19,8 @@ from audit.walk import walk
 from blockpool import Genesis, PoolError, load_genesis
 from cli.audit.bar import AuditBar
 from cli.audit.sources import open_source
-from cli.engine import NetworkPolicy
 from cli.failures import ExitCode, describe, exit_code
+from cli.network_policy import NetworkPolicy
 from cli.options import genesis_option, json_option
 from cli.output import emit, facts, grid, printable, progress, time_text
 

@@ -16,7 +16,7 @@ from chain.state.entries import RequestStatus
 from cli.audit.bar import AuditBar
 from cli.audit.reads_view import describe_read, read_lines
 from cli.audit.sources import is_url, open_source
-from cli.engine import NetworkPolicy
+from cli.network_policy import NetworkPolicy
 from cli.options import EndOfTime, TransactionIdType, genesis_option, json_option
 from cli.output import emit, progress, time_text
 

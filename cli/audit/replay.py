@@ -17,8 +17,8 @@ from chain.primitives.types import verify_dataset_id
 from cli.audit.bar import AuditBar
 from cli.audit.sources import open_source
 from cli.contract_files import read_contract, read_parameters, show_line
-from cli.engine import NetworkPolicy
 from cli.failures import describe, exit_code
+from cli.network_policy import NetworkPolicy
 from cli.options import READABLE_FILE, genesis_option, json_option
 from cli.output import emit, facts, grid, printable, progress, time_text
 

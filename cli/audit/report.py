@@ -15,8 +15,8 @@ from cli.audit.bar import AuditBar
 from cli.audit.chain import describe_audit, jobs_option
 from cli.audit.reporting.page import render
 from cli.audit.sources import is_url, open_source
-from cli.engine import NetworkPolicy
 from cli.failures import ExitCode, exit_code
+from cli.network_policy import NetworkPolicy
 from cli.options import genesis_option, json_option
 from cli.output import emit, facts, progress, time_text
 

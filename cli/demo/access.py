@@ -31,9 +31,9 @@ from cli.audit.sources import open_url
 from cli.demo.data import COMPANY, SEALED_DATASET, SharedFile
 from cli.demo.disks import read_all
 from cli.demo.narrator import Narrator
-from cli.engine import NetworkPolicy
 from cli.evidence import verification_lines
 from cli.homes import READER_KEY, SYSTEM_KEY
+from cli.network_policy import NetworkPolicy
 from cli.output import progress
 from cli.processes import LocalNetwork
 

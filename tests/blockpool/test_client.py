@@ -28,7 +28,7 @@ from blockpool import (
     verify_evidence,
 )
 from chain.primitives.crypto import Ed25519Signer
-from cli.engine import NetworkPolicy
+from cli.network_policy import NetworkPolicy
 from cli.networks import create_network
 from tests.blockpool.access import sealed_dataset, values
 from tests.processes import RunningNetwork

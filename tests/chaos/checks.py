@@ -19,7 +19,7 @@ from chain.errors import PoolError
 from chain.genesis import Genesis
 from chain.packages import BlockPackage, open_package
 from cli.audit.sources import data_folder
-from cli.engine import NetworkPolicy
+from cli.network_policy import NetworkPolicy
 from tests.chaos.cluster import RESIDENT_BYTES_MAX, Cluster
 from tests.chaos.load import Acknowledgement, AcknowledgementLog, digest
 

@@ -12,8 +12,8 @@ from chain.errors import ErrorCode, PoolError
 from chain.genesis import parse_genesis
 from chain.ledger import Ledger
 from chain.packages import BlockPackage, read_package
-from cli.engine import NetworkPolicy
 from cli.failures import ExitCode, exit_code
+from cli.network_policy import NetworkPolicy
 from contracts.engine import TARGET
 from tests.chain.access_world import ScriptedPolicy, allow
 from tests.networks import TestNetwork
