@@ -20,8 +20,9 @@ import msgspec
 
 from chain.blocks import Block, block_hash
 from chain.erasure import check_erased
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, PoolError, Refusal
 from chain.execution import verdict_on_records
+from chain.facts import Facts
 from chain.genesis import Genesis
 from chain.packages import BlockPackage, open_package
 from chain.primitives.crypto import Hash
@@ -39,10 +40,8 @@ class SchemaVerdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     schema: Hash
     """``RecordSchema.hash``."""
-    offence: str = ""
-    """Why the first bad record is bad; empty if all are good."""
-    record_index: int = 0
-    """Which one that is."""
+    offence: tuple[ErrorCode, Facts] | None = None
+    """What is wrong with the first bad record; None if all are good."""
 
 
 class TransactionFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -144,7 +143,7 @@ class Examiner:
         offence = verdict_on_records(checked, schema)
         if offence is None:
             return SchemaVerdict(schema.hash)
-        return SchemaVerdict(schema.hash, offence.detail, int(offence.context["record_index"]))
+        return SchemaVerdict(schema.hash, (offence.code, offence.facts))
 
 
 def open_examined(package: BlockPackage, facts: BlockFacts) -> tuple[Block, list[CheckedTransaction]]:
@@ -166,7 +165,8 @@ _headers: dict[int, msgspec.msgpack.Decoder[Header]] = {
 }
 
 
-def _offence(verdict: SchemaVerdict) -> PoolError | None:
-    if not verdict.offence:
+def _offence(verdict: SchemaVerdict) -> Refusal | None:
+    if verdict.offence is None:
         return None
-    return PoolError(ErrorCode.SCHEMA_VIOLATION, verdict.offence, record_index=verdict.record_index)
+    code, facts = verdict.offence
+    return Refusal.of(code, facts)

@@ -18,6 +18,7 @@ from audit.chain import AuditReport, ChainAudit
 from chain.access.policy import AccessCase, AccessDecision, AccessPolicy, ContractRunner, contract_hash, grant_end_ms
 from chain.blocks import Outcome, Verdict
 from chain.errors import PoolError
+from chain.facts import shown
 from chain.genesis import Genesis
 from chain.packages import BlockPackage, open_package
 from chain.primitives.crypto import Hash
@@ -49,7 +50,7 @@ class VerdictDifference:
     """The request, or the answer after which it was decided."""
     request_id: Hash
     part: str
-    """``verdict``, ``failure``, ``reason``, ``fuel``, ``inputs_hash`` ..."""
+    """``verdict``, ``failure``, ``facts``, ``fuel``, ``inputs_hash`` ..."""
     recorded: str
     replayed: str
 
@@ -276,7 +277,7 @@ def _differing_parts(verdict: Verdict, outcome: Outcome, call: ContractCall) -> 
     both = {
         "verdict": (verdict.verdict, decision.verdict),
         "failure": (verdict.failure, decision.failure),
-        "reason": (outcome.reason, decision.reason),
+        "facts": (str(shown(outcome.facts)), str(shown(decision.facts))),
         "until_ms": (str(verdict.until_ms), str(grant_end_ms(decision, call.case.request))),
         "fuel": (str(outcome.fuel), str(decision.fuel)),
         "contract": (verdict.contract, contract.contract),

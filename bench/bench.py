@@ -145,7 +145,7 @@ class Bench:
         for id_, data in result.samples:
             _, outcome = verify_receipt(genesis.chain_id, genesis.validators, id_, decode(Receipt, data))
             if not outcome.is_ok:
-                raise PoolError(ErrorCode(outcome.code), outcome.reason)
+                raise PoolError(ErrorCode(outcome.code), outcome.sentence)
 
     def find_saturation(self, dataset: str, records: int, first_rate: float) -> tuple[float, list[Summary]]:
         """Raise the rate (transactions a second) step by step until it is no longer sustained, then look once between.

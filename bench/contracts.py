@@ -116,7 +116,7 @@ def measure_verdicts(name: str, readers: int, datasets: int, blocks: int) -> Ver
     outcomes = [outcome for block in done for outcome in block.outcomes]
     for outcome in outcomes:
         if outcome.verdict is None or outcome.verdict.verdict == "deny":
-            raise PoolError(ErrorCode.CONTRACT_FAILED, f"{name} refused what it should not have: {outcome.reason}")
+            raise PoolError(ErrorCode.CONTRACT_FAILED, f"{name} refused what it should not have: {outcome.sentence}")
     return Verdicts(
         len(outcomes), blocks, seconds, engine_cpu_s, ledger_cpu_s, sum(outcome.fuel for outcome in outcomes)
     )

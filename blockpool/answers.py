@@ -8,10 +8,10 @@ from typing import Any, Literal
 import msgspec
 import orjson
 
-from blockpool.exchange import known_code
 from blockpool.signing import RecordId, parse_transaction_id
 from chain.blocks import BlockHeader, Outcome, block_hash
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, PoolError, known_code
+from chain.facts import shown
 from chain.primitives.types import Unsigned
 from chain.proofs.receipts import Receipt
 from chain.state.entries import RequestStatus
@@ -142,7 +142,9 @@ class RequestState(_Answer, frozen=True, kw_only=True):
     height: Unsigned
     time_ms: Unsigned
     status: RequestStatus
-    reason: str
+    facts: dict[str, str | int]
+    sentence: str
+    """Why it was denied or revoked, for people; else empty."""
     failure: str
     until_ms: Unsigned
     fields: tuple[str, ...] | None = None
@@ -224,7 +226,7 @@ class TransactionSummary(_Answer, frozen=True, kw_only=True):
 
     transaction_id: str
     code: str
-    reason: str = ""
+    sentence: str = ""
 
 
 class BlockAnswer(BlockSummary, frozen=True, kw_only=True):
@@ -332,7 +334,8 @@ class TransactionRejected(PoolError):
     def __init__(self, receipt: VerifiedReceipt) -> None:
         outcome = receipt.outcome
         code = known_code(outcome.code) or ErrorCode.BAD_REQUEST
-        super().__init__(code, outcome.reason, transaction_id=receipt.transaction_id.hex(), height=receipt.height)
+        place: dict[str, str | int] = {"transaction_id": receipt.transaction_id.hex(), "height": receipt.height}
+        super().__init__(code, outcome.sentence, **(shown(outcome.facts) | place))
         self.receipt = receipt
 
 

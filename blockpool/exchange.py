@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, PoolError, known_code
 
 T = TypeVar("T")
 
@@ -268,14 +268,6 @@ def error_of_reply(reply: Reply) -> PoolError:
         return PoolError(code, detail, **context)
     code = ErrorCode.NOT_READY if reply.status >= 500 else ErrorCode.BAD_REQUEST
     return PoolError(code, f"{detail} ({problem.code})" if problem.code else detail, **context)
-
-
-def known_code(text: str) -> ErrorCode | None:
-    """The error code with this text; None for one that a newer version may have added."""
-    try:
-        return ErrorCode(text)
-    except ValueError:
-        return None
 
 
 def retry_after_s(reply: Reply) -> float | None:

@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from chain.facts import Facts, unpack, verify
 from chain.limits import LIMITS
+from chain.messages import denial, sentence
 from chain.primitives.crypto import Hash, domain, hash_tagged
 from chain.primitives.encoding import Wire, decode, encode
-from chain.primitives.types import OPTIONAL_NAME_PATTERN, DatasetId, Hash32, Name, Reason, Signature, Unsigned
+from chain.primitives.types import OPTIONAL_NAME_PATTERN, DatasetId, Hash32, Name, Signature, Unsigned
 
 BLOCK_VERSION = 1
 
@@ -67,17 +69,26 @@ class Outcome(Wire, frozen=True):
     transaction_id: Hash32
     code: Annotated[str, Meta(min_length=1, max_length=64)]
     """``ok`` or an error code."""
-    reason: Reason
-    """One sentence for a rejected transaction or a denied request, empty otherwise."""
+    facts: Facts
+    """What exactly was wrong, or why the request was denied or revoked; empty otherwise."""
     fuel: Unsigned
     """Contract fuel used; 0 without a contract call."""
     verdict: Verdict | None = None
     """What this transaction has led to for the request that it makes or answers; None for other transactions."""
 
+    def __post_init__(self) -> None:
+        if self.facts:
+            verify(self.facts)
+
     @property
     def is_ok(self) -> bool:
         """Whether the transaction took effect."""
         return self.code == OK
+
+    @property
+    def sentence(self) -> str:
+        """Why the transaction was rejected, or the request denied or revoked, for people; empty otherwise."""
+        return denial(self.facts) if self.is_ok else sentence(self.code, unpack(self.facts))
 
 
 OK = "ok"

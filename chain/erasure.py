@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta
 
 from chain.blocks import Certificate, Outcome, block_hash, decode_header
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, PoolError, Refusal
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Wire
@@ -22,9 +22,11 @@ from chain.state.entries import Erasure, erasure_key
 from chain.state.tree import StateProof, verify_presence
 from chain.state.working import StateReader
 from chain.storage.blocks import BlockStore, Location
-from chain.transactions.base import AbsentPayload, CheckedTransaction, ErasedPayload, Transaction
+from chain.transactions.base import AbsentPayload, CheckedTransaction, ErasedPayload, Header, Transaction
 from chain.transactions.erase import EraseHeader
+from chain.transactions.parcel import ParcelHeader
 from chain.transactions.registry import check_stored, decode_stored
+from chain.transactions.sealed import decode_envelope
 
 
 class ErasureProofs(Wire, frozen=True):
@@ -96,12 +98,14 @@ def check_erased(checked: CheckedTransaction, kept: ErasedPayload, outcome: Outc
         outcome: the parcel's, as the block has it.
 
     Raises:
-        PoolError: code ``payload_mismatch`` if it is no parcel, has a payload, or the leaves are not those signed.
+        PoolError: code ``payload_mismatch`` if it is no parcel, has a payload, or the leaves are not those signed;
+            codes of ``decode_envelope``.
     """
     payload = checked.type.payload
     if payload is None or checked.transaction.payload:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "what stays of a payload is given for what has not lost one")
     payload.verify_leaves(checked.header, kept.leaves)
+    _verify_envelope(checked.header)
     absent = AbsentPayload(kept.size_bytes, _offence(outcome), kept)
     return checked.without_payload(absent, checked.size_bytes + kept.size_bytes)
 
@@ -120,7 +124,11 @@ def check_stored_erased(
 def without_payload(checked: CheckedTransaction, outcome: Outcome) -> CheckedTransaction:
     """A parcel whose payload is not the one that was signed, to be executed in a certified block all the same: for an
     auditor who notes that and goes on. It goes no further if the length differs too, since the state counts it.
+
+    Raises:
+        PoolError: codes of ``decode_envelope``.
     """
+    _verify_envelope(checked.header)
     absent = AbsentPayload(checked.payload_size_bytes, _offence(outcome), None)
     return checked.without_payload(absent, checked.size_bytes)
 
@@ -167,8 +175,13 @@ def parcel_erased(parcel: Hash, erasure: Erasure) -> PoolError:
     )
 
 
-def _offence(outcome: Outcome) -> PoolError | None:
+def _verify_envelope(header: Header) -> None:
+    """Execution counts on envelopes that decode, and a payload's own check has not been made here."""
+    if isinstance(header, ParcelHeader) and header.envelope:
+        decode_envelope(header.envelope)
+
+
+def _offence(outcome: Outcome) -> Refusal | None:
     """What the schema had against a parcel's records, going by its outcome: the one rule that reads the payload."""
-    if outcome.code != ErrorCode.SCHEMA_VIOLATION:
-        return None
-    return PoolError(ErrorCode.SCHEMA_VIOLATION, outcome.reason)
+    code = ErrorCode.SCHEMA_VIOLATION
+    return Refusal.of(code, outcome.facts) if outcome.code == code else None

@@ -1,13 +1,16 @@
-"""The one list of error codes, and the exception that carries them.
+"""The one list of error codes, and the exceptions that carry them.
 
 A code never changes its meaning: programs match on it, people search for it. Each code has the HTTP status that the
-API answers with (RFC 9457 problem documents), a short title, and what the reader can do about it.
+API answers with (RFC 9457 problem documents); its title, advice and sentence are in ``chain.messages``.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import NamedTuple
+
+from chain import messages
+from chain.facts import Facts, FactValue, pack, shown, unpack
 
 
 class ErrorInfo(NamedTuple):
@@ -25,6 +28,7 @@ class ErrorCode(StrEnum):
     MALFORMED = "malformed"
     NOT_CANONICAL = "not_canonical"
     TOO_LARGE = "too_large"
+    TOO_MANY_RECORDS = "too_many_records"
     # Admission of a transaction (stateless or by the sender's membership): refused, nothing stored
     WRONG_CHAIN = "wrong_chain"
     BAD_SIGNATURE = "bad_signature"
@@ -38,32 +42,55 @@ class ErrorCode(StrEnum):
     # Semantics: decided by every validator, committed with the transaction
     UNKNOWN_DATASET = "unknown_dataset"
     NOT_OWNER = "not_owner"
+    NOT_CONTRACT_OWNER = "not_contract_owner"
+    NOT_READER = "not_reader"
     BAD_NAME = "bad_name"
     BAD_SCHEMA = "bad_schema"
+    SCHEMA_TOO_LARGE = "schema_too_large"
+    SCHEMA_NOT_JSON = "schema_not_json"
+    SCHEMA_KEYWORD = "schema_keyword"
+    SCHEMA_ARGUMENT = "schema_argument"
     SCHEMA_VIOLATION = "schema_violation"
     SEALING_REQUIRED = "sealing_required"
+    OPEN_PARCEL_REQUIRED = "open_parcel_required"
     STALE_VERSION = "stale_version"
     NO_CONTRACTS = "no_contracts"
     UNKNOWN_CONTRACT = "unknown_contract"
+    CONTRACT_REQUIRED = "contract_required"
     UNKNOWN_REQUEST = "unknown_request"
     ACCESS_NOT_NEEDED = "access_not_needed"
+    REQUEST_OVER = "request_over"
+    EMPTY_RANGE = "empty_range"
+    PARCEL_REPEATED = "parcel_repeated"
     NOT_AN_APPROVER = "not_an_approver"
     REQUEST_SETTLED = "request_settled"
+    ANSWERS_FULL = "answers_full"
+    NOTHING_TO_READ = "nothing_to_read"
+    PARCEL_NOT_REQUESTED = "parcel_not_requested"
     UNKNOWN_PARCEL = "unknown_parcel"
+    UNKNOWN_SOURCE = "unknown_source"
+    SOURCE_REPEATED = "source_repeated"
     PARCEL_ERASED = "parcel_erased"
     # Reading sealed records: why no key share is given
     ACCESS_DENIED = "access_denied"
+    NOT_SHARED = "not_shared"
+    NO_DECIDING_CONTRACT = "no_deciding_contract"
     APPROVAL_PENDING = "approval_pending"
     GRANT_EXPIRED = "grant_expired"
     GRANT_REVOKED = "grant_revoked"
     NOT_COVERED = "not_covered"
     # Access contracts: a call that fails denies, with its code; committed with the request
     BAD_CONTRACT = "bad_contract"
+    CONTRACT_NOT_TEXT = "contract_not_text"
+    CONTRACT_TOO_LARGE = "contract_too_large"
+    CONTRACT_PARAMETERS = "contract_parameters"
+    CONTRACT_INPUTS_TOO_LARGE = "contract_inputs_too_large"
     CONTRACT_FAILED = "contract_failed"
     CONTRACT_OUT_OF_FUEL = "contract_out_of_fuel"
     CONTRACT_OUT_OF_MEMORY = "contract_out_of_memory"
     CONTRACT_TRAPPED = "contract_trapped"
     CONTRACT_BAD_VERDICT = "contract_bad_verdict"
+    CONTRACT_BAD_ANSWER = "contract_bad_answer"
     # Reading
     NOT_FOUND = "not_found"
     NOT_READY = "not_ready"
@@ -82,6 +109,10 @@ class ErrorCode(StrEnum):
     HISTORY_CONFLICT = "history_conflict"
     # Sealed parcels; ``culprit`` in the context names who is to blame, where somebody is
     BAD_ENVELOPE = "bad_envelope"
+    ENVELOPE_ORDER = "envelope_order"
+    ENVELOPE_THRESHOLD = "envelope_threshold"
+    ENVELOPE_VALIDATORS = "envelope_validators"
+    ENVELOPE_KEY = "envelope_key"
     BAD_SEALING = "bad_sealing"
     BAD_SHARE = "bad_share"
     NOT_ENOUGH_SHARES = "not_enough_shares"
@@ -90,6 +121,10 @@ class ErrorCode(StrEnum):
     LIBRARY_DIFFERS = "library_differs"
     EXTRA_MISSING = "extra_missing"
     BAD_KEY = "bad_key"
+    KEM_SUITE = "kem_suite"
+    KEM_KEY_SIZE = "kem_key_size"
+    KEM_KEY_RANGE = "kem_key_range"
+    KEM_KEY_WEAK = "kem_key_weak"
     KEY_PERMISSIONS = "key_permissions"
     WRONG_PASSPHRASE = "wrong_passphrase"  # noqa: S105  (a code, no secret)
     BAD_CONFIGURATION = "bad_configuration"
@@ -118,133 +153,141 @@ class ErrorCode(StrEnum):
     @property
     def info(self) -> ErrorInfo:
         """Status, title and advice of this code."""
-        return _INFO[self]
+        return ErrorInfo(_STATUS[self], messages.title(self), messages.advice(self))
 
 
 _C = ErrorCode
-_INFO: dict[ErrorCode, ErrorInfo] = {
-    _C.MALFORMED: ErrorInfo(400, "Malformed bytes", "Encode the message as docs/protocol.md says."),
-    _C.NOT_CANONICAL: ErrorInfo(400, "Not the canonical encoding", "Use the shortest form of every value, no extras."),
-    _C.TOO_LARGE: ErrorInfo(413, "Too large", "Split the data; the limits are listed under /v1/status."),
-    _C.WRONG_CHAIN: ErrorInfo(400, "Signed for another chain", "Use the chain id of this network's genesis file."),
-    _C.BAD_SIGNATURE: ErrorInfo(
-        401, "Signature does not verify", "Sign the header's exact bytes with the member's key."
+_CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
+    400: (
+        _C.MALFORMED,
+        _C.NOT_CANONICAL,
+        _C.WRONG_CHAIN,
+        _C.EXPIRED,
+        _C.PAYLOAD_MISMATCH,
+        _C.BAD_REQUEST,
     ),
-    _C.UNKNOWN_MEMBER: ErrorInfo(403, "Unknown member", "Check the member name; members are listed under /v1/members."),
-    _C.UNKNOWN_KEY: ErrorInfo(403, "Key not registered for this member", "Use a key from the member's record."),
-    _C.REVOKED_KEY: ErrorInfo(403, "Key no longer valid at this height", "Sign with a key that is valid now."),
-    _C.EXPIRED: ErrorInfo(400, "Transaction has expired", "Sign it again with a later expiry, and check both clocks."),
-    _C.PAYLOAD_MISMATCH: ErrorInfo(400, "Payload differs from what was signed", "Send the records that were hashed."),
-    _C.MEMPOOL_FULL: ErrorInfo(429, "This node's queue is full", "Send again after Retry-After, or to another node."),
-    _C.QUOTA_EXCEEDED: ErrorInfo(429, "This member's share of the queue is spent", "Send again after Retry-After."),
-    _C.UNKNOWN_DATASET: ErrorInfo(422, "Unknown dataset", "Define the dataset first: blockpool dataset define."),
-    _C.NOT_OWNER: ErrorInfo(422, "Only the dataset's owner may do this", "Sign as the owner named in the dataset id."),
-    _C.BAD_NAME: ErrorInfo(422, "Not a valid name", "Names match [a-z0-9-]{1,32}; dataset ids are owner.name."),
-    _C.BAD_SCHEMA: ErrorInfo(422, "JSON Schema not accepted", "Use the keywords listed in docs/protocol.md."),
-    _C.SCHEMA_VIOLATION: ErrorInfo(422, "A record breaks the dataset's schema", "Correct the record named in detail."),
-    _C.SEALING_REQUIRED: ErrorInfo(
-        422, "Parcel does not fit the sharing class", "Open datasets take open parcels, all others sealed ones."
+    401: (_C.BAD_SIGNATURE,),
+    403: (
+        _C.UNKNOWN_MEMBER,
+        _C.UNKNOWN_KEY,
+        _C.REVOKED_KEY,
+        _C.ACCESS_DENIED,
+        _C.NOT_SHARED,
+        _C.NO_DECIDING_CONTRACT,
+        _C.APPROVAL_PENDING,
+        _C.GRANT_EXPIRED,
+        _C.GRANT_REVOKED,
+        _C.NOT_COVERED,
+        _C.GATEWAY_REFUSED,
     ),
-    _C.STALE_VERSION: ErrorInfo(422, "Version is not the next one", "Read the entry, then update that version."),
-    _C.NO_CONTRACTS: ErrorInfo(
-        422, "This network runs no contracts", "Its genesis file names no contract engine; found a network that does."
+    404: (_C.NOT_FOUND,),
+    405: (_C.METHOD_NOT_ALLOWED,),
+    409: (_C.HISTORY_CONFLICT,),
+    410: (_C.PARCEL_ERASED,),
+    413: (_C.TOO_LARGE, _C.TOO_MANY_RECORDS),
+    422: (
+        _C.UNKNOWN_DATASET,
+        _C.NOT_OWNER,
+        _C.NOT_CONTRACT_OWNER,
+        _C.NOT_READER,
+        _C.BAD_NAME,
+        _C.BAD_SCHEMA,
+        _C.SCHEMA_TOO_LARGE,
+        _C.SCHEMA_NOT_JSON,
+        _C.SCHEMA_KEYWORD,
+        _C.SCHEMA_ARGUMENT,
+        _C.SCHEMA_VIOLATION,
+        _C.SEALING_REQUIRED,
+        _C.OPEN_PARCEL_REQUIRED,
+        _C.STALE_VERSION,
+        _C.NO_CONTRACTS,
+        _C.UNKNOWN_CONTRACT,
+        _C.CONTRACT_REQUIRED,
+        _C.UNKNOWN_REQUEST,
+        _C.ACCESS_NOT_NEEDED,
+        _C.REQUEST_OVER,
+        _C.EMPTY_RANGE,
+        _C.PARCEL_REPEATED,
+        _C.NOT_AN_APPROVER,
+        _C.REQUEST_SETTLED,
+        _C.ANSWERS_FULL,
+        _C.NOTHING_TO_READ,
+        _C.PARCEL_NOT_REQUESTED,
+        _C.UNKNOWN_PARCEL,
+        _C.UNKNOWN_SOURCE,
+        _C.SOURCE_REPEATED,
+        _C.BAD_CONTRACT,
+        _C.CONTRACT_NOT_TEXT,
+        _C.CONTRACT_TOO_LARGE,
+        _C.CONTRACT_PARAMETERS,
+        _C.CONTRACT_INPUTS_TOO_LARGE,
+        _C.CONTRACT_FAILED,
+        _C.CONTRACT_OUT_OF_FUEL,
+        _C.CONTRACT_OUT_OF_MEMORY,
+        _C.CONTRACT_TRAPPED,
+        _C.CONTRACT_BAD_VERDICT,
+        _C.CONTRACT_BAD_ANSWER,
+        _C.BAD_PROOF,
+        _C.BAD_BLOCK,
+        _C.BAD_CERTIFICATE,
+        _C.BAD_GENESIS,
+        _C.BAD_EVIDENCE,
+        _C.NOT_ABSENT,
+        _C.BAD_RECEIPT,
+        _C.BAD_CHECKPOINT,
+        _C.BAD_ENVELOPE,
+        _C.ENVELOPE_ORDER,
+        _C.ENVELOPE_THRESHOLD,
+        _C.ENVELOPE_VALIDATORS,
+        _C.ENVELOPE_KEY,
+        _C.BAD_SEALING,
+        _C.BAD_SHARE,
+        _C.BAD_DISCLOSURE,
+        _C.BAD_KEY,
+        _C.KEM_SUITE,
+        _C.KEM_KEY_SIZE,
+        _C.KEM_KEY_RANGE,
+        _C.KEM_KEY_WEAK,
+        _C.KEY_PERMISSIONS,
+        _C.WRONG_PASSPHRASE,
+        _C.BAD_CONFIGURATION,
+        _C.WRONG_DATA_FOLDER,
     ),
-    _C.UNKNOWN_CONTRACT: ErrorInfo(
-        422, "Unknown contract", "Deploy it first, as the dataset's owner: blockpool contract deploy."
+    423: (_C.DATA_FOLDER_LOCKED,),
+    429: (
+        _C.MEMPOOL_FULL,
+        _C.QUOTA_EXCEEDED,
     ),
-    _C.UNKNOWN_REQUEST: ErrorInfo(422, "Unknown request", "Check the id: blockpool request list shows them."),
-    _C.ACCESS_NOT_NEEDED: ErrorInfo(422, "This dataset is open", "Read its records; no request is needed."),
-    _C.NOT_AN_APPROVER: ErrorInfo(
-        422, "Not for this member to answer", "Only the members that the contract asks may answer a request."
+    500: (
+        _C.LIBRARY_DIFFERS,
+        _C.EXTRA_MISSING,
+        _C.DATABASE_DAMAGED,
+        _C.DATABASE_VERSION,
+        _C.STORAGE_FAILED,
+        _C.PORT_IN_USE,
+        _C.ENGINE_DAMAGED,
+        _C.ENGINE_UNAVAILABLE,
     ),
-    _C.REQUEST_SETTLED: ErrorInfo(
-        422, "Request takes no such answer now", "See where it stands: blockpool request show."
+    502: (_C.UNREACHABLE,),
+    503: (
+        _C.NOT_READY,
+        _C.NOT_ENOUGH_SHARES,
     ),
-    _C.UNKNOWN_PARCEL: ErrorInfo(
-        422, "Unknown parcel", "Name a parcel that the chain has accepted: its transaction id."
-    ),
-    _C.PARCEL_ERASED: ErrorInfo(410, "Parcel erased", "Its place and its erasure can be proved; its content is gone."),
-    _C.ACCESS_DENIED: ErrorInfo(403, "Access denied", "The reason is the contract's; ask the dataset's owner."),
-    _C.APPROVAL_PENDING: ErrorInfo(403, "Approval is pending", "Wait until the members that are asked have answered."),
-    _C.GRANT_EXPIRED: ErrorInfo(403, "Grant has expired", "Make a new request."),
-    _C.GRANT_REVOKED: ErrorInfo(403, "Grant was revoked", "Make a new request, or ask whoever revoked it."),
-    _C.NOT_COVERED: ErrorInfo(403, "Grant does not cover this parcel", "Ask for the parcel in a request of its own."),
-    _C.BAD_CONTRACT: ErrorInfo(
-        422, "Contract not accepted", "Correct the line named in detail; try it with: blockpool contract check."
-    ),
-    _C.CONTRACT_FAILED: ErrorInfo(
-        422, "Contract raised an error", "Ask the dataset's owner to correct the line named in detail."
-    ),
-    _C.CONTRACT_OUT_OF_FUEL: ErrorInfo(
-        422, "Contract did too much work", "Ask the dataset's owner to simplify the contract."
-    ),
-    _C.CONTRACT_OUT_OF_MEMORY: ErrorInfo(
-        422, "Contract used too much memory", "Ask the dataset's owner to simplify the contract."
-    ),
-    _C.CONTRACT_TRAPPED: ErrorInfo(
-        422, "Contract left the sandbox's bounds", "Ask the dataset's owner to keep to docs/contracts.md."
-    ),
-    _C.CONTRACT_BAD_VERDICT: ErrorInfo(
-        422, "Contract gave no valid verdict", "Ask the dataset's owner to return allow, deny or ask."
-    ),
-    _C.NOT_FOUND: ErrorInfo(404, "Not found", "Check the id, and whether this node has caught up."),
-    _C.NOT_READY: ErrorInfo(503, "This node is not ready", "Wait until /readyz answers 200, or ask another node."),
-    _C.TIMEOUT: ErrorInfo(504, "Not committed in time", "It may still commit: ask for it by its transaction id."),
-    _C.BAD_REQUEST: ErrorInfo(400, "Request not understood", "See /openapi.json for parameters and their bounds."),
-    _C.METHOD_NOT_ALLOWED: ErrorInfo(405, "Method not allowed", "Use a method that the header Allow names."),
-    _C.BAD_PROOF: ErrorInfo(422, "Proof does not hold", "What was claimed does not follow from the signed root."),
-    _C.BAD_BLOCK: ErrorInfo(422, "Block is not valid", "The block breaks a rule named in detail."),
-    _C.BAD_CERTIFICATE: ErrorInfo(422, "Certificate is not valid", "A quorum of that height's validators must sign."),
-    _C.BAD_GENESIS: ErrorInfo(422, "Genesis file not accepted", "Check it with: blockpool genesis check FILE."),
-    _C.BAD_EVIDENCE: ErrorInfo(422, "Evidence file not accepted", "Export it again from a node: blockpool evidence."),
-    _C.NOT_ABSENT: ErrorInfo(422, "Not absent", "What is said not to be there is; the detail says which and when."),
-    _C.BAD_RECEIPT: ErrorInfo(422, "Receipt does not verify", "Do not trust the node that gave it; ask another one."),
-    _C.BAD_CHECKPOINT: ErrorInfo(
-        422, "Checkpoint not accepted", "Take one that a quorum of validators has cosigned: blockpool watch."
-    ),
-    _C.HISTORY_CONFLICT: ErrorInfo(
-        409, "Histories disagree", "Keep every file; show them to the other members. No node is to be trusted alone."
-    ),
-    _C.BAD_ENVELOPE: ErrorInfo(
-        422, "Sealing envelope not accepted", "Seal the parcel anew for the present validators."
-    ),
-    _C.BAD_SEALING: ErrorInfo(422, "Parcel is not sealed as it must be", "Ask the dataset's owner to seal it anew."),
-    _C.BAD_SHARE: ErrorInfo(422, "Key share is not the committed one", "Ask another validator; report the one named."),
-    _C.NOT_ENOUGH_SHARES: ErrorInfo(503, "Too few key shares", "Ask more validators, or again once they are back."),
-    _C.BAD_DISCLOSURE: ErrorInfo(422, "Disclosure does not hold", "Do not trust what it says; ask for a new one."),
-    _C.LIBRARY_DIFFERS: ErrorInfo(
-        500, "A library decides otherwise than the protocol", "Install the versions of blockpool's lock file."
-    ),
-    _C.EXTRA_MISSING: ErrorInfo(
-        500, "Not part of this installation", "Install the extra that is named; see docs/operations.md, section 1."
-    ),
-    _C.BAD_KEY: ErrorInfo(422, "Key file not accepted", "Give a PKCS#8 PEM file with a key of the kind wanted."),
-    _C.KEY_PERMISSIONS: ErrorInfo(422, "Key file is readable by others", "Run: chmod 600 on the key file."),
-    _C.WRONG_PASSPHRASE: ErrorInfo(422, "Passphrase does not open the key", "Set the right passphrase and try again."),
-    _C.BAD_CONFIGURATION: ErrorInfo(422, "Configuration not accepted", "See docs/operations.md for every setting."),
-    _C.WRONG_DATA_FOLDER: ErrorInfo(
-        422, "Data folder belongs to another chain", "Use this chain's folder or an empty one."
-    ),
-    _C.DATA_FOLDER_LOCKED: ErrorInfo(423, "Data folder is in use", "Another daemon runs on it; stop that one first."),
-    _C.DATABASE_DAMAGED: ErrorInfo(500, "Database is damaged", "Restart with --resync to rebuild it from the peers."),
-    _C.DATABASE_VERSION: ErrorInfo(500, "Database of another version", "Use the matching blockpool version."),
-    _C.DISK_FULL: ErrorInfo(507, "Disk is full", "Free space on the data folder's disk, then start the node again."),
-    _C.STORAGE_FAILED: ErrorInfo(500, "Storage failed", "Check the disk; the node stopped so that nothing is lost."),
-    _C.PORT_IN_USE: ErrorInfo(500, "Port is in use", "Stop the other program or choose another port."),
-    _C.ENGINE_DAMAGED: ErrorInfo(
-        500, "Contract engine is damaged", "Reinstall blockpool, and check the disk of the cache folder."
-    ),
-    _C.ENGINE_UNAVAILABLE: ErrorInfo(
-        500, "Contract engine is not the network's", "Install the version that the genesis file names."
-    ),
-    _C.GATEWAY_REFUSED: ErrorInfo(
-        403, "Not through this gateway", "It serves its own machine only, with the token in its token file."
-    ),
-    _C.UNREACHABLE: ErrorInfo(502, "Cannot reach the node", "Check the address and that the node is running."),
+    504: (_C.TIMEOUT,),
+    507: (_C.DISK_FULL,),
 }
+_STATUS = {code: status for status, codes in _CODES_BY_STATUS.items() for code in codes}
 
 _ENGINE = frozenset({_C.ENGINE_DAMAGED, _C.ENGINE_UNAVAILABLE})
 _STORAGE = frozenset({_C.DATABASE_DAMAGED, _C.DATABASE_VERSION, _C.DISK_FULL, _C.STORAGE_FAILED})
+
+
+def known_code(text: str) -> ErrorCode | None:
+    """The error code with this text; None for one that a newer version may have added."""
+    try:
+        return ErrorCode(text)
+    except ValueError:
+        return None
 
 
 class PoolError(Exception):
@@ -257,15 +300,49 @@ class PoolError(Exception):
     """
 
     def __init__(self, code: ErrorCode, detail: str, **context: str | int) -> None:
-        super().__init__(f"{code.info.title}: {detail}")
+        super().__init__(code, detail)
         self.code = code
-        self.detail = detail
+        self._detail = detail
         self.context = context
+
+    def __str__(self) -> str:
+        return f"{self.code.info.title}: {self.detail}"
+
+    @property
+    def detail(self) -> str:
+        """What exactly was wrong here, in one sentence."""
+        return self._detail
 
     @property
     def advice(self) -> str:
         """What the reader can do about it."""
         return self.code.info.advice
+
+
+class Refusal(PoolError):
+    """A rule of the chain refused something: a code and typed facts, which may stand under a root. The sentence is made
+    of them when somebody wants to read it.
+
+    Args:
+        code: which rule.
+        fuel: contract fuel that was spent before.
+        facts: by name, as ``chain.facts`` lists them.
+    """
+
+    def __init__(self, code: ErrorCode, *, fuel: int = 0, **facts: FactValue) -> None:
+        self.facts: Facts = pack(facts)
+        self.fuel = fuel
+        super().__init__(code, "", **shown(self.facts))
+
+    @classmethod
+    def of(cls, code: ErrorCode, facts: Facts) -> Refusal:
+        """The refusal with facts that are packed already."""
+        return cls(code, **unpack(facts))  # type: ignore[arg-type]  # no fact is called fuel
+
+    @property
+    def detail(self) -> str:
+        """The sentence, made of code and facts."""
+        return messages.sentence(self.code, unpack(self.facts))
 
 
 class InvariantBroken(RuntimeError):

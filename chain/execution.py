@@ -2,7 +2,7 @@
 root on every validator and for every auditor.
 
 Each handler has one shape: check everything, then change. A refused transaction changes nothing and leaves an
-outcome with the code and a reason, so that its sender has a final, provable answer. What fails because of this machine
+outcome with the code and facts, so that its sender has a final, provable answer. What fails because of this machine
 (its disk, its contract engine) is no outcome: it is raised.
 """
 
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from chain.access.policy import ContractRunner
 from chain.access.rules import AccessRules, Effect
 from chain.blocks import OK, Outcome
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, InvariantBroken, PoolError, Refusal
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
 from chain.primitives.types import verify_owner, verify_version
@@ -162,14 +162,15 @@ class Execution:
     def _outcome(self, checked: CheckedTransaction) -> Outcome:
         try:
             effect = self._apply(checked)
+        except Refusal as refusal:
+            self._note_call(checked, refusal.fuel)
+            return Outcome(checked.id, refusal.code.value, refusal.facts, refusal.fuel)
         except PoolError as error:
             if error.code.is_engine or error.code.is_storage:
                 raise
-            fuel = int(error.context.get("fuel", 0))
-            self._note_call(checked, fuel)
-            return Outcome(checked.id, error.code.value, error.detail[: LIMITS.reason_length], fuel)
+            raise InvariantBroken(f"execution refuses with facts only, not as {error.code}: {error.detail}") from error
         self._note_call(checked, effect.fuel)
-        return Outcome(checked.id, OK, effect.reason, effect.fuel, effect.verdict)
+        return Outcome(checked.id, OK, effect.facts, effect.fuel, effect.verdict)
 
     def _note_call(self, checked: CheckedTransaction, fuel: int) -> None:
         if checked.type.calls_contract:
@@ -178,9 +179,7 @@ class Execution:
     def _apply(self, checked: CheckedTransaction) -> Effect:
         header = checked.header
         if header.expiry_ms and header.expiry_ms < self._time_ms:
-            raise PoolError(
-                ErrorCode.EXPIRED, f"expired at {header.expiry_ms} ms, the block's time is {self._time_ms} ms"
-            )
+            raise Refusal(ErrorCode.EXPIRED, until_ms=header.expiry_ms, time_ms=self._time_ms)
         member = self._state.read(member_key(header.member), Member)
         signing_key(member, header.member, header.key_id, self._height)
         match header:
@@ -196,7 +195,7 @@ class Execution:
 
     def _apply_access(self, id_: Hash, header: Header) -> Effect:
         if self._access is None:
-            raise PoolError(ErrorCode.NO_CONTRACTS, "the genesis file names no contract engine")
+            raise Refusal(ErrorCode.NO_CONTRACTS)
         match header:
             case ContractHeader():
                 return self._access.deploy(id_, header)
@@ -238,29 +237,28 @@ class Execution:
     def _verify_contract(self, header: DatasetHeader) -> None:
         """What is shared conditionally needs a contract. It must be the owner's: its owner can change it."""
         if header.sharing == "conditional" and not header.contract:
-            raise PoolError(ErrorCode.UNKNOWN_CONTRACT, f"{header.dataset} is shared conditionally: name its contract")
+            raise Refusal(ErrorCode.CONTRACT_REQUIRED, dataset=header.dataset)
         if not header.contract:
             return
         contract = self._state.read(contract_key(header.contract), ContractEntry)
         if contract is None:
-            raise PoolError(ErrorCode.UNKNOWN_CONTRACT, f"{header.contract} is not deployed")
+            raise Refusal(ErrorCode.UNKNOWN_CONTRACT, contract=header.contract)
         if contract.owner != header.member:
-            raise PoolError(ErrorCode.NOT_OWNER, f"{header.contract} belongs to {contract.owner}")
+            raise Refusal(ErrorCode.NOT_CONTRACT_OWNER, contract=header.contract, owner=contract.owner)
 
     def _apply_parcel(self, checked: CheckedTransaction, header: ParcelHeader) -> None:
         entry = self._state.read(dataset_key(header.dataset), DatasetEntry)
         if entry is None:
-            raise PoolError(ErrorCode.UNKNOWN_DATASET, f"{header.dataset} is not in the catalogue")
+            raise Refusal(ErrorCode.UNKNOWN_DATASET, dataset=header.dataset)
         if entry.owner != header.member:
-            raise PoolError(ErrorCode.NOT_OWNER, f"{header.dataset} belongs to {entry.owner}, not to {header.member}")
+            raise Refusal(ErrorCode.NOT_OWNER, dataset=header.dataset, owner=entry.owner)
         for source in source_parcels(header):
             if self._dataset_of(source) is None:
-                raise PoolError(ErrorCode.UNKNOWN_PARCEL, f"a source is in no parcel of this chain: {source.hex()}")
-        if bool(header.envelope) != (entry.sharing != "open"):
-            kind = "a sealed" if header.envelope else "an open"
-            raise PoolError(
-                ErrorCode.SEALING_REQUIRED, f"{header.dataset} is shared as {entry.sharing}, this is {kind} parcel"
-            )
+                raise Refusal(ErrorCode.UNKNOWN_SOURCE, parcel=source)
+        if header.envelope and entry.sharing == "open":
+            raise Refusal(ErrorCode.OPEN_PARCEL_REQUIRED, dataset=header.dataset)
+        if not header.envelope and entry.sharing != "open":
+            raise Refusal(ErrorCode.SEALING_REQUIRED, dataset=header.dataset, sharing=entry.sharing)
         if header.envelope:
             verify_envelope_keys(decode_envelope(header.envelope), self._kem_keys())
         elif entry.schema:
@@ -277,11 +275,11 @@ class Execution:
     def _apply_erasure(self, id_: Hash, header: EraseHeader) -> None:
         verify_owner(header.dataset, header.member)
         if self._dataset_of(header.parcel) != header.dataset:
-            raise PoolError(ErrorCode.UNKNOWN_PARCEL, f"{header.parcel.hex()} is no parcel of {header.dataset}")
+            raise Refusal(ErrorCode.UNKNOWN_PARCEL, parcel=header.parcel, dataset=header.dataset)
         key = erasure_key(header.parcel)
         present = self._state.read(key, Erasure)
         if present is not None:
-            raise PoolError(ErrorCode.PARCEL_ERASED, f"it was erased at height {present.height}")
+            raise Refusal(ErrorCode.PARCEL_ERASED, parcel=header.parcel, height=present.height)
         erasure = Erasure(
             dataset=header.dataset,
             owner=header.member,
@@ -314,13 +312,13 @@ class Execution:
         return {member.name: member.kem_key for member in members if member and member.kem_key}
 
 
-def verdict_on_records(checked: CheckedTransaction, schema: RecordSchema) -> PoolError | None:
+def verdict_on_records(checked: CheckedTransaction, schema: RecordSchema) -> Refusal | None:
     """What ``schema`` says of a parcel's records. Asked once: the node asks on arrival, so that execution finds it
     there. Of an erased parcel it is what the committed outcome says.
     """
     if checked.absent is not None:
         return checked.absent.offence
-    verdicts: dict[Hash, PoolError | None] = checked.schema_verdicts
+    verdicts: dict[Hash, Refusal | None] = checked.schema_verdicts
     if schema.hash not in verdicts:
         verdicts[schema.hash] = schema.check(checked.records)
     return verdicts[schema.hash]

@@ -52,7 +52,9 @@ class Limits:
     derived_from: int = 256
     """Sources that one parcel may name."""
     reason_length: int = 300
-    """Characters of the reason kept with a rejected transaction."""
+    """Characters of a reason that a member or a contract gives."""
+    fact_length: int = 200
+    """Characters of a place in JSON that an outcome names."""
     contract_source_size_bytes: int = 64 * KIB
     """One access contract's source."""
     contract_parameters_size_bytes: int = 64 * KIB

@@ -7,12 +7,11 @@ protocol reads them (``chain.primitives.json_reader``).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Sequence
 from functools import lru_cache
 from typing import Any
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, sha256
 from chain.primitives.json_reader import BadJson, JsonValue, is_integer, pointer_of, read_json, read_records
@@ -29,7 +28,6 @@ KEYWORDS = frozenset(
     | {*_BOUNDS, *_TEXTS, *_SCHEMAS}
 )
 """Keywords that a dataset's schema may use."""
-_NAMED_RECORD = re.compile(r"record ([0-9]+): ")
 _Place = tuple[str, ...]
 
 
@@ -45,7 +43,7 @@ class RecordSchema:
         self.hash: Hash = sha256(text.encode())
         self.rule = _compile(text)
 
-    def check(self, records: Sequence[bytes]) -> PoolError | None:
+    def check(self, records: Sequence[bytes]) -> Refusal | None:
         """The first violation among ``records``, or None: the first record that is not JSON as the protocol reads it,
         or breaks the schema."""
         values, bad = read_records(records)
@@ -63,7 +61,8 @@ def compile_schema(text: str) -> RecordSchema:
     """The checker for a schema given as JSON text.
 
     Raises:
-        PoolError: code ``bad_schema``.
+        Refusal: codes ``bad_schema``, ``schema_too_large``, ``schema_not_json``, ``schema_keyword``,
+            ``schema_argument``.
     """
     return RecordSchema(text)
 
@@ -71,13 +70,13 @@ def compile_schema(text: str) -> RecordSchema:
 def _compile(text: str) -> Rule:
     encoded = text.encode()
     if len(encoded) > LIMITS.schema_size_bytes:
-        raise PoolError(ErrorCode.BAD_SCHEMA, f"larger than {LIMITS.schema_size_bytes} bytes")
+        raise Refusal(ErrorCode.SCHEMA_TOO_LARGE, found=len(encoded), limit=LIMITS.schema_size_bytes)
     try:
         schema = read_json(encoded)
     except BadJson as error:
-        raise _bad_schema(error.pointer, error.fault.value) from None
+        raise Refusal(ErrorCode.SCHEMA_NOT_JSON, pointer=error.pointer, keyword=error.fault.value) from None
     if not isinstance(schema, dict):
-        raise _bad_schema("", "no schema")
+        raise Refusal(ErrorCode.BAD_SCHEMA, pointer="")
     return _rule_of(schema, ())
 
 
@@ -86,7 +85,7 @@ def _subschema(keyword: str, schema: JsonValue, place: _Place) -> Rule | None:
     if isinstance(schema, bool):
         return None if schema else Rule(frozenset(), keyword)
     if not isinstance(schema, dict):
-        raise _bad_schema(pointer_of(place), "wrong value")
+        raise Refusal(ErrorCode.SCHEMA_ARGUMENT, pointer=pointer_of(place))
     return _rule_of(schema, place)
 
 
@@ -97,13 +96,13 @@ def _rule_of(schema: dict[str, JsonValue], place: _Place) -> Rule:
     for keyword, argument in schema.items():
         here = (*place, keyword)
         if keyword not in KEYWORDS:
-            raise _bad_schema(pointer_of(here), "unknown keyword")
+            raise Refusal(ErrorCode.SCHEMA_KEYWORD, pointer=pointer_of(here))
         if keyword in _SCHEMAS:
             subschemas[keyword] = _subschema(keyword, argument, here)
         elif keyword == "properties" and isinstance(argument, dict):
             properties = {name: _subschema(keyword, child, (*here, name)) for name, child in argument.items()}
         elif not _is_argument(keyword, argument):
-            raise _bad_schema(pointer_of(here), "wrong value")
+            raise Refusal(ErrorCode.SCHEMA_ARGUMENT, pointer=pointer_of(here))
     return _assemble(schema, properties, subschemas)
 
 
@@ -159,22 +158,11 @@ def _are_names(values: list[JsonValue], known: Container[str] | None = None) -> 
     return len(set(names)) == len(values)
 
 
-def _bad_schema(pointer: str, what: str) -> PoolError:
-    return PoolError(ErrorCode.BAD_SCHEMA, f"{what} at {pointer or '/'}", pointer=pointer)
-
-
-def unreadable(record_index: int, bad: BadJson) -> PoolError:
+def unreadable(record_index: int, bad: BadJson) -> Refusal:
     """The refusal of a record that is not JSON as the protocol reads it."""
     return _violation(record_index, bad.pointer, bad.fault)
 
 
-def _violation(record_index: int, pointer: str, keyword: str) -> PoolError:
+def _violation(record_index: int, pointer: str, keyword: str) -> Refusal:
     """Says which record is wrong, where, and which keyword or rule of JSON texts it breaks."""
-    detail = f"record {record_index}: {pointer or '/'} breaks '{keyword}'"
-    return PoolError(ErrorCode.SCHEMA_VIOLATION, detail, record_index=record_index, pointer=pointer, keyword=keyword)
-
-
-def record_index_of(reason: str) -> int | None:
-    """Which record of its parcel a committed reason names; None if it names none."""
-    found = _NAMED_RECORD.match(reason)
-    return int(found.group(1)) if found else None
+    return Refusal(ErrorCode.SCHEMA_VIOLATION, record_index=record_index, pointer=pointer, keyword=keyword)

@@ -240,7 +240,7 @@ def _summary(result: CaseResult) -> dict[str, object]:
         "differences": list(result.differences),
         "verdict": decision.verdict,
         "code": decision.code,
-        "reason": decision.reason,
+        "reason": decision.sentence,
         "fuel": decision.fuel,
         "printed": decision.printed,
     }

@@ -331,7 +331,7 @@ def verify_granted(view: RequestState) -> None:
             request=view.request,
         )
     code = ErrorCode.ACCESS_DENIED if view.status == "denied" else ErrorCode.GRANT_REVOKED
-    raise PoolError(code, f"{view.reason or 'no reason was given'} (request {view.request})", request=view.request)
+    raise PoolError(code, f"{view.sentence or 'no reason was given'} (request {view.request})", request=view.request)
 
 
 def _who(key_file: Path | None, genesis_file: Path | None, member: str | None) -> str:
@@ -378,7 +378,7 @@ def _status(view: RequestState) -> str:
     if view.status == "asked":
         return f"asked: the {_approval(view)} is needed"
     failure = f" ({view.failure})" if view.failure else ""
-    return f"{view.status}: {view.reason or 'no reason was given'}{failure}"
+    return f"{view.status}: {view.sentence or 'no reason was given'}{failure}"
 
 
 def _approval(view: RequestState) -> str:

@@ -58,7 +58,7 @@ def _shown_block(answer: BlockAnswer) -> tuple[RenderableType, ...]:
     )
     table = grid("transaction", "outcome", "reason")
     for transaction in answer.transactions:
-        table.add_row(transaction.transaction_id, transaction.code, transaction.reason)
+        table.add_row(transaction.transaction_id, transaction.code, transaction.sentence)
     return head, "", table
 
 
@@ -87,7 +87,7 @@ def _shown_transaction(answer: TransactionAnswer) -> RenderableType:
     }
     if answer.status == "committed":
         rows["place"] = f"block {answer.height}, transaction {answer.index}"
-        rows["outcome"] = f"{outcome.get('code', '')} {outcome.get('reason', '')}".strip()
+        rows["outcome"] = f"{outcome.get('code', '')} {outcome.get('sentence', '')}".strip()
         if verdict := outcome.get("verdict"):
             rows["verdict"] = (
                 f"{verdict['verdict']}, by {verdict['contract'] or 'rule'}, {outcome.get('fuel', 0):,} fuel"

@@ -38,8 +38,10 @@ from blockpool import (
     VerifiedReceipt,
 )
 from blockpool.signing import PARCEL_RECORDS
+from chain.facts import unpack
 from chain.limits import LIMITS
-from chain.schema import RecordSchema, compile_schema, record_index_of
+from chain.messages import sentence
+from chain.schema import RecordSchema, compile_schema
 from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
 from cli.options import READABLE_FILE, RecordIdType, json_option, load_identity, node_urls, signing_options
 from cli.output import emit, facts, progress
@@ -263,7 +265,9 @@ class RecordRules:
         error = self.schema.check([record.body for record in chunk]) if self.schema else None
         if error is not None:
             offset = int(error.context["record_index"])
-            reason = error.detail.partition(": ")[2]
+            named = unpack(error.facts)
+            del named["record_index"]
+            reason = sentence(error.code, named)
             raise _located(error.code, reason, chunk[offset], before + offset)
 
 
@@ -304,8 +308,8 @@ def locate_rejection(error: TransactionRejected, source: RecordSource, confirmed
     """A parcel's rejection, with the place in the file of the record that it names."""
     context = dict(error.context)
     detail = error.detail
-    offset = record_index_of(error.detail)
-    if offset is not None:
+    offset = context.get("record_index")
+    if isinstance(offset, int):
         index = confirmed + offset
         line = next(islice(source, index, None)).line
         detail = f"line {line}: {detail} of its parcel"

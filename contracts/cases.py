@@ -69,12 +69,12 @@ class Expectation(Facts, frozen=True):
             for name, value in found.items()
             if getattr(self, name) is not UNSET and getattr(self, name) != value
         ]
-        for name, text in (("reason", decision.reason), ("note", decision.note)):
+        for name, text in (("reason", decision.sentence), ("note", decision.note)):
             part = getattr(self, name)
             if part is not UNSET and part not in text:
                 lines.append(f"{name} is {text!r}, without {part!r}")
-        if lines and self.reason is UNSET and decision.reason:
-            lines.append(f"reason: {decision.reason}")
+        if lines and self.reason is UNSET and decision.facts:
+            lines.append(f"reason: {decision.sentence}")
         return lines
 
 

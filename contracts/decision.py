@@ -1,7 +1,7 @@
 """What a contract decided, and the strict reading of what the guest says it decided.
 
 A contract can change anything inside its guest, so an answer is hostile bytes: bounded, of exactly one shape, every
-value in range. Anything else is a deny with code ``contract_bad_verdict``.
+value in range. Anything else is a deny with code ``contract_bad_answer``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from msgspec import Meta
 
 from chain.blocks import VerdictName
 from chain.errors import ErrorCode
+from chain.facts import Facts, FactValue, pack
 from chain.limits import LIMITS
+from chain.messages import denial
 from chain.primitives.crypto import Hash
 from chain.primitives.types import Name, Text, Unsigned
 
@@ -39,8 +41,8 @@ class Decision(msgspec.Struct, frozen=True, array_like=True, gc=False):
     verdict: VerdictName
     code: ErrorCode | None
     """Why the call failed, which denies; None if the contract itself decided."""
-    reason: str
-    """Why it was denied; at most ``reason_length`` characters. Names the author's line if the contract failed."""
+    facts: Facts
+    """Why it was denied, with the author's line if the contract failed; else empty."""
     until_ms: int
     """When the grant ends, milliseconds since 1970; 0 for no end."""
     fields: tuple[str, ...] | None
@@ -57,6 +59,11 @@ class Decision(msgspec.Struct, frozen=True, array_like=True, gc=False):
     inputs_hash: Hash
     printed: str = ""
     """For the author only; never recorded."""
+
+    @property
+    def sentence(self) -> str:
+        """Why it was denied, for people; else empty."""
+        return denial(self.facts)
 
 
 class _VerdictFields(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
@@ -82,9 +89,10 @@ class GuestError(msgspec.Struct, array_like=True, forbid_unknown_fields=True, fr
     message: _Reason
     line: Unsigned
 
-    def __str__(self) -> str:
-        text = f"line {self.line}: {self.message}" if self.line else self.message
-        return text[: LIMITS.reason_length]
+    @property
+    def facts(self) -> dict[str, FactValue]:
+        """What the guest says, as data, and where in the author's source."""
+        return {"line": self.line, "text": self.message} if self.line else {"text": self.message}
 
 
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
@@ -94,7 +102,15 @@ _states = msgspec.json.Encoder(order="sorted")
 
 
 class BadAnswer(Exception):
-    """The guest's answer is not valid."""
+    """The guest's answer is not valid.
+
+    Args:
+        part: what of it: ``form``, ``size``, ``depth``, ``state``, ``reason``, ``until``, ``fields``, ``approvers``.
+    """
+
+    def __init__(self, part: str) -> None:
+        super().__init__(part)
+        self.part = part
 
 
 def read_error(answer: str) -> GuestError:
@@ -106,7 +122,7 @@ def read_error(answer: str) -> GuestError:
     try:
         return _errors.decode(_bounded(answer))
     except (msgspec.MsgspecError, UnicodeError):
-        raise BadAnswer("the guest gave neither a verdict nor an error") from None
+        raise BadAnswer("form") from None
 
 
 def read_decision(answer: str, time_ms: int, fuel: int, inputs_hash: Hash) -> Decision:
@@ -124,23 +140,22 @@ def read_decision(answer: str, time_ms: int, fuel: int, inputs_hash: Hash) -> De
     data = _bounded(answer)
     if data.startswith(b'["'):
         error = read_error(answer)
-        return failure(FAILURES[error.kind], str(error), fuel, inputs_hash)
+        return failure(FAILURES[error.kind], fuel, inputs_hash, **error.facts)
     try:
         read = _answers.decode(data)
         state = _states.encode(read.state)
     except (msgspec.MsgspecError, UnicodeError, OverflowError):
-        # Our own words: they are recorded, and a library's may change with its version.
-        raise BadAnswer("a value of the verdict or of ctx.state is of the wrong type or out of bounds") from None
+        raise BadAnswer("form") from None
     if not _has_small_integers(read.state):
-        raise BadAnswer("ctx.state holds an integer beyond 64 bits")
+        raise BadAnswer("state")
     if len(state) > LIMITS.contract_state_size_bytes:
-        raise BadAnswer(f"ctx.state has {len(state)} bytes; {LIMITS.contract_state_size_bytes} are allowed")
+        raise BadAnswer("state")
     verdict = read.verdict
     _verify_sense(verdict, time_ms)
     return Decision(
         verdict=verdict.verdict,
         code=None,
-        reason=verdict.reason,
+        facts=pack({"denial": ErrorCode.ACCESS_DENIED.value, "text": verdict.reason}) if verdict.reason else (),
         until_ms=verdict.until_ms,
         fields=verdict.fields,
         approvers=verdict.approvers,
@@ -153,18 +168,18 @@ def read_decision(answer: str, time_ms: int, fuel: int, inputs_hash: Hash) -> De
     )
 
 
-def failure(code: ErrorCode, reason: str, fuel: int, inputs_hash: Hash) -> Decision:
+def failure(code: ErrorCode, fuel: int, inputs_hash: Hash, **facts: FactValue) -> Decision:
     """The deny that stands for a call that failed."""
-    return Decision("deny", code, reason[: LIMITS.reason_length], 0, None, (), 0, "", None, fuel, inputs_hash)
+    return Decision("deny", code, pack({"denial": code.value, **facts}), 0, None, (), 0, "", None, fuel, inputs_hash)
 
 
 def _bounded(answer: str) -> bytes:
     data = answer.encode("utf-8", "surrogatepass")
     if len(data) > ANSWER_SIZE_BYTES_MAX:
-        raise BadAnswer(f"the answer has {len(data)} bytes")
+        raise BadAnswer("size")
     # Measured without recursion: how deep a decoder may nest would depend on the stack it is called on.
     if data.count(b"[") + data.count(b"{") > LIMITS.json_depth and _depth(data) > LIMITS.json_depth:
-        raise BadAnswer(f"the answer nests deeper than {LIMITS.json_depth}")
+        raise BadAnswer("depth")
     return data
 
 
@@ -193,17 +208,17 @@ def _has_small_integers(state: dict[str, Any]) -> bool:
 
 def _verify_sense(verdict: _VerdictFields, time_ms: int) -> None:
     if verdict.verdict == "deny" and not verdict.reason:
-        raise BadAnswer("deny needs a reason")
+        raise BadAnswer("reason")
     if verdict.verdict != "deny" and verdict.reason:
-        raise BadAnswer("only deny has a reason")
+        raise BadAnswer("reason")
     if verdict.until_ms and verdict.until_ms <= time_ms:
-        raise BadAnswer(f"until is {verdict.until_ms}, not after the block's time {time_ms}")
+        raise BadAnswer("until")
     if verdict.fields is not None and len(set(verdict.fields)) != len(verdict.fields):
-        raise BadAnswer("fields are named twice")
+        raise BadAnswer("fields")
     if verdict.verdict == "ask":
         if len(set(verdict.approvers)) != len(verdict.approvers):
-            raise BadAnswer("approvers are named twice")
+            raise BadAnswer("approvers")
         if not 1 <= verdict.needed <= len(verdict.approvers):
-            raise BadAnswer(f"needs {verdict.needed} of {len(verdict.approvers)} approvers")
+            raise BadAnswer("approvers")
     elif verdict.approvers or verdict.needed:
-        raise BadAnswer("only ask has approvers")
+        raise BadAnswer("approvers")

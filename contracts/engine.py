@@ -18,6 +18,7 @@ from typing import NamedTuple
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
 from chain.extras import extra
+from chain.facts import FactValue
 from chain.limits import LIMITS
 from contracts.compiled import OnStage, compiled_component, default_cache_folder
 from contracts.guest import COMPONENT_SHA256, read_component
@@ -44,10 +45,16 @@ class GuestTrap(Exception):
         fuel: spent until then.
     """
 
-    def __init__(self, code: ErrorCode, reason: str, fuel: int) -> None:
-        super().__init__(reason)
-        self.code = code
+    def __init__(self, fuel: int) -> None:
+        is_spent = fuel == LIMITS.contract_fuel
+        super().__init__(fuel)
+        self.code = ErrorCode.CONTRACT_OUT_OF_FUEL if is_spent else ErrorCode.CONTRACT_TRAPPED
         self.fuel = fuel
+
+    @property
+    def facts(self) -> dict[str, FactValue]:
+        """Beside the code."""
+        return {"limit": LIMITS.contract_fuel} if self.code is ErrorCode.CONTRACT_OUT_OF_FUEL else {}
 
 
 class GuestInstance:
@@ -87,22 +94,12 @@ class GuestInstance:
         try:
             answer: str = function(self._store, *arguments)
             function.post_return(self._store)
-        except wasmtime.WasmtimeError as error:
-            raise _named_trap(str(error), self._spent()) from None
+        except wasmtime.WasmtimeError:  # what the library says of it may change with its version
+            raise GuestTrap(self._spent()) from None
         return answer, self._spent()
 
     def _spent(self) -> int:
         return LIMITS.contract_fuel - self._store.get_fuel()
-
-
-def _named_trap(message: str, fuel: int) -> GuestTrap:
-    """A trap in our own words, which are recorded: wasmtime's may change with its version."""
-    if fuel == LIMITS.contract_fuel:
-        return GuestTrap(ErrorCode.CONTRACT_OUT_OF_FUEL, f"spent all {fuel:,} units of fuel", fuel)
-    if "call stack exhausted" in message:
-        return GuestTrap(ErrorCode.CONTRACT_TRAPPED, "nested or recursed too deeply", fuel)
-    reason = "stopped: it wanted a clock, file, network or random number, or the interpreter gave up"
-    return GuestTrap(ErrorCode.CONTRACT_TRAPPED, reason, fuel)
 
 
 class _FunctionType(NamedTuple):

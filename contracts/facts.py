@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import astuple
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
 from chain.state.members import MemberKind
 
@@ -137,11 +137,11 @@ def encode_parts(parts: CallParts) -> bytes:
     """The JSON that a contract is called with.
 
     Raises:
-        PoolError: code ``too_large``.
+        Refusal: code ``contract_inputs_too_large``.
     """
     call = _encoder.encode((parts.request, parts.dataset, parts[2:]))
     if len(call) > LIMITS.contract_inputs_size_bytes:
-        raise PoolError(ErrorCode.TOO_LARGE, f"the contract's inputs have {len(call)} bytes")
+        raise Refusal(ErrorCode.CONTRACT_INPUTS_TOO_LARGE, found=len(call), limit=LIMITS.contract_inputs_size_bytes)
     return call
 
 
@@ -149,7 +149,7 @@ def encode_call(request: RequestFacts, dataset: DatasetFacts, ctx: ContextFacts)
     """As ``encode_parts``, from the facts themselves.
 
     Raises:
-        PoolError: code ``too_large``.
+        Refusal: code ``contract_inputs_too_large``.
     """
     parts = CallParts(
         request=encode_part(request),

@@ -38,4 +38,4 @@ class LocalContract:
         try:
             return read_decision(answer, ctx.time_ms, 0, inputs)
         except BadAnswer as error:
-            return failure(ErrorCode.CONTRACT_BAD_VERDICT, str(error), 0, inputs)
+            return failure(ErrorCode.CONTRACT_BAD_ANSWER, 0, inputs, part=error.part)

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from chain.access.policy import AccessCase, AccessDecision
 from chain.contract_engine import EngineIdentity
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, PoolError, Refusal
+from chain.facts import pack, unpack
 from chain.limits import LIMITS
 from chain.state.entries import ContractEntry
 from contracts.calls import CallEncoder
@@ -72,10 +73,10 @@ class BlockContracts:
         """Call a contract with what the case says."""
         try:
             decision = self._session(contract).decide_encoded(self._calls.encode(case), case.time_ms)
-        except PoolError as error:
-            if error.code is not ErrorCode.TOO_LARGE:
-                raise
-            return AccessDecision("deny", error.code.value, error.detail, 0, None, (), 0, "", None, 0, b"")
+        except Refusal as refusal:  # there is too much to tell the contract
+            code = refusal.code.value
+            facts = pack({"denial": code, **unpack(refusal.facts)})
+            return AccessDecision("deny", code, facts, 0, None, (), 0, "", None, 0, b"")
         return _plain(decision)
 
     def _session(self, contract: ContractEntry) -> ContractSession:
@@ -109,7 +110,7 @@ def _plain(decision: Decision) -> AccessDecision:
     return AccessDecision(
         verdict=decision.verdict,
         failure=decision.code.value if decision.code else "",
-        reason=decision.reason,
+        facts=decision.facts,
         until_ms=decision.until_ms,
         fields=decision.fields,
         approvers=decision.approvers,

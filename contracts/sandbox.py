@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, Refusal
+from chain.facts import pack, unpack
 from chain.limits import LIMITS
 from chain.primitives.crypto import ZERO_HASH, Hash, hash_tagged
 from chain.primitives.json_reader import BadJson, read_json
@@ -45,21 +46,21 @@ class Sandbox:
             Fuel spent.
 
         Raises:
-            PoolError: code ``bad_contract``, with ``line`` (0 if no line is at fault) and ``fuel`` in its context.
+            Refusal: what is wrong, with the fuel spent; ``bad_contract`` with the guest's words and the line at fault.
         """
         verify_deployable(source, parameters)
         try:
             instance, answer, fuel = self._guests.take(source, parameters)
         except GuestTrap as trap:
-            raise _bad_contract(str(trap), fuel=trap.fuel) from None
+            raise Refusal(trap.code, fuel=trap.fuel, **trap.facts) from None
         instance.close()
         if answer == LOADED:
             return fuel
         try:
             error = read_error(answer)
         except BadAnswer as error_in_answer:
-            raise _bad_contract(str(error_in_answer), fuel=fuel) from None
-        raise _bad_contract(str(error), error.line, fuel)
+            raise Refusal(ErrorCode.CONTRACT_BAD_ANSWER, fuel=fuel, part=error_in_answer.part) from None
+        raise Refusal(ErrorCode.BAD_CONTRACT, fuel=fuel, **error.facts)
 
     def contract(self, source: str, parameters: str = "{}") -> ContractSession:
         """A contract for one block: make a new session for each.
@@ -69,7 +70,7 @@ class Sandbox:
             parameters: as deployed, a JSON object.
 
         Raises:
-            PoolError: code ``bad_contract`` for sizes and parameters that could not have been deployed.
+            Refusal: sizes and parameters that could not have been deployed.
         """
         verify_deployable(source, parameters)
         return ContractSession(self._guests, self._chain_id, source, parameters)
@@ -90,7 +91,7 @@ class ContractSession:
         """Call the contract.
 
         Raises:
-            PoolError: code ``too_large`` for inputs beyond ``contract_inputs_size_bytes``.
+            Refusal: code ``contract_inputs_too_large`` for inputs beyond ``contract_inputs_size_bytes``.
         """
         call = encode_call(request, dataset, ctx)
         return self.decide_encoded(call, ctx.time_ms)
@@ -114,11 +115,12 @@ class ContractSession:
             fuel += spent
             decision = read_decision(answer, time_ms, fuel, inputs)
         except GuestTrap as trap:
-            return self._failed(failure(trap.code, str(trap), fuel + trap.fuel, inputs))
+            return self._failed(failure(trap.code, fuel + trap.fuel, inputs, **trap.facts))
         except BadAnswer as error:
-            return self._failed(failure(ErrorCode.CONTRACT_BAD_VERDICT, str(error), fuel, inputs))
+            return self._failed(failure(ErrorCode.CONTRACT_BAD_ANSWER, fuel, inputs, part=error.part))
         if decision.code is ErrorCode.BAD_CONTRACT:  # it did load: this is an error of its own, such as eval("(")
-            decision = replace(decision, code=ErrorCode.CONTRACT_FAILED)
+            code = ErrorCode.CONTRACT_FAILED
+            decision = replace(decision, code=code, facts=pack({**unpack(decision.facts), "denial": code.value}))
         return decision if decision.code is None else self._failed(decision)
 
     def _failed(self, decision: Decision) -> Decision:
@@ -142,7 +144,7 @@ def verify_deployable(source: str, parameters: str) -> None:
     """Check what needs no engine: sizes, and that the parameters are a JSON object.
 
     Raises:
-        PoolError: code ``bad_contract``.
+        Refusal: codes ``contract_not_text``, ``contract_too_large``, ``contract_parameters``.
     """
     for text, name, size_bytes_max in (
         (source, "source", LIMITS.contract_source_size_bytes),
@@ -151,16 +153,12 @@ def verify_deployable(source: str, parameters: str) -> None:
         try:
             size_bytes = len(text.encode())
         except UnicodeEncodeError:
-            raise _bad_contract(f"the {name} cannot be written as UTF-8") from None
+            raise Refusal(ErrorCode.CONTRACT_NOT_TEXT, part=name) from None
         if size_bytes > size_bytes_max:
-            raise _bad_contract(f"the {name} has {size_bytes:,} bytes; {size_bytes_max:,} are allowed")
+            raise Refusal(ErrorCode.CONTRACT_TOO_LARGE, part=name, found=size_bytes, limit=size_bytes_max)
     try:
         value = read_json(parameters.encode())
     except BadJson as bad:
-        raise _bad_contract(f"the parameters are not JSON: {bad.fault} at {bad.pointer or '/'}") from None
+        raise Refusal(ErrorCode.CONTRACT_PARAMETERS, pointer=bad.pointer, keyword=bad.fault.value) from None
     if not isinstance(value, dict):
-        raise _bad_contract("the parameters are not a JSON object")
-
-
-def _bad_contract(detail: str, line: int = 0, fuel: int = 0) -> PoolError:
-    return PoolError(ErrorCode.BAD_CONTRACT, detail[: LIMITS.reason_length], line=line, fuel=fuel)
+        raise Refusal(ErrorCode.CONTRACT_PARAMETERS)

@@ -24,7 +24,8 @@ from typing import IO, Self
 
 import msgspec
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, PoolError, Refusal
+from chain.facts import Facts, unpack
 from contracts.compiled import OnStage, Stage
 from contracts.decision import Decision
 from contracts.engine import Engine
@@ -73,14 +74,20 @@ class _Done(_Message, frozen=True):
     decision: Decision | None = None
 
 
-class _Refused(_Message, frozen=True):
+class _Failed(_Message, frozen=True):
     code: ErrorCode
     detail: str
     context: dict[str, str | int]
 
 
+class _Refused(_Message, frozen=True):
+    code: ErrorCode
+    facts: Facts
+    fuel: int
+
+
 _Order = _Check | _Open | _Decide | _Close
-_Reply = _Staged | _Done | _Refused
+_Reply = _Staged | _Done | _Failed | _Refused
 _encode = msgspec.msgpack.Encoder().encode
 _orders: msgspec.msgpack.Decoder[_Order] = msgspec.msgpack.Decoder(_Order)
 _replies: msgspec.msgpack.Decoder[_Reply] = msgspec.msgpack.Decoder(_Reply)
@@ -176,6 +183,8 @@ class SandboxProcess:
             if isinstance(reply, _Staged):
                 self._on_stage(reply.stage)
             elif isinstance(reply, _Refused):
+                raise Refusal(reply.code, fuel=reply.fuel, **unpack(reply.facts))
+            elif isinstance(reply, _Failed):
                 raise PoolError(reply.code, reply.detail, **reply.context)
             else:
                 return reply
@@ -192,7 +201,7 @@ class RemoteSession:
         """As ``ContractSession.decide``.
 
         Raises:
-            PoolError: code ``too_large`` for the inputs; ``engine_damaged`` if the child was lost.
+            PoolError: code ``contract_inputs_too_large``; ``engine_damaged`` if the child was lost.
         """
         return self.decide_encoded(encode_call(request, dataset, ctx), ctx.time_ms)
 
@@ -230,13 +239,15 @@ class _Worker:
             elif isinstance(order, _Decide):
                 session = self._sessions.get(order.session)
                 if session is None:  # opened in a child that was lost
-                    return _Refused(ErrorCode.ENGINE_DAMAGED, "the session ended with its process", {})
+                    return _Failed(ErrorCode.ENGINE_DAMAGED, "the session ended with its process", {})
                 return _Done(0, session.decide_encoded(order.call, order.time_ms))
             elif session := self._sessions.pop(order.session, None):
                 session.close()
                 self._closed.append(session)
+        except Refusal as refusal:
+            return _Refused(refusal.code, refusal.facts, refusal.fuel)
         except PoolError as error:
-            return _Refused(error.code, error.detail, error.context)
+            return _Failed(error.code, error.detail, error.context)
         return _Done()
 
     @property
@@ -260,7 +271,7 @@ def main(chain_id: str, cache_folder: str) -> None:
         folder = Path(cache_folder) if cache_folder else None
         engine = Engine.open(folder, lambda stage: _write(replies, _Staged(stage)))
     except PoolError as error:
-        _write(replies, _Refused(error.code, error.detail, error.context))
+        _write(replies, _Failed(error.code, error.detail, error.context))
         return
     _write(replies, _Done())
     worker = _Worker(Sandbox(engine, bytes.fromhex(chain_id)))

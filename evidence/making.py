@@ -82,7 +82,7 @@ class PartMaker:
         block = self.ledger.block_at(location.height)
         outcome = block.outcomes[location.position]
         if not outcome.is_ok:
-            raise PoolError(ErrorCode.NOT_FOUND, f"the transaction was rejected ({outcome.code}): {outcome.reason}")
+            raise PoolError(ErrorCode.NOT_FOUND, f"the transaction was rejected ({outcome.code}): {outcome.sentence}")
         head, receipt = self._head(location), ReceiptMaker(block).receipt(location.position)
         return TransactionPart(head.header, head.signature, receipt.outcome, receipt.index, hex_proof(receipt.proof))
 

@@ -252,7 +252,7 @@ def _decision(request: CommittedTransaction, entry: RequestEntry) -> str:
     if request.outcome.verdict is None:
         raise bad_evidence("the request's outcome has no verdict")
     until = f" until {utc(entry.until_ms)}" if entry.status == "granted" and entry.until_ms else ""
-    reason = f": {entry.reason}" if entry.reason else ""
+    reason = f": {entry.sentence}" if entry.facts else ""
     by = f"by {entry.contract} version {entry.contract_version}" if entry.contract else "without a contract"
     first = request.outcome.verdict.verdict
     return f"{first} at once; since height {entry.decided_height} {entry.status}{until}{reason}, {by}"

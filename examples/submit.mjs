@@ -193,11 +193,11 @@ function verifyReceipt(genesis, transactionId, data) {
   if (!validatorsHash.equals(genesis.validatorsHash)) throw new Refused('the block was made by other validators');
   verifyCertificate(genesis, height, taggedHash('block', genesis.chainId, header), certificate);
   if (!rootOfInclusion(outcome, index, count, proof).equals(resultRoot)) throw new Refused('the outcome is not in the block');
-  const [id, code, reason, , verdict] = decode(outcome);
+  const [id, code, facts, , verdict] = decode(outcome);
   if (!id.equals(transactionId)) throw new Refused('the receipt is for another transaction');
   const decided = verdict === null ? {} : { verdict: verdict[0] }; // what came of a request to read
   const votes = certificate[3].map(([name]) => name);
-  return { transaction_id: id.toString('hex'), height, index, code, reason, ...decided, votes };
+  return { transaction_id: id.toString('hex'), height, index, code, facts, ...decided, votes };
 }
 
 function verifyCertificate(genesis, height, blockHash, [certified, view, hash, votes]) {

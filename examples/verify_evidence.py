@@ -167,6 +167,15 @@ def unhex(value: Any) -> bytes:
     return bytes.fromhex(value)
 
 
+def facts(value: Any) -> dict[str, int | bytes | str]:
+    """Facts of an outcome by name (section 8): known numbers, ascending, each once."""
+    pairs = array(array(lambda item: item, 2, 2))(value)
+    numbers = [number for number, _ in pairs]
+    if any(type(number) is not int or number not in FACTS for number in numbers) or numbers != sorted(set(numbers)):
+        raise ValueError("facts have known numbers, ascending, each once")
+    return {FACTS[number][0]: FACTS[number][1](found) for number, found in pairs}
+
+
 HASH = raw(32, 32)
 NAME_FORM = "[a-z0-9-]{1,32}"
 NAME = text(pattern=NAME_FORM)
@@ -187,10 +196,38 @@ TYPES: dict[str, Check] = {
     "reason": text(maximum=300),
     "code": text(maximum=65_536),
     "kem_key": raw(1, 1217),
+    "facts": facts,
     "sharing": choice("open", "conditional", "closed"),
     "answer": choice("approve", "refuse", "revoke"),
 }
 """Types that several structures have."""
+FACTS: dict[int, tuple[str, Check]] = {
+    1: ("record_index", unsigned(0, 4095)),
+    2: ("pointer", text(maximum=200)),
+    3: ("keyword", text(maximum=64)),
+    4: ("expected", unsigned()),
+    5: ("found", unsigned()),
+    6: ("limit", unsigned()),
+    7: ("height", unsigned()),
+    8: ("from_height", unsigned()),
+    9: ("until_height", unsigned()),
+    10: ("time_ms", unsigned()),
+    11: ("until_ms", unsigned()),
+    12: ("member", text(maximum=32)),
+    13: ("owner", text(maximum=32)),
+    14: ("key_id", raw(16, 16)),
+    15: ("dataset", text(maximum=65)),
+    16: ("contract", text(maximum=65)),
+    17: ("parcel", HASH),
+    18: ("request", HASH),
+    19: ("sharing", text(maximum=16)),
+    20: ("status", text(maximum=16)),
+    21: ("denial", text(maximum=64)),
+    22: ("line", unsigned()),
+    23: ("part", text(maximum=32)),
+    24: ("text", text(maximum=300)),
+}
+"""Number, name and type of each fact."""
 
 
 # --- MessagePack (section 2) ------------------------------------------------------------------------------------------
@@ -537,7 +574,7 @@ CONTRACT_ENTRY = structure(
 REQUEST_ENTRY = structure(
     "reader:name dataset:text parcels:hashes from_height:number until_height:number wanted_until_ms:number "
     "purpose:text legal_basis:text case_number:text person:text kem_key:bytes height:number time_ms:number status "
-    "reason:text failure:text until_ms:number fields approvers:texts needed:number note:text contract:text "
+    "facts:facts failure:text until_ms:number fields approvers:texts needed:number note:text contract:text "
     "contract_version:number contract_hash:bytes inputs_hash:bytes fuel:number decided_height:number "
     "decided_ms:number answers read_reports:number records_read:number first_report_ms:number",
     status=choice("asked", "granted", "denied", "revoked"),
@@ -570,7 +607,7 @@ VERDICT = structure(
     inputs_hash=raw(0, 32),
 )
 OUTCOME = structure(
-    "transaction_id:hash code reason:reason fuel:number verdict", code=text(1, 64), verdict=optional(VERDICT)
+    "transaction_id:hash code facts:facts fuel:number verdict", code=text(1, 64), verdict=optional(VERDICT)
 )
 
 
@@ -1247,7 +1284,8 @@ def listed(
 
 def described_status(entry: Any) -> str:
     contract = f"contract {entry.contract} version {entry.contract_version}" if entry.contract else "no contract"
-    return f"{entry.status}{': ' + entry.reason if entry.reason else ''} ({contract})"
+    why = ", ".join(str(entry.facts[name]) for name in ("denial", "member", "text") if name in entry.facts)
+    return f"{entry.status}{': ' + why if why else ''} ({contract})"
 
 
 # --- Absences ---------------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ class AccessRequest:
     @property
     def reason(self) -> str:
         """Why it was denied."""
-        return self.receipt.outcome.reason
+        return self.receipt.outcome.sentence
 
     @property
     def is_granted(self) -> bool:

@@ -170,7 +170,9 @@ class SealedReading:
         for id_ in ids:
             receipt = yield from self._session.receipt(id_)
             if not receipt.outcome.is_ok:
-                raise PoolError(ErrorCode.NOT_FOUND, f"parcel {id_.hex()[:16]} was rejected: {receipt.outcome.reason}")
+                raise PoolError(
+                    ErrorCode.NOT_FOUND, f"parcel {id_.hex()[:16]} was rejected: {receipt.outcome.sentence}"
+                )
             receipts.append(receipt)
         receipts.sort(key=lambda receipt: (receipt.height, receipt.receipt.index))
         for chunk in Chunks().of(receipts):

@@ -34,8 +34,10 @@ from blockpool.signing import (
     source_links,
 )
 from chain.access.policy import contract_hash
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, PoolError, Refusal
+from chain.facts import unpack
 from chain.limits import LIMITS
+from chain.messages import sentence
 from chain.primitives.types import verify_dataset_id
 from chain.schema import RecordSchema, compile_schema
 from chain.state.entries import DatasetEntry, dataset_key
@@ -244,5 +246,8 @@ def _located(error: PoolError, first: int) -> PoolError:
     index = error.context.get("record_index")
     if not isinstance(index, int):
         return error
-    detail = error.detail.replace(f"record {index}", f"record {first + index}", 1)
+    if isinstance(error, Refusal):
+        detail = sentence(error.code, unpack(error.facts) | {"record_index": first + index})
+    else:
+        detail = error.detail.replace(f"record {index}", f"record {first + index}", 1)
     return PoolError(error.code, detail, **(error.context | {"record_index": first + index}))

@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 from chain.access.policy import STATUS_OF_VERDICT
 from chain.blocks import Outcome, Verdict
 from chain.errors import ErrorCode, PoolError
+from chain.facts import Facts, unpack
 from chain.ledger import ExecutedBlock
+from chain.messages import denial
 from chain.primitives.crypto import Hash
 from chain.primitives.types import Answer
 from chain.state.entries import (
@@ -52,11 +54,16 @@ class DecisionNote:
     """The request itself, or the answer after which it was decided anew."""
     verdict: Verdict
     """With the contract, its version and hash, the inputs' hash, and until when access is given."""
-    reason: str
-    """Why it was denied."""
+    facts: Facts
+    """Why it was denied or revoked."""
     fuel: int
     status: RequestStatus
     """Where the request stands from then on."""
+
+    @property
+    def sentence(self) -> str:
+        """Why it was denied or revoked, for people; else empty."""
+        return denial(self.facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,10 +301,11 @@ def _decision(by: Signed, outcome: Outcome, answer: Answer | None = None) -> Dec
     verdict = outcome.verdict
     if verdict is None:
         raise PoolError(ErrorCode.BAD_PROOF, f"transaction {by.transaction_id.hex()[:16]} has no verdict")
+    named = unpack(outcome.facts)
     # Taken back for good, which no contract is asked about; or decided anew, as any answer may lead to.
-    is_taken_back = answer == "revoke" and not verdict.contract and outcome.reason.startswith(f"revoked by {by.member}")
+    is_taken_back = answer == "revoke" and not verdict.contract and named.get("denial") == ErrorCode.GRANT_REVOKED
     status: RequestStatus = "revoked" if is_taken_back else STATUS_OF_VERDICT[verdict.verdict]
-    return DecisionNote(by, verdict, outcome.reason, outcome.fuel, status)
+    return DecisionNote(by, verdict, outcome.facts, outcome.fuel, status)
 
 
 def _verify_same(what: str, found: ReadHistory, proven: ReadHistory) -> None:

@@ -12,6 +12,8 @@ from typing import Protocol
 
 from chain.blocks import VerdictName
 from chain.errors import ErrorCode, PoolError
+from chain.facts import Facts
+from chain.messages import denial
 from chain.primitives.crypto import Hash, domain, hash_tagged
 from chain.primitives.encoding import encode
 from chain.state.entries import ContractEntry, DatasetEntry, MemberSharing, RequestEntry, RequestStatus
@@ -52,7 +54,7 @@ class AccessDecision:
     verdict: VerdictName
     failure: str
     """Error code if the call failed, which denies; empty if the contract decided."""
-    reason: str
+    facts: Facts
     """Why it was denied."""
     until_ms: int
     """When the grant ends, milliseconds since 1970; 0 for no end."""
@@ -68,6 +70,11 @@ class AccessDecision:
     fuel: int
     inputs_hash: bytes
 
+    @property
+    def sentence(self) -> str:
+        """Why it was denied, for people; else empty."""
+        return denial(self.facts)
+
 
 class ContractRunner(Protocol):
     """Runs the contracts of one block, in the block's order. What it answers is the same on every machine.
@@ -80,7 +87,7 @@ class ContractRunner(Protocol):
         """Whether a contract can be deployed: the fuel that loading it took.
 
         Raises:
-            PoolError: code ``bad_contract``, with ``line`` and ``fuel`` in its context.
+            Refusal: code ``bad_contract``, or one of those that say why loading was stopped, with the fuel spent.
         """
         ...
 
@@ -151,12 +158,12 @@ def verify_grant(entry: RequestEntry, now_ms: int) -> None:
         PoolError: codes ``access_denied``, ``approval_pending``, ``grant_revoked``, ``grant_expired``.
     """
     if entry.status == "denied":
-        raise PoolError(ErrorCode.ACCESS_DENIED, entry.reason)
+        raise PoolError(ErrorCode.ACCESS_DENIED, denial(entry.facts))
     if entry.status == "asked":
         names = ", ".join(entry.approvers)
         raise PoolError(ErrorCode.APPROVAL_PENDING, f"{entry.needed} of {names} must approve")
     if entry.status == "revoked":
-        raise PoolError(ErrorCode.GRANT_REVOKED, entry.reason or "it was taken back")
+        raise PoolError(ErrorCode.GRANT_REVOKED, denial(entry.facts))
     if entry.until_ms and entry.until_ms <= now_ms:
         raise PoolError(ErrorCode.GRANT_EXPIRED, f"it ended {now_ms - entry.until_ms} ms ago")
 

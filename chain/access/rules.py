@@ -1,7 +1,7 @@
 """What contracts, requests, answers and read reports do to the state: the part of execution that decides who may read.
 
 As everywhere in execution, each handler checks everything, then changes. A denial is not a rejection: the request took
-effect, and what it led to is on the chain with its reason.
+effect, and what it led to is on the chain, with the facts that say why.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from chain.access.policy import (
     grant_end_ms,
 )
 from chain.blocks import Verdict, VerdictName
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, Refusal
+from chain.facts import Facts, pack
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
 from chain.primitives.kem import verify_kem_key
-from chain.primitives.types import verify_owner, verify_version
+from chain.primitives.types import verify_contract_owner, verify_version
 from chain.state.entries import (
     ContractEntry,
     ContractState,
@@ -57,7 +58,7 @@ class Effect(NamedTuple):
     """What a transaction that took effect leaves in its outcome."""
 
     fuel: int = 0
-    reason: str = ""
+    facts: Facts = ()
     verdict: Verdict | None = None
 
 
@@ -83,7 +84,7 @@ class AccessRules:
 
     def deploy(self, id_: Hash, header: ContractHeader) -> Effect:
         """Deploy or update a contract."""
-        verify_owner(header.contract, header.member)
+        verify_contract_owner(header.contract, header.member)
         key = contract_key(header.contract)
         present = self._state.read(key, ContractEntry)
         verify_version(header.version, present.version if present else 0)
@@ -106,10 +107,10 @@ class AccessRules:
         """Decide on a new request."""
         dataset = self._dataset(header.dataset)
         if dataset.sharing == "open":
-            raise PoolError(ErrorCode.ACCESS_NOT_NEEDED, f"{header.dataset} is open")
+            raise Refusal(ErrorCode.ACCESS_NOT_NEEDED, dataset=header.dataset)
         verify_kem_key(header.kem_key)
         if header.until_ms and header.until_ms <= self._time_ms:
-            raise PoolError(ErrorCode.EXPIRED, f"it asks for access until {header.until_ms} ms, which is over")
+            raise Refusal(ErrorCode.REQUEST_OVER, until_ms=header.until_ms, time_ms=self._time_ms)
         entry = _new_entry(header, self._height, self._time_ms)
         self._list(header.dataset, id_, requests=1)
         asked = self._reader(header.dataset, header.member)
@@ -126,37 +127,38 @@ class AccessRules:
         may_end = header.answer == "revoke" and header.member in (dataset.owner, entry.reader)
         open_for: tuple[RequestStatus, ...] = ("asked", "granted") if header.answer == "revoke" else ("asked",)
         if not may_end and header.member not in entry.approvers:
-            raise PoolError(ErrorCode.NOT_AN_APPROVER, f"{header.member} is not asked about this request")
+            raise Refusal(ErrorCode.NOT_AN_APPROVER, member=header.member, request=header.request)
         if entry.status not in open_for:
-            raise PoolError(ErrorCode.REQUEST_SETTLED, f"the request is {entry.status}")
+            raise Refusal(ErrorCode.REQUEST_SETTLED, request=header.request, status=entry.status)
         # Nobody may fill the answers up so that a grant can no longer be taken back: a revocation is always heard.
         is_full = len(entry.answers) >= LIMITS.request_answers
         if is_full and header.answer != "revoke":
-            raise PoolError(ErrorCode.REQUEST_SETTLED, f"it has {len(entry.answers)} answers, the most there may be")
+            raise Refusal(ErrorCode.ANSWERS_FULL, request=header.request, limit=LIMITS.request_answers)
         self._list(header.dataset, id_)
         entry = replace(entry, answers=(*entry.answers, answer))
         if not may_end and not is_full:
             return self._decide(header.request, entry, dataset)
-        reason = f"revoked by {header.member}" + (f": {header.reason}" if header.reason else "")
+        words = {"text": header.reason} if header.reason else {}
         entry = replace(
             entry,
             status="revoked",
-            reason=reason[: LIMITS.reason_length],
+            facts=pack({"denial": ErrorCode.GRANT_REVOKED.value, "member": header.member, **words}),
             decided_height=self._height,
             decided_ms=self._time_ms,
         )
         self._state.write(request_key(header.request), entry)
-        return Effect(0, entry.reason, Verdict("deny", "", 0, "", 0, b"", b""))
+        return Effect(0, entry.facts, Verdict("deny", "", 0, "", 0, b"", b""))
 
     def read_report(self, id_: Hash, header: ReadReportHeader) -> Effect:
         """Note what a reader says that it has read."""
         entry = self._request(header.request, header.dataset)
         if entry.reader != header.member:
-            raise PoolError(ErrorCode.NOT_OWNER, f"the request is by {entry.reader}")
+            raise Refusal(ErrorCode.NOT_READER, request=header.request, owner=entry.reader)
         if entry.status not in ("granted", "revoked"):
-            raise PoolError(ErrorCode.REQUEST_SETTLED, f"the request is {entry.status}: there was nothing to read")
-        if entry.parcels and not set(header.parcels) <= set(entry.parcels):
-            raise PoolError(ErrorCode.NOT_COVERED, "the read report names a parcel that the request does not")
+            raise Refusal(ErrorCode.NOTHING_TO_READ, request=header.request, status=entry.status)
+        for parcel_id in header.parcels if entry.parcels else ():
+            if parcel_id not in entry.parcels:
+                raise Refusal(ErrorCode.PARCEL_NOT_REQUESTED, parcel=parcel_id, request=header.request)
         self._list(header.dataset, id_, read_reports=1, records_read=header.record_count)
         for parcel_id in header.parcels:
             self._list_parcel(header.dataset, parcel_id, id_, read_reports=1)
@@ -188,7 +190,7 @@ class AccessRules:
         decided = replace(
             entry,
             status=status,
-            reason=decision.reason,
+            facts=decision.facts,
             failure=decision.failure,
             until_ms=verdict.until_ms if status == "granted" else entry.until_ms,
             fields=decision.fields,
@@ -205,21 +207,22 @@ class AccessRules:
         )
         self._state.write(request_key(request_id), decided)
         self._count_decision(request_id, entry.status, decided)
-        return Effect(decision.fuel, decision.reason, verdict)
+        return Effect(decision.fuel, decision.facts, verdict)
 
     def _decision(
         self, request_id: Hash, entry: RequestEntry, dataset: DatasetEntry
     ) -> tuple[ContractEntry | None, AccessDecision]:
         """Who decides: nobody is asked about the owner's own data, nor where nothing is shared or everything is."""
         if entry.reader == dataset.owner or dataset.sharing == "open":
-            return None, _undisputed("allow", "")
+            return None, _undisputed("allow")
         if dataset.sharing == "closed":
-            return None, _undisputed("deny", f"{dataset.dataset} is not shared")
+            return None, _undisputed("deny", denial=ErrorCode.NOT_SHARED.value, dataset=dataset.dataset)
         contract = self._state.read(contract_key(dataset.contract), ContractEntry)
         reader = self._state.read(member_key(entry.reader), Member)
         owner = self._state.read(member_key(dataset.owner), Member)
         if contract is None or reader is None or owner is None:
-            return None, _undisputed("deny", f"{dataset.dataset} names no contract that could decide")
+            denial = ErrorCode.NO_DECIDING_CONTRACT.value
+            return None, _undisputed("deny", denial=denial, dataset=dataset.dataset)
         state_key = contract_state_key(dataset.dataset, contract.contract)
         kept = self._state.read(state_key, ContractState)
         asked = self._reader(dataset.dataset, entry.reader)
@@ -297,13 +300,13 @@ class AccessRules:
     def _dataset(self, dataset: str) -> DatasetEntry:
         entry = self._state.read(dataset_key(dataset), DatasetEntry)
         if entry is None:
-            raise PoolError(ErrorCode.UNKNOWN_DATASET, f"{dataset} is not in the catalogue")
+            raise Refusal(ErrorCode.UNKNOWN_DATASET, dataset=dataset)
         return entry
 
     def _request(self, request_id: Hash, dataset: str) -> RequestEntry:
         entry = self._state.read(request_key(request_id), RequestEntry)
         if entry is None or entry.dataset != dataset:
-            raise PoolError(ErrorCode.UNKNOWN_REQUEST, f"there is no request {request_id.hex()[:16]} for {dataset}")
+            raise Refusal(ErrorCode.UNKNOWN_REQUEST, request=request_id, dataset=dataset)
         return entry
 
     def _reads(self, dataset: str) -> DatasetReads:
@@ -316,9 +319,9 @@ class AccessRules:
         self._state.write(reader_key(dataset, member), entry)
 
 
-def _undisputed(verdict: VerdictName, reason: str) -> AccessDecision:
+def _undisputed(verdict: VerdictName, **facts: str) -> AccessDecision:
     """A decision for which no contract is called."""
-    return AccessDecision(verdict, "", reason, 0, None, (), 0, "", None, 0, b"")
+    return AccessDecision(verdict, "", pack(facts), 0, None, (), 0, "", None, 0, b"")
 
 
 def _new_entry(header: RequestHeader, height: int, time_ms: int) -> RequestEntry:
@@ -338,7 +341,7 @@ def _new_entry(header: RequestHeader, height: int, time_ms: int) -> RequestEntry
         height=height,
         time_ms=time_ms,
         status="denied",
-        reason="",
+        facts=(),
         failure="",
         until_ms=0,
         fields=None,

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, Refusal
 from chain.primitives.crypto import KEY_ID_SIZE, hash_tagged
 
 ML_KEM_PUBLIC_KEY_SIZE = 1184
@@ -73,22 +73,19 @@ def verify_kem_key(public_key: bytes) -> KemSuite:
     Size; ML-KEM's modulus check (FIPS 203, section 7.2); for X25519 a canonical coordinate of no small order.
 
     Raises:
-        PoolError: code ``bad_key``.
+        Refusal: codes ``kem_suite``, ``kem_key_size``, ``kem_key_range``, ``kem_key_weak``.
     """
     try:
         suite = KemSuite(public_key[0])
     except (IndexError, ValueError):
-        raise PoolError(ErrorCode.BAD_KEY, "a KEM key begins with the byte of a known suite") from None
+        raise Refusal(ErrorCode.KEM_SUITE) from None
     if len(public_key) != 1 + suite.public_key_size:
-        raise PoolError(
-            ErrorCode.BAD_KEY,
-            f"a KEM key of suite {suite.name} has {1 + suite.public_key_size} bytes, not {len(public_key)}",
-        )
+        raise Refusal(ErrorCode.KEM_KEY_SIZE, expected=1 + suite.public_key_size, found=len(public_key))
     if suite is KemSuite.HYBRID and not _is_reduced(public_key[1 : 1 + _ML_KEM_VECTOR_SIZE]):
-        raise PoolError(ErrorCode.BAD_KEY, "an ML-KEM coefficient is not below 3329")
+        raise Refusal(ErrorCode.KEM_KEY_RANGE)
     coordinate = int.from_bytes(public_key[-X25519_KEY_SIZE:], "little")
     if coordinate >= _FIELD_PRIME or coordinate in _SMALL_ORDER:
-        raise PoolError(ErrorCode.BAD_KEY, "an X25519 key is not canonical or has small order")
+        raise Refusal(ErrorCode.KEM_KEY_WEAK)
     return suite
 
 

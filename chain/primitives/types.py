@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
 
 _NAME = rf"[a-z0-9-]{{1,{LIMITS.name_length}}}"
@@ -49,10 +49,10 @@ def verify_name(name: str) -> None:
     """Check a member's name.
 
     Raises:
-        PoolError: code ``bad_name``.
+        Refusal: code ``bad_name``.
     """
     if not _name.match(name):
-        raise PoolError(ErrorCode.BAD_NAME, f"{name!r} is not a name: 1 to 32 of a-z, 0-9 and -")
+        raise Refusal(ErrorCode.BAD_NAME)
 
 
 def is_address(text: str) -> bool:
@@ -69,29 +69,40 @@ def verify_dataset_id(dataset: str) -> str:
     """Check a dataset id and return its owner's name.
 
     Raises:
-        PoolError: code ``bad_name``.
+        Refusal: code ``bad_name``.
     """
     if not is_dataset_id(dataset):
-        raise PoolError(ErrorCode.BAD_NAME, f"{dataset!r} is not a dataset id: it has the form owner.name")
+        raise Refusal(ErrorCode.BAD_NAME)
     return dataset.partition(".")[0]
 
 
-def verify_owner(id_: str, member: str) -> None:
-    """Check that a dataset or contract id is one of ``member``'s.
+def verify_owner(dataset: str, member: str) -> None:
+    """Check that a dataset's id is one of ``member``'s.
 
     Raises:
-        PoolError: codes ``bad_name``, ``not_owner``.
+        Refusal: codes ``bad_name``, ``not_owner``.
     """
-    owner = verify_dataset_id(id_)
+    owner = verify_dataset_id(dataset)
     if owner != member:
-        raise PoolError(ErrorCode.NOT_OWNER, f"{id_} belongs to {owner}")
+        raise Refusal(ErrorCode.NOT_OWNER, dataset=dataset, owner=owner)
+
+
+def verify_contract_owner(contract: str, member: str) -> None:
+    """Check that a contract's id is one of ``member``'s.
+
+    Raises:
+        Refusal: codes ``bad_name``, ``not_contract_owner``.
+    """
+    owner = verify_dataset_id(contract)
+    if owner != member:
+        raise Refusal(ErrorCode.NOT_CONTRACT_OWNER, contract=contract, owner=owner)
 
 
 def verify_version(version: int, present: int) -> None:
     """Check that an update names the version after the ``present`` one, which is 0 for a new entry.
 
     Raises:
-        PoolError: code ``stale_version``.
+        Refusal: code ``stale_version``.
     """
     if version != present + 1:
-        raise PoolError(ErrorCode.STALE_VERSION, f"version {version} was sent, {present + 1} comes next")
+        raise Refusal(ErrorCode.STALE_VERSION, expected=present + 1, found=version)

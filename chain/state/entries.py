@@ -25,7 +25,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from chain.facts import Facts, verify
 from chain.limits import LIMITS
+from chain.messages import denial
 from chain.primitives.crypto import Hash, hash_tagged
 from chain.primitives.encoding import Wire
 from chain.primitives.types import Answer, Hash32, Name, Sharing, Unsigned
@@ -140,8 +142,8 @@ class RequestEntry(Wire, frozen=True):
     time_ms: Unsigned
     """That block's time."""
     status: RequestStatus
-    reason: str
-    """Why it was denied or revoked."""
+    facts: Facts
+    """Why it was denied or revoked; else empty."""
     failure: str
     """Error code if the contract failed, which denies."""
     until_ms: Unsigned
@@ -171,6 +173,15 @@ class RequestEntry(Wire, frozen=True):
     """Sum over the read reports."""
     first_report_ms: Unsigned
     """When the first read report was committed; 0 for none yet."""
+
+    def __post_init__(self) -> None:
+        if self.facts:
+            verify(self.facts)
+
+    @property
+    def sentence(self) -> str:
+        """Why it was denied or revoked, for people; else empty."""
+        return denial(self.facts)
 
 
 class ReadHistory(Wire, frozen=True):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, Refusal
 from chain.primitives.crypto import key_id
 from chain.primitives.encoding import Wire
 from chain.primitives.kem import KemKey
@@ -78,13 +78,13 @@ def registered_key(member: Member | None, name: str, id_: KeyId) -> MemberKey:
     """The key of ``name`` with this id, whether it may sign at present or not.
 
     Raises:
-        PoolError: codes ``unknown_member``, ``unknown_key``.
+        Refusal: codes ``unknown_member``, ``unknown_key``.
     """
     if member is None:
-        raise PoolError(ErrorCode.UNKNOWN_MEMBER, f"{name} is no member of this pool")
+        raise Refusal(ErrorCode.UNKNOWN_MEMBER, member=name)
     key = member.key_by_id(id_)
     if key is None:
-        raise PoolError(ErrorCode.UNKNOWN_KEY, f"key {id_.hex()} is not registered for {name}")
+        raise Refusal(ErrorCode.UNKNOWN_KEY, member=name, key_id=id_)
     return key
 
 
@@ -92,11 +92,9 @@ def signing_key(member: Member | None, name: str, id_: KeyId, height: int) -> by
     """The public key that checks a transaction of ``name`` in the block at ``height``.
 
     Raises:
-        PoolError: codes ``unknown_member``, ``unknown_key``, ``revoked_key``.
+        Refusal: codes ``unknown_member``, ``unknown_key``, ``revoked_key``.
     """
     key = registered_key(member, name, id_)
     if not key.is_valid_at(height):
-        raise PoolError(
-            ErrorCode.REVOKED_KEY, f"key {id_.hex()} of {name} is not valid at height {height}", height=height
-        )
+        raise Refusal(ErrorCode.REVOKED_KEY, member=name, key_id=id_, height=height)
     return key.public_key

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 from msgspec import Meta
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, PoolError, Refusal
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, Signer, domain, hash_tagged, key_id, verify_signature
 from chain.primitives.encoding import Wire, encode
@@ -38,6 +38,15 @@ class Header(Wire, frozen=True):
     """Random bytes; they make two otherwise equal transactions different."""
     expiry_ms: Unsigned
     """Milliseconds since 1970 after which it must not be ordered; 0 for never."""
+
+
+def verify_named_once(parcels: Sequence[Hash]) -> None:
+    """Check that a header names no parcel twice; raises ``parcel_repeated``."""
+    seen = set()
+    for parcel_id in parcels:
+        if parcel_id in seen:
+            raise Refusal(ErrorCode.PARCEL_REPEATED, parcel=parcel_id)
+        seen.add(parcel_id)
 
 
 class Transaction(Wire, frozen=True):
@@ -68,7 +77,7 @@ class AbsentPayload(NamedTuple):
     """
 
     size_bytes: int
-    offence: PoolError | None
+    offence: Refusal | None
     """What the dataset's schema had against its records."""
     kept: ErasedPayload | None
     """None for one that was never seen whole."""
@@ -224,7 +233,7 @@ class CheckedTransaction:
         self.size_bytes = size_bytes
         self.absent = absent
         self.sealed_shares: tuple[bytes, ...] = ()
-        self.schema_verdicts: dict[Hash, PoolError | None] = {}
+        self.schema_verdicts: dict[Hash, Refusal | None] = {}
         self._records: tuple[bytes, ...] | None = None
 
     @property
@@ -298,8 +307,8 @@ def verify_payload(checked: CheckedTransaction) -> None:
     signature check, since it costs more.
 
     Raises:
-        PoolError: codes ``malformed``, ``not_canonical``, ``too_large``, ``payload_mismatch``, ``bad_sealing``,
-            ``bad_envelope``.
+        PoolError: codes ``malformed``, ``not_canonical``, ``too_large``, ``too_many_records``, ``payload_mismatch``,
+            ``bad_sealing``, ``envelope_order``, ``envelope_threshold``.
     """
     payload = checked.type.payload
     if payload is None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, PoolError, Refusal
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, domain, hash_tagged
 from chain.primitives.encoding import Wire, decode, encode
@@ -106,7 +106,7 @@ def decode_content(header: ParcelHeader, payload: bytes) -> Content:
     """What a parcel's payload holds.
 
     Raises:
-        PoolError: codes ``malformed``, ``not_canonical``, ``too_large`` (more or larger records than there may be).
+        PoolError: codes ``malformed``, ``not_canonical``, ``too_large``, ``too_many_records``.
     """
     if header.envelope:
         sealed = decode(SealedPayload, payload)
@@ -114,10 +114,12 @@ def decode_content(header: ParcelHeader, payload: bytes) -> Content:
     else:
         content = Content((), decode(Records, payload))
     if len(content.records) > LIMITS.transaction_records:
-        raise _too_large(f"{len(content.records)} records", LIMITS.transaction_records)
+        found = len(content.records)
+        raise Refusal(ErrorCode.TOO_MANY_RECORDS, found=found, limit=LIMITS.transaction_records)
     for index, record in enumerate(content.records):
         if len(record) > LIMITS.record_size_bytes:
-            raise _too_large(f"record {index} has {len(record)} bytes", LIMITS.record_size_bytes)
+            limit = LIMITS.record_size_bytes
+            raise Refusal(ErrorCode.TOO_LARGE, record_index=index, found=len(record), limit=limit)
     return content
 
 
@@ -131,22 +133,25 @@ def decode_sealed_shares(payload: bytes) -> tuple[bytes, ...]:
 
 
 def open_content(chain_id: bytes, records: Sequence[bytes]) -> ParcelContent:
-    """The content of an open parcel; raises ``too_large`` for a number of records that no parcel has."""
+    """The content of an open parcel; raises ``too_many_records`` for a number of records that no parcel has."""
     if not 1 <= len(records) <= LIMITS.transaction_records:
-        raise PoolError(ErrorCode.TOO_LARGE, f"{len(records)} records; a parcel has 1 to {LIMITS.transaction_records}")
+        raise Refusal(ErrorCode.TOO_MANY_RECORDS, found=len(records), limit=LIMITS.transaction_records)
     return ParcelContent(len(records), records_root(chain_id, records), encode_records(records))
 
 
 def verify_sources(sources: Sequence[Source]) -> None:
-    """Check what a parcel names as its sources; raises ``too_large``, ``bad_request``."""
+    """Check what a parcel names as its sources; raises ``too_large``, ``bad_request``, ``source_repeated``."""
     if len(sources) > LIMITS.derived_from:
         raise _too_large(f"{len(sources)} sources", LIMITS.derived_from)
     for parcel, index in sources:
         if not 0 <= index < LIMITS.transaction_records:
             limit = LIMITS.transaction_records
             raise PoolError(ErrorCode.BAD_REQUEST, f"{parcel.hex()}/{index}: a parcel has at most {limit} records")
-    if len(set(sources)) != len(sources):
-        raise PoolError(ErrorCode.BAD_REQUEST, "a source is named twice")
+    seen = set()
+    for source in sources:
+        if source in seen:
+            raise Refusal(ErrorCode.SOURCE_REPEATED, parcel=source[0], record_index=source[1])
+        seen.add(source)
 
 
 def sign_parcel(

@@ -6,10 +6,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.types import DatasetId, Hash32
-from chain.transactions.base import Header, Index, TransactionType
+from chain.transactions.base import Header, Index, TransactionType, verify_named_once
 
 
 class ReadReportHeader(Header, frozen=True, tag=6):
@@ -30,8 +29,7 @@ def _index(header: ReadReportHeader) -> Index:
 
 
 def _check(header: ReadReportHeader) -> None:
-    if len(set(header.parcels)) != len(header.parcels):
-        raise PoolError(ErrorCode.BAD_REQUEST, "a parcel is named twice")
+    verify_named_once(header.parcels)
 
 
 READ_REPORT = TransactionType(name="read_report", header=ReadReportHeader, check=_check, index=_index)

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
 from chain.primitives.kem import KemKey
 from chain.primitives.types import DatasetId, Hash32, Text, Title, Unsigned
-from chain.transactions.base import Header, Index, TransactionType
+from chain.transactions.base import Header, Index, TransactionType, verify_named_once
 
 
 class RequestHeader(Header, frozen=True, tag=4):
@@ -40,9 +40,8 @@ def _index(header: RequestHeader) -> Index:
 
 def _check(header: RequestHeader) -> None:
     if header.until_height and header.until_height < header.from_height:
-        raise PoolError(ErrorCode.BAD_REQUEST, f"heights {header.from_height} to {header.until_height} are none")
-    if len(set(header.parcels)) != len(header.parcels):
-        raise PoolError(ErrorCode.BAD_REQUEST, "a parcel is named twice")
+        raise Refusal(ErrorCode.EMPTY_RANGE, from_height=header.from_height, until_height=header.until_height)
+    verify_named_once(header.parcels)
 
 
 REQUEST = TransactionType(name="request", header=RequestHeader, check=_check, index=_index, calls_contract=True)

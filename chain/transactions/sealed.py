@@ -15,7 +15,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, PoolError, Refusal
 from chain.limits import LIMITS
 from chain.primitives.crypto import HASH_SIZE, Hash, domain, hash_tagged
 from chain.primitives.encoding import Wire, decode
@@ -79,14 +79,14 @@ def decode_envelope(data: bytes) -> Envelope:
     """Decode an envelope and check all of it that needs no state.
 
     Raises:
-        PoolError: codes ``malformed``, ``not_canonical``, ``bad_envelope``.
+        PoolError: codes ``malformed``, ``not_canonical``, ``envelope_order``, ``envelope_threshold``.
     """
     envelope = decode(Envelope, data)
     count = len(envelope.shares)
     if any(earlier.validator >= later.validator for earlier, later in pairwise(envelope.shares)):
-        raise _bad("shares are not in strictly ascending order of their validators")
+        raise Refusal(ErrorCode.ENVELOPE_ORDER)
     if envelope.threshold != quorum(count):
-        raise _bad(f"{envelope.threshold} of {count} shares open it; it must be {quorum(count)}")
+        raise Refusal(ErrorCode.ENVELOPE_THRESHOLD, expected=quorum(count), found=envelope.threshold)
     return envelope
 
 
@@ -126,14 +126,14 @@ def verify_envelope_keys(envelope: Envelope, kem_keys: Mapping[str, bytes]) -> N
         kem_keys: encoded KEM public key of each validator of the height.
 
     Raises:
-        PoolError: code ``bad_envelope``.
+        Refusal: codes ``envelope_validators``, ``envelope_key``.
     """
     names = [share.validator for share in envelope.shares]
     if names != sorted(kem_keys):
-        raise _bad("its shares are not for the validators of this height")
+        raise Refusal(ErrorCode.ENVELOPE_VALIDATORS)
     for share in envelope.shares:
         if share.key_id != kem_key_id(kem_keys[share.validator]):
-            raise _bad(f"the share of {share.validator} is for another key than the present one")
+            raise Refusal(ErrorCode.ENVELOPE_KEY, member=share.validator)
 
 
 def sealed_record_leaves(chain_id: bytes, bodies: Sequence[bytes]) -> list[Hash]:
@@ -160,10 +160,6 @@ def sealed_leaf(body_hash: Hash, commitment: Hash) -> Hash:
 def sealed_records_root(chain_id: bytes, bodies: Sequence[bytes]) -> Hash:
     """Root over a sealed parcel's records; raises as ``sealed_record_leaves`` does."""
     return root_of_leaves(sealed_record_leaves(chain_id, bodies))
-
-
-def _bad(detail: str) -> PoolError:
-    return PoolError(ErrorCode.BAD_ENVELOPE, detail)
 
 
 def _mismatch(detail: str) -> PoolError:

@@ -51,7 +51,7 @@ def _describe_decision(note: DecisionNote) -> dict[str, Any]:
     return _signed(note.by) | {
         "verdict": verdict.verdict,
         "status": note.status,
-        "reason": note.reason,
+        "reason": note.sentence,
         "failure": verdict.failure,
         "until_ms": verdict.until_ms,
         "contract": verdict.contract,
@@ -103,8 +103,8 @@ def _decision(note: DecisionNote) -> str:
     text: str = "revoked" if note.status == "revoked" else verdict.verdict
     if verdict.contract:
         text += f" by {verdict.contract} version {verdict.contract_version} ({verdict.contract_hash.hex()[:16]})"
-    if note.reason:
-        text += f": {printable(note.reason)}"
+    if note.facts:
+        text += f": {note.sentence}"
     if verdict.failure:
         text += f" [{verdict.failure}]"
     if verdict.until_ms:

@@ -148,7 +148,7 @@ def _describe_trial(trial: Trial) -> dict[str, Any]:
                 "request": call.case.request_id.hex(),
                 "height": call.case.height,
                 "code": call.decision.failure,
-                "reason": call.decision.reason,
+                "reason": call.decision.sentence,
             }
             for call in trial.failures
         ],
@@ -159,7 +159,7 @@ def _describe_decision(decision: AccessDecision) -> dict[str, Any]:
     return {
         "verdict": decision.verdict,
         "failure": decision.failure,
-        "reason": decision.reason,
+        "reason": decision.sentence,
         "until_ms": decision.until_ms,
         "fields": decision.fields,
         "approvers": decision.approvers,
@@ -204,7 +204,7 @@ def _trial_lines(trial: Trial) -> Iterator[Any]:
         yield ""
     for call in trial.failures:
         text = f" at height {call.case.height:,}, request {call.case.request_id.hex()}: "
-        text += printable(call.decision.reason)
+        text += printable(call.decision.sentence)
         yield Text.assemble((f"Fails ({call.decision.failure})", "bold red"), text)
     counts = {name: sum(tried.change == name for _, tried in trial.changes()) for name in _CHANGES}
     changed = ", ".join(f"{count:,} {_CHANGES[name][0]}" for name, count in counts.items())
@@ -236,4 +236,4 @@ def _terms(decision: AccessDecision) -> str:
         text += f" until {time_text(decision.until_ms)}"
     if decision.fields is not None:
         text += f" of {', '.join(decision.fields)}"
-    return printable(text + (f": {decision.reason}" if decision.reason else ""))
+    return printable(text + (f": {decision.sentence}" if decision.facts else ""))

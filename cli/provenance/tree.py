@@ -145,8 +145,8 @@ def _read_label(use: ParcelUse) -> Text:
     request = use.request
     what = "asked for it" if use.is_named else "asked for the dataset"
     label = Text(f"{what}: {request.purpose} · ").append(request.status, _STATUS_STYLES[request.status])
-    if request.reason:
-        label.append(f" ({request.reason})")
+    if request.facts:
+        label.append(f" ({request.sentence})")
     grounds = " · ".join(text for text in (request.legal_basis, request.case_number, request.person) if text)
     answers = ", ".join(f"{answer.answer} by {answer.member}" for answer in request.answers)
     for text in (grounds, answers):

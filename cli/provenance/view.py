@@ -74,7 +74,7 @@ def _read(use: ParcelUse) -> Json:
         "case_number": request.case_number,
         "person": request.person,
         "status": request.status,
-        "reason": request.reason,
+        "reason": request.sentence,
         "contract": request.contract,
         "answers": [{"member": answer.member, "answer": answer.answer} for answer in request.answers],
         "read_reports": [

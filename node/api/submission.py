@@ -12,13 +12,12 @@ import msgspec
 import orjson
 
 from chain.blocks import Outcome
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, PoolError, Refusal
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode, encode
 from chain.primitives.json_text import decode_json
 from chain.proofs.receipts import Receipt
-from chain.schema import record_index_of
 from chain.transactions.base import Transaction
 from node.addresses import origin
 from node.api.bodies import (
@@ -109,11 +108,8 @@ def committed_answer(id_: Hash, receipt: Receipt, accept: str) -> tuple[int, str
     """Status, media type and body for a committed transaction: its receipt, or a problem document with it."""
     outcome = decode(Outcome, receipt.outcome)
     if not outcome.is_ok:
-        error = PoolError(ErrorCode(outcome.code), outcome.reason)
+        error = Refusal.of(ErrorCode(outcome.code), outcome.facts)
         extra: dict[str, object] = {"transaction_id": id_.hex(), "receipt": receipt_view(receipt)}
-        record_index = record_index_of(outcome.reason)
-        if record_index is not None:
-            extra["record_index"] = record_index
         return error.code.info.http_status, MEDIA_TYPE, problem_body(error, extra)
     if MSGPACK in accept:
         return 200, MSGPACK, encode(receipt)

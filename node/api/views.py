@@ -8,6 +8,7 @@ import msgspec
 
 from chain.blocks import Block, BlockHeader, Certificate, Outcome, block_hash, decode_header
 from chain.contract_engine import EngineIdentity
+from chain.facts import shown
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Wire
 from chain.proofs.receipts import Receipt
@@ -79,7 +80,8 @@ def outcome_view(outcome: Outcome) -> Json:
     """What became of a transaction, with the verdict if it was about a request."""
     return {
         "code": outcome.code,
-        "reason": outcome.reason,
+        "facts": shown(outcome.facts),
+        "sentence": outcome.sentence,
         "fuel": outcome.fuel,
         "verdict": outcome.verdict and fields_of(outcome.verdict),
     }
@@ -116,7 +118,7 @@ def contract_summary(entry: ContractEntry) -> Json:
 
 def request_view(request_id: Hash, entry: RequestEntry) -> Json:
     """A request with the decision that holds now."""
-    return {"request": request_id.hex(), **fields_of(entry)}
+    return {"request": request_id.hex(), **fields_of(entry), "sentence": entry.sentence}
 
 
 def engine_view(engine: EngineIdentity | None) -> Json | None:
@@ -149,6 +151,8 @@ def fields_of(value: Wire) -> Json:
 
 
 def _plain(name: str, value: object) -> object:
+    if name == "facts":
+        return shown(value)  # type: ignore[arg-type]  # the field's type in every structure
     if isinstance(value, bytes):
         return text_of(value) if name in _BASE64 else value.hex()
     if isinstance(value, tuple):

@@ -160,7 +160,7 @@ def test_s17_a_primary_cannot_change_a_verdict(world: World) -> None:
     honest = world.ledger.execute(transactions, world.time_ms, "a")
     (outcome,) = honest.outcomes
     assert outcome.verdict is not None
-    forged = replace(outcome, reason="", verdict=replace(outcome.verdict, verdict="allow"))
+    forged = replace(outcome, facts=(), verdict=replace(outcome.verdict, verdict="allow"))
     header = replace(decode_header(honest.proposal.header), result_root=root_of_leaves(leaf_hashes([encode(forged)])))
     with pytest.raises(PoolError, match="result_root"):
         world.ledger.check(Proposal(encode(header), honest.proposal.transaction_ids), transactions, None)

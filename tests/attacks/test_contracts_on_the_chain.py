@@ -100,7 +100,7 @@ def test_s52_an_attack_is_a_committed_denial_and_touches_nobody_else(
     attacked = attacks[name]
     assert attacked.attack.code == "ok"
     assert verdicts([attacked.attack]) == [("deny", code)]
-    assert len(attacked.attack.reason) <= LIMITS.reason_length
+    assert len(attacked.attack.sentence) <= LIMITS.reason_length
     assert attacked.attack.fuel <= 2 * LIMITS.contract_fuel
     entry = attacked_world.request(attacked.request)
     assert (entry.status, entry.failure, entry.until_ms, entry.approvers) == ("denied", code, 0, ())
@@ -146,7 +146,7 @@ def test_s52_a_contract_that_attacks_on_loading_is_not_deployed(world: World, na
     honest = world.share(HONEST, "honest", "c")
     outcomes = world.commit(honest[0], attack, honest[1], network.request("b", "c.honest"))
     assert codes(outcomes) == ["ok", "bad_contract", "ok", "ok"]
-    assert len(outcomes[1].reason) <= LIMITS.reason_length
+    assert len(outcomes[1].sentence) <= LIMITS.reason_length
     assert outcomes[1].fuel <= LIMITS.contract_fuel
     assert world.ledger.entry(contract_key("a.bad"), ContractEntry) is None
     assert verdicts(outcomes) == [("allow", "")]
@@ -228,5 +228,5 @@ def test_s52_whatever_text_a_contract_gives_as_its_reason_is_kept_exactly(world:
     world.accept(*world.share(contract(f"return deny({reason!r})")))
     request = world.network.request()
     (outcome,) = world.commit(request)
-    assert (outcome.reason, verdicts([outcome])) == (reason, [("deny", "")])
-    assert world.request(world.network.id_of(request)).reason == reason
+    assert (outcome.sentence, verdicts([outcome])) == (reason, [("deny", "")])
+    assert world.request(world.network.id_of(request)).sentence == reason

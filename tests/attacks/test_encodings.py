@@ -35,7 +35,7 @@ BODIES: dict[str, tuple[type, object]] = {
     "query": (ShareQuery, ShareQuery(b"\x01" * 32, (b"\x02" * 32, b"\x03" * 32))),
     "answer": (ShareAnswer, ((b"first", b"second"), (), (b"third",))),
     "release": (ShareRelease, ShareRelease("a", b"\x01" * 32, b"\x02" * 32, b"\x03" * 16, b"\x04" * 1136)),
-    "outcome": (Outcome, Outcome(b"\x01" * 32, "ok", "no", 3, VERDICT)),
+    "outcome": (Outcome, Outcome(b"\x01" * 32, "ok", ((24, "no"),), 3, VERDICT)),
     "answer to a request": (RequestAnswer, RequestAnswer("a", "approve", "yes", 1, 2)),
 }  # type: ignore[dict-item]
 

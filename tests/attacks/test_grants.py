@@ -331,7 +331,7 @@ def test_s49_a_request_copied_by_another_member_is_that_members_own(world: World
     assert world.code_of_sender(stolen) == "unknown_key"
     signed = network.request("c", kem_key=network.readers["b"].public_key.encoded)
     outcomes = world.commit(honest, signed)
-    assert [(outcome.verdict.verdict, outcome.reason) for outcome in outcomes if outcome.verdict] == [
+    assert [(outcome.verdict.verdict, outcome.sentence) for outcome in outcomes if outcome.verdict] == [
         ("allow", ""), ("deny", "c")
     ]  # fmt: skip
 

@@ -11,6 +11,7 @@ import pytest
 
 from blockpool import DatasetDefinition, load_kem_key
 from chain.errors import ErrorCode, PoolError
+from chain.messages import printable
 from cli.failures import report
 from cli.homes import READER_KEY
 from cli.output import emit, facts, grid
@@ -65,7 +66,7 @@ def hostile(running_network: RunningNetwork) -> tuple[str, bytes, bytes]:
     with running_network.client("meteorology") as reader:
         waiting = reader.request(name, HOSTILE, key, legal_basis=HOSTILE, case_number=HOSTILE, person=HOSTILE).id
         denied = reader.request(name, HOSTILE, key, legal_basis=HOSTILE, person=HOSTILE)
-    assert denied.reason == HOSTILE
+    assert denied.reason == printable(HOSTILE)
     with running_network.client("aviation") as owner:
         owner.answer(waiting, name, "refuse", HOSTILE)
     running_network.network.settle()

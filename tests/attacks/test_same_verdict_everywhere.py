@@ -152,7 +152,7 @@ def reasons_of(world: World, name: str) -> list[list[str]]:
     """What a contract answered, block by block."""
     found = [
         [
-            outcome.reason
+            outcome.sentence
             for checked, outcome in zip(block.transactions, block.outcomes, strict=True)
             if isinstance(checked.header, RequestHeader) and checked.header.dataset == f"a.{name}"
         ]
@@ -172,12 +172,12 @@ from tests.contracts.support import CONTEXT, DATASET, REQUEST
 source, limit, measure = sys.argv[1:]
 sandbox = Sandbox(Engine.open())
 first, second = sandbox.contract(source), sandbox.contract(source)
-print(first.decide(REQUEST, DATASET, CONTEXT).reason)
+print(first.decide(REQUEST, DATASET, CONTEXT).sentence)
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 bound = int(status[measure].split()[0]) * 1024 + 30_000_000
 resource.setrlimit(getattr(resource, limit), (bound, bound))
 try:
-    print(second.decide(REQUEST, DATASET, CONTEXT).reason)
+    print(second.decide(REQUEST, DATASET, CONTEXT).sentence)
 except PoolError as error:
     print(error.code.value)
 """

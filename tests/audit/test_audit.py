@@ -55,7 +55,7 @@ def _without_last_vote(block: Block) -> Block:
 def _with_other_outcome(block: Block) -> Block:
     first = block.outcomes[0]
     return msgspec.structs.replace(
-        block, outcomes=(Outcome(first.transaction_id, "expired", "", 0), *block.outcomes[1:])
+        block, outcomes=(Outcome(first.transaction_id, "expired", (), 0), *block.outcomes[1:])
     )
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from chain.access.policy import AccessCase, AccessDecision
 from chain.blocks import Outcome, Verdict
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, Refusal
+from chain.facts import pack
 from chain.primitives.crypto import sha256
 from chain.primitives.types import Answer
 from chain.state.entries import (
@@ -42,16 +43,17 @@ Script = Callable[[AccessCase], AccessDecision]
 
 
 def allow(until_ms: int = 0, note: str = "", fields: tuple[str, ...] | None = None) -> AccessDecision:
-    return AccessDecision("allow", "", "", until_ms, fields, (), 0, note, b"{}", CALL_FUEL, INPUTS_HASH)
+    return AccessDecision("allow", "", (), until_ms, fields, (), 0, note, b"{}", CALL_FUEL, INPUTS_HASH)
 
 
 def deny(reason: str = "not for you", failure: str = "") -> AccessDecision:
     new_state = None if failure else b"{}"
-    return AccessDecision("deny", failure, reason, 0, None, (), 0, "", new_state, CALL_FUEL, INPUTS_HASH)
+    facts = pack({"denial": failure or ErrorCode.ACCESS_DENIED.value, "text": reason})
+    return AccessDecision("deny", failure, facts, 0, None, (), 0, "", new_state, CALL_FUEL, INPUTS_HASH)
 
 
 def ask(*approvers: str, needed: int = 1) -> AccessDecision:
-    return AccessDecision("ask", "", "", 0, None, approvers, needed, "", b"{}", CALL_FUEL, INPUTS_HASH)
+    return AccessDecision("ask", "", (), 0, None, approvers, needed, "", b"{}", CALL_FUEL, INPUTS_HASH)
 
 
 def approved_by(needed: int, *approvers: str) -> Script:
@@ -84,7 +86,7 @@ class ScriptedPolicy:
 
     def check(self, source: str, parameters: str) -> int:
         if source not in self.scripts:
-            raise PoolError(ErrorCode.BAD_CONTRACT, f"there is no script {source!r}", line=1, fuel=CHECK_FUEL)
+            raise Refusal(ErrorCode.BAD_CONTRACT, fuel=CHECK_FUEL, line=1, text="there is no such script")
         return CHECK_FUEL
 
     def decide(self, contract: ContractEntry, case: AccessCase) -> AccessDecision:
@@ -130,7 +132,7 @@ class AccessWorld:
         before = self.ledger.tip.header.state_root
         (outcome,) = self.commit(transaction)
         assert (outcome.code, outcome.verdict) == (code, None), outcome
-        assert outcome.reason
+        assert outcome.sentence
         assert self.ledger.tip.header.state_root == before
         return outcome
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from chain.access.policy import ReadDigest, contract_hash, verify_covered, verify_grant
 from chain.errors import ErrorCode, PoolError
+from chain.facts import pack
 from chain.state.entries import RequestEntry, RequestStatus
 from chain.transactions.parcel import ParcelHeader
 from tests.chain.access_world import AccessWorld, ask
@@ -22,21 +23,21 @@ HEADER: ParcelHeader = PARCEL.header
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "until_ms", "code"),
+    ("status", "facts", "until_ms", "code"),
     [
-        ("denied", "not for you", 0, ErrorCode.ACCESS_DENIED),
-        ("asked", "", 0, ErrorCode.APPROVAL_PENDING),
-        ("revoked", "revoked by a", 0, ErrorCode.GRANT_REVOKED),
-        ("revoked", "", 5_000, ErrorCode.GRANT_REVOKED),
-        ("granted", "", 1_000, ErrorCode.GRANT_EXPIRED),
-        ("granted", "", 999, ErrorCode.GRANT_EXPIRED),
+        ("denied", {"denial": "access_denied", "text": "not for you"}, 0, ErrorCode.ACCESS_DENIED),
+        ("asked", {}, 0, ErrorCode.APPROVAL_PENDING),
+        ("revoked", {"denial": "grant_revoked", "member": "a"}, 0, ErrorCode.GRANT_REVOKED),
+        ("granted", {}, 1_000, ErrorCode.GRANT_EXPIRED),
+        ("granted", {}, 999, ErrorCode.GRANT_EXPIRED),
     ],
 )
-def test_what_gives_no_access(status: RequestStatus, reason: str, until_ms: int, code: ErrorCode) -> None:
+def test_what_gives_no_access(status: RequestStatus, facts: dict[str, str], until_ms: int, code: ErrorCode) -> None:
     with pytest.raises(PoolError) as caught:
-        verify_grant(replace(ENTRY, status=status, reason=reason, until_ms=until_ms), 1_000)
+        verify_grant(replace(ENTRY, status=status, facts=pack(facts), until_ms=until_ms), 1_000)
     assert caught.value.code is code
-    assert reason in caught.value.detail
+    for text in (facts.get("text", ""), facts.get("member", "")):
+        assert text in caught.value.detail
 
 
 def test_who_must_still_approve_is_said() -> None:

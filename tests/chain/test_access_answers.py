@@ -9,6 +9,7 @@ import pytest
 from chain.access.policy import AccessCase, AccessDecision
 from chain.blocks import Verdict
 from chain.errors import ErrorCode
+from chain.facts import unpack
 from chain.limits import LIMITS
 from tests.chain.access_world import HOUR_MS, NO_CONTRACT, AccessWorld, allow, approved_by, ask, deny, verdict_of
 
@@ -42,7 +43,7 @@ def test_refusals_deny_with_the_contracts_reason(world: AccessWorld) -> None:
     request_id, _ = world.ask()
     world.answer(request_id, "refuse", "a")
     (outcome,) = world.commit(world.network.approval(request_id, "refuse", "c", reason="no need"))
-    assert (verdict_of(outcome).verdict, outcome.reason) == ("deny", "refused")
+    assert (verdict_of(outcome).verdict, outcome.sentence) == ("deny", "refused")
     entry = world.request(request_id)
     assert (entry.status, entry.answers[-1].reason) == ("denied", "no need")
 
@@ -75,12 +76,12 @@ def test_owner_and_reader_take_back_for_good(world: AccessWorld, member: str, is
         world.answer(request_id, "approve", approver)
     calls = len(world.policy.cases)
     (outcome,) = world.commit(world.network.approval(request_id, "revoke", member, reason="case closed"))
-    assert outcome.reason == f"revoked by {member}: case closed"
+    assert outcome.sentence == f"revoked by {member}: case closed"
     assert outcome.verdict == Verdict("deny", "", 0, *NO_CONTRACT)
     entry = world.request(request_id)
-    assert (entry.status, entry.reason, entry.decided_height) == (
+    assert (entry.status, entry.sentence, entry.decided_height) == (
         "revoked",
-        outcome.reason,
+        outcome.sentence,
         world.ledger.tip.height,
     )
     assert len(world.policy.cases) == calls
@@ -90,8 +91,9 @@ def test_owner_and_reader_take_back_for_good(world: AccessWorld, member: str, is
 
 def test_the_longest_reason_still_fits(world: AccessWorld) -> None:
     request_id, _ = world.ask()
-    (outcome,) = world.commit(world.network.approval(request_id, "revoke", "a", reason="很" * LIMITS.reason_length))
-    assert len(outcome.reason) == LIMITS.reason_length
+    reason = "很" * LIMITS.reason_length
+    (outcome,) = world.commit(world.network.approval(request_id, "revoke", "a", reason=reason))
+    assert unpack(outcome.facts) == {"denial": "grant_revoked", "member": "a", "text": reason}
 
 
 def test_answers_that_are_rejected(world: AccessWorld) -> None:
@@ -137,7 +139,7 @@ def test_answers_have_a_bound() -> None:
     request_id, _ = world.ask()
     approvals = [world.network.approval(request_id, "refuse", "c") for _ in range(LIMITS.request_answers)]
     world.accept(*approvals)
-    world.refuse(world.network.approval(request_id, "refuse", "c"), ErrorCode.REQUEST_SETTLED)
+    world.refuse(world.network.approval(request_id, "refuse", "c"), ErrorCode.ANSWERS_FULL)
     assert len(world.request(request_id).answers) == LIMITS.request_answers
 
 
@@ -178,7 +180,7 @@ def test_a_dataset_that_is_closed_meanwhile_denies(world: AccessWorld) -> None:
     request_id, _ = world.ask()
     world.accept(world.network.dataset(version=2, sharing="closed"))
     assert world.answer(request_id, "approve", "c").verdict == "deny"
-    assert world.request(request_id).reason == "a.flights is not shared"
+    assert world.request(request_id).sentence == "a.flights is not shared"
 
 
 def test_a_dataset_that_is_opened_meanwhile_allows(world: AccessWorld) -> None:

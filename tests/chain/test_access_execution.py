@@ -13,6 +13,7 @@ from audit.chain import ChainAudit
 from chain.access.policy import AccessCase, AccessDecision, MissingEngine
 from chain.blocks import Outcome, Proposal
 from chain.errors import ErrorCode, PoolError
+from chain.facts import pack
 from chain.ledger import ExecutedBlock, Ledger
 from chain.limits import LIMITS
 from chain.packages import BlockPackage, read_package
@@ -185,7 +186,7 @@ class TestNetworksWithoutContracts:
     def test_they_have_no_validator_to_seal_for(self) -> None:
         network = TestNetwork()
         executed = network.commit(network.ledger(), [network.dataset(sharing="closed"), network.sealed_parcel()])
-        assert [outcome.code for outcome in executed.outcomes] == ["ok", "bad_envelope"]
+        assert [outcome.code for outcome in executed.outcomes] == ["ok", "envelope_validators"]
 
 
 class TestReplay:
@@ -271,8 +272,9 @@ class TestReplay:
         with pytest.raises(PoolError) as caught:
             world.ledger.check(ours.proposal, ours.transactions, None)
         assert caught.value.code is ErrorCode.BAD_BLOCK
+        facts = pack({"denial": "access_denied", "text": "twice is enough"})
         assert ours.outcomes[0] == Outcome(
-            ours.outcomes[0].transaction_id, "ok", "twice is enough", 1_000, ours.outcomes[0].verdict
+            ours.outcomes[0].transaction_id, "ok", facts, 1_000, ours.outcomes[0].verdict
         )
 
 

@@ -84,13 +84,15 @@ class TestDeploying:
     def test_nobody_deploys_for_another_member(self) -> None:
         world = AccessWorld()
         world.refuse(world.network.contract("allow", member="b", name="rule.two"), ErrorCode.BAD_NAME)
-        world.refuse(world.network.contract("allow", member="b", contract="a.rule", version=2), ErrorCode.NOT_OWNER)
+        world.refuse(
+            world.network.contract("allow", member="b", contract="a.rule", version=2), ErrorCode.NOT_CONTRACT_OWNER
+        )
 
 
 class TestDatasetsWithContracts:
     def test_conditional_sharing_needs_a_contract(self) -> None:
         world = AccessWorld()
-        world.refuse(world.network.dataset(name="new", sharing="conditional"), ErrorCode.UNKNOWN_CONTRACT)
+        world.refuse(world.network.dataset(name="new", sharing="conditional"), ErrorCode.CONTRACT_REQUIRED)
 
     @pytest.mark.parametrize("sharing", ["open", "conditional", "closed"])
     def test_a_contract_that_is_named_must_be_deployed(self, sharing: str) -> None:
@@ -101,7 +103,7 @@ class TestDatasetsWithContracts:
 
     def test_another_members_contract_is_not_taken(self) -> None:
         world = AccessWorld()
-        world.refuse(world.network.dataset("b", sharing="conditional", contract="a.rule"), ErrorCode.NOT_OWNER)
+        world.refuse(world.network.dataset("b", sharing="conditional", contract="a.rule"), ErrorCode.NOT_CONTRACT_OWNER)
 
 
 class TestRequests:
@@ -111,7 +113,7 @@ class TestRequests:
         network = world.network
         outcome = world.commit(network.request(parcels=(bytes(32),), from_height=2, until_height=9))[0]
         verdict = Verdict("allow", "", until_ms, "a.rule", 1, contract_hash(network.chain_id, "rule"), INPUTS_HASH)
-        assert (outcome.code, outcome.reason, outcome.fuel, outcome.verdict) == ("ok", "", CALL_FUEL, verdict)
+        assert (outcome.code, outcome.sentence, outcome.fuel, outcome.verdict) == ("ok", "", CALL_FUEL, verdict)
         entry = world.request(outcome.transaction_id)
         assert (entry.status, entry.until_ms, entry.note, entry.fields) == ("granted", until_ms, "a note", ("n",))
         assert (entry.reader, entry.purpose, entry.legal_basis) == ("b", "flood warning", "Flood Control Law")
@@ -125,9 +127,9 @@ class TestRequests:
     def test_a_denial_is_recorded_with_its_reason(self) -> None:
         world = AccessWorld(rule=lambda case: deny("not on Sundays"))
         (outcome,) = world.commit(world.network.request())
-        assert (outcome.code, outcome.reason, verdict_of(outcome).verdict) == ("ok", "not on Sundays", "deny")
+        assert (outcome.code, outcome.sentence, verdict_of(outcome).verdict) == ("ok", "not on Sundays", "deny")
         entry = world.request(outcome.transaction_id)
-        assert (entry.status, entry.reason, entry.until_ms) == ("denied", "not on Sundays", 0)
+        assert (entry.status, entry.sentence, entry.until_ms) == ("denied", "not on Sundays", 0)
 
     def test_a_contract_that_fails_denies_with_its_code(self) -> None:
         failure = ErrorCode.CONTRACT_OUT_OF_FUEL.value
@@ -208,7 +210,7 @@ class TestRequests:
         denied_id, foreign = world.ask("a", dataset="c.secret")
         assert (own.verdict, foreign.verdict) == ("allow", "deny")
         assert (foreign.contract, foreign.contract_version, foreign.contract_hash, foreign.inputs_hash) == NO_CONTRACT
-        assert world.request(denied_id).reason == "c.secret is not shared"
+        assert world.request(denied_id).sentence == "c.secret is not shared"
         assert world.reads("c.secret").denials == 1
 
     def test_one_height_is_a_range(self) -> None:
@@ -222,8 +224,8 @@ class TestRequests:
         world.accept(network.dataset("d", "open"))
         world.refuse(network.request(dataset="a.nothing"), ErrorCode.UNKNOWN_DATASET)
         world.refuse(network.request(dataset="d.open"), ErrorCode.ACCESS_NOT_NEEDED)
-        world.refuse(network.request(kem_key=b"\x02short"), ErrorCode.BAD_KEY)
-        world.refuse(network.request(until_ms=world.time_ms + 1), ErrorCode.EXPIRED)
+        world.refuse(network.request(kem_key=b"\x02short"), ErrorCode.KEM_KEY_SIZE)
+        world.refuse(network.request(until_ms=world.time_ms + 1), ErrorCode.REQUEST_OVER)
         world.refuse(network.request(expiry_ms=5), ErrorCode.EXPIRED)
         assert world.reads() == type(world.reads())()
         assert world.policy.cases == []
@@ -265,14 +267,14 @@ class TestReadReports:
         denied_id, _ = world.ask(purpose="none")
         world.refuse(network.read_report(bytes(32), [b"p" * 32]), ErrorCode.UNKNOWN_REQUEST)
         world.refuse(network.read_report(request_id, [b"p" * 32], dataset="c.secret"), ErrorCode.UNKNOWN_REQUEST)
-        world.refuse(network.read_report(request_id, [b"p" * 32], member="d"), ErrorCode.NOT_OWNER)
-        world.refuse(network.read_report(denied_id, [b"p" * 32]), ErrorCode.REQUEST_SETTLED)
-        world.refuse(network.read_report(request_id, [b"q" * 32]), ErrorCode.NOT_COVERED)
+        world.refuse(network.read_report(request_id, [b"p" * 32], member="d"), ErrorCode.NOT_READER)
+        world.refuse(network.read_report(denied_id, [b"p" * 32]), ErrorCode.NOTHING_TO_READ)
+        world.refuse(network.read_report(request_id, [b"q" * 32]), ErrorCode.PARCEL_NOT_REQUESTED)
 
     def test_nothing_can_be_read_while_approvers_are_asked(self) -> None:
         world = AccessWorld(rule=lambda case: ask("c"))
         request_id, _ = world.ask()
-        world.refuse(world.network.read_report(request_id, [bytes(32)]), ErrorCode.REQUEST_SETTLED)
+        world.refuse(world.network.read_report(request_id, [bytes(32)]), ErrorCode.NOTHING_TO_READ)
 
 
 class TestCountersAndHistory:
@@ -349,7 +351,7 @@ class TestSealedParcels:
     def test_what_is_open_takes_none(self) -> None:
         world = AccessWorld()
         world.accept(world.network.dataset("d", "open"))
-        world.refuse(world.network.sealed_parcel(member="d", dataset="d.open"), ErrorCode.SEALING_REQUIRED)
+        world.refuse(world.network.sealed_parcel(member="d", dataset="d.open"), ErrorCode.OPEN_PARCEL_REQUIRED)
 
     def test_a_schema_says_nothing_about_what_is_sealed(self) -> None:
         world = AccessWorld()
@@ -360,14 +362,14 @@ class TestSealedParcels:
         world = AccessWorld()
         foreign = TestNetwork(size, has_contracts=True)
         foreign.chain_id = world.network.chain_id
-        world.refuse(foreign.sealed_parcel(), ErrorCode.BAD_ENVELOPE)
+        world.refuse(foreign.sealed_parcel(), ErrorCode.ENVELOPE_VALIDATORS)
 
     def test_an_envelope_is_for_the_keys_that_they_have_now(self) -> None:
         world = AccessWorld()
         other = TestNetwork(has_contracts=True)
         other.chain_id = world.network.chain_id
         other.kem["a"] = other.readers["a"]
-        world.refuse(other.sealed_parcel(), ErrorCode.BAD_ENVELOPE)
+        world.refuse(other.sealed_parcel(), ErrorCode.ENVELOPE_KEY)
 
     def test_a_body_too_short_to_be_sealed_is_not_even_taken_in(self) -> None:
         network = AccessWorld().network

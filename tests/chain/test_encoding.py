@@ -71,7 +71,8 @@ headers = st.builds(
 certificates = st.builds(
     Certificate, unsigned, unsigned, hashes, st.lists(st.tuples(names, signatures), max_size=20).map(tuple)
 )
-outcomes = st.builds(Outcome, hashes, st.text(min_size=1, max_size=64), texts, unsigned)
+facts = st.builds(lambda text, found: ((5, found), (24, text)), texts, unsigned)
+outcomes = st.builds(Outcome, hashes, st.text(min_size=1, max_size=64), facts, unsigned)
 transactions = st.builds(Transaction, st.binary(max_size=70), signatures, st.binary(max_size=70_000))
 values: st.SearchStrategy[Wire] = st.one_of(parcels, datasets, headers, certificates, outcomes, transactions)
 
@@ -191,7 +192,7 @@ def test_other_shapes_are_malformed(data: bytes) -> None:
 
 
 def test_invalid_utf8_is_malformed() -> None:
-    good = encode(Outcome(bytes(32), "ok", "xy", 0))
+    good = encode(Outcome(bytes(32), "ok", ((24, "xy"),), 0))
     with pytest.raises(EncodingError) as caught:
         decode(Outcome, good.replace(b"xy", b"\xff\xfe"))
     assert caught.value.code is ErrorCode.MALFORMED

@@ -51,12 +51,12 @@ def test_dataset_and_parcel_change_state(network: TestNetwork) -> None:
         ("parcel", {"dataset": "a.unknown"}, ErrorCode.UNKNOWN_DATASET),
         ("parcel", {"member": "b"}, ErrorCode.NOT_OWNER),
         ("parcel", {"records": [b'{"n":1}', b'{"n":"x"}']}, ErrorCode.SCHEMA_VIOLATION),
-        ("sealed_parcel", {}, ErrorCode.SEALING_REQUIRED),
+        ("sealed_parcel", {}, ErrorCode.OPEN_PARCEL_REQUIRED),
         ("parcel", {"expiry_ms": 5}, ErrorCode.EXPIRED),
         ("dataset", {"version": 3}, ErrorCode.STALE_VERSION),
         ("dataset", {"dataset": "b.flights"}, ErrorCode.NOT_OWNER),
         ("dataset", {"dataset": "a.Flights"}, ErrorCode.BAD_NAME),
-        ("dataset", {"name": "other", "schema": '{"pattern":"a"}'}, ErrorCode.BAD_SCHEMA),
+        ("dataset", {"name": "other", "schema": '{"pattern":"a"}'}, ErrorCode.SCHEMA_KEYWORD),
     ],
 )
 def test_refused_transactions_are_committed_with_their_code(
@@ -67,7 +67,7 @@ def test_refused_transactions_are_committed_with_their_code(
     before = ledger.tip.header.state_root
     outcome = outcome_of(network, ledger, getattr(network, kind)(**changes))
     assert outcome.code == code
-    assert outcome.reason
+    assert outcome.sentence
     assert ledger.tip.header.state_root == before
 
 
@@ -75,7 +75,7 @@ def test_schema_violation_names_the_record(network: TestNetwork) -> None:
     ledger = network.ledger()
     network.commit(ledger, [network.dataset()])
     outcome = outcome_of(network, ledger, network.parcel([b'{"n":1}', b'{"n":2}', b'{"n":1000001}']))
-    assert outcome.reason == "record 2: /n breaks 'maximum'"
+    assert outcome.sentence == "record 2: /n breaks maximum"
 
 
 def test_presence_and_absence_are_provable_at_every_height(network: TestNetwork) -> None:
@@ -158,7 +158,7 @@ def test_s18_a_certified_block_with_other_outcomes_is_refused(network: TestNetwo
     source, copy = network.ledger(), network.ledger()
     executed = network.commit(source, [network.dataset()])
     block = source.block_at(1)
-    others = (replace(block.outcomes[0], reason="something else"),)
+    others = (replace(block.outcomes[0], facts=((24, "something else"),)),)
     with pytest.raises(PoolError, match="outcomes differ"):
         copy.check_certified(Block(block.header, block.certificate, others), executed.transactions)
 

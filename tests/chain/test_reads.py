@@ -98,10 +98,10 @@ def test_a_request_has_everything_that_came_of_it_in_order(world: ReadWorld, log
 
 def test_denials_and_revocations_keep_their_reason(world: ReadWorld, log: ReadLog) -> None:
     (denied,) = log.reads(ReadFilter(reader="outsider"))
-    assert (denied.status, denied.decisions[-1].reason, denied.grants) == ("denied", "not a department", 0)
+    assert (denied.status, denied.decisions[-1].sentence, denied.grants) == ("denied", "not a department", 0)
     (revoked,) = log.reads(ReadFilter(status="revoked"))
     assert revoked.by.transaction_id == world.late
-    assert (revoked.decisions[-1].reason, revoked.grants) == ("revoked by a: case closed", 1)
+    assert (revoked.decisions[-1].sentence, revoked.grants) == ("revoked by a: case closed", 1)
     assert revoked.decisions[-1].by.transaction_id == world.revoked
 
 
@@ -236,14 +236,14 @@ def test_what_was_rejected_leaves_no_trace(world: ReadWorld) -> None:
     network = world.world.network
     log = ReadLog(network.chain_id)
     checked = network.checked(network.request())
-    log.add(1, TIME_MS, checked.header, Outcome(checked.id, "expired", "too late", 0))
+    log.add(1, TIME_MS, checked.header, Outcome(checked.id, "expired", (), 0))
     assert log.reads() == []
 
 
 def test_a_request_without_verdict_is_no_outcome_of_an_honest_chain(world: ReadWorld) -> None:
     listed = entries(world)
     (request,) = [entry for entry in listed if entry[3].transaction_id == world.asked]
-    bare = Outcome(request[3].transaction_id, "ok", "", 0)
+    bare = Outcome(request[3].transaction_id, "ok", (), 0)
     with pytest.raises(PoolError, match="no verdict"):
         log_of(world.world.network, [(*request[:3], bare)])
 
@@ -267,7 +267,7 @@ def test_the_log_of_a_random_history_is_what_the_state_says(seed: int) -> None:
         requests = [read.by.transaction_id for read in log.reads()]
     for read in log.reads():
         entry = world.request(read.by.transaction_id)
-        assert (read.status, read.decisions[-1].reason) == (entry.status, entry.reason)
+        assert (read.status, read.decisions[-1].sentence) == (entry.status, entry.sentence)
         assert (len(read.answers), len(read.read_reports)) == (len(entry.answers), entry.read_reports)
         assert read.records_read == entry.records_read
     log.verify_complete("a.flights", world.reads())

@@ -43,7 +43,7 @@ def test_other_validators_make_no_receipt(network: TestNetwork) -> None:
 
 def test_changed_receipts_are_refused(network: TestNetwork) -> None:
     id_, receipt = receipts_of(network, 5)[3]
-    lie = encode(Outcome(id_, "schema_violation", "made up", 0))
+    lie = encode(Outcome(id_, "schema_violation", ((3, "made up"),), 0))
     certificate = receipt.certificate
     short = Certificate(certificate.height, certificate.view, certificate.block_hash, certificate.votes[:2])
     for changes in (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.json_reader import read_records
-from chain.schema import DRAFT, KEYWORDS, compile_schema, record_index_of
+from chain.schema import DRAFT, KEYWORDS, compile_schema
 from chain.schema_rules import JSON_TYPES
 
 FLIGHT = {
@@ -29,6 +29,13 @@ FLIGHT = {
     "additionalProperties": False,
 }
 FLIGHT_TEXT = json.dumps(FLIGHT)
+SCHEMA_CODES = (
+    ErrorCode.BAD_SCHEMA,
+    ErrorCode.SCHEMA_TOO_LARGE,
+    ErrorCode.SCHEMA_NOT_JSON,
+    ErrorCode.SCHEMA_KEYWORD,
+    ErrorCode.SCHEMA_ARGUMENT,
+)
 
 
 def nested(depth: int, inner: str = "1") -> str:
@@ -38,7 +45,7 @@ def nested(depth: int, inner: str = "1") -> str:
 def refusal(schema: str) -> PoolError:
     with pytest.raises(PoolError) as caught:
         compile_schema(schema)
-    assert caught.value.code is ErrorCode.BAD_SCHEMA
+    assert caught.value.code in SCHEMA_CODES
     return caught.value
 
 
@@ -124,28 +131,28 @@ def test_refused_schemas(schema: str) -> None:
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        (b'{"delay":1}', "/carrier breaks 'required'"),
-        (b'{"carrier":"U"}', "/carrier breaks 'minLength'"),
-        (b'{"carrier":1}', "/carrier breaks 'type'"),
-        (b'{"carrier":"UA","delay":2001}', "/delay breaks 'maximum'"),
-        (b'{"carrier":"UA","delay":1.5}', "/delay breaks 'type'"),
-        (b'{"carrier":"UA","delay":1.0000000000000000000001}', "/delay breaks 'type'"),
-        (b'{"carrier":"UA","origin":"LAX"}', "/origin breaks 'enum'"),
-        (b'{"carrier":"UA","legs":[1,"2"]}', "/legs/1 breaks 'type'"),
-        (b'{"carrier":"UA","legs":[1,2,3,4]}', "/legs breaks 'maxItems'"),
-        (b'{"carrier":"UA","a/~b":1}', "/a~1~0b breaks 'additionalProperties'"),
-        (b"[]", "/ breaks 'type'"),
-        (b'{"origin":"LAX","delay":1.5}', "/carrier breaks 'required'"),
-        (b'{"origin":"LAX","carrier":1}', "/origin breaks 'enum'"),
-        (b'{"carrier":1,"origin":"LAX"}', "/carrier breaks 'type'"),
-        (b'{"carrier":"UA","carrier":"AA"}', "/carrier breaks 'duplicate_key'"),
-        (b'{"carrier":1,"delay":1e1000}', "/delay breaks 'number'"),
-        (b'{"carrier":1,"legs":["\\udead"]}', "/legs/0 breaks 'surrogate'"),
-        (b'{"carrier":"UA"', "/ breaks 'syntax'"),
-        (b'{"carrier":"UA","delay":NaN}', "/ breaks 'syntax'"),
-        (b'{"carrier":"\xff\xfe"}', "/ breaks 'syntax'"),
-        (b"[" * 33 + b"]" * 33, "/ breaks 'depth'"),
-        (b"[" * 100_000, "/ breaks 'depth'"),
+        (b'{"delay":1}', "/carrier breaks required"),
+        (b'{"carrier":"U"}', "/carrier breaks minLength"),
+        (b'{"carrier":1}', "/carrier breaks type"),
+        (b'{"carrier":"UA","delay":2001}', "/delay breaks maximum"),
+        (b'{"carrier":"UA","delay":1.5}', "/delay breaks type"),
+        (b'{"carrier":"UA","delay":1.0000000000000000000001}', "/delay breaks type"),
+        (b'{"carrier":"UA","origin":"LAX"}', "/origin breaks enum"),
+        (b'{"carrier":"UA","legs":[1,"2"]}', "/legs/1 breaks type"),
+        (b'{"carrier":"UA","legs":[1,2,3,4]}', "/legs breaks maxItems"),
+        (b'{"carrier":"UA","a/~b":1}', "/a~1~0b breaks additionalProperties"),
+        (b"[]", "/ breaks type"),
+        (b'{"origin":"LAX","delay":1.5}', "/carrier breaks required"),
+        (b'{"origin":"LAX","carrier":1}', "/origin breaks enum"),
+        (b'{"carrier":1,"origin":"LAX"}', "/carrier breaks type"),
+        (b'{"carrier":"UA","carrier":"AA"}', "/carrier breaks duplicate_key"),
+        (b'{"carrier":1,"delay":1e1000}', "/delay breaks number"),
+        (b'{"carrier":1,"legs":["\\udead"]}', "/legs/0 breaks surrogate"),
+        (b'{"carrier":"UA"', "/ breaks syntax"),
+        (b'{"carrier":"UA","delay":NaN}', "/ breaks syntax"),
+        (b'{"carrier":"\xff\xfe"}', "/ breaks syntax"),
+        (b"[" * 33 + b"]" * 33, "/ breaks depth"),
+        (b"[" * 100_000, "/ breaks depth"),
     ],
 )
 def test_s47_the_reason_names_record_place_and_keyword(record: bytes, reason: str) -> None:
@@ -160,7 +167,7 @@ def test_s47_the_reason_names_record_place_and_keyword(record: bytes, reason: st
 def test_what_is_wrong_in_an_earlier_record_comes_first() -> None:
     offence = compile_schema(FLIGHT_TEXT).check([b'{"carrier":"UA"}', b'{"carrier":1}', b"", b'{"carrier":1}'])
     assert offence is not None
-    assert offence.detail == "record 1: /carrier breaks 'type'"
+    assert offence.detail == "record 1: /carrier breaks type"
 
 
 @pytest.mark.parametrize(
@@ -362,16 +369,3 @@ def test_a_long_path_is_cut_to_the_reasons_bound() -> None:
     offence = schema.check([json.dumps({name: 1}).encode()])
     assert offence is not None
     assert len(offence.detail) <= LIMITS.reason_length
-
-
-@pytest.mark.parametrize(
-    ("reason", "index"),
-    [
-        ("record 17: /n breaks 'maximum'", 17),
-        ("record 0: not strict JSON", 0),
-        ("a.flights is not here", None),
-        ("", None),
-    ],
-)
-def test_a_reason_tells_which_record_it_names(reason: str, index: int | None) -> None:
-    assert record_index_of(reason) == index

@@ -91,7 +91,7 @@ def _payload_key(height: int) -> bytes:
 
 def _without_outcome_reason(data: bytes) -> bytes:
     block = decode(Block, data)
-    outcomes = [msgspec.structs.replace(outcome, reason="") for outcome in block.outcomes]
+    outcomes = [msgspec.structs.replace(outcome, facts=()) for outcome in block.outcomes]
     return encode(msgspec.structs.replace(block, outcomes=tuple(outcomes)))
 
 

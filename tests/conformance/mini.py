@@ -228,7 +228,7 @@ class MiniGenesis:
         )
 
     def receipt_outcome(self, encoded_receipt: bytes) -> list[Any]:
-        """The proved outcome of a receipt: [transaction id, code, reason, fuel, verdict or None]."""
+        """The proved outcome of a receipt: [transaction id, code, facts, fuel, verdict or None]."""
         header, certificate, outcome, index, proof = unpack(encoded_receipt)
         fields = unpack(header)
         if not self.is_certified(header, certificate) or fields[10] != self.validators_hash:

@@ -45,7 +45,8 @@ def test_receipts_prove_verdicts() -> None:
             verdict = shown["verdict"]
             if verdict is not None:
                 verdict = [unhex(v) if name.endswith("_hash") else v for name, v in verdict.items()]
-            assert outcome == [outcome[0], shown["code"], shown["reason"], shown["fuel"], verdict]
+            facts = [[number, unhex(value) if number in (14, 17, 18) else value] for number, value in shown["facts"]]
+            assert outcome == [outcome[0], shown["code"], facts, shown["fuel"], verdict]
     verdicts = [outcome[4] and outcome[4][0] for _, outcomes, _ in blocks().values() for outcome in outcomes]
     assert verdicts == [None, None, None, "ask", "deny", "allow", "allow", None, None, "deny"]
 
@@ -119,7 +120,7 @@ def expected_state() -> dict[bytes, bytes]:
     payload_size = 1 + 1 + 4 * sealed_share_size + 1 + 2 * body_size
     registry = ["registry", "approve", "ethics board", 4, TIME_MS + 4000]
     aviation = [OWNER, "revoke", "the study is over", 6, TIME_MS + 6000]
-    reason = "revoked by aviation: the study is over"
+    facts = [[12, OWNER], [21, "grant_revoked"], [24, "the study is over"]]
     entries: dict[str, object] = {
         f"contract/{CONTRACT}": [CONTRACT, OWNER, 1, contract[8], contract[9], contract_hash, 1, 1, id_of(1, 0)],
         f"contract-state/{DATASET}/{CONTRACT}": [b'{"calls":4}'],
@@ -133,14 +134,28 @@ def expected_state() -> dict[bytes, bytes]:
     }
     found = {key.encode(): mini.pack(value) for key, value in entries.items()}
     found[f"request/{asked.hex()}".encode()] = request_entry(
-        3, 0, "revoked", reason, "", TIME_MS + half_day_ms, ["flight"], ["registry"], 1, "research", *called, told[0],
+        3, 0, "revoked", facts, "", TIME_MS + half_day_ms, ["flight"], ["registry"], 1, "research", *called, told[0],
         250_000, 6, TIME_MS + 6000, answers=[registry, aviation], read=(1, 2, TIME_MS + 5000),
     )  # fmt: skip
     found[f"request/{refused.hex()}".encode()] = request_entry(
-        3, 1, "denied", "not for marketing", "", 0, None, [], 0, "", *called, told[1], 250_000, 3, TIME_MS + 3000
+        3,
+        1,
+        "denied",
+        [[21, "access_denied"], [24, "not for marketing"]],
+        "",
+        0,
+        None,
+        [],
+        0,
+        "",
+        *called,
+        told[1],
+        250_000,
+        3,
+        TIME_MS + 3000,
     )
     found[f"request/{granted.hex()}".encode()] = request_entry(
-        3, 2, "granted", "", "", TIME_MS + 3000 + day_ms, ["flight"], [], 0, "forecast", *called, told[2],
+        3, 2, "granted", [], "", TIME_MS + 3000 + day_ms, ["flight"], [], 0, "forecast", *called, told[2],
         250_000, 3, TIME_MS + 3000,
     )  # fmt: skip
     return genesis().state() | found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chain.errors import ErrorCode
+from chain.facts import unpack
 from chain.limits import LIMITS
 from contracts.decision import ANSWER_SIZE_BYTES_MAX
 from contracts.sandbox import Sandbox
@@ -14,7 +15,7 @@ FAILED = ErrorCode.CONTRACT_FAILED
 FUEL = ErrorCode.CONTRACT_OUT_OF_FUEL
 MEMORY = ErrorCode.CONTRACT_OUT_OF_MEMORY
 TRAPPED = ErrorCode.CONTRACT_TRAPPED
-BAD = ErrorCode.CONTRACT_BAD_VERDICT
+BAD = {ErrorCode.CONTRACT_BAD_VERDICT, ErrorCode.CONTRACT_BAD_ANSWER}
 
 SYS = "import json\nsys = json.codecs.sys\n"
 """Modules that a contract cannot import, it can still reach inside its own interpreter."""
@@ -121,7 +122,7 @@ def test_s52_what_is_not_pure_cannot_be_imported(sandbox: Sandbox, module: str) 
     decision = decide(sandbox, contract(f"import {module}"))
     assert (decision.verdict, decision.code) == ("deny", FAILED)
     assert (
-        decision.reason
+        decision.sentence
         == f"line 3: ImportError: a contract cannot import {module}; docs/contracts.md lists what it can"
     )
 
@@ -133,7 +134,7 @@ def test_s52_there_is_nothing_to_escape_to(sandbox: Sandbox, name: str) -> None:
     assert decision.verdict == "deny"
     if name != "crash the interpreter":  # how it ends is not the point, only that it ends as a deny
         assert decision.code == code
-    assert reason in decision.reason
+    assert reason in decision.sentence
 
 
 @pytest.mark.parametrize("name", EXHAUSTION)
@@ -144,13 +145,13 @@ def test_s52_work_and_memory_are_bounded(sandbox: Sandbox, name: str) -> None:
     if code is not None:
         assert (first.verdict, first.code) == ("deny", code)
     assert first.fuel <= 2 * LIMITS.contract_fuel
-    assert len(first.reason) <= LIMITS.reason_length
+    assert len(str(unpack(first.facts).get("text", ""))) <= LIMITS.reason_length
 
 
 @pytest.mark.parametrize("name", NONSENSE)
 def test_s52_nonsense_is_no_verdict(sandbox: Sandbox, name: str) -> None:
     decision = decide(sandbox, contract(NONSENSE[name]))
-    assert (decision.verdict, decision.code, decision.state) == ("deny", BAD, None)
+    assert (decision.verdict, decision.code in BAD, decision.state) == ("deny", True, None)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +176,7 @@ def test_a_forged_answer_is_no_verdict(sandbox: Sandbox, answer: str) -> None:
     body = f"{SYS}sys.modules['contracts.runtime']._encode = lambda *_: {answer}\nreturn allow()"
     decision = decide(sandbox, contract(body))
     assert decision.verdict == "deny"
-    assert decision.code in (BAD, TRAPPED)
+    assert decision.code in BAD | {TRAPPED}
 
 
 def test_s52_exactly_at_the_fuel_limit(sandbox: Sandbox) -> None:
@@ -211,7 +212,7 @@ def test_s52_a_failure_leaves_nothing_behind(sandbox: Sandbox) -> None:
     first, second = (session.decide(REQUEST, DATASET, CONTEXT) for _ in range(2))
     assert first == second
     assert first.code == FAILED
-    assert first.reason == "line 7: ZeroDivisionError: division by zero"
+    assert first.sentence == "line 7: ZeroDivisionError: division by zero"
 
 
 def test_an_honest_contract_is_untouched_by_all_this(sandbox: Sandbox) -> None:

@@ -106,4 +106,4 @@ def test_facts_that_are_too_large_are_refused() -> None:
     grants = tuple((bytes([index]) * 32, replace(GRANTED, note="n" * 2_000)) for index in range(200))
     with pytest.raises(PoolError) as refused:
         CallEncoder().encode(case(grants=grants))
-    assert refused.value.code is ErrorCode.TOO_LARGE
+    assert refused.value.code is ErrorCode.CONTRACT_INPUTS_TOO_LARGE

@@ -73,13 +73,13 @@ class Story:
         """A request's id, what was decided on it and why."""
         _, (outcome,) = self.commit(self.network.request(member, **changes), after_ms=after_ms)
         assert outcome.verdict is not None
-        return outcome.transaction_id, outcome.verdict, outcome.reason
+        return outcome.transaction_id, outcome.verdict, outcome.sentence
 
     def answer(self, request: bytes, answer: Any, member: str, reason: str = "") -> tuple[Verdict, str]:
         """What a request has come to after an answer."""
         _, (outcome,) = self.commit(self.network.approval(request, answer, member, reason=reason))
         assert outcome.verdict is not None
-        return outcome.verdict, outcome.reason
+        return outcome.verdict, outcome.sentence
 
     def request(self, request_id: bytes) -> RequestEntry:
         """A request as it stands."""
@@ -192,7 +192,7 @@ def test_a_contract_that_fails_denies_and_the_next_call_is_none_the_worse(policy
         ("deny", code.value),
         ("allow", ""),
     ]
-    assert outcomes[1].reason
+    assert outcomes[1].sentence
     assert all(outcome.fuel > 0 for outcome in outcomes)
     kept = story.ledger.entry(contract_state_key("a.flights", "a.rule"), ContractState)
     assert kept == ContractState(b'{"calls":2}')
@@ -205,7 +205,7 @@ def test_a_contract_that_cannot_be_deployed_is_rejected_with_its_line(policy: Sa
         story.ledger, [network.contract("def can_read(request dataset):\n    pass\n", name="wrong")], story.time_ms
     )
     (outcome,) = executed.outcomes
-    assert (outcome.code, outcome.reason[:8]) == ("bad_contract", "line 1: ")
+    assert (outcome.code, outcome.sentence[:8]) == ("bad_contract", "line 1: ")
     assert story.ledger.state_value(contract_key("a.wrong")) is None
 
 
@@ -217,7 +217,11 @@ def test_inputs_beyond_their_bound_deny(policy: SandboxPolicy) -> None:
     _, outcomes = story.commit(*(network.request() for _ in range(calls + 1)))
     verdicts = [outcome.verdict for outcome in outcomes if outcome.verdict]
     assert verdicts[0].verdict == "allow"
-    assert (verdicts[-1].verdict, verdicts[-1].failure, verdicts[-1].inputs_hash) == ("deny", "too_large", b"")
+    assert (verdicts[-1].verdict, verdicts[-1].failure, verdicts[-1].inputs_hash) == (
+        "deny",
+        "contract_inputs_too_large",
+        b"",
+    )
 
 
 def whole_story(policy: AccessPolicy) -> Story:

@@ -10,6 +10,7 @@ import pytest
 from audit.replay import ProposedContract, Replay, Trial
 from chain.access.policy import AccessCase, AccessDecision
 from chain.errors import ErrorCode, PoolError
+from chain.facts import pack
 from chain.ledger import Ledger
 from chain.packages import read_package
 from chain.primitives.types import Answer
@@ -133,7 +134,7 @@ def test_a_proposal_that_fails_denies_and_is_shown(network: TestNetwork, ledger:
     )
     assert {tried.proposed.failure for tried in trial.requests.values()} == {"contract_failed"}
     assert len(trial.failures) == trial.calls == 5
-    assert "KeyError" in trial.failures[0].decision.reason
+    assert "KeyError" in trial.failures[0].decision.sentence
     given = trial_of(
         network, ledger, ProposedContract("a.rule", contract('return allow() if ctx.parameters["x"] else 1'), '{"x":1}')
     )
@@ -178,7 +179,7 @@ def test_a_verdict_that_comes_out_otherwise_is_named_with_its_request() -> None:
     assert {(d.height, d.request_id, d.transaction_id) for d in replayed.differences} == {(3, requests[1], requests[1])}
     assert [(d.part, d.recorded, d.replayed) for d in replayed.differences] == [
         ("verdict", "ask", "deny"),
-        ("reason", "", "no"),
+        ("facts", "{}", "{'denial': 'access_denied', 'text': 'no'}"),
     ]
     assert (replayed.report.height, replayed.verdicts) == (2, 1)
 
@@ -189,7 +190,7 @@ def test_a_verdict_that_comes_out_otherwise_is_named_with_its_request() -> None:
         (lambda decision: dataclasses.replace(decision, fuel=decision.fuel + 1), "fuel"),
         (lambda decision: dataclasses.replace(decision, inputs_hash=bytes(32)), "inputs_hash"),
         (lambda decision: dataclasses.replace(decision, failure="contract_failed"), "failure"),
-        (lambda decision: dataclasses.replace(decision, reason="no reason"), "reason"),
+        (lambda decision: dataclasses.replace(decision, facts=pack({"text": "other"})), "facts"),
     ],
 )
 def test_every_part_of_a_verdict_is_compared(change: Callable[[AccessDecision], AccessDecision], part: str) -> None:

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from chain.access.policy import contract_hash
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, PoolError, Refusal
 from chain.limits import LIMITS
 from chain.primitives.crypto import ZERO_HASH
 from contracts.decision import Decision
@@ -117,7 +117,7 @@ def test_the_process_ends_with_its_input(cache_folder: Path) -> None:
 def test_names_of_the_module_start_anew_at_every_call(sandbox: Sandbox) -> None:
     source = "from blockpool.contract import deny\nseen = []\n\ndef can_read(request, dataset, ctx):\n"
     session = sandbox.contract(source + "    seen.append(1)\n    return deny(str(len(seen)))\n")
-    assert [session.decide(REQUEST, DATASET, CONTEXT).reason for _ in range(3)] == ["1", "1", "1"]
+    assert [session.decide(REQUEST, DATASET, CONTEXT).sentence for _ in range(3)] == ["1", "1", "1"]
     session.close()
 
 
@@ -129,7 +129,7 @@ def test_state_is_handed_on_in_one_form(sandbox: Sandbox) -> None:
     assert decision.state == '{"a":{"x":2,"y":1},"b":[1,2.5,null,true,"航"]}'.encode()
     session = sandbox.contract(contract("return deny(repr(sorted(ctx.state.items())))"))
     context = msgspec.structs.replace(CONTEXT, state=orjson.loads(decision.state))
-    assert session.decide(REQUEST, DATASET, context).reason == (
+    assert session.decide(REQUEST, DATASET, context).sentence == (
         "[('a', {'x': 2, 'y': 1}), ('b', [1, 2.5, None, True, '航'])]"
     )
     session.close()
@@ -162,38 +162,43 @@ def test_first_call_pays_for_loading(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "detail", "line"),
+    ("source", "code", "detail", "line"),
     [
-        ("def can_read(request, dataset, ctx):\n    return (", "SyntaxError: '(' was never closed", 2),
-        ("def can_read(request, dataset, ctx):\nreturn", "IndentationError", 2),
-        ("x = 1\n", "defines no function can_read", 0),
-        ("can_read = 1\n", "must be a plain function", 0),
-        ("def can_read(request):\n    pass", "must take exactly (request, dataset, ctx)", 0),
-        ("async def can_read(request, dataset, ctx):\n    pass", "must be a plain function", 0),
-        ("def can_read(request, dataset, ctx):\n    yield", "must be a plain function", 0),
-        ("import json\n\nimport os\n", "line 3: ImportError: a contract cannot import os", 3),
-        ("x = 1 / 0\n", "line 1: ZeroDivisionError", 1),
-        ("while True: pass\n", "spent all 500,000,000 units of fuel", 0),
-        ("x = '\0'\n", "null bytes", 0),
-        ("#" + "x" * LIMITS.contract_source_size_bytes, "65,536 are allowed", 0),
-        ("x = '\ud800'", "UTF-8", 0),
+        (
+            "def can_read(request, dataset, ctx):\n    return (",
+            ErrorCode.BAD_CONTRACT,
+            "SyntaxError: '(' was never closed",
+            2,
+        ),
+        ("def can_read(request, dataset, ctx):\nreturn", ErrorCode.BAD_CONTRACT, "IndentationError", 2),
+        ("x = 1\n", ErrorCode.BAD_CONTRACT, "defines no function can_read", 0),
+        ("can_read = 1\n", ErrorCode.BAD_CONTRACT, "must be a plain function", 0),
+        ("def can_read(request):\n    pass", ErrorCode.BAD_CONTRACT, "must take exactly (request, dataset, ctx)", 0),
+        ("async def can_read(request, dataset, ctx):\n    pass", ErrorCode.BAD_CONTRACT, "must be a plain function", 0),
+        ("def can_read(request, dataset, ctx):\n    yield", ErrorCode.BAD_CONTRACT, "must be a plain function", 0),
+        ("import json\n\nimport os\n", ErrorCode.BAD_CONTRACT, "line 3: ImportError: a contract cannot import os", 3),
+        ("x = 1 / 0\n", ErrorCode.BAD_CONTRACT, "line 1: ZeroDivisionError", 1),
+        ("while True: pass\n", ErrorCode.CONTRACT_OUT_OF_FUEL, "it spent all 500000000 units of fuel", 0),
+        ("x = '\0'\n", ErrorCode.BAD_CONTRACT, "null bytes", 0),
+        ("#" + "x" * LIMITS.contract_source_size_bytes, ErrorCode.CONTRACT_TOO_LARGE, "65536 are allowed", 0),
+        ("x = '\ud800'", ErrorCode.CONTRACT_NOT_TEXT, "UTF-8", 0),
     ],
 )
-def test_what_cannot_be_deployed(sandbox: Sandbox, source: str, detail: str, line: int) -> None:
-    with pytest.raises(PoolError) as refused:
+def test_what_cannot_be_deployed(sandbox: Sandbox, source: str, code: ErrorCode, detail: str, line: int) -> None:
+    with pytest.raises(Refusal) as refused:
         sandbox.check(source)
-    assert refused.value.code == ErrorCode.BAD_CONTRACT
+    assert refused.value.code == code
     assert detail in refused.value.detail
-    assert refused.value.context["line"] == line
-    is_refused_before = "allowed" in detail or "UTF-8" in detail
-    assert (refused.value.context["fuel"] == 0) is is_refused_before
+    assert refused.value.context.get("line", 0) == line
+    is_refused_before = code in (ErrorCode.CONTRACT_TOO_LARGE, ErrorCode.CONTRACT_NOT_TEXT)
+    assert (refused.value.fuel == 0) is is_refused_before
 
 
 @pytest.mark.parametrize("parameters", ["", "[]", "{", "null", '{"a":' * 40 + "1" + "}" * 40, "{}" + " " * 70_000])
 def test_parameters_are_a_bounded_object(sandbox: Sandbox, parameters: str) -> None:
     with pytest.raises(PoolError) as refused:
         sandbox.check(ALLOW_ALL, parameters)
-    assert refused.value.code == ErrorCode.BAD_CONTRACT
+    assert refused.value.code in (ErrorCode.CONTRACT_PARAMETERS, ErrorCode.CONTRACT_TOO_LARGE)
 
 
 def test_largest_source_loads_within_its_fuel(sandbox: Sandbox) -> None:
@@ -206,14 +211,14 @@ def test_largest_source_loads_within_its_fuel(sandbox: Sandbox) -> None:
 
 def test_an_odd_escape_is_no_reason_to_stop(sandbox: Sandbox) -> None:
     """CPython warns about it, and would want a standard error for that."""
-    assert decide(sandbox, contract(r"return deny('\d')")).reason == r"\d"
+    assert decide(sandbox, contract(r"return deny('\d')")).sentence == r"\d"
 
 
 def test_inputs_are_bounded(sandbox: Sandbox) -> None:
     request = msgspec.structs.replace(REQUEST, person="x" * LIMITS.contract_inputs_size_bytes)
     with pytest.raises(PoolError) as refused:
         sandbox.contract(ALLOW_ALL).decide(request, DATASET, CONTEXT)
-    assert refused.value.code == ErrorCode.TOO_LARGE
+    assert refused.value.code == ErrorCode.CONTRACT_INPUTS_TOO_LARGE
 
 
 def test_the_same_in_a_thread_however_deep_its_caller(sandbox: Sandbox) -> None:

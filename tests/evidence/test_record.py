@@ -158,7 +158,7 @@ def test_a_rejected_parcel_gives_no_evidence(ledger: Ledger) -> None:
 def test_an_outcome_cannot_be_turned_into_success(
     ledger: Ledger, evidence: dict[str, Any], network: TestNetwork
 ) -> None:
-    accepted = Outcome(transaction_at(ledger, 2, 2), OK, "", 0)
+    accepted = Outcome(transaction_at(ledger, 2, 2), OK, (), 0)
     evidence["parcel"]["outcome"] = base64.b64encode(encode(accepted)).decode()
     assert refusal_of(evidence, network).context["step"] == 4
 

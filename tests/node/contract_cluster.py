@@ -46,14 +46,14 @@ async def share(node: Node, network: Network, source: str, name: str = "flights"
         network.sealed_parcel(dataset=f"a.{name}"),
     ):
         outcome = await submit(node, data)
-        assert outcome.is_ok, outcome.reason
+        assert outcome.is_ok, outcome.sentence
 
 
 async def request(node: Node, data: bytes) -> tuple[str, str]:
     """What came of a request: verdict, and failure or reason."""
     outcome = await submit(node, data)
     assert outcome.verdict is not None, outcome
-    return outcome.verdict.verdict, outcome.verdict.failure or outcome.reason
+    return outcome.verdict.verdict, outcome.verdict.failure or outcome.sentence
 
 
 @asynccontextmanager

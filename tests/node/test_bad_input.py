@@ -96,7 +96,7 @@ REFUSED: dict[str, tuple[Make, int, ErrorCode]] = {
     "another structure": (lambda n: msgpack.packb({"header": b""}), 400, ErrorCode.MALFORMED),
     "record too large": (oversized_record, 413, ErrorCode.TOO_LARGE),
     "body too large": (lambda n: bytes(LIMITS.transaction_size_bytes + 1), 413, ErrorCode.TOO_LARGE),
-    "too many records": (too_many_records, 413, ErrorCode.TOO_LARGE),
+    "too many records": (too_many_records, 413, ErrorCode.TOO_MANY_RECORDS),
 }
 
 
@@ -155,7 +155,7 @@ REJECTED: dict[str, tuple[Make, ErrorCode]] = {
     "bad dataset id": (lambda n: n.dataset(dataset="a.FLIGHTS"), ErrorCode.BAD_NAME),
     "schema with a keyword that is not allowed": (
         lambda n: n.dataset(name="x", schema='{"pattern":"(a+)+$"}'),
-        ErrorCode.BAD_SCHEMA,
+        ErrorCode.SCHEMA_KEYWORD,
     ),
     "version that is not the next": (lambda n: n.dataset(version=3), ErrorCode.STALE_VERSION),
 }

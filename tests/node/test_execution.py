@@ -189,7 +189,7 @@ def test_catching_up_refuses_a_block_whose_verdicts_are_made_up(tmp_path: Path) 
         async with proposed(tmp_path) as (node, block, certificate):
             [outcome] = block.outcomes
             assert outcome.verdict is not None
-            granted = replace(outcome, reason="", verdict=replace(outcome.verdict, verdict="allow", failure=""))
+            granted = replace(outcome, facts=(), verdict=replace(outcome.verdict, verdict="allow", failure=""))
             lie = dataclasses.replace(block, outcomes=(granted,))
             with pytest.raises(PoolError, match="outcomes differ") as caught:
                 await node.service.catch_up._take_all((package_of(lie, certificate),))

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from chain.access.policy import AccessCase, AccessDecision, ReadDigest, contract_hash
+from chain.facts import pack
 from chain.primitives.crypto import hash_tagged
 from chain.primitives.encoding import encode
 from chain.state.entries import (
@@ -67,10 +68,11 @@ class VectorPolicy:
         common = (new_state, FUEL, hash_tagged("contract-inputs", make_genesis().chain_id, inputs))
         purpose = case.request.purpose
         if purpose == "marketing":
-            return AccessDecision("deny", "", f"not for {purpose}", 0, None, (), 0, "", *common)
+            facts = pack({"denial": "access_denied", "text": f"not for {purpose}"})
+            return AccessDecision("deny", "", facts, 0, None, (), 0, "", *common)
         if case.reader.kind == "government" or case.request.answers:
-            return AccessDecision("allow", "", "", case.time_ms + 24 * HOUR_MS, ("flight",), (), 0, purpose, *common)
-        return AccessDecision("ask", "", "", 0, None, ("registry",), 1, "", *common)
+            return AccessDecision("allow", "", (), case.time_ms + 24 * HOUR_MS, ("flight",), (), 0, purpose, *common)
+        return AccessDecision("ask", "", (), 0, None, ("registry",), 1, "", *common)
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -102,4 +102,4 @@ class ForgedBlock:
 
 def accepted(transaction: Transaction) -> tuple[Transaction, Outcome]:
     """A transaction with the outcome that it took effect."""
-    return transaction, Outcome(transaction_id(make_genesis().chain_id, transaction.header), OK, "", 0)
+    return transaction, Outcome(transaction_id(make_genesis().chain_id, transaction.header), OK, (), 0)

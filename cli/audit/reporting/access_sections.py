@@ -178,7 +178,7 @@ def _denial_row(read: RequestHistory, decision: DecisionNote) -> Row:
         *_request_cells(read),
         when(decision.by.time_ms),
         STATUSES[decision.status],
-        element("span", decision.reason, *failure),
+        element("span", decision.sentence, *failure),
         contract,
     )
 
