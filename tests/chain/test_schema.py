@@ -209,6 +209,33 @@ def test_numbers_are_compared_exactly_and_keywords_in_order(schema: str, record:
 
 
 @pytest.mark.parametrize(
+    "odd", ["-1", "11", "-1e-400", "10.5", '"abcd"', '""', "[1]", "[1,2,3,4]", "true", '{"a":1}', "{}"]
+)
+def test_one_among_many_is_found(odd: str) -> None:
+    schema = compile_schema(
+        '{"type":["number","string","array","object","null"],"minimum":0,"exclusiveMaximum":10.5,"minLength":1,'
+        '"maxLength":3,"minItems":2,"maxItems":3,"minProperties":1,"properties":{"a":{"type":"null"}}}'
+    )
+    good = [
+        b"0",
+        b"5.5",
+        b"10",
+        b'"a"',
+        b'"abc"',
+        b'"ab"',
+        b"[1,2]",
+        b"[1,2,3]",
+        b'{"a":null}',
+        b'{"b":1}',
+        b"null",
+    ] * 2
+    assert schema.check(good) is None
+    offence = schema.check([*good, odd.encode(), *good])
+    assert offence is not None
+    assert offence.context["record_index"] == len(good)
+
+
+@pytest.mark.parametrize(
     ("schema", "record"),
     [
         ('{"type":"integer"}', "1.0"),
