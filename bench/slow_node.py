@@ -28,7 +28,7 @@ class SlowDriver(ConsensusDriver):
             super()._build(height, view)
             return
         self._ready_for = height, view
-        pause_s = (self._config.crawl_ticks - SPARE_TICKS) * self._tick_s
+        pause_s = (self._settings.timers.crawl_ticks - SPARE_TICKS) * self._settings.tick_s
         asyncio.get_running_loop().call_later(pause_s, self._build_later, height, view)
 
 

@@ -23,7 +23,7 @@ from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode, encode
 from chain.proofs.validators import verify_certificate
 from chain.transactions.base import CheckedTransaction
-from node.execution import ExecutionThread
+from node.execution import ExecutionThread, is_local_fault
 from node.frames import BlockRange, FrameKind
 from node.links import Links
 from node.pool import Pool
@@ -141,7 +141,7 @@ class CatchUp:
                 if is_last or self._pool.height + 1 != following:
                     return
         except PoolError as error:
-            if error.code.is_storage or error.code.is_engine:
+            if is_local_fault(error):
                 raise
             self._drop(peer, error.detail)
         finally:
@@ -201,7 +201,7 @@ class CatchUp:
         try:
             executed = await self._execution.submit(partial(ledger.check_certified, block, transactions, ids))
         except PoolError as error:
-            if self._pool.height < height or error.code.is_storage or error.code.is_engine:
+            if self._pool.height < height or is_local_fault(error):
                 raise
             return None
         return executed if self._pool.height + 1 == height else None

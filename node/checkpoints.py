@@ -129,11 +129,6 @@ class Checkpoints:
         self._recall()
         pool.add_listener(self._on_committed)
 
-    @property
-    def remembers(self) -> bool:
-        """Whether what this member has cosigned last is known."""
-        return self._cosigner is not None and self._cosigner.last is not None
-
     # Serving
 
     @property
@@ -186,7 +181,7 @@ class Checkpoints:
         verify_cosignature(line, self._keys)
         self._add(line)
 
-    def on_connect(self, member: str) -> None:
+    def on_connect(self, member: str, height: int) -> None:
         """Tell a node that is new here what was cosigned last."""
         if self._cosigner is not None and self._cosigner.last is not None:
             self._links.send(member, FrameKind.COSIGNATURE, encode(self._cosigner.last))

@@ -1,5 +1,4 @@
-"""Drives the consensus core: feeds it messages, ticks and work, and carries out the effects it asks for, in their
-order.
+"""Drives the consensus core: feeds it messages, ticks and work, and carries out its effects in order.
 
 The core decides, this module acts. Inputs are gathered while the event loop turns; then one pass takes all effects,
 writes everything that must be durable in one synced batch, and only then sends.
@@ -9,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from chain.blocks import Certificate, Proposal, decode_header
@@ -17,7 +17,6 @@ from chain.errors import InvariantBroken, PoolError
 from chain.ledger import ExecutedBlock, verify_clock
 from chain.limits import MIB
 from chain.primitives.crypto import Hash, Signer
-from chain.primitives.encoding import encode
 from chain.storage.votes import VoteStore
 from chain.transactions.base import CheckedTransaction
 from consensus.config import ConsensusConfig
@@ -27,27 +26,20 @@ from consensus.effects import (
     CatchUp,
     Deliver,
     Effect,
-    Evidence,
     Execute,
     Persist,
-    Reject,
     Send,
-    ViewChangeStarted,
-    ViewEntered,
 )
-from consensus.memory import PROPOSAL_KEYS, load_proposals
-from consensus.messages import Statement, decode_message, encode_message
+from consensus.memory import PROPOSAL_KEYS
+from consensus.messages import decode_message, encode_message
 from consensus.replica import Replica, Tip
-from node.dissemination import Dissemination
-from node.execution import Executions
+from node.execution import Executions, is_local_fault
 from node.frames import FrameKind
-from node.intake import Intake
 from node.links import Links
-from node.metrics import Metrics
 from node.neglect import neglected_members
 from node.pool import CommittedBlock, Pool
+from node.proposal_bodies import ProposalBodies
 
-_FETCH_ROUNDS = 3
 _FETCH_PAUSE_S = 0.5
 """Before bodies of a certified block that nobody gave are asked for again."""
 _GATHER_S = 0.015
@@ -58,72 +50,75 @@ nothing waits as a block is committed, the next transaction is proposed at once.
 load: the primary then gathers for a moment, or until there is this much, so that the cost is shared."""
 
 
+@dataclass(frozen=True)
+class ReplicaSettings:
+    """How this node takes part in consensus."""
+
+    member: str
+    """This node's member."""
+    signer: Signer
+    """Signs its votes; any key for a node that never votes."""
+    timers: ConsensusConfig
+    """Timers and bounds of the core."""
+    tick_s: float
+    """Length of a tick, seconds."""
+
+
+@dataclass(frozen=True)
+class DriverEvents:
+    """Whom the driver tells what."""
+
+    report: Callable[[Effect], None]
+    """Effects that ask nothing of the node."""
+    on_peer_ahead: Callable[[str, int], None]
+    """``(peer, height)``: a peer claims to be ahead."""
+    on_fatal: Callable[[Exception], None]
+    """An error after which this node must stop."""
+
+
 class ConsensusDriver:
-    """One replica on its node.
+    """One replica on its node. It follows silently until ``start_voting``.
 
     Args:
+        settings: of the replica.
         pool: the node's ledger and mempool.
+        votes: keeps this node's own votes durably.
         links: to the other nodes.
         executions: executes blocks.
-        votes: keeps this node's own votes durably.
-        signer: the consensus key, or None for a node that only follows.
-        me: this member's name.
-        config: timers and bounds of the core.
-        tick_s: length of a tick, seconds.
-        on_catch_up: told ``(peer, height)`` when a peer is ahead.
-        on_fatal: told of an error after which this node must stop.
-        on_misbehaviour: told of two contradicting statements that one validator has signed.
+        bodies: finds the transactions of proposals.
+        events: whom to tell.
+
+    Attributes:
+        may_vote: whether this node takes part.
+        replica: the core, made anew when the node begins to take part.
     """
 
     def __init__(
         self,
+        settings: ReplicaSettings,
         pool: Pool,
+        votes: VoteStore,
         links: Links,
         executions: Executions,
-        votes: VoteStore,
-        signer: Signer,
-        me: str,
-        config: ConsensusConfig,
-        tick_s: float,
-        metrics: Metrics,
-        on_catch_up: Callable[[str, int], None],
-        on_fatal: Callable[[Exception], None],
-        on_misbehaviour: Callable[[Statement, Statement], None],
-        *,
-        may_vote: bool,
+        bodies: ProposalBodies,
+        events: DriverEvents,
     ) -> None:
+        self._settings = settings
         self._pool = pool
+        self._votes = votes
         self._links = links
         self._executions = executions
-        self._votes = votes
-        self._signer = signer
-        self._me = me
-        self._config = config
-        self._tick_s = tick_s
-        self._metrics = metrics
-        self._on_catch_up = on_catch_up
-        self._on_fatal = on_fatal
-        self._on_misbehaviour = on_misbehaviour
+        self._bodies = bodies
+        self._events = events
         self._log = logging.getLogger("blockpool.consensus")
-        self._intake: Intake | None = None
-        self._dissemination: Dissemination | None = None
-        self._fetched: dict[Hash, CheckedTransaction] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_pump_due = False
         self._gather_until_s = 0.0
         self._ticks = 0
         self._height_began_s = 0.0
-        self.may_vote = may_vote
-        pool.voted_for = self._recall_bodies()
+        self.may_vote = False
         self.replica = self._make_replica()
         pool.add_listener(self._on_committed)
-
-    def use(self, intake: Intake, dissemination: Dissemination) -> None:
-        """Look for transactions that a proposal needs in ``intake`` first, then fetch them through
-        ``dissemination``.
-        """
-        self._intake = intake
-        self._dissemination = dissemination
 
     # Inputs
 
@@ -133,9 +128,9 @@ class ConsensusDriver:
         self._schedule()
 
     def tick(self) -> None:
-        """One tick has passed; but time stands still for the core while contracts are executed. It is not the primary
-        that keeps everybody waiting then, and what a block may hold bounds for how long. Without this, each height full
-        of costly calls would begin with a view change, and the work be done twice.
+        """One tick has passed. The core gets no ticks while contracts are executed: the primary is not at fault then,
+        and the block limits bound the time. Otherwise each height full of costly calls would begin with a view change,
+        and the work would be done twice.
         """
         self._ticks += 1
         oldest = self._pool.mempool.oldest
@@ -180,14 +175,14 @@ class ConsensusDriver:
             while effects := self.replica.take_effects():
                 self._carry_out(effects)
         except (PoolError, InvariantBroken) as error:
-            self._on_fatal(error)
+            self._events.on_fatal(error)
 
     def _carry_out(self, effects: list[Effect]) -> None:
         persists = {effect.key: effect.value for effect in effects if isinstance(effect, Persist)}
         if persists:
             # Durable before anything of this batch leaves: a restarted replica never contradicts what it has sent.
             if not persists.keys().isdisjoint(PROPOSAL_KEYS):
-                self._keep_bodies(persists)
+                self._bodies.keep(persists)
             self._votes.write(persists.items())
         for effect in effects:
             match effect:
@@ -202,43 +197,13 @@ class ConsensusDriver:
                 case Deliver(proposal, certificate):
                     self._deliver(proposal, certificate)
                 case CatchUp(height, peer):
-                    self._on_catch_up(peer, height)
+                    self._events.on_peer_ahead(peer, height)
                 case _:
-                    self._report(effect)
-
-    def _keep_bodies(self, persists: Mapping[bytes, bytes]) -> None:
-        """Bring the bodies of what we vote for to disk, before the votes: once a quorum has prepared a block, nothing
-        can take its place, and after a power cut the mempools are empty.
-        """
-        voted_for = load_proposals({**self._votes.read(), **persists})
-        ids = {
-            id_: None
-            for proposal in voted_for
-            if proposal is not None and decode_header(proposal.header).height > self._pool.height
-            for id_ in proposal.transaction_ids
-        }
-        bodies = {id_: checked for id_ in ids if (checked := self._body(id_)) is not None}
-        if bodies.keys() - self._pool.voted_for.keys():
-            self._votes.keep_bodies([encode(checked.transaction) for checked in bodies.values()])
-        self._pool.voted_for = bodies
-
-    def _recall_bodies(self) -> dict[Hash, CheckedTransaction]:
-        """Bodies of what was voted for before the last stop, as far as it is not committed."""
-        found = {}
-        for data in self._votes.bodies:
-            try:
-                verified = self._pool.verify(self._pool.decode(data), is_proposed=True)
-            except PoolError as error:
-                if _is_own_fault(error):
-                    raise
-                continue
-            if verified.checked is not None:
-                found[verified.id] = verified.checked
-        return found
+                    self._events.report(effect)
 
     def _broadcast(self, body: bytes) -> None:
         for member in self.replica.validators.names:
-            if member != self._me:
+            if member != self._settings.member:
                 self._links.send(member, FrameKind.CONSENSUS, body, urgent=True)
 
     def _build(self, height: int, view: int) -> None:
@@ -276,7 +241,7 @@ class ConsensusDriver:
         try:
             self._build(height, view)
         except (PoolError, InvariantBroken) as error:
-            self._on_fatal(error)
+            self._events.on_fatal(error)
         self._schedule()
 
     def _judge(self, hash_: Hash, proposal: Proposal) -> None:
@@ -285,7 +250,7 @@ class ConsensusDriver:
         if self._executions.find(hash_) is not None:
             self.replica.executed(hash_, None)
             return
-        transactions = self._bodies(proposal)
+        transactions = self._bodies.find(proposal)
         if transactions is None:
             self._spawn(self._judge_after_fetch(hash_, proposal))
             return
@@ -307,7 +272,7 @@ class ConsensusDriver:
             verify_clock(header, self._pool.clock_ms())
             await self._executions.check_beside(hash_, proposal, transactions)
         except PoolError as error:
-            if _is_own_fault(error):
+            if is_local_fault(error):
                 raise
             refusal = error
         if header.height != self._pool.height + 1:
@@ -320,15 +285,15 @@ class ConsensusDriver:
 
     def _refuse(self, hash_: Hash, error: PoolError) -> None:
         """Tell the core why a proposal is refused; what fails because of this machine is raised again."""
-        if _is_own_fault(error):
+        if is_local_fault(error):
             raise error
         self._log.warning("proposal refused", extra={"height": self.replica.height, "reason": error.detail})
         self.replica.executed(hash_, error.detail)
 
     async def _judge_after_fetch(self, hash_: Hash, proposal: Proposal) -> None:
         height = self.replica.height
-        await self._fetch(proposal)
-        if self.replica.height == height and self._bodies(proposal) is not None:
+        await self._bodies.fetch(proposal)
+        if self.replica.height == height and self._bodies.find(proposal) is not None:
             self._judge(hash_, proposal)
             self._schedule()
 
@@ -338,7 +303,7 @@ class ConsensusDriver:
         hash_ = certificate.block_hash
         executed = self._executions.find(hash_)
         if executed is None:
-            transactions = self._bodies(proposal)
+            transactions = self._bodies.find(proposal)
             if transactions is None:
                 self._spawn(self._deliver_after_fetch(proposal, certificate))
                 return
@@ -357,7 +322,7 @@ class ConsensusDriver:
         try:
             executed = await self._executions.check_beside(certificate.block_hash, proposal, transactions)
         except PoolError as error:
-            if certificate.height != self._pool.height + 1 and not _is_own_fault(error):
+            if certificate.height != self._pool.height + 1 and not is_local_fault(error):
                 return  # catch-up was faster, and the block has not been executed on its parent
             raise _undeliverable(error) from error
         if certificate.height == self._pool.height + 1:
@@ -368,78 +333,35 @@ class ConsensusDriver:
         """The core delivers a block once, so this goes on until it is there, by whatever way: its bodies, or all of it
         from those who have certified it.
         """
-        await self._fetch(proposal)
-        while certificate.height == self._pool.height + 1 and self._bodies(proposal) is None:
+        await self._bodies.fetch(proposal)
+        while certificate.height == self._pool.height + 1 and self._bodies.find(proposal) is None:
             for member, _ in certificate.votes:
-                self._on_catch_up(member, certificate.height)
+                self._events.on_peer_ahead(member, certificate.height)
             await asyncio.sleep(_FETCH_PAUSE_S)
-            await self._fetch(proposal)
+            await self._bodies.fetch(proposal)
         if certificate.height == self._pool.height + 1:
             self._deliver(proposal, certificate)
             self._schedule()
 
-    def _bodies(self, proposal: Proposal) -> list[CheckedTransaction] | None:
-        """The proposal's transactions, or None if one is missing here."""
-        found = []
-        if self._intake is not None:
-            self._intake.hurry(proposal.transaction_ids)
-        for id_ in proposal.transaction_ids:
-            checked = self._body(id_)
-            if checked is None:
-                return None
-            found.append(checked)
-        return found
-
-    def _body(self, id_: Hash) -> CheckedTransaction | None:
-        return self._pool.mempool.get(id_) or self._fetched.get(id_) or self._pool.voted_for.get(id_)
-
-    async def _fetch(self, proposal: Proposal) -> None:
-        height = self._pool.height
-        for _ in range(_FETCH_ROUNDS):
-            missing = [id_ for id_ in proposal.transaction_ids if self._body(id_) is None]
-            if not missing or self._pool.height != height or self._dissemination is None:
-                return
-            proposer = decode_header(proposal.header).proposer
-            self._fetched |= await self._dissemination.fetch(missing, proposer)
-
     def _on_committed(self, block: CommittedBlock) -> None:
         self._executions.forget()
-        self._fetched.clear()
-        self._pool.voted_for = {}
-        mempool, intake = self._pool.mempool, self._intake
-        is_busy = mempool.oldest is not None or (intake is not None and not intake.is_empty)
+        self._bodies.clear()
+        is_busy = self._bodies.are_waiting
         self._gather_until_s = asyncio.get_running_loop().time() + _GATHER_S if is_busy else 0.0
         neglected = () if self.replica.is_primary else self._neglected(block)
         self._height_began_s = asyncio.get_running_loop().time()
-        self.replica.work_pending(mempool.oldest)
+        self.replica.work_pending(self._pool.mempool.oldest)
         self.replica.advance(self._tip(), neglected)
         self._schedule()
 
     def _neglected(self, block: CommittedBlock) -> Collection[str]:
-        """Members whose work the block left lying, although its primary must have known it when the height began."""
+        """Members whose transactions the block skipped, though its primary must have had them when the height began."""
         pool = self._pool
         height_s = asyncio.get_running_loop().time() - self._height_began_s
-        overdue_s = height_s + self.replica.overdue_ticks * self._tick_s
+        overdue_s = height_s + self.replica.overdue_ticks * self._settings.tick_s
         return neglected_members(
             block.executed.transactions, pool.mempool, lambda id_: pool.waiting_s(id_) >= overdue_s
         )
-
-    def _report(self, effect: Effect) -> None:
-        match effect:
-            case ViewChangeStarted(height, view, reason):
-                self._metrics.view_changes.labels(reason).inc()
-                self._log.warning("view change", extra={"height": height, "view": view, "reason": reason})
-            case ViewEntered(height, view, primary):
-                self._log.info("view entered", extra={"height": height, "view": view, "primary": primary})
-            case Reject(peer, reason):
-                self._metrics.rejected_messages.labels(reason).inc()
-                self._log.debug("message refused", extra={"peer": peer, "reason": reason})
-            case Evidence(accused, first, second):
-                statements = {"first": encode(first).hex(), "second": encode(second).hex()}
-                self._log.error("a validator contradicts itself", extra={"validator": accused} | statements)
-                self._on_misbehaviour(first, second)
-            case _:
-                pass
 
     # Parts
 
@@ -447,10 +369,10 @@ class ConsensusDriver:
         ledger = self._pool.ledger
         return Replica(
             ledger.chain_id,
-            self._me if self.may_vote else "",
-            self._signer,
+            self._settings.member if self.may_vote else "",
+            self._settings.signer,
             self._tip(),
-            config=self._config,
+            config=self._settings.timers,
             memory=self._votes.read() if self.may_vote else {},
         )
 
@@ -466,16 +388,11 @@ class ConsensusDriver:
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._on_fatal(error if isinstance(error, Exception) else RuntimeError(str(error)))
-
-
-def _is_own_fault(error: PoolError) -> bool:
-    """Whether this machine failed: that says nothing about the block, and the node must stop."""
-    return error.code.is_storage or error.code.is_engine
+            self._events.on_fatal(error if isinstance(error, Exception) else RuntimeError(str(error)))
 
 
 def _undeliverable(error: PoolError) -> Exception:
     """Why the node must stop if a certified block cannot be executed here."""
-    if _is_own_fault(error):
+    if is_local_fault(error):
         return error
     return InvariantBroken(f"a certified block does not execute here: {error.detail}")

@@ -26,6 +26,11 @@ _OTHERS_ALLOWANCE = 2
 later than the one that made it, and may be slower."""
 
 
+def is_local_fault(error: PoolError) -> bool:
+    """Whether this machine failed: that says nothing about the block, and the node must stop."""
+    return error.code.is_storage or error.code.is_engine
+
+
 class ExecutionThread:
     """Executes blocks that call contracts.
 

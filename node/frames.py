@@ -31,7 +31,7 @@ class FrameKind(IntEnum):
     FETCH_SHARES = FIRST_MESSAGE_KIND + 18
     """Request: ``sealing.ShareQuery``. Response: ``ShareAnswer`` of the peer's own."""
     FETCH_VOTES = FIRST_MESSAGE_KIND + 19
-    """Request: empty. Response: ``node.recollection.Statements``, the asking validator's own at the peer's height."""
+    """Request: empty. Response: ``node.rollback.Statements``, the asking validator's own at the peer's height."""
 
 
 TransactionList = Annotated[

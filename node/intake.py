@@ -49,7 +49,6 @@ class Intake:
 
     Args:
         pool: verifies and keeps.
-        on_slice: called after every slice, which may have let something into the mempool.
         on_fatal: told of a failing disk.
         refusal: why this node takes no transactions at all, or None.
     """
@@ -57,19 +56,22 @@ class Intake:
     def __init__(
         self,
         pool: Pool,
-        on_slice: Callable[[], None],
         on_fatal: Callable[[Exception], None],
         refusal: str | None = None,
     ) -> None:
         self._refusal = refusal
         self._pool = pool
-        self._on_slice = on_slice
+        self._listeners: list[Callable[[], None]] = []
         self._on_fatal = on_fatal
         self._arrivals: dict[Hash, _Arrival] = {}
         self._queues: dict[str, _Queue] = {}
         self._is_due = False
         self.refused = 0
         """Transactions from peers that failed a check."""
+
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` after every slice, which may have let something into the mempool."""
+        self._listeners.append(listener)
 
     @property
     def is_empty(self) -> bool:
@@ -159,7 +161,8 @@ class Intake:
         self._is_due = bool(self._queues)
         if self._is_due:
             asyncio.get_running_loop().call_soon(self._verify_slice)
-        self._on_slice()
+        for listener in self._listeners:
+            listener()
 
     def _verify_one_of_each(self) -> None:
         for source, queue in list(self._queues.items()):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter as Tally
 from collections.abc import Callable
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+from node.pool import CommittedBlock
 
 _EXECUTION_S = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5, 10)
 _LATENCY_S = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5, 10, 30)
@@ -99,6 +102,23 @@ class Metrics:
             ["result"],
             registry=registry,
         )
+
+    def on_committed(self, block: CommittedBlock) -> None:
+        """Count what a block has brought; listens to the pool."""
+        executed = block.executed
+        self.height.set(executed.header.height)
+        for code, count in Tally(outcome.code for outcome in executed.outcomes).items():
+            self.transactions.labels(code).inc(count)
+        for checked, outcome in zip(executed.transactions, executed.outcomes, strict=True):
+            if outcome.is_ok:
+                self.records.inc(checked.record_count)
+            if checked.type.calls_contract:
+                self.contract_calls.inc()
+                self.contract_fuel.inc(outcome.fuel)
+            if outcome.verdict is not None:
+                self.verdicts.labels("failed" if outcome.verdict.failure else outcome.verdict.verdict).inc()
+        for waited_ms in block.waiting_ms.values():
+            self.commit_latency.observe(waited_ms / 1000)
 
     def observe(self, data: Path, mempool: Callable[[], tuple[int, int]]) -> None:
         """Read gauges that follow the disk and the mempool when they are asked for."""

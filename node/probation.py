@@ -7,7 +7,7 @@ Where the others cannot decide anything without this node (n < 4, no fault is to
 with them has to do. Where nobody, or no more than may lie, has a block yet, the network is new and so is this node,
 unless others hold votes of it: a validator that loses its disk that early counts as faulty.
 
-A validator that has forgotten nothing, as far as anybody knows (see ``node.recollection``), only catches up first: what
+A validator that has forgotten nothing, as far as anybody knows (see ``node.rollback``), only catches up first: what
 it fetches until then may still show votes that it does not remember.
 """
 

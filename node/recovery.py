@@ -3,7 +3,7 @@
 A database that cannot be trusted is never served and never deleted: it is moved into a folder of its own, and the
 node fetches the chain from its peers. A validator whose databases were set aside, or which has no whole record of what
 it voted for, is marked, on disk and before anything else happens. It is on probation: it does not vote until the mark
-is gone (see ``NodeService``), otherwise it could vote against its own earlier vote. A new validator has no record
+is gone (see ``VotingRight``), otherwise it could vote against its own earlier vote. A new validator has no record
 either, and finds out from its peers whether it is new.
 """
 
@@ -14,6 +14,7 @@ import itertools
 import logging
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from chain.errors import ErrorCode, InvariantBroken, PoolError
@@ -104,6 +105,35 @@ def open_votes(home: Home) -> VoteStore:
         path.replace(refused)
         votes = VoteFile(path)
     return votes
+
+
+class ProbationFile:
+    """The mark of a validator that may have forgotten votes.
+
+    Args:
+        path: of the mark.
+        on_fatal: told if the disk fails.
+    """
+
+    def __init__(self, path: Path, on_fatal: Callable[[Exception], None]) -> None:
+        self._path = path
+        self._on_fatal = on_fatal
+
+    @property
+    def is_set(self) -> bool:
+        """Whether votes may be lost."""
+        return self._path.exists()
+
+    def set(self) -> None:
+        """Make the mark, durably."""
+        try:
+            mark(self._path)
+        except PoolError as error:
+            self._on_fatal(error)
+
+    def clear(self) -> None:
+        """Remove the mark."""
+        self._path.unlink(missing_ok=True)
 
 
 def note_damage(home: Home) -> None:

@@ -57,12 +57,12 @@ def make_app(service: NodeService) -> AsgiApp:
 def status_view(service: NodeService) -> Json:
     """What ``/v1/status`` answers."""
     tip, replica, mempool = service.ledger.tip, service.driver.replica, service.pool.mempool
-    unready = service.unready_reason
+    unready = service.readiness.unready_reason
     return {
         "network": service.home.genesis.file.network,
         "chain_id": service.ledger.chain_id.hex(),
         "member": service.home.member.name,
-        "role": "validator" if service.is_validator else "observer",
+        "role": "validator" if service.readiness.is_validator else "observer",
         "version": service.software,
         "height": tip.height,
         "block_hash": tip.block_hash.hex(),
@@ -71,13 +71,13 @@ def status_view(service: NodeService) -> Json:
         "primary": replica.primary,
         "is_ready": unready is None,
         "unready_reason": unready,
-        "syncing": service.is_syncing,
+        "syncing": service.heights.is_syncing,
         "peers": [
             {
                 "member": member,
                 "connected": status.connected,
                 "rtt_ms": status.rtt_ms,
-                "height": service.height_of(member),
+                "height": service.heights.claims.get(member),
                 "last_error": status.last_error,
             }
             for member, status in sorted(service.links.status().items())
@@ -108,7 +108,7 @@ def _add_status(app: FastAPI, service: NodeService) -> None:
     @app.get("/readyz", tags=["node"])
     async def get_readiness() -> Response:
         """200 if transactions can be ordered through this node now."""
-        reason = service.unready_reason
+        reason = service.readiness.unready_reason
         if reason is not None:
             raise PoolError(ErrorCode.NOT_READY, reason)
         return Response(b'{"status":"ready"}', media_type="application/json")

@@ -93,7 +93,7 @@ class SubmissionEndpoint:
         data = await read_body(receive, length, limit, self._room, origin(client[0]) if client else "")
         if is_json:
             data = _from_json(data)
-        unready = service.unready_reason
+        unready = service.readiness.unready_reason
         if unready is not None:
             raise PoolError(ErrorCode.NOT_READY, unready)  # nothing taken in that could not be ordered
         id_, location = await service.dissemination.submit(data)

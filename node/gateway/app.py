@@ -100,7 +100,7 @@ class Gateway:
                 raise PoolError(ErrorCode.NOT_FOUND, f"no resource at {path}")
 
     def _status(self) -> dict[str, object]:
-        unready = self._service.unready_reason
+        unready = self._service.readiness.unready_reason
         return {
             "member": self._service.home.member.name,
             "chain_id": self._service.ledger.chain_id.hex(),
@@ -115,7 +115,7 @@ class Gateway:
         self._parcels += 1
         try:
             given = decode_parcel(await read_body(receive, length, _BODY_BYTES))
-            unready = self._service.unready_reason
+            unready = self._service.readiness.unready_reason
             if unready is not None:
                 raise PoolError(ErrorCode.NOT_READY, unready)
             return await self._submit(given, await self._sign(given))

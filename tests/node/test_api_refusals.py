@@ -176,7 +176,7 @@ async def stalled(folder: Path) -> AsyncIterator[tuple[Network, Node, httpx.Asyn
         running(network, "a", api=True) as (node,),
         httpx.AsyncClient(base_url=node.api_url) as client,
     ):
-        await until(lambda: node.service.unready_reason is None)
+        await until(lambda: node.service.readiness.unready_reason is None)
         yield network, node, client
 
 

@@ -256,7 +256,7 @@ def test_s35_a_peer_that_keeps_lying_about_its_height_does_not_make_a_node_unrea
                     liar.links.send(member, FrameKind.NEWS, encode(News(10**6)))
                 await a.submit(network.dataset(name=f"set-{a.height}"))
             await until(lambda: any(node.service.catch_up.is_running for node in (a, b, c)))
-            assert [node.service.unready_reason for node in (a, b, c)] == [None, None, None]
+            assert [node.service.readiness.unready_reason for node in (a, b, c)] == [None, None, None]
 
     uvloop.run(main())
 
@@ -307,7 +307,7 @@ def test_s40_damage_met_while_serving_a_peer_stops_the_node(tmp_path: Path) -> N
         try:
             spoil(network.home("a") / "data" / "blocks")
             with pytest.raises(PoolError) as caught:
-                await node.service._on_request("b", FrameKind.FETCH_BLOCKS, encode(BlockRange(1, 256)))
+                await node.service.dispatcher.on_request("b", FrameKind.FETCH_BLOCKS, encode(BlockRange(1, 256)))
             assert caught.value.code == ErrorCode.DATABASE_DAMAGED
             assert node.service.fatal is caught.value
             assert node.is_stopped

@@ -172,7 +172,7 @@ def test_too_few_make_no_checkpoint_and_who_is_heard_later_completes_it(hub: Hub
         hub.nodes["a"].checkpoints.note()
     assert caught.value.code is ErrorCode.NOT_FOUND
     hub.cut = {"d"}
-    hub.nodes["c"].checkpoints.on_connect("a")
+    hub.nodes["c"].checkpoints.on_connect("a", 0)
     assert hub.nodes["a"].size == 1
 
 
@@ -200,7 +200,7 @@ def test_a_restart_keeps_the_checkpoint_and_what_was_cosigned(hub: Hub) -> None:
     before = hub.nodes["a"].checkpoints.newest
     node = hub.nodes["a"].restart()
     assert node.checkpoints.newest == before
-    assert node.checkpoints.remembers
+    assert node.checkpoints._cosigner.last  # type: ignore[union-attr]
 
 
 def test_a_spoiled_note_is_passed_over(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:

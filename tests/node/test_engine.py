@@ -115,12 +115,13 @@ def test_a_node_with_another_engine_neither_votes_nor_follows_and_says_so(
             try:
                 await eventually(lambda: len(odd.service.links.connected) == 3)
                 assert await request(nodes[0], network.request()) == ("allow", "")
-                odd.service.heard_of_height("a", nodes[0].height)
+                odd.service.heights.hear("a", nodes[0].height)
                 await agree(nodes)
                 assert (odd.height, odd.service.catch_up.is_running) == (0, False)
-                assert odd.service.unready_reason == odd.service.engine_problem
-                assert "wasmtime 0.0.1" in str(odd.service.engine_problem)
-                assert not odd.service.is_validator
+                assert odd.engine is not None
+                assert odd.service.readiness.unready_reason == odd.engine.problem
+                assert "wasmtime 0.0.1" in str(odd.engine.problem)
+                assert not odd.service.readiness.is_validator
                 with pytest.raises(PoolError, match=r"wasmtime 0\.0\.1") as caught:
                     await odd.submit(network.dataset("b"))
                 assert caught.value.code == ErrorCode.NOT_READY
@@ -143,7 +144,7 @@ def test_an_engine_that_cannot_be_started_stops_the_node_with_the_reason(tmp_pat
         node = Node(network, "a")
         await node.start()
         try:
-            assert node.service.unready_reason == "the contract engine is being started"
+            assert node.service.readiness.unready_reason == "the contract engine is being started"
             await eventually(lambda: node.is_stopped)
             assert isinstance(node.service.fatal, PoolError)
             assert node.service.fatal.code == ErrorCode.BAD_CONFIGURATION

@@ -34,7 +34,7 @@ def forged(transaction: Transaction) -> Transaction:
 
 def make_intake(pool: Pool) -> tuple[Intake, list[Exception]]:
     fatal: list[Exception] = []
-    return Intake(pool, lambda: None, fatal.append), fatal
+    return Intake(pool, fatal.append), fatal
 
 
 async def drained(intake: Intake) -> None:

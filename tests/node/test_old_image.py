@@ -106,9 +106,9 @@ def test_s42_blocks_that_show_forgotten_votes_keep_a_restored_validator_from_vot
             a, d = nodes["a"], nodes["d"]
             await until(lambda: d.height == 6)
             await until(lambda: is_on_probation(network))
-            assert not d.service.is_validator
+            assert not d.service.readiness.is_validator
             await submit(network, a, MARGIN_BLOCKS)
-            await until(lambda: d.service.is_validator)
+            await until(lambda: d.service.readiness.is_validator)
             assert not is_on_probation(network)
             assert all("d" not in signers_at(a, height) for height in range(7, 7 + MARGIN_BLOCKS))
             await stop(nodes, "c")
@@ -142,7 +142,7 @@ def test_s42_votes_on_an_undecided_block_are_remembered_by_the_others(tmp_path: 
             await stop(nodes, "d")
             save(network, tmp_path / "image")
             await start(network, nodes, "d")
-            await until(lambda: nodes["d"].service.is_validator)
+            await until(lambda: nodes["d"].service.readiness.is_validator)
             await stop(nodes, "b")
             await stop(nodes, "c")
             a = nodes["a"]
@@ -157,7 +157,7 @@ def test_s42_votes_on_an_undecided_block_are_remembered_by_the_others(tmp_path: 
             await start(network, nodes, "b")
             if is_restored:
                 await until(lambda: is_on_probation(network))
-                assert not nodes["d"].service.is_validator
+                assert not nodes["d"].service.readiness.is_validator
                 await start(network, nodes, "c")
                 await until(lambda: a.height == 2, timeout_s=20)
                 assert "d" not in signers_at(a, 2)

@@ -231,7 +231,7 @@ def test_s03_a_validator_on_probation_fetches_the_chain_and_votes_again_later(tm
         home.lock.close()
         async with running(network, *"abcd") as nodes:
             a, d = nodes[0], nodes[3]
-            assert not d.service.is_validator
+            assert not d.service.readiness.is_validator
             await until(lambda: d.height == 1)
             await a.submit(network.parcel())
             await until(lambda: d.height == 2)
@@ -242,7 +242,7 @@ def test_s03_a_validator_on_probation_fetches_the_chain_and_votes_again_later(tm
                 while home.probation_file.exists():
                     await a.submit(network.parcel())
                     await asyncio.sleep(0.1)
-            assert d.service.is_validator
+            assert d.service.readiness.is_validator
             await stop_one(nodes, "c")
             receipt = await a.submit(network.parcel())  # needs d's vote now
             assert receipt.certificate is not None

@@ -55,7 +55,7 @@ def test_an_observer_follows_and_passes_on_what_it_is_given(tmp_path: Path) -> N
         network = Network.create(tmp_path)
         async with running(network, *"abcd", "observer") as nodes:
             observer = nodes[4]
-            assert not observer.service.is_validator
+            assert not observer.service.readiness.is_validator
             receipt = await observer.submit(network.dataset("observer"))
             assert decode(Outcome, receipt.outcome).is_ok
             await until(lambda: len({node.ledger.tip.block_hash for node in nodes}) == 1)
@@ -69,7 +69,7 @@ def test_without_a_quorum_a_node_is_not_ready_and_commits_nothing(tmp_path: Path
     async def main() -> None:
         network = Network.create(tmp_path)
         async with running(network, "a", "b") as (a, b):
-            assert a.service.unready_reason == "1 of 3 validators needed for a quorum are connected"
+            assert a.service.readiness.unready_reason == "1 of 3 validators needed for a quorum are connected"
             await a.service.dissemination.submit(network.dataset())
             await until(lambda: len(b.service.pool.mempool) == 1)
             c = Node(network, "c")
@@ -77,7 +77,7 @@ def test_without_a_quorum_a_node_is_not_ready_and_commits_nothing(tmp_path: Path
             try:
                 assert (a.height, b.height) == (0, 0)
                 await until(lambda: min(a.height, b.height, c.height) == 1)
-                assert a.service.unready_reason is None
+                assert a.service.readiness.unready_reason is None
             finally:
                 await c.stop()
 

@@ -47,7 +47,7 @@ def test_s41_a_validator_stops_when_a_write_fails(tmp_path: Path, step: str, way
                 for name in "abc":
                     await start(network, nodes, name)
                 d = await start_faulty(network, nodes, "d", plan)
-                await until(lambda: all(node.service.is_validator for node in nodes.values()))
+                await until(lambda: all(node.service.readiness.is_validator for node in nodes.values()))
                 await nodes["a"].submit(network.dataset())
                 await until(lambda: d.height == 1)
                 plan.target = step
@@ -59,7 +59,7 @@ def test_s41_a_validator_stops_when_a_write_fails(tmp_path: Path, step: str, way
                 assert plan.later_steps == 0, plan.names[plan.step :]
                 await nodes.pop("d").stop()
                 d = await start(network, nodes, "d")
-                await until(lambda: d.service.is_validator and d.height == 3)
+                await until(lambda: d.service.readiness.is_validator and d.height == 3)
                 assert not d.home.probation_file.exists()
                 await nodes.pop("c").stop()
                 receipt = await nodes["a"].submit(network.parcel())  # needs d's vote

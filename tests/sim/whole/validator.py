@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
-from types import SimpleNamespace
 from typing import NoReturn, cast
 
 from chain.errors import ErrorCode, InvariantBroken, PoolError
@@ -20,20 +19,23 @@ from chain.ledger import Ledger
 from chain.limits import Limits
 from chain.packages import read_packages
 from chain.primitives.crypto import Ed25519Signer
+from chain.primitives.encoding import encode
 from consensus.effects import Effect, Evidence, ViewChangeStarted, ViewEntered
-from consensus.messages import Statement
 from node.catch_up import CatchUp
-from node.checkpoints import Checkpoints
+from node.dispatcher import Dispatcher, Routes
 from node.dissemination import Dissemination
-from node.driver import ConsensusDriver
+from node.driver import ConsensusDriver, DriverEvents, ReplicaSettings
 from node.execution import Executions, ExecutionThread
+from node.frames import FrameKind
 from node.intake import Intake
 from node.links import Hello, Links
 from node.mempool import Mempool
 from node.metrics import Metrics
+from node.peer_heights import PeerHeights
+from node.periodic import PeriodicWork
 from node.pool import CommittedBlock, Pool
-from node.recollection import Recollection
-from node.service import NodeService
+from node.proposal_bodies import ProposalBodies
+from node.voting_right import VotingRight
 from tests.networks import TIME_MS, TestNetwork
 from tests.sim.node import CONFIG
 from tests.sim.whole.checkers import Checkers
@@ -96,77 +98,63 @@ class SimPool(Pool):
         return read_packages(self.ledger.blocks, first, limit, size_bytes, prove) if limit > 0 else []
 
 
-class SimDriver(ConsensusDriver):
-    """The real driver; what it reports goes to the checkers too."""
+class SimProbation:
+    """The mark on the simulated disk."""
 
-    on_report: Callable[[Effect], None]
+    def __init__(self, owner: Validator) -> None:
+        self._owner = owner
 
-    def _report(self, effect: Effect) -> None:
-        self.on_report(effect)
+    @property
+    def is_set(self) -> bool:
+        return self._owner.disk.is_on_probation
+
+    def set(self) -> None:
+        self._owner.mark("forgotten votes found")
+
+    def clear(self) -> None:
+        self._owner.end_probation()
 
 
-class SimService(NodeService):
-    """The real service's inner life around simulated links and disk. Each start of a validator makes a new one."""
+class SimService:
+    """The real parts around simulated links and disk. Each start of a validator makes a new one."""
 
     def __init__(self, owner: Validator, ledger: Ledger, votes: SimVotes) -> None:
-        disk, name = owner.disk, owner.name
-        probation_file = SimpleNamespace(unlink=lambda missing_ok: owner.end_probation())
         self.owner = owner
-        self.home = SimpleNamespace(  # type: ignore[assignment]
-            member=SimpleNamespace(name=name), signer=owner.signer, probation_file=probation_file
-        )
-        self.engine = self.engine_problem = None
-        self.pool = owner.make_pool(ledger)
-        self.metrics = shared_metrics()
-        self.fatal = None
-        self._log = __import__("logging").getLogger("blockpool.node")
-        self._handles = []
-        self._heights = {}
-        self._probation_height = None
-        self._is_on_probation = disk.is_on_probation
+        self.ledger = ledger
+        self.fatal: Exception | None = None
+        self.pool = pool = owner.make_pool(ledger)
         self.sim_links = SimLinks(owner.world.network, owner)
-        self.links = links = cast(Links, self.sim_links)
+        links = cast(Links, self.sim_links)
         self.votes = votes
-        self.recollection = Recollection(
-            name, owner.signer.public_key, ledger, links, votes.read(), self._end_probation, self._on_forgotten
-        )
-        self.execution = shared_execution()
-        self.executions = Executions(self.pool, self.execution, name)
-        self.catch_up = CatchUp(self.pool, links, self.execution, self.fail)
-        self.driver = SimDriver(
-            self.pool,
-            links,
-            self.executions,
+        self.periodic = PeriodicWork(self.fail)
+        execution = shared_execution()
+        self.catch_up = CatchUp(pool, links, execution, self.fail)
+        self.heights = PeerHeights(pool, links, self.catch_up)
+        self.intake = Intake(pool, self.fail)
+        self.dissemination = Dissemination(pool, links, self.intake)
+        settings = ReplicaSettings(owner.name, owner.signer, CONFIG, TICK_S)
+        self.driver = ConsensusDriver(
+            settings,
+            pool,
             votes,
-            owner.signer,
-            name,
-            CONFIG,
-            TICK_S,
-            self.metrics,
-            self.heard_of_height,
-            self.fail,
-            lambda first, second: None,  # ``SimDriver`` reports it to the checkers
-            may_vote=False,
+            links,
+            Executions(pool, execution, owner.name),
+            ProposalBodies(pool, votes, self.intake, self.dissemination),
+            DriverEvents(owner.on_report, self.heights.hear, self.fail),
         )
-        self.driver.on_report = owner.on_report
-        # Checkpoints are signed beside consensus and change nothing in it: they are left out.
-        self.checkpoints = cast(
-            Checkpoints, SimpleNamespace(on_connect=lambda member: None, receive=lambda member, body: None)
-        )
-        self._cosigning_height = 0
-        self.intake = Intake(self.pool, self.driver.work_changed, self.fail)
-        self.dissemination = Dissemination(self.pool, links, self.intake)
-        self.driver.use(self.intake, self.dissemination)
-        self.pool.add_listener(owner.on_committed)
-        self.pool.add_listener(self._on_committed)
-        self.recollection.look_back()
+        self.intake.add_listener(self.driver.work_changed)
+        pool.add_listener(owner.on_committed)
+        self.voting = VotingRight(settings, pool, links, self.heights, votes, self.driver, SimProbation(owner))
+        pool.add_listener(shared_metrics().on_committed)
+        pool.add_listener(self.heights.on_committed)
+        self.dispatcher = Dispatcher(self._routes(), pool, self.fail)
 
     def begin(self) -> None:
-        """Start the clock, as ``start`` does."""
-        self._every(1.0, self._look_around)
-        self._every(TICK_S, self.driver.tick)
-        self._every(self.dissemination.repeat_s, self.dissemination.repeat)
-        self._end_probation()
+        """Start the clock, as ``NodeService.start`` does."""
+        self.periodic.every(1.0, self._look_around)
+        self.periodic.every(TICK_S, self.driver.tick)
+        self.periodic.every(self.dissemination.repeat_s, self.dissemination.repeat)
+        self.voting.start()
 
     def fail(self, error: Exception) -> None:
         """A real node stops here."""
@@ -175,23 +163,34 @@ class SimService(NodeService):
             self.pool.is_closing = True
             self.owner.on_fatal(self, error)
 
-    def _look_around(self) -> None:
-        self.pool.forget_expired()
-        self.owner.world.network.connect(self.owner.name)
-        for member in self.links.connected:
-            self._recollect(member)
-        self._end_probation()
-
-    def _on_forgotten(self, statement: Statement) -> None:
-        if not self.driver.may_vote:
-            self.owner.mark("forgotten votes found")
-            self._is_on_probation, self._probation_height = True, None
-
     def end(self) -> None:
         """The process is gone."""
         self.pool.is_closing = True
-        for handle in self._handles:
-            handle.cancel()
+        self.periodic.close()
+
+    def _look_around(self) -> None:
+        self.pool.forget_expired()
+        self.owner.world.network.connect(self.owner.name)
+        self.voting.ask_all()
+
+    def _routes(self) -> Routes:
+        # Checkpoints are signed beside consensus and change nothing in it: they are left out, as are shares.
+        return Routes(
+            messages={
+                FrameKind.CONSENSUS: self.driver.receive,
+                FrameKind.TRANSACTIONS: self.dissemination.receive,
+                FrameKind.NEWS: self.heights.receive,
+            },
+            requests={
+                FrameKind.FETCH_TRANSACTIONS: lambda _, body: self.dissemination.serve(body),
+                FrameKind.FETCH_BLOCKS: lambda _, body: self.catch_up.serve(body),
+                FrameKind.FETCH_VOTES: self._serve_votes,
+            },
+            connections=(self.heights.on_connect, self.voting.on_connect),
+        )
+
+    async def _serve_votes(self, member: str, body: bytes) -> bytes:
+        return encode(self.driver.replica.statements_of(member))
 
 
 class Validator:
@@ -322,7 +321,7 @@ class Validator:
             service.sim_links.answered(sender, packet)
         elif isinstance(packet, Frame):
             try:
-                service._on_message(sender, packet.kind, packet.body)
+                service.dispatcher.on_message(sender, packet.kind, packet.body)
             except PoolError:
                 self.world.counts["bad frames refused"] += 1
         else:
@@ -340,13 +339,13 @@ class Validator:
 
     async def answer(self, service: SimService, sender: str, request: Request) -> bytes:
         """Work on a peer's request; raises ``PoolError``."""
-        return await service._on_request(sender, request.kind, request.body)
+        return await service.dispatcher.on_request(sender, request.kind, request.body)
 
     def hear_hello(self, sender: str, height: int) -> None:
         """A link has come up."""
         if self.service is not None:
             try:
-                self.service._on_connect(sender, Hello(b"", sender, "", height))
+                self.service.dispatcher.on_connect(sender, Hello(b"", sender, "", height))
             except Crashed:
                 return
 

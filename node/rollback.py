@@ -1,7 +1,7 @@
-"""Finding out at a start that this validator has forgotten votes, although its file of votes looks whole.
+"""Detects at a start that the vote file was rolled back: it looks complete, but newer votes of this validator exist.
 
-That file may be an old one: a data folder restored from a copy, a virtual machine set back. The votes cast since are
-known elsewhere, and they are signed by this validator, so nobody has to be believed. A vote is looked for
+A data folder may have been restored from a copy, or a virtual machine set back. Other nodes hold the votes cast since.
+This validator has signed them, so no peer has to be trusted. A vote is looked for
 
 - among those that other validators hold for the heights that they are deciding: they are asked before this one votes,
   and a quorum together with this one must have answered (nothing can be decided with fewer anyway);
@@ -37,10 +37,10 @@ _TIMEOUT_S = 2.0
 Statements = Annotated[tuple[Statement, ...], Meta(max_length=8)]
 """Answer to ``FETCH_VOTES``: what the peer holds of the asking validator's statements at its height."""
 
-_log = logging.getLogger("blockpool.recollection")
+_log = logging.getLogger("blockpool.rollback")
 
 
-class Recollection:
+class RollbackCheck:
     """Asks and compares, from the start until this validator votes.
 
     Args:

@@ -1,0 +1,63 @@
+"""Whether this node can get transactions ordered now."""
+
+from __future__ import annotations
+
+from node.driver import ConsensusDriver
+from node.engine import ContractEngine
+from node.links import Links
+from node.peer_heights import PeerHeights
+from node.pool import Pool
+
+_READY_LAG_BLOCKS = 16
+"""A node that is a moment behind takes transactions all the same: it spreads them at once, and others order them."""
+
+
+class Readiness:
+    """Looks at the parts of a node.
+
+    Args:
+        member: this member's name.
+        pool: its chain.
+        links: to the other nodes.
+        heights: of the other nodes.
+        driver: knows whether this node votes.
+        engine: runs contracts; None where the network has none.
+    """
+
+    def __init__(
+        self,
+        member: str,
+        pool: Pool,
+        links: Links,
+        heights: PeerHeights,
+        driver: ConsensusDriver,
+        engine: ContractEngine | None,
+    ) -> None:
+        self._member = member
+        self._pool = pool
+        self._links = links
+        self._heights = heights
+        self._driver = driver
+        self._engine = engine
+
+    @property
+    def is_validator(self) -> bool:
+        """Whether this node votes on the next block."""
+        return self._driver.may_vote and self._member in self._pool.ledger.validators
+
+    @property
+    def unready_reason(self) -> str | None:
+        """Why this node cannot get transactions ordered now, or None if it can."""
+        if self._pool.is_closing:
+            return "shutting down"
+        if self._engine is not None and self._engine.problem is not None:
+            return self._engine.problem
+        if self._engine is not None and not self._engine.is_ready:
+            return "the contract engine is being started"
+        if self._heights.lag_blocks > _READY_LAG_BLOCKS:
+            return f"catching up from height {self._pool.height}"
+        validators = self._pool.ledger.validators
+        reachable = sum(self._links.is_connected(name) for name in validators.names) + self.is_validator
+        if reachable < validators.quorum:
+            return f"{reachable} of {validators.quorum} validators needed for a quorum are connected"
+        return None
