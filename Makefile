@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench sim mutants storage-faults chaos fuzz lock clean
+.PHONY: help setup demo test check format bench sim mutants roots storage-faults chaos fuzz lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -58,6 +58,9 @@ bench: setup ## measure, print one table and write docs/benchmarks.md
 
 sim: setup ## the seeded cluster simulator: make sim SEEDS=1000
 	$(BIN)/python -m tests.sim --seeds $(SEEDS)
+
+roots: setup ## every root of a hostile chain, on every interpreter here, with the oldest and newest libraries
+	$(BIN)/python -m tests.roots
 
 storage-faults: setup ## every write step broken, every file of a data folder spoiled: make storage-faults SAMPLES=300
 	STORAGE_FAULTS_SAMPLES=$(SAMPLES) $(BIN)/python -m pytest -q -s tests/storage_faults
