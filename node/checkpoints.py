@@ -83,7 +83,7 @@ class Checkpoints:
         cosigner: signs for this node's member; None if it is neither validator nor witness.
         note_file: keeps the newest checkpoint.
         metrics: counts conflicts.
-        may_cosign: whether what this node holds now is the whole history, as far as it can know.
+        may_cosign: whether this node holds the complete history, as far as it can know.
         on_conflict: told of signed heads that contradict each other.
         clock_s: seconds since 1970.
         monotonic_s: seconds that never go back.

@@ -22,7 +22,7 @@ from node.api.app import make_app
 from node.api.server import ApiServer, bind
 from node.config import NodeConfig, load_config, split_address
 from node.descriptors import servable_connections
-from node.engine import make_engine
+from node.engine_process import make_engine
 from node.gateway import open_gateway
 from node.home import Home, open_home
 from node.log import set_up_logging

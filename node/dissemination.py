@@ -1,7 +1,7 @@
-"""Spreading transactions, apart from ordering them: who receives one sends it to every node at once.
+"""Spreads transactions before they are ordered: the node that receives one sends it to every other node at once.
 
-A primary then proposes ids only. Links may drop frames, so a node repeats its own transactions while they wait, and
-whoever lacks one that is proposed fetches it.
+A primary then proposes ids only. Links may drop frames, so a node repeats its own transactions while they wait, and a
+node that lacks a proposed transaction fetches it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _REPLY_BYTES = LIMITS.frame_size_bytes - 64 * 1024
 
 
 class Dissemination:
-    """Sends this node's transactions out, takes others' in, and fetches missing ones."""
+    """Sends this node's transactions, receives those of others, and fetches missing ones."""
 
     def __init__(self, pool: Pool, links: Links, intake: Intake) -> None:
         self._pool = pool
@@ -58,7 +58,7 @@ class Dissemination:
         return verified.id, verified.location
 
     def receive(self, peer: str, body: bytes) -> None:
-        """Take in transactions that a peer spreads. A bad one is the peer's fault and concerns nobody else.
+        """Receive transactions that a peer spreads. A bad one is the peer's fault and does not affect others.
 
         Raises:
             PoolError: the frame does not decode.

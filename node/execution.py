@@ -17,7 +17,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock
 from chain.primitives.crypto import Hash
 from chain.transactions.base import CheckedTransaction
-from node.engine import ContractEngine
+from node.engine_process import ContractEngine
 from node.pool import Pool
 from node.priorities import keep_priority
 

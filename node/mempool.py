@@ -58,7 +58,7 @@ class Mempool:
         return self._by_id.get(id_)
 
     def add(self, checked: CheckedTransaction) -> None:
-        """Take in a verified transaction; one that waits already is ignored.
+        """Admit a verified transaction; one that waits already is ignored.
 
         Raises:
             PoolError: codes ``mempool_full``, ``quota_exceeded``.

@@ -1,7 +1,7 @@
 """Files of evidence against members whose signatures contradict each other, kept until an operator takes them away.
 
-What survives a crash: a file is there whole or not at all. There is at most one for each member and place in the chain,
-and a bound for each member and for all, since a liar can contradict itself as often as it likes: one lie convicts.
+What survives a crash: a file is complete or not there at all. At most one for each member and place in the chain, and
+a bound for each member and for all, since a liar can contradict itself as often as it likes: one lie convicts.
 """
 
 from __future__ import annotations

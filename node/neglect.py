@@ -1,8 +1,8 @@
-"""Which members' work a block left lying: what the consensus core's watch on primaries is told after each block.
+"""Members whose pending transactions a block skipped: the consensus core gets them after each block.
 
-An honest primary takes what waits in turns among members until the block is full (``Mempool.select``). So a block that
-had room for a transaction should hold it if everybody has known it for long; and a full one should hold of each member
-about as much as of any other. Every replica judges by what waits here, so it may err; the core wants it repeated.
+An honest primary takes pending transactions from members in turn until the block is full (``Mempool.select``). So a
+block with room should hold every transaction that has been known for long, and a full block should hold about as much
+of each member. Every replica judges by its own mempool, so it may err; the core needs to see it repeatedly.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def neglected_members(
     is_overdue: Callable[[Hash], bool],
     limits: Limits = LIMITS,
 ) -> frozenset[str]:
-    """Members of which a block left more overdue transactions waiting than it ordered, without an excuse.
+    """Members of which a block skipped more overdue transactions than it ordered, without an excuse.
 
     Excuses are: no room for the member's oldest one, while the member got at least half of an equal share of the block,
     by number or by bytes, or a single one is more than that; and contract calls, of which a block has room for little,
-    as long as it holds any. A member that is passed over for ever for the sake of an excuse has the oldest transaction
-    of all some day, and no excuse counts for that (``PrimaryWatch``).
+    as long as it holds any. A member that is skipped for ever with an excuse some day has the oldest transaction of
+    all, and for that no excuse counts (``PrimaryWatch``).
 
     Args:
         ordered: the block's transactions.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from node.driver import ConsensusDriver
-from node.engine import ContractEngine
+from node.engine_process import ContractEngine
 from node.links import Links
 from node.peer_heights import PeerHeights
 from node.pool import Pool

@@ -22,7 +22,7 @@ from chain.ledger import Ledger
 from chain.storage.slots import sync_folder
 from chain.storage.votes import MemoryVotes, VoteFile, VoteStore
 from consensus.memory import is_own_memory
-from node.engine import ContractEngine
+from node.engine_process import ContractEngine
 from node.home import Home, open_ledger
 
 _DATABASES = ("blocks", "state", "HEAD")

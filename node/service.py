@@ -26,7 +26,7 @@ from node.dealings import DealingCheck
 from node.dispatcher import Dispatcher, Routes
 from node.dissemination import Dissemination
 from node.driver import ConsensusDriver, DriverEvents, ReplicaSettings
-from node.engine import ContractEngine
+from node.engine_process import ContractEngine
 from node.erasure import Eraser
 from node.execution import Executions, ExecutionThread
 from node.frames import FrameKind

@@ -317,7 +317,7 @@ class _Collection:
         return tuple(tuple(release for _, release in sorted(found.items())) for found in self._found)
 
     def add(self, validator: str, answer: ShareAnswer) -> None:
-        """Take in what ``validator`` answered: an element for each parcel, or none at all.
+        """Add what ``validator`` answered: an element for each parcel, or none at all.
 
         Raises:
             PoolError: code ``bad_share``, or those of decoding; of such an answer the rest is dropped.

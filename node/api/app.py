@@ -18,14 +18,14 @@ from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from node.api.access import access_router
 from node.api.bodies import AsgiApp, BodyAbandoned
-from node.api.checkpoints import checkpoints_router
 from node.api.description import describe
-from node.api.evidence import evidence_router
+from node.api.evidence_routes import evidence_router
 from node.api.parcels import parcels_router
 from node.api.problems import bad_request, method_not_allowed, parse_number, problem_response
 from node.api.reads import reads_router
 from node.api.submission import SubmissionEndpoint
 from node.api.views import Json, block_summary, engine_view
+from node.api.watcher_routes import checkpoints_router
 from node.service import NodeService
 
 _HEARTBEAT_S = 15.0

@@ -37,7 +37,7 @@ from contracts.engine import ENGINE_IDENTITY
 from node.api.app import make_app
 from node.api.server import ApiServer, bind
 from node.config import load_config
-from node.engine import ContractEngine, make_engine
+from node.engine_process import ContractEngine, make_engine
 from node.home import Home, open_home
 from node.links import Links, Peer
 from node.recovery import open_recovered

@@ -14,7 +14,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.primitives.encoding import encode
 from contracts.compiled import default_cache_folder
 from node.config import load_config
-from node.engine import ContractEngine
+from node.engine_process import ContractEngine
 from node.frames import BlockRange
 from node.home import open_home
 from node.recovery import open_recovered
@@ -76,7 +76,7 @@ def test_an_engine_that_was_lost_while_idle_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_node_whose_engine_stays_lost_stops_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.engine._PAUSES_S", (0.01, 0.01))
+    monkeypatch.setattr("node.engine_process._PAUSES_S", (0.01, 0.01))
 
     async def main() -> None:
         network = Network.create(tmp_path, validators="a", others=("b",), contracts=True)
