@@ -25,14 +25,14 @@ import msgspec
 from audit.facts import BlockFacts, open_examined
 from audit.store import AuditProgress, AuditStore, IndexStore
 from chain.access.policy import AccessPolicy
-from chain.blocks import Block, Outcome, block_hash, decode_header
+from chain.blocks import Block, LedgerTip, Outcome, block_hash, decode_header
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from chain.ledger import ExecutedBlock, Ledger, LedgerTip
+from chain.ledger import ExecutedBlock, Ledger
 from chain.packages import BlockPackage, open_package
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Value, decode, encode
-from chain.state.entries import DatasetEntry, dataset_key
+from chain.recovery import stored_trust
 from chain.storage.head import MemoryHead
 from chain.transactions.base import CheckedTransaction
 from chain.transactions.erase import EraseHeader
@@ -162,6 +162,7 @@ class AuditLedger(Ledger):
         if not self.tree.is_complete(header.state_root):
             raise PoolError(ErrorCode.DATABASE_DAMAGED, f"the state after block {header.height} is incomplete")
         hash_ = block_hash(self.chain_id, progress.header)
+        self.trust = stored_trust(self.blocks, self.genesis)
         self.tip = LedgerTip(header.height, hash_, header, progress.certificate)
         self._decoded.start_at(header.state_root)
 
@@ -213,9 +214,13 @@ class ChainAudit:
         """A state entry after the last block that was verified, or None."""
         return self._ledger.entry(key, type_)
 
-    def datasets(self) -> list[DatasetEntry]:
-        """The catalogue after the last block that was verified."""
-        return [decode(DatasetEntry, value) for value in self._ledger.entries(dataset_key(""))]
+    def value(self, key: bytes) -> bytes | None:
+        """An encoded state entry after the last block that was verified, or None."""
+        return self._ledger.state_value(key)
+
+    def entries(self, prefix: bytes) -> dict[bytes, bytes]:
+        """All state entries after the last block that was verified whose keys begin with ``prefix``, in key order."""
+        return self._ledger.entries(prefix)
 
     def add(self, package: BlockPackage, facts: BlockFacts | None = None) -> None:
         """Verify the next block.
@@ -266,14 +271,12 @@ class ChainAudit:
             block, transactions = open_package(self._genesis.chain_id, package, tolerates_wrong_payloads=True)
             return block, self._ledger.check_certified(block, transactions)
         block, transactions = open_examined(package, facts)
-        names = {checked.header.member for checked in transactions}
-        unchanged = {name for name in names if self._ledger.member(name) == self._genesis.member(name)}
         signed = {
             checked.id
             for checked, found in zip(transactions, facts.transactions, strict=True)
-            if found.is_signed and checked.header.member in unchanged
+            if found.signed_by and found.signed_by == self._ledger.registered_key(checked.header).public_key
         }
-        is_certified = facts.is_certified and self._ledger.validators == self._genesis.validators
+        is_certified = facts.certified_by == self._ledger.validators.hash(self._genesis.chain_id)
         return block, self._ledger.check_certified(block, transactions, signed, is_certified=is_certified)
 
 

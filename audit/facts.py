@@ -5,9 +5,12 @@ one, that is anything but in order has no facts, and the audit looks at it itsel
 words as ever.
 
 1. The package decodes canonically, its outcomes name its transactions, every payload matches its signed root.
-2. A quorum of the validators that the genesis file names signed the block at this height.
-3. Every transaction is signed by the key that it names, as the genesis file has it for the member that it names.
-4. Every open record satisfies the schema that its dataset last had, as far as this is known here.
+2. A quorum of validators signed the block at this height.
+3. Every transaction is signed by the key that it names.
+4. Every open record satisfies the schema of its dataset.
+
+Which validators, keys and schemas these are is taken from state entries that may be out of date by now. So the facts
+say what was verified with what, and the audit compares that with its own state: what is out of date costs time alone.
 
 Facts go from one process of an audit to another, and never come from outside.
 """
@@ -27,12 +30,16 @@ from chain.genesis import Genesis
 from chain.packages import BlockPackage, open_package
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode
-from chain.proofs.validators import verify_certificate
+from chain.proofs.validators import ValidatorsEntry, validator_set, verify_certificate
 from chain.schema import compile_schema
-from chain.state.members import registered_key
+from chain.state.entries import VALIDATORS_KEY, DatasetEntry, dataset_key, member_key
+from chain.state.members import Member, registered_key
 from chain.transactions.base import CheckedTransaction, Header, Transaction, verify_signed_by
 from chain.transactions.parcel import ParcelHeader
 from chain.transactions.registry import TRANSACTION_TYPES, type_named_by, type_of
+
+KNOWN_PREFIXES = (VALIDATORS_KEY, member_key(""), dataset_key(""))
+"""State entries that an examiner needs to know."""
 
 
 class SchemaVerdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -47,8 +54,8 @@ class SchemaVerdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class TransactionFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is known of one transaction."""
 
-    is_signed: bool
-    """Its signature verifies under the key that it names."""
+    signed_by: bytes
+    """Public key under which its signature verifies; empty if it was not verified."""
     records_size_bytes: int
     """Sum of its record bodies."""
     verdict: SchemaVerdict | None
@@ -57,8 +64,8 @@ class TransactionFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class BlockFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is known of one block whose package is in order."""
 
-    is_certified: bool
-    """A quorum of the validators of the genesis file signed it at its height."""
+    certified_by: bytes
+    """Hash of the set of which a quorum signed it at its height; empty if none is known to have."""
     transactions: tuple[TransactionFacts, ...]
 
 
@@ -90,16 +97,23 @@ class Examiner:
     """
 
     def __init__(self, genesis: Genesis) -> None:
-        self._genesis = genesis
         self._chain_id = genesis.chain_id
-        self._members = {member.name: member for member in genesis.members}
+        self._validators = genesis.validators
+        self._members: dict[str, Member] = {}
         self._schemas: dict[str, str] = {}
+        self.learn(genesis.entries)
 
-    def learn(self, schemas: Mapping[str, str]) -> None:
-        """Note the schemas that datasets have now, as JSON text; empty for none. One that is out of date costs time,
-        never a verdict.
-        """
-        self._schemas.update(schemas)
+    def learn(self, entries: Mapping[bytes, bytes]) -> None:
+        """Note state entries as they are now, those of ``KNOWN_PREFIXES`` at least."""
+        for key, value in entries.items():
+            if key == VALIDATORS_KEY:
+                self._validators = validator_set(decode(ValidatorsEntry, value))
+            elif key.startswith(member_key("")):
+                member = decode(Member, value)
+                self._members[member.name] = member
+            elif key.startswith(dataset_key("")):
+                entry = decode(DatasetEntry, value)
+                self._schemas[entry.dataset] = entry.schema
 
     def examine(self, height: int, package: BlockPackage) -> BlockFacts | None:
         """The facts about the block at ``height``; None for one that the audit has to look at itself."""
@@ -110,29 +124,29 @@ class Examiner:
         names = [outcome.transaction_id for outcome in block.outcomes]
         if names != [checked.id for checked in transactions]:
             return None
-        return BlockFacts(self._is_certified(height, block), tuple(map(self._examine, transactions)))
+        return BlockFacts(self._certified_by(height, block), tuple(map(self._examine, transactions)))
 
-    def _is_certified(self, height: int, block: Block) -> bool:
+    def _certified_by(self, height: int, block: Block) -> bytes:
         if block.certificate is None:
-            return False
+            return b""
         hash_ = block_hash(self._chain_id, block.header)
         try:
-            verify_certificate(self._chain_id, block.certificate, self._genesis.validators, height, hash_)
+            verify_certificate(self._chain_id, block.certificate, self._validators, height, hash_)
         except PoolError:
-            return False
-        return True
+            return b""
+        return self._validators.hash(self._chain_id)
 
     def _examine(self, checked: CheckedTransaction) -> TransactionFacts:
-        return TransactionFacts(self._is_signed(checked), checked.records_size_bytes, self._verdict(checked))
+        return TransactionFacts(self._signed_by(checked), checked.records_size_bytes, self._verdict(checked))
 
-    def _is_signed(self, checked: CheckedTransaction) -> bool:
+    def _signed_by(self, checked: CheckedTransaction) -> bytes:
         header = checked.header
         try:
             key = registered_key(self._members.get(header.member), header.member, header.key_id)
             verify_signed_by(checked, key.public_key)
         except PoolError:
-            return False
-        return True
+            return b""
+        return key.public_key
 
     def _verdict(self, checked: CheckedTransaction) -> SchemaVerdict | None:
         header = checked.header

@@ -22,6 +22,7 @@ from chain.errors import PoolError
 from chain.genesis import Genesis
 from chain.ledger import ExecutedBlock
 from chain.primitives.crypto import Hash
+from chain.primitives.encoding import decode
 from chain.state.entries import (
     ContractEntry,
     DatasetEntry,
@@ -279,7 +280,7 @@ def conclude(
         genesis,
         audit.report,
         audited.failure,
-        tuple(_members(genesis, audit, collector)),
+        tuple(_members(audit, collector)),
         tuple(_datasets(audit, collector)),
         tuple(filter(None, (audit.entry(contract_key(name), ContractEntry) for name in sorted(collector.contracts)))),
         reads,
@@ -299,11 +300,11 @@ def _is_unused(read: RequestHistory) -> bool:
     return bool(read.grants) and not read.read_reports
 
 
-def _members(genesis: Genesis, audit: ChainAudit, collector: Collector) -> Iterable[MemberFinding]:
-    for name in sorted(member.name for member in genesis.members):
-        entry = audit.entry(member_key(name), Member)
-        if entry is not None:
-            yield MemberFinding(entry, collector.accepted[name], collector.rejected[name], collector.proposed[name])
+def _members(audit: ChainAudit, collector: Collector) -> Iterable[MemberFinding]:
+    for value in audit.entries(member_key("")).values():
+        entry = decode(Member, value)
+        name = entry.name
+        yield MemberFinding(entry, collector.accepted[name], collector.rejected[name], collector.proposed[name])
 
 
 def _datasets(audit: ChainAudit, collector: Collector) -> Iterable[DatasetFinding]:

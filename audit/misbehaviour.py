@@ -9,6 +9,7 @@ from typing import Literal
 from chain.errors import PoolError
 from chain.genesis import Genesis
 from chain.primitives.crypto import Hash, sha256
+from chain.proofs.trust import TrustHistory
 from evidence.misbehaviour import MISBEHAVIOUR_STEPS, MisbehaviourEvidence, verify_misbehaviour
 from evidence.parts import parse_evidence
 from evidence.verification import Verifier, numbered
@@ -74,7 +75,7 @@ def verify_file(content: bytes, genesis: Genesis) -> ProvenMisbehaviour:
         PoolError: what does not hold.
     """
     file = parse_evidence(MisbehaviourEvidence, content)
-    steps = list(numbered(MISBEHAVIOUR_STEPS, lambda: verify_misbehaviour(file, Verifier(genesis))))
+    steps = list(numbered(MISBEHAVIOUR_STEPS, lambda: verify_misbehaviour(file, Verifier(TrustHistory(genesis)))))
     details = tuple(step.detail for step in steps if step.title in ("first", "second", "contradiction"))
     contradiction: Contradiction = "checkpoints" if file.votes is None else "votes"
     return ProvenMisbehaviour(file.member, contradiction, details, sha256(content))

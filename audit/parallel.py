@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from audit.chain import AuditReport, ChainAudit
+from audit.facts import KNOWN_PREFIXES
 from audit.sources import ChainSource, open_level
 from audit.store import AuditStore
 from audit.walk import OnProgress, silent, walk
@@ -20,7 +21,6 @@ from chain.genesis import Genesis
 from chain.ledger import ExecutedBlock
 from chain.packages import BlockPackage
 from chain.primitives.encoding import decode
-from chain.transactions.dataset import DatasetHeader
 
 SAVED_EVERY_S = 5
 UNSAVED_BYTES_MAX = 32 * 1024 * 1024
@@ -92,7 +92,8 @@ class ParallelAudit:
         self._saved_s = time.monotonic()
         self.first_height = self.audit.next_height
         """Where it begins or goes on."""
-        workers.learn({entry.dataset: entry.schema for entry in self.audit.datasets()})
+        for prefix in KNOWN_PREFIXES:
+            workers.learn(self.audit.entries(prefix))
 
     @property
     def report(self) -> AuditReport:
@@ -124,13 +125,8 @@ class ParallelAudit:
             self._saved_s = time.monotonic()
 
     def _learn(self, executed: ExecutedBlock) -> None:
-        schemas = {
-            checked.header.dataset: checked.header.schema
-            for checked, outcome in zip(executed.transactions, executed.outcomes, strict=True)
-            if isinstance(checked.header, DatasetHeader) and outcome.is_ok
-        }
-        if schemas:
-            self._workers.learn(schemas)
+        known = (key for key in executed.update.keys if key.startswith(KNOWN_PREFIXES))
+        self._workers.learn({key: value for key in known if (value := self.audit.value(key)) is not None})
         self._on_block(executed)
 
     def _compare_history(self, source: ChainSource) -> PoolError | None:

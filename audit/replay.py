@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from audit.chain import AuditReport, ChainAudit
 from chain.access.policy import AccessCase, AccessDecision, AccessPolicy, ContractRunner, contract_hash, grant_end_ms
 from chain.blocks import Outcome, Verdict
+from chain.contract_engine import EngineIdentity
 from chain.errors import PoolError
 from chain.facts import shown
 from chain.genesis import Genesis
@@ -201,10 +202,10 @@ class _WatchingPolicy:
         self.calls: list[ContractCall] = []
         """Of the block that was opened last."""
 
-    def open_block(self) -> ContractRunner:
+    def open_block(self, engine: EngineIdentity) -> ContractRunner:
         # The proposal gets guests of its own: a call in the real contract's guest could change the fuel of its next.
-        beside = self._policy.open_block() if self._trial is not None else None
-        return _WatchingRunner(self._policy.open_block(), beside, self._take)
+        beside = self._policy.open_block(engine) if self._trial is not None else None
+        return _WatchingRunner(self._policy.open_block(engine), beside, self._take)
 
     def _take(self, call: ContractCall, beside: ContractRunner | None) -> None:
         self.calls.append(call)

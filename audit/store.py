@@ -20,11 +20,12 @@ from collections.abc import Iterator, Sequence
 from chain.blocks import Block, Certificate
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.encoding import EncodingError, Wire, decode, encode
-from chain.storage.blocks import BlockStore, Location, index_write
+from chain.proofs.handover import HandOver
+from chain.storage.blocks import BlockStore, Location, handover_writes, index_write
 from chain.storage.database import Database, MemoryDatabase, Write
 from chain.transactions.base import CheckedTransaction, ErasedPayload
 
-LAYOUT_VERSION = b"1"
+LAYOUT_VERSION = b"2"
 _UNREAD = object()
 """Stands for a key that is not among the unsaved ones, where None stands for one that was deleted."""
 
@@ -153,10 +154,11 @@ class IndexStore(BlockStore):
         transactions: Sequence[CheckedTransaction],
         history: Sequence[Write],
         erased: Sequence[tuple[Location, ErasedPayload]] = (),
+        handover: HandOver | None = None,
         *,
         sync: bool = True,
     ) -> None:
         """As ``BlockStore.append``, without blocks, headers and payloads."""
         placed = enumerate(zip(transactions, block.outcomes, strict=True))
         index = [index_write(Location(height, place), checked, outcome) for place, (checked, outcome) in placed]
-        self._database.write([*history, *index], sync=sync)
+        self._database.write([*history, *index, *handover_writes(height, handover)], sync=sync)

@@ -55,8 +55,8 @@ class _Task(msgspec.Struct, frozen=True, array_like=True):
 class _Material(msgspec.Struct, frozen=True, array_like=True):
     """What the file holds."""
 
-    schemas: dict[str, str]
-    """Of datasets that have changed since the last task."""
+    entries: dict[bytes, bytes]
+    """State entries that have changed since the last task."""
     packages: tuple[BlockPackage, ...]
 
 
@@ -82,7 +82,7 @@ class _Worker:
     """Descriptors."""
     slot: int = 0
     """Which file is next: they are used in turn, and there are never more tasks than files."""
-    schemas: dict[str, str] = field(default_factory=dict)
+    entries: dict[bytes, bytes] = field(default_factory=dict)
     """Not told yet."""
     is_alive: bool = True
 
@@ -124,10 +124,10 @@ class Workers:
         """Of the workers, as the system knows them."""
         return [worker.process.pid for worker in self._workers if worker.process.pid is not None]
 
-    def learn(self, schemas: Mapping[str, str]) -> None:
-        """Have the workers apply these schemas, by dataset, to blocks that are handed to them from now on."""
+    def learn(self, entries: Mapping[bytes, bytes]) -> None:
+        """Have the workers go by these state entries for blocks that are handed to them from now on."""
         for worker in self._workers:
-            worker.schemas.update(schemas)
+            worker.entries.update(entries)
 
     def ahead(self, first_height: int, packages: Iterable[BlockPackage]) -> Iterator[Examined]:
         """Blocks with what was found about them, in order; others are being looked at meanwhile.
@@ -166,11 +166,11 @@ class Workers:
         worker = self._workers[0]
         self._workers.rotate(-1)
         if worker.is_alive:
-            content = encode(_Material(worker.schemas, tuple(packages)))
+            content = encode(_Material(worker.entries, tuple(packages)))
             _write(worker.files[worker.slot], content)
             self._send(worker, _Task(worker.slot, len(content), first_height))
             worker.slot = (worker.slot + 1) % _FILES_PER_WORKER
-            worker.schemas = {}
+            worker.entries = {}
         self._groups.append(_Group(packages, worker if worker.is_alive else None))
 
     def _collect(self) -> Iterator[Examined]:
@@ -218,7 +218,7 @@ def _work(pipe: Connection, genesis: bytes, paths: Sequence[str]) -> None:
         while True:
             task = _task.decode(pipe.recv_bytes())
             material = _material.decode(os.pread(files[task.slot], task.size_bytes, 0))
-            examiner.learn(material.schemas)
+            examiner.learn(material.entries)
             heights = itertools.count(task.first_height)
             pipe.send_bytes(encode(tuple(map(examiner.examine, heights, material.packages))))
     except (EOFError, OSError):

@@ -80,7 +80,7 @@ def audit(bench: Bench) -> Section:
     ):
         with tempfile.TemporaryDirectory(dir=bench.network.folder, prefix="audit-") as folder:
             home = Path(folder) / "node"
-            rates = measure(home, make_home(home, bench.network.genesis.members, shape, records))
+            rates = measure(home, make_home(home, bench.network.genesis.founders, shape, records))
         one, two = rates[1], rates[2]
         bench.say(f"{shape.what}: {one:,.0f}/s with one process, {two:,.0f}/s with two: {two / one:.2f} times as many")
         how = f"{records:,} records, fastest of {ROUNDS}"

@@ -17,6 +17,7 @@ from blockpool import DatasetDefinition
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.encoding import decode
 from chain.proofs.receipts import Receipt, verify_receipt
+from chain.proofs.trust import TrustHistory
 from contracts.library import source_of
 
 PLAIN, CHECKED, SEALED = "plain", "checked", "sealed"
@@ -112,7 +113,7 @@ class Bench:
     ) -> LoadPlan:
         """A load on all running nodes."""
         genesis = self.network.genesis
-        kem_keys = ((member.name, member.kem_key) for member in genesis.members if member.kem_key)
+        kem_keys = ((member.name, member.kem_key) for member in genesis.founders if member.kem_key)
         return LoadPlan(
             chain_id=genesis.chain_id,
             senders=tuple(sender_of(node) for node in self.network.running()),
@@ -141,9 +142,9 @@ class Bench:
 
     def verify_samples(self, result: LoadResult) -> None:
         """Verify the receipts that the load kept: what was counted as committed is."""
-        genesis = self.network.genesis
+        trust = TrustHistory(self.network.genesis)
         for id_, data in result.samples:
-            _, outcome = verify_receipt(genesis.chain_id, genesis.validators, id_, decode(Receipt, data))
+            _, outcome = verify_receipt(trust, id_, decode(Receipt, data))
             if not outcome.is_ok:
                 raise PoolError(ErrorCode(outcome.code), outcome.sentence)
 

@@ -29,7 +29,7 @@ def evidence(bench: Bench) -> Section:
     """Make and verify evidence files of records of a chain with one record in a block."""
     with tempfile.TemporaryDirectory(dir=bench.network.folder, prefix="evidence-") as folder:
         engines = LevelDatabase(Path(folder) / "blocks"), LevelDatabase(Path(folder) / "state")
-        chain = LongChain(bench.network.genesis.members, *engines)
+        chain = LongChain(bench.network.genesis.founders, *engines)
         with closing(chain.ledger):
             figures = evidence_figures(chain, bench.durations.evidence_blocks)
     setting = "one record in a block, four validators, every tenth parcel made from the one before; the ledger on disk"
@@ -44,8 +44,8 @@ def evidence_figures(chain: LongChain, blocks: int) -> list[Figure]:
     tree = TreeHead(size, root_at(size, ledger.blocks.history_node))
     plain, plain_ms = _timed(chosen, lambda id_: make_record_evidence(ledger, id_, 0))
     included, included_ms = _timed(chosen, lambda id_: make_record_evidence(ledger, id_, 0, size))
-    _, verify_ms = _timed(plain, lambda file: list(verify_any_evidence(file, chain.genesis)))
-    _, checkpoint_ms = _timed(included, lambda file: list(verify_any_evidence(file, chain.genesis, tree)))
+    _, verify_ms = _timed(plain, lambda file: list(verify_any_evidence(file, chain.ledger.trust)))
+    _, checkpoint_ms = _timed(included, lambda file: list(verify_any_evidence(file, chain.ledger.trust, tree)))
     how = f"{len(chosen)} files, {size:,} blocks; median {{:.2f}} ms"
     return [
         Figure("evidence_size", "evidence of a record, largest", _largest(plain), "bytes", "beside the record"),

@@ -11,6 +11,7 @@ from bench.network import Node, wait_for
 from blockpool import DatasetDefinition
 from blockpool.watched_node import WatchedNode
 from chain.errors import ErrorCode, PoolError
+from chain.proofs.trust import TrustHistory
 
 POLLS = 1000
 TIMEOUT_S = 30.0
@@ -19,7 +20,7 @@ TIMEOUT_S = 30.0
 def watching(bench: Bench) -> Section:
     """Ask one node for its newest checkpoint and for the proof that it continues an older one, again and again."""
     network, node = bench.network, bench.network.nodes[0]
-    with closing(WatchedNode(node.url, network.genesis)) as watched:
+    with closing(WatchedNode(node.url, TrustHistory(network.genesis))) as watched:
         wait_for(lambda: _newest_size(watched) > 0, TIMEOUT_S, "a checkpoint")
         held = watched.checkpoint().head
         with node.client() as client:

@@ -15,7 +15,7 @@ from chain.facts import shown
 from chain.primitives.types import Unsigned
 from chain.proofs.receipts import Receipt
 from chain.state.entries import RequestStatus
-from evidence.parts import CertificatePart
+from evidence.parts import CertificatePart, HandOverPart
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -229,6 +229,12 @@ class TransactionSummary(_Answer, frozen=True, kw_only=True):
     sentence: str = ""
 
 
+class HandOversAnswer(msgspec.Struct, frozen=True):
+    """Proof of every change of validators and rules after a height."""
+
+    handovers: tuple[HandOverPart, ...]
+
+
 class BlockAnswer(BlockSummary, frozen=True, kw_only=True):
     """A block in full, without the transactions' content."""
 
@@ -238,6 +244,8 @@ class BlockAnswer(BlockSummary, frozen=True, kw_only=True):
     state_root: str
     history_root: str
     validators_hash: str
+    next_validators_hash: str
+    next_version: int
     header: bytes = b""
     """Exact bytes, which are what was signed."""
     certificate: CertificatePart | None = None

@@ -37,6 +37,7 @@ from blockpool.operations import (
     erasure,
     evidence_files,
     history,
+    members,
     provenance,
     queries,
     reading,
@@ -55,6 +56,7 @@ from chain.genesis import Genesis
 from chain.packages import BlockPackage
 from chain.primitives.types import Answer as AnswerName
 from chain.proofs.history import TreeHead
+from chain.proofs.trust import TrustHistory
 from chain.state.entries import RequestStatus
 from sealing import KemPrivateKey
 
@@ -75,7 +77,9 @@ class AsyncClient:
     ) -> None:
         urls = [urls] if isinstance(urls, str) else list(urls)
         nodes = NodePool(urls, time.monotonic)
-        self._session = Session(nodes, retry or RetryPolicy(), genesis, identity)
+        self._session = Session(
+            nodes, retry or RetryPolicy(), TrustHistory(genesis) if genesis is not None else None, identity
+        )
         self._runner = AsyncRunner(urls)
 
     async def __aenter__(self) -> Self:
@@ -93,6 +97,10 @@ class AsyncClient:
     async def status(self) -> NodeStatus:
         """What the node says about itself."""
         return await self._runner.run(queries.status(self._session))
+
+    async def sealing_keys(self) -> Mapping[str, bytes]:
+        """KEM keys of the validators, by name, for ``sign_sealed_parcel``; proven. Raises ``no_contracts``."""
+        return await self._runner.run(members.sealing_keys(self._session))
 
     async def datasets(self) -> tuple[Dataset, ...]:
         """The catalogue, as the node gives it."""

@@ -31,6 +31,7 @@ from blockpool.operations import (
     erasure,
     evidence_files,
     history,
+    members,
     provenance,
     queries,
     reading,
@@ -50,6 +51,7 @@ from chain.genesis import Genesis
 from chain.packages import BlockPackage
 from chain.primitives.types import Answer as AnswerName
 from chain.proofs.history import TreeHead
+from chain.proofs.trust import TrustHistory
 from chain.state.entries import RequestStatus
 from sealing import KemPrivateKey
 
@@ -79,7 +81,9 @@ class Client:
     ) -> None:
         urls = [urls] if isinstance(urls, str) else list(urls)
         nodes = NodePool(urls, time.monotonic)
-        self._session = Session(nodes, retry or RetryPolicy(), genesis, identity)
+        self._session = Session(
+            nodes, retry or RetryPolicy(), TrustHistory(genesis) if genesis is not None else None, identity
+        )
         self._runner = Runner(urls)
 
     def __enter__(self) -> Self:
@@ -97,6 +101,10 @@ class Client:
     def status(self) -> NodeStatus:
         """What the node says about itself."""
         return self._runner.run(queries.status(self._session))
+
+    def sealing_keys(self) -> Mapping[str, bytes]:
+        """KEM keys of the validators, by name, for ``sign_sealed_parcel``; proven. Raises ``no_contracts``."""
+        return self._runner.run(members.sealing_keys(self._session))
 
     def datasets(self) -> tuple[Dataset, ...]:
         """The catalogue, as the node gives it."""

@@ -299,10 +299,14 @@ def reader(type_: type[T]) -> Callable[[Reply], T]:
 
 
 def untrue_unless(check: Callable[[], T]) -> T:
-    """The result of ``check``; what it raises says that the node's answer is not true."""
+    """The result of ``check``; what it raises says that the node's answer is not true, unless this program is too
+    old to judge it.
+    """
     try:
         return check()
     except UntrueAnswer:
         raise
     except PoolError as error:
+        if error.code is ErrorCode.UNKNOWN_PROTOCOL:
+            raise
         raise UntrueAnswer(error.code, error.detail, **error.context) from None

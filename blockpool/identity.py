@@ -55,7 +55,7 @@ def find_member(genesis: Genesis, id_: bytes) -> str:
     Raises:
         PoolError: code ``unknown_key``.
     """
-    for member in genesis.members:
+    for member in genesis.founders:
         if member.key_by_id(id_) is not None:
             return member.name
     raise PoolError(ErrorCode.UNKNOWN_KEY, f"the genesis file lists key {id_.hex()} for no member")

@@ -7,6 +7,7 @@ from pathlib import Path
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis, parse_genesis
 from chain.proofs.history import TreeHead
+from chain.proofs.trust import TrustHistory
 from evidence.disclosure import DisclosureEvidence, disclosed_content
 from evidence.kinds import parse_any_evidence, verify_any_evidence
 from evidence.verification import Step
@@ -40,7 +41,7 @@ def verify_evidence(content: bytes, genesis: Genesis, tree: TreeHead | None = No
     Raises:
         PoolError: the first step that failed, with its number as ``step`` in ``context``.
     """
-    return list(verify_any_evidence(content, genesis, tree))
+    return list(verify_any_evidence(content, TrustHistory(genesis), tree))
 
 
 def verify_disclosure(content: bytes, genesis: Genesis) -> dict[str, str] | bytes:

@@ -33,23 +33,12 @@ def commitment_kind(commitments: str) -> CommitmentKind:
         raise PoolError(ErrorCode.BAD_REQUEST, f"{commitments!r} is no commitment: whole or fields") from None
 
 
-def validator_kem_keys(genesis: Genesis) -> Mapping[str, bytes]:
-    """KEM public keys of the validators, by name, that a parcel's key is split among.
-
-    Raises:
-        PoolError: code ``no_contracts`` if the network was founded without.
-    """
-    keys = {member.name: member.kem_key for member in genesis.members if member.consensus_key and member.kem_key}
-    if genesis.engine is None or not keys:
-        raise PoolError(ErrorCode.NO_CONTRACTS, "the network was founded without contracts: nothing can be sealed")
-    return keys
-
-
 def sign_sealed_parcel(
     genesis: Genesis,
     identity: Identity,
     dataset: str,
     records: Sequence[bytes],
+    kem_keys: Mapping[str, bytes],
     commitments: Commitments = "whole",
     derived_from: Sequence[RecordId] = (),
 ) -> SignedTransaction:
@@ -58,13 +47,13 @@ def sign_sealed_parcel(
 
     Args:
         records: plaintexts, 1 to 4,096; compact JSON objects for ``fields``.
+        kem_keys: of the validators, by name: ``Client.sealing_keys``.
         derived_from: records of other parcels that these were made from.
 
     Raises:
-        PoolError: codes ``bad_sealing`` (with ``record_index``), ``too_large``, ``no_contracts``.
+        PoolError: codes ``bad_sealing`` (with ``record_index``), ``too_large``.
     """
-    kind, keys = commitment_kind(commitments), validator_kem_keys(genesis)
-    suite = verify_kem_key(next(iter(keys.values())))
-    sealed = seal_parcel(records, SealingContext(genesis.chain_id, dataset), keys, kind, suite)
+    kind, suite = commitment_kind(commitments), verify_kem_key(next(iter(kem_keys.values())))
+    sealed = seal_parcel(records, SealingContext(genesis.chain_id, dataset), kem_keys, kind, suite)
     transaction = sign_parcel(identity.sender(genesis), dataset, sealed.content, source_links(derived_from))
     return signed(genesis, transaction, len(sealed.bodies))

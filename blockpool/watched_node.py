@@ -9,9 +9,10 @@ from blockpool.operations import checkpoints, queries
 from blockpool.operations.checkpoints import MisbehaviourEntry
 from blockpool.operations.session import Session
 from blockpool.runner import Runner
-from chain.genesis import Genesis
+from chain.errors import PoolError
 from chain.proofs.checkpoints import Checkpoint
 from chain.proofs.history import TreeHead
+from chain.proofs.trust import TrustHistory
 
 _ONCE = RetryPolicy(attempts_max=1, total_max_s=10)
 """What does not answer now is asked again at the next look."""
@@ -22,19 +23,26 @@ class WatchedNode:
 
     Args:
         url: of its API.
-        genesis: of the chain, from someone you trust.
+        trust: of the chain, from a genesis file of someone you trust; it learns of hand-overs.
 
     Every method raises ``PoolError``: the node's refusal, ``unreachable``, or what did not verify.
     """
 
-    def __init__(self, url: str, genesis: Genesis) -> None:
+    def __init__(self, url: str, trust: TrustHistory) -> None:
         self.url = url
-        self._session = Session(NodePool([url], time.monotonic), _ONCE, genesis, None)
+        self._session = Session(NodePool([url], time.monotonic), _ONCE, trust)
         self._runner = Runner([url])
 
     def close(self) -> None:
         """Close the connection."""
         self._runner.close()
+
+    def learn_handovers(self) -> bool:
+        """Have it prove who validates now; says whether that was unknown. One that does not answer tells nothing."""
+        try:
+            return self._runner.run(self._session.learn_handovers(self.url))
+        except PoolError:
+            return False
 
     def member(self) -> str:
         """Whose node it is, as it says."""

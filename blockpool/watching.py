@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Literal, NamedTuple, Protocol
 
-from blockpool.operations.checkpoints import checkpoint_keys
 from chain.errors import ErrorCode, PoolError
-from chain.genesis import Genesis
 from chain.proofs.checkpoints import Checkpoint, is_contradiction
 from chain.proofs.history import TreeHead
+from chain.proofs.trust import TrustHistory
 from evidence.misbehaviour import make_checkpoint_evidence
 
 State = Literal["agrees", "behind", "disagrees", "unproven", "unreachable"]
@@ -69,15 +68,14 @@ class Watch:
     """One look at several nodes.
 
     Args:
-        genesis: of the chain, from someone you trust.
+        trust: of the chain, from a genesis file of someone you trust.
         nodes: who is asked.
         held: the checkpoint that the auditor holds, verified; None at the first look.
         witnesses: how many witnesses must have cosigned what the nodes show.
     """
 
-    def __init__(self, genesis: Genesis, nodes: Sequence[Node], held: Checkpoint | None, witnesses: int = 0) -> None:
-        self._genesis = genesis
-        self._witness_names = tuple(checkpoint_keys(genesis).witnesses)
+    def __init__(self, trust: TrustHistory, nodes: Sequence[Node], held: Checkpoint | None, witnesses: int = 0) -> None:
+        self._trust = trust
         self._nodes = nodes
         self._held = held
         self._witnesses = witnesses
@@ -104,10 +102,9 @@ class Watch:
 
     def _rank(self, checkpoint: Checkpoint) -> tuple[int, int, int, int]:
         """What is newest: most blocks, then most witnesses, most validators, and the latest quorum."""
-        validators = self._genesis.validators
-        cosigners = checkpoint.cosigners(validators.names)
-        witnesses = checkpoint.cosigners(self._witness_names)
-        return checkpoint.head.size, len(witnesses), len(cosigners), quorum_time_s(checkpoint, self._genesis)
+        signers = self._trust.signers_of(checkpoint.head.size)
+        cosigners, witnesses = checkpoint.cosigners(signers.names), checkpoint.cosigners(signers.witnesses)
+        return checkpoint.head.size, len(witnesses), len(cosigners), quorum_time_s(checkpoint, self._trust)
 
     # The nodes
 
@@ -156,7 +153,8 @@ class Watch:
             return False
         if self._take_words(held.head.size):
             return False
-        signers = held.cosigners(self._genesis.validators.names + self._witness_names)
+        known = self._trust.signers_of(held.head.size)
+        signers = held.cosigners((*known.names, *known.witnesses))
         lost = sorted(signer for node in self._nodes if (signer := self._member(node)) in signers)
         if lost:
             sizes = ", ".join(str(size) for size in sorted({shown.head.size for shown in self._shown.values()}))
@@ -204,7 +202,7 @@ class Watch:
         for first, second in combinations((*given, *self._words), 2):
             for member in sorted(self._liars(first, second) - convicted):
                 convicted.add(member)
-                content = make_checkpoint_evidence(self._genesis, member, first, second)
+                content = make_checkpoint_evidence(self._trust, member, first, second)
                 yield Conviction(member, second.head.size, content)
 
     def _liars(self, first: Checkpoint, second: Checkpoint) -> set[str]:
@@ -220,8 +218,8 @@ class Watch:
             self._alarms.append(text)
 
 
-def quorum_time_s(checkpoint: Checkpoint, genesis: Genesis) -> int:
+def quorum_time_s(checkpoint: Checkpoint, trust: TrustHistory) -> int:
     """Since when a quorum of validators has stood behind a checkpoint, seconds since 1970; one with a quorum."""
-    names = genesis.validators.names
-    times_s = [item.time_s for item in checkpoint.signatures if item.time_s is not None and item.member in names]
-    return sorted(times_s, reverse=True)[genesis.validators.quorum - 1]
+    validators = trust.signers_of(checkpoint.head.size)
+    times_s = [item.time_s for item in checkpoint.signatures if item.time_s is not None and item.member in validators]
+    return sorted(times_s, reverse=True)[validators.quorum - 1]

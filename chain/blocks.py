@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -13,14 +14,15 @@ from chain.primitives.crypto import Hash, domain, hash_tagged
 from chain.primitives.encoding import Wire, decode, encode
 from chain.primitives.types import OPTIONAL_NAME_PATTERN, DatasetId, Hash32, Name, Signature, Unsigned
 
-BLOCK_VERSION = 1
+Version = Annotated[int, Meta(ge=1, le=2**16 - 1)]
+"""Of the protocol."""
 
 
 class BlockHeader(Wire, frozen=True):
     """What the validators agree on. Its exact bytes are hashed; the hash is voted on."""
 
-    version: Annotated[int, Meta(ge=BLOCK_VERSION, le=BLOCK_VERSION)]
-    """Format of the block: 1."""
+    version: Version
+    """Of the protocol whose rules this block follows; see ``chain.protocol``."""
     height: Unsigned
     """Genesis is 0."""
     parent_hash: Hash32
@@ -41,6 +43,10 @@ class BlockHeader(Wire, frozen=True):
     """RFC 6962 root over the hashes of all earlier blocks; ``height`` leaves."""
     validators_hash: Hash32
     """Hash of the validator set that votes on this block."""
+    next_validators_hash: Hash32
+    """Hash of the set that votes on the next block, as the state after this one has it."""
+    next_version: Version
+    """Of the protocol whose rules the next block follows, as the state after this one has it."""
 
 
 VerdictName = Literal["allow", "deny", "ask"]
@@ -126,8 +132,21 @@ class Block(Wire, frozen=True):
     outcomes: Annotated[tuple[Outcome, ...], Meta(max_length=LIMITS.block_transactions)]
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerTip:
+    """The newest block. It is durable, unless it was committed without and ``make_durable`` is still to come."""
+
+    height: int
+    block_hash: Hash
+    header: BlockHeader
+    certificate: Certificate | None
+    """None for genesis."""
+
+
 def decode_header(data: bytes) -> BlockHeader:
-    """The block header in ``data``; raises ``EncodingError``."""
+    """The block header in ``data``; raises ``EncodingError``. Whether this program knows the rules of its version is
+    not known yet (``chain.proofs.trust.TrustHistory``).
+    """
     return decode(BlockHeader, data)
 
 

@@ -12,12 +12,12 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
-from chain.blocks import Certificate, Outcome, block_hash, decode_header
+from chain.blocks import Certificate, Outcome
 from chain.errors import ErrorCode, PoolError, Refusal
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Wire
-from chain.proofs.validators import ValidatorSet, verify_certificate
+from chain.proofs.trust import TrustHistory
 from chain.state.entries import Erasure, erasure_key
 from chain.state.tree import StateProof, verify_presence
 from chain.state.working import StateReader
@@ -133,9 +133,7 @@ def without_payload(checked: CheckedTransaction, outcome: Outcome) -> CheckedTra
     return checked.without_payload(absent, checked.size_bytes)
 
 
-def verify_erasures(
-    chain_id: bytes, validators: ValidatorSet, parcels: Sequence[Hash], erasures: ErasureProofs | None
-) -> None:
+def verify_erasures(trust: TrustHistory, parcels: Sequence[Hash], erasures: ErasureProofs | None) -> None:
     """Check that parcels, named by their ids, were erased. The proof's block may be any: what is erased stays erased.
 
     Raises:
@@ -146,11 +144,9 @@ def verify_erasures(
         return
     if erasures is None or len(erasures.proofs) != len(parcels):
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "parcels came without payload, and without proof of their erasure")
-    header = decode_header(erasures.header)
-    hash_ = block_hash(chain_id, erasures.header)
-    verify_certificate(chain_id, erasures.certificate, validators, header.height, hash_)
+    header = trust.verify_header(erasures.header, erasures.certificate)
     for parcel, proof in zip(parcels, erasures.proofs, strict=True):
-        verify_presence(chain_id, header.state_root, erasure_key(parcel), proof)
+        verify_presence(trust.chain_id, header.state_root, erasure_key(parcel), proof)
 
 
 def verify_not_erased(read: StateReader, parcel: Hash) -> None:

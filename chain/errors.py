@@ -101,6 +101,9 @@ class ErrorCode(StrEnum):
     BAD_PROOF = "bad_proof"
     BAD_BLOCK = "bad_block"
     BAD_CERTIFICATE = "bad_certificate"
+    BAD_HANDOVER = "bad_handover"
+    UNKNOWN_VALIDATORS = "unknown_validators"
+    UNKNOWN_PROTOCOL = "unknown_protocol"
     BAD_GENESIS = "bad_genesis"
     BAD_EVIDENCE = "bad_evidence"
     NOT_ABSENT = "not_absent"
@@ -113,6 +116,7 @@ class ErrorCode(StrEnum):
     ENVELOPE_THRESHOLD = "envelope_threshold"
     ENVELOPE_VALIDATORS = "envelope_validators"
     ENVELOPE_KEY = "envelope_key"
+    WRONG_KEM_SUITE = "wrong_kem_suite"
     BAD_SEALING = "bad_sealing"
     BAD_SHARE = "bad_share"
     NOT_ENOUGH_SHARES = "not_enough_shares"
@@ -230,6 +234,8 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
         _C.BAD_PROOF,
         _C.BAD_BLOCK,
         _C.BAD_CERTIFICATE,
+        _C.BAD_HANDOVER,
+        _C.UNKNOWN_VALIDATORS,
         _C.BAD_GENESIS,
         _C.BAD_EVIDENCE,
         _C.NOT_ABSENT,
@@ -240,6 +246,7 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
         _C.ENVELOPE_THRESHOLD,
         _C.ENVELOPE_VALIDATORS,
         _C.ENVELOPE_KEY,
+        _C.WRONG_KEM_SUITE,
         _C.BAD_SEALING,
         _C.BAD_SHARE,
         _C.BAD_DISCLOSURE,
@@ -271,6 +278,7 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
     502: (_C.UNREACHABLE,),
     503: (
         _C.NOT_READY,
+        _C.UNKNOWN_PROTOCOL,
         _C.NOT_ENOUGH_SHARES,
     ),
     504: (_C.TIMEOUT,),

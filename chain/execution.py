@@ -17,8 +17,10 @@ from chain.access.policy import ContractRunner
 from chain.access.rules import AccessRules, Effect
 from chain.blocks import OK, Outcome
 from chain.errors import ErrorCode, InvariantBroken, PoolError, Refusal
-from chain.limits import LIMITS
+from chain.limits import Limits
 from chain.primitives.crypto import Hash
+from chain.primitives.encoding import Value
+from chain.primitives.kem import verify_suite
 from chain.primitives.types import verify_owner, verify_version
 from chain.proofs.validators import ValidatorSet
 from chain.schema import RecordSchema, compile_schema
@@ -29,6 +31,7 @@ from chain.state.entries import (
     DerivedParcels,
     Erasure,
     MemberSharing,
+    ProtocolEntry,
     contract_key,
     dataset_key,
     derived_key,
@@ -64,6 +67,7 @@ class Executed(NamedTuple):
 class ContractBudget:
     """How much contract work may still stand in a block. It bounds how long executing the block can take."""
 
+    limits: Limits
     calls: int = 0
     fuel: int = 0
     fuel_by_member: Counter[str] = field(default_factory=Counter)
@@ -71,7 +75,7 @@ class ContractBudget:
     @property
     def is_spent(self) -> bool:
         """Whether no further call may stand in the block: a rule that every validator checks."""
-        return self.calls >= LIMITS.block_contract_calls or self.fuel >= LIMITS.block_contract_fuel
+        return self.calls >= self.limits.block_contract_calls or self.fuel >= self.limits.block_contract_fuel
 
     def spend(self, member: str, fuel: int) -> None:
         """Note a call for a transaction of ``member``."""
@@ -80,39 +84,48 @@ class ContractBudget:
         self.fuel_by_member[member] += fuel
 
 
+class BlockSetting(NamedTuple):
+    """What is fixed before a block is executed."""
+
+    height: int
+    time_ms: int
+    validators: ValidatorSet
+    """Of that height."""
+    protocol: ProtocolEntry
+    """What the block follows."""
+    limits: Limits
+    """Those of its rules."""
+
+
 class Execution:
     """Executes the transactions of one block, in order, over the parent's state.
 
     Args:
         chain_id: of the chain.
         read_parent: reads the parent's state.
-        validators: of the block's height.
+        setting: of the block.
         contracts: runs contracts; None where the network has none.
         find_dataset: looks parcels up in the chain.
-        height: of the block.
-        time_ms: of the block.
     """
 
     def __init__(
         self,
         chain_id: bytes,
         read_parent: StateReader,
-        validators: ValidatorSet,
+        setting: BlockSetting,
         contracts: ContractRunner | None,
         find_dataset: FindDataset,
-        height: int,
-        time_ms: int,
     ) -> None:
         self._chain_id = chain_id
         self._state = WorkingState(read_parent)
         self._find_dataset = find_dataset
         self._accepted: dict[Hash, str] = {}
         """Datasets of the parcels that this block has accepted so far."""
-        self._validators = validators
-        self._access = AccessRules(chain_id, self._state, contracts, height, time_ms) if contracts else None
-        self._height = height
-        self._time_ms = time_ms
-        self._budget = ContractBudget()
+        self._setting = setting
+        self._height, self._time_ms = height, time_ms = setting.height, setting.time_ms
+        suite = setting.protocol.kem_suite
+        self._access = AccessRules(chain_id, self._state, contracts, height, time_ms, suite) if contracts else None
+        self._budget = ContractBudget(setting.limits)
 
     @property
     def changes(self) -> dict[bytes, bytes]:
@@ -123,6 +136,10 @@ class Execution:
     def entries(self) -> dict[bytes, object]:
         """The same, as values."""
         return self._state.entries
+
+    def read(self, key: bytes, type_: type[Value]) -> Value | None:
+        """A state entry as it stands after the transactions that have run."""
+        return self._state.read(key, type_)
 
     def run(self, transactions: Sequence[CheckedTransaction]) -> Executed:
         """Execute all transactions of a block that was proposed.
@@ -148,7 +165,7 @@ class Execution:
             PoolError: a code that ``is_engine`` or ``is_storage`` if this machine has failed.
         """
         members = {checked.header.member for checked in transactions if checked.type.calls_contract}
-        share = LIMITS.block_contract_fuel // max(1, len(members))
+        share = self._setting.limits.block_contract_fuel // max(1, len(members))
         chosen, outcomes = [], []
         for checked in transactions:
             if checked.type.calls_contract:
@@ -260,7 +277,9 @@ class Execution:
         if not header.envelope and entry.sharing != "open":
             raise Refusal(ErrorCode.SEALING_REQUIRED, dataset=header.dataset, sharing=entry.sharing)
         if header.envelope:
-            verify_envelope_keys(decode_envelope(header.envelope), self._kem_keys())
+            envelope = decode_envelope(header.envelope)
+            verify_suite(envelope.suite, self._setting.protocol.kem_suite)
+            verify_envelope_keys(envelope, self._kem_keys())
         elif entry.schema:
             offence = verdict_on_records(checked, compile_schema(entry.schema))
             if offence is not None:
@@ -308,7 +327,7 @@ class Execution:
 
     def _kem_keys(self) -> dict[str, bytes]:
         """KEM keys of the validators that have one."""
-        members = (self._state.read(member_key(name), Member) for name in self._validators.names)
+        members = (self._state.read(member_key(name), Member) for name in self._setting.validators.names)
         return {member.name: member.kem_key for member in members if member and member.kem_key}
 
 

@@ -14,23 +14,25 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from chain.blocks import BLOCK_VERSION, Block, BlockHeader, block_hash
+from chain.blocks import Block, BlockHeader, block_hash
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.crypto import ZERO_HASH, Hash, sha256, verify_public_key
 from chain.primitives.encoding import encode
 from chain.primitives.json_text import decode_json_file
-from chain.primitives.kem import KemKey, verify_kem_key
+from chain.primitives.kem import KemKey, KemSuite, verify_kem_key
 from chain.primitives.self_test import self_test
 from chain.primitives.types import Title, Unsigned, is_address
 from chain.proofs.merkle import EMPTY_ROOT
-from chain.proofs.validators import ValidatorSet
-from chain.state.entries import member_key
+from chain.proofs.validators import ValidatorSet, Witness
+from chain.state.entries import PROTOCOL_KEY, VALIDATORS_KEY, ProtocolEntry, member_key
 from chain.state.members import Member, MemberKey, NodeRecord
 from chain.state.tree import MemoryNodes, StateTree
 
-FORMAT: Literal["blockpool-genesis/1"] = "blockpool-genesis/1"
+VERSION = 2
+"""Of the protocol that a genesis file of this format founds a network with."""
+FORMAT: Literal["blockpool-genesis/2"] = "blockpool-genesis/2"
 
 
 class MemberKeyObject(MemberKey, frozen=True, array_like=False, forbid_unknown_fields=True):
@@ -59,15 +61,21 @@ class EngineObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     target: Title
 
 
+SuiteName = Literal["x25519", "hybrid"]
+"""``KemSuite`` in a genesis file."""
+
+
 class GenesisFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Content of a genesis file."""
 
-    format: Literal["blockpool-genesis/1"]
+    format: Literal["blockpool-genesis/2"]
     network: Title
     """Name of the network, for people."""
     time_ms: Unsigned
     """When it was made; time of block 0."""
     members: Annotated[tuple[MemberObject, ...], Meta(min_length=1, max_length=LIMITS.members)]
+    kem_suite: SuiteName | None = None
+    """HPKE suite of all KEM keys of the network; None if its members have none."""
     engine: EngineObject | None = None
     """What runs the access contracts; without it the network takes neither contracts nor requests."""
 
@@ -79,30 +87,41 @@ class Genesis:
     content: bytes
     """Exact bytes of the file."""
     file: GenesisFile
-    members: tuple[Member, ...]
+    founders: tuple[Member, ...]
+    """The founding members as they founded it. Who is a member later, and with which keys, is in the state; who
+    votes, in ``chain.proofs.trust.TrustHistory``.
+    """
 
     @cached_property
     def chain_id(self) -> Hash:
         """SHA-256 of the file's exact bytes."""
         return sha256(self.content)
 
+    def founder(self, name: str) -> Member | None:
+        """A founding member by its name."""
+        return next((member for member in self.founders if member.name == name), None)
+
     @cached_property
-    def engine(self) -> EngineIdentity | None:
-        """The contract engine that every validator must run; None for a network without contracts."""
-        engine = self.file.engine
-        if engine is None:
-            return None
-        return EngineIdentity(bytes.fromhex(engine.component_sha256), engine.wasmtime_version, engine.target)
+    def protocol(self) -> ProtocolEntry:
+        """What block 1 follows."""
+        engine, suite = self.file.engine, self.file.kem_suite
+        identity = None
+        if engine is not None:
+            identity = EngineIdentity(bytes.fromhex(engine.component_sha256), engine.wasmtime_version, engine.target)
+        return ProtocolEntry(VERSION, 0, identity, None if suite is None else KemSuite[suite.upper()])
 
     @cached_property
     def validators(self) -> ValidatorSet:
         """Who votes on block 1."""
-        return ValidatorSet(v for v in (member.validator for member in self.members) if v is not None)
+        voting = (member.validator for member in self.founders)
+        witnesses = (Witness(member.name, member.witness_key) for member in self.founders if member.witness_key)
+        return ValidatorSet((validator for validator in voting if validator is not None), witnesses)
 
     @cached_property
     def entries(self) -> dict[bytes, bytes]:
         """The state after block 0."""
-        return {member_key(member.name): encode(member) for member in self.members}
+        members = {member_key(member.name): encode(member) for member in self.founders}
+        return members | {PROTOCOL_KEY: encode(self.protocol), VALIDATORS_KEY: encode(self.validators.entry)}
 
     @cached_property
     def header(self) -> bytes:
@@ -110,7 +129,7 @@ class Genesis:
         tree = StateTree(self.chain_id, MemoryNodes())
         return encode(
             BlockHeader(
-                version=BLOCK_VERSION,
+                version=VERSION,
                 height=0,
                 parent_hash=ZERO_HASH,
                 time_ms=self.file.time_ms,
@@ -121,6 +140,8 @@ class Genesis:
                 state_root=tree.update(ZERO_HASH, dict(self.entries)).root,
                 history_root=EMPTY_ROOT,
                 validators_hash=self.validators.hash(self.chain_id),
+                next_validators_hash=self.validators.hash(self.chain_id),
+                next_version=VERSION,
             )
         )
 
@@ -133,10 +154,6 @@ class Genesis:
     def block_hash(self) -> Hash:
         """Hash of block 0."""
         return block_hash(self.chain_id, self.header)
-
-    def member(self, name: str) -> Member | None:
-        """A founding member by its name."""
-        return next((member for member in self.members if member.name == name), None)
 
 
 def parse_genesis(content: bytes) -> Genesis:
@@ -152,25 +169,43 @@ def parse_genesis(content: bytes) -> Genesis:
     members = tuple(sorted((to_member(member) for member in file.members), key=lambda member: member.name))
     _verify_members(members)
     genesis = Genesis(content, file, members)
-    if len(genesis.validators) > LIMITS.validators:
-        raise PoolError(ErrorCode.BAD_GENESIS, f"{len(genesis.validators)} validators, at most {LIMITS.validators}")
-    if genesis.engine is not None:
-        for member in members:
-            if member.consensus_key is not None and member.kem_key is None:
+    validators = genesis.validators
+    if len(validators) > LIMITS.validators:
+        raise PoolError(ErrorCode.BAD_GENESIS, f"{len(validators)} validators, at most {LIMITS.validators}")
+    if len(validators.witnesses) > LIMITS.witnesses:
+        raise PoolError(ErrorCode.BAD_GENESIS, f"{len(validators.witnesses)} witnesses, at most {LIMITS.witnesses}")
+    _verify_suite(genesis)
+    return genesis
+
+
+def _verify_suite(genesis: Genesis) -> None:
+    """Check that all KEM keys are of the suite that the file names, and that every validator has one where it must."""
+    protocol = genesis.protocol
+    for member in genesis.founders:
+        if member.kem_key is None:
+            if protocol.engine is not None and member.consensus_key is not None:
                 raise PoolError(
                     ErrorCode.BAD_GENESIS, f"member {member.name} votes where contracts run, so it needs a kem_key"
                 )
-    return genesis
+        elif member.kem_key[0] != protocol.kem_suite:
+            wanted = genesis.file.kem_suite or "no kem_key"
+            raise PoolError(
+                ErrorCode.BAD_GENESIS, f"member {member.name}: kem_key is of another suite than the file's: {wanted}"
+            )
 
 
 def encode_genesis(
     network: str, time_ms: int, members: list[MemberObject], engine: EngineIdentity | None = None
 ) -> bytes:
-    """Bytes of a genesis file with these members, in order of their names, and the engine of their contracts."""
+    """Bytes of a genesis file with these members, in order of their names, and the engine of their contracts. The
+    KEM suite is that of the first member that has a key.
+    """
     described = None
     if engine is not None:
         described = EngineObject(engine.component_sha256.hex(), engine.wasmtime_version, engine.target)
-    file = GenesisFile(FORMAT, network, time_ms, tuple(sorted(members, key=lambda member: member.name)), described)
+    ordered = tuple(sorted(members, key=lambda member: member.name))
+    kem_key = next((member.kem_key for member in ordered if member.kem_key), None)
+    file = GenesisFile(FORMAT, network, time_ms, ordered, None if kem_key is None else _suite_name(kem_key), described)
     return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
 
 
@@ -189,6 +224,10 @@ def encode_member_file(member: MemberObject) -> bytes:
 def to_member(member: MemberObject) -> Member:
     """The state's form of a JSON member."""
     return msgspec.convert(member, Member, from_attributes=True)
+
+
+def _suite_name(kem_key: bytes) -> SuiteName:
+    return "hybrid" if verify_kem_key(kem_key) is KemSuite.HYBRID else "x25519"
 
 
 def _verify_members(members: tuple[Member, ...]) -> None:

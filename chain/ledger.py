@@ -16,38 +16,48 @@ from dataclasses import dataclass
 
 from chain.access.policy import AccessPolicy, MissingEngine
 from chain.blocks import (
-    BLOCK_VERSION,
     Block,
     BlockHeader,
     Certificate,
+    LedgerTip,
     Outcome,
     Proposal,
     block_hash,
     decode_header,
 )
-from chain.erasure import ErasedAt, ErasureProofs, check_stored_erased, payloads_erased_by
+from chain.erasure import ErasedAt, ErasureProofs, payloads_erased_by
 from chain.errors import ErrorCode, InvariantBroken, PoolError
-from chain.execution import Executed, Execution
+from chain.execution import BlockSetting, Executed, Execution
 from chain.genesis import Genesis
 from chain.limits import LIMITS
 from chain.primitives.crypto import ZERO_HASH, Hash
-from chain.primitives.encoding import Value, encode
+from chain.primitives.encoding import Value, decode, encode
 from chain.proofs import history
+from chain.proofs.handover import HandOver
 from chain.proofs.merkle import leaf_hash, leaf_hashes, root_of_leaves
-from chain.proofs.validators import ValidatorSet, verify_certificate
+from chain.proofs.trust import TrustHistory
+from chain.proofs.validators import ValidatorsEntry, ValidatorSet, validator_set, verify_certificate
+from chain.protocol import Rules
+from chain.recovery import damaged, recheck, stored_block, stored_transactions, tip_at
 from chain.state.decoded import SMALL_ENTRY_SIZE_BYTES, DecodedState
-from chain.state.entries import DatasetEntry, DatasetUsage, dataset_key, erasure_key, member_key, usage_key
-from chain.state.members import Member, registered_key, signing_key
+from chain.state.entries import (
+    PROTOCOL_KEY,
+    VALIDATORS_KEY,
+    DatasetEntry,
+    DatasetUsage,
+    ProtocolEntry,
+    dataset_key,
+    erasure_key,
+    member_key,
+    usage_key,
+)
+from chain.state.members import Member, MemberKey, registered_key, signing_key
 from chain.state.tree import StateProof, StateTree, TreeUpdate
 from chain.storage.blocks import BlockStore
 from chain.storage.database import Database
 from chain.storage.head import Head, HeadAnchor
 from chain.storage.state import StateStore
-from chain.transactions.base import CheckedTransaction, verify_signed_by
-from chain.transactions.registry import check_stored
-
-RECHECKED_BLOCKS = 64
-"""How many of the newest blocks are verified at every start."""
+from chain.transactions.base import CheckedTransaction, Header, verify_signed_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +72,8 @@ class ExecutedBlock:
     update: TreeUpdate
     entries: dict[bytes, object]
     """The small ones among the entries that it changes, decoded."""
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerTip:
-    """The newest block. It is durable, unless it was committed without and ``make_durable`` is still to come."""
-
-    height: int
-    block_hash: Hash
-    header: BlockHeader
-    certificate: Certificate | None
-    """None for genesis."""
+    next_validators: ValidatorsEntry
+    """Who votes on the next block."""
 
 
 Progress = Callable[[int, int], None]
@@ -107,7 +108,8 @@ class Ledger:
         self.tree = StateTree(self.chain_id, self.states)
         self._anchor = anchor
         self.tip = LedgerTip(0, genesis.block_hash, decode_header(genesis.header), None)
-        self.validators: ValidatorSet = genesis.validators
+        self.trust = TrustHistory(genesis)
+        """Every hand-over up to the tip."""
         self._decoded = DecodedState(self.tree, self.tip.header.state_root)
 
     # Opening and closing
@@ -124,17 +126,17 @@ class Ledger:
         self.blocks.open(self.chain_id)
         head, last = self._anchor.read(), self.blocks.last_height()
         if last is None and head is not None and head.height > 0:
-            raise _damaged(f"HEAD is at height {head.height}, but the database is empty")
+            raise damaged(f"HEAD is at height {head.height}, but the database is empty")
         if last is None or (last == 0 and head is None):  # a crash at the first start leaves genesis without HEAD
             self._write_genesis()
             return
         if head is None:
-            raise _damaged(f"HEAD is missing, but the database holds {last + 1} blocks")
+            raise damaged(f"HEAD is missing, but the database holds {last + 1} blocks")
         if last < head.height:
-            raise _damaged(f"HEAD is at height {head.height}, but the database ends at {last}: blocks were lost")
+            raise damaged(f"HEAD is at height {head.height}, but the database ends at {last}: blocks were lost")
         if (gap := self.blocks.first_gap()) is not None:
-            raise _damaged(f"block {gap} is missing")
-        self._recheck(max(0, min(head.height, last - RECHECKED_BLOCKS)), last, head)
+            raise damaged(f"block {gap} is missing")
+        self.tip, self.trust = recheck(self.blocks, self.genesis, head, last)
         if last > head.height:
             self._anchor.write(Head(self.tip.height, self.tip.block_hash))
         self._recover_state(progress)
@@ -144,6 +146,23 @@ class Ledger:
         self.blocks.close()
         self.states.close()
         self._anchor.close()
+
+    # What the next block follows
+
+    @property
+    def validators(self) -> ValidatorSet:
+        """Who votes on the block after the tip."""
+        return self.trust.validators_at(self.tip.height + 1)
+
+    @property
+    def rules(self) -> Rules:
+        """The rules that the block after the tip follows; raises ``unknown_protocol``."""
+        return self.trust.rules_at(self.tip.height + 1)
+
+    @property
+    def protocol(self) -> ProtocolEntry:
+        """What the block after the tip follows, as the state has it."""
+        return _present(self.entry(PROTOCOL_KEY, ProtocolEntry))
 
     # Reading
 
@@ -168,11 +187,20 @@ class Ledger:
         """The block at ``height``; raises ``not_found``, or ``database_damaged`` if it should be there and is not."""
         if not 0 <= height <= self.tip.height:
             raise PoolError(ErrorCode.NOT_FOUND, f"no block at height {height}; the newest is {self.tip.height}")
-        return self._stored_block(height)
+        return stored_block(self.blocks, height)
 
     def member(self, name: str) -> Member | None:
         """A member at the tip."""
         return self.entry(member_key(name), Member)
+
+    def member_at(self, name: str, height: int) -> Member | None:
+        """A member after the block at ``height``; raises ``not_found`` for a height that is not there."""
+        value = self.tree.get(self.header_at(height).state_root, member_key(name))
+        return None if value is None else decode(Member, value)
+
+    def members(self) -> list[Member]:
+        """All members at the tip, in order of their names."""
+        return [decode(Member, value) for value in self.entries(member_key("")).values()]
 
     def dataset(self, dataset: str) -> DatasetEntry | None:
         """A catalogue entry at the tip."""
@@ -186,11 +214,10 @@ class Ledger:
         """A decoded state entry at the tip, or None."""
         return self._decoded.reader(self.tip.header.state_root)(key, type_)
 
-    def entries(self, prefix: bytes) -> list[bytes]:
-        """Values of all state entries at the tip whose keys begin with ``prefix``, in key order."""
-        keys = self.states.keys(prefix)
-        values = (self.state_value(key) for key in keys)
-        return [value for value in values if value is not None]
+    def entries(self, prefix: bytes) -> dict[bytes, bytes]:
+        """All state entries at the tip whose keys begin with ``prefix``, encoded, in key order."""
+        values = ((key, self.state_value(key)) for key in self.states.keys(prefix))
+        return {key: value for key, value in values if value is not None}
 
     def verify_sender(self, checked: CheckedTransaction) -> None:
         """Check that a transaction is signed by a key that may sign in the next block: what is new is taken in so only.
@@ -209,9 +236,13 @@ class Ledger:
         Raises:
             PoolError: codes ``unknown_member``, ``unknown_key``, ``bad_signature``.
         """
-        header = checked.header
-        key = registered_key(self.member(header.member), header.member, header.key_id)
-        verify_signed_by(checked, key.public_key)
+        verify_signed_by(checked, self.registered_key(checked.header).public_key)
+
+    def registered_key(self, header: Header) -> MemberKey:
+        """The key that a transaction names, as the state at the tip has it; raises ``unknown_member``,
+        ``unknown_key``.
+        """
+        return registered_key(self.member(header.member), header.member, header.key_id)
 
     # Making blocks
 
@@ -239,11 +270,12 @@ class Ledger:
         """Execute a block on top of ``tip``."""
         height, time_ms = tip.height + 1, max(time_ms, tip.header.time_ms)
         read = self._decoded.reader(tip.header.state_root)
-        contracts = self._policy.open_block() if self.genesis.engine is not None else None
+        rules, validators = self.trust.rules_at(height), self.trust.validators_at(height)
+        protocol = _present(read(PROTOCOL_KEY, ProtocolEntry))
+        setting = BlockSetting(height, time_ms, validators, protocol, rules.limits)
+        contracts = None if protocol.engine is None else self._policy.open_block(protocol.engine)
         try:
-            execution = Execution(
-                self.chain_id, read, self.validators, contracts, self.blocks.dataset_of, height, time_ms
-            )
+            execution = rules.execution(self.chain_id, read, setting, contracts, self.blocks.dataset_of)
             transactions, outcomes = run(execution, candidates)
         finally:
             if contracts is not None:
@@ -252,8 +284,10 @@ class Ledger:
         update = self.tree.update(tip.header.state_root, dict(changes))
         small = {key: entry for key, entry in execution.entries.items() if len(changes[key]) <= SMALL_ENTRY_SIZE_BYTES}
         ids = tuple(checked.id for checked in transactions)
+        next_set = _present(execution.read(VALIDATORS_KEY, ValidatorsEntry))
+        is_same = next_set is validators.entry or next_set == validators.entry
         header = BlockHeader(
-            version=BLOCK_VERSION,
+            version=rules.version,
             height=height,
             parent_hash=tip.block_hash,
             time_ms=time_ms,
@@ -263,11 +297,13 @@ class Ledger:
             result_root=root_of_leaves(leaf_hashes([encode(outcome) for outcome in outcomes])),
             state_root=update.root,
             history_root=history.root_at(height, self.blocks.history_node),
-            validators_hash=self.validators.hash(self.chain_id),
+            validators_hash=validators.hash(self.chain_id),
+            next_validators_hash=(validators if is_same else validator_set(next_set)).hash(self.chain_id),
+            next_version=_present(execution.read(PROTOCOL_KEY, ProtocolEntry)).version,
         )
         data = encode(header)
         hash_ = block_hash(self.chain_id, data)
-        return ExecutedBlock(header, Proposal(data, ids), hash_, transactions, outcomes, update, small)
+        return ExecutedBlock(header, Proposal(data, ids), hash_, transactions, outcomes, update, small, next_set)
 
     def check(
         self,
@@ -285,8 +321,10 @@ class Ledger:
             uncommitted: ids that the caller knows not to be in the chain; the index is not asked for them.
 
         Raises:
-            PoolError: code ``bad_block``; a code that ``is_engine`` or ``is_storage`` if this machine has failed.
+            PoolError: code ``bad_block``; ``unknown_protocol``; a code that ``is_engine`` or ``is_storage`` if this
+                machine has failed.
         """
+        limits = self.rules.limits
         header, tip = decode_header(proposal.header), self.tip
         if header.height != tip.height + 1 or header.parent_hash != tip.block_hash:
             raise _bad_block(f"height {header.height} does not follow {tip.height}")
@@ -303,8 +341,8 @@ class Ledger:
             id_ not in uncommitted and self.blocks.location(id_) is not None for id_ in ids
         ):
             raise _bad_block("a transaction is in the chain already")
-        if sum(checked.size_bytes for checked in transactions) > LIMITS.block_size_bytes:
-            raise _bad_block(f"its transactions are larger than {LIMITS.block_size_bytes} bytes")
+        if sum(checked.size_bytes for checked in transactions) > limits.block_size_bytes:
+            raise _bad_block(f"its transactions are larger than {limits.block_size_bytes} bytes")
         executed = self._execute(tip, Execution.run, transactions, header.time_ms, header.proposer)
         if executed.proposal != proposal:
             fields = [
@@ -322,12 +360,15 @@ class Ledger:
         height = executed.header.height
         if height != self.tip.height + 1 or certificate.block_hash != executed.block_hash:
             raise InvariantBroken(f"block {height} committed on top of {self.tip.height}")
+        handover = handed_over(executed, certificate)
+        if handover is not None:
+            self.trust.extend(handover)
         self.states.commit(height, executed.update)
         block = Block(executed.proposal.header, certificate, executed.outcomes)
         nodes = history.nodes_completed_by(height, leaf_hash(executed.block_hash), self.blocks.history_node)
         writes = [self.blocks.history_write(*node) for node in nodes]
         erased = self._erased_by(executed)
-        self.blocks.append(height, block, executed.transactions, writes, erased, sync=durable)
+        self.blocks.append(height, block, executed.transactions, writes, erased, handover, sync=durable)
         if durable:
             self._anchor.write(Head(height, executed.block_hash))
         parent_root, root = self.tip.header.state_root, executed.header.state_root
@@ -338,7 +379,7 @@ class Ledger:
         try:
             return payloads_erased_by(self.blocks, executed.header.height, executed.transactions, executed.outcomes)
         except PoolError as error:
-            raise _damaged(f"a payload that is to be erased: {error.detail}") from None
+            raise damaged(f"a payload that is to be erased: {error.detail}") from None
 
     def prove_erasures(self, parcels: Sequence[Hash]) -> ErasureProofs | None:
         """Proof that parcels, named by their ids, were erased up to the tip; None if one was not. Any thread may ask
@@ -401,43 +442,6 @@ class Ledger:
         self.blocks.append(0, genesis.block, (), writes)
         self._anchor.write(Head(0, genesis.block_hash))
 
-    def _recheck(self, first: int, last: int, head: Head) -> None:
-        """Verify the blocks ``first`` to ``last`` as far as they can be without executing them, and set the tip."""
-        parent: Hash | None = None
-        for height in range(first, last + 1):
-            block = self.blocks.block(height)
-            if block is None:
-                raise _damaged(f"block {height} is missing")
-            header, hash_ = decode_header(block.header), block_hash(self.chain_id, block.header)
-            if header.height != height or (parent is not None and header.parent_hash != parent):
-                raise _damaged(f"block {height} does not follow its parent")
-            if height == head.height and hash_ != head.block_hash:
-                raise _damaged(f"block {height} is not the one that HEAD names")
-            try:
-                self._recheck_content(height, header, block, hash_)
-            except PoolError as error:
-                raise _damaged(f"block {height}: {error.detail}") from None
-            self.tip = LedgerTip(height, hash_, header, block.certificate)
-            parent = hash_
-
-    def _recheck_content(self, height: int, header: BlockHeader, block: Block, hash_: Hash) -> None:
-        if height == 0:
-            if hash_ != self.genesis.block_hash:
-                raise _damaged("it is not the genesis block")
-            return
-        if block.certificate is None:
-            raise _damaged("its certificate is missing")
-        verify_certificate(self.chain_id, block.certificate, self.validators, height, hash_)
-        ids = []
-        for checked in self._stored_transactions(height, block):
-            ids.append(checked.id)
-            if self.blocks.location(checked.id) is None:
-                raise _damaged("a transaction is missing from the index")
-        if root_of_leaves(leaf_hashes(ids)) != header.tx_root:
-            raise _damaged("its transactions are not the ones that were committed")
-        if history.root_at(height, self.blocks.history_node) != header.history_root:
-            raise _damaged("the history tree does not match")
-
     def _recover_state(self, progress: Progress | None) -> None:
         """Execute the blocks that the state database has not seen, from genesis if it is empty or of no use."""
         target = self.tip
@@ -447,7 +451,7 @@ class Ledger:
             start = 0
             self.states.commit(0, self.tree.update(ZERO_HASH, dict(self.genesis.entries)))
         for height in range(start + 1, target.height + 1):
-            self._set_tip(height - 1)
+            self.tip = tip_at(self.blocks, self.chain_id, height - 1)
             self._replay(height)
             if progress is not None:
                 progress(height - start, target.height - start)
@@ -455,36 +459,21 @@ class Ledger:
         self._decoded.start_at(target.header.state_root)
 
     def _replay(self, height: int) -> None:
-        block = self._stored_block(height)
-        transactions = self._stored_transactions(height, block)
+        block = stored_block(self.blocks, height)
+        transactions = stored_transactions(self.blocks, self.chain_id, height, block)
         header = decode_header(block.header)
         executed = self._execute(self.tip, Execution.run, transactions, header.time_ms, header.proposer)
         if executed.proposal.header != block.header:
-            raise _damaged(f"executing block {height} again gives another result")
+            raise damaged(f"executing block {height} again gives another result")
         self.states.commit(height, executed.update)
 
-    def _stored_transactions(self, height: int, block: Block) -> list[CheckedTransaction]:
-        """The transactions of a block, payloads verified; of erased ones what stays of them."""
-        erased = self.blocks.erased_payloads(height)
-        found = []
-        for index, transaction in enumerate(self.blocks.transactions(height)):
-            if index in erased and index < len(block.outcomes):
-                found.append(check_stored_erased(self.chain_id, transaction, erased[index], block.outcomes[index]))
-            else:
-                found.append(check_stored(self.chain_id, transaction))
-        return found
 
-    def _stored_block(self, height: int) -> Block:
-        """The block at ``height``, whatever the tip is while recovering."""
-        block = self.blocks.block(height)
-        if block is None:
-            raise _damaged(f"block {height} is missing")
-        return block
-
-    def _set_tip(self, height: int) -> None:
-        block = self._stored_block(height)
-        hash_ = block_hash(self.chain_id, block.header)
-        self.tip = LedgerTip(height, hash_, decode_header(block.header), block.certificate)
+def handed_over(executed: ExecutedBlock, certificate: Certificate) -> HandOver | None:
+    """The proof that the block after this one is made by another set, or under other rules; None if it is not."""
+    header = executed.header
+    if header.next_validators_hash == header.validators_hash and header.next_version == header.version:
+        return None
+    return HandOver(executed.proposal.header, certificate, executed.next_validators)
 
 
 def verify_clock(header: BlockHeader, now_ms: int) -> None:
@@ -493,8 +482,11 @@ def verify_clock(header: BlockHeader, now_ms: int) -> None:
         raise _bad_block(f"its time is {abs(header.time_ms - now_ms)} ms from this node's clock")
 
 
-def _damaged(detail: str) -> PoolError:
-    return PoolError(ErrorCode.DATABASE_DAMAGED, detail)
+def _present(entry: Value | None) -> Value:
+    """An entry that genesis has written and nothing removes."""
+    if entry is None:
+        raise InvariantBroken("the state has lost what the next block follows")
+    return entry
 
 
 def _bad_block(detail: str) -> PoolError:

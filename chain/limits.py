@@ -11,7 +11,7 @@ MIB = 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Sizes in bytes, counts in items, times in milliseconds. Validators must agree on all of these: they are constants
-    of protocol version 1, not settings."""
+    of a version of the protocol (``chain.protocol.Rules``), not settings."""
 
     record_size_bytes: int = 256 * KIB
     """One record's body."""
@@ -89,6 +89,8 @@ class Limits:
     """Parcels whose key shares are asked for at once."""
     validators: int = 100
     """Validators of one network."""
+    witnesses: int = 100
+    """Members of one network that cosign checkpoints without a vote."""
     members: int = 10_000
     """Members of one network."""
     clock_drift_ms: int = 5_000

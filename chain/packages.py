@@ -19,7 +19,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Wire, decode, encode
-from chain.proofs.validators import ValidatorSet
+from chain.proofs.trust import TrustHistory
 from chain.storage.blocks import BlockStore
 from chain.transactions.base import CheckedTransaction, ErasedPayload, verify_payload
 from chain.transactions.registry import decode_transaction
@@ -149,16 +149,14 @@ def open_package(
     return block, transactions
 
 
-def verify_erased(
-    chain_id: bytes, validators: ValidatorSet, package: BlockPackage, transactions: Sequence[CheckedTransaction]
-) -> None:
+def verify_erased(trust: TrustHistory, package: BlockPackage, transactions: Sequence[CheckedTransaction]) -> None:
     """Check that each parcel of an opened package that came without its payload was erased.
 
     Raises:
         PoolError: codes of ``chain.erasure.verify_erasures``.
     """
     parcels = [transactions[parcel.index].id for parcel in package.erased]
-    verify_erasures(chain_id, validators, parcels, package.erasures)
+    verify_erasures(trust, parcels, package.erasures)
 
 
 def _with_payload(checked: CheckedTransaction, outcome: Outcome, tolerates_wrong: bool) -> CheckedTransaction:

@@ -11,10 +11,10 @@ import click
 from rich.markup import escape
 
 from blockpool import Client, PoolError, RecordId, Step, load_genesis
-from blockpool.operations.checkpoints import checkpoint_keys
 from chain.genesis import Genesis
 from chain.proofs.checkpoints import trusted_head
 from chain.proofs.history import TreeHead
+from chain.proofs.trust import TrustHistory
 from cli.failures import ExitCode, describe
 from cli.options import (
     READABLE_FILE,
@@ -158,7 +158,7 @@ def held_head(checkpoint_file: Path | None, genesis: Genesis) -> TreeHead | None
     Raises:
         PoolError: code ``bad_checkpoint`` unless a quorum of validators has cosigned it.
     """
-    return None if checkpoint_file is None else trusted_head(checkpoint_file.read_bytes(), checkpoint_keys(genesis))
+    return None if checkpoint_file is None else trusted_head(checkpoint_file.read_bytes(), TrustHistory(genesis))
 
 
 @click.command()
@@ -183,7 +183,7 @@ def verify(context: click.Context, file: Path, genesis_file: Path, checkpoint_fi
     passed: list[Step] = []
     refusal: PoolError | None = None
     try:
-        for step in verify_any_evidence(content, genesis, tree):
+        for step in verify_any_evidence(content, TrustHistory(genesis), tree):
             passed.append(step)
     except PoolError as error:
         refusal = error

@@ -73,6 +73,7 @@ def describe(found: Genesis) -> dict[str, Any]:
         "validators": list(found.validators.names),
         "quorum": found.validators.quorum,
         "max_faulty": found.validators.max_faulty,
+        "kem_suite": found.file.kem_suite,
         "engine": found.file.engine,
         "members": [
             {
@@ -85,7 +86,7 @@ def describe(found: Genesis) -> dict[str, Any]:
                 "peer": member.node.address if member.node else None,
                 "api": member.node.api_url if member.node else None,
             }
-            for member in found.members
+            for member in found.founders
         ],
     }
 
@@ -97,11 +98,13 @@ def _shown(found: Genesis) -> tuple[Any, ...]:
             "network": found.file.network,
             "chain id": found.chain_id.hex(),
             "validators": f"{len(validators)}: {validators.quorum} decide, {validators.max_faulty} may be faulty",
-            "contracts": str(found.engine) if found.engine else "none: nothing can be sealed or requested",
+            "contracts": str(found.protocol.engine)
+            if found.protocol.engine
+            else "none: nothing can be sealed or requested",
         }
     )
     table = grid("member", "title", "kind", "node", "votes")
-    for member in found.members:
+    for member in found.founders:
         node = member.node.address if member.node else "-"
         votes = "yes" if member.consensus_key else "witness" if member.witness_key else "no"
         table.add_row(member.name, f"{member.title_zh} {member.title_en}".strip(), member.kind, node, votes)

@@ -10,6 +10,7 @@ from blockpool import PoolError, load_genesis
 from blockpool.operations.checkpoints import MisbehaviourEntry
 from blockpool.watched_node import WatchedNode
 from chain.genesis import Genesis
+from chain.proofs.trust import TrustHistory
 from cli.failures import ExitCode
 from cli.options import genesis_option, json_option, node_option, node_urls
 from cli.output import emit, grid, printable, talk
@@ -56,7 +57,7 @@ def misbehaviour(context: click.Context, folder: Path, genesis_file: Path, nodes
 
 def _ask(url: str, genesis: Genesis, found: dict[str, tuple[MisbehaviourEntry, bytes]]) -> PoolError | None:
     """Take what a node holds and is not found yet; what went wrong, if something did."""
-    node = WatchedNode(url, genesis)
+    node = WatchedNode(url, TrustHistory(genesis))
     try:
         for entry in node.misbehaviour():
             if entry.file_name not in found:

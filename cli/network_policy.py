@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from chain.access.policy import AccessCase, AccessDecision, AccessPolicy, ContractRunner
 from chain.contract_engine import EngineIdentity
-from chain.genesis import Genesis
 from chain.primitives.crypto import ZERO_HASH
 from chain.state.entries import ContractEntry
 
@@ -45,20 +44,20 @@ class NetworkPolicy:
     be audited on any machine.
 
     Args:
-        genesis: of the chain.
+        chain_id: of the chain.
         say: told if opening the engine takes a while.
     """
 
-    def __init__(self, genesis: Genesis, say: Say) -> None:
-        self._genesis = genesis
+    def __init__(self, chain_id: bytes, say: Say) -> None:
+        self._chain_id = chain_id
         self._say = say
         self._policy: AccessPolicy | None = None
 
-    def open_block(self) -> ContractRunner:
+    def open_block(self, engine: EngineIdentity) -> ContractRunner:
         """A runner for one block."""
-        return _WaitingRunner(self._open_engine_block)
+        return _WaitingRunner(lambda: self._open_engine_block(engine))
 
-    def _open_engine_block(self) -> ContractRunner:
+    def _open_engine_block(self, engine: EngineIdentity) -> ContractRunner:
         """A runner of the engine itself.
 
         Raises:
@@ -66,10 +65,10 @@ class NetworkPolicy:
         """
         from contracts.policy import SandboxPolicy, verify_engine
 
+        verify_engine(engine)
         if self._policy is None:
-            verify_engine(self._genesis.engine)
-            self._policy = SandboxPolicy(open_sandbox(self._say, self._genesis.chain_id))
-        return self._policy.open_block()
+            self._policy = SandboxPolicy(open_sandbox(self._say, self._chain_id))
+        return self._policy.open_block(engine)
 
 
 class _WaitingRunner:

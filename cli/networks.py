@@ -48,9 +48,9 @@ def init(folder: Path, members: str, base_port: int, name: str, encrypt: bool, n
     names = [part.strip() for part in members.split(",") if part.strip()]
     ports = [(base_port + index, base_port + _API_PORT_OFFSET + index) for index in range(len(names))]
     made = create_network(folder, name, names, ports, new_passphrase(encrypt), contracts=not no_contracts)
-    homes = {member.name: folder / member.name / NODE_FOLDER for member in made.members}
+    homes = {member.name: folder / member.name / NODE_FOLDER for member in made.founders}
     table = grid("member", "node home", "API", "signing key")
-    for member in made.members:
+    for member in made.founders:
         api = member.node.api_url if member.node else ""
         table.add_row(member.name, str(homes[member.name]), api, str(folder / member.name / SYSTEM_KEY))
     emit(describe(made) | {"homes": {name: str(home) for name, home in homes.items()}}, table)
@@ -116,7 +116,7 @@ def status(context: click.Context, genesis_file: Path) -> None:
     Example: blockpool network status --genesis pool/genesis.json
     """
     genesis = load_genesis(genesis_file)
-    answers = {member.name: _ask(member.node.api_url) for member in genesis.members if member.node}
+    answers = {member.name: _ask(member.node.api_url) for member in genesis.founders if member.node}
     ready = [
         name
         for name, answer in answers.items()

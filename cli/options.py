@@ -151,7 +151,7 @@ def node_urls(nodes: tuple[str, ...], genesis: Genesis | None = None, first: str
     """The nodes to ask: those given, else those that the genesis file names (``first``'s own before the others)."""
     if nodes:
         return list(nodes)
-    members = sorted(genesis.members if genesis else (), key=lambda member: member.name != first)
+    members = sorted(genesis.founders if genesis else (), key=lambda member: member.name != first)
     return [member.node.api_url for member in members if member.node and member.node.api_url] or [DEFAULT_NODE]
 
 

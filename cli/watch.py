@@ -12,12 +12,12 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from blockpool import Genesis, load_genesis
-from blockpool.operations.checkpoints import checkpoint_keys
+from blockpool import load_genesis
 from blockpool.watched_node import WatchedNode
 from blockpool.watching import NodeView, Report, Watch, quorum_time_s
 from chain.errors import PoolError
 from chain.proofs.checkpoints import Checkpoint, encode_checkpoint, parse_checkpoint, verify_quorum
+from chain.proofs.trust import TrustHistory
 from chain.storage.files import replace_file
 from cli.failures import ExitCode, describe
 from cli.options import READABLE_FILE, genesis_option, json_option, node_urls
@@ -92,18 +92,19 @@ def watch(
     if (tsa is None) != (tsa_certificate is None):
         raise click.UsageError("--tsa and --tsa-certificate go together")
     genesis = load_genesis(genesis_file)
+    trust = TrustHistory(genesis)
     stamper = TimeStamper(tsa, tsa_certificate) if tsa is not None and tsa_certificate is not None else None
-    with _connected(node_urls(urls, genesis), genesis) as nodes:
+    with _connected(node_urls(urls, genesis), trust) as nodes:
         while True:
-            code = _look(genesis, nodes, path, witnesses, stamper, evidence_folder)
+            code = _look(trust, nodes, path, witnesses, stamper, evidence_folder)
             if once or code is ExitCode.FALSE:
                 context.exit(code)
             time.sleep(interval_s)
 
 
 @contextmanager
-def _connected(urls: list[str], genesis: Genesis) -> Iterator[list[WatchedNode]]:
-    nodes = [WatchedNode(url, genesis) for url in dict.fromkeys(urls)]
+def _connected(urls: list[str], trust: TrustHistory) -> Iterator[list[WatchedNode]]:
+    nodes = [WatchedNode(url, trust) for url in dict.fromkeys(urls)]
     try:
         yield nodes
     finally:
@@ -112,7 +113,7 @@ def _connected(urls: list[str], genesis: Genesis) -> Iterator[list[WatchedNode]]
 
 
 def _look(
-    genesis: Genesis,
+    trust: TrustHistory,
     nodes: list[WatchedNode],
     path: Path,
     witnesses: int,
@@ -120,31 +121,43 @@ def _look(
     evidence_folder: Path,
 ) -> ExitCode:
     """Look once: keep what is good, write what is evidence, show both."""
-    held = _read(path, genesis)
-    report = Watch(genesis, nodes, held, witnesses).look()
+    held = _held(path, trust, nodes)
+    report = Watch(trust, nodes, held, witnesses).look()
     newest = report.newest
     if newest is not None and newest != held:
-        replace_file(path, encode_checkpoint(newest, checkpoint_keys(genesis)))
+        replace_file(path, encode_checkpoint(newest, trust))
     files = [_write_evidence(evidence_folder, item.member, item.size, item.content) for item in report.convictions]
     stamped, failure = _stamp(stamper if newest is not None else None, path)
-    value = _described(report, newest, genesis)
+    value = _described(report, newest, trust)
     value |= {"evidence": list(map(str, files)), "time_stamp": stamped}
     value |= {"time_stamp_error": None if failure is None else describe(failure)}
-    emit(value, *_shown(report, newest, genesis, files, stamped, failure))
+    emit(value, *_shown(report, newest, trust, files, stamped, failure))
     if report.alarms:
         return ExitCode.FALSE
     is_known = newest is not None and any(view.checkpoint is not None for view in report.views)
     return ExitCode.GOOD if is_known and failure is None else ExitCode.CANNOT
 
 
-def _read(path: Path, genesis: Genesis) -> Checkpoint | None:
-    """The auditor's checkpoint; raises ``bad_checkpoint`` for a file that is none of this chain."""
+def _held(path: Path, trust: TrustHistory, nodes: list[WatchedNode]) -> Checkpoint | None:
+    """The auditor's checkpoint. The validators that have cosigned it may be known by hand-overs alone.
+
+    Raises:
+        PoolError: code ``bad_checkpoint`` for a file that is none of this chain.
+    """
     if not path.exists():
         return None
-    keys = checkpoint_keys(genesis)
     try:
-        held = parse_checkpoint(path.read_bytes(), keys)
-        verify_quorum(held, keys)
+        return _read(path, trust)
+    except PoolError:
+        if not any(node.learn_handovers() for node in nodes):
+            raise
+    return _read(path, trust)
+
+
+def _read(path: Path, trust: TrustHistory) -> Checkpoint:
+    try:
+        held = parse_checkpoint(path.read_bytes(), trust)
+        verify_quorum(held, trust)
     except PoolError as error:
         raise PoolError(error.code, f"{path}: {error.detail}") from None
     return held
@@ -170,11 +183,11 @@ def _write_evidence(folder: Path, member: str, size: int, content: bytes) -> Pat
 # What is shown
 
 
-def _described(report: Report, newest: Checkpoint | None, genesis: Genesis) -> dict[str, Any]:
+def _described(report: Report, newest: Checkpoint | None, trust: TrustHistory) -> dict[str, Any]:
     """A look for programs."""
     return {
         "alarms": report.alarms,
-        "checkpoint": None if newest is None else _facts(newest, genesis),
+        "checkpoint": None if newest is None else _facts(newest, trust),
         "nodes": [
             {
                 "url": view.url,
@@ -187,21 +200,21 @@ def _described(report: Report, newest: Checkpoint | None, genesis: Genesis) -> d
     }
 
 
-def _facts(checkpoint: Checkpoint, genesis: Genesis) -> dict[str, Any]:
-    keys = checkpoint_keys(genesis)
+def _facts(checkpoint: Checkpoint, trust: TrustHistory) -> dict[str, Any]:
+    signers = trust.signers_of(checkpoint.head.size)
     return {
         "size": checkpoint.head.size,
         "root": checkpoint.head.root.hex(),
-        "time_ms": quorum_time_s(checkpoint, genesis) * 1000,
-        "validators": list(checkpoint.cosigners(keys.validators.names)),
-        "witnesses": list(checkpoint.cosigners(sorted(keys.witnesses))),
+        "time_ms": quorum_time_s(checkpoint, trust) * 1000,
+        "validators": list(checkpoint.cosigners(signers.names)),
+        "witnesses": list(checkpoint.cosigners(signers.witnesses)),
     }
 
 
 def _shown(
     report: Report,
     newest: Checkpoint | None,
-    genesis: Genesis,
+    trust: TrustHistory,
     files: list[Path],
     stamped: str | None,
     failure: PoolError | None,
@@ -212,7 +225,7 @@ def _shown(
         table.add_row(view.url, Text(view.state, style=_STYLES[view.state]), _size(view), printable(view.detail))
     shown: list[RenderableType] = [table, ""]
     if newest is not None:
-        known = _facts(newest, genesis)
+        known = _facts(newest, trust)
         rows: dict[str, object] = {
             "blocks": f"{known['size']:,}",
             "root": known["root"],

@@ -45,8 +45,9 @@ class SandboxPolicy:
     def __init__(self, sandbox: ContractSandbox) -> None:
         self._sandbox = sandbox
 
-    def open_block(self) -> BlockContracts:
-        """A runner for one block."""
+    def open_block(self, engine: EngineIdentity) -> BlockContracts:
+        """A runner for one block; raises ``engine_unavailable`` unless it may run in this installation's engine."""
+        verify_engine(engine)
         return BlockContracts(self._sandbox)
 
 
@@ -96,14 +97,14 @@ class BlockContracts:
             session.close()
 
 
-def verify_engine(required: EngineIdentity | None) -> None:
-    """Check that this installation's engine is the one that a network's genesis names.
+def verify_engine(required: EngineIdentity) -> None:
+    """Check that this installation's engine is the one that a network's contracts run in.
 
     Raises:
         PoolError: code ``engine_unavailable``.
     """
-    if required is not None and required != ENGINE_IDENTITY:
-        raise PoolError(ErrorCode.ENGINE_UNAVAILABLE, f"the genesis file wants {required}; here is {ENGINE_IDENTITY}")
+    if required != ENGINE_IDENTITY:
+        raise PoolError(ErrorCode.ENGINE_UNAVAILABLE, f"the network's is {required}; here is {ENGINE_IDENTITY}")
 
 
 def _plain(decision: Decision) -> AccessDecision:

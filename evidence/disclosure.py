@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from chain.errors import ErrorCode, PoolError
-from chain.genesis import Genesis
+from chain.proofs.trust import TrustHistory
 from chain.transactions.base import transaction_id
 from chain.transactions.parcel import ParcelHeader
 from chain.transactions.registry import decode_transaction_header
@@ -40,13 +40,13 @@ class DisclosureEvidence(ParcelEvidence, frozen=True, tag_field="kind", tag="dis
 
 
 def make_disclosure_evidence(
-    genesis: Genesis, record_evidence: bytes, bodies: Sequence[bytes], seed: bytes, names: Sequence[str] = ()
+    trust: TrustHistory, record_evidence: bytes, bodies: Sequence[bytes], seed: bytes, names: Sequence[str] = ()
 ) -> bytes:
     """Make the evidence file that discloses fields of a sealed record, or all of it. It is verified before it is
     returned.
 
     Args:
-        genesis: of the chain.
+        trust: of the chain.
         record_evidence: the record's own evidence file, from any node.
         bodies: sealed bodies of all records of its parcel, from any node.
         seed: of the parcel: the owner has it, and so has a granted reader.
@@ -58,15 +58,16 @@ def make_disclosure_evidence(
             whatever does not hold of ``record_evidence``.
     """
     file = parse_record_evidence(record_evidence)
-    header = decode_transaction_header(genesis.chain_id, file.parcel.header)
+    header = decode_transaction_header(trust.chain_id, file.parcel.header)
     if not isinstance(header, ParcelHeader) or not header.envelope:
         raise PoolError(ErrorCode.BAD_REQUEST, "the record is not sealed: its own evidence shows it as it is")
-    parcel_id = transaction_id(genesis.chain_id, file.parcel.header)
+    parcel_id = transaction_id(trust.chain_id, file.parcel.header)
     commitments = decode_envelope(header.envelope).commitments
     disclosure = disclose(bodies, seed, _context(header), commitments, parcel_id, file.record.index, names)
     made = DisclosureEvidence(
         format=file.format,
         chain_id=file.chain_id,
+        handovers=file.handovers,
         block=file.block,
         parcel=file.parcel,
         member=file.member,
@@ -74,7 +75,7 @@ def make_disclosure_evidence(
         contract=file.contract,
         disclosure=disclosure_object(disclosure),
     )
-    for _ in numbered(DISCLOSURE_STEPS, lambda: verify_disclosed(made, Verifier(genesis))):
+    for _ in numbered(DISCLOSURE_STEPS, lambda: verify_disclosed(made, Verifier(trust.copy()))):
         pass
     return encode_evidence(made)
 

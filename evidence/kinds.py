@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chain.errors import PoolError
-from chain.genesis import Genesis
 from chain.proofs.history import TreeHead
+from chain.proofs.trust import TrustHistory
 from evidence.disclosure import DISCLOSURE_STEPS, DisclosureEvidence, verify_disclosed
 from evidence.misbehaviour import MISBEHAVIOUR_STEPS, MisbehaviourEvidence, verify_misbehaviour
 from evidence.no_grant import NO_GRANT_STEPS, NoGrantEvidence, verify_no_grant
@@ -31,12 +31,12 @@ def parse_any_evidence(content: bytes) -> AnyEvidence:
     return file
 
 
-def verify_any_evidence(content: bytes, genesis: Genesis, tree: TreeHead | None = None) -> Iterator[Step]:
+def verify_any_evidence(content: bytes, trust: TrustHistory, tree: TreeHead | None = None) -> Iterator[Step]:
     """Verify an evidence file of any kind, yielding each step as it passes.
 
     Args:
         content: of the file.
-        genesis: of the chain, from someone you trust.
+        trust: of the chain, from a genesis file of someone you trust. What the file adds to it is forgotten.
         tree: of a checkpoint that you hold and have verified. Blocks that the file shows to be in its history need no
             signatures; others are verified from genesis.
 
@@ -47,7 +47,7 @@ def verify_any_evidence(content: bytes, genesis: Genesis, tree: TreeHead | None 
         file = parse_any_evidence(content)
     except PoolError as error:
         raise PoolError(error.code, error.detail, step=1, step_title=RECORD_STEPS[0]) from None
-    verifier = Verifier(genesis, tree)
+    verifier = Verifier(trust.copy(), tree)
     match file:
         case RecordEvidence():
             yield from numbered(RECORD_STEPS, lambda: verify_record(file, verifier))

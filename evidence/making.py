@@ -16,8 +16,10 @@ from evidence.parts import (
     CertificatePart,
     CommittedPart,
     EntryPart,
+    FileHead,
     InclusionPart,
     TransactionPart,
+    file_head,
     hex_proof,
 )
 
@@ -43,6 +45,12 @@ class PartMaker:
         self.height = newest if tree_size is None else tree_size - 1
         """Last block that the file speaks of."""
         self._tree_size = tree_size
+
+    @property
+    def head(self) -> FileHead:
+        """What the file begins with. The holder of a checkpoint needs no hand-overs."""
+        head = file_head(self.ledger.trust, self.height)
+        return head if self._tree_size is None else head._replace(handovers=())
 
     def range_end(self, from_height: int, until_height: int | None) -> int:
         """The last height of a range that is asked about; raises ``bad_request`` if there is no such range."""

@@ -15,21 +15,20 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from chain.errors import ErrorCode, PoolError
-from chain.genesis import Genesis
 from chain.primitives.crypto import Hash, verify_signature
 from chain.primitives.types import Name, Unsigned
 from chain.proofs.checkpoints import (
     CHECKPOINT_SIZE_BYTES_MAX,
     Checkpoint,
-    CheckpointKeys,
     Cosignature,
     encode_checkpoint,
     is_contradiction,
     parse_checkpoint,
 )
+from chain.proofs.trust import TrustHistory
 from consensus.evidence import is_contradiction as is_vote_contradiction
 from consensus.messages import Commit, Prepare, Statement, ViewChangeVote, signed_message
-from evidence.parts import FORMAT, EvidenceFile, Hex32, Part, SignatureBytes, encode_evidence
+from evidence.parts import EvidenceFile, Hex32, Part, SignatureBytes, encode_evidence, file_head
 from evidence.verification import Verifier, bad_evidence
 
 MISBEHAVIOUR_STEPS = ("chain", "accused", "first", "second", "contradiction")
@@ -75,25 +74,26 @@ class MisbehaviourEvidence(EvidenceFile, frozen=True, tag_field="kind", tag="mis
     checkpoints: CheckpointParts | None
 
 
-def make_vote_evidence(genesis: Genesis, first: Statement, second: Statement) -> bytes:
+def make_vote_evidence(trust: TrustHistory, first: Statement, second: Statement) -> bytes:
     """The file that convicts a validator of two votes.
 
     Raises:
         PoolError: as the verification would.
     """
     parts = VoteParts(_statement_part(first), _statement_part(second))
-    return _made(genesis, MisbehaviourEvidence(FORMAT, genesis.chain_id.hex(), first.validator, parts, None))
+    head = file_head(trust, first.height)
+    return _made(trust, MisbehaviourEvidence(*head, first.validator, parts, None))
 
 
-def make_checkpoint_evidence(genesis: Genesis, member: str, first: Checkpoint, second: Checkpoint) -> bytes:
+def make_checkpoint_evidence(trust: TrustHistory, member: str, first: Checkpoint, second: Checkpoint) -> bytes:
     """The file that convicts a validator or witness of a checkpoint.
 
     Raises:
         PoolError: as the verification would.
     """
-    keys = CheckpointKeys(genesis.chain_id, genesis.validators, genesis.members)
-    parts = CheckpointParts(*(encode_checkpoint(checkpoint, keys).decode() for checkpoint in (first, second)))
-    return _made(genesis, MisbehaviourEvidence(FORMAT, genesis.chain_id.hex(), member, None, parts))
+    parts = CheckpointParts(*(encode_checkpoint(checkpoint, trust).decode() for checkpoint in (first, second)))
+    head = file_head(trust, max(first.head.size, second.head.size) - 1)
+    return _made(trust, MisbehaviourEvidence(*head, member, None, parts))
 
 
 def verify_misbehaviour(file: MisbehaviourEvidence, verifier: Verifier) -> Iterator[str]:
@@ -105,9 +105,9 @@ def verify_misbehaviour(file: MisbehaviourEvidence, verifier: Verifier) -> Itera
     """
     yield verifier.verify_chain(file)
     if file.votes is not None and file.checkpoints is None:
-        yield from _verify_votes(file.member, file.votes, verifier.genesis)
+        yield from _verify_votes(file.member, file.votes, verifier.trust)
     elif file.checkpoints is not None and file.votes is None:
-        yield from _verify_checkpoints(file.member, file.checkpoints, verifier.genesis)
+        yield from _verify_checkpoints(file.member, file.checkpoints, verifier.trust)
     else:
         raise bad_evidence("the file has to hold either votes or checkpoints")
 
@@ -118,8 +118,8 @@ def proved_misbehaviour(file: MisbehaviourEvidence) -> str:
     return f"{file.member} has signed two {what} that no honest member signs both"
 
 
-def _made(genesis: Genesis, file: MisbehaviourEvidence) -> bytes:
-    for _ in verify_misbehaviour(file, Verifier(genesis)):
+def _made(trust: TrustHistory, file: MisbehaviourEvidence) -> bytes:
+    for _ in verify_misbehaviour(file, Verifier(trust.copy())):
         pass
     return encode_evidence(file)
 
@@ -127,15 +127,16 @@ def _made(genesis: Genesis, file: MisbehaviourEvidence) -> bytes:
 # Votes
 
 
-def _verify_votes(member: str, votes: VoteParts, genesis: Genesis) -> Iterator[str]:
-    key = genesis.validators.key_of(member)
+def _verify_votes(member: str, votes: VoteParts, trust: TrustHistory) -> Iterator[str]:
+    height = votes.first.height
+    key = trust.validators_at(height).key_of(member)
     if key is None:
-        raise PoolError(ErrorCode.UNKNOWN_MEMBER, f"{member} is no validator")
+        raise PoolError(ErrorCode.UNKNOWN_MEMBER, f"{member} is no validator at height {height}")
     yield f"{member}, a validator"
     statements = []
     for part in (votes.first, votes.second):
         statement = _statement(member, part)
-        if not verify_signature(key, signed_message(genesis.chain_id, statement), statement.signature):
+        if not verify_signature(key, signed_message(trust.chain_id, statement), statement.signature):
             raise PoolError(ErrorCode.BAD_SIGNATURE, f"the {part.kind} is not signed by {member}")
         statements.append(statement)
         yield _described_vote(part)
@@ -181,17 +182,18 @@ def _hex(hash_: Hash | None) -> str | None:
 # Checkpoints
 
 
-def _verify_checkpoints(member: str, parts: CheckpointParts, genesis: Genesis) -> Iterator[str]:
-    keys = CheckpointKeys(genesis.chain_id, genesis.validators, genesis.members)
-    if keys.key_of(member) is None:
+def _verify_checkpoints(member: str, parts: CheckpointParts, trust: TrustHistory) -> Iterator[str]:
+    is_validator = trust.has_voted(member)
+    if not is_validator and not trust.has_witnessed(member):
         raise PoolError(ErrorCode.UNKNOWN_MEMBER, f"{member} is neither validator nor witness")
-    yield f"{member}, a {'validator' if member in genesis.validators else 'witness'}"
-    first = parse_checkpoint(parts.first.encode(), keys)
-    is_quorum = len(first.cosigners(keys.validators.names)) >= keys.validators.quorum
+    yield f"{member}, a {'validator' if is_validator else 'witness'}"
+    first = parse_checkpoint(parts.first.encode(), trust)
+    voters = trust.signers_of(first.head.size)
+    is_quorum = len(first.cosigners(voters.names)) >= voters.quorum
     if not _signed_by(first, member) and not is_quorum:
         raise bad_evidence(f"the first is signed neither by {member} nor by a quorum")
     yield _described_checkpoint(first)
-    second = parse_checkpoint(parts.second.encode(), keys)
+    second = parse_checkpoint(parts.second.encode(), trust)
     if not _signed_by(second, member):
         raise bad_evidence(f"the second is not signed by {member}")
     yield _described_checkpoint(second)

@@ -14,13 +14,21 @@ from msgspec import Meta
 
 from chain.blocks import BlockHeader, block_hash, decode_header
 from chain.errors import ErrorCode, PoolError
-from chain.genesis import Genesis
 from chain.ledger import Ledger
 from chain.limits import LIMITS
 from chain.primitives.types import DatasetId, Name
-from chain.state.entries import DatasetEntry, ReaderEntry, RequestEntry, dataset_key, reader_key, request_key
+from chain.state.entries import (
+    DatasetEntry,
+    ReaderEntry,
+    RequestEntry,
+    dataset_key,
+    member_key,
+    reader_key,
+    request_key,
+)
+from chain.state.members import Member
 from evidence.making import PartMaker
-from evidence.parts import FORMAT, BlockPart, EntryPart, EvidenceFile, Height, Hex32, Part, encode_evidence
+from evidence.parts import BlockPart, EntryPart, EvidenceFile, Height, Hex32, Part, encode_evidence
 from evidence.times import utc
 from evidence.verification import Verifier, bad_evidence, not_absent, verify_range
 
@@ -50,6 +58,8 @@ class GrantsAfter(Part, frozen=True):
     """``reader/DATASET/MEMBER``."""
     dataset: EntryPart
     """``dataset/DATASET``: there is such a dataset, and reading it needs a grant."""
+    member: EntryPart
+    """``member/NAME`` of the reader."""
 
 
 class NoGrantEvidence(EvidenceFile, frozen=True, tag_field="kind", tag="no-grant"):
@@ -93,7 +103,7 @@ def make_no_grant_evidence(
     until_height = maker.range_end(from_height, until_height)
     key = reader_key(dataset, reader)
     entry = maker.present_value(dataset_key(dataset), until_height, DatasetEntry)
-    _verify_needs_grant(ledger.genesis, entry, reader)
+    _verify_needs_grant(ledger.member_at(reader, until_height), entry, reader)
     grants = (maker.value(key, until_height, ReaderEntry) or ReaderEntry()).grants
     before = None
     if grants:
@@ -101,8 +111,7 @@ def make_no_grant_evidence(
         _verify_none_granted(asked, grants, dataset, reader)
         before = _before(maker, dataset, reader, from_height, asked)
     file = NoGrantEvidence(
-        FORMAT,
-        ledger.chain_id.hex(),
+        *maker.head,
         dataset=dataset,
         reader=reader,
         from_height=from_height,
@@ -112,6 +121,7 @@ def make_no_grant_evidence(
             block=maker.block(until_height),
             reader=maker.entry(key, until_height),
             dataset=maker.entry(dataset_key(dataset), until_height),
+            member=maker.entry(member_key(reader), until_height),
         ),
     )
     return encode_evidence(file)
@@ -153,7 +163,8 @@ def verify_no_grant(file: NoGrantEvidence, verifier: Verifier) -> Iterator[str]:
         raise bad_evidence(f"the last block is at height {block.height}, the range ends at {file.until_height}")
     root = block.state_root
     dataset = verifier.present_entry(root, dataset_key(file.dataset), file.after.dataset, DatasetEntry)
-    _verify_needs_grant(verifier.genesis, dataset, file.reader)
+    member = verifier.entry(root, member_key(file.reader), file.after.member, Member)
+    _verify_needs_grant(member, dataset, file.reader)
     key = reader_key(file.dataset, file.reader)
     after = verifier.entry(root, key, file.after.reader, ReaderEntry) or ReaderEntry()
     yield (
@@ -195,8 +206,8 @@ def _verify_requests_over(before: GrantsBefore, parent: BlockHeader, first: Bloc
 # The rules, the same for making and verifying
 
 
-def _verify_needs_grant(genesis: Genesis, dataset: DatasetEntry, reader: str) -> None:
-    if genesis.member(reader) is None:
+def _verify_needs_grant(member: Member | None, dataset: DatasetEntry, reader: str) -> None:
+    if member is None:
         raise PoolError(ErrorCode.UNKNOWN_MEMBER, f"{reader} is no member of this pool")
     if dataset.sharing == "open" or dataset.owner == reader:
         why = "is open to all" if dataset.sharing == "open" else f"is {reader}'s own"

@@ -17,7 +17,7 @@ from chain.transactions.base import Header, transaction_id
 from chain.transactions.parcel import ParcelHeader
 from chain.transactions.registry import decode_transaction_header
 from evidence.making import PartMaker
-from evidence.parts import FORMAT, BlockPart, EntryPart, EvidenceFile, HeaderBytes, Height, Part, encode_evidence
+from evidence.parts import BlockPart, EntryPart, EvidenceFile, HeaderBytes, Height, Part, encode_evidence
 from evidence.times import utc
 from evidence.verification import Verifier, bad_evidence, not_absent, verify_range
 
@@ -91,8 +91,7 @@ def make_no_read_evidence(
         _verify_none_came(maker.value(key, from_height - 1, ParcelReads) or ParcelReads(), after)
         before = ReadsBefore(maker.block(from_height - 1), maker.entry(key, from_height - 1))
     file = NoReadEvidence(
-        FORMAT,
-        ledger.chain_id.hex(),
+        *maker.head,
         parcel=maker.header_bytes(location),
         from_height=from_height,
         until_height=until_height,

@@ -5,18 +5,22 @@ hexadecimal, and every byte string that is hashed or signed is in it verbatim.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
 
-from chain.blocks import Certificate
+from chain.blocks import Certificate, block_hash, decode_header
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
+from chain.primitives.encoding import decode, encode
 from chain.primitives.json_text import decode_json_file
 from chain.primitives.types import Unsigned
+from chain.proofs.handover import HandOver
 from chain.proofs.merkle import MAX_PROOF_LENGTH
+from chain.proofs.trust import TrustHistory
+from chain.proofs.validators import ValidatorsEntry
 
 FORMAT: Literal["blockpool-evidence/2"] = "blockpool-evidence/2"
 
@@ -109,14 +113,53 @@ class EntryPart(Part, frozen=True):
     """Encoded ``StateProof`` to the block header's ``state_root``."""
 
 
+class HandOverPart(Part, frozen=True):
+    """Who signs from the next block on: see ``chain.proofs.trust``."""
+
+    header: Annotated[bytes, Meta(max_length=1024)]
+    """Exact bytes of the last ``BlockHeader`` of the old set."""
+    certificate: CertificatePart
+    """The old set's, for that block."""
+    validators: Annotated[bytes, Meta(max_length=32 * 1024)]
+    """Encoded ``ValidatorsEntry``: the new set, whose hash the header names."""
+
+    @classmethod
+    def of(cls, handover: HandOver) -> HandOverPart:
+        """The JSON form of a hand-over."""
+        return cls(handover.header, CertificatePart.of(handover.certificate), encode(handover.validators))
+
+    def handover(self, chain_id: bytes) -> HandOver:
+        """The hand-over that this is, not verified; raises ``malformed``, ``not_canonical``."""
+        hash_ = block_hash(chain_id, self.header)
+        certificate = self.certificate.certificate(decode_header(self.header).height, hash_)
+        return HandOver(self.header, certificate, decode(ValidatorsEntry, self.validators))
+
+
 class EvidenceFile(Part, frozen=True):
     """What a file of every kind begins with; ``kind`` is the tag of its type."""
 
     format: Literal["blockpool-evidence/2"]
     chain_id: Hex32
+    handovers: tuple[HandOverPart, ...]
+    """All from genesis up to the last block of the file, in their order; none in a file for a checkpoint's holder, who
+    needs the validators of no block.
+    """
+
+
+class FileHead(NamedTuple):
+    """The fields of ``EvidenceFile``."""
+
+    format: Literal["blockpool-evidence/2"]
+    chain_id: str
+    handovers: tuple[HandOverPart, ...]
 
 
 File = TypeVar("File", bound=EvidenceFile)
+
+
+def file_head(trust: TrustHistory, height: int) -> FileHead:
+    """What a file begins with that speaks of blocks up to ``height``."""
+    return FileHead(FORMAT, trust.chain_id.hex(), tuple(map(HandOverPart.of, trust.handovers_until(height))))
 
 
 def hex_proof(hashes: tuple[bytes, ...] | list[bytes]) -> tuple[str, ...]:

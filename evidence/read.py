@@ -25,7 +25,6 @@ from chain.transactions.read_report import ReadReportHeader
 from chain.transactions.request import RequestHeader
 from evidence.making import PartMaker
 from evidence.parts import (
-    FORMAT,
     LISTED_MAX,
     BlockPart,
     CommittedPart,
@@ -98,8 +97,7 @@ def make_read_evidence(ledger: Ledger, request_id: Hash, tree_size: int | None =
         answers = tuple(maker.committed(place) for place in _answers(maker, request_id, entry))
     read_reports = _read_reports(maker, request_id, entry, location)
     file = ReadEvidence(
-        FORMAT,
-        ledger.chain_id.hex(),
+        *maker.head,
         request=request,
         state=RequestStatePart(maker.block(maker.height), maker.entry(request_key(request_id), maker.height)),
         answers=answers,

@@ -23,7 +23,7 @@ from chain.transactions.parcel import ParcelHeader, parcel_leaves, record_proof
 from chain.transactions.registry import decode_stored
 from evidence.making import PartMaker
 from evidence.parcel import FinalParcel, ParcelEvidence, make_parcel_parts, verify_parcel
-from evidence.parts import FORMAT, Hex32, Part, Proof, encode_evidence, hex_proof, parse_evidence, plain_proof
+from evidence.parts import Hex32, Part, Proof, encode_evidence, hex_proof, parse_evidence, plain_proof
 from evidence.uses import ProvenUses, UsesPart, make_uses, verify_uses
 from evidence.verification import Verifier, bad_evidence
 
@@ -71,9 +71,12 @@ def make_record_evidence(ledger: Ledger, id_: Hash, index: int, tree_size: int |
         raise PoolError(ErrorCode.NOT_FOUND, f"transaction {id_.hex()} has no record {index}")
     parts = make_parcel_parts(maker, location, header)
     file = RecordEvidence(
-        FORMAT,
-        ledger.chain_id.hex(),
-        *parts,
+        *maker.head,
+        block=parts.block,
+        parcel=parts.parcel,
+        member=parts.member,
+        dataset=parts.dataset,
+        contract=parts.contract,
         record=_record_part(maker, id_, header, location, index),
         uses=make_uses(maker, id_, header),
     )

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from chain.blocks import BlockHeader, Outcome, block_hash, decode_header
 from chain.errors import ErrorCode, PoolError
-from chain.genesis import Genesis
 from chain.primitives.crypto import Hash, verify_signature
 from chain.primitives.encoding import Value, decode
 from chain.proofs.history import TreeHead
 from chain.proofs.merkle import leaf_hash, verify_inclusion
-from chain.proofs.validators import verify_certificate
+from chain.proofs.trust import TrustHistory
+from chain.protocol import rules_of
 from chain.state.entries import member_key
 from chain.state.members import Member, signing_key
 from chain.state.tree import StateProof, verify_state_proof
@@ -52,35 +52,41 @@ class CommittedTransaction(NamedTuple):
 class Verifier:
     """Verifies parts of files."""
 
-    genesis: Genesis
+    trust: TrustHistory
+    """What is known of the chain's validators; the hand-overs of a file are added to it."""
     tree: TreeHead | None = None
     """A checkpoint that the auditor holds: blocks with their place in it need no signatures."""
 
     @property
     def chain_id(self) -> bytes:
         """Of the chain that the files have to be of."""
-        return self.genesis.chain_id
+        return self.trust.chain_id
 
     def verify_chain(self, file: EvidenceFile) -> str:
-        """Check that a file speaks of this chain; says which that is.
+        """Check that a file speaks of this chain, and that its hand-overs are proven; says which chain that is.
 
         Raises:
-            PoolError: code ``wrong_chain``.
+            PoolError: code ``wrong_chain``; codes of ``TrustHistory.extend``.
         """
         own = self.chain_id.hex()
         if file.chain_id != own:
             raise PoolError(ErrorCode.WRONG_CHAIN, f"evidence of chain {file.chain_id[:16]}, the genesis is {own[:16]}")
-        return f"{own[:16]}, network {self.genesis.file.network}"
+        for part in file.handovers:
+            self.trust.extend(part.handover(self.chain_id))
+        handovers = f", {len(file.handovers)} hand-overs" if file.handovers else ""
+        return f"{own[:16]}, network {self.trust.genesis.file.network}{handovers}"
 
     def block_header(self, part: BlockPart) -> BlockHeader:
-        """A block's header, which names the validators that genesis founds. Whether it is final is not known yet.
+        """A block's header, which names the validators of its height unless it is in the checkpoint's history. Whether
+        it is final is not known yet.
 
         Raises:
-            PoolError: codes ``malformed``, ``not_canonical``, ``bad_evidence``.
+            PoolError: codes ``malformed``, ``not_canonical``, ``unknown_validators``, ``unknown_protocol``.
         """
         header = decode_header(part.header)
-        if header.validators_hash != self.genesis.validators.hash(self.chain_id):
-            raise bad_evidence("the block was made by validators that genesis does not name")
+        if self._place_in_tree(part) is None:
+            self.trust.verify_named(header)
+        rules_of(header.version, header.height)
         return header
 
     def verify_final(self, part: BlockPart, header: BlockHeader) -> str:
@@ -90,16 +96,21 @@ class Verifier:
         Raises:
             PoolError: codes ``bad_proof``, ``bad_certificate``.
         """
-        hash_, inclusion = block_hash(self.chain_id, part.header), part.inclusion
-        if self.tree is not None and inclusion is not None and inclusion.tree_size == self.tree.size:
-            proof = plain_proof(inclusion.proof)
-            verify_inclusion(leaf_hash(hash_), header.height, self.tree.size, proof, self.tree.root)
-            return f"in the history of {self.tree.size} blocks that the checkpoint names"
-        validators = self.genesis.validators
-        certificate = part.certificate.certificate(header.height, hash_)
-        verify_certificate(self.chain_id, certificate, validators, header.height, hash_)
-        names = [name for name, _ in certificate.votes]
-        return f"{len(names)} of {len(validators)} validators: {', '.join(names)}"
+        hash_, place = block_hash(self.chain_id, part.header), self._place_in_tree(part)
+        if place is not None:
+            tree, proof = place
+            verify_inclusion(leaf_hash(hash_), header.height, tree.size, proof, tree.root)
+            return f"in the history of {tree.size} blocks that the checkpoint names"
+        self.trust.verify_header(part.header, part.certificate.certificate(header.height, hash_))
+        names = [vote.validator for vote in part.certificate.votes]
+        return f"{len(names)} of {len(self.trust.validators_at(header.height))} validators: {', '.join(names)}"
+
+    def _place_in_tree(self, part: BlockPart) -> tuple[TreeHead, list[Hash]] | None:
+        """The checkpoint, and the proof that the block is in its history; None if the part has none for this one."""
+        tree, inclusion = self.tree, part.inclusion
+        if tree is None or inclusion is None or inclusion.tree_size != tree.size:
+            return None
+        return tree, plain_proof(inclusion.proof)
 
     def block(self, part: BlockPart) -> BlockHeader:
         """The header of a final block; raises as ``block_header`` and ``verify_final``."""

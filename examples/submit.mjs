@@ -7,7 +7,7 @@
 //   node submit.mjs --genesis genesis.json --key system.pem --member aviation --dataset aviation.flights \
 //        --url http://127.0.0.1:8000 [--batch 500] [--attempts 8] < flights.ndjson
 //   node submit.mjs ... --offline                 sign only: one JSON line a parcel, nothing is sent
-//   node submit.mjs --genesis genesis.json --verify receipt.msgpack --transaction ID
+//   node submit.mjs --genesis genesis.json --verify receipt.msgpack --transaction ID [--handovers handovers.json]
 //
 // One JSON text a line on standard input. Results are JSON lines on standard output, talk goes to standard error.
 // Exit codes: 0 all committed, or the receipt is good; 1 refused, or it is not; 2 usage; 3 cannot reach or read.
@@ -100,7 +100,7 @@ function decodeArray(data, start, count) {
 // --- Hashes and trees (sections 3 and 4) -------------------------------------------------------------------------------
 
 const sha256 = (...parts) => createHash('sha256').update(Buffer.concat(parts)).digest();
-const domain = (kind, chainId) => Buffer.concat([Buffer.from(`blockpool/1\0${kind}\0`, 'ascii'), chainId]);
+const domain = (kind, chainId) => Buffer.concat([Buffer.from(`blockpool/2\0${kind}\0`, 'ascii'), chainId]);
 const taggedHash = (kind, chainId, data) => sha256(domain(kind, chainId), data);
 const leafHash = (data) => sha256(Buffer.from([0]), data);
 const nodeHash = (left, right) => sha256(Buffer.from([1]), left, right);
@@ -139,22 +139,51 @@ function rootOfInclusion(leafData, index, size, proof) {
 
 // --- Genesis and keys (sections 3 and 5) -------------------------------------------------------------------------------
 
+const VERSION = 2;
+
 function readGenesis(path) {
   const content = readFileSync(path);
-  const voting = JSON.parse(content.toString('utf8')).members.filter((member) => member.consensus_key);
-  const validators = new Map(
-    voting
-      .sort((first, second) => (first.name < second.name ? -1 : 1))
-      .map((member) => [member.name, Buffer.from(member.consensus_key, 'base64')]),
-  );
+  const members = JSON.parse(content.toString('utf8')).members.sort((first, second) => (first.name < second.name ? -1 : 1));
+  const keys = (field) => members.filter((member) => member[field]).map((member) => [member.name, Buffer.from(member[field], 'base64')]);
+  const validators = keys('consensus_key');
+  const voting = new Set(validators.map(([name]) => name));
+  const witnesses = keys('witness_key').filter(([name]) => !voting.has(name));
   const chainId = sha256(content);
-  const count = validators.size;
-  return {
-    chainId,
-    validators,
-    quorum: Math.floor((count + Math.floor((count - 1) / 3)) / 2) + 1,
-    validatorsHash: taggedHash('validators', chainId, encode([...validators])),
-  };
+  return { chainId, epochs: [makeEpoch(chainId, 0, encode([validators, witnesses]), VERSION)] };
+}
+
+// From which height on who votes, under which version of the protocol (section 8). Each epoch but the first is proven by a
+// hand-over, which the one before it has certified.
+function makeEpoch(chainId, since, entry, version) {
+  const validators = new Map(decode(entry)[0]);
+  const quorum = Math.floor((validators.size + Math.floor((validators.size - 1) / 3)) / 2) + 1;
+  return { since, validators, quorum, version, validatorsHash: taggedHash('validators', chainId, entry) };
+}
+
+function epochAt({ epochs }, height) {
+  return epochs.findLast((epoch) => epoch.since <= height);
+}
+
+function learnHandover(genesis, { header, certificate, validators }) {
+  const [data, entry] = [Buffer.from(header, 'base64'), Buffer.from(validators, 'base64')];
+  const [version, height, ...fields] = decode(data);
+  const [validatorsHash, nextHash, nextVersion] = fields.slice(8);
+  if (height < genesis.epochs.at(-1).since) throw new Refused(`block ${height} hands nothing over`);
+  verifyNamed(genesis, version, height, validatorsHash);
+  const votes = certificate.votes.map(({ validator, signature }) => [validator, Buffer.from(signature, 'base64')]);
+  const hash = taggedHash('block', genesis.chainId, data);
+  verifyCertificate(genesis, height, hash, [height, certificate.view, hash, votes]);
+  const epoch = makeEpoch(genesis.chainId, height + 1, entry, nextVersion);
+  if (!epoch.validatorsHash.equals(nextHash)) throw new Refused('the next validators are not those that the header names');
+  genesis.epochs.push(epoch);
+}
+
+class Strangers extends Refused {}
+
+function verifyNamed(genesis, version, height, validatorsHash) {
+  const epoch = epochAt(genesis, height);
+  if (!validatorsHash.equals(epoch.validatorsHash) || version !== epoch.version) throw new Strangers('the block was made by other validators');
+  if (version !== VERSION) throw new Refused(`block ${height} follows protocol version ${version}, this program knows ${VERSION}`);
 }
 
 const NEUTRAL = Buffer.from([1, ...Buffer.alloc(31)]);
@@ -189,8 +218,8 @@ function makeParcel(genesis, key, options, records) {
 
 function verifyReceipt(genesis, transactionId, data) {
   const [header, certificate, outcome, index, proof] = decode(data);
-  const [, height, , , , count, , resultRoot, , , validatorsHash] = decode(header);
-  if (!validatorsHash.equals(genesis.validatorsHash)) throw new Refused('the block was made by other validators');
+  const [version, height, , , , count, , resultRoot, , , validatorsHash] = decode(header);
+  verifyNamed(genesis, version, height, validatorsHash);
   verifyCertificate(genesis, height, taggedHash('block', genesis.chainId, header), certificate);
   if (!rootOfInclusion(outcome, index, count, proof).equals(resultRoot)) throw new Refused('the outcome is not in the block');
   const [id, code, facts, , verdict] = decode(outcome);
@@ -202,12 +231,13 @@ function verifyReceipt(genesis, transactionId, data) {
 
 function verifyCertificate(genesis, height, blockHash, [certified, view, hash, votes]) {
   if (certified !== height || !hash.equals(blockHash)) throw new Refused('the certificate is for another block');
-  if (votes.length < genesis.quorum) throw new Refused(`${votes.length} votes are no quorum of ${genesis.quorum}`);
+  const { validators, quorum } = epochAt(genesis, height);
+  if (votes.length < quorum) throw new Refused(`${votes.length} votes are no quorum of ${quorum}`);
   const message = Buffer.concat([domain('commit', genesis.chainId), encode([height, view, blockHash])]);
   let previous = '';
   for (const [name, signature] of votes) {
     if (name <= previous) throw new Refused('votes are not in ascending order of their signers');
-    const publicKey = genesis.validators.get(name);
+    const publicKey = validators.get(name);
     if (!publicKey) throw new Refused(`${name} is no validator`);
     if (!isSigned(publicKey, message, signature)) throw new Refused(`the vote of ${name} does not verify`);
     previous = name;
@@ -239,6 +269,18 @@ async function submit(url, parcel, attempts) {
   throw new Unreachable(`${url}: ${last}`);
 }
 
+// A receipt's validators may follow from those of the genesis file by hand-overs, which the node has to show.
+async function verifyAnswer(genesis, url, id, receipt) {
+  try {
+    return verifyReceipt(genesis, id, receipt);
+  } catch (error) {
+    if (!(error instanceof Strangers)) throw error;
+  }
+  const answer = await fetch(`${url}/v1/handovers?since=${genesis.epochs.at(-1).since}`, { signal: AbortSignal.timeout(WAIT_MS) });
+  for (const handover of (await answer.json()).handovers) learnHandover(genesis, handover);
+  return verifyReceipt(genesis, id, receipt);
+}
+
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 async function* batches(input, size) {
@@ -268,6 +310,7 @@ const OPTIONS = {
   nonce: { type: 'string' }, // for repeatable results; only for a single parcel
   offline: { type: 'boolean', default: false },
   verify: { type: 'string' },
+  handovers: { type: 'string' },
   transaction: { type: 'string' },
 };
 
@@ -290,6 +333,7 @@ async function main() {
   const options = readOptions();
   const genesis = readGenesis(options.genesis);
   if (options.verify) {
+    for (const handover of options.handovers ? JSON.parse(readFileSync(options.handovers, 'utf8')).handovers : []) learnHandover(genesis, handover);
     print(verifyReceipt(genesis, Buffer.from(options.transaction, 'hex'), readFileSync(options.verify)));
     return;
   }
@@ -300,7 +344,8 @@ async function main() {
     if (options.offline) {
       print({ transaction_id: parcel.id.toString('hex'), records: batch.length, transaction: parcel.data.toString('hex') });
     } else {
-      print({ records: batch.length, ...verifyReceipt(genesis, parcel.id, await submit(options.url, parcel, Number(options.attempts))) });
+      const receipt = await submit(options.url, parcel, Number(options.attempts));
+      print({ records: batch.length, ...(await verifyAnswer(genesis, options.url, parcel.id, receipt)) });
     }
     [parcels, records] = [parcels + 1, records + batch.length];
   }

@@ -18,6 +18,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy as copy_of
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -30,6 +31,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 FORMAT = "blockpool-evidence/2"
 UNSIGNED_MAX = 2**63 - 1
 OK = "ok"
+VERSION = 2
+"""Of the protocol."""
 
 
 class Refused(Exception):
@@ -362,7 +365,7 @@ def strict_json(content: bytes, **numbers: Callable[[str], Any]) -> Any:
 
 
 def domain(kind: str, chain_id: bytes) -> bytes:
-    return b"blockpool/1\0" + kind.encode() + b"\0" + chain_id
+    return b"blockpool/2\0" + kind.encode() + b"\0" + chain_id
 
 
 def tagged_hash(kind: str, chain_id: bytes, data: bytes) -> bytes:
@@ -456,26 +459,103 @@ def common_bits(first: bytes, second: bytes) -> int:
 # --- Genesis file (section 5) -----------------------------------------------------------------------------------------
 
 
+class Electorate:
+    """Who votes at a height, and who cosigns checkpoints besides."""
+
+    def __init__(self, chain_id: bytes, validators: dict[str, bytes], witnesses: dict[str, bytes]) -> None:
+        self.validators = validators
+        self.witnesses = {name: key for name, key in witnesses.items() if name not in validators}
+        parts = (self.validators, self.witnesses)
+        entry = [[[name, key] for name, key in part.items()] for part in parts]
+        self.hash = tagged_hash("validators", chain_id, pack(entry))
+        faulty = (len(validators) - 1) // 3
+        self.quorum = (len(validators) + faulty) // 2 + 1
+
+    def checkpoint_key(self, member: str) -> bytes | None:
+        """The key that signs checkpoints for ``member``."""
+        return self.validators.get(member) or self.witnesses.get(member)
+
+
+class Epoch:
+    """From which height on who signs, under which version of the protocol."""
+
+    def __init__(self, since_height: int, signers: Electorate, version: int) -> None:
+        self.since_height = since_height
+        self.signers = signers
+        self.version = version
+
+
 class Network:
-    """What a verifier needs of a genesis file, which it trusts. A chain's validators are those of its genesis."""
+    """What is known of a chain: its genesis file, which is trusted, and who signs at which height. Each change of that
+    is proven by a hand-over, which the old signers have certified.
+    """
 
     def __init__(self, content: bytes) -> None:
         file = strict_json(content)
         members = sorted(file["members"], key=lambda member: str(member["name"]))
         self.chain_id = hash_of(content)
         self.name: str = file["network"]
-        self.members = {member["name"] for member in members}
-        self.validators = public_keys(members, "consensus_key")
-        witnesses = public_keys(members, "witness_key")
-        self.witnesses = {name: key for name, key in witnesses.items() if name not in self.validators}
-        voters = [[name, key] for name, key in self.validators.items()]
-        self.validators_hash = tagged_hash("validators", self.chain_id, pack(voters))
-        faulty = (len(voters) - 1) // 3
-        self.quorum = (len(voters) + faulty) // 2 + 1
+        founders = Electorate(self.chain_id, public_keys(members, "consensus_key"), public_keys(members, "witness_key"))
+        self.epochs = [Epoch(0, founders, VERSION)]
 
-    def checkpoint_key(self, member: str) -> bytes | None:
-        """The key that signs checkpoints for ``member``."""
-        return self.validators.get(member) or self.witnesses.get(member)
+    def copy(self) -> Network:
+        """The same, to be told of hand-overs that the original does not learn."""
+        copy = copy_of(self)
+        copy.epochs = list(self.epochs)
+        return copy
+
+    def epoch_at(self, height: int) -> Epoch:
+        return [epoch for epoch in self.epochs if epoch.since_height <= height][-1]
+
+    def signers_at(self, height: int) -> Electorate:
+        return self.epoch_at(height).signers
+
+    def extend(self, handover: Any) -> None:
+        """Learn from a hand-over who signs after its block."""
+        header = unpack(BLOCK_HEADER, handover.header)
+        header.hash = tagged_hash("block", self.chain_id, handover.header)
+        self.verify_named(header)
+        self.verify_certificate(handover.certificate, header)
+        if tagged_hash("validators", self.chain_id, handover.validators) != header.next_validators_hash:
+            refuse("bad_handover", "the next validators are not those that the header names")
+        is_same = header.next_validators_hash == header.validators_hash and header.next_version == header.version
+        if is_same or header.height < self.epochs[-1].since_height:
+            refuse("bad_handover", f"block {header.height} hands nothing over")
+        entry = unpack(VALIDATORS_ENTRY, handover.validators)
+        validators, witnesses = (
+            {item.member: item.key for item in part} for part in (entry.validators, entry.witnesses)
+        )
+        signers = Electorate(self.chain_id, validators, witnesses)
+        self.epochs.append(Epoch(header.height + 1, signers, header.next_version))
+
+    def verify_named(self, header: Any) -> None:
+        """Check that a block names the signers and the rules of its height."""
+        epoch = self.epoch_at(header.height)
+        if header.validators_hash != epoch.signers.hash or header.version != epoch.version:
+            refuse("unknown_validators", "the block names validators or rules that do not follow from genesis")
+        verify_version(header)
+
+    def verify_certificate(self, certificate: Any, header: Any) -> str:
+        """Every vote counts: an honest node makes no certificate with a bad one."""
+        names, signers = [vote.validator for vote in certificate.votes], self.signers_at(header.height)
+        if names != sorted(set(names)):
+            refuse("bad_certificate", "the votes are not in ascending order of their signers, each once")
+        strangers = set(names) - signers.validators.keys()
+        if strangers:
+            refuse("bad_certificate", f"{min(strangers)} is no validator")
+        if len(names) < signers.quorum:
+            refuse("bad_certificate", f"{len(names)} votes are no quorum of {len(signers.validators)}")
+        message = domain("commit", self.chain_id) + pack([header.height, certificate.view, header.hash])
+        for vote in certificate.votes:
+            if not is_signed(signers.validators[vote.validator], message, vote.signature):
+                refuse("bad_certificate", f"the vote of {vote.validator} does not verify")
+        return f"{len(names)} of {len(signers.validators)} validators: {', '.join(names)}"
+
+
+def verify_version(header: Any) -> None:
+    """Check that a block follows the rules that this program knows."""
+    if header.version != VERSION:
+        refuse("unknown_protocol", f"block {header.height} follows protocol version {header.version}, not {VERSION}")
 
 
 def public_keys(members: Sequence[dict[str, Any]], field: str) -> dict[str, bytes]:
@@ -594,10 +674,15 @@ ERASURE = structure(
 )
 BLOCK_HEADER = structure(
     "version height:number parent_hash:hash time_ms:number proposer transaction_count tx_root:hash result_root:hash "
-    "state_root:hash history_root:hash validators_hash:hash",
-    version=unsigned(1, 1),
+    "state_root:hash history_root:hash validators_hash:hash next_validators_hash:hash next_version",
+    version=unsigned(1, 65535),
+    next_version=unsigned(1, 65535),
     proposer=text(pattern=f"({NAME_FORM})?"),
     transaction_count=unsigned(0, 4096),
+)
+SIGNER = structure("member:name key:hash")
+VALIDATORS_ENTRY = structure(
+    "validators witnesses", validators=array(SIGNER, 1, 100), witnesses=array(SIGNER, maximum=100)
 )
 VERDICT = structure(
     "verdict failure until_ms:number contract:dataset contract_version:number contract_hash inputs_hash",
@@ -674,7 +759,7 @@ class Checkpoint:
             refuse("bad_checkpoint", "a signature line has another form")
         payload = note_base64(match[2])
         origin, _, member = match[1].rpartition("/")
-        key = network.checkpoint_key(member)
+        key = network.signers_at(self.size - 1).checkpoint_key(member)
         if key is None or origin != f"blockpool/{network.chain_id.hex()}":
             return None
         types = [type_ for type_ in (PLAIN, COSIGNATURE) if payload[:4] == note_key_id(match[1], type_, key)]
@@ -694,7 +779,8 @@ class Checkpoint:
     def is_cosigned_by_quorum(self, network: Network) -> bool:
         """Whether a quorum of validators vouches for it."""
         cosigners = {signature.member for signature in self.signatures if signature.type == COSIGNATURE}
-        return len(cosigners & network.validators.keys()) >= network.quorum
+        signers = network.signers_at(self.size - 1)
+        return len(cosigners & signers.validators.keys()) >= signers.quorum
 
 
 def note_key_id(name: str, type_: int, public_key: bytes) -> bytes:
@@ -795,11 +881,15 @@ PROOF = array(unhex, maximum=64)
 HEADER_BYTES = in_base64(raw(maximum=131_072))
 BLOCK_BYTES = in_base64(raw(maximum=1024))
 SIGNATURE_BYTES = in_base64(raw(64, 64))
+CERTIFICATE_PART = record_of(
+    view=VIEW, votes=array(record_of(validator=text(maximum=32), signature=SIGNATURE_BYTES), maximum=100)
+)
+HANDOVER_PART = record_of(
+    header=BLOCK_BYTES, certificate=CERTIFICATE_PART, validators=in_base64(raw(maximum=32 * 1024))
+)
 BLOCK_PART = record_of(
     header=BLOCK_BYTES,
-    certificate=record_of(
-        view=VIEW, votes=array(record_of(validator=text(maximum=32), signature=SIGNATURE_BYTES), maximum=100)
-    ),
+    certificate=CERTIFICATE_PART,
     inclusion=optional(record_of(tree_size=unsigned(1), proof=PROOF)),
 )
 TRANSACTION_PART = record_of(
@@ -840,39 +930,31 @@ class Verifier:
     def verify_chain(self, file: Any) -> str:
         if file.chain_id != self.chain_id:
             refuse("wrong_chain", f"it is evidence of chain {file.chain_id.hex()[:16]}")
+        for handover in file.handovers:
+            self.network.extend(handover)
         return f"{self.chain_id.hex()[:16]}, network {self.network.name}"
 
     def block_header(self, part: Any) -> Any:
         """A block's header; whether the block is final is not known yet."""
         header = unpack(BLOCK_HEADER, part.header)
         header.hash = tagged_hash("block", self.chain_id, part.header)
-        if header.validators_hash != self.network.validators_hash:
-            refuse("bad_evidence", "the block names validators that the genesis file does not")
+        if not self.is_in_checkpoint(part):
+            self.network.verify_named(header)
+        verify_version(header)
         return header
+
+    def is_in_checkpoint(self, part: Any) -> bool:
+        """Whether a part says where its block stands in the history of the checkpoint that is held."""
+        inclusion = part.inclusion
+        return self.checkpoint is not None and inclusion is not None and inclusion.tree_size == self.checkpoint.size
 
     def verify_final(self, part: Any, header: Any) -> str:
         """Check that the block is in the checkpoint's history, or that a quorum of the validators committed it."""
         held = self.checkpoint
-        if held is not None and part.inclusion is not None and part.inclusion.tree_size == held.size:
+        if held is not None and self.is_in_checkpoint(part):
             verify_inclusion(leaf_hash(header.hash), header.height, held.size, part.inclusion.proof, held.root)
             return f"in the checkpoint's history of {held.size} blocks"
-        return self.verify_certificate(part.certificate, header)
-
-    def verify_certificate(self, certificate: Any, header: Any) -> str:
-        """Every vote counts: an honest node makes no certificate with a bad one."""
-        names = [vote.validator for vote in certificate.votes]
-        if names != sorted(set(names)):
-            refuse("bad_certificate", "the votes are not in ascending order of their signers, each once")
-        strangers = set(names) - self.network.validators.keys()
-        if strangers:
-            refuse("bad_certificate", f"{min(strangers)} is no validator")
-        if len(names) < self.network.quorum:
-            refuse("bad_certificate", f"{len(names)} votes are no quorum of {len(self.network.validators)}")
-        message = domain("commit", self.chain_id) + pack([header.height, certificate.view, header.hash])
-        for vote in certificate.votes:
-            if not is_signed(self.network.validators[vote.validator], message, vote.signature):
-                refuse("bad_certificate", f"the vote of {vote.validator} does not verify")
-        return f"{len(names)} of {len(self.network.validators)} validators: {', '.join(names)}"
+        return self.network.verify_certificate(part.certificate, header)
 
     def block(self, part: Any) -> Any:
         """The header of a final block."""
@@ -948,7 +1030,12 @@ USES_PART = record_of(
     derived=ENTRY_PART,
     derived_transactions=HEADER_LIST,
 )
-COMMON: dict[str, Check] = {"kind": text(), "format": choice(FORMAT), "chain_id": unhex}
+COMMON: dict[str, Check] = {
+    "kind": text(),
+    "format": choice(FORMAT),
+    "chain_id": unhex,
+    "handovers": array(HANDOVER_PART),
+}
 PARCEL_PARTS: dict[str, Check] = {
     "block": BLOCK_PART,
     "parcel": TRANSACTION_PART,
@@ -1301,7 +1388,7 @@ NO_GRANT_PARTS: dict[str, Check] = {
             block=BLOCK_PART, parent=BLOCK_BYTES, reader=ENTRY_PART, requests=mapping(unhex, ENTRY_PART, maximum=100)
         )
     ),
-    "after": record_of(block=BLOCK_PART, reader=ENTRY_PART, dataset=ENTRY_PART),
+    "after": record_of(block=BLOCK_PART, reader=ENTRY_PART, dataset=ENTRY_PART, member=ENTRY_PART),
 }
 NO_READ_PARTS: dict[str, Check] = {
     "parcel": HEADER_BYTES,
@@ -1352,7 +1439,7 @@ def verify_no_grant(verifier: Verifier, file: Any) -> Steps:
     block = block_at(verifier, file.after.block, file.until_height)
     dataset_key = f"dataset/{file.dataset}"
     dataset = verifier.present_entry(block.state_root, dataset_key, file.after.dataset, DATASET_ENTRY)
-    if file.reader not in verifier.network.members:
+    if verifier.entry(block.state_root, f"member/{file.reader}", file.after.member, MEMBER) is None:
         refuse("unknown_member", f"{file.reader} is no member")
     if dataset.sharing == "open" or dataset.owner == file.reader:
         refuse("access_not_needed", f"{file.reader} needs no grant to read {file.dataset}")
@@ -1448,7 +1535,7 @@ def verify_misbehaviour(verifier: Verifier, file: Any) -> Steps:
 
 
 def verify_votes(network: Network, member: str, file: Any) -> Steps:
-    key = network.validators.get(member)
+    key = network.signers_at(file.votes.first.height).validators.get(member)
     if key is None:
         refuse("unknown_member", f"{member} is no validator")
     yield f"{member}, a validator"
@@ -1491,9 +1578,10 @@ def is_vote_contradiction(first: Any, second: Any) -> bool:
 
 
 def verify_checkpoints(network: Network, member: str, file: Any) -> Steps:
-    if network.checkpoint_key(member) is None:
+    sets = [epoch.signers for epoch in network.epochs]
+    if all(signers.checkpoint_key(member) is None for signers in sets):
         refuse("unknown_member", f"{member} is neither validator nor witness")
-    yield f"{member}, a {'validator' if member in network.validators else 'witness'}"
+    yield f"{member}, a {'validator' if any(member in signers.validators for signers in sets) else 'witness'}"
     first = Checkpoint(network, file.checkpoints.first.encode())
     own = [signature for signature in first.signatures if signature.member == member]
     if not own and not first.is_cosigned_by_quorum(network):
@@ -1612,7 +1700,7 @@ def verify(content: bytes, network: Network, checkpoint: Checkpoint | None = Non
     try:
         kind, file = parse(content)
         titles = kind.titles
-        for found in kind.verify(Verifier(network, checkpoint), file):
+        for found in kind.verify(Verifier(network.copy(), checkpoint), file):
             yield number, titles[number - 1], found
             number += 1
     except Refused as error:

@@ -23,7 +23,6 @@ from chain.primitives.encoding import decode, encode
 from chain.proofs import history
 from chain.proofs.checkpoints import (
     Checkpoint,
-    CheckpointKeys,
     Cosignature,
     encode_checkpoint,
     is_contradiction,
@@ -79,7 +78,6 @@ class Checkpoints:
     Args:
         pool: the node's ledger.
         links: to the other nodes.
-        keys: who signs checkpoints.
         cosigner: signs for this node's member; None if it is neither validator nor witness.
         note_file: keeps the newest checkpoint.
         metrics: counts conflicts.
@@ -93,7 +91,6 @@ class Checkpoints:
         self,
         pool: Pool,
         links: Sender,
-        keys: CheckpointKeys,
         cosigner: Cosigner | None,
         note_file: Path,
         metrics: Metrics,
@@ -104,7 +101,7 @@ class Checkpoints:
     ) -> None:
         self._pool = pool
         self._links = links
-        self._keys = keys
+        self._trust = pool.ledger.trust
         self._cosigner = cosigner
         self._note_file = note_file
         self._metrics = metrics
@@ -143,8 +140,8 @@ class Checkpoints:
             PoolError: code ``not_found``.
         """
         for checkpoint in reversed(self._kept.values()):
-            if len(checkpoint.cosigners(self._keys.witnesses)) >= witnesses:
-                return encode_checkpoint(checkpoint, self._keys)
+            if len(checkpoint.cosigners(self._trust.signers_of(checkpoint.head.size).witnesses)) >= witnesses:
+                return encode_checkpoint(checkpoint, self._trust)
         wanted = f"a quorum of validators and {witnesses} witnesses" if witnesses else "a quorum of validators"
         raise PoolError(ErrorCode.NOT_FOUND, f"this node holds no checkpoint that {wanted} has cosigned")
 
@@ -160,7 +157,7 @@ class Checkpoints:
         if not 1 <= size <= self._own_size:
             raise PoolError(ErrorCode.NOT_FOUND, f"this node holds {self._own_size} blocks")
         head = self._head(size)
-        return encode_checkpoint(Checkpoint(head, (self._cosigner.sign(head),)), self._keys)
+        return encode_checkpoint(Checkpoint(head, (self._cosigner.sign(head),)), self._trust)
 
     # Inputs
 
@@ -178,7 +175,7 @@ class Checkpoints:
             raise PoolError(ErrorCode.BAD_CHECKPOINT, f"{member} may send cosignatures of its own alone")
         if line in self._lines.get(member, ()):
             return
-        verify_cosignature(line, self._keys)
+        verify_cosignature(line, self._trust)
         self._add(line)
 
     def on_connect(self, member: str, height: int) -> None:
@@ -265,7 +262,9 @@ class Checkpoints:
         before = self._kept.get(size)
         known = {line.member: line for line in (before.signatures if before is not None else ())}
         known |= {line.member: line for line in lines if line.root == head.root}
-        checkpoint = Checkpoint(head, tuple(known[name] for name in self._signers if name in known))
+        signers = self._trust.signers_of(size)
+        names = (*signers.names, *signers.witnesses)
+        checkpoint = Checkpoint(head, tuple(known[name] for name in names if name in known))
         if self._has_quorum(checkpoint):
             self._keep(checkpoint)
         others = [line for line in lines if line.root != head.root]
@@ -314,7 +313,7 @@ class Checkpoints:
         except OSError:
             return
         try:
-            signatures = parse_checkpoint(content, self._keys).signatures
+            signatures = parse_checkpoint(content, self._trust).signatures
         except PoolError as error:
             self._log.warning("the kept checkpoint is not accepted", extra={"reason": error.detail})
             return
@@ -328,12 +327,8 @@ class Checkpoints:
     def _own_size(self) -> int:
         return self._pool.height + 1
 
-    @property
-    def _signers(self) -> tuple[str, ...]:
-        return (*self._keys.validators.names, *sorted(self._keys.witnesses))
-
     def _has_quorum(self, checkpoint: Checkpoint) -> bool:
-        validators = self._keys.validators
+        validators = self._trust.signers_of(checkpoint.head.size)
         return len(checkpoint.cosigners(validators.names)) >= validators.quorum
 
     def _head(self, size: int) -> TreeHead:

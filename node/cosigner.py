@@ -13,8 +13,9 @@ from pathlib import Path
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import Hash, Signer
 from chain.primitives.encoding import decode, encode
-from chain.proofs.checkpoints import CheckpointKeys, Cosignature, sign_head, verify_cosignature
+from chain.proofs.checkpoints import Cosignature, sign_head, verify_cosignature
 from chain.proofs.history import TreeHead
+from chain.proofs.trust import TrustHistory
 from chain.storage.slots import SlotFile
 
 _SLOT_SIZE_BYTES = 512
@@ -27,7 +28,7 @@ class Cosigner:
         path: of the file that holds the last cosignature; made if it is not there.
         signer: of the member's consensus or witness key.
         member: its name.
-        keys: of all who sign checkpoints.
+        trust: knows all who sign checkpoints.
 
     Attributes:
         last: the last cosignature; None if there was none, or none is remembered.
@@ -36,10 +37,10 @@ class Cosigner:
         PoolError: codes ``disk_full``, ``storage_failed``.
     """
 
-    def __init__(self, path: Path, signer: Signer, member: str, keys: CheckpointKeys) -> None:
+    def __init__(self, path: Path, signer: Signer, member: str, trust: TrustHistory) -> None:
         self._signer = signer
         self._member = member
-        self._keys = keys
+        self._trust = trust
         self._slots = SlotFile(path, _SLOT_SIZE_BYTES, copies=2)
         slot = self._slots.read()
         self._sequence = slot.sequence if slot is not None else 0
@@ -65,7 +66,7 @@ class Cosigner:
                     f"the history of {head.size} blocks does not continue the {last.size} that were cosigned",
                 )
             time_s = max(time_s, last.time_s or 0)
-        cosignature = sign_head(self._signer, self._keys.chain_id, self._member, head, time_s)
+        cosignature = sign_head(self._signer, self._trust.chain_id, self._member, head, time_s)
         self._sequence += 1
         self._slots.write(self._sequence, encode(cosignature))
         self.last = cosignature
@@ -73,7 +74,7 @@ class Cosigner:
 
     def sign(self, head: TreeHead) -> Cosignature:
         """Sign, without a time, that this node's history had this head."""
-        return sign_head(self._signer, self._keys.chain_id, self._member, head)
+        return sign_head(self._signer, self._trust.chain_id, self._member, head)
 
     def close(self) -> None:
         """Release the file."""
@@ -83,7 +84,7 @@ class Cosigner:
         """The cosignature in the file, if it is one of this member with its present key."""
         try:
             cosignature = decode(Cosignature, content)
-            verify_cosignature(cosignature, self._keys)
+            verify_cosignature(cosignature, self._trust)
         except PoolError:
             return None
         return cosignature if cosignature.member == self._member and cosignature.time_s is not None else None

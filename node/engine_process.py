@@ -145,7 +145,7 @@ class ContractEngine:
 
 def make_engine(home: Home) -> ContractEngine | None:
     """The engine of the node in ``home``, not started yet; None where the network runs no contracts."""
-    required = home.genesis.engine
+    required = home.genesis.protocol.engine
     if required is None:
         return None
     folder = home.config.file.contracts.cache_folder

@@ -70,7 +70,7 @@ def open_home(config: NodeConfig) -> Home:
     section = config.file.node
     genesis = parse_genesis(_read(config.path(section.genesis), ErrorCode.BAD_GENESIS))
     _verify_certificates(genesis)
-    member = genesis.member(section.member)
+    member = genesis.founder(section.member)
     if member is None:
         raise PoolError(ErrorCode.BAD_CONFIGURATION, f"node.member: {section.member} is no member in the genesis file")
     if member.node is None:
@@ -84,7 +84,7 @@ def open_home(config: NodeConfig) -> Home:
             )
     witness_signer = _load_witness_signer(config, member)
     kem_key = _load_kem_key(config, member)
-    if genesis.engine is not None and signer is not None and kem_key is None:
+    if genesis.protocol.engine is not None and signer is not None and kem_key is None:
         raise PoolError(ErrorCode.BAD_CONFIGURATION, "node.kem_key: a validator where parcels are sealed needs its key")
     certificate = _load_certificate(config.path(section.tls_certificate))
     if certificate != member.node.tls_certificate:
@@ -140,7 +140,7 @@ def _load_kem_key(config: NodeConfig, member: Member) -> KemPrivateKey | None:
 
 def _verify_certificates(genesis: Genesis) -> None:
     """One member's broken certificate would keep every node from linking: say whose it is."""
-    for member in genesis.members:
+    for member in genesis.founders:
         if member.node is None:
             continue
         try:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from chain.errors import ErrorCode, PoolError
-from chain.genesis import Genesis
 from chain.primitives.types import NAME_PATTERN
+from chain.proofs.trust import TrustHistory
 from chain.storage.files import replace_file
 from chain.storage.slots import storage_error, sync_folder
 from consensus.messages import Statement
@@ -42,13 +42,13 @@ class MisbehaviourFolder:
 
     Args:
         folder: made when the first file comes.
-        genesis: of the chain.
+        trust: of the chain.
         metrics: counts contradictions.
     """
 
-    def __init__(self, folder: Path, genesis: Genesis, metrics: Metrics) -> None:
+    def __init__(self, folder: Path, trust: TrustHistory, metrics: Metrics) -> None:
         self._folder = folder
-        self._genesis = genesis
+        self._trust = trust
         self._metrics = metrics
         self._log = logging.getLogger("blockpool.misbehaviour")
         self._names = {path.name for path in folder.glob("*.json") if _FILE_NAME.match(path.name)}
@@ -84,7 +84,7 @@ class MisbehaviourFolder:
         self._metrics.evidence.inc()
         name = f"{first.validator}.votes.{first.height}.json"
         if self._has_room(first.validator, name):
-            self._store(name, make_vote_evidence(self._genesis, first, second))
+            self._store(name, make_vote_evidence(self._trust, first, second))
 
     def on_conflict(self, conflict: Conflict) -> None:
         """A member has signed a checkpoint that contradicts another one.
@@ -97,7 +97,7 @@ class MisbehaviourFolder:
             return
         self._metrics.evidence.inc()
         if self._has_room(conflict.member, name):
-            content = make_checkpoint_evidence(self._genesis, conflict.member, conflict.first, conflict.second)
+            content = make_checkpoint_evidence(self._trust, conflict.member, conflict.first, conflict.second)
             self._store(name, content)
 
     def _has_room(self, member: str, name: str) -> bool:

@@ -23,10 +23,11 @@ from msgspec import Meta
 
 from chain.blocks import Certificate
 from chain.errors import PoolError
-from chain.ledger import RECHECKED_BLOCKS, Ledger
+from chain.ledger import Ledger
 from chain.primitives.crypto import verify_signature
 from chain.primitives.encoding import decode
 from chain.proofs.validators import ValidatorSet
+from chain.recovery import RECHECKED_BLOCKS
 from consensus.memory import is_forgotten, load_vote_record
 from consensus.messages import Commit, Statement, signed_message
 from node.frames import FrameKind

@@ -12,7 +12,6 @@ from chain.ledger import Ledger
 from chain.primitives.crypto import Ed25519Signer
 from chain.primitives.encoding import encode
 from chain.primitives.keys import new_seed
-from chain.proofs.checkpoints import CheckpointKeys
 from chain.state.members import Member
 from consensus.config import ConsensusConfig
 from node.catch_up import CatchUp
@@ -82,7 +81,7 @@ class NodeService:
         self.pool = Pool(ledger, lambda: time.time_ns() // 1_000_000, time.monotonic)
         self.metrics = Metrics()
         self.periodic = PeriodicWork(self.fail)
-        self.misbehaviour = MisbehaviourFolder(home.data / "misbehaviour", home.genesis, self.metrics)
+        self.misbehaviour = MisbehaviourFolder(home.data / "misbehaviour", ledger.trust, self.metrics)
         self.links = self._make_links()
         self.votes = open_votes(home)
         self.execution = ExecutionThread(engine, self.metrics.execution.observe)
@@ -181,14 +180,9 @@ class NodeService:
 
     def _make_links(self) -> Links:
         home = self.home
-        peers = {
-            member.name: _peer(member)
-            for member in home.genesis.members
-            if member.node is not None and member.name != home.member.name
-        }
         return Links(
             me=home.identity,
-            peers=peers,
+            peers=self._peers(),
             listen=split_address(home.config.file.peer.listen),
             chain_id=home.genesis.chain_id,
             height=lambda: self.pool.height,
@@ -199,6 +193,11 @@ class NodeService:
             on_disconnect=lambda member: self.dispatcher.on_disconnect(member),
             software=self.software,
         )
+
+    def _peers(self) -> dict[str, Peer]:
+        """Where the other members' nodes listen and who they are, as the state at the tip has it."""
+        members, me = self.ledger.members(), self.home.member.name
+        return {member.name: _peer(member) for member in members if member.node and member.name != me}
 
     def _make_driver(self, settings: ReplicaSettings) -> ConsensusDriver:
         bodies = ProposalBodies(self.pool, self.votes, self.intake, self.dissemination)
@@ -213,18 +212,16 @@ class NodeService:
         return VotingRight(settings, self.pool, self.links, self.heights, self.votes, self.driver, mark)
 
     def _make_checkpoints(self) -> tuple[Checkpoints, CosigningRight | None]:
-        home, genesis = self.home, self.home.genesis
-        keys = CheckpointKeys(genesis.chain_id, genesis.validators, genesis.members)
+        home = self.home
         cosigner, right = None, None
         if home.checkpoint_signer is not None:
             name = home.member.name
-            cosigner = Cosigner(home.data / "COSIGNED", home.checkpoint_signer, name, keys)
+            cosigner = Cosigner(home.data / "COSIGNED", home.checkpoint_signer, name, self.ledger.trust)
             voter = self.driver if home.signer is not None else None
             right = CosigningRight(name, cosigner, self.pool, self.heights, self.readiness, voter)
         checkpoints = Checkpoints(
             self.pool,
             self.links,
-            keys,
             cosigner,
             home.data / "checkpoint.note",
             self.metrics,

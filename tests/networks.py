@@ -15,6 +15,7 @@ from chain.ledger import ExecutedBlock, Ledger
 from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.encoding import decode, encode
 from chain.primitives.types import Answer
+from chain.proofs.trust import TrustHistory
 from chain.storage.database import MemoryDatabase
 from chain.storage.head import MemoryHead
 from chain.transactions.approval import APPROVAL
@@ -54,6 +55,7 @@ class TestNetwork:
         size: how many validators.
         has_contracts: whether the genesis names this installation's engine and gives the validators KEM keys.
         policy: runs the contracts of ``ledger()``.
+        witnesses: public keys of the members that cosign checkpoints as witnesses.
     """
 
     __test__ = False
@@ -61,6 +63,7 @@ class TestNetwork:
     size: int = 4
     has_contracts: bool = False
     policy: AccessPolicy | None = None
+    witnesses: Mapping[str, bytes] = field(default_factory=dict)
     nonce: int = 0
     names: list[str] = field(default_factory=list)
 
@@ -73,11 +76,17 @@ class TestNetwork:
             encode_genesis("test", TIME_MS, [self._member(name) for name in self.system], engine)
         )
         self.chain_id = self.genesis.chain_id
+        self.trust = TrustHistory(self.genesis)
 
     @cached_property
     def kem(self) -> dict[str, KemPrivateKey]:
         """The validators' KEM key pairs."""
         return {name: KemPrivateKey.from_seed(seed(f"kem {name}")) for name in self.names}
+
+    @property
+    def kem_keys(self) -> dict[str, bytes]:
+        """Their encoded public keys."""
+        return {name: key.public_key.encoded for name, key in self.kem.items()}
 
     @cached_property
     def readers(self) -> dict[str, KemPrivateKey]:
@@ -96,6 +105,7 @@ class TestNetwork:
             consensus_key=self.consensus[name].public_key if votes else None,
             kem_key=self.kem[name].public_key.encoded if votes and self.has_contracts else None,
             node=NodeRecordObject(f"127.0.0.1:{9000 + ord(name[0])}", "", b"certificate") if votes else None,
+            witness_key=self.witnesses.get(name),
         )
 
     def ledger(self) -> Ledger:
@@ -173,8 +183,7 @@ class TestNetwork:
         commitments: CommitmentKind = CommitmentKind.WHOLE,
     ) -> Transaction:
         """A signed ``parcel`` transaction whose records are sealed for the validators."""
-        kem_keys = {name: key.public_key.encoded for name, key in self.kem.items()}
-        parcel = seal_parcel(records, SealingContext(self.chain_id, dataset), kem_keys, commitments)
+        parcel = seal_parcel(records, SealingContext(self.chain_id, dataset), self.kem_keys, commitments)
         return self.sealed(parcel, member, dataset)
 
     def sealed(self, parcel: SealedParcel, member: str = "a", dataset: str = "a.flights") -> Transaction:

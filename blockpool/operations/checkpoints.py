@@ -11,9 +11,8 @@ from msgspec import Meta
 from blockpool.exchange import Operation, Reply, Request, UntrueAnswer, expect_ok, reader, untrue_unless
 from blockpool.operations.session import Session
 from chain.errors import ErrorCode
-from chain.genesis import Genesis
 from chain.primitives.types import Name, Unsigned
-from chain.proofs.checkpoints import Checkpoint, CheckpointKeys, parse_checkpoint, verify_quorum
+from chain.proofs.checkpoints import Checkpoint, parse_checkpoint, verify_quorum
 from chain.proofs.history import TreeHead
 from chain.proofs.merkle import verify_consistency
 from evidence.kinds import parse_any_evidence, verify_any_evidence
@@ -48,19 +47,14 @@ class MisbehaviourList(msgspec.Struct, frozen=True):
     misbehaviour: tuple[MisbehaviourEntry, ...]
 
 
-def checkpoint_keys(genesis: Genesis) -> CheckpointKeys:
-    """Who signs checkpoints of the chain that ``genesis`` founds."""
-    return CheckpointKeys(genesis.chain_id, genesis.validators, genesis.members)
-
-
 def checkpoint(session: Session, witnesses: int) -> Operation[Checkpoint]:
     """A node's newest checkpoint that a quorum of validators, and as many witnesses, have cosigned; verified."""
-    keys = checkpoint_keys(session.genesis)
+    trust = session.trust
 
     def read(reply: Reply) -> Checkpoint:
-        found = untrue_unless(lambda: parse_checkpoint(expect_ok(reply), keys))
-        untrue_unless(lambda: verify_quorum(found, keys))
-        if len(found.cosigners(keys.witnesses)) < witnesses:
+        found = untrue_unless(lambda: parse_checkpoint(expect_ok(reply), trust))
+        untrue_unless(lambda: verify_quorum(found, trust))
+        if len(found.cosigners(trust.signers_of(found.head.size).witnesses)) < witnesses:
             raise UntrueAnswer(ErrorCode.BAD_CHECKPOINT, f"fewer than {witnesses} witnesses have cosigned it")
         return found
 
@@ -69,10 +63,10 @@ def checkpoint(session: Session, witnesses: int) -> Operation[Checkpoint]:
 
 def own_checkpoint(session: Session, size: int) -> Operation[Checkpoint]:
     """What a node says, with its member's signature, that its history was at ``size``; the signature verified."""
-    keys = checkpoint_keys(session.genesis)
+    trust = session.trust
 
     def read(reply: Reply) -> Checkpoint:
-        found = untrue_unless(lambda: parse_checkpoint(expect_ok(reply), keys))
+        found = untrue_unless(lambda: parse_checkpoint(expect_ok(reply), trust))
         if found.head.size != size:
             raise UntrueAnswer(ErrorCode.BAD_CHECKPOINT, f"it gave {found.head.size} blocks for {size}")
         return found
@@ -99,7 +93,7 @@ def misbehaviour_file(session: Session, entry: MisbehaviourEntry) -> Operation[b
     """The file that an entry names; it is verified, and convicts the member that the entry names."""
 
     def verify(content: bytes) -> None:
-        deque(verify_any_evidence(content, session.genesis), maxlen=0)
+        deque(verify_any_evidence(content, session.trust), maxlen=0)
         file = parse_any_evidence(content)
         if not isinstance(file, MisbehaviourEvidence) or file.member != entry.member:
             raise UntrueAnswer(ErrorCode.BAD_EVIDENCE, f"it is no evidence against {entry.member}")

@@ -32,4 +32,4 @@ def disclose(
         raise PoolError(ErrorCode.NOT_FOUND, f"the parcel has {len(parcel.bodies)} records, none is {record.index}")
     (seed,) = yield from ShareCollector(session, request_id, reader_key).seeds([parcel])
     content = yield from record_evidence(session, record)
-    return make_disclosure_evidence(session.genesis, content, parcel.bodies, seed, names)
+    return make_disclosure_evidence(session.trust, content, parcel.bodies, seed, names)

@@ -34,7 +34,7 @@ def read_evidence(session: Session, request_id: bytes, tree: TreeHead | None = N
     """Evidence of the read that a request has led to."""
 
     def is_answer(file: ReadEvidence) -> bool:
-        return transaction_id(session.genesis.chain_id, file.request.transaction.header) == request_id
+        return transaction_id(session.trust.chain_id, file.request.transaction.header) == request_id
 
     return _file(session, f"/v1/requests/{request_id.hex()}/evidence", {}, tree, ReadEvidence, is_answer)
 
@@ -68,7 +68,7 @@ def no_read_evidence(
 
     def is_answer(file: NoReadEvidence) -> bool:
         heights = _is_range(file.from_height, file.until_height, from_height, until_height)
-        return heights and transaction_id(session.genesis.chain_id, file.parcel) == parcel_id
+        return heights and transaction_id(session.trust.chain_id, file.parcel) == parcel_id
 
     asked = _range(from_height, until_height) | {"parcel": parcel_id.hex()}
     return _file(session, "/v1/absence/read", asked, tree, NoReadEvidence, is_answer)
@@ -83,10 +83,10 @@ def _file(
     is_answer: Callable[[File], bool],
 ) -> Operation[bytes]:
     """A file that holds; another node is asked if one does not, or is about something else."""
-    genesis = session.genesis
+    trust = session.trust
 
     def read(content: bytes) -> bytes:
-        for _ in verify_any_evidence(content, genesis, tree):
+        for _ in verify_any_evidence(content, trust, tree):
             pass
         if not is_answer(parse_evidence(type_, content)):
             raise PoolError(ErrorCode.BAD_EVIDENCE, "it is about something else than what was asked")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from blockpool.answers import TransactionAnswer, VerifiedReceipt
-from blockpool.exchange import Operation, Reply, Request, reader, untrue_unless
+from blockpool.exchange import Operation, Reply, Request, UntrueAnswer, reader, untrue_unless
+from blockpool.operations.members import member_at
 from blockpool.operations.session import Session
-from chain.errors import ErrorCode, PoolError
-from chain.genesis import Genesis
+from chain.errors import ErrorCode
 from chain.primitives.crypto import verify_signature
 from chain.state.members import signing_key
 from chain.transactions.base import Header, signing_message, transaction_id
@@ -21,21 +21,20 @@ def committed_header(session: Session, id_: bytes) -> Operation[tuple[VerifiedRe
         PoolError: code ``not_found``; what does not verify.
     """
     receipt = yield from session.receipt(id_)
-    genesis = session.genesis
+    chain_id = session.trust.chain_id
 
-    def read(reply: Reply) -> Header:
+    def read(reply: Reply) -> tuple[Header, TransactionAnswer]:
         answer = reader(TransactionAnswer)(reply)
-        return untrue_unless(lambda: _verified(genesis, receipt, answer))
+        if transaction_id(chain_id, answer.header) != id_:
+            raise UntrueAnswer(ErrorCode.BAD_PROOF, "the node gave another transaction than it was asked for")
+        return untrue_unless(lambda: decode_transaction_header(chain_id, answer.header)), answer
 
-    header = yield from session.exchange(Request("GET", f"/v1/transactions/{id_.hex()}"), read)
+    def check(found: tuple[Header, TransactionAnswer]) -> Operation[None]:
+        header, answer = found
+        member = yield from member_at(session, header.member, receipt.height)
+        key = untrue_unless(lambda: signing_key(member, header.member, header.key_id, receipt.height))
+        if not verify_signature(key, signing_message(chain_id, answer.header), answer.signature):
+            raise UntrueAnswer(ErrorCode.BAD_SIGNATURE, f"the signature of {header.member} does not verify")
+
+    header, _ = yield from session.exchange(Request("GET", f"/v1/transactions/{id_.hex()}"), read, check)
     return receipt, header
-
-
-def _verified(genesis: Genesis, receipt: VerifiedReceipt, answer: TransactionAnswer) -> Header:
-    if transaction_id(genesis.chain_id, answer.header) != receipt.transaction_id:
-        raise PoolError(ErrorCode.BAD_PROOF, "the node gave another transaction than it was asked for")
-    header = decode_transaction_header(genesis.chain_id, answer.header)
-    key = signing_key(genesis.member(header.member), header.member, header.key_id, receipt.height)
-    if not verify_signature(key, signing_message(genesis.chain_id, answer.header), answer.signature):
-        raise PoolError(ErrorCode.BAD_SIGNATURE, f"the signature of {header.member} does not verify")
-    return header

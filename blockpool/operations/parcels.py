@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from blockpool.answers import ParcelSummary, Record, VerifiedReceipt
 from blockpool.exchange import Operation, Reply, expect_ok, untrue_unless
 from blockpool.operations.erasure import verify_refusal
+from blockpool.operations.members import member_at
 from blockpool.operations.session import Session, download_request
 from blockpool.signing import RecordId
-from chain.errors import ErrorCode, PoolError
-from chain.genesis import Genesis
+from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.state.members import signing_key
-from chain.transactions.base import verify_payload, verify_signed_by
+from chain.transactions.base import CheckedTransaction, verify_payload, verify_signed_by
 from chain.transactions.parcel import ParcelHeader
 from chain.transactions.registry import decode_transaction
 
@@ -60,40 +60,42 @@ def parcel_of(session: Session, dataset: str | None, receipt: VerifiedReceipt) -
     Raises:
         PoolError: code ``parcel_erased``; that it was is proven, a node's word for it is not enough.
     """
-    genesis, id_ = session.genesis, receipt.transaction_id
+    chain_id, id_ = session.trust.chain_id, receipt.transaction_id
     erased: list[PoolError] = []
 
-    def read(reply: Reply) -> Parcel | None:
+    def read(reply: Reply) -> CheckedTransaction | None:
         if reply.status == ErrorCode.PARCEL_ERASED.info.http_status:
             return None
         body = expect_ok(reply)
-        return untrue_unless(lambda: read_parcel(genesis, body, dataset, receipt))
+        return untrue_unless(lambda: _read_parcel(chain_id, body, dataset, id_))
 
-    def check(parcel: Parcel | None) -> Operation[None]:
-        if parcel is None:
+    def check(checked: CheckedTransaction | None) -> Operation[None]:
+        if checked is None:
             erased[:] = [(yield from verify_refusal(session, id_))]
+            return
+        name, key_id = checked.header.member, checked.header.key_id
+        member = yield from member_at(session, name, receipt.height)
+        untrue_unless(lambda: verify_signed_by(checked, signing_key(member, name, key_id, receipt.height)))
 
-    parcel = yield from session.exchange(download_request(f"/v1/transactions/{id_.hex()}/raw"), read, check)
-    if parcel is None:
+    request = download_request(f"/v1/transactions/{id_.hex()}/raw")
+    checked = yield from session.exchange(request, read, check)
+    if checked is None:
         raise erased[0]
-    return parcel
+    header = checked.header
+    if not isinstance(header, ParcelHeader):  # what ``read`` has made sure of
+        raise InvariantBroken("a parcel that was read is none")
+    return Parcel(checked.id, header, checked.records, receipt.height, receipt.receipt.index)
 
 
-def read_parcel(genesis: Genesis, content: bytes, dataset: str | None, receipt: VerifiedReceipt) -> Parcel:
-    """Check the bytes of a parcel against its receipt.
+def _read_parcel(chain_id: bytes, content: bytes, dataset: str | None, id_: bytes) -> CheckedTransaction:
+    """Check the bytes of the parcel with this id. Who signed it is not known yet.
 
     Raises:
-        PoolError: codes ``bad_proof`` (another transaction), ``bad_signature``, ``payload_mismatch`` and others.
+        PoolError: codes ``bad_proof`` (another transaction), ``payload_mismatch`` and others.
     """
-    checked = decode_transaction(genesis.chain_id, content)
+    checked = decode_transaction(chain_id, content)
     header = checked.header
-    if (
-        not isinstance(header, ParcelHeader)
-        or checked.id != receipt.transaction_id
-        or dataset not in (None, header.dataset)
-    ):
+    if not isinstance(header, ParcelHeader) or checked.id != id_ or dataset not in (None, header.dataset):
         raise PoolError(ErrorCode.BAD_PROOF, "the node gave another transaction than it was asked for")
-    member = genesis.member(header.member)
-    verify_signed_by(checked, signing_key(member, header.member, header.key_id, receipt.height))
     verify_payload(checked)
-    return Parcel(checked.id, header, checked.records, receipt.height, receipt.receipt.index)
+    return checked

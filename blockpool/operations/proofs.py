@@ -7,13 +7,10 @@ from typing import TypeVar
 from blockpool.answers import BlockAnswer, StateAnswer
 from blockpool.exchange import Operation, Reply, Request, UntrueAnswer, reader, untrue_unless
 from blockpool.operations.session import Session
-from chain.blocks import BlockHeader, Certificate, block_hash, decode_header
-from chain.errors import ErrorCode, PoolError
-from chain.genesis import Genesis
+from chain.blocks import BlockHeader, block_hash, decode_header
+from chain.errors import ErrorCode
 from chain.primitives.encoding import Wire, decode
-from chain.proofs.validators import verify_certificate
 from chain.state.tree import StateProof, verify_state_proof
-from evidence.parts import CertificatePart
 
 Entry = TypeVar("Entry", bound=Wire)
 
@@ -63,27 +60,13 @@ def state_entry(session: Session, key: bytes, type_: type[Entry], header: BlockH
 
 
 def _read_header(session: Session, reply: Reply) -> BlockHeader:
-    """The header in a block answer, once its certificate holds. Another network's node is found out at once."""
+    """The header in a block answer, once its certificate holds."""
     answer = reader(BlockAnswer)(reply)
-    genesis = session.genesis
-    header = untrue_unless(lambda: decode_header(answer.header))
-    if header.validators_hash != genesis.validators.hash(genesis.chain_id):
-        raise PoolError(ErrorCode.WRONG_CHAIN, f"{reply.url} is a node of another network than the genesis file's")
-    untrue_unless(lambda: _verify_header(genesis, header, answer))
-    return header
+    trust = session.trust
 
+    def verified() -> BlockHeader:
+        hash_, part = block_hash(trust.chain_id, answer.header), answer.certificate
+        certificate = None if part is None else part.certificate(decode_header(answer.header).height, hash_)
+        return trust.verify_header(answer.header, certificate)
 
-def _verify_header(genesis: Genesis, header: BlockHeader, answer: BlockAnswer) -> None:
-    if header.height == 0:
-        if answer.header != genesis.header:
-            raise PoolError(ErrorCode.BAD_BLOCK, "its first block is not the genesis file's")
-        return
-    hash_ = block_hash(genesis.chain_id, answer.header)
-    certificate = _certificate(header.height, hash_, answer.certificate)
-    verify_certificate(genesis.chain_id, certificate, genesis.validators, header.height, hash_)
-
-
-def _certificate(height: int, hash_: bytes, answer: CertificatePart | None) -> Certificate:
-    if answer is None:
-        raise PoolError(ErrorCode.BAD_CERTIFICATE, f"block {height} came without a certificate")
-    return answer.certificate(height, hash_)
+    return untrue_unless(verified)

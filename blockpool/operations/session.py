@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from threading import Lock
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from blockpool.answers import ReceiptAnswer, TransactionRejected, VerifiedReceipt
+from blockpool.answers import HandOversAnswer, ReceiptAnswer, TransactionRejected, VerifiedReceipt
 from blockpool.exchange import (
     MSGPACK,
     Emit,
@@ -16,6 +18,7 @@ from blockpool.exchange import (
     Reply,
     Request,
     RetryPolicy,
+    Send,
     UntrueAnswer,
     error_of_reply,
     exchange,
@@ -30,6 +33,8 @@ from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.primitives.encoding import decode
 from chain.proofs.receipts import Receipt, verify_receipt
+from chain.proofs.trust import TrustHistory
+from chain.state.members import Member
 
 T = TypeVar("T")
 
@@ -37,6 +42,9 @@ COMMIT_TIMEOUT_MS = 15_000
 """How long a node may hold a submission until it is committed; then the client asks again."""
 _TIMEOUT_MARGIN_S = 5.0
 _DOWNLOAD_TIMEOUT_S = 60.0
+
+
+_MAY_MISS_HANDOVERS = frozenset({ErrorCode.UNKNOWN_VALIDATORS, ErrorCode.BAD_CHECKPOINT})
 
 
 class Page(Protocol):
@@ -51,34 +59,51 @@ class Page(Protocol):
 PageType = TypeVar("PageType", bound=Page)
 
 
+class KnownMember(NamedTuple):
+    """A member's entry that was proven."""
+
+    height: int
+    """Of the block after which it stands so."""
+    member: Member
+
+
 class Session:
     """The state of one client.
 
     Args:
         nodes: whom to ask.
         policy: how long and how often.
-        genesis: needed by all that verifies or signs.
+        trust: what is known of the chain, from a pinned genesis file on; needed by all that verifies or signs. It
+            learns of hand-overs when a node's answer needs them.
         identity: needed by what signs.
     """
 
     def __init__(
-        self, nodes: NodePool, policy: RetryPolicy, genesis: Genesis | None = None, identity: Identity | None = None
+        self, nodes: NodePool, policy: RetryPolicy, trust: TrustHistory | None = None, identity: Identity | None = None
     ) -> None:
         self.nodes = nodes
         self.policy = policy
         self.height_seen = 0
         """Highest block that was verified: a node that is behind it is not asked about the present."""
-        self._genesis = genesis
+        self.members: dict[str, KnownMember] = {}
+        """Entries that were proven, by name."""
+        self._trust = trust
         self._identity = identity
+        self._learning = Lock()
 
     @property
-    def genesis(self) -> Genesis:
-        """The pinned genesis; raises ``bad_genesis`` if the client was made without one."""
-        if self._genesis is None:
+    def trust(self) -> TrustHistory:
+        """What is known of the chain; raises ``bad_genesis`` if the client was made without a genesis file."""
+        if self._trust is None:
             raise PoolError(
                 ErrorCode.BAD_GENESIS, "this is verified against the network's genesis file: none was given"
             )
-        return self._genesis
+        return self._trust
+
+    @property
+    def genesis(self) -> Genesis:
+        """The pinned genesis; raises as ``trust``."""
+        return self.trust.genesis
 
     @property
     def identity(self) -> Identity:
@@ -94,8 +119,38 @@ class Session:
     def exchange(
         self, request: Request, read: Callable[[Reply], T], check: Callable[[T], Operation[None]] | None = None
     ) -> Operation[T]:
-        """An answer to ``request`` that ``read`` and ``check`` accept: see ``exchange``."""
-        return exchange(self.nodes, self.policy, request, read, check)
+        """An answer to ``request`` that ``read`` and ``check`` accept: see ``exchange``. One that names validators that
+        are not known yet is read again once its node has shown the hand-overs to them.
+        """
+        results: list[T] = []
+
+        def check_reply(reply: Reply) -> Operation[None]:
+            try:
+                result = read(reply)
+            except PoolError as error:
+                if error.code not in _MAY_MISS_HANDOVERS:
+                    raise
+                if not (yield from self.learn_handovers(reply.url)):
+                    raise _of_strangers(error) from None
+                result = read(reply)
+            if check is not None:
+                yield from check(result)
+            results[:] = [result]
+
+        yield from exchange(self.nodes, self.policy, request, lambda reply: reply, check_reply)
+        return results[0]
+
+    def learn_handovers(self, url: str) -> Operation[bool]:
+        """Ask a node for the hand-overs that are not known yet; says whether it has shown any."""
+        trust = self.trust
+        answer = yield Send(url, Request("GET", "/v1/handovers", {"since": trust.since_height}))
+        if not isinstance(answer, Reply) or answer.status != 200:
+            return False
+        handovers = reader(HandOversAnswer)(answer).handovers
+        with self._learning:
+            for part in handovers:
+                untrue_unless(partial(trust.extend, part.handover(trust.chain_id)))
+        return bool(handovers)
 
     def get(self, path: str, type_: type[T], **parameters: str | int) -> Operation[T]:
         """What a node answers, as a value of this type; not verified."""
@@ -162,8 +217,8 @@ class Session:
         return verified
 
     def _verified(self, id_: bytes, receipt: Receipt, record_count: int = 0) -> VerifiedReceipt:
-        genesis = self.genesis
-        header, outcome = untrue_unless(lambda: verify_receipt(genesis.chain_id, genesis.validators, id_, receipt))
+        trust = self.trust
+        header, outcome = untrue_unless(lambda: verify_receipt(trust, id_, receipt))
         self.saw(header.height)
         return VerifiedReceipt(id_, header, outcome, receipt, record_count)
 
@@ -171,6 +226,15 @@ class Session:
 def download_request(path: str, **parameters: str | int) -> Request:
     """A request for bytes, of which there may be many."""
     return Request("GET", path, parameters, {"accept": MSGPACK}, timeout_s=_DOWNLOAD_TIMEOUT_S)
+
+
+def _of_strangers(error: PoolError) -> PoolError:
+    """What an answer is whose validators follow from nothing that its node can show."""
+    if error.code is not ErrorCode.UNKNOWN_VALIDATORS:
+        return error
+    return UntrueAnswer(
+        ErrorCode.WRONG_CHAIN, "its blocks are not made by the validators of the genesis file, nor by their successors"
+    )
 
 
 class _Rejection(msgspec.Struct, frozen=True):

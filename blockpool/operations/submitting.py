@@ -12,6 +12,7 @@ from blockpool.answers import TransactionRejected, VerifiedReceipt
 from blockpool.exchange import Operation, Pause
 from blockpool.journal import Journal
 from blockpool.operations import queries
+from blockpool.operations.members import sealing_keys
 from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import Session
 from blockpool.sealing import (
@@ -19,7 +20,6 @@ from blockpool.sealing import (
     Commitments,
     commitment_kind,
     sign_sealed_parcel,
-    validator_kem_keys,
 )
 from blockpool.signing import (
     DatasetDefinition,
@@ -131,13 +131,19 @@ class ParcelSubmission:
     """
 
     def __init__(
-        self, session: Session, dataset: str, options: SubmissionOptions, sealed: bool, schema: RecordSchema | None
+        self,
+        session: Session,
+        dataset: str,
+        options: SubmissionOptions,
+        kem_keys: Mapping[str, bytes] | None,
+        schema: RecordSchema | None,
     ) -> None:
         self._session = session
         self._dataset = dataset
         self._options = options
         self._schema = schema
-        self.is_sealed = sealed
+        self._kem_keys = kem_keys or {}
+        self.is_sealed = sealed = kem_keys is not None
         self._journal: Journal | None = None
         if options.journal is not None:
             kind = f"sealed {options.commitments}" if sealed else "open"
@@ -179,8 +185,9 @@ class ParcelSubmission:
             violation = self._schema.check(group) if self._schema is not None else None
             if violation is not None:
                 raise violation
+            genesis, identity, keys = session.genesis, session.identity, self._kem_keys
             return sign_sealed_parcel(
-                session.genesis, session.identity, self._dataset, group, options.commitments, options.derived_from
+                genesis, identity, self._dataset, group, keys, options.commitments, options.derived_from
             )
         except PoolError as error:
             raise _located(error, first) from None
@@ -216,17 +223,17 @@ def begin_submission(session: Session, dataset: str, options: SubmissionOptions)
     entry = yield from _catalogue_entry(session, dataset)
     sealed = entry.sharing != "open" if options.sealed is None else options.sealed
     if not sealed:
-        return ParcelSubmission(session, dataset, options, False, None)
+        return ParcelSubmission(session, dataset, options, None, None)
     if entry.sharing == "open":
         raise PoolError(ErrorCode.SEALING_REQUIRED, f"{dataset} is open: it takes open parcels only")
-    validator_kem_keys(session.genesis)
+    kem_keys = yield from sealing_keys(session)
     if options.idempotency_key is not None and options.journal is None:
         raise PoolError(
             ErrorCode.BAD_REQUEST,
             "a sealed parcel is random, so a key cannot make the submission repeatable: give a journal instead",
         )
     schema = compile_schema(entry.schema) if entry.schema else None
-    return ParcelSubmission(session, dataset, options, True, schema)
+    return ParcelSubmission(session, dataset, options, kem_keys, schema)
 
 
 def _catalogue_entry(session: Session, dataset: str) -> Operation[DatasetEntry]:

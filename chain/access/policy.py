@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chain.blocks import VerdictName
+from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
 from chain.facts import Facts
 from chain.messages import denial
@@ -103,8 +104,15 @@ class ContractRunner(Protocol):
 class AccessPolicy(Protocol):
     """Where contracts run."""
 
-    def open_block(self) -> ContractRunner:
-        """A runner for one block."""
+    def open_block(self, engine: EngineIdentity) -> ContractRunner:
+        """A runner for one block.
+
+        Args:
+            engine: that the block's contracts must run in.
+
+        Raises:
+            PoolError: code ``engine_unavailable`` if this machine's is another one.
+        """
         ...
 
 
@@ -118,7 +126,7 @@ class MissingEngine:
     def __init__(self, reason: str) -> None:
         self._reason = reason
 
-    def open_block(self) -> ContractRunner:
+    def open_block(self, engine: EngineIdentity) -> ContractRunner:
         """Itself: blocks without contract calls are executed all the same."""
         return self
 

@@ -23,7 +23,7 @@ from chain.errors import ErrorCode, Refusal
 from chain.facts import Facts, pack
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
-from chain.primitives.kem import verify_kem_key
+from chain.primitives.kem import KemSuite, verify_kem_key, verify_suite
 from chain.primitives.types import verify_contract_owner, verify_version
 from chain.state.entries import (
     ContractEntry,
@@ -71,16 +71,24 @@ class AccessRules:
         contracts: runs the block's contracts.
         height: of the block.
         time_ms: of the block.
+        kem_suite: of the network.
     """
 
     def __init__(
-        self, chain_id: bytes, entries: WorkingState, contracts: ContractRunner, height: int, time_ms: int
+        self,
+        chain_id: bytes,
+        entries: WorkingState,
+        contracts: ContractRunner,
+        height: int,
+        time_ms: int,
+        kem_suite: KemSuite | None,
     ) -> None:
         self._chain_id = chain_id
         self._state = entries
         self._contracts = contracts
         self._height = height
         self._time_ms = time_ms
+        self._kem_suite = kem_suite
 
     def deploy(self, id_: Hash, header: ContractHeader) -> Effect:
         """Deploy or update a contract."""
@@ -108,7 +116,7 @@ class AccessRules:
         dataset = self._dataset(header.dataset)
         if dataset.sharing == "open":
             raise Refusal(ErrorCode.ACCESS_NOT_NEEDED, dataset=header.dataset)
-        verify_kem_key(header.kem_key)
+        verify_suite(verify_kem_key(header.kem_key), self._kem_suite)
         if header.until_ms and header.until_ms <= self._time_ms:
             raise Refusal(ErrorCode.REQUEST_OVER, until_ms=header.until_ms, time_ms=self._time_ms)
         entry = _new_entry(header, self._height, self._time_ms)

@@ -271,6 +271,15 @@ ENGLISH: dict[str, tuple[str, ...]] = {
     "bad_proof": ("Proof does not hold", "What was claimed does not follow from the signed root."),
     "bad_block": ("Block is not valid", "The block breaks a rule named in detail."),
     "bad_certificate": ("Certificate is not valid", "A quorum of that height's validators must sign."),
+    "bad_handover": ("Hand-over is not valid", "The old set must sign for the new one."),
+    "unknown_validators": (
+        "Made by validators that are not known",
+        "Check the genesis file, and get the hand-overs: /v1/handovers.",
+    ),
+    "unknown_protocol": (
+        "Rules that this program does not know",
+        "Install the version of blockpool that knows them.",
+    ),
     "bad_genesis": ("Genesis file not accepted", "Check it with: blockpool genesis check FILE."),
     "bad_evidence": ("Evidence file not accepted", "Export it again from a node: blockpool evidence."),
     "not_absent": ("Not absent", "What is said not to be there is; the detail says which and when."),
@@ -303,6 +312,11 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "A share is for an old key",
         "Seal the parcel anew for the validators' present keys.",
         "the share of {member} is for another key than the present one",
+    ),
+    "wrong_kem_suite": (
+        "Not the network's KEM suite",
+        "Use a KEM key of the suite that the genesis file names.",
+        "this is of suite {found}; the network has suite {expected}, or none if that is 0",
     ),
     "bad_sealing": ("Parcel is not sealed as it must be", "Ask the dataset's owner to seal it anew."),
     "bad_share": ("Key share is not the committed one", "Ask another validator; report the one named."),

@@ -1,6 +1,6 @@
 """Hashes, keys and signatures.
 
-Every hash and signature is domain-separated: ``"blockpool/1" NUL kind NUL chain_id bytes``, so that nothing signed
+Every hash and signature is domain-separated: ``"blockpool/2" NUL kind NUL chain_id bytes``, so that nothing signed
 for one purpose or one chain means anything for another. Signatures are Ed25519 (RFC 8032) by the rule of
 docs/protocol.md, section 3: libraries differ on malformed ones, and replicas must not. ``self_test`` holds libsodium to
 the rule.
@@ -27,7 +27,7 @@ SEED_SIZE = 32
 KEY_ID_SIZE = 16
 ZERO_HASH: Hash = bytes(HASH_SIZE)
 
-_PROTOCOL = b"blockpool/1"
+_PROTOCOL = b"blockpool/2"
 
 
 def sha256(data: bytes) -> Hash:

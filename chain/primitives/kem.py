@@ -89,6 +89,20 @@ def verify_kem_key(public_key: bytes) -> KemSuite:
     return suite
 
 
+def verify_suite(suite: KemSuite, required: KemSuite | None) -> None:
+    """Check that keys or shares are of the network's one suite.
+
+    Args:
+        suite: of the keys or shares.
+        required: the network's; None where nothing can be sealed.
+
+    Raises:
+        Refusal: code ``wrong_kem_suite``.
+    """
+    if suite is not required:
+        raise Refusal(ErrorCode.WRONG_KEM_SUITE, expected=int(required or 0), found=int(suite))
+
+
 def _is_reduced(vector: bytes) -> bool:
     """Whether all 12-bit coefficients (three bytes hold two, little endian) are below ML-KEM's prime.
 

@@ -39,8 +39,7 @@ from chain.primitives.crypto import HASH_SIZE, SIGNATURE_SIZE, Signer, sha256, v
 from chain.primitives.encoding import Wire
 from chain.primitives.types import Hash32, Name, Signature, Unsigned
 from chain.proofs.history import TreeHead
-from chain.proofs.validators import ValidatorSet
-from chain.state.members import Member
+from chain.proofs.trust import TrustHistory
 
 CHECKPOINT_SIZE_BYTES_MAX = 256 * KIB
 """Of a note; a hundred validators and as many witnesses take a quarter of it."""
@@ -84,22 +83,17 @@ class Cosignature(Wire, frozen=True):
 
 
 class CheckpointKeys:
-    """Who may sign the checkpoints of a chain: its validators, and its witnesses, which have no vote.
+    """Who may sign the checkpoints of one size: the validators of that height, and its witnesses, which have no vote.
 
     Args:
-        chain_id: of the chain.
-        validators: whose quorum counts.
-        members: among which the witnesses are.
+        trust: of the chain.
+        size: of the checkpoint.
     """
 
-    def __init__(self, chain_id: bytes, validators: ValidatorSet, members: Iterable[Member]) -> None:
-        self.chain_id = chain_id
-        self.validators = validators
-        self.witnesses: dict[str, bytes] = {
-            member.name: member.witness_key
-            for member in members
-            if member.witness_key is not None and member.name not in validators
-        }
+    def __init__(self, trust: TrustHistory, size: int) -> None:
+        self.chain_id = trust.chain_id
+        self.validators = trust.signers_of(size)
+        self.witnesses = self.validators.witnesses
 
     def key_of(self, member: str) -> bytes | None:
         """The key with which ``member`` signs checkpoints, or None if it signs none."""
@@ -166,12 +160,13 @@ def sign_head(signer: Signer, chain_id: bytes, member: str, head: TreeHead, time
     return Cosignature(member, head.size, head.root, time_s, signature)
 
 
-def verify_cosignature(cosignature: Cosignature, keys: CheckpointKeys) -> None:
+def verify_cosignature(cosignature: Cosignature, trust: TrustHistory) -> None:
     """Check that a member signed what is claimed.
 
     Raises:
         PoolError: code ``bad_checkpoint``.
     """
+    keys = CheckpointKeys(trust, cosignature.size)
     key = keys.key_of(cosignature.member)
     if key is None:
         raise _bad(f"{cosignature.member} is neither validator nor witness")
@@ -194,7 +189,7 @@ def is_contradiction(first: Cosignature, second: Cosignature) -> bool:
     return earlier.time_s != later.time_s and later.size < earlier.size
 
 
-def encode_checkpoint(checkpoint: Checkpoint, keys: CheckpointKeys) -> bytes:
+def encode_checkpoint(checkpoint: Checkpoint, trust: TrustHistory) -> bytes:
     """The note. Lines of members without a key are not possible.
 
     Raises:
@@ -202,18 +197,20 @@ def encode_checkpoint(checkpoint: Checkpoint, keys: CheckpointKeys) -> bytes:
     """
     if not checkpoint.signatures:
         raise _bad("it has no signature")
+    keys = CheckpointKeys(trust, checkpoint.head.size)
     lines = [_signature_line(item, keys) for item in checkpoint.signatures]
-    return checkpoint_text(keys.chain_id, checkpoint.head) + b"\n" + "".join(lines).encode()
+    return checkpoint_text(trust.chain_id, checkpoint.head) + b"\n" + "".join(lines).encode()
 
 
-def parse_checkpoint(content: bytes, keys: CheckpointKeys) -> Checkpoint:
+def parse_checkpoint(content: bytes, trust: TrustHistory) -> Checkpoint:
     """Read a note of this chain and verify every signature under it whose key is known; others are passed over.
 
     Raises:
         PoolError: code ``bad_checkpoint``: no note of this form, another chain's, a bad signature, a member that signs
             twice in the same way, or no known signature at all.
     """
-    head, lines = _split(content, keys.chain_id)
+    head, lines = _split(content, trust.chain_id)
+    keys = CheckpointKeys(trust, head.size)
     signatures: list[Cosignature] = []
     for line in lines:
         signature = _parse_line(line, head, keys)
@@ -221,32 +218,33 @@ def parse_checkpoint(content: bytes, keys: CheckpointKeys) -> Checkpoint:
             continue
         if any(item.member == signature.member and item.type == signature.type for item in signatures):
             raise _bad(f"{signature.member} signs twice")
-        verify_cosignature(signature, keys)
+        verify_cosignature(signature, trust)
         signatures.append(signature)
     if not signatures:
         raise _bad("nobody has signed it who is known here")
     return Checkpoint(head, tuple(signatures))
 
 
-def verify_quorum(checkpoint: Checkpoint, keys: CheckpointKeys) -> None:
+def verify_quorum(checkpoint: Checkpoint, trust: TrustHistory) -> None:
     """Check that a quorum of validators has cosigned. The signatures themselves must have been verified.
 
     Raises:
         PoolError: code ``bad_checkpoint``.
     """
-    given, validators = len(checkpoint.cosigners(keys.validators.names)), keys.validators
+    validators = trust.signers_of(checkpoint.head.size)
+    given = len(checkpoint.cosigners(validators.names))
     if given < validators.quorum:
         raise _bad(f"{given} validators have cosigned it; {validators.quorum} of {len(validators)} are needed")
 
 
-def trusted_head(content: bytes, keys: CheckpointKeys) -> TreeHead:
+def trusted_head(content: bytes, trust: TrustHistory) -> TreeHead:
     """The head in a note that a quorum of validators has cosigned.
 
     Raises:
         PoolError: code ``bad_checkpoint``.
     """
-    checkpoint = parse_checkpoint(content, keys)
-    verify_quorum(checkpoint, keys)
+    checkpoint = parse_checkpoint(content, trust)
+    verify_quorum(checkpoint, trust)
     return checkpoint.head
 
 

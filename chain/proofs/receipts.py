@@ -6,13 +6,13 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chain.blocks import Block, BlockHeader, Certificate, Outcome, block_hash, decode_header
+from chain.blocks import Block, BlockHeader, Certificate, Outcome
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Wire, decode, encode
 from chain.primitives.types import Hash32, Unsigned
 from chain.proofs.merkle import MAX_PROOF_LENGTH, MerkleTree, leaf_hash, leaf_hashes, verify_inclusion
-from chain.proofs.validators import ValidatorSet, verify_certificate
+from chain.proofs.trust import TrustHistory
 
 
 class Receipt(Wire, frozen=True):
@@ -48,21 +48,16 @@ class ReceiptMaker:
         return Receipt(self._header, self._certificate, self._outcomes[index], index, proof)
 
 
-def verify_receipt(
-    chain_id: bytes, validators: ValidatorSet, transaction_id: Hash, receipt: Receipt
-) -> tuple[BlockHeader, Outcome]:
+def verify_receipt(trust: TrustHistory, transaction_id: Hash, receipt: Receipt) -> tuple[BlockHeader, Outcome]:
     """Check a receipt against the validators of its height, trusting nobody.
 
     Returns:
         The block's header and the transaction's outcome.
 
     Raises:
-        PoolError: codes ``bad_receipt``, ``bad_certificate``, ``bad_proof``, ``malformed``.
+        PoolError: code ``bad_receipt``; codes of ``TrustHistory.verify_header``; ``bad_proof``, ``malformed``.
     """
-    header = decode_header(receipt.header)
-    if header.validators_hash != validators.hash(chain_id):
-        raise PoolError(ErrorCode.BAD_RECEIPT, "the block was made by another set of validators")
-    verify_certificate(chain_id, receipt.certificate, validators, header.height, block_hash(chain_id, receipt.header))
+    header = trust.verify_header(receipt.header, receipt.certificate)
     leaf = leaf_hash(receipt.outcome)
     verify_inclusion(leaf, receipt.index, header.transaction_count, receipt.proof, header.result_root)
     outcome = decode(Outcome, receipt.outcome)

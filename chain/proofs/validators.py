@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import pairwise
+from typing import Annotated
+
+from msgspec import Meta
 
 from chain.blocks import Certificate, commit_message
 from chain.errors import ErrorCode, PoolError
+from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, hash_tagged, verify_signature
 from chain.primitives.encoding import Wire, encode
 from chain.primitives.quorum import max_faulty, quorum
@@ -23,12 +27,36 @@ class Validator(Wire, frozen=True):
     """Ed25519 key that signs its votes."""
 
 
-class ValidatorSet:
-    """The validators of one height, in ascending order of their names. Immutable."""
+class Witness(Wire, frozen=True):
+    """One member that cosigns checkpoints without a vote."""
 
-    def __init__(self, validators: Iterable[Validator]) -> None:
+    member: Name
+    """The member's name."""
+    public_key: PublicKey
+    """Ed25519 key that signs its cosignatures."""
+
+
+class ValidatorsEntry(Wire, frozen=True):
+    """Who signs for the network: the state's entry under ``validators``, whose bytes ``validators_hash`` hashes."""
+
+    validators: Annotated[tuple[Validator, ...], Meta(min_length=1, max_length=LIMITS.validators)]
+    """Who votes, in ascending order of names."""
+    witnesses: Annotated[tuple[Witness, ...], Meta(max_length=LIMITS.witnesses)]
+    """Who cosigns checkpoints besides them, in ascending order of names."""
+
+
+class ValidatorSet:
+    """The validators of one height, and its witnesses, each in ascending order of their names. Immutable."""
+
+    def __init__(self, validators: Iterable[Validator], witnesses: Iterable[Witness] = ()) -> None:
         self.validators = tuple(sorted(validators, key=lambda validator: validator.member))
         self._keys = {validator.member: validator.public_key for validator in self.validators}
+        self.witnesses = {
+            witness.member: witness.public_key
+            for witness in sorted(witnesses, key=lambda witness: witness.member)
+            if witness.member not in self._keys
+        }
+        """Key of each witness that has no vote."""
         if not self.validators or len(self._keys) != len(self.validators):
             raise PoolError(ErrorCode.BAD_GENESIS, "a validator set has at least one member, each once")
         if len(set(self._keys.values())) != len(self._keys):
@@ -57,9 +85,15 @@ class ValidatorSet:
         """The consensus key of ``member``, or None if it does not vote."""
         return self._keys.get(member)
 
+    @cached_property
+    def entry(self) -> ValidatorsEntry:
+        """The set as the state has it."""
+        witnesses = tuple(Witness(member, key) for member, key in self.witnesses.items())
+        return ValidatorsEntry(self.validators, witnesses)
+
     def hash(self, chain_id: bytes) -> Hash:
         """What a block header's ``validators_hash`` holds."""
-        return hash_tagged("validators", chain_id, encode(self.validators))
+        return hash_tagged("validators", chain_id, encode(self.entry))
 
     def __contains__(self, member: object) -> bool:
         return member in self._keys
@@ -68,10 +102,15 @@ class ValidatorSet:
         return len(self._keys)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ValidatorSet) and self.validators == other.validators
+        return isinstance(other, ValidatorSet) and self.entry == other.entry
 
     def __hash__(self) -> int:
         return hash(self.validators)
+
+
+def validator_set(entry: ValidatorsEntry) -> ValidatorSet:
+    """The set that a state entry or a hand-over names."""
+    return ValidatorSet(entry.validators, entry.witnesses)
 
 
 def verify_certificate(

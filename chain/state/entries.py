@@ -2,6 +2,8 @@
 
 | key                               | value            | written by                                   |
 |-----------------------------------|------------------|----------------------------------------------|
+| ``protocol``                      | ``ProtocolEntry``| genesis                                      |
+| ``validators``                    | ``ValidatorsEntry``| genesis                                    |
 | ``member/NAME``                   | ``Member``       | genesis                                      |
 | ``dataset/OWNER.NAME``            | ``DatasetEntry`` | ``dataset``                                  |
 | ``usage/OWNER.NAME``              | ``DatasetUsage`` | ``dataset``, ``parcel``                      |
@@ -25,12 +27,31 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from chain.blocks import Version
+from chain.contract_engine import EngineIdentity
 from chain.facts import Facts, verify
 from chain.limits import LIMITS
 from chain.messages import denial
 from chain.primitives.crypto import Hash, hash_tagged
 from chain.primitives.encoding import Wire
+from chain.primitives.kem import KemSuite
 from chain.primitives.types import Answer, Hash32, Name, Sharing, Unsigned
+
+PROTOCOL_KEY = b"protocol"
+VALIDATORS_KEY = b"validators"
+
+
+class ProtocolEntry(Wire, frozen=True):
+    """What the next block follows: the version of the rules, and the machinery that all validators share."""
+
+    version: Version
+    """Of the protocol: ``chain.protocol`` has its rules."""
+    since_height: Unsigned
+    """First block under this entry; 0 as genesis has it."""
+    engine: EngineIdentity | None
+    """What runs the access contracts; None where there are none."""
+    kem_suite: KemSuite | None
+    """HPKE suite of all KEM keys and key shares; None where nothing can be sealed."""
 
 
 class DatasetEntry(Wire, frozen=True):

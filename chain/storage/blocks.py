@@ -9,6 +9,7 @@
 | ``h`` level(1) index(8)                    | hash of a complete subtree of history  |
 | ``i`` transaction id(32)                   | height(8) index(4), dataset of an accepted parcel |
 | ``m`` ``version`` / ``chain``              | layout version / chain id              |
+| ``o`` height(8)                            | ``HandOver``: the next block has another set or other rules |
 | ``p`` height(8) index(4)                   | payload of a parcel, unless it was erased |
 | ``q`` dataset ``0x00`` parcel(32) height(8) index(4) | empty: an accepted request or read report that names it |
 | ``r`` dataset ``0x00`` height(8) index(4)  | empty: a request, approval or read report  |
@@ -31,10 +32,11 @@ from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.primitives.crypto import HASH_SIZE, Hash
 from chain.primitives.encoding import EncodingError, Value, Wire, decode, encode
 from chain.primitives.types import Signature, is_dataset_id
+from chain.proofs.handover import HandOver
 from chain.storage.database import Database, Write
 from chain.transactions.base import AbsentPayload, CheckedTransaction, ErasedPayload, Index, Transaction
 
-LAYOUT_VERSION = b"3"
+LAYOUT_VERSION = b"4"
 _HEIGHT = struct.Struct(">cQ")
 _PLACE = struct.Struct(">cQI")
 _HISTORY = struct.Struct(">cBQ")
@@ -89,13 +91,14 @@ class BlockStore:
         transactions: Sequence[CheckedTransaction],
         history: Sequence[Write],
         erased: Sequence[tuple[Location, ErasedPayload]] = (),
+        handover: HandOver | None = None,
         *,
         sync: bool = True,
     ) -> None:
         """Write a block with its transactions and index as one batch, which is durable with ``sync``. What stays of the
         payloads that it erases takes their place in the same batch.
         """
-        batch: list[Write] = [(_HEIGHT.pack(b"b", height), encode(block)), *history]
+        batch: list[Write] = [(_HEIGHT.pack(b"b", height), encode(block)), *history, *handover_writes(height, handover)]
         kept = dict(erased)
         for place, payload in kept.items():
             batch.append((_PLACE.pack(b"p", *place), None))
@@ -259,9 +262,19 @@ class BlockStore:
         """The write that keeps a history node."""
         return _HISTORY.pack(b"h", level, index), value
 
+    def handovers(self, since: int) -> list[HandOver]:
+        """The hand-overs of all blocks from height ``since`` on."""
+        scanned = self._database.scan(_HEIGHT.pack(b"o", since), b"p")
+        return [_decoded(HandOver, value) for _, value in scanned]
+
     def close(self) -> None:
         """Release the database."""
         self._database.close()
+
+
+def handover_writes(height: int, handover: HandOver | None) -> list[Write]:
+    """The writes that keep the hand-over of the block at ``height``, if it has one."""
+    return [] if handover is None else [(_HEIGHT.pack(b"o", height), encode(handover))]
 
 
 def index_write(location: Location, checked: CheckedTransaction, outcome: Outcome) -> Write:

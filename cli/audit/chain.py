@@ -83,7 +83,9 @@ def chain(context: click.Context, source: str, genesis_file: Path, jobs: int, wo
     with (
         open_source(source, genesis) as chain_source,
         progress() as bar,
-        open_audit(genesis, NetworkPolicy(genesis, bar.console.print), folder=work_folder, jobs=jobs) as auditing,
+        open_audit(
+            genesis, NetworkPolicy(genesis.chain_id, bar.console.print), folder=work_folder, jobs=jobs
+        ) as auditing,
     ):
         report, first_records = auditing.report, auditing.report.records
         try:
@@ -111,7 +113,7 @@ def audit_in_memory(genesis: Genesis, source: ChainSource) -> tuple[AuditReport,
         PoolError: as ``walk`` does.
     """
     with progress() as bar:
-        checker = ChainAudit(genesis, NetworkPolicy(genesis, bar.console.print))
+        checker = ChainAudit(genesis, NetworkPolicy(genesis.chain_id, bar.console.print))
         shown = AuditBar(bar, "Auditing blocks", source.newest)
         failure = walk(checker, source.blocks(0), source.newest, shown)
     return checker.report, failure

@@ -90,7 +90,7 @@ def reads(
 def collect_from(source: str, genesis: Genesis, wanted: Wanted) -> FoundReads:
     """Verify a whole chain and take the reads from it; raises as ``collect_reads``."""
     with open_source(source, genesis) as chain_source, progress() as bar:
-        policy = NetworkPolicy(genesis, bar.console.print)
+        policy = NetworkPolicy(genesis.chain_id, bar.console.print)
         shown = AuditBar(bar, "Verifying the chain", chain_source.newest)
         return collect_reads(genesis, chain_source, policy, wanted, shown)
 

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from audit.replay import Change, ProposedContract, Replay, Trial, TriedRequest, VerdictDifference
 from audit.walk import walk
-from blockpool import PoolError, load_genesis
+from blockpool import ErrorCode, PoolError, load_genesis
 from chain.access.policy import AccessDecision
+from chain.contract_engine import EngineIdentity
 from chain.primitives.types import verify_dataset_id
 from cli.audit.bar import AuditBar
 from cli.audit.sources import open_source
@@ -67,9 +68,9 @@ def replay(
     genesis = load_genesis(genesis_file)
     proposal = _proposal(proposed_file, contract_id, parameters_file)
     with open_source(source, genesis) as chain_source, progress() as bar:
-        policy = NetworkPolicy(genesis, bar.console.print)
+        policy = NetworkPolicy(genesis.chain_id, bar.console.print)
         if proposal is not None:
-            _verify_deployable(policy, proposal)
+            _verify_deployable(policy, genesis.protocol.engine, proposal)
         replayed = Replay(genesis, policy, proposal)
         shown = AuditBar(bar, "Replaying blocks", chain_source.newest)
         failure = walk(replayed, chain_source.blocks(0), chain_source.newest, shown)
@@ -86,9 +87,11 @@ def _proposal(file: Path | None, contract_id: str | None, parameters_file: Path 
     return ProposedContract(contract_id, read_contract(file), parameters)
 
 
-def _verify_deployable(policy: NetworkPolicy, proposal: ProposedContract) -> None:
+def _verify_deployable(policy: NetworkPolicy, engine: EngineIdentity | None, proposal: ProposedContract) -> None:
     """Check that the proposal could be deployed; raises ``bad_contract`` with ``line`` in its context."""
-    runner = policy.open_block()
+    if engine is None:
+        raise PoolError(ErrorCode.NO_CONTRACTS, "the genesis file names no contract engine")
+    runner = policy.open_block(engine)
     try:
         runner.check(proposal.source, proposal.parameters or "{}")
     except PoolError as error:

@@ -77,7 +77,7 @@ def investigate_source(source: str, genesis: Genesis, overdue_days: int, jobs: i
             source,
             genesis,
             chain_source,
-            NetworkPolicy(genesis, bar.console.print),
+            NetworkPolicy(genesis.chain_id, bar.console.print),
             fetch_accusations(source) if is_url(source) else None,
             overdue_days=overdue_days,
             jobs=jobs,

@@ -178,7 +178,7 @@ class AccessStory:
                 not found.reads and all(proof.grants == 0 for proof in found.proofs),
             )
             with open_url(url) as source, progress() as bar:
-                replay = Replay(genesis, NetworkPolicy(genesis, bar.console.print))
+                replay = Replay(genesis, NetworkPolicy(genesis.chain_id, bar.console.print))
                 shown = AuditBar(bar, "Replaying verdicts", source.newest)
                 failure = walk(replay, source.blocks(0), source.newest, shown)
             narrator.claim(

@@ -18,6 +18,7 @@ from blockpool import (
 )
 from blockpool.watched_node import WatchedNode
 from blockpool.watching import Report, Watch
+from chain.proofs.trust import TrustHistory
 from cli.audit.report import investigate_source
 from cli.audit.reporting.page import render
 from cli.demo.data import LEGAL_BASIS, SEALED_DATASET
@@ -153,11 +154,12 @@ class ProofStory:
     def _look(self) -> Report:
         """Look until all show a checkpoint of everything: validators cosign what has rested for a while."""
         height = self.network.settle()
-        nodes = [WatchedNode(url, self.network.genesis) for url in self.network.urls]
+        trust = TrustHistory(self.network.genesis)
+        nodes = [WatchedNode(url, trust) for url in self.network.urls]
         try:
             deadline_s = time.monotonic() + _TIMEOUT_S
             while True:
-                look = Watch(self.network.genesis, nodes, None).look()
+                look = Watch(trust, nodes, None).look()
                 is_complete = look.newest is not None and look.newest.head.size > height
                 is_shown = all(view.state == "agrees" for view in look.views)
                 if (is_complete and is_shown) or time.monotonic() > deadline_s:

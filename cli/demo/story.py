@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blockpool import Client, Identity, NodeStatus, PoolError, RecordId, Step
+from chain.proofs.trust import TrustHistory
 from cli.audit.chain import audit_in_memory, audit_tables
 from cli.audit.sources import open_url
 from cli.demo.access import AccessStory
@@ -56,7 +57,7 @@ class Story:
         with self.narrator.stage("Four departments and a company, each with its own keys"):
             validators = self.network.genesis.validators
             table = grid("member", "title", "kind", "API")
-            for member in self.network.genesis.members:
+            for member in self.network.genesis.founders:
                 node = self.network.nodes.get(member.name)
                 title = f"{member.title_zh} {member.title_en}"
                 table.add_row(member.name, title, member.kind, node.url if node else "no node")
@@ -217,7 +218,7 @@ class Story:
     def _verify(self, path: Path) -> tuple[list[Step], PoolError | None]:
         passed: list[Step] = []
         try:
-            passed.extend(verify_any_evidence(path.read_bytes(), self.network.genesis))
+            passed.extend(verify_any_evidence(path.read_bytes(), TrustHistory(self.network.genesis)))
         except PoolError as error:
             return passed, error
         return passed, None

@@ -178,7 +178,7 @@ class _Parts:
         return parcel.height, parcel.index, where, name
 
     def _titles(self, name: str) -> str:
-        member = self._genesis.member(name)
+        member = self._genesis.founder(name)
         return f"{member.title_zh} {member.title_en}" if member else ""
 
 

@@ -138,7 +138,7 @@ class _Document:
     def _agent(self, name: str) -> str:
         agent = f"pool:member-{name}"
         if agent not in self._sections.get("agent", {}):
-            member = self._genesis.member(name)
+            member = self._genesis.founder(name)
             label = {"prov:label": _label(member.title_zh, member.title_en)} if member else {}
             self._declare("agent", agent, {"prov:type": _name("prov:Organization"), **label})
         return agent

@@ -137,7 +137,7 @@ class ProvenanceTree:
         return label
 
     def _member(self, name: str) -> str:
-        member = self._genesis.member(name)
+        member = self._genesis.founder(name)
         return f"{name} {member.title_zh} {member.title_en}" if member else name
 
 

@@ -88,7 +88,7 @@ def _add_contracts(router: APIRouter, service: NodeService) -> None:
     @router.get("/contracts", tags=["access"])
     async def list_contracts() -> Response:
         """All access contracts, without their sources."""
-        entries = [decode(ContractEntry, value) for value in ledger.entries(b"contract/")]
+        entries = [decode(ContractEntry, value) for value in ledger.entries(b"contract/").values()]
         return json_response({"contracts": [contract_summary(entry) for entry in entries]})
 
     @router.get("/contracts/{contract}", tags=["access"])

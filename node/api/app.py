@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Annotated
 
+import msgspec
 import orjson
 from fastapi import FastAPI, Header, Query
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +17,7 @@ from starlette.responses import Response, StreamingResponse
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
+from evidence.parts import HandOverPart
 from node.api.access import access_router
 from node.api.bodies import AsgiApp, BodyAbandoned
 from node.api.description import describe
@@ -82,7 +84,7 @@ def status_view(service: NodeService) -> Json:
             }
             for member, status in sorted(service.links.status().items())
         ],
-        "engine": engine_view(service.home.genesis.engine),
+        "engine": engine_view(service.ledger.protocol.engine),
         "gateway": service.home.config.file.gateway is not None,
         "mempool": {"transactions": len(mempool), "size_bytes": mempool.size_bytes},
         "limits": asdict(LIMITS),
@@ -99,6 +101,12 @@ def _add_status(app: FastAPI, service: NodeService) -> None:
     async def get_genesis() -> Response:
         """The genesis file's exact bytes. An auditor gets it from somewhere else: this copy proves nothing."""
         return Response(service.home.genesis.content, media_type="application/json")
+
+    @app.get("/v1/handovers", tags=["node"])
+    async def get_handovers(since: Annotated[int, Query(ge=0)] = 0) -> Response:
+        """Proof of every change of validators and rules that begins after the height ``since``, in their order."""
+        handovers = tuple(map(HandOverPart.of, service.ledger.trust.handovers_since(since)))
+        return Response(msgspec.json.encode({"handovers": handovers}), media_type="application/json")
 
     @app.get("/healthz", tags=["node"])
     async def get_health() -> Response:

@@ -156,7 +156,7 @@ def _add_catalogue(router: APIRouter, service: NodeService) -> None:
     @router.get("/datasets", tags=["catalogue"])
     async def list_datasets() -> Response:
         """The catalogue."""
-        entries = [decode(DatasetEntry, value) for value in ledger.entries(b"dataset/")]
+        entries = [decode(DatasetEntry, value) for value in ledger.entries(b"dataset/").values()]
         return json_response({"datasets": [dataset_view(entry, ledger.usage(entry.dataset)) for entry in entries]})
 
     @router.get("/datasets/{dataset}", tags=["catalogue"])
@@ -181,7 +181,7 @@ def _add_catalogue(router: APIRouter, service: NodeService) -> None:
     @router.get("/members", tags=["members"])
     async def list_members() -> Response:
         """All members."""
-        members = [decode(Member, value) for value in ledger.entries(b"member/")]
+        members = [decode(Member, value) for value in ledger.entries(b"member/").values()]
         return json_response({"members": [member_view(member) for member in members]})
 
     @router.get("/members/{name}", tags=["members"])

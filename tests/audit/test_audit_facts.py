@@ -13,6 +13,7 @@ from chain.blocks import Block
 from chain.errors import ErrorCode, PoolError
 from chain.packages import BlockPackage
 from chain.primitives.encoding import decode, encode
+from chain.state.entries import DatasetEntry, dataset_key
 from chain.transactions.base import Transaction
 from tests.audit.audit_world import STRICTER, EventfulChain, policy
 from tests.networks import SCHEMA
@@ -34,7 +35,7 @@ def travelled(facts: BlockFacts | None) -> BlockFacts | None:
     return msgspec.msgpack.decode(encode(facts), type=BlockFacts | None)
 
 
-SCHEMAS: dict[str, Mapping[str, str]] = {
+SCHEMAS: dict[str, dict[str, str]] = {
     "none known": {},
     "the first one": {"a.flights": SCHEMA, "a.plain": ""},
     "the later one": {"a.flights": STRICTER},
@@ -43,10 +44,19 @@ SCHEMAS: dict[str, Mapping[str, str]] = {
 }
 
 
+def entries(schemas: Mapping[str, str]) -> dict[bytes, bytes]:
+    """State entries of datasets with these schemas."""
+    known = {
+        dataset: DatasetEntry(dataset, dataset[0], 1, "", "", schema, "open", "", "", 1, 1, bytes(32))
+        for dataset, schema in schemas.items()
+    }
+    return {dataset_key(dataset): encode(entry) for dataset, entry in known.items()}
+
+
 @pytest.mark.parametrize("known", SCHEMAS)
 def test_an_audit_with_facts_says_the_same(chain: EventfulChain, known: str) -> None:
     examiner = Examiner(chain.network.genesis)
-    examiner.learn(SCHEMAS[known])
+    examiner.learn(entries(SCHEMAS[known]))
     found = report_of(chain, lambda height, package: travelled(examiner.examine(height, package)))
     assert found == report_of(chain, lambda height, package: None)
     assert found.outcomes["schema_violation"] == 5
@@ -55,19 +65,19 @@ def test_an_audit_with_facts_says_the_same(chain: EventfulChain, known: str) -> 
 
 def test_facts_are_found_about_every_block_but_the_first(chain: EventfulChain) -> None:
     examiner = Examiner(chain.network.genesis)
-    examiner.learn({"a.flights": SCHEMA})
+    examiner.learn(entries({"a.flights": SCHEMA}))
     facts = [examiner.examine(height, package) for height, package in enumerate(chain.packages)]
     for found in facts[1:]:
         assert found is not None
-        assert found.is_certified
-        assert all(transaction.is_signed for transaction in found.transactions)
+        assert found.certified_by == chain.network.genesis.validators.hash(chain.network.chain_id)
+        assert all(transaction.signed_by for transaction in found.transactions)
     good, bad = facts[2].transactions[:2]  # type: ignore[union-attr]
     assert good.verdict is not None
     assert good.verdict.offence is None
     assert bad.verdict is not None
     assert bad.verdict.offence == ("schema_violation", ((1, 1), (2, "/n"), (3, "type")))
     assert facts[0] is not None
-    assert not facts[0].is_certified
+    assert not facts[0].certified_by
 
 
 def garbled(package: BlockPackage) -> BlockPackage:
@@ -80,7 +90,7 @@ def garbled(package: BlockPackage) -> BlockPackage:
 
 def test_payloads_with_facts_are_not_looked_at_again(chain: EventfulChain) -> None:
     examiner = Examiner(chain.network.genesis)
-    examiner.learn({"a.flights": STRICTER})
+    examiner.learn(entries({"a.flights": STRICTER}))
     facts = examiner.examine(5, chain.packages[5])
     assert examiner.examine(5, garbled(chain.packages[5])) is None
     for found, records_wrong in ((facts, 0), (None, 1)):

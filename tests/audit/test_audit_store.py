@@ -50,7 +50,7 @@ def test_it_goes_on_from_any_block(chain: EventfulChain, saved: int, lost: int) 
     add(again, chain.packages[saved:])
     assert asdict(again.report) == asdict(whole.report)
     assert again.entry(usage_key("a.flights"), DatasetUsage) == whole.entry(usage_key("a.flights"), DatasetUsage)
-    assert [entry.dataset for entry in again.datasets()] == ["a.flights", "a.plain", "a.sealed"]
+    assert list(again.entries(b"dataset/")) == [b"dataset/a.flights", b"dataset/a.plain", b"dataset/a.sealed"]
 
 
 def test_a_transaction_that_was_seen_before_the_break_is_known_after_it() -> None:

@@ -9,7 +9,7 @@ from tests.networks import TestNetwork
 
 
 def figures(blocks: int) -> dict[str, float]:
-    members = tuple(TestNetwork(has_contracts=True).genesis.members)
+    members = tuple(TestNetwork(has_contracts=True).genesis.founders)
     chain = LongChain(members, MemoryDatabase(), MemoryDatabase())
     return {figure.key: figure.value for figure in evidence_figures(chain, blocks)}
 

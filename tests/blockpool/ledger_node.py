@@ -162,7 +162,7 @@ class Nodes:
         policy = RetryPolicy(attempts_max=3)
         identity = Identity(member, network.system[member])
         pool = NodePool(list(self.nodes), lambda: self.now_s)
-        self.session = Session(pool, policy, network.genesis, identity)
+        self.session = Session(pool, policy, network.trust, identity)
 
     def run(self, operation: Operation[T]) -> T:
         """The operation's result."""

@@ -157,7 +157,7 @@ def test_contracts_that_cannot_be_deployed(contract: str, source: str) -> None:
 @pytest.mark.parametrize(("commitments", "kind"), [("whole", CommitmentKind.WHOLE), ("fields", CommitmentKind.FIELDS)])
 def test_a_sealed_parcel_opens_for_its_validators(commitments: Any, kind: CommitmentKind) -> None:
     records = [b'{"n":1}', b'{"n":2}']
-    found = checked(sign_sealed_parcel(GENESIS, IDENTITY, "b.flights", records, commitments))
+    found = checked(sign_sealed_parcel(GENESIS, IDENTITY, "b.flights", records, NETWORK.kem_keys, commitments))
     header = found.header
     assert isinstance(header, ParcelHeader)
     envelope = decode_envelope(header.envelope)
@@ -182,12 +182,5 @@ def test_a_sealed_parcel_opens_for_its_validators(commitments: Any, kind: Commit
 )
 def test_what_cannot_be_sealed(records: list[bytes], commitments: Any, code: ErrorCode) -> None:
     with pytest.raises(PoolError) as raised:
-        sign_sealed_parcel(GENESIS, IDENTITY, "b.flights", records, commitments)
+        sign_sealed_parcel(GENESIS, IDENTITY, "b.flights", records, NETWORK.kem_keys, commitments)
     assert raised.value.code is code
-
-
-def test_a_network_without_contracts_seals_nothing() -> None:
-    plain = TestNetwork()
-    with pytest.raises(PoolError) as raised:
-        sign_sealed_parcel(plain.genesis, Identity("a", plain.system["a"]), "a.flights", [b"1"])
-    assert raised.value.code is ErrorCode.NO_CONTRACTS

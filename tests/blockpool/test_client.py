@@ -183,7 +183,7 @@ def test_what_is_missing_is_said(running_network: RunningNetwork) -> None:
 def test_the_chain_can_be_audited(running_network: RunningNetwork) -> None:
     dataset = running_network.new_dataset()
     genesis = running_network.network.genesis
-    audit = ChainAudit(genesis, NetworkPolicy(genesis, print))  # other tests may have deployed contracts
+    audit = ChainAudit(genesis, NetworkPolicy(genesis.chain_id, print))  # other tests may have deployed contracts
     with running_network.client() as client:
         last = client.submit(records(7), dataset)[-1]
         for package in client.chain():

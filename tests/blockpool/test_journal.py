@@ -21,7 +21,7 @@ def journal(folder: Path, dataset: str = "a.flights", kind: str = "sealed whole"
 
 
 def seal() -> SignedTransaction:
-    return sign_sealed_parcel(NETWORK.genesis, IDENTITY, "a.flights", RECORDS)
+    return sign_sealed_parcel(NETWORK.genesis, IDENTITY, "a.flights", RECORDS, NETWORK.kem_keys)
 
 
 def never() -> SignedTransaction:
@@ -39,7 +39,7 @@ def test_what_was_written_down_is_given_again(tmp_path: Path) -> None:
 def test_it_is_readable_by_its_owner_only_and_holds_no_plaintext(tmp_path: Path) -> None:
     secret = [b"a very secret record"]
     journal(tmp_path / "j").transaction(
-        0, secret, lambda: sign_sealed_parcel(NETWORK.genesis, IDENTITY, "a.flights", secret)
+        0, secret, lambda: sign_sealed_parcel(NETWORK.genesis, IDENTITY, "a.flights", secret, NETWORK.kem_keys)
     )
     path = tmp_path / "j" / "00000000.parcel"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

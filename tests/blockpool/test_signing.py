@@ -140,7 +140,8 @@ def test_sources_are_part_of_what_is_signed(sealed: bool) -> None:
 
     def sign(derived_from: list[RecordId]) -> SignedTransaction:
         if sealed:
-            return sign_sealed_parcel(network.genesis, IDENTITY, "a.flights", [b"1"], derived_from=derived_from)
+            keys = network.kem_keys
+            return sign_sealed_parcel(network.genesis, IDENTITY, "a.flights", [b"1"], keys, derived_from=derived_from)
         return sign_parcel(network.genesis, IDENTITY, "a.flights", [b"1"], derived_from=derived_from)
 
     header = decode_transaction(network.chain_id, sign(sources).content).header

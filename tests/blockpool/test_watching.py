@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from blockpool.operations.checkpoints import checkpoint_keys
 from blockpool.watching import Report, Watch, quorum_time_s
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.proofs.checkpoints import Checkpoint, Cosignature, encode_checkpoint, parse_checkpoint, sign_head
 from chain.proofs.history import TreeHead, consistency_proof, root_at
 from chain.proofs.merkle import verify_consistency
+from chain.proofs.trust import TrustHistory
 from evidence.kinds import verify_any_evidence
 from tests.networks import TestNetwork
 
@@ -45,7 +45,7 @@ class World:
         return Checkpoint(lines[0].head, lines)
 
     def look(self, nodes: Sequence[FakeNode], held: Checkpoint | None = None) -> Report:
-        return Watch(self.genesis, nodes, held).look()
+        return Watch(TrustHistory(self.genesis), nodes, held).look()
 
 
 @dataclass
@@ -97,7 +97,7 @@ def states(report: Report) -> dict[str, str]:
 def convicted(world: World, report: Report) -> set[str]:
     """Whom the report's files convict; each file is verified as an auditor would."""
     for item in report.convictions:
-        steps = list(verify_any_evidence(item.content, world.genesis))
+        steps = list(verify_any_evidence(item.content, TrustHistory(world.genesis)))
         assert steps[1].detail == f"{item.member}, a validator"
         assert len(steps) == 5
     return {item.member for item in report.convictions}
@@ -121,7 +121,7 @@ def test_more_cosigners_and_later_times_are_worth_keeping(world: World) -> None:
     assert world.look([FakeNode(world, "a", ledger, later)], held).newest == later
     assert world.look([FakeNode(world, "a", ledger, later)], everybody).newest == everybody
     mixed = Checkpoint(later.head, (*later.signatures[:1], *held.signatures[1:]))
-    assert quorum_time_s(mixed, world.genesis) == TIME_S
+    assert quorum_time_s(mixed, TrustHistory(world.genesis)) == TIME_S
 
 
 def test_s22_a_quorum_for_two_roots_of_one_size_convicts_whoever_signed_both(world: World) -> None:
@@ -190,7 +190,7 @@ def test_when_nobody_answers_what_is_held_stays(world: World) -> None:
 
 def test_what_a_watch_keeps_reads_as_a_checkpoint_again(world: World) -> None:
     ledger = world.history(3)
-    keys = checkpoint_keys(world.genesis)
+    keys = TrustHistory(world.genesis)
     report = world.look([FakeNode(world, "a", ledger, world.checkpoint(ledger, 3))])
     assert report.newest is not None
     assert parse_checkpoint(encode_checkpoint(report.newest, keys), keys) == report.newest

@@ -12,6 +12,7 @@ from typing import Any
 
 from chain.access.policy import AccessCase, AccessDecision
 from chain.blocks import Outcome, Verdict
+from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, Refusal
 from chain.facts import pack
 from chain.primitives.crypto import sha256
@@ -80,7 +81,7 @@ class ScriptedPolicy:
     opened: int = 0
     closed: int = 0
 
-    def open_block(self) -> ScriptedPolicy:
+    def open_block(self, engine: EngineIdentity) -> ScriptedPolicy:
         self.opened += 1
         return self
 

@@ -78,7 +78,7 @@ def test_what_a_request_does_not_cover(parcels: tuple[bytes, ...], from_height: 
 
 def test_the_digest_covers_every_record_with_its_place() -> None:
     one, two = b"\x01" * 32, b"\x02" * 32
-    expected = hashlib.sha256(b"blockpool/1\0read\0" + CHAIN_ID)
+    expected = hashlib.sha256(b"blockpool/2\0read\0" + CHAIN_ID)
     expected.update(one + bytes([0, 0, 0, 3, 0, 0, 0, 2]) + b"ab")
     expected.update(two + bytes([0, 0, 0, 0, 0, 0, 0, 0]))
     digest = ReadDigest(CHAIN_ID)

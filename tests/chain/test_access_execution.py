@@ -20,6 +20,7 @@ from chain.packages import BlockPackage, read_package
 from chain.storage.database import MemoryDatabase
 from chain.storage.head import MemoryHead
 from chain.transactions.base import CheckedTransaction, Transaction
+from contracts.engine import ENGINE_IDENTITY
 from tests.chain.access_world import CHECK_FUEL, AccessWorld, ScriptedPolicy, allow, deny
 from tests.networks import TestNetwork
 
@@ -162,7 +163,7 @@ class TestMachinesThatFail:
         assert caught.value.code is ErrorCode.ENGINE_UNAVAILABLE
 
     def test_what_is_missing_says_why(self) -> None:
-        runner = MissingEngine("no processor for it").open_block()
+        runner = MissingEngine("no processor for it").open_block(ENGINE_IDENTITY)
         for call in (lambda: runner.check("", "{}"), lambda: runner.decide(None, None)):  # type: ignore[arg-type]
             with pytest.raises(PoolError, match="no processor for it"):
                 call()
@@ -186,7 +187,7 @@ class TestNetworksWithoutContracts:
     def test_they_have_no_validator_to_seal_for(self) -> None:
         network = TestNetwork()
         executed = network.commit(network.ledger(), [network.dataset(sharing="closed"), network.sealed_parcel()])
-        assert [outcome.code for outcome in executed.outcomes] == ["ok", "envelope_validators"]
+        assert [outcome.code for outcome in executed.outcomes] == ["ok", "wrong_kem_suite"]
 
 
 class TestReplay:

@@ -39,13 +39,8 @@ class World:
     """Four validators ``a`` to ``d``, and ``outsider``, which is a witness."""
 
     def __init__(self) -> None:
-        self.network = TestNetwork()
-        genesis = self.network.genesis
-        members = [
-            replace(member, witness_key=WITNESS.public_key) if member.name == "outsider" else member
-            for member in genesis.members
-        ]
-        self.keys = CheckpointKeys(genesis.chain_id, genesis.validators, members)
+        self.network = TestNetwork(witnesses={"outsider": WITNESS.public_key})
+        self.keys = self.network.trust
 
     def sign(self, member: str, head: TreeHead = HEAD, time_s: int | None = TIME_S) -> Cosignature:
         signer = WITNESS if member == "outsider" else self.network.consensus[member]
@@ -118,12 +113,11 @@ def test_lines_of_unknown_keys_are_passed_over(world: World) -> None:
     assert "nobody" in refusal(world, note[: note.index("—".encode())] + stranger.encode())
 
 
-def test_a_validator_signs_with_its_consensus_key_alone(world: World) -> None:
-    genesis = world.network.genesis
-    members = [replace(member, witness_key=WITNESS.public_key) for member in genesis.members]
-    keys = CheckpointKeys(genesis.chain_id, genesis.validators, members)
+def test_a_validator_signs_with_its_consensus_key_alone() -> None:
+    network = TestNetwork(witnesses={"a": Ed25519Signer(seed("witness a")).public_key, "outsider": WITNESS.public_key})
+    keys = CheckpointKeys(network.trust, 1)
     assert set(keys.witnesses) == {"outsider"}
-    assert keys.key_of("a") == world.network.consensus["a"].public_key
+    assert keys.key_of("a") == network.consensus["a"].public_key
 
 
 SPOILED: dict[str, Callable[[bytes], bytes]] = {

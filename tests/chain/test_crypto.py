@@ -128,11 +128,11 @@ def test_a_signer_does_not_show_its_secret() -> None:
 
 def test_domains_are_separate() -> None:
     chain = bytes(range(32))
-    assert domain("block", chain) == b"blockpool/1\x00block\x00" + chain
-    assert hash_tagged("block", chain, b"x") == hashlib.sha256(b"blockpool/1\x00block\x00" + chain + b"x").digest()
+    assert domain("block", chain) == b"blockpool/2\x00block\x00" + chain
+    assert hash_tagged("block", chain, b"x") == hashlib.sha256(b"blockpool/2\x00block\x00" + chain + b"x").digest()
     assert len({hash_tagged(kind, id_, b"x") for kind in ("a", "b") for id_ in (chain, bytes(32))}) == 4
 
 
 def test_key_id_does_not_depend_on_the_chain() -> None:
     key = Ed25519Signer(bytes(32)).public_key
-    assert key_id(key) == hashlib.sha256(b"blockpool/1\x00key\x00" + key).digest()[:16]
+    assert key_id(key) == hashlib.sha256(b"blockpool/2\x00key\x00" + key).digest()[:16]

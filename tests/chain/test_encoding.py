@@ -54,9 +54,10 @@ datasets = st.builds(
     legal_basis=texts,
     contract=texts,
 )
+versions = st.integers(1, 2**16 - 1)
 headers = st.builds(
     BlockHeader,
-    version=st.just(1),
+    version=versions,
     height=unsigned,
     parent_hash=hashes,
     time_ms=unsigned,
@@ -67,6 +68,8 @@ headers = st.builds(
     state_root=hashes,
     history_root=hashes,
     validators_hash=hashes,
+    next_validators_hash=hashes,
+    next_version=versions,
 )
 certificates = st.builds(
     Certificate, unsigned, unsigned, hashes, st.lists(st.tuples(names, signatures), max_size=20).map(tuple)

@@ -135,7 +135,7 @@ def test_a_node_that_fetches_the_chain_needs_no_payload(story: Story) -> None:
     copy = story.network.ledger()
     for package in story.packages()[1:]:
         block, transactions = open_package(copy.chain_id, package)
-        verify_erased(copy.chain_id, copy.validators, package, transactions)
+        verify_erased(copy.trust, package, transactions)
         assert block.certificate is not None
         copy.commit(copy.check_certified(block, transactions), block.certificate)
     assert copy.tip.block_hash == story.ledger.tip.block_hash
@@ -212,7 +212,7 @@ def test_s57_nobody_loses_a_payload_that_was_not_erased(
     package = lie(story, story.package())
     _, transactions = open_package(story.network.chain_id, package)
     with pytest.raises(PoolError) as caught:
-        verify_erased(story.network.chain_id, story.ledger.validators, package, transactions)
+        verify_erased(story.ledger.trust, package, transactions)
     assert caught.value.code is code
 
 

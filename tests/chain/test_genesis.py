@@ -67,7 +67,13 @@ def test_block_0_follows_from_the_file() -> None:
     assert (header.parent_hash, header.tx_root, header.result_root) == (ZERO_HASH, EMPTY_ROOT, EMPTY_ROOT)
     assert header.history_root == EMPTY_ROOT
     assert header.validators_hash == GENESIS.validators.hash(GENESIS.chain_id)
-    entries = {b"member/" + name.encode(): encode(GENESIS.member(name)) for name in NETWORK.system}
+    assert header.next_validators_hash == header.validators_hash
+    assert (header.version, header.next_version) == (2, 2)
+    entries = {b"member/" + name.encode(): encode(GENESIS.founder(name)) for name in NETWORK.system}
+    entries |= {
+        b"protocol": encode([2, 0, None, None]),
+        b"validators": encode([list(GENESIS.validators.validators), []]),
+    }
     tree = StateTree(GENESIS.chain_id, MemoryNodes())
     assert header.state_root == tree.update(ZERO_HASH, dict(entries)).root
     assert GENESIS.entries == entries
@@ -79,11 +85,21 @@ def test_members_are_in_the_order_of_their_names_whatever_the_files() -> None:
     value = content()
     value["members"].reverse()
     other = parsed(value)
-    assert [member.name for member in other.members] == sorted(NETWORK.system)
-    assert other.members == GENESIS.members
+    assert [member.name for member in other.founders] == sorted(NETWORK.system)
+    assert other.founders == GENESIS.founders
     assert GENESIS.validators.names == ("a", "b", "c", "d")
-    assert GENESIS.member("outsider") is not None
-    assert GENESIS.member("nobody") is None
+    assert GENESIS.founder("outsider") is not None
+    assert GENESIS.founder("nobody") is None
+
+
+@pytest.mark.parametrize("wrong", [None, "x25519"])
+def test_all_kem_keys_are_of_the_suite_that_the_file_names(wrong: str | None) -> None:
+    value = json.loads(TestNetwork(has_contracts=True).genesis.content)
+    assert value["kem_suite"] == "hybrid"
+    value["kem_suite"] = wrong
+    with pytest.raises(PoolError, match="member a: kem_key is of another suite") as caught:
+        parsed(value)
+    assert caught.value.code is ErrorCode.BAD_GENESIS
 
 
 def test_a_member_file_survives() -> None:
@@ -102,13 +118,13 @@ def test_defaults_may_be_left_out() -> None:
         outsider["keys"][0]["from_height"],
         outsider["keys"][0]["until_height"],
     )
-    assert parsed(value).members == GENESIS.members
+    assert parsed(value).founders == GENESIS.founders
 
 
 @pytest.mark.parametrize(
     ("place", "value", "words"),
     [
-        (("format",), "blockpool-genesis/2", "format"),
+        (("format",), "blockpool-genesis/1", "format"),
         (("network",), "n" * 201, "network"),
         (("time_ms",), -1, "time_ms"),
         (("time_ms",), 1.5, "time_ms"),
@@ -199,8 +215,8 @@ class TestKeysOfMembers:
     ) -> None:
         key = MemberKey(self.KEY, from_height, until_height)
         assert key.is_valid_at(height) == valid
-        member = msgspec.structs.replace(GENESIS.members[0], keys=(key,))
-        id_ = hashlib.sha256(b"blockpool/1\x00key\x00" + self.KEY).digest()[:16]
+        member = msgspec.structs.replace(GENESIS.founders[0], keys=(key,))
+        id_ = hashlib.sha256(b"blockpool/2\x00key\x00" + self.KEY).digest()[:16]
         if valid:
             assert signing_key(member, "a", id_, height) == self.KEY
             return
@@ -209,7 +225,7 @@ class TestKeysOfMembers:
         assert caught.value.code is ErrorCode.REVOKED_KEY
 
     def test_unknown_members_and_keys_are_told_apart(self) -> None:
-        for member, code in ((None, ErrorCode.UNKNOWN_MEMBER), (GENESIS.members[0], ErrorCode.UNKNOWN_KEY)):
+        for member, code in ((None, ErrorCode.UNKNOWN_MEMBER), (GENESIS.founders[0], ErrorCode.UNKNOWN_KEY)):
             with pytest.raises(PoolError) as caught:
                 signing_key(member, "a", bytes(16), 1)
             assert caught.value.code is code

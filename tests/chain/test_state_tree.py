@@ -23,9 +23,9 @@ def naive_root(content: Mapping[bytes, bytes]) -> bytes:
     """The definition: empty subtrees are zeros, a subtree of one entry is its leaf, others split by the next bit."""
     entries = []
     for key, value in content.items():
-        path = hashlib.sha256(b"blockpool/1\x00state-key\x00" + CHAIN + key).digest()
+        path = hashlib.sha256(b"blockpool/2\x00state-key\x00" + CHAIN + key).digest()
         bits = "".join(f"{byte:08b}" for byte in path)
-        entries.append((bits, path + hashlib.sha256(b"blockpool/1\x00state-value\x00" + CHAIN + value).digest()))
+        entries.append((bits, path + hashlib.sha256(b"blockpool/2\x00state-value\x00" + CHAIN + value).digest()))
     return _naive_subtree(entries, 0)
 
 

@@ -51,7 +51,7 @@ def code_of(call: object, *arguments: object) -> ErrorCode:
 
 def test_id_and_signature_cover_the_headers_exact_bytes() -> None:
     transaction = NETWORK.parcel()
-    prefix = b"blockpool/1\x00transaction\x00" + CHAIN
+    prefix = b"blockpool/2\x00transaction\x00" + CHAIN
     assert decoded(transaction).id == hashlib.sha256(prefix + transaction.header).digest()
     verify_signed_by(decoded(transaction), NETWORK.system["a"].public_key)
 
@@ -226,7 +226,7 @@ def test_every_record_is_provable_under_the_signed_root(records: list[bytes], da
     root = records_root(CHAIN, records)
     leaf = record_leaf(CHAIN, records[index])
     assert record_leaves(CHAIN, records)[index] == leaf
-    prefix = b"blockpool/1\x00record\x00" + CHAIN
+    prefix = b"blockpool/2\x00record\x00" + CHAIN
     assert leaf == hashlib.sha256(b"\x00" + hashlib.sha256(prefix + records[index]).digest()).digest()
     header = decoded(NETWORK.parcel(records)).header
     assert isinstance(header, ParcelHeader)

@@ -154,8 +154,8 @@ def test_equal_sets_hash_alike_whatever_the_order() -> None:
 
 def test_the_hash_is_that_of_the_encoded_list() -> None:
     validators = validators_of(2)
-    plain = encode([[name, SIGNERS[name].public_key] for name in "ab"])
-    assert validators.hash(CHAIN) == hashlib.sha256(b"blockpool/1\x00validators\x00" + CHAIN + plain).digest()
+    plain = encode([[[name, SIGNERS[name].public_key] for name in "ab"], []])
+    assert validators.hash(CHAIN) == hashlib.sha256(b"blockpool/2\x00validators\x00" + CHAIN + plain).digest()
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def stored_chains(cluster: Cluster, violations: list[str]) -> list[Chain]:
     """Every stopped node's chain, from its database, audited from genesis on."""
     chains = []
     for node in cluster.nodes.values():
-        audit = ChainAudit(cluster.genesis, NetworkPolicy(cluster.genesis, lambda line: None))
+        audit = ChainAudit(cluster.genesis, NetworkPolicy(cluster.genesis.chain_id, lambda line: None))
         chain = Chain(f"the database of {node.member}")
         with open_database(data_folder(node.home), cluster.genesis) as source:
             try:

@@ -242,7 +242,7 @@ class SealedWriter(LoadClient):
         """Share one parcel."""
         cluster, records = self.cluster, self._records()
         identity = cluster.identities[self.member]
-        transaction = sign_sealed_parcel(cluster.genesis, identity, SEALED_DATASET, records)
+        transaction = sign_sealed_parcel(cluster.genesis, identity, SEALED_DATASET, records, client.sealing_keys())
         self.commit(client, "sealed", transaction, records)
 
 

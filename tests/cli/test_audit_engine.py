@@ -36,7 +36,7 @@ def packages(ledger: Ledger) -> Iterator[BlockPackage]:
 
 
 def audit(network: TestNetwork, ledger: Ledger, newest: int) -> PoolError | None:
-    auditor = ChainAudit(network.genesis, NetworkPolicy(network.genesis, lambda text: None))
+    auditor = ChainAudit(network.genesis, NetworkPolicy(network.genesis.chain_id, lambda text: None))
     return walk(auditor, packages(ledger), newest)
 
 

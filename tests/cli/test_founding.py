@@ -42,14 +42,14 @@ def test_members_found_a_network_from_public_files_alone(tmp_path: Path) -> None
     genesis = load_genesis(desk / "genesis.json")
     assert done.json["chain_id"] == genesis.chain_id.hex()
     for name in NAMES:
-        member = genesis.member(name)
+        member = genesis.founder(name)
         assert member is not None
         signer = load_signer(tmp_path / name / "system.pem")
         assert member.key_by_id(key_id(signer.public_key)) is not None
         assert member.consensus_key == load_signer(tmp_path / name / "node" / "consensus.pem").public_key
         assert member.kem_key == load_kem_key(tmp_path / name / "node" / "kem.pem").public_key.encoded
         assert load_kem_key(tmp_path / name / "reader.pem").public_key.encoded != member.kem_key
-    assert genesis.member("tax").title_zh == "税务局"  # type: ignore[union-attr]
+    assert genesis.founder("tax").title_zh == "税务局"  # type: ignore[union-attr]
 
 
 def test_private_keys_are_0600_and_their_bytes_are_nowhere_else(tmp_path: Path) -> None:

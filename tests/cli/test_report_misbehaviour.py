@@ -68,7 +68,7 @@ def two_votes(network: TestNetwork, member: str = "c", height: int = 7) -> bytes
         message = commit_message(network.chain_id, height, 0, hash_)
         return Commit(height, 0, hash_, member, network.consensus[member].sign(message))
 
-    return make_vote_evidence(network.genesis, vote(b"1" * 32), vote(b"2" * 32))
+    return make_vote_evidence(network.trust, vote(b"1" * 32), vote(b"2" * 32))
 
 
 def findings_with(network: TestNetwork, misbehaviour: MisbehaviourFindings) -> Findings:

@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     transaction = network.sealed(sealed)
     (parcel,) = world.accept(transaction)
     record = make_record_evidence(world.ledger, parcel, 0)
-    content = make_disclosure_evidence(network.genesis, record, sealed.bodies, sealed.seed, ["dest", TRICK])
+    content = make_disclosure_evidence(network.trust, record, sealed.bodies, sealed.seed, ["dest", TRICK])
     folder = tmp_path_factory.mktemp("disclosure")
     (folder / "record.json").write_bytes(record)
     (folder / "genesis.json").write_bytes(network.genesis.content)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chain.proofs.checkpoints import Checkpoint, CheckpointKeys, encode_checkpoint, sign_head
+from chain.proofs.checkpoints import Checkpoint, encode_checkpoint, sign_head
+from chain.proofs.trust import TrustHistory
 from evidence.no_grant import make_no_grant_evidence
 from evidence.no_read import make_no_read_evidence
 from evidence.read import make_read_evidence
@@ -40,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def note(story: Story, *cosigners: str) -> bytes:
     network, head = story.network, story.tree(12)
-    keys = CheckpointKeys(network.chain_id, network.genesis.validators, network.genesis.members)
+    keys = TrustHistory(network.genesis)
     signatures = [sign_head(network.consensus[name], network.chain_id, name, head, 1_700_000_000) for name in cosigners]
     return encode_checkpoint(Checkpoint(head, tuple(signatures)), keys)
 

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from blockpool import ErrorCode
-from blockpool.operations.checkpoints import checkpoint_keys
 from chain.primitives.keys import load_signer
 from chain.proofs.checkpoints import Checkpoint, encode_checkpoint, parse_checkpoint, sign_head, trusted_head
 from chain.proofs.history import TreeHead
+from chain.proofs.trust import TrustHistory
 from cli.failures import ExitCode
 from tests.cli.commands import Done, run
 from tests.cli.time_stamping import TimeStampingService, time_stamping_service
@@ -34,7 +34,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimeStampingSe
 def await_checkpoint(network: RunningNetwork) -> int:
     """Wait until every node shows a checkpoint of all its blocks; gives their number."""
     size = network.network.settle() + 1
-    keys = checkpoint_keys(network.network.genesis)
+    keys = TrustHistory(network.network.genesis)
     deadline_s = time.monotonic() + TIMEOUT_S
     waiting = set(network.network.urls)
     while waiting and time.monotonic() < deadline_s:
@@ -52,7 +52,7 @@ def watch_once(network: RunningNetwork, path: Path, *arguments: object) -> Done:
 
 def test_a_watch_keeps_the_newest_checkpoint(running_network: RunningNetwork, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.note"
-    keys = checkpoint_keys(running_network.network.genesis)
+    keys = TrustHistory(running_network.network.genesis)
     running_network.new_dataset()
     size = await_checkpoint(running_network)
     first = watch_once(running_network, path, "--json")
@@ -84,7 +84,7 @@ def test_another_history_than_the_one_held_is_an_alarm_with_evidence(
     head = TreeHead(size, bytes(32))
     signers = {name: load_signer(network.folder / name / "node" / "consensus.pem") for name in MEMBERS[:3]}
     lines = tuple(sign_head(signer, network.genesis.chain_id, name, head, 1) for name, signer in signers.items())
-    held = encode_checkpoint(Checkpoint(head, lines), checkpoint_keys(network.genesis))
+    held = encode_checkpoint(Checkpoint(head, lines), TrustHistory(network.genesis))
     path.write_bytes(held)
     folder = tmp_path / "evidence"
     done = watch_once(running_network, path, "--evidence-folder", folder, "--json")
@@ -143,6 +143,6 @@ def test_a_stamp_of_another_service_is_refused(
     path = tmp_path / "checkpoint.note"
     done = watch_once(running_network, path, "--tsa", service.url, "--tsa-certificate", other.root, "--json")
     assert (done.code, done.json["time_stamp_error"]["code"]) == (ExitCode.CANNOT, ErrorCode.BAD_PROOF)
-    keys = checkpoint_keys(running_network.network.genesis)
+    keys = TrustHistory(running_network.network.genesis)
     assert parse_checkpoint(path.read_bytes(), keys).head.size == done.json["checkpoint"]["size"]
     assert not path.with_name("checkpoint.note.tsr").exists()

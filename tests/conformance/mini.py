@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 
 def domain(kind: str, chain_id: bytes) -> bytes:
-    return b"blockpool/1\0" + kind.encode() + b"\0" + chain_id
+    return b"blockpool/2\0" + kind.encode() + b"\0" + chain_id
 
 
 def tagged_hash(kind: str, chain_id: bytes, data: bytes) -> bytes:
@@ -193,6 +193,7 @@ class MiniGenesis:
         file = json.loads(content)
         members = sorted(file["members"], key=lambda member: member["name"])
         self.engine = file["engine"]
+        self.kem_suite = {None: None, "x25519": 1, "hybrid": 2}[file["kem_suite"]]
         self.members = {member["name"]: member for member in members}
         self.validators = {m["name"]: b64decode(m["consensus_key"]) for m in members if m["consensus_key"]}
 
@@ -202,18 +203,32 @@ class MiniGenesis:
         return (n + (n - 1) // 3) // 2 + 1
 
     @property
-    def engine_hash(self) -> bytes:
+    def engine_identity(self) -> list[object]:
         engine = self.engine
-        identity = [bytes.fromhex(engine["component_sha256"]), engine["wasmtime_version"], engine["target"]]
-        return tagged_hash("engine", b"", pack(identity))
+        return [bytes.fromhex(engine["component_sha256"]), engine["wasmtime_version"], engine["target"]]
+
+    @property
+    def engine_hash(self) -> bytes:
+        return tagged_hash("engine", b"", pack(self.engine_identity))
+
+    @property
+    def validators_entry(self) -> bytes:
+        witnesses = [
+            [name, b64decode(member["witness_key"])]
+            for name, member in self.members.items()
+            if member["witness_key"] and name not in self.validators
+        ]
+        return pack([[[name, key] for name, key in self.validators.items()], witnesses])
 
     @property
     def validators_hash(self) -> bytes:
-        return tagged_hash("validators", self.chain_id, pack([[name, key] for name, key in self.validators.items()]))
+        return tagged_hash("validators", self.chain_id, self.validators_entry)
 
     def state(self) -> dict[bytes, bytes]:
         """The state after block 0."""
-        return {b"member/" + name.encode(): pack(_member_array(member)) for name, member in self.members.items()}
+        members = {b"member/" + name.encode(): pack(_member_array(member)) for name, member in self.members.items()}
+        protocol = [2, 0, self.engine and self.engine_identity, self.kem_suite]
+        return members | {b"protocol": pack(protocol), b"validators": self.validators_entry}
 
     def is_certified(self, header: bytes, certificate: Sequence[Any]) -> bool:
         height, view, hash_, votes = certificate

@@ -116,7 +116,7 @@ def expected_state() -> dict[bytes, bytes]:
     told = [blocks()[4][1][0][4][6], blocks()[3][1][1][4][6], blocks()[3][1][2][4][6]]
     called = [CONTRACT, 1, contract_hash]
     day_ms, half_day_ms = 86_400_000, 43_200_000
-    sealed_share_size, body_size = 3 + 16 + 1120 + 16, 2 + 64
+    sealed_share_size, body_size = 2 + 16 + 32 + 16, 2 + 64
     payload_size = 1 + 1 + 4 * sealed_share_size + 1 + 2 * body_size
     registry = ["registry", "approve", "ethics board", 4, TIME_MS + 4000]
     aviation = [OWNER, "revoke", "the study is over", 6, TIME_MS + 6000]

@@ -22,8 +22,9 @@ import pytest
 
 from chain.errors import PoolError
 from chain.genesis import Genesis, parse_genesis
-from chain.proofs.checkpoints import CheckpointKeys, trusted_head
+from chain.proofs.checkpoints import trusted_head
 from chain.proofs.history import TreeHead
+from chain.proofs.trust import TrustHistory
 from evidence.kinds import verify_any_evidence
 from tests.edge.damage import SPOIL
 from tests.vectors.evidence_files import FOLDER, evidence_contents
@@ -49,7 +50,7 @@ def genesis() -> Genesis:
 
 @cache
 def tree() -> TreeHead:
-    keys = CheckpointKeys(genesis().chain_id, genesis().validators, genesis().members)
+    keys = TrustHistory(genesis())
     return trusted_head((FOLDER / INDEX["checkpoint"]).read_bytes(), keys)
 
 
@@ -75,7 +76,7 @@ def checkpoint() -> Any:
 
 def project_finding(content: bytes, with_checkpoint: bool) -> Finding:
     try:
-        steps = list(verify_any_evidence(content, genesis(), tree() if with_checkpoint else None))
+        steps = list(verify_any_evidence(content, TrustHistory(genesis()), tree() if with_checkpoint else None))
     except PoolError as error:
         return "refused", str(error.context["step"]), str(error.context["step_title"]), error.code.value
     return tuple(step.title for step in steps)

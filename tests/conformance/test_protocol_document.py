@@ -19,6 +19,8 @@ from chain.primitives.crypto import hash_tagged
 from chain.primitives.encoding import Wire, encode
 from chain.proofs.receipts import Receipt
 from chain.state.entries import (
+    PROTOCOL_KEY,
+    VALIDATORS_KEY,
     ContractEntry,
     ContractState,
     DatasetEntry,
@@ -189,7 +191,7 @@ def test_every_state_key_is_listed() -> None:
         request_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
         parcel_reads_key("DATASET", b"ID").replace(b"ID".hex().encode(), b"ID"),
         derived_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
-        erasure_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
+        erasure_key(b"ID").replace(b"ID".hex().encode(), b"ID"), PROTOCOL_KEY, VALIDATORS_KEY,
     }  # fmt: skip
     section = DOCUMENT.partition("| key (ASCII) | value |")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)) == {key.decode() for key in keys}

@@ -136,14 +136,14 @@ def value_of(name: str, value: Any) -> object:
 def test_the_envelope_of_a_sealed_parcel() -> None:
     case = next(case for case in vectors("transactions")["cases"] if case["name"] == "sealed parcel")
     tag, suite, commitments, threshold, salt, seed_commitment, shares = mini.unpack(unhex(case["fields"]["envelope"]))
-    assert (tag, suite, commitments, threshold) == (1, 2, 2, genesis().quorum)
+    assert (tag, suite, commitments, threshold) == (1, 1, 2, genesis().quorum)
     assert (len(salt), len(seed_commitment)) == (16, 32)
     keys = {name: b64decode(member["kem_key"]) for name, member in genesis().members.items() if member["kem_key"]}
     assert [(name, key_id) for name, key_id, _, _ in shares] == [
         (name, mini.kem_key_id(key)) for name, key in keys.items()
     ]
     sealed_shares = [unhex(sealed) for sealed in case["sealed_shares"]]
-    assert {len(sealed) for sealed in sealed_shares} == {16 + 1120 + 16}
+    assert {len(sealed) for sealed in sealed_shares} == {16 + 32 + 16}
     hashed = [mini.tagged_hash("sealed-share-hash", genesis().chain_id, sealed) for sealed in sealed_shares]
     assert [(len(share_hash), sealed_hash) for _, _, share_hash, sealed_hash in shares] == [(32, h) for h in hashed]
 
@@ -185,7 +185,8 @@ def test_genesis_and_block_0() -> None:
     assert genesis().validators_hash.hex() == content["validators_hash"]
     empty = mini.merkle_root([])
     root = mini.state_root(genesis().chain_id, genesis().state())
-    header = [1, 0, bytes(32), network.TIME_MS, "", 0, empty, empty, root, empty, genesis().validators_hash]
+    set_hash = genesis().validators_hash
+    header = [2, 0, bytes(32), network.TIME_MS, "", 0, empty, empty, root, empty, set_hash, set_hash, 2]
     assert mini.pack(header).hex() == first["header"]
     assert mini.tagged_hash("block", genesis().chain_id, mini.pack(header)).hex() == first["hash"]
     assert mini.pack([mini.pack([mini.pack(header), None, []]), [], [], None]).hex() == first["package"]
@@ -215,7 +216,15 @@ def test_blocks_certificates_and_receipts() -> None:
     assert codes == ["ok", "ok", "schema_violation", "ok", "ok", "ok"]
 
 
-HASH_FIELDS = {"parent_hash", "tx_root", "result_root", "state_root", "history_root", "validators_hash"}
+HASH_FIELDS = {
+    "parent_hash",
+    "tx_root",
+    "result_root",
+    "state_root",
+    "history_root",
+    "validators_hash",
+    "next_validators_hash",
+}
 
 
 def test_a_tampered_receipt_is_refused_by_the_second_implementation() -> None:

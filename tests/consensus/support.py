@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from chain.blocks import BLOCK_VERSION, BlockHeader, Certificate, Proposal, block_hash
+from chain.blocks import BlockHeader, Certificate, Proposal, block_hash
 from chain.primitives.crypto import ZERO_HASH, Hash, sha256
 from chain.primitives.encoding import encode
 from chain.proofs.merkle import root
@@ -67,7 +67,7 @@ def transaction_id(label: str) -> Hash:
 
 def make_proposal(height: int, parent: Hash, proposer: str, ids: tuple[Hash, ...], time_ms: int = 0) -> Proposal:
     """A well-formed block; everything that only execution checks is zero."""
-    header = BlockHeader(BLOCK_VERSION, height, parent, time_ms, proposer, len(ids), root(ids), *([ZERO_HASH] * 4))
+    header = BlockHeader(2, height, parent, time_ms, proposer, len(ids), root(ids), *([ZERO_HASH] * 5), 2)
     return Proposal(encode(header), ids)
 
 

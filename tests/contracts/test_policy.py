@@ -308,12 +308,11 @@ def test_what_the_contract_was_told_has_the_hash_in_the_verdict(policy: SandboxP
     ]
     encoded = json.dumps(call, ensure_ascii=False, separators=(",", ":")).encode()
     chain_id = story.network.chain_id
-    assert verdict.inputs_hash == hashlib.sha256(b"blockpool/1\0contract-inputs\0" + chain_id + encoded).digest()
+    assert verdict.inputs_hash == hashlib.sha256(b"blockpool/2\0contract-inputs\0" + chain_id + encoded).digest()
 
 
 def test_the_engine_of_the_genesis_is_the_one_that_must_run(engine: Engine) -> None:
-    verify_engine(None)
-    verify_engine(TestNetwork(has_contracts=True).genesis.engine)
+    verify_engine(ENGINE_IDENTITY)
     other = msgspec.structs.replace(ENGINE_IDENTITY, wasmtime_version="1.0.0")
     with pytest.raises(PoolError, match=r"wasmtime 1\.0\.0") as caught:
         verify_engine(other)

@@ -21,6 +21,7 @@ from chain.limits import MIB
 from chain.primitives.encoding import decode, encode
 from chain.primitives.kem import verify_kem_key
 from chain.proofs import checkpoints, receipts
+from chain.proofs.trust import TrustHistory
 from chain.proofs.validators import Validator, verify_certificate
 from chain.schema import compile_schema
 from chain.state import members
@@ -192,7 +193,7 @@ def _chain(world: EdgeWorld) -> Iterator[Target]:
 
     def read_receipt(data: bytes) -> receipts.Receipt:
         receipt = decode(receipts.Receipt, data)
-        receipts.verify_receipt(chain_id, world.genesis.validators, receipt_ids[receipt.index % 2], receipt)
+        receipts.verify_receipt(TrustHistory(world.genesis), receipt_ids[receipt.index % 2], receipt)
         return receipt
 
     yield Target("receipt", read_receipt, encode, world.receipts())
@@ -238,7 +239,7 @@ def _files(world: EdgeWorld) -> Iterator[Target]:
     story = Story()
     told = partial(_verify_evidence, story.network.genesis)
     yield Target("evidence of reads and absences, verified", told, None, story.files(), "json")
-    keys = checkpoints.CheckpointKeys(world.genesis.chain_id, world.genesis.validators, world.genesis.members)
+    keys = TrustHistory(world.genesis)
     yield Target("checkpoint", partial(checkpoints.parse_checkpoint, keys=keys), None, world.checkpoints(), "other")
     yield Target("disclosure file", disclosure_from_json, disclosure_to_json, world.disclosure_files(), "json")
     schema = b'{"type":"object","properties":{"n":{"type":"integer"},"t":{"enum":["a",1,null]}},"required":["n"]}'
@@ -262,7 +263,7 @@ def _read_schema(data: bytes) -> object:
 
 
 def _verify_evidence(genesis: Genesis, content: bytes) -> object:
-    steps = list(verify_any_evidence(content, genesis))
+    steps = list(verify_any_evidence(content, TrustHistory(genesis)))
     return steps, summary(parse_any_evidence(content))
 
 

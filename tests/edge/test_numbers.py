@@ -11,6 +11,7 @@ from blockpool import NodeStatus
 from blockpool.answers import BlockAnswer
 from blockpool.exchange import Reply, UntrueAnswer, error_of_reply, reader
 from chain.errors import ErrorCode, PoolError
+from chain.proofs.trust import TrustHistory
 from cli.output import time_text
 from evidence.kinds import verify_any_evidence
 from tests.edge.world import edge_world
@@ -28,7 +29,7 @@ def test_s47_evidence_with_numbers_beyond_64_bits_is_refused(path: tuple[str, ..
         place = place[name]
     place[path[-1]] = number
     with pytest.raises(PoolError) as caught:
-        list(verify_any_evidence(json.dumps(evidence).encode(), world.genesis))
+        list(verify_any_evidence(json.dumps(evidence).encode(), TrustHistory(world.genesis)))
     assert caught.value.code is ErrorCode.BAD_EVIDENCE
 
 

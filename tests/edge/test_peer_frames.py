@@ -71,7 +71,7 @@ class Liar:
             self._writers.pop(node.name, None)
 
     async def _connect(self, node: Node) -> asyncio.StreamWriter:
-        member = self.network.genesis.member(node.name)
+        member = self.network.genesis.founder(node.name)
         assert member is not None
         assert member.node is not None
         context = client_context(self.identity, [member.node.tls_certificate])

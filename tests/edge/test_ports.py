@@ -44,7 +44,7 @@ class Target:
         self.network = network
         self.pid = network.nodes[ATTACKED].pid
         self.api_port = int(network.url(ATTACKED).rpartition(":")[2])
-        member = network.network.genesis.member(ATTACKED)
+        member = network.network.genesis.founder(ATTACKED)
         assert member is not None
         assert member.node is not None
         self.peer_port = int(member.node.address.rpartition(":")[2])

@@ -8,9 +8,10 @@ from chain.blocks import Certificate, Proposal
 from chain.genesis import Genesis, encode_member_file
 from chain.packages import read_package
 from chain.primitives.encoding import encode
-from chain.proofs.checkpoints import Checkpoint, CheckpointKeys, encode_checkpoint, sign_head
+from chain.proofs.checkpoints import Checkpoint, encode_checkpoint, sign_head
 from chain.proofs.history import TreeHead
 from chain.proofs.receipts import ReceiptMaker
+from chain.proofs.trust import TrustHistory
 from chain.transactions.base import Transaction
 from evidence.disclosure import make_disclosure_evidence
 from evidence.record import make_record_evidence
@@ -78,7 +79,7 @@ class EdgeWorld:
         signers = self.network.consensus.items()
         cosigned = tuple(sign_head(signer, chain_id, name, head, 1_700_000_000) for name, signer in signers)
         plain = tuple(sign_head(signer, chain_id, name, head) for name, signer in signers)
-        keys = CheckpointKeys(chain_id, self.genesis.validators, self.genesis.members)
+        keys = TrustHistory(self.genesis)
         return tuple(encode_checkpoint(Checkpoint(head, lines), keys) for lines in (cosigned, plain[:1]))
 
     def packages(self) -> tuple[bytes, ...]:
@@ -106,7 +107,7 @@ class EdgeWorld:
     def disclosure_evidence(self) -> tuple[bytes, ...]:
         names = {CommitmentKind.WHOLE: (), CommitmentKind.FIELDS: ("dest",)}
         return tuple(
-            make_disclosure_evidence(self.genesis, evidence, parcel.bodies, parcel.seed, names[kind])
+            make_disclosure_evidence(TrustHistory(self.genesis), evidence, parcel.bodies, parcel.seed, names[kind])
             for evidence, (kind, (parcel, _)) in zip(self.record_evidence(), self.sealed.items(), strict=True)
         )
 

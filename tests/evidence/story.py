@@ -74,7 +74,7 @@ class Story:
 
     def steps(self, content: bytes, tree: TreeHead | None = None) -> list[Step]:
         """The steps of a file that holds."""
-        return list(verify_any_evidence(content, self.network.genesis, tree))
+        return list(verify_any_evidence(content, self.network.trust, tree))
 
     def details(self, content: bytes, tree: TreeHead | None = None) -> dict[str, str]:
         """What each step has found, by its title."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from chain.errors import ErrorCode, PoolError
+from chain.proofs.trust import TrustHistory
 from evidence.disclosure import DISCLOSURE_STEPS, DisclosureEvidence, disclosed_content, make_disclosure_evidence
 from evidence.kinds import parse_any_evidence, verify_any_evidence
 from evidence.record import make_record_evidence, parse_record_evidence
@@ -36,7 +37,7 @@ class Sealed(NamedTuple):
 
     def disclose(self, *names: str, index: int = 1) -> bytes:
         return make_disclosure_evidence(
-            self.world.network.genesis, self.record_evidence(index), self.parcel.bodies, self.parcel.seed, names
+            self.world.network.trust, self.record_evidence(index), self.parcel.bodies, self.parcel.seed, names
         )
 
 
@@ -61,7 +62,7 @@ def whole() -> Sealed:
 
 
 def steps_of(content: bytes, network: TestNetwork) -> list[Step]:
-    return list(verify_any_evidence(content, network.genesis))
+    return list(verify_any_evidence(content, network.trust))
 
 
 def shown(content: bytes) -> list[tuple[str, bytes]] | bytes:
@@ -174,7 +175,7 @@ def test_an_open_parcel_has_nothing_to_disclose(fields: Sealed) -> None:
     (parcel,) = world.accept(world.network.parcel([b'{"n":1}'], "b", "b.open"))
     record = make_record_evidence(world.ledger, parcel, 0)
     with pytest.raises(PoolError) as caught:
-        make_disclosure_evidence(world.network.genesis, record, [b'{"n":1}'], bytes(16), ["n"])
+        make_disclosure_evidence(world.network.trust, record, [b'{"n":1}'], bytes(16), ["n"])
     assert caught.value.code is ErrorCode.BAD_REQUEST
     evidence, disclosure = json.loads(record), json.loads(fields.disclose("dest"))["disclosure"]
     evidence["kind"], evidence["disclosure"] = "disclosure", disclosure
@@ -201,7 +202,7 @@ def test_nothing_is_made_that_would_not_hold(fields: Sealed, whole: Sealed) -> N
     ]
     for evidence, given, key, names, code in cases:
         with pytest.raises(PoolError) as caught:
-            make_disclosure_evidence(genesis, evidence, given, key, names)
+            make_disclosure_evidence(TrustHistory(genesis), evidence, given, key, names)
         assert caught.value.code is code
     with pytest.raises(PoolError) as caught:
         whole.disclose("dest")

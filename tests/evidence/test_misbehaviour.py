@@ -10,8 +10,9 @@ import pytest
 
 from chain.blocks import commit_message
 from chain.errors import ErrorCode, PoolError
-from chain.proofs.checkpoints import Checkpoint, CheckpointKeys, Cosignature, encode_checkpoint, sign_head
+from chain.proofs.checkpoints import Checkpoint, Cosignature, encode_checkpoint, sign_head
 from chain.proofs.history import TreeHead
+from chain.proofs.trust import TrustHistory
 from consensus.messages import Commit, Prepare, Statement, ViewChangeVote, prepare_message, view_change_message
 from evidence.kinds import parse_any_evidence, verify_any_evidence
 from evidence.misbehaviour import make_checkpoint_evidence, make_vote_evidence
@@ -54,7 +55,7 @@ def checkpoint(network: TestNetwork, members: str, size: int, root: bytes, time_
 
 
 def verified(network: TestNetwork, content: bytes) -> list[str]:
-    return [step.detail for step in verify_any_evidence(content, network.genesis)]
+    return [step.detail for step in verify_any_evidence(content, network.trust)]
 
 
 def refusal(network: TestNetwork, content: bytes) -> tuple[int, ErrorCode]:
@@ -77,7 +78,7 @@ VOTES: dict[str, Callable[[TestNetwork], tuple[Statement, Statement]]] = {
 def test_two_contradicting_votes_convict(
     network: TestNetwork, votes: Callable[[TestNetwork], tuple[Statement, Statement]]
 ) -> None:
-    content = make_vote_evidence(network.genesis, *votes(network))
+    content = make_vote_evidence(network.trust, *votes(network))
     chain, accused, *statements, verdict = verified(network, content)
     assert accused == "c, a validator"
     assert all("height 7" in detail for detail in statements)
@@ -90,7 +91,7 @@ def test_two_contradicting_votes_convict(
 def test_votes_that_an_honest_validator_may_give_accuse_nobody(network: TestNetwork) -> None:
     for second in (commit(network, OTHER, view=1), commit(network, OTHER, height=8), prepare(network, OTHER)):
         with pytest.raises(PoolError) as caught:
-            make_vote_evidence(network.genesis, commit(network, ONE), second)
+            make_vote_evidence(network.trust, commit(network, ONE), second)
         assert caught.value.code is ErrorCode.BAD_EVIDENCE
 
 
@@ -107,7 +108,7 @@ CHECKPOINTS: dict[str, tuple[tuple[str, int, bytes, int | None], tuple[str, int,
 def test_two_contradicting_checkpoints_convict(
     network: TestNetwork, first: tuple[Any, ...], second: tuple[Any, ...], verdict: str
 ) -> None:
-    content = make_checkpoint_evidence(network.genesis, "c", checkpoint(network, *first), checkpoint(network, *second))
+    content = make_checkpoint_evidence(network.trust, "c", checkpoint(network, *first), checkpoint(network, *second))
     assert verified(network, content)[-1] == verdict
     assert parse_any_evidence(content) == parse_any_evidence(json.dumps(json.loads(content)).encode())
 
@@ -128,7 +129,7 @@ def test_checkpoints_that_an_honest_member_may_sign_accuse_nobody(
     network: TestNetwork, first: tuple[Any, ...], second: tuple[Any, ...]
 ) -> None:
     with pytest.raises(PoolError) as caught:
-        make_checkpoint_evidence(network.genesis, "c", checkpoint(network, *first), checkpoint(network, *second))
+        make_checkpoint_evidence(network.trust, "c", checkpoint(network, *first), checkpoint(network, *second))
     assert caught.value.code is ErrorCode.BAD_EVIDENCE
 
 
@@ -175,7 +176,7 @@ VOTE_DEFECTS: Mapping[str, tuple[Callable[[Any], object], int, ErrorCode]] = {
 def test_a_false_accusation_of_votes_is_refused(
     network: TestNetwork, change: Callable[[Any], object], step: int, code: ErrorCode
 ) -> None:
-    content = make_vote_evidence(network.genesis, commit(network, ONE), commit(network, OTHER))
+    content = make_vote_evidence(network.trust, commit(network, ONE), commit(network, OTHER))
     assert refusal(network, spoiled(content, change)) == (step, code)
 
 
@@ -202,17 +203,17 @@ def test_a_false_accusation_of_checkpoints_is_refused(
     network: TestNetwork, change: Callable[[Any], object], step: int, code: ErrorCode
 ) -> None:
     pair = (checkpoint(network, "c", 9, ONE), checkpoint(network, "c", 9, OTHER))
-    content = make_checkpoint_evidence(network.genesis, "c", *pair)
+    content = make_checkpoint_evidence(network.trust, "c", *pair)
     assert refusal(network, spoiled(content, change)) == (step, code)
 
 
 def test_votes_and_checkpoints_do_not_go_into_one_file(network: TestNetwork) -> None:
     pair = (checkpoint(network, "c", 9, ONE), checkpoint(network, "c", 9, OTHER))
     notes = [encode_checkpoint(item, keys_of(network)).decode() for item in pair]
-    content = make_vote_evidence(network.genesis, commit(network, ONE), commit(network, OTHER))
+    content = make_vote_evidence(network.trust, commit(network, ONE), commit(network, OTHER))
     both = spoiled(content, put("checkpoints", {"first": notes[0], "second": notes[1]}))
     assert refusal(network, both) == (2, ErrorCode.BAD_EVIDENCE)
 
 
-def keys_of(network: TestNetwork) -> CheckpointKeys:
-    return CheckpointKeys(network.chain_id, network.genesis.validators, network.genesis.members)
+def keys_of(network: TestNetwork) -> TrustHistory:
+    return TrustHistory(network.genesis)

@@ -46,7 +46,7 @@ def evidence(ledger: Ledger) -> dict[str, Any]:
 
 
 def steps_of(evidence: dict[str, Any], network: TestNetwork) -> list[Step]:
-    return list(verify_any_evidence(json.dumps(evidence).encode(), network.genesis))
+    return list(verify_any_evidence(json.dumps(evidence).encode(), network.trust))
 
 
 def refusal_of(evidence: dict[str, Any], network: TestNetwork) -> PoolError:
@@ -184,7 +184,7 @@ def test_unknown_transactions_and_catalogue_entries_have_no_records(ledger: Ledg
 )
 def test_files_that_are_no_evidence(content: bytes, network: TestNetwork) -> None:
     with pytest.raises(PoolError) as caught:
-        list(verify_any_evidence(content, network.genesis))
+        list(verify_any_evidence(content, network.trust))
     assert (caught.value.code, caught.value.context["step"]) == (ErrorCode.BAD_EVIDENCE, 1)
 
 
@@ -200,7 +200,7 @@ def test_evidence_of_an_earlier_schema_version_still_verifies(network: TestNetwo
     stricter = SCHEMA.replace("1000000", "4")
     network.commit(ledger, [network.dataset(version=2, schema=stricter)])
     content = make_record_evidence(ledger, executed.transactions[0].id, 0)
-    assert list(verify_any_evidence(content, network.genesis))[7].detail.endswith("version 1, open")
+    assert list(verify_any_evidence(content, network.trust))[7].detail.endswith("version 1, open")
 
 
 @pytest.fixture

@@ -177,9 +177,9 @@ def test_of_too_many_only_the_number_is_proved() -> None:
     network.commit(ledger, made[-1:])
     counted = make_record_evidence(ledger, parcel.id, 0)
     for content, own in ((listed, f", {LISTED_MAX} from the record itself"), (counted, "")):
-        steps = list(verify_any_evidence(content, network.genesis))
+        steps = list(verify_any_evidence(content, network.trust))
         count = LISTED_MAX if own else LISTED_MAX + 1
         assert steps[8].detail.endswith(f"{count} parcels were made from its parcel{own}")
     assert json.loads(counted)["uses"]["derived_transactions"] is None
     with pytest.raises(PoolError, match="which is not too many"):
-        list(verify_any_evidence(changed(listed, ("uses", "derived_transactions"), None), network.genesis))
+        list(verify_any_evidence(changed(listed, ("uses", "derived_transactions"), None), network.trust))

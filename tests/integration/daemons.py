@@ -14,6 +14,7 @@ import httpx
 from blockpool import Client
 from chain.primitives.encoding import decode
 from chain.proofs.receipts import Receipt, verify_receipt
+from chain.proofs.trust import TrustHistory
 from cli.processes import NodeProcess
 from tests.node.cluster import MSGPACK, Network
 
@@ -60,7 +61,7 @@ class Daemons:
             if response.status_code == 200:
                 receipt = decode(Receipt, response.content)
                 genesis = self.network.genesis
-                verify_receipt(genesis.chain_id, genesis.validators, self.network.id_of(data), receipt)
+                verify_receipt(TrustHistory(genesis), self.network.id_of(data), receipt)
                 return receipt
             assert response.status_code in (429, 503, 504), response.text
         raise AssertionError("nobody took the transaction")
@@ -123,7 +124,7 @@ def daemons(folder: Path, validators: Sequence[str] = VALIDATORS, others: Sequen
     """A network whose nodes are not started yet; they are killed at the end, whatever happened."""
     network = Network.create(folder, validators, others)
     nodes = {}
-    for member in network.genesis.members:
+    for member in network.genesis.founders:
         assert member.node is not None
         nodes[member.name] = NodeProcess(member.name, folder, int(member.node.api_url.rpartition(":")[2]))
     try:

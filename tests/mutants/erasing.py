@@ -12,11 +12,7 @@ MUTANTS = (
     Mutant(
         "catch-up takes parcels without payload on a peer's word",
         57,
-        (
-            Edit(
-                "CatchUp._store_all", "verify_erased(ledger.chain_id, ledger.validators, package, transactions)", "pass"
-            ),
-        ),
+        (Edit("CatchUp._store_all", "verify_erased(ledger.trust, package, transactions)", "pass"),),
         (f"{NODE}::test_s57_a_peer_that_holds_payloads_back_is_left_for_the_next_one",),
     ),
     Mutant(
@@ -30,8 +26,8 @@ MUTANTS = (
         57,
         (
             Edit(
-                "verify_erasures",
-                "verify_certificate(chain_id, erasures.certificate, validators, header.height, hash_)",
+                "TrustHistory._verify_signed",
+                "verify_certificate(self.chain_id, certificate, validators, header.height, hash_)",
                 "pass",
             ),
         ),

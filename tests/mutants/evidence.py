@@ -19,8 +19,8 @@ MUTANTS = (
         58,
         (
             Edit(
-                "Verifier.block_header",
-                "header.validators_hash != self.genesis.validators.hash(self.chain_id)",
+                "TrustHistory.verify_named",
+                "header.validators_hash != epoch.validators.hash(self.chain_id)",
                 "False",
             ),
         ),
@@ -31,9 +31,9 @@ MUTANTS = (
         58,
         (
             Edit(
-                "Verifier.verify_final",
-                "inclusion is not None and inclusion.tree_size == self.tree.size:",
-                "inclusion is not None and inclusion.tree_size <= self.tree.size:",
+                "Verifier._place_in_tree",
+                "inclusion.tree_size != tree.size",
+                "inclusion.tree_size > tree.size",
             ),
         ),
         BAD,

@@ -27,7 +27,7 @@ COST = (
         (
             Edit(
                 "ContractBudget.is_spent",
-                "return self.calls >= LIMITS.block_contract_calls or self.fuel",
+                "return self.calls >= self.limits.block_contract_calls or self.fuel",
                 "return self.fuel",
             ),
         ),
@@ -123,7 +123,7 @@ SEALING = (
         (
             Edit(
                 "Execution._apply_parcel",
-                "verify_envelope_keys(decode_envelope(header.envelope), self._kem_keys())",
+                "verify_envelope_keys(envelope, self._kem_keys())",
                 "pass",
             ),
         ),

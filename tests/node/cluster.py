@@ -24,6 +24,7 @@ from chain.primitives.encoding import decode, encode
 from chain.primitives.keys import load_signer, new_seed
 from chain.primitives.types import Answer
 from chain.proofs.receipts import Receipt, verify_receipt
+from chain.proofs.trust import TrustHistory
 from chain.transactions.approval import ApprovalHeader
 from chain.transactions.base import Header, Transaction, sign_transaction, transaction_id
 from chain.transactions.contract import ContractHeader
@@ -61,6 +62,11 @@ class Network:
     spent_signers: dict[str, Ed25519Signer]
     """Second keys, valid up to the height `SPENT_KEY_UNTIL`."""
     nonces: itertools.count[int] = field(default_factory=lambda: itertools.count(secrets.randbits(64)))
+
+    @property
+    def trust(self) -> TrustHistory:
+        """What is known from the genesis file alone."""
+        return TrustHistory(self.genesis)
 
     @classmethod
     def create(
@@ -131,7 +137,7 @@ class Network:
     def sealed_parcel(self, records: Sequence[bytes] = (b'{"n":1}',), member: str = "a", dataset: str = "") -> bytes:
         """An encoded `parcel` transaction whose records are sealed for the validators."""
         dataset = dataset or f"{member}.flights"
-        keys = {member.name: member.kem_key for member in self.genesis.members if member.kem_key is not None}
+        keys = {member.name: member.kem_key for member in self.genesis.founders if member.kem_key is not None}
         sealed = seal_parcel(records, SealingContext(self.genesis.chain_id, dataset), keys)
         fields = {"records_root": sealed.records_root, "envelope": sealed.envelope}
         return self.parcel(sealed.bodies, member, dataset, sealed.sealed_shares, **fields)
@@ -268,7 +274,7 @@ class Node:
         pool = self.service.pool
         id_, location = await self.service.dissemination.submit(data)
         receipt = pool.receipt(location) if location else await pool.wait_for_receipt(id_, timeout_s)
-        verify_receipt(self.network.genesis.chain_id, self.network.genesis.validators, id_, receipt)
+        verify_receipt(TrustHistory(self.network.genesis), id_, receipt)
         return receipt
 
     def _on_stop(self) -> None:
@@ -317,7 +323,7 @@ class ScriptedPeer:
         self._answer = answer
         peers = {
             member.name: Peer(*_split(member.node.address), member.node.tls_certificate)
-            for member in network.genesis.members
+            for member in network.genesis.founders
             if member.node is not None and member.name != name
         }
         self.links = Links(

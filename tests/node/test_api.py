@@ -25,6 +25,7 @@ from tests.node.cluster import MSGPACK, Network, single
 from tests.node.test_bad_input import submit, verify_problem
 
 ROUTES = {
+    "/v1/handovers",
     "/v1/transactions",
     "/v1/transactions/{transaction_id}",
     "/v1/transactions/{transaction_id}/receipt",
@@ -146,7 +147,7 @@ def test_records_with_their_evidence(tmp_path: Path) -> None:
             assert base64.b64decode(found["body"]) == RECORDS[1]
             assert (await client.get(f"/v1/records/{id_}/2/raw")).content == RECORDS[2]
             evidence = await client.get(f"/v1/records/{id_}/1/evidence")
-            assert len(list(verify_any_evidence(evidence.content, network.genesis))) > 5
+            assert len(list(verify_any_evidence(evidence.content, network.trust))) > 5
             for path in (f"{id_}/3", f"{id_}/3/raw", f"{id_}/3/evidence", f"{'0' * 64}/0", f"{'0' * 64}/0/evidence"):
                 verify_problem(await client.get(f"/v1/records/{path}"), 404, ErrorCode.NOT_FOUND)
 

@@ -236,7 +236,7 @@ def test_a_sealed_record_and_its_evidence(tmp_path: Path) -> None:
             assert (record["sealed"], record["outcome"], "value" in record) == (True, "ok", False)
             assert b'"n"' not in base64.b64decode(record["body"])
             evidence = await client.get(f"/v1/records/{parcel.hex()}/1/evidence")
-            assert len(list(verify_any_evidence(evidence.content, network.genesis))) > 5
+            assert len(list(verify_any_evidence(evidence.content, network.trust))) > 5
             (line,) = (await get(client, "/v1/datasets/a.flights/parcels"))["parcels"]
             assert (line["sealed"], line["record_count"]) == (True, 2)
             member = await get(client, "/v1/members/a")
@@ -257,7 +257,7 @@ def test_evidence_of_a_read_and_of_absences(tmp_path: Path) -> None:
             async def verified(path: str, **parameters: object) -> dict[str, str]:
                 answer = await client.get(path, params=parameters)  # type: ignore[arg-type]
                 assert answer.status_code == 200, answer.text
-                return {step.title: step.detail for step in verify_any_evidence(answer.content, network.genesis)}
+                return {step.title: step.detail for step in verify_any_evidence(answer.content, network.trust)}
 
             read = await verified(f"/v1/requests/{id_.hex()}/evidence")
             assert read["answers"] == "a: approve"

@@ -10,18 +10,19 @@ import uvloop
 from chain.errors import ErrorCode
 from chain.primitives.encoding import encode
 from chain.primitives.keys import load_signer
-from chain.proofs.checkpoints import CheckpointKeys, parse_checkpoint, sign_head, trusted_head
+from chain.proofs.checkpoints import parse_checkpoint, sign_head, trusted_head
 from chain.proofs.history import TreeHead, root_at
 from chain.proofs.merkle import verify_consistency
+from chain.proofs.trust import TrustHistory
 from evidence.kinds import verify_any_evidence
 from node.frames import FrameKind
 from tests.node.cluster import Network, Node, running
 from tests.node.link_cluster import until
 
 
-def keys_of(network: Network) -> CheckpointKeys:
+def keys_of(network: Network) -> TrustHistory:
     genesis = network.genesis
-    return CheckpointKeys(genesis.chain_id, genesis.validators, genesis.members)
+    return TrustHistory(genesis)
 
 
 def has_cosigned(node: Node, size: int, *members: str) -> bool:
@@ -38,7 +39,7 @@ def test_validators_and_witness_cosign_a_tip_that_rests_and_every_node_serves_it
     async def main() -> None:
         network = Network.create(tmp_path, witnesses=("office",))
         keys = keys_of(network)
-        assert set(keys.witnesses) == {"office"}
+        assert set(keys.signers_of(1).witnesses) == {"office"}
         async with running(network, *"abcd", "office", "observer", api=True) as nodes:
             await nodes[0].submit(network.dataset())
             for node in nodes:
@@ -54,7 +55,7 @@ def test_validators_and_witness_cosign_a_tip_that_rests_and_every_node_serves_it
     uvloop.run(main())
 
 
-async def verify_answers(node: Node, observer: Node, keys: CheckpointKeys) -> None:
+async def verify_answers(node: Node, observer: Node, keys: TrustHistory) -> None:
     """What a watcher asks beside the newest checkpoint."""
     assert (await get(node, "/v1/checkpoint", witnesses=2)).json()["code"] == ErrorCode.NOT_FOUND
     assert (await get(node, "/v1/checkpoint", witnesses=1, size=1)).json()["code"] == ErrorCode.BAD_REQUEST
@@ -80,7 +81,7 @@ def test_who_tells_another_history_is_convicted_on_every_node_that_hears_it(tmp_
                 (listed,) = (await get(node, "/v1/misbehaviour")).json()["misbehaviour"]
                 assert listed == {"name": "d.checkpoints.1.json", "member": "d", "kind": "checkpoints", "place": 1}
                 content = (await get(node, f"/v1/misbehaviour/{listed['name']}")).content
-                assert [step.title for step in verify_any_evidence(content, network.genesis)][-1] == "contradiction"
+                assert [step.title for step in verify_any_evidence(content, network.trust)][-1] == "contradiction"
             assert (await get(nodes[0], "/v1/misbehaviour/VOTES")).json()["code"] == ErrorCode.NOT_FOUND
 
     uvloop.run(main())

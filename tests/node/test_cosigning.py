@@ -14,8 +14,9 @@ from msgspec.structs import replace
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock, Ledger
 from chain.primitives.encoding import encode
-from chain.proofs.checkpoints import CheckpointKeys, Cosignature, parse_checkpoint, sign_head, trusted_head
+from chain.proofs.checkpoints import Cosignature, parse_checkpoint, sign_head, trusted_head
 from chain.proofs.history import TreeHead, root_at
+from chain.proofs.trust import TrustHistory
 from evidence.kinds import verify_any_evidence
 from node.checkpoints import CHECKPOINT_INTERVAL, REFRESH_S, REST_S, Checkpoints
 from node.cosigner import Cosigner
@@ -35,7 +36,7 @@ class Hub:
         self.folder = folder
         self.network = TestNetwork()
         genesis = self.network.genesis
-        self.keys = CheckpointKeys(genesis.chain_id, genesis.validators, genesis.members)
+        self.keys = TrustHistory(genesis)
         self.now_s = 1_700_000_000.0
         self.nodes: dict[str, MemoryNode] = {}
         self.cut: set[str] = set()
@@ -78,11 +79,10 @@ class MemoryNode:
         self.metrics = Metrics()
         self.may_cosign = True
         self.pool = Pool(ledger, lambda: int(hub.now_s * 1000), lambda: hub.now_s)
-        self.misbehaviour = MisbehaviourFolder(self.folder / "misbehaviour", hub.network.genesis, self.metrics)
+        self.misbehaviour = MisbehaviourFolder(self.folder / "misbehaviour", hub.network.trust, self.metrics)
         self.checkpoints = Checkpoints(
             self.pool,
             self,
-            hub.keys,
             Cosigner(self.folder / "COSIGNED", hub.network.consensus[name], name, hub.keys),
             self.folder / "checkpoint.note",
             self.metrics,
@@ -272,7 +272,7 @@ def test_a_line_for_another_root_is_a_conflict_and_convicts_once_a_quorum_stands
     hub.rest()
     (file,) = node.misbehaviour.files
     assert (file.name, file.member, file.kind, file.place) == ("d.checkpoints.1.json", "d", "checkpoints", 1)
-    steps = list(verify_any_evidence(node.misbehaviour.read(file.name), hub.network.genesis))
+    steps = list(verify_any_evidence(node.misbehaviour.read(file.name), hub.network.trust))
     assert steps[-1].detail == "another history than the quorum's at 1 blocks"
     assert node.conflicts == 1
 
@@ -282,7 +282,7 @@ def test_two_lines_of_one_member_convict_it_without_a_quorum(hub: Hub) -> None:
     node.hear(hub.sign("d", 9, bytes(32)))
     node.hear(hub.sign("d", 9, b"\x01" * 32))
     (file,) = node.misbehaviour.files
-    detail = list(verify_any_evidence(node.misbehaviour.read(file.name), hub.network.genesis))[-1].detail
+    detail = list(verify_any_evidence(node.misbehaviour.read(file.name), hub.network.trust))[-1].detail
     assert detail == "another history than its own at 9 blocks"
 
 
@@ -291,7 +291,7 @@ def test_a_smaller_size_at_a_later_time_convicts(hub: Hub) -> None:
     node.hear(hub.sign("d", 9, bytes(32)))
     node.hear(hub.sign("d", 7, bytes(32), int(hub.now_s) + 5))
     (file,) = node.misbehaviour.files
-    detail = list(verify_any_evidence(node.misbehaviour.read(file.name), hub.network.genesis))[-1].detail
+    detail = list(verify_any_evidence(node.misbehaviour.read(file.name), hub.network.trust))[-1].detail
     assert detail == "cut off: 7 blocks, after it had seen 9"
 
 

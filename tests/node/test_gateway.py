@@ -108,7 +108,7 @@ def test_records_of_an_open_dataset_are_signed_as_they_are(tmp_path: Path) -> No
             assert (header.member, header.envelope, answer["status"]) == ("a", b"", "committed")
             assert answer["records"] == [f"{answer['transaction_id']}/{index}" for index in range(3)]
             public = await client.get(f"{node.api_url}/v1/records/{answer['records'][0]}/evidence")
-            assert len(list(verify_any_evidence(public.content, node.network.genesis))) > 5
+            assert len(list(verify_any_evidence(public.content, node.network.trust))) > 5
 
     uvloop.run(main())
 
@@ -357,7 +357,7 @@ def test_parcels_beyond_what_it_takes_at_once_are_refused(tmp_path: Path) -> Non
 @pytest.mark.integration
 def test_the_daemon_starts_it(tmp_path: Path) -> None:
     network = configured(tmp_path)
-    member = network.genesis.member("a")
+    member = network.genesis.founder("a")
     assert member is not None
     assert member.node is not None
     process = NodeProcess("a", tmp_path, int(member.node.api_url.rpartition(":")[2]))

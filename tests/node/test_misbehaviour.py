@@ -33,7 +33,7 @@ def test_two_votes_of_one_validator_are_kept_as_evidence_over_a_restart(tmp_path
         async with running(network, "a") as (node,):
             (file,) = node.service.misbehaviour.files
             assert (file.name, file.member, file.kind, file.place) == ("d.votes.2.json", "d", "votes", 2)
-            steps = list(verify_any_evidence(node.service.misbehaviour.read(file.name), network.genesis))
+            steps = list(verify_any_evidence(node.service.misbehaviour.read(file.name), network.trust))
             assert [step.detail for step in steps][-1] == "no honest validator signs both"
 
     uvloop.run(main())

@@ -53,7 +53,7 @@ class Bench:
             pool.commit(executed, self.network.certify(executed))
 
     def verify(self, id_: bytes, receipt: Receipt) -> None:
-        verify_receipt(self.network.chain_id, self.network.genesis.validators, id_, receipt)
+        verify_receipt(self.network.trust, id_, receipt)
 
 
 def refused(bench: Bench, data: Transaction | bytes) -> ErrorCode:

@@ -401,7 +401,7 @@ def test_s53_a_validator_that_does_not_answer_holds_nobody_up(tmp_path: Path) ->
 def test_status_says_what_runs_contracts(tmp_path: Path) -> None:
     async def main() -> None:
         async with sharing(tmp_path, *"abc") as (network, nodes, client):
-            engine = network.genesis.engine
+            engine = network.genesis.protocol.engine
             assert engine is not None
             status = await get(client, "/v1/status")
             assert (status["engine"]["hash"], status["gateway"]) == (engine.hash.hex(), False)

@@ -23,7 +23,7 @@ def sha256(data: bytes) -> bytes:
 
 
 def domain(kind: str, chain_id: bytes) -> bytes:
-    return b"blockpool/1\x00" + kind.encode() + b"\x00" + chain_id
+    return b"blockpool/2\x00" + kind.encode() + b"\x00" + chain_id
 
 
 def pack(value: object) -> bytes:

@@ -194,7 +194,7 @@ def test_a_low_entropy_value_cannot_be_guessed() -> None:
     truth = fields_of(disclosed(world, 0, "positive")).fields[0]
     (sibling,) = shown.proof
     known_salts = (bytes(16), shown.salt, world.envelope.salt, hashlib.sha256(shown.salt).digest()[:16])
-    prefix = b"\x00blockpool/1\x00sealed-field\x00" + world.context.chain_id
+    prefix = b"\x00blockpool/2\x00sealed-field\x00" + world.context.chain_id
 
     def hashed(salt: bytes, value: bytes) -> bytes:
         return hashlib.sha256(prefix + salt + b"\x00\x00\x00\x08positive" + value).digest()

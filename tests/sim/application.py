@@ -18,13 +18,15 @@ from chain.access.history import ReadLog
 from chain.access.policy import AccessCase, AccessDecision
 from chain.blocks import Outcome, Proposal, decode_header
 from chain.errors import PoolError
-from chain.execution import Execution
+from chain.execution import BlockSetting, Execution
+from chain.limits import LIMITS
 from chain.primitives.crypto import ZERO_HASH, Hash, sha256
 from chain.primitives.encoding import Value, decode, encode
 from chain.primitives.types import Answer
 from chain.proofs.merkle import leaf_hashes, root_of_leaves
 from chain.state.entries import DatasetReads, reads_key
 from chain.transactions.base import CheckedTransaction, Transaction
+from contracts.engine import ENGINE_IDENTITY
 from tests.chain.access_world import ScriptedPolicy, allow, approved_by, ask, deny
 from tests.consensus.support import make_proposal
 from tests.networks import TestNetwork
@@ -139,11 +141,10 @@ class Application:
     def _execute(
         self, ids: tuple[Hash, ...], height: int, time_ms: int
     ) -> tuple[tuple[Outcome, ...], dict[bytes, bytes], Hash]:
-        contracts = self._policy.open_block()
-        validators = NETWORK.genesis.validators
-        execution = Execution(
-            NETWORK.chain_id, self.read, validators, contracts, lambda parcel_id: None, height, time_ms
-        )
+        genesis = NETWORK.genesis
+        contracts = self._policy.open_block(ENGINE_IDENTITY)
+        setting = BlockSetting(height, time_ms, genesis.validators, genesis.protocol, LIMITS)
+        execution = Execution(NETWORK.chain_id, self.read, setting, contracts, lambda parcel_id: None)
         outcomes = execution.run([self._bodies[id_] for id_ in ids]).outcomes
         changes = dict(execution.changes)
         return outcomes, changes, sha256(self.root + encode(sorted(changes.items())))

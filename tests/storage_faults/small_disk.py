@@ -140,7 +140,7 @@ def daemon_on_a_bad_disk(folder: Path) -> dict[str, object]:
     """The only validator of a network: its first start on a full disk, a read-only one, and when there is space."""
     network = Network.create(folder / "network", validators="a", others=())
     data = network.home("a") / "data"
-    api_url = network.genesis.members[0].node
+    api_url = network.genesis.founders[0].node
     if api_url is None:
         raise PoolError(ErrorCode.BAD_GENESIS, "a has no node")
     node = NodeProcess("a", folder / "network", int(api_url.api_url.rpartition(":")[2]))

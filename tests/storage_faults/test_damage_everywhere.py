@@ -14,7 +14,8 @@ from unittest import mock
 import pytest
 
 from chain.errors import ErrorCode, PoolError
-from chain.ledger import RECHECKED_BLOCKS, Ledger
+from chain.ledger import Ledger
+from chain.recovery import RECHECKED_BLOCKS
 from chain.storage import level
 from tests.networks import TIME_MS, TestNetwork
 from tests.storage_faults.damage import Damage, Tally, cut, damages, flip, kind_of, record_ends, try_damage, verdict

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from chain.access.policy import AccessCase, AccessDecision, ReadDigest, contract_hash
+from chain.contract_engine import EngineIdentity
 from chain.facts import pack
 from chain.primitives.crypto import hash_tagged
 from chain.primitives.encoding import encode
@@ -52,7 +53,7 @@ class VectorPolicy:
     calls: list[tuple[bytes, bytes]] = field(default_factory=list)
     """(request id, inputs) of each call."""
 
-    def open_block(self) -> VectorPolicy:
+    def open_block(self, engine: EngineIdentity) -> VectorPolicy:
         """Itself: it keeps nothing."""
         return self
 

@@ -43,7 +43,7 @@ def _index(world: EvidenceWorld) -> Json:
                 "file": f"good/{name}.json",
                 "kind": json.loads(good.content)["kind"],
                 "proves": good.proves,
-                "steps": [step.title for step in verify_any_evidence(good.content, world.genesis, world.trusted_head)],
+                "steps": [step.title for step in verify_any_evidence(good.content, world.trust, world.trusted_head)],
                 "needs_checkpoint": good.needs_checkpoint,
             }
             for name, good in world.good_files.items()

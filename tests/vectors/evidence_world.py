@@ -9,10 +9,11 @@ from functools import cache, cached_property
 
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import encode
-from chain.proofs.checkpoints import Checkpoint, CheckpointKeys, Cosignature, encode_checkpoint, sign_head, trusted_head
+from chain.proofs.checkpoints import Checkpoint, Cosignature, encode_checkpoint, sign_head, trusted_head
 from chain.proofs.history import TreeHead
 from chain.proofs.merkle import root
 from chain.proofs.receipts import ReceiptMaker
+from chain.proofs.trust import TrustHistory
 from chain.transactions.base import Transaction, transaction_id
 from chain.transactions.sealed import CommitmentKind
 from consensus.messages import Commit, Prepare, Statement, ViewChangeVote, signed_message
@@ -170,10 +171,10 @@ class EvidenceWorld:
 
     # Votes and checkpoints
 
-    @cached_property
-    def keys(self) -> CheckpointKeys:
-        """Who signs checkpoints."""
-        return CheckpointKeys(self.chain_id, self.genesis.validators, self.genesis.members)
+    @property
+    def trust(self) -> TrustHistory:
+        """Who signs what."""
+        return self.ledger.trust
 
     def head(self, size: int) -> TreeHead:
         """The history's head at a size; what follows the newest block is made up."""
@@ -191,7 +192,7 @@ class EvidenceWorld:
 
     def note(self, checkpoint: Checkpoint) -> str:
         """A checkpoint's text."""
-        return encode_checkpoint(checkpoint, self.keys).decode()
+        return encode_checkpoint(checkpoint, self.trust).decode()
 
     def commit_vote(self, name: str, height: int, view: int, hash_: Hash) -> Commit:
         """A signed commit vote."""
@@ -217,12 +218,12 @@ class EvidenceWorld:
         """The checkpoint that an auditor may hold: of all blocks, with a quorum and the witness."""
         head = TreeHead(CHECKPOINT_SIZE, self._root_of_all())
         signed = (*VALIDATORS[:3], WITNESS)
-        return encode_checkpoint(self.cosigned(head, signed, TIME_MS // 1000), self.keys)
+        return encode_checkpoint(self.cosigned(head, signed, TIME_MS // 1000), self.trust)
 
     @cached_property
     def trusted_head(self) -> TreeHead:
         """What that checkpoint says."""
-        return trusted_head(self.checkpoint, self.keys)
+        return trusted_head(self.checkpoint, self.trust)
 
     def _root_of_all(self) -> Hash:
         certificates = [self.ledger.block_at(height).certificate for height in range(1, CHECKPOINT_SIZE)]
@@ -259,7 +260,7 @@ class EvidenceWorld:
     def _disclosures(self) -> dict[str, GoodFile]:
         def disclose(name: str, commitments: CommitmentKind, names: Sequence[str] = ()) -> bytes:
             file = make_record_evidence(self.ledger, self.ids[name], 2)
-            return make_disclosure_evidence(self.genesis, file, self.sealed_bodies(commitments), SEALED_SEED, names)
+            return make_disclosure_evidence(self.trust, file, self.sealed_bodies(commitments), SEALED_SEED, names)
 
         by_fields = disclose("sealed", CommitmentKind.FIELDS, ["dest", "flight"])
         return {
@@ -286,10 +287,10 @@ class EvidenceWorld:
 
     def _misbehaviour(self) -> dict[str, GoodFile]:
         def votes(first: Statement, second: Statement) -> bytes:
-            return make_vote_evidence(self.genesis, first, second)
+            return make_vote_evidence(self.trust, first, second)
 
         def notes(member: str, first: Checkpoint, second: Checkpoint) -> bytes:
-            return make_checkpoint_evidence(self.genesis, member, first, second)
+            return make_checkpoint_evidence(self.trust, member, first, second)
 
         name, block, other = VALIDATORS[3], seed("block"), seed("another block")
         time_s = TIME_MS // 1000

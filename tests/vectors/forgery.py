@@ -60,7 +60,7 @@ class ForgedBlock:
         nodes.add(update)
         self._outcomes = [encode(outcome) for _, outcome in transactions]
         header = BlockHeader(
-            version=1,
+            version=2,
             height=height,
             parent_hash=bytes(32),
             time_ms=time_ms,
@@ -71,6 +71,8 @@ class ForgedBlock:
             state_root=update.root,
             history_root=bytes(32),
             validators_hash=validators_hash or genesis.validators.hash(self._chain_id),
+            next_validators_hash=genesis.validators.hash(self._chain_id),
+            next_version=2,
         )
         self.header = encode(header)
         self._state_root, self._height = update.root, height

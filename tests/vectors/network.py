@@ -76,7 +76,7 @@ def witness_signer(member: str) -> Ed25519Signer:
 
 
 def kem_key(name: str, suite: KemSuite = KemSuite.X25519) -> bytes:
-    """An encoded KEM public key. Most are of the X25519 suite, to keep the files small."""
+    """An encoded KEM public key. Those of the network are of the X25519 suite, to keep the files small."""
     return KemPrivateKey.from_seed(seed(f"kem {name}"), suite).public_key.encoded
 
 
@@ -86,7 +86,6 @@ def make_genesis() -> Genesis:
     def member(name: str) -> MemberObject:
         votes = name in VALIDATORS
         address = f"{name}.example:7000"
-        suite = KemSuite.HYBRID if name == "airports" else KemSuite.X25519
         return MemberObject(
             name=name,
             kind="public" if name == READER else "government",
@@ -95,7 +94,7 @@ def make_genesis() -> Genesis:
             roles=("forecast",) if name == "meteorology" else (),
             keys=(MemberKeyObject(system_signer(name).public_key),),
             consensus_key=consensus_signer(name).public_key if votes else None,
-            kem_key=kem_key(name, suite) if votes else None,
+            kem_key=kem_key(name) if votes else None,
             node=NodeRecordObject(address, f"https://{name}.example", b"certificate of " + name.encode())
             if name != READER
             else None,
@@ -166,13 +165,13 @@ def sealed_parcel_transaction(
     ones are random. Real ones are in ``sealing.json``.
     """
     chain_id, shares, sealed_shares = make_genesis().chain_id, [], []
-    for name, key in sorted((member.name, member.kem_key) for member in make_genesis().members if member.kem_key):
-        sealed = (seed(f"sealed share of {name}") * 36)[: 16 + KemSuite.HYBRID.overhead_size]
+    for name, key in sorted((member.name, member.kem_key) for member in make_genesis().founders if member.kem_key):
+        sealed = (seed(f"sealed share of {name}") * 36)[: 16 + KemSuite.X25519.overhead_size]
         sealed_hash = sealed_share_hash(chain_id, sealed)
         shares.append(SealedShare(name, kem_key_id(key), seed(f"share of {name}"), sealed_hash))
         sealed_shares.append(sealed)
     envelope = Envelope(
-        KemSuite.HYBRID, commitments, quorum(len(shares)), bytes(16), seed("seed commitment"), tuple(shares)
+        KemSuite.X25519, commitments, quorum(len(shares)), bytes(16), seed("seed commitment"), tuple(shares)
     )
     return _sign(
         ParcelHeader,

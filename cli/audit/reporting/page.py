@@ -146,8 +146,9 @@ def _origin(findings: Findings) -> Element:
         (Words("程序", "Program"), f"blockpool {VERSION}"),
         (Words("用时", "Took"), Words(f"{made.seconds:.1f} 秒", f"{made.seconds:.1f} s")),
     ]
-    if genesis.engine is not None:
-        engine = f"wasmtime {genesis.engine.wasmtime_version}, {genesis.engine.target}"
+    identity = genesis.protocol.engine
+    if identity is not None:
+        engine = f"wasmtime {identity.wasmtime_version}, {identity.target}"
         rows.append((Words("合约引擎", "Contract engine"), engine))
     return section("origin", Words("报告如何得出", "How this report was made"), facts(rows, "origin-facts"))
 

@@ -14,6 +14,7 @@ from chain.errors import PoolError
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import encode
 from chain.proofs.receipts import verify_receipt
+from chain.proofs.trust import TrustHistory
 from node import intake
 from tests.networks import TestNetwork
 from tests.sim.checkers import Violation
@@ -162,7 +163,7 @@ class Stage:
         if service is not node.service or node.is_byzantine:
             return  # the process died before it could answer, or may say anything
         self.checkers.on_acknowledged(node, receipt, id_)
-        verify_receipt(self.members.chain_id, self.members.genesis.validators, id_, receipt)
+        verify_receipt(TrustHistory(self.members.genesis), id_, receipt)
 
     def is_settled(self) -> bool:
         """Whether all honest validators hold the whole chain."""

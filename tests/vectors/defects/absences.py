@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chain.state.entries import dataset_key, parcel_reads_key, reader_key, reads_key, request_key
+from chain.state.entries import dataset_key, member_key, parcel_reads_key, reader_key, reads_key, request_key
 from tests.vectors.defects.registry import defect, flipped, to_base64
 from tests.vectors.evidence_world import OPEN, SEALED, EvidenceWorld
 from tests.vectors.forgery import Json
@@ -99,6 +99,7 @@ def reader_unknown(file: Json, world: EvidenceWorld) -> None:
     """the pool has no such member, so its absence says nothing"""
     file["reader"] = "nobody"
     file["after"]["reader"] = world.entry_part(reader_key(SEALED, "nobody"))
+    file["after"]["member"] = world.entry_part(member_key("nobody"))
 
 
 @defect("no_grant", "access_not_needed", "after")
@@ -114,6 +115,7 @@ def dataset_of_its_own(file: Json, world: EvidenceWorld) -> None:
     """the member owns the dataset"""
     file["reader"] = "aviation"
     file["after"]["reader"] = world.entry_part(reader_key(SEALED, "aviation"))
+    file["after"]["member"] = world.entry_part(member_key("aviation"))
 
 
 @defect("no_grant", "bad_evidence", "after")

@@ -51,7 +51,7 @@ def block_not_canonical(file: Json, world: EvidenceWorld) -> None:
     file["block"]["header"] = to_base64(not_shortest(unbase64(file["block"]["header"])))
 
 
-@defect("record", "bad_evidence", "block")
+@defect("record", "unknown_validators", "block")
 def other_validators(file: Json, world: EvidenceWorld) -> None:
     """the block is certified by all of the validators that it names, but genesis names others"""
     signers = {READER: system_signer(READER), WITNESS: witness_signer(WITNESS)}
