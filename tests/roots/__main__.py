@@ -9,10 +9,12 @@ or without -O. Environments are kept in the user's cache folder.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import itertools
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -72,10 +74,13 @@ def environment_of(combination: Combination, cache: Path) -> Path:
     arguments = requirements(combination.versions)
     content = LOCK.read_bytes() if combination.versions == "locked" else b""
     digest = hashlib.sha256(repr((str(combination.python), arguments)).encode() + content).hexdigest()[:16]
-    folder = cache / f"{combination.python.name}-{combination.versions}-{digest}"
+    name = f"{combination.python.name}-{combination.versions}"
+    folder = cache / f"{name}-{digest}"
     python, stamp = folder / "bin" / "python", folder / ".made"
     if not stamp.is_file() or combination.versions == "newest":
-        subprocess.run([combination.python, "-m", "venv", "--clear", folder], check=True)
+        for old in cache.glob(f"{name}-*"):
+            shutil.rmtree(old)
+        subprocess.run([combination.python, "-m", "venv", folder], check=True)
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
         subprocess.run([*pip, *arguments], check=True)
         stamp.touch()
@@ -138,7 +143,9 @@ def main() -> int:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "blockpool" / "roots"
     cache.mkdir(parents=True, exist_ok=True)
     kinds: Sequence[Versions] = ("locked",) if options.locked else get_args(Versions)
-    return compare(options.python or list(interpreters()), kinds, cache)
+    with (cache / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # other checkouts of this user share the environments
+        return compare(options.python or list(interpreters()), kinds, cache)
 
 
 if __name__ == "__main__":
