@@ -160,6 +160,15 @@ class Ledger:
         return self.trust.rules_at(self.tip.height + 1)
 
     @property
+    def unknown_rules(self) -> str | None:
+        """Why this program must stop before the next block: it does not know the rules of it. None if it does."""
+        try:
+            _ = self.rules
+        except PoolError as error:
+            return error.detail
+        return None
+
+    @property
     def protocol(self) -> ProtocolEntry:
         """What the block after the tip follows, as the state has it."""
         return _present(self.entry(PROTOCOL_KEY, ProtocolEntry))

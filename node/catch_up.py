@@ -71,7 +71,7 @@ class CatchUp:
 
     def hint(self, peer: str, height: int) -> None:
         """A peer says that it holds the block at ``height``."""
-        if height <= self._pool.height or self._pool.is_closing:
+        if height <= self._pool.height or self._pool.is_closing or self._pool.ledger.unknown_rules is not None:
             return
         self._claims[peer] = max(height, self._claims.get(peer, 0))
         if self._task is None:
@@ -106,8 +106,10 @@ class CatchUp:
 
     def _next_peer(self) -> str | None:
         """A connected peer with a claim beyond our height, the most reliable first; claims that are met or cannot be
-        followed are dropped.
+        followed are dropped. None if there is none, or if the next block's rules are unknown here.
         """
+        if self._pool.ledger.unknown_rules is not None:
+            return None
         connected = set(self._links.connected)
         self._claims = {
             peer: height for peer, height in self._claims.items() if height > self._pool.height and peer in connected

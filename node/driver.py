@@ -124,8 +124,9 @@ class ConsensusDriver:
 
     def receive(self, member: str, body: bytes) -> None:
         """A consensus message came; raises ``PoolError`` if it does not decode."""
-        self.replica.step(member, decode_message(body))
-        self._schedule()
+        if not self._is_stopped:
+            self.replica.step(member, decode_message(body))
+            self._schedule()
 
     def tick(self) -> None:
         """One tick has passed. The core gets no ticks while contracts are executed: the primary is not at fault then,
@@ -137,7 +138,7 @@ class ConsensusDriver:
         self._pool.forget_expired()
         if self._pool.mempool.oldest != oldest:
             self.work_changed()
-        if self._executions.is_holding_up:
+        if self._executions.is_holding_up or self._is_stopped:
             return
         self.replica.tick()
         self._schedule()
@@ -160,6 +161,11 @@ class ConsensusDriver:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    @property
+    def _is_stopped(self) -> bool:
+        """Whether the next block follows rules that this program does not know: it cannot tell right from wrong."""
+        return self._pool.ledger.unknown_rules is not None
+
     # Effects
 
     def _schedule(self) -> None:
@@ -169,7 +175,7 @@ class ConsensusDriver:
 
     def _pump(self) -> None:
         self._is_pump_due = False
-        if self._pool.is_closing:
+        if self._pool.is_closing or self._is_stopped:
             return
         try:
             while effects := self.replica.take_effects():

@@ -87,8 +87,9 @@ class Intake:
         Raises:
             PoolError: why it is refused.
         """
-        if self._refusal is not None:
-            raise PoolError(ErrorCode.NOT_READY, self._refusal)
+        refusal = self._refusal or self._pool.ledger.unknown_rules
+        if refusal is not None:
+            raise PoolError(ErrorCode.NOT_READY, refusal)
         checked = self._pool.decode(data)
         known = self._pool.recognise(checked)
         if known is not None:

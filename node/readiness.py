@@ -50,6 +50,8 @@ class Readiness:
         """Why this node cannot get transactions ordered now, or None if it can."""
         if self._pool.is_closing:
             return "shutting down"
+        if (unknown := self._pool.ledger.unknown_rules) is not None:
+            return unknown
         if self._engine is not None and self._engine.problem is not None:
             return self._engine.problem
         if self._engine is not None and not self._engine.is_ready:

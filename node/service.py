@@ -12,6 +12,7 @@ from chain.ledger import Ledger
 from chain.primitives.crypto import Ed25519Signer
 from chain.primitives.encoding import encode
 from chain.primitives.keys import new_seed
+from chain.state.entries import member_key
 from chain.state.members import Member
 from consensus.config import ConsensusConfig
 from node.catch_up import CatchUp
@@ -36,7 +37,7 @@ from node.metrics import Metrics
 from node.misbehaviour import MisbehaviourFolder
 from node.peer_heights import PeerHeights
 from node.periodic import PeriodicWork
-from node.pool import Pool
+from node.pool import CommittedBlock, Pool
 from node.priorities import lower_background_threads
 from node.proposal_bodies import ProposalBodies
 from node.readiness import Readiness
@@ -107,6 +108,7 @@ class NodeService:
         self.voting = self._make_voting_right(settings)
         self.pool.add_listener(self.metrics.on_committed)
         self.pool.add_listener(self.heights.on_committed)
+        self.pool.add_listener(self._on_committed)
         self.readiness = Readiness(home.member.name, self.pool, self.links, self.heights, self.driver, engine)
         self.checkpoints, cosigning = self._make_checkpoints()
         self.dispatcher = Dispatcher(self._routes(cosigning), self.pool, self.fail)
@@ -175,6 +177,12 @@ class NodeService:
         except Exception as error:
             if not self.pool.is_closing:
                 self.fail(error)
+
+    def _on_committed(self, block: CommittedBlock) -> None:
+        if any(key.startswith(member_key("")) for key in block.executed.update.keys):
+            self.links.update_peers(self._peers())
+        if (unknown := self.ledger.unknown_rules) is not None:
+            self._log.error("this node stops here: it neither votes nor follows", extra={"reason": unknown})
 
     # Parts
 

@@ -186,6 +186,8 @@ class Shares:
         """What costs nothing comes before a place is taken."""
         if len(set(query.parcels)) != len(query.parcels):
             raise PoolError(ErrorCode.BAD_REQUEST, "a parcel is named twice")
+        if (unknown := self._pool.ledger.unknown_rules) is not None:
+            raise PoolError(ErrorCode.NOT_READY, unknown)  # it does not learn of revoked grants any more
         waiting = self._waiting_peers if is_granted_elsewhere else self._waiting_readers
         if not waiting.locked():
             async with waiting:

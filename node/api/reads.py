@@ -17,7 +17,7 @@ from chain.packages import join_packages
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode, encode
 from chain.proofs import history
-from chain.state.entries import DatasetEntry, Erasure, erasure_key
+from chain.state.entries import DatasetEntry, Erasure, erasure_key, member_key
 from chain.state.members import Member
 from chain.storage.blocks import Location
 from chain.transactions.parcel import ParcelHeader, decode_content
@@ -185,12 +185,14 @@ def _add_catalogue(router: APIRouter, service: NodeService) -> None:
         return json_response({"members": [member_view(member) for member in members]})
 
     @router.get("/members/{name}", tags=["members"])
-    async def get_member(name: str) -> Response:
-        """A member."""
-        member = ledger.member(name)
-        if member is None:
-            raise PoolError(ErrorCode.NOT_FOUND, f"{name} is no member")
-        return json_response(member_view(member))
+    async def get_member(name: str, height: Annotated[int | None, Query(ge=0)] = None) -> Response:
+        """A member, after the block at ``height`` (the newest by default), with the proof of its entry."""
+        height = ledger.tip.height if height is None else height
+        value, proof = ledger.state_proof(member_key(name), height)
+        if value is None:
+            raise PoolError(ErrorCode.NOT_FOUND, f"{name} is no member at height {height}")
+        proven = {"height": height, "value": text_of(value), "proof": text_of(encode(proof))}
+        return json_response(member_view(decode(Member, value)) | proven)
 
 
 def _add_proofs(router: APIRouter, service: NodeService) -> None:

@@ -1,0 +1,57 @@
+"""Rules of the protocol that exist in tests only: they change validators and versions at a height."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from chain import protocol
+from chain.access.rules import Effect
+from chain.errors import ErrorCode, Refusal
+from chain.execution import Execution
+from chain.limits import LIMITS
+from chain.proofs.validators import ValidatorsEntry
+from chain.protocol import Rules
+from chain.state.entries import PROTOCOL_KEY, VALIDATORS_KEY, ProtocolEntry
+from chain.transactions.base import CheckedTransaction
+from chain.transactions.dataset import DatasetHeader
+
+NEXT = 3
+"""A version of the rules that exists here only."""
+
+
+class Changing(Execution):
+    """Takes a dataset's legal basis for a change: ``without c`` of the validators, ``version 3`` of the rules."""
+
+    def _apply(self, checked: CheckedTransaction) -> Effect:
+        effect = super()._apply(checked)
+        what, _, value = (
+            checked.header.legal_basis.partition(" ") if isinstance(checked.header, DatasetHeader) else ("",) * 3
+        )
+        if what == "without":
+            entry = self._state.read(VALIDATORS_KEY, ValidatorsEntry)
+            assert entry is not None
+            left = tuple(validator for validator in entry.validators if validator.member != value)
+            self._state.write(VALIDATORS_KEY, ValidatorsEntry(left, entry.witnesses))
+        elif what == "version":
+            entry = self._state.read(PROTOCOL_KEY, ProtocolEntry)
+            assert entry is not None
+            self._state.write(
+                PROTOCOL_KEY, msgspec.structs.replace(entry, version=int(value), since_height=self._height + 1)
+            )
+        return effect
+
+
+class Stricter(Changing):
+    """Takes no datasets."""
+
+    def _apply(self, checked: CheckedTransaction) -> Effect:
+        if isinstance(checked.header, DatasetHeader):
+            raise Refusal(ErrorCode.NOT_OWNER, dataset=checked.header.dataset, owner="nobody")
+        return super()._apply(checked)
+
+
+def use_changing_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Version 2 takes changes from here on, and there is a version ``NEXT``."""
+    monkeypatch.setitem(protocol.RULES, 2, Rules(2, LIMITS, Changing))
+    monkeypatch.setitem(protocol.RULES, NEXT, Rules(NEXT, LIMITS, Stricter))
