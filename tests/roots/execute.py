@@ -22,7 +22,7 @@ from chain.primitives.encoding import encode
 from chain.storage.head import MemoryHead
 from chain.storage.level import LevelDatabase
 from chain.transactions.base import CheckedTransaction, verify_payload
-from chain.transactions.registry import decode_transaction
+from chain.transactions.registry import decode_transaction, type_of
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy
 from contracts.sandbox import Sandbox
@@ -68,10 +68,8 @@ def roots_of(chain: dict[str, Any], folder: Path) -> Iterator[str]:
             else:
                 candidates.append(admitted)
         executed = ledger.execute(candidates, time_ms, network.names[0])
-        for index, outcome in enumerate(executed.outcomes):
-            yield f"{place} outcome {index} {outcome.code} {encode(outcome).hex()}"
-        for checked in executed.transactions:
-            yield f"{place} transaction {checked.id.hex()}"
+        for index, (checked, outcome) in enumerate(zip(executed.transactions, executed.outcomes, strict=True)):
+            yield f"{place} outcome {index} {outcome.code} {type_of(checked.header).name} {encode(outcome).hex()}"
         header = executed.header
         for root in ("tx_root", "result_root", "state_root", "history_root"):
             yield f"{place} {root} {getattr(header, root).hex()}"

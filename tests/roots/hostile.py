@@ -14,12 +14,15 @@ from pathlib import Path
 from random import Random
 from typing import Literal, NamedTuple, get_args
 
+from msgspec import structs
+
 from chain.blocks import decode_header
 from chain.limits import LIMITS
 from chain.primitives.crypto import Ed25519Signer
 from chain.primitives.encoding import encode
 from chain.primitives.types import Answer
 from chain.transactions.base import Transaction
+from chain.transactions.sealed import decode_envelope
 from tests.attacks.test_contracts_on_the_chain import ATTACKS
 from tests.attacks.test_random_histories import DATASETS, MEMBERS, PARCELS, Scene, Step
 from tests.attacks.test_same_verdict_everywhere import FICKLE
@@ -177,7 +180,7 @@ def _recorded(
 def histories(blocks: int) -> RecordedChain:
     """Contracts, datasets, requests, answers and read reports in random order."""
     scene, random = Scene(), Random("roots")
-    kinds = ("request", "answer", "receipt", "request", "answer", "answer", "contract", "dataset")
+    kinds = ("request", "answer", "read_report") * 2 + ("answer", "contract", "dataset")
     for _ in range(blocks):
         steps: list[Step] = [
             (
@@ -216,8 +219,61 @@ def events(blocks: int) -> RecordedChain:
         (bytes(32), "a", "a.flights"), (kept, "a", "a.nothing"), (kept, "a", "a.flights"), (kept, "a", "a.flights"),
     ):  # fmt: skip
         chain.blocks.append([network.erase(parcel, member, dataset), network.request(parcels=(parcel,))])
-    made = [(TIME_MS + height, block) for height, block in enumerate(chain.blocks)]
+    made = [(TIME_MS + height, block) for height, block in enumerate([*chain.blocks, *_refused(network)])]
     return _recorded("events", "scripted", network, made)
+
+
+def _refused(network: TestNetwork) -> Iterator[list[Transaction | bytes]]:
+    """What breaks one rule each: of sealing, of requests and reports, of bounds. The dataset ``a.sealed`` is there."""
+    sealed, closed = "a.sealed", network.dataset(name="closed", sharing="closed")
+    yield [closed, network.dataset(name="ruleless", sharing="conditional"), network.parcel(dataset=sealed)]
+    yield [network.sealed_parcel(), network.request(dataset="a.closed"), network.request("a", sealed)]
+    good = network.sealed_parcel(dataset=sealed)
+    envelope = decode_envelope(network.checked(good).header.envelope)  # type: ignore[attr-defined]
+    yield [good] + [
+        network.parcel(
+            network.checked(good).records,
+            dataset=sealed,
+            sealed_shares=network.checked(good).sealed_shares,
+            records_root=network.checked(good).header.records_root,  # type: ignore[attr-defined]
+            envelope=encode(structs.replace(envelope, **changes)),
+        )
+        for changes in (
+            {"threshold": 1}, {"shares": envelope.shares[1:]}, {"shares": envelope.shares[::-1]}, {"salt": bytes(16)},
+            {"shares": (structs.replace(envelope.shares[0], key_id=bytes(16)), *envelope.shares[1:])},
+        )
+    ]  # fmt: skip
+    key = network.readers["b"].public_key.encoded
+    yield [
+        network.request(dataset=sealed, **changes)
+        for changes in (
+            {"from_height": 5, "until_height": 2}, {"parcels": (bytes(32), bytes(32))}, {"until_ms": 1},
+            {"kem_key": b"\x09" + key[1:]}, {"kem_key": key[:-1]}, {"kem_key": key[:1] + bytes(len(key) - 1)},
+            {"kem_key": key[:1] + b"\xff" * (len(key) - 1)}, {"kem_key": b"\x01" + bytes(32)},
+        )
+    ]  # fmt: skip
+    parcel, asked = network.id_of(good), network.request(dataset=sealed)
+    some, refused = network.request(dataset=sealed, parcels=(parcel,)), network.request(dataset="a.closed")
+    yield [asked, some, refused]
+    request = network.id_of(asked)
+    yield [
+        network.read_report(request, (parcel,), "c", sealed),
+        network.read_report(request, (parcel, parcel), "b", sealed),
+        network.read_report(network.id_of(some), (bytes(32),), "b", sealed),
+        network.read_report(network.id_of(refused), (parcel,), "b", "a.closed"),
+        network.read_report(request, (parcel,), "b", sealed),
+        network.approval(request, "revoke", "a", sealed),
+        network.approval(request, "approve", "a", sealed),
+        network.read_report(request, (parcel,), "b", sealed),
+    ]
+    large = b"x" * LIMITS.record_size_bytes + b"x"
+    yield [
+        encode(network.parcel([large])),
+        encode(network.parcel([b"0"] * (LIMITS.transaction_records + 1))),
+        b"\xdc\x00\x03" + encode(network.parcel())[1:],
+        network.dataset(name="large", schema=f'{{"title":"{"x" * 60_000}"}}'),
+        network.dataset(name="large", schema=f'{{"title":"{"航" * 30_000}"}}'),
+    ]
 
 
 def texts() -> RecordedChain:
