@@ -29,35 +29,26 @@ from chain.erasure import ErasedAt, ErasureProofs, payloads_erased_by
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.execution import BlockSetting, Executed, Execution
 from chain.genesis import Genesis
+from chain.ledger_view import LedgerView, present
 from chain.limits import LIMITS
 from chain.primitives.crypto import ZERO_HASH, Hash
-from chain.primitives.encoding import Value, decode, encode
+from chain.primitives.encoding import encode
 from chain.proofs import history
 from chain.proofs.handover import HandOver
 from chain.proofs.merkle import leaf_hash, leaf_hashes, root_of_leaves
-from chain.proofs.trust import TrustHistory
-from chain.proofs.validators import ValidatorsEntry, ValidatorSet, validator_set, verify_certificate
-from chain.protocol import Rules
+from chain.proofs.validators import ValidatorsEntry, validator_set, verify_certificate
 from chain.recovery import damaged, recheck, stored_block, stored_transactions, tip_at
-from chain.state.decoded import SMALL_ENTRY_SIZE_BYTES, DecodedState
+from chain.state.decoded import SMALL_ENTRY_SIZE_BYTES
 from chain.state.entries import (
     PROTOCOL_KEY,
     VALIDATORS_KEY,
-    DatasetEntry,
-    DatasetUsage,
     ProtocolEntry,
-    dataset_key,
     erasure_key,
-    member_key,
-    usage_key,
 )
-from chain.state.members import Member, MemberKey, registered_key, signing_key
-from chain.state.tree import StateProof, StateTree, TreeUpdate
-from chain.storage.blocks import BlockStore
+from chain.state.tree import TreeUpdate
 from chain.storage.database import Database
 from chain.storage.head import Head, HeadAnchor
-from chain.storage.state import StateStore
-from chain.transactions.base import CheckedTransaction, Header, verify_signed_by
+from chain.transactions.base import CheckedTransaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +71,7 @@ Progress = Callable[[int, int], None]
 """(blocks done, blocks in all)."""
 
 
-class Ledger:
+class Ledger(LedgerView):
     """See the module. Not thread-safe; readers in other threads use the stores, whose reads are. ``execute`` and
     the checks may run in another thread: what they give is worth something while the tip stays.
 
@@ -100,17 +91,9 @@ class Ledger:
         anchor: HeadAnchor,
         policy: AccessPolicy | None = None,
     ) -> None:
-        self.genesis = genesis
-        self.chain_id = genesis.chain_id
+        super().__init__(genesis, blocks, states)
         self._policy = policy or MissingEngine("this program runs no contracts")
-        self.blocks = BlockStore(blocks)
-        self.states = StateStore(states)
-        self.tree = StateTree(self.chain_id, self.states)
         self._anchor = anchor
-        self.tip = LedgerTip(0, genesis.block_hash, decode_header(genesis.header), None)
-        self.trust = TrustHistory(genesis)
-        """Every hand-over up to the tip."""
-        self._decoded = DecodedState(self.tree, self.tip.header.state_root)
 
     # Opening and closing
 
@@ -147,112 +130,6 @@ class Ledger:
         self.states.close()
         self._anchor.close()
 
-    # What the next block follows
-
-    @property
-    def validators(self) -> ValidatorSet:
-        """Who votes on the block after the tip."""
-        return self.trust.validators_at(self.tip.height + 1)
-
-    @property
-    def rules(self) -> Rules:
-        """The rules that the block after the tip follows; raises ``unknown_protocol``."""
-        return self.trust.rules_at(self.tip.height + 1)
-
-    @property
-    def unknown_rules(self) -> str | None:
-        """Why this program must stop before the next block: it does not know the rules of it. None if it does."""
-        try:
-            _ = self.rules
-        except PoolError as error:
-            return error.detail
-        return None
-
-    @property
-    def protocol(self) -> ProtocolEntry:
-        """What the block after the tip follows, as the state has it."""
-        return _present(self.entry(PROTOCOL_KEY, ProtocolEntry))
-
-    # Reading
-
-    def state_value(self, key: bytes) -> bytes | None:
-        """Value of a state key at the tip."""
-        return self.tree.get(self.tip.header.state_root, key)
-
-    def state_proof(self, key: bytes, height: int | None = None) -> tuple[bytes | None, StateProof]:
-        """Value of a state key after the block at ``height`` (the tip by default), and the proof for it.
-
-        Raises:
-            PoolError: code ``not_found`` for a height that is not there.
-        """
-        root = self.tip.header.state_root if height is None else self.header_at(height).state_root
-        return self.tree.get(root, key), self.tree.prove(root, key)
-
-    def header_at(self, height: int) -> BlockHeader:
-        """Header of the block at ``height``; raises ``not_found``."""
-        return decode_header(self.block_at(height).header)
-
-    def block_at(self, height: int) -> Block:
-        """The block at ``height``; raises ``not_found``, or ``database_damaged`` if it should be there and is not."""
-        if not 0 <= height <= self.tip.height:
-            raise PoolError(ErrorCode.NOT_FOUND, f"no block at height {height}; the newest is {self.tip.height}")
-        return stored_block(self.blocks, height)
-
-    def member(self, name: str) -> Member | None:
-        """A member at the tip."""
-        return self.entry(member_key(name), Member)
-
-    def member_at(self, name: str, height: int) -> Member | None:
-        """A member after the block at ``height``; raises ``not_found`` for a height that is not there."""
-        value = self.tree.get(self.header_at(height).state_root, member_key(name))
-        return None if value is None else decode(Member, value)
-
-    def members(self) -> list[Member]:
-        """All members at the tip, in order of their names."""
-        return [decode(Member, value) for value in self.entries(member_key("")).values()]
-
-    def dataset(self, dataset: str) -> DatasetEntry | None:
-        """A catalogue entry at the tip."""
-        return self.entry(dataset_key(dataset), DatasetEntry)
-
-    def usage(self, dataset: str) -> DatasetUsage | None:
-        """A dataset's counters at the tip."""
-        return self.entry(usage_key(dataset), DatasetUsage)
-
-    def entry(self, key: bytes, type_: type[Value]) -> Value | None:
-        """A decoded state entry at the tip, or None."""
-        return self._decoded.reader(self.tip.header.state_root)(key, type_)
-
-    def entries(self, prefix: bytes) -> dict[bytes, bytes]:
-        """All state entries at the tip whose keys begin with ``prefix``, encoded, in key order."""
-        values = ((key, self.state_value(key)) for key in self.states.keys(prefix))
-        return {key: value for key, value in values if value is not None}
-
-    def verify_sender(self, checked: CheckedTransaction) -> None:
-        """Check that a transaction is signed by a key that may sign in the next block: what is new is taken in so only.
-
-        Raises:
-            PoolError: codes ``unknown_member``, ``unknown_key``, ``revoked_key``, ``bad_signature``.
-        """
-        header = checked.header
-        member = self.member(header.member)
-        verify_signed_by(checked, signing_key(member, header.member, header.key_id, self.tip.height + 1))
-
-    def verify_signature(self, checked: CheckedTransaction) -> None:
-        """Check that a transaction of a block is signed by a key of its member. Whether that key may still sign is a
-        rule of execution: it may have ended while the transaction waited, and then the block holds that outcome.
-
-        Raises:
-            PoolError: codes ``unknown_member``, ``unknown_key``, ``bad_signature``.
-        """
-        verify_signed_by(checked, self.registered_key(checked.header).public_key)
-
-    def registered_key(self, header: Header) -> MemberKey:
-        """The key that a transaction names, as the state at the tip has it; raises ``unknown_member``,
-        ``unknown_key``.
-        """
-        return registered_key(self.member(header.member), header.member, header.key_id)
-
     # Making blocks
 
     def execute(self, transactions: Sequence[CheckedTransaction], time_ms: int, proposer: str) -> ExecutedBlock:
@@ -280,7 +157,7 @@ class Ledger:
         height, time_ms = tip.height + 1, max(time_ms, tip.header.time_ms)
         read = self._decoded.reader(tip.header.state_root)
         rules, validators = self.trust.rules_at(height), self.trust.validators_at(height)
-        protocol = _present(read(PROTOCOL_KEY, ProtocolEntry))
+        protocol = present(read(PROTOCOL_KEY, ProtocolEntry))
         setting = BlockSetting(height, time_ms, validators, protocol, rules.limits)
         contracts = None if protocol.engine is None else self._policy.open_block(protocol.engine)
         try:
@@ -293,7 +170,7 @@ class Ledger:
         update = self.tree.update(tip.header.state_root, dict(changes))
         small = {key: entry for key, entry in execution.entries.items() if len(changes[key]) <= SMALL_ENTRY_SIZE_BYTES}
         ids = tuple(checked.id for checked in transactions)
-        next_set = _present(execution.read(VALIDATORS_KEY, ValidatorsEntry))
+        next_set = present(execution.read(VALIDATORS_KEY, ValidatorsEntry))
         is_same = next_set is validators.entry or next_set == validators.entry
         header = BlockHeader(
             version=rules.version,
@@ -308,7 +185,7 @@ class Ledger:
             history_root=history.root_at(height, self.blocks.history_node),
             validators_hash=validators.hash(self.chain_id),
             next_validators_hash=(validators if is_same else validator_set(next_set)).hash(self.chain_id),
-            next_version=_present(execution.read(PROTOCOL_KEY, ProtocolEntry)).version,
+            next_version=present(execution.read(PROTOCOL_KEY, ProtocolEntry)).version,
         )
         data = encode(header)
         hash_ = block_hash(self.chain_id, data)
@@ -333,7 +210,8 @@ class Ledger:
             PoolError: code ``bad_block``; ``unknown_protocol``; a code that ``is_engine`` or ``is_storage`` if this
                 machine has failed.
         """
-        limits = self.rules.limits
+        rules = self.rules
+        limits = rules.limits
         header, tip = decode_header(proposal.header), self.tip
         if header.height != tip.height + 1 or header.parent_hash != tip.block_hash:
             raise _bad_block(f"height {header.height} does not follow {tip.height}")
@@ -350,6 +228,11 @@ class Ledger:
             id_ not in uncommitted and self.blocks.location(id_) is not None for id_ in ids
         ):
             raise _bad_block("a transaction is in the chain already")
+        try:
+            for checked in transactions:
+                rules.verify_type(checked)
+        except PoolError as error:
+            raise _bad_block(error.detail) from None
         if sum(checked.size_bytes for checked in transactions) > limits.block_size_bytes:
             raise _bad_block(f"its transactions are larger than {limits.block_size_bytes} bytes")
         executed = self._execute(tip, Execution.run, transactions, header.time_ms, header.proposer)
@@ -489,13 +372,6 @@ def verify_clock(header: BlockHeader, now_ms: int) -> None:
     """Check a fresh proposal's time against this node's clock; raises ``bad_block``."""
     if abs(header.time_ms - now_ms) > LIMITS.clock_drift_ms:
         raise _bad_block(f"its time is {abs(header.time_ms - now_ms)} ms from this node's clock")
-
-
-def _present(entry: Value | None) -> Value:
-    """An entry that genesis has written and nothing removes."""
-    if entry is None:
-        raise InvariantBroken("the state has lost what the next block follows")
-    return entry
 
 
 def _bad_block(detail: str) -> PoolError:

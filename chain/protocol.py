@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from chain.errors import ErrorCode, PoolError
 from chain.execution import Execution
 from chain.limits import LIMITS, Limits
+from chain.transactions.base import CheckedTransaction
+from chain.transactions.registry import TRANSACTION_TYPES, TransactionTypes
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,24 @@ class Rules:
     version: int
     limits: Limits
     """What all validators must agree on: sizes, counts, times."""
+    transactions: TransactionTypes
+    """What may be ordered."""
     execution: type[Execution]
     """What transactions do to the state."""
 
+    def verify_type(self, checked: CheckedTransaction) -> None:
+        """Check that a transaction is of a type that these rules have.
 
-RULES: dict[int, Rules] = {2: Rules(2, LIMITS, Execution)}
+        Raises:
+            PoolError: code ``malformed``.
+        """
+        if self.transactions.get(checked.type.tag) is not checked.type:
+            raise PoolError(
+                ErrorCode.MALFORMED, f"protocol version {self.version} has no {checked.type.name} transactions"
+            )
+
+
+RULES: dict[int, Rules] = {2: Rules(2, LIMITS, TRANSACTION_TYPES, Execution)}
 """Every version that this program knows."""
 
 

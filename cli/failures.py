@@ -36,6 +36,7 @@ _CANNOT = frozenset(
         ErrorCode.UNREACHABLE,
         ErrorCode.TIMEOUT,
         ErrorCode.NOT_READY,
+        ErrorCode.UNKNOWN_PROTOCOL,
         ErrorCode.NOT_ENOUGH_SHARES,
         ErrorCode.MEMPOOL_FULL,
         ErrorCode.QUOTA_EXCEEDED,
@@ -53,6 +54,7 @@ _CANNOT = frozenset(
         ErrorCode.PORT_IN_USE,
         ErrorCode.ENGINE_DAMAGED,
         ErrorCode.ENGINE_UNAVAILABLE,
+        ErrorCode.UNKNOWN_PROTOCOL,
     }
 )
 

@@ -15,7 +15,10 @@ from chain.protocol import Rules
 from chain.state.entries import PROTOCOL_KEY, VALIDATORS_KEY, ProtocolEntry
 from chain.transactions.base import CheckedTransaction
 from chain.transactions.dataset import DatasetHeader
+from chain.transactions.erase import ERASE
+from chain.transactions.registry import TRANSACTION_TYPES
 
+WITHOUT_ERASURE = {tag: type_ for tag, type_ in TRANSACTION_TYPES.items() if type_ is not ERASE}
 NEXT = 3
 """A version of the rules that exists here only."""
 
@@ -53,5 +56,5 @@ class Stricter(Changing):
 
 def use_changing_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     """Version 2 takes changes from here on, and there is a version ``NEXT``."""
-    monkeypatch.setitem(protocol.RULES, 2, Rules(2, LIMITS, Changing))
-    monkeypatch.setitem(protocol.RULES, NEXT, Rules(NEXT, LIMITS, Stricter))
+    monkeypatch.setitem(protocol.RULES, 2, Rules(2, LIMITS, TRANSACTION_TYPES, Changing))
+    monkeypatch.setitem(protocol.RULES, NEXT, Rules(NEXT, LIMITS, WITHOUT_ERASURE, Stricter))

@@ -98,6 +98,15 @@ def test_a_block_is_executed_under_the_rules_of_its_height(story: Story) -> None
     assert codes == [["ok"], ["ok", "ok"], ["ok"], ["ok", "not_owner"], ["ok"]]
 
 
+def test_types_that_the_rules_do_not_have_are_neither_taken_nor_in_blocks(story: Story) -> None:
+    erasure = story.network.checked(story.network.erase(story.network.id_of(story.parcel)))
+    assert code_of(lambda: story.ledger.verify_sender(erasure)) is ErrorCode.MALFORMED
+    executed = story.ledger.execute([erasure], 0, "a")
+    with pytest.raises(PoolError, match="version 3 has no erase transactions") as caught:
+        story.ledger.check(executed.proposal, [erasure], None)
+    assert caught.value.code is ErrorCode.BAD_BLOCK
+
+
 def test_a_set_votes_from_its_height_on_only(story: Story) -> None:
     executed = story.ledger.execute([story.network.checked(story.network.parcel())], 0, "a")
     certificate = story.network.certify(executed, signers="abc")

@@ -1,0 +1,169 @@
+"""What a ledger knows: its newest block, the state after it, the stored blocks, and what the next block follows."""
+
+from __future__ import annotations
+
+from chain.blocks import (
+    Block,
+    BlockHeader,
+    LedgerTip,
+    decode_header,
+)
+from chain.errors import ErrorCode, InvariantBroken, PoolError
+from chain.genesis import Genesis
+from chain.primitives.encoding import Value, decode
+from chain.proofs.trust import TrustHistory
+from chain.proofs.validators import ValidatorSet
+from chain.protocol import Rules
+from chain.recovery import stored_block
+from chain.state.decoded import DecodedState
+from chain.state.entries import (
+    PROTOCOL_KEY,
+    DatasetEntry,
+    DatasetUsage,
+    ProtocolEntry,
+    dataset_key,
+    member_key,
+    usage_key,
+)
+from chain.state.members import Member, MemberKey, registered_key, signing_key
+from chain.state.tree import StateProof, StateTree
+from chain.storage.blocks import BlockStore
+from chain.storage.database import Database
+from chain.storage.state import StateStore
+from chain.transactions.base import CheckedTransaction, Header, verify_signed_by
+
+
+class LedgerView:
+    """Reads a ledger. Readers in other threads use the stores, whose reads are thread-safe.
+
+    Args:
+        genesis: of the chain.
+        blocks: database of the block store.
+        states: database of the state store.
+    """
+
+    def __init__(self, genesis: Genesis, blocks: Database, states: Database) -> None:
+        self.genesis = genesis
+        self.chain_id = genesis.chain_id
+        self.blocks = BlockStore(blocks)
+        self.states = StateStore(states)
+        self.tree = StateTree(self.chain_id, self.states)
+        self.tip = LedgerTip(0, genesis.block_hash, decode_header(genesis.header), None)
+        self.trust = TrustHistory(genesis)
+        """Every hand-over up to the tip."""
+        self._decoded = DecodedState(self.tree, self.tip.header.state_root)
+
+    # What the next block follows
+
+    @property
+    def validators(self) -> ValidatorSet:
+        """Who votes on the block after the tip."""
+        return self.trust.validators_at(self.tip.height + 1)
+
+    @property
+    def rules(self) -> Rules:
+        """The rules that the block after the tip follows; raises ``unknown_protocol``."""
+        return self.trust.rules_at(self.tip.height + 1)
+
+    @property
+    def unknown_rules(self) -> str | None:
+        """Why this program must stop before the next block: it does not know the rules of it. None if it does."""
+        try:
+            _ = self.rules
+        except PoolError as error:
+            return error.detail
+        return None
+
+    @property
+    def protocol(self) -> ProtocolEntry:
+        """What the block after the tip follows, as the state has it."""
+        return present(self.entry(PROTOCOL_KEY, ProtocolEntry))
+
+    # Reading
+
+    def state_value(self, key: bytes) -> bytes | None:
+        """Value of a state key at the tip."""
+        return self.tree.get(self.tip.header.state_root, key)
+
+    def state_proof(self, key: bytes, height: int | None = None) -> tuple[bytes | None, StateProof]:
+        """Value of a state key after the block at ``height`` (the tip by default), and the proof for it.
+
+        Raises:
+            PoolError: code ``not_found`` for a height that is not there.
+        """
+        root = self.tip.header.state_root if height is None else self.header_at(height).state_root
+        return self.tree.get(root, key), self.tree.prove(root, key)
+
+    def header_at(self, height: int) -> BlockHeader:
+        """Header of the block at ``height``; raises ``not_found``."""
+        return decode_header(self.block_at(height).header)
+
+    def block_at(self, height: int) -> Block:
+        """The block at ``height``; raises ``not_found``, or ``database_damaged`` if it should be there and is not."""
+        if not 0 <= height <= self.tip.height:
+            raise PoolError(ErrorCode.NOT_FOUND, f"no block at height {height}; the newest is {self.tip.height}")
+        return stored_block(self.blocks, height)
+
+    def member(self, name: str) -> Member | None:
+        """A member at the tip."""
+        return self.entry(member_key(name), Member)
+
+    def member_at(self, name: str, height: int) -> Member | None:
+        """A member after the block at ``height``; raises ``not_found`` for a height that is not there."""
+        value = self.tree.get(self.header_at(height).state_root, member_key(name))
+        return None if value is None else decode(Member, value)
+
+    def members(self) -> list[Member]:
+        """All members at the tip, in order of their names."""
+        return [decode(Member, value) for value in self.entries(member_key("")).values()]
+
+    def dataset(self, dataset: str) -> DatasetEntry | None:
+        """A catalogue entry at the tip."""
+        return self.entry(dataset_key(dataset), DatasetEntry)
+
+    def usage(self, dataset: str) -> DatasetUsage | None:
+        """A dataset's counters at the tip."""
+        return self.entry(usage_key(dataset), DatasetUsage)
+
+    def entry(self, key: bytes, type_: type[Value]) -> Value | None:
+        """A decoded state entry at the tip, or None."""
+        return self._decoded.reader(self.tip.header.state_root)(key, type_)
+
+    def entries(self, prefix: bytes) -> dict[bytes, bytes]:
+        """All state entries at the tip whose keys begin with ``prefix``, encoded, in key order."""
+        values = ((key, self.state_value(key)) for key in self.states.keys(prefix))
+        return {key: value for key, value in values if value is not None}
+
+    def verify_sender(self, checked: CheckedTransaction) -> None:
+        """Check that a transaction is signed by a key that may sign in the next block: what is new is taken in so only.
+
+        Raises:
+            PoolError: codes ``unknown_member``, ``unknown_key``, ``revoked_key``, ``bad_signature``,
+                ``unknown_protocol``; ``malformed`` for a type that the next block's rules do not have.
+        """
+        self.rules.verify_type(checked)
+        header = checked.header
+        member = self.member(header.member)
+        verify_signed_by(checked, signing_key(member, header.member, header.key_id, self.tip.height + 1))
+
+    def verify_signature(self, checked: CheckedTransaction) -> None:
+        """Check that a transaction of a block is signed by a key of its member. Whether that key may still sign is a
+        rule of execution: it may have ended while the transaction waited, and then the block holds that outcome.
+
+        Raises:
+            PoolError: codes ``unknown_member``, ``unknown_key``, ``bad_signature``.
+        """
+        verify_signed_by(checked, self.registered_key(checked.header).public_key)
+
+    def registered_key(self, header: Header) -> MemberKey:
+        """The key that a transaction names, as the state at the tip has it; raises ``unknown_member``,
+        ``unknown_key``.
+        """
+        return registered_key(self.member(header.member), header.member, header.key_id)
+
+
+def present(entry: Value | None) -> Value:
+    """An entry that genesis has written and nothing removes."""
+    if entry is None:
+        raise InvariantBroken("the state has lost what the next block follows")
+    return entry
