@@ -143,13 +143,13 @@ def test_a_witness_cosigns_and_does_not_vote(tmp_path: Path) -> None:
 
 def test_the_genesis_file_names_the_contract_engine_unless_there_are_to_be_no_contracts(tmp_path: Path) -> None:
     desk = found(tmp_path)
-    assert load_genesis(desk / "genesis.json").engine == ENGINE_IDENTITY
+    assert load_genesis(desk / "genesis.json").protocol.engine == ENGINE_IDENTITY
     shown = run("genesis", "check", desk / "genesis.json", "--json").json["engine"]
     assert shown["component_sha256"] == ENGINE_IDENTITY.component_sha256.hex()
     assert ENGINE_IDENTITY.wasmtime_version in run("genesis", "check", desk / "genesis.json").out
     made = run("genesis", "create", desk / "tax.json", "-o", tmp_path / "g.json", "--network", "x", "--no-contracts")
     assert made.code == 0
-    assert load_genesis(tmp_path / "g.json").engine is None
+    assert load_genesis(tmp_path / "g.json").protocol.engine is None
     local = ("network", "init", tmp_path / "pool", "--members", "a", "--no-contracts", "--json")
     assert run(*local).json["engine"] is None
 

@@ -193,7 +193,13 @@ def test_catalogue_and_members(tmp_path: Path) -> None:
             assert rest == {"parcels": [], "next": None}
             members = (await get(client, "/v1/members"))["members"]
             assert [member["name"] for member in members] == ["a", "b"]
-            assert members[0] == await get(client, "/v1/members/a")
+            member = await get(client, "/v1/members/a", height=0)
+            header = decode_header(network.genesis.header)
+            value, proof = base64.b64decode(member.pop("value")), base64.b64decode(member.pop("proof"))
+            verify_state_proof(
+                network.genesis.chain_id, header.state_root, b"member/a", value, decode(StateProof, proof)
+            )
+            assert member == members[0] | {"height": 0}
             assert base64.b64decode(members[0]["keys"][0]["public_key"]) == network.signers["a"].public_key
             assert members[1]["consensus_key"] is None
 

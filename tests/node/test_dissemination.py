@@ -44,7 +44,7 @@ class Setting:
         self.now_s = 0.0
         self.pool = Pool(self.network.ledger(), lambda: TIME_MS, lambda: self.now_s)
         self.links = RecordingLinks()
-        intake = Intake(self.pool, lambda: None, lambda error: None)
+        intake = Intake(self.pool, lambda error: None)
         self.dissemination = Dissemination(self.pool, cast(Links, self.links), intake)
 
     async def submit(self, transaction: Transaction) -> bytes:
