@@ -24,7 +24,6 @@ import msgspec
 from chain.blocks import Block, block_hash
 from chain.erasure import check_erased
 from chain.errors import ErrorCode, PoolError, Refusal
-from chain.execution import verdict_on_records
 from chain.facts import Facts
 from chain.genesis import Genesis
 from chain.packages import BlockPackage, open_package
@@ -35,7 +34,7 @@ from chain.schema import compile_schema
 from chain.state.entries import VALIDATORS_KEY, DatasetEntry, dataset_key, member_key
 from chain.state.members import Member, registered_key
 from chain.transactions.base import CheckedTransaction, Header, Transaction, verify_signed_by
-from chain.transactions.parcel import ParcelHeader
+from chain.transactions.parcel import ParcelHeader, verdict_on_records
 from chain.transactions.registry import TRANSACTION_TYPES, type_named_by, type_of
 
 KNOWN_PREFIXES = (VALIDATORS_KEY, member_key(""), dataset_key(""))

@@ -27,7 +27,7 @@ from chain.blocks import (
 )
 from chain.erasure import ErasedAt, ErasureProofs, payloads_erased_by
 from chain.errors import ErrorCode, InvariantBroken, PoolError
-from chain.execution import BlockSetting, Executed, Execution
+from chain.execution import Executed, Execution
 from chain.genesis import Genesis
 from chain.ledger_view import LedgerView, present
 from chain.limits import LIMITS
@@ -49,6 +49,7 @@ from chain.state.tree import TreeUpdate
 from chain.storage.database import Database
 from chain.storage.head import Head, HeadAnchor
 from chain.transactions.base import CheckedTransaction
+from chain.transactions.context import BlockSetting
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ class Ledger(LedgerView):
         setting = BlockSetting(height, time_ms, validators, protocol, rules.limits)
         contracts = None if protocol.engine is None else self._policy.open_block(protocol.engine)
         try:
-            execution = rules.execution(self.chain_id, read, setting, contracts, self.blocks.dataset_of)
+            execution = rules.execution(self.chain_id, read, setting, contracts, self.blocks.parcel)
             transactions, outcomes = run(execution, candidates)
         finally:
             if contracts is not None:

@@ -13,7 +13,6 @@ from typing import NamedTuple, TypeVar
 
 from chain.blocks import Block, Certificate
 from chain.errors import ErrorCode, PoolError
-from chain.execution import verdict_on_records
 from chain.ledger import ExecutedBlock, Ledger
 from chain.packages import read_packages
 from chain.primitives.crypto import Hash
@@ -21,7 +20,7 @@ from chain.proofs.receipts import Receipt, ReceiptMaker
 from chain.schema import compile_schema
 from chain.storage.blocks import Location
 from chain.transactions.base import CheckedTransaction, verify_payload
-from chain.transactions.parcel import ParcelHeader
+from chain.transactions.parcel import ParcelHeader, verdict_on_records
 from chain.transactions.registry import decode_transaction
 from node.mempool import Mempool
 

@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from chain import protocol
-from chain.access.rules import Effect
 from chain.errors import ErrorCode, Refusal
 from chain.execution import Execution
 from chain.limits import LIMITS
@@ -14,6 +13,7 @@ from chain.proofs.validators import ValidatorsEntry
 from chain.protocol import Rules
 from chain.state.entries import PROTOCOL_KEY, VALIDATORS_KEY, ProtocolEntry
 from chain.transactions.base import CheckedTransaction
+from chain.transactions.context import Effect
 from chain.transactions.dataset import DatasetHeader
 from chain.transactions.erase import ERASE
 from chain.transactions.registry import TRANSACTION_TYPES
@@ -32,15 +32,15 @@ class Changing(Execution):
             checked.header.legal_basis.partition(" ") if isinstance(checked.header, DatasetHeader) else ("",) * 3
         )
         if what == "without":
-            entry = self._state.read(VALIDATORS_KEY, ValidatorsEntry)
+            entry = self._context.state.read(VALIDATORS_KEY, ValidatorsEntry)
             assert entry is not None
             left = tuple(validator for validator in entry.validators if validator.member != value)
-            self._state.write(VALIDATORS_KEY, ValidatorsEntry(left, entry.witnesses))
+            self._context.state.write(VALIDATORS_KEY, ValidatorsEntry(left, entry.witnesses))
         elif what == "version":
-            entry = self._state.read(PROTOCOL_KEY, ProtocolEntry)
+            entry = self._context.state.read(PROTOCOL_KEY, ProtocolEntry)
             assert entry is not None
-            self._state.write(
-                PROTOCOL_KEY, msgspec.structs.replace(entry, version=int(value), since_height=self._height + 1)
+            self._context.state.write(
+                PROTOCOL_KEY, msgspec.structs.replace(entry, version=int(value), since_height=self._context.height + 1)
             )
         return effect
 

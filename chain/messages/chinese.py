@@ -80,7 +80,11 @@ CHINESE: dict[str, tuple[str, ...]] = {
     "nothing_to_read": ("没有可读取的内容", "只能报告依授权进行的读取。", "申请现为{status}，没有可读取的内容"),
     "parcel_not_requested": ("申请未列出该数据包", "请只报告申请所列的数据包。", "数据包 {parcel} 不在申请所列之内"),
     "unknown_parcel": ("数据包不存在", "请填写链上已接受的数据包的交易标识。", "{parcel} 不是 {dataset} 的数据包"),
-    "unknown_source": ("来源不存在", "请填写链上已接受的数据包中的记录。", "来源 {parcel} 不是本链的数据包"),
+    "unknown_source": (
+        "来源不存在",
+        "请填写链上已接受的数据包中的记录。",
+        "数据包 {parcel} 没有第 {record_index} 条记录",
+    ),
     "source_repeated": ("来源重复列出", "每个来源只列一次。", "数据包 {parcel} 的第 {record_index} 条记录列出了两次"),
     "parcel_erased": ("数据包已删除", "其位置和删除均可证明，内容已不存在。", "数据包 {parcel} 已在高度 {height} 删除"),
     "access_denied": ("申请未获准", "理由由合约给出；请询问数据集所有者。", "{text}"),

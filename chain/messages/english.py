@@ -175,7 +175,7 @@ ENGLISH: dict[str, tuple[str, ...]] = {
     "unknown_source": (
         "Unknown source",
         "Name records of parcels that the chain has accepted.",
-        "a source is in no parcel of this chain: {parcel}",
+        "no accepted parcel holds this source: record {record_index} of {parcel}",
     ),
     "source_repeated": (
         "A source is named twice",

@@ -7,7 +7,7 @@
 | ``d`` dataset ``0x00`` height(8) index(4)  | empty: a parcel of that dataset        |
 | ``e`` height(8) index(4)                   | ``ErasedPayload``: what stays of an erased payload |
 | ``h`` level(1) index(8)                    | hash of a complete subtree of history  |
-| ``i`` transaction id(32)                   | height(8) index(4), dataset of an accepted parcel |
+| ``i`` transaction id(32)                   | height(8) index(4); of an accepted parcel: record count(4), dataset |
 | ``m`` ``version`` / ``chain``              | layout version / chain id              |
 | ``o`` height(8)                            | ``HandOver``: the next block has another set or other rules |
 | ``p`` height(8) index(4)                   | payload of a parcel, unless it was erased |
@@ -35,12 +35,14 @@ from chain.primitives.types import Signature, is_dataset_id
 from chain.proofs.handover import HandOver
 from chain.storage.database import Database, Write
 from chain.transactions.base import AbsentPayload, CheckedTransaction, ErasedPayload, Index, Transaction
+from chain.transactions.context import AcceptedParcel
 
-LAYOUT_VERSION = b"4"
+LAYOUT_VERSION = b"5"
 _HEIGHT = struct.Struct(">cQ")
 _PLACE = struct.Struct(">cQI")
 _HISTORY = struct.Struct(">cBQ")
 _LOCATION = struct.Struct(">QI")
+_COUNT = struct.Struct(">I")
 
 
 class Location(NamedTuple):
@@ -144,10 +146,10 @@ class BlockStore:
         data = self._database.get(b"i" + transaction_id)
         return None if data is None else Location(*_LOCATION.unpack_from(data))
 
-    def dataset_of(self, parcel_id: Hash) -> str | None:
-        """The dataset of an accepted parcel; None if there is no such parcel."""
-        data = self._database.get(b"i" + parcel_id)
-        return None if data is None else data[_LOCATION.size :].decode() or None
+    def parcel(self, parcel_id: Hash) -> AcceptedParcel | None:
+        """An accepted parcel; None if there is none of this id."""
+        found = (self._database.get(b"i" + parcel_id) or b"")[_LOCATION.size :]
+        return AcceptedParcel(found[_COUNT.size :].decode(), *_COUNT.unpack_from(found)) if found else None
 
     def transaction(self, location: Location) -> Transaction | None:
         """The transaction at ``location`` with its payload."""
@@ -279,8 +281,11 @@ def handover_writes(height: int, handover: HandOver | None) -> list[Write]:
 
 def index_write(location: Location, checked: CheckedTransaction, outcome: Outcome) -> Write:
     """The write by which a transaction is found, and the dataset of an accepted parcel."""
+    place = _LOCATION.pack(*location)
     dataset = checked.type.index(checked.header).parcels_of if outcome.is_ok else ""
-    return b"i" + checked.id, _LOCATION.pack(*location) + dataset.encode()
+    if dataset:
+        place += _COUNT.pack(checked.record_count) + dataset.encode()
+    return b"i" + checked.id, place
 
 
 def _stand_in(height: int, index: int, absent: AbsentPayload) -> list[Write]:

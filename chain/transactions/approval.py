@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
+from chain.access.rules import AccessRules
+from chain.blocks import Verdict
+from chain.errors import ErrorCode, Refusal
+from chain.facts import pack
+from chain.limits import LIMITS
 from chain.primitives.types import Answer, DatasetId, Hash32, Reason
-from chain.transactions.base import Header, Index, TransactionType
+from chain.state.entries import RequestAnswer, RequestStatus, request_key
+from chain.transactions.base import CheckedTransaction, Header, Index, TransactionType
+from chain.transactions.context import Effect, ExecutionContext
 
 
 class ApprovalHeader(Header, frozen=True, tag=5):
@@ -18,9 +27,41 @@ class ApprovalHeader(Header, frozen=True, tag=5):
     reason: Reason
 
 
+def _execute(context: ExecutionContext, checked: CheckedTransaction, header: ApprovalHeader) -> Effect:
+    rules = AccessRules(context)
+    entry = rules.request(header.request, header.dataset)
+    dataset = context.dataset(header.dataset)
+    answer = RequestAnswer(header.member, header.answer, header.reason, context.height, context.time_ms)
+    may_end = header.answer == "revoke" and header.member in (dataset.owner, entry.reader)
+    open_for: tuple[RequestStatus, ...] = ("asked", "granted") if header.answer == "revoke" else ("asked",)
+    if not may_end and header.member not in entry.approvers:
+        raise Refusal(ErrorCode.NOT_AN_APPROVER, member=header.member, request=header.request)
+    if entry.status not in open_for:
+        raise Refusal(ErrorCode.REQUEST_SETTLED, request=header.request, status=entry.status)
+    # Nobody may fill the answers up so that a grant can no longer be taken back: a revocation is always heard.
+    is_full = len(entry.answers) >= LIMITS.request_answers
+    if is_full and header.answer != "revoke":
+        raise Refusal(ErrorCode.ANSWERS_FULL, request=header.request, limit=LIMITS.request_answers)
+    rules.list_read(header.dataset, checked.id)
+    entry = replace(entry, answers=(*entry.answers, answer))
+    if not may_end and not is_full:
+        return rules.decide(header.request, entry, dataset)
+    words = {"text": header.reason} if header.reason else {}
+    entry = replace(
+        entry,
+        status="revoked",
+        facts=pack({"denial": ErrorCode.GRANT_REVOKED.value, "member": header.member, **words}),
+        decided_height=context.height,
+        decided_ms=context.time_ms,
+    )
+    context.state.write(request_key(header.request), entry)
+    return Effect(0, entry.facts, Verdict("deny", "", 0, "", 0, b"", b""))
+
+
 APPROVAL = TransactionType(
     name="approval",
     header=ApprovalHeader,
+    execute=_execute,
     index=lambda header: Index(reads_of=header.dataset),
     calls_contract=True,
 )

@@ -22,6 +22,7 @@ from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, Signer, domain, hash_tagged, key_id, verify_signature
 from chain.primitives.encoding import Wire, encode
 from chain.primitives.types import Hash32, KeyId, Name, Nonce, Signature, Unsigned
+from chain.transactions.context import Effect, ExecutionContext
 
 NONCE_SIZE = 16
 
@@ -149,6 +150,8 @@ class TransactionType(Generic[HeaderType]):
     name: str
     """As documents, the API and the command line have it."""
     header: type[HeaderType]
+    execute: Callable[[ExecutionContext, CheckedTransaction, HeaderType], Effect]
+    """Checks everything, then changes the state. Raises a ``Refusal``, which leaves the state as it was."""
     check: Callable[[HeaderType], None] = _any_header
     """Refuses what is wrong whatever the state, beyond the shape of each field: it is never ordered."""
     payload: Payload[HeaderType] | None = None

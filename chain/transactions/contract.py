@@ -6,9 +6,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from chain.access.policy import contract_hash
 from chain.limits import LIMITS
-from chain.primitives.types import DatasetId, Version
-from chain.transactions.base import Header, TransactionType
+from chain.primitives.types import DatasetId, Version, verify_contract_owner, verify_version
+from chain.state.entries import ContractEntry, contract_key
+from chain.transactions.base import CheckedTransaction, Header, TransactionType
+from chain.transactions.context import Effect, ExecutionContext
 
 
 class ContractHeader(Header, frozen=True, tag=3):
@@ -23,4 +26,26 @@ class ContractHeader(Header, frozen=True, tag=3):
     """JSON object that the contract finds in ``ctx.parameters``."""
 
 
-CONTRACT = TransactionType(name="contract", header=ContractHeader, calls_contract=True)
+def _execute(context: ExecutionContext, checked: CheckedTransaction, header: ContractHeader) -> Effect:
+    contracts = context.contracts
+    verify_contract_owner(header.contract, header.member)
+    key = contract_key(header.contract)
+    present = context.state.read(key, ContractEntry)
+    verify_version(header.version, present.version if present else 0)
+    fuel = contracts.check(header.source, header.parameters)
+    entry = ContractEntry(
+        contract=header.contract,
+        owner=header.member,
+        version=header.version,
+        source=header.source,
+        parameters=header.parameters,
+        hash=contract_hash(context.chain_id, header.source, header.parameters),
+        deployed_height=present.deployed_height if present else context.height,
+        updated_height=context.height,
+        transaction_id=checked.id,
+    )
+    context.state.write(key, entry)
+    return Effect(fuel)
+
+
+CONTRACT = TransactionType(name="contract", header=ContractHeader, execute=_execute, calls_contract=True)

@@ -6,9 +6,13 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
-from chain.primitives.types import DatasetId, Sharing, Text, Title, Version
-from chain.transactions.base import Header, TransactionType
+from chain.primitives.types import DatasetId, Sharing, Text, Title, Version, verify_owner, verify_version
+from chain.schema import compile_schema
+from chain.state.entries import ContractEntry, DatasetEntry, DatasetUsage, contract_key, dataset_key, usage_key
+from chain.transactions.base import CheckedTransaction, Header, TransactionType
+from chain.transactions.context import Effect, ExecutionContext
 
 
 class DatasetHeader(Header, frozen=True, tag=1):
@@ -27,4 +31,45 @@ class DatasetHeader(Header, frozen=True, tag=1):
     """Access contract of a dataset that is shared conditionally, one of the owner's; empty for none."""
 
 
-DATASET = TransactionType(name="dataset", header=DatasetHeader)
+def _execute(context: ExecutionContext, checked: CheckedTransaction, header: DatasetHeader) -> Effect:
+    verify_owner(header.dataset, header.member)
+    if header.schema:
+        compile_schema(header.schema)
+    _verify_contract(context, header)
+    key = dataset_key(header.dataset)
+    present = context.state.read(key, DatasetEntry)
+    verify_version(header.version, present.version if present else 0)
+    entry = DatasetEntry(
+        dataset=header.dataset,
+        owner=header.member,
+        version=header.version,
+        title_zh=header.title_zh,
+        title_en=header.title_en,
+        schema=header.schema,
+        sharing=header.sharing,
+        legal_basis=header.legal_basis,
+        contract=header.contract,
+        registered_height=present.registered_height if present else context.height,
+        updated_height=context.height,
+        transaction_id=checked.id,
+    )
+    context.state.write(key, entry)
+    if present is None:
+        context.state.write(usage_key(header.dataset), DatasetUsage(0, 0, 0, 0))
+    return Effect()
+
+
+def _verify_contract(context: ExecutionContext, header: DatasetHeader) -> None:
+    """What is shared conditionally needs a contract. It must be the owner's: its owner can change it."""
+    if header.sharing == "conditional" and not header.contract:
+        raise Refusal(ErrorCode.CONTRACT_REQUIRED, dataset=header.dataset)
+    if not header.contract:
+        return
+    contract = context.state.read(contract_key(header.contract), ContractEntry)
+    if contract is None:
+        raise Refusal(ErrorCode.UNKNOWN_CONTRACT, contract=header.contract)
+    if contract.owner != header.member:
+        raise Refusal(ErrorCode.NOT_CONTRACT_OWNER, contract=header.contract, owner=contract.owner)
+
+
+DATASET = TransactionType(name="dataset", header=DatasetHeader, execute=_execute)

@@ -6,9 +6,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
-from chain.primitives.types import DatasetId, Hash32, Reason
-from chain.transactions.base import Header, TransactionType
+from chain.primitives.types import DatasetId, Hash32, Reason, verify_owner
+from chain.state.entries import Erasure, erasure_key
+from chain.transactions.base import CheckedTransaction, Header, TransactionType
+from chain.transactions.context import Effect, ExecutionContext
 
 
 class EraseHeader(Header, frozen=True, tag=7):
@@ -22,4 +25,26 @@ class EraseHeader(Header, frozen=True, tag=7):
     reason: Reason
 
 
-ERASE = TransactionType(name="erase", header=EraseHeader)
+def _execute(context: ExecutionContext, checked: CheckedTransaction, header: EraseHeader) -> Effect:
+    verify_owner(header.dataset, header.member)
+    parcel = context.parcel(header.parcel)
+    if parcel is None or parcel.dataset != header.dataset:
+        raise Refusal(ErrorCode.UNKNOWN_PARCEL, parcel=header.parcel, dataset=header.dataset)
+    key = erasure_key(header.parcel)
+    present = context.state.read(key, Erasure)
+    if present is not None:
+        raise Refusal(ErrorCode.PARCEL_ERASED, parcel=header.parcel, height=present.height)
+    erasure = Erasure(
+        dataset=header.dataset,
+        owner=header.member,
+        legal_basis=header.legal_basis,
+        reason=header.reason,
+        height=context.height,
+        time_ms=context.time_ms,
+        transaction_id=checked.id,
+    )
+    context.state.write(key, erasure)
+    return Effect()
+
+
+ERASE = TransactionType(name="erase", header=EraseHeader, execute=_execute)

@@ -13,10 +13,32 @@ from chain.errors import ErrorCode, PoolError, Refusal
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, domain, hash_tagged
 from chain.primitives.encoding import Wire, decode, encode
+from chain.primitives.kem import verify_suite
 from chain.primitives.types import DatasetId, Hash32
 from chain.proofs.merkle import MerkleTree, leaf_hash, root_of_leaves
-from chain.transactions.base import Content, Header, Index, Payload, Sender, Transaction, TransactionType
-from chain.transactions.sealed import decode_envelope, sealed_record_leaves, verify_sealed_shares
+from chain.schema import RecordSchema, compile_schema
+from chain.state.entries import (
+    DatasetUsage,
+    DerivedParcels,
+    MemberSharing,
+    derived_key,
+    member_key,
+    sharing_key,
+    usage_key,
+)
+from chain.state.members import Member
+from chain.transactions.base import (
+    CheckedTransaction,
+    Content,
+    Header,
+    Index,
+    Payload,
+    Sender,
+    Transaction,
+    TransactionType,
+)
+from chain.transactions.context import AcceptedParcel, Effect, ExecutionContext
+from chain.transactions.sealed import decode_envelope, sealed_record_leaves, verify_envelope_keys, verify_sealed_shares
 
 Source = tuple[Hash32, Annotated[int, Meta(ge=0, le=LIMITS.transaction_records - 1)]]
 """A record's id: (transaction id, index in its parcel)."""
@@ -196,9 +218,70 @@ def verify_leaves(header: ParcelHeader, leaves: Sequence[Hash]) -> None:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "the records' root differs from the one that was signed")
 
 
+def _execute(context: ExecutionContext, checked: CheckedTransaction, header: ParcelHeader) -> Effect:
+    entry = context.dataset(header.dataset)
+    if entry.owner != header.member:
+        raise Refusal(ErrorCode.NOT_OWNER, dataset=header.dataset, owner=entry.owner)
+    for source, index in header.derived_from:
+        parcel = context.parcel(source)
+        if parcel is None or index >= parcel.record_count:
+            raise Refusal(ErrorCode.UNKNOWN_SOURCE, parcel=source, record_index=index)
+    if header.envelope and entry.sharing == "open":
+        raise Refusal(ErrorCode.OPEN_PARCEL_REQUIRED, dataset=header.dataset)
+    if not header.envelope and entry.sharing != "open":
+        raise Refusal(ErrorCode.SEALING_REQUIRED, dataset=header.dataset, sharing=entry.sharing)
+    if header.envelope:
+        envelope = decode_envelope(header.envelope)
+        verify_suite(envelope.suite, context.protocol.kem_suite)
+        verify_envelope_keys(envelope, _kem_keys(context))
+    elif entry.schema:
+        offence = verdict_on_records(checked, compile_schema(entry.schema))
+        if offence is not None:
+            raise offence
+    _count(context, header, checked.payload_size_bytes)
+    for source in source_parcels(header):
+        key = derived_key(source)
+        derived = context.state.read(key, DerivedParcels) or DerivedParcels()
+        context.state.write(key, DerivedParcels(derived.history.extended(context.chain_id, checked.id)))
+    context.accept_parcel(checked.id, AcceptedParcel(header.dataset, header.record_count))
+    return Effect()
+
+
+def _count(context: ExecutionContext, header: ParcelHeader, size_bytes: int) -> None:
+    key = usage_key(header.dataset)
+    usage = context.state.read(key, DatasetUsage) or DatasetUsage(0, 0, 0, 0)
+    usage = DatasetUsage(
+        usage.parcels + 1, usage.records + header.record_count, usage.size_bytes + size_bytes, context.height
+    )
+    context.state.write(key, usage)
+    key = sharing_key(header.member)
+    sharing = context.state.read(key, MemberSharing) or MemberSharing()
+    sharing = MemberSharing(sharing.parcels + 1, sharing.records + header.record_count, context.height, context.time_ms)
+    context.state.write(key, sharing)
+
+
+def _kem_keys(context: ExecutionContext) -> dict[str, bytes]:
+    """KEM keys of the validators that have one."""
+    members = (context.state.read(member_key(name), Member) for name in context.validators.names)
+    return {member.name: member.kem_key for member in members if member and member.kem_key}
+
+
+def verdict_on_records(checked: CheckedTransaction, schema: RecordSchema) -> Refusal | None:
+    """What ``schema`` says of a parcel's records. Asked once: the node asks on arrival, so that execution finds it
+    there. Of an erased parcel it is what the committed outcome says.
+    """
+    if checked.absent is not None:
+        return checked.absent.offence
+    verdicts: dict[Hash, Refusal | None] = checked.schema_verdicts
+    if schema.hash not in verdicts:
+        verdicts[schema.hash] = schema.check(checked.records)
+    return verdicts[schema.hash]
+
+
 PARCEL = TransactionType(
     name="parcel",
     header=ParcelHeader,
+    execute=_execute,
     check=lambda header: verify_sources(header.derived_from),
     index=_index,
     payload=Payload(

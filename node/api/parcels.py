@@ -49,10 +49,10 @@ def _accepted(service: NodeService, parcel: str) -> tuple[bytes, str]:
         PoolError: codes ``bad_request``, ``not_found``.
     """
     id_ = parse_hash(parcel)
-    dataset = service.ledger.blocks.dataset_of(id_)
-    if dataset is None:
+    accepted = service.ledger.blocks.parcel(id_)
+    if accepted is None:
         raise PoolError(ErrorCode.NOT_FOUND, f"the chain has accepted no parcel {parcel}")
-    return id_, dataset
+    return id_, accepted.dataset
 
 
 def _next(found: list[Location], limit: int) -> str | None:

@@ -113,13 +113,13 @@ class LedgerNode:
     def _uses(self, id_: str, what: str, after: str | int | None, limit: int) -> Body:
         place = Location(*map(int, str(after).split("."))) if after else None
         parcel, blocks, listing = bytes.fromhex(id_), self.ledger.blocks, Listing(self.ledger)
-        dataset = blocks.dataset_of(parcel)
-        assert dataset is not None
+        accepted = blocks.parcel(parcel)
+        assert accepted is not None
         if what == "derived":
             found = blocks.derived(parcel, place, limit)
             lines = {"parcels": [listing.parcel(location) for location in found]}
         else:
-            found = blocks.parcel_reads(dataset, parcel, place, limit)
+            found = blocks.parcel_reads(accepted.dataset, parcel, place, limit)
             lines = {"reads": [listing.read(location) for location in found]}
         following = f"{found[-1].height}.{found[-1].position}" if len(found) == limit else None
         return lines | {"next": following}

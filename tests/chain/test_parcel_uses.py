@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chain.errors import ErrorCode
 from chain.state.entries import EMPTY_HISTORY, DerivedParcels, ReadHistory, derived_key
 from chain.storage.blocks import Location
 from tests.chain.access_world import AccessWorld
@@ -56,6 +57,7 @@ def test_the_list_of_what_was_made_of_a_parcel_is_its_history_in_the_state(world
     world.accept(made)
     world.accept(again)
     world.commit(network.parcel([b"no JSON"], "b", "b.delays", derived_from=((source, 0),)))  # rejected
+    world.refuse(network.parcel(member="b", dataset="b.delays", derived_from=((source, 2),)), ErrorCode.UNKNOWN_SOURCE)
     blocks = world.ledger.blocks
     for parcel, expected in ((source, [made, again]), (network.id_of(made), [again]), (network.id_of(again), [])):
         entry = world.ledger.entry(derived_key(parcel), DerivedParcels) or DerivedParcels()

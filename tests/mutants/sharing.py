@@ -93,19 +93,19 @@ GRANTED = (
     Mutant(
         "whoever is not asked may approve",
         53,
-        (Edit("AccessRules.answer", "not may_end and header.member not in entry.approvers", "False"),),
+        (Edit("approval._execute", "not may_end and header.member not in entry.approvers", "False"),),
         (f"{GRANTS}::test_s53_whoever_is_not_asked_cannot_approve",),
     ),
     Mutant(
         "a dataset may name another member's contract",
         53,
-        (Edit("Execution._verify_contract", "contract.owner != header.member", "False"),),
+        (Edit("dataset._verify_contract", "contract.owner != header.member", "False"),),
         (f"{RULES}::TestDatasetsWithContracts::test_another_members_contract_is_not_taken",),
     ),
     Mutant(
         "a contract may be replaced by another member",
         53,
-        (Edit("AccessRules.deploy", "verify_owner(header.contract, header.member)", "pass"),),
+        (Edit("contract._execute", "verify_contract_owner(header.contract, header.member)", "pass"),),
         (f"{RULES}::TestDeploying::test_nobody_deploys_for_another_member",),
     ),
 )
@@ -114,7 +114,7 @@ SEALING = (
     Mutant(
         "plaintext is taken into a sealed dataset",
         53,
-        (Edit("Execution._apply_parcel", 'bool(header.envelope) != (entry.sharing != "open")', "False"),),
+        (Edit("parcel._execute", 'not header.envelope and entry.sharing != "open"', "False"),),
         (f"{SEALED}::test_s53_plaintext_cannot_slip_into_a_sealed_dataset",),
     ),
     Mutant(
@@ -122,8 +122,8 @@ SEALING = (
         53,
         (
             Edit(
-                "Execution._apply_parcel",
-                "verify_envelope_keys(envelope, self._kem_keys())",
+                "parcel._execute",
+                "verify_envelope_keys(envelope, _kem_keys(context))",
                 "pass",
             ),
         ),

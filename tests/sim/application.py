@@ -18,7 +18,7 @@ from chain.access.history import ReadLog
 from chain.access.policy import AccessCase, AccessDecision
 from chain.blocks import Outcome, Proposal, decode_header
 from chain.errors import PoolError
-from chain.execution import BlockSetting, Execution
+from chain.execution import Execution
 from chain.limits import LIMITS
 from chain.primitives.crypto import ZERO_HASH, Hash, sha256
 from chain.primitives.encoding import Value, decode, encode
@@ -26,6 +26,7 @@ from chain.primitives.types import Answer
 from chain.proofs.merkle import leaf_hashes, root_of_leaves
 from chain.state.entries import DatasetReads, reads_key
 from chain.transactions.base import CheckedTransaction, Transaction
+from chain.transactions.context import BlockSetting
 from contracts.engine import ENGINE_IDENTITY
 from tests.chain.access_world import ScriptedPolicy, allow, approved_by, ask, deny
 from tests.consensus.support import make_proposal
