@@ -10,10 +10,10 @@ from blockpool.exchange import Answer, Emit, NodePool, Operation, Reply, RetryPo
 from blockpool.operations import queries
 from blockpool.operations.session import Session
 
-TEXTS = "purpose legal_basis case_number person reason failure note contract contract_hash inputs_hash"
+TEXTS = "purpose legal_basis case_number person sentence failure note contract contract_hash inputs_hash"
 NUMBERS = (
     "from_height until_height wanted_until_ms height time_ms until_ms needed contract_version fuel decided_height "
-    "decided_ms receipts records_read first_receipt_ms"
+    "decided_ms read_reports records_read first_report_ms"
 )
 REQUEST: dict[str, Any] = {
     "request": "00" * 32,
@@ -21,6 +21,7 @@ REQUEST: dict[str, Any] = {
     "dataset": "a.flights",
     "kem_key": "",
     "status": "asked",
+    "facts": {},
     "added_by_a_newer_node": 1,
     **dict.fromkeys(TEXTS.split(), ""),
     **dict.fromkeys(NUMBERS.split(), 0),
