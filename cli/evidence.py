@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from blockpool import Client, PoolError, RecordId, Step, load_genesis
 from chain.genesis import Genesis
+from chain.messages import printable
 from chain.proofs.checkpoints import trusted_head
 from chain.proofs.history import TreeHead
 from chain.proofs.trust import TrustHistory
@@ -25,7 +26,7 @@ from cli.options import (
     node_option,
     reading_client,
 )
-from cli.output import emit, facts, printable, talk
+from cli.output import emit, facts, talk
 from evidence.disclosure import DisclosureEvidence, disclosed_content
 from evidence.kinds import parse_any_evidence, verify_any_evidence
 from evidence.record import RecordEvidence

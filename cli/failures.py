@@ -54,7 +54,6 @@ _CANNOT = frozenset(
         ErrorCode.PORT_IN_USE,
         ErrorCode.ENGINE_DAMAGED,
         ErrorCode.ENGINE_UNAVAILABLE,
-        ErrorCode.UNKNOWN_PROTOCOL,
     }
 )
 

@@ -10,10 +10,11 @@ from blockpool import PoolError, load_genesis
 from blockpool.operations.checkpoints import MisbehaviourEntry
 from blockpool.watched_node import WatchedNode
 from chain.genesis import Genesis
+from chain.messages import printable
 from chain.proofs.trust import TrustHistory
 from cli.failures import ExitCode
 from cli.options import genesis_option, json_option, node_option, node_urls
-from cli.output import emit, grid, printable, talk
+from cli.output import emit, grid, talk
 
 
 @click.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import sys
 from collections.abc import Iterable
@@ -75,23 +74,6 @@ def emit(value: Any, *shown: RenderableType) -> None:
 def print_json(value: Any) -> None:
     """Print JSON to standard output."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
-
-
-def printable(text: str) -> str:
-    """Somebody else's text as it may be shown: control and formatting characters, with which it could pass itself off
-    as ours, are written out as escapes.
-    """
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-_YEAR_10000_MS = 253_402_300_800_000
-
-
-def time_text(time_ms: int) -> str:
-    """A time in milliseconds since 1970 for people: UTC, to the millisecond. Whoever signs may write any number."""
-    if time_ms >= _YEAR_10000_MS:
-        return "after the year 9999"
-    return datetime.datetime.fromtimestamp(time_ms / 1000, datetime.UTC).isoformat(sep=" ", timespec="milliseconds")
 
 
 def facts(rows: dict[str, object], title: str | None = None) -> Table:

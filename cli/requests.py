@@ -18,6 +18,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from blockpool import Client, ErrorCode, KemPrivateKey, PoolError, Record, RequestState
+from chain.messages import time_text
 from chain.primitives.types import Answer
 from chain.state.entries import RequestStatus
 from cli.failures import ExitCode
@@ -35,7 +36,7 @@ from cli.options import (
     reading_options,
     signing_options,
 )
-from cli.output import emit, facts, grid, talk, time_text
+from cli.output import emit, facts, grid, talk
 
 _WAIT_AT_ONCE_S = 30.0
 """How long one question to a node waits for an answer to a request."""

@@ -10,8 +10,9 @@ from rich.syntax import Syntax
 
 from blockpool import BlockAnswer, RecordAnswer, RecordId, TransactionAnswer
 from blockpool.signing import parse_transaction_id
+from chain.messages import time_text
 from cli.options import json_option, reading_client, reading_options
-from cli.output import emit, facts, grid, time_text
+from cli.output import emit, facts, grid
 
 _LONG = 1_000
 

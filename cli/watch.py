@@ -16,12 +16,13 @@ from blockpool import load_genesis
 from blockpool.watched_node import WatchedNode
 from blockpool.watching import NodeView, Report, Watch, quorum_time_s
 from chain.errors import PoolError
+from chain.messages import printable, time_text
 from chain.proofs.checkpoints import Checkpoint, encode_checkpoint, parse_checkpoint, verify_quorum
 from chain.proofs.trust import TrustHistory
 from chain.storage.files import replace_file
 from cli.failures import ExitCode, describe
 from cli.options import READABLE_FILE, genesis_option, json_option, node_urls
-from cli.output import emit, facts, grid, printable, time_text
+from cli.output import emit, facts, grid
 from cli.time_stamps import TimeStamper
 
 _STYLES = {"agrees": "green", "behind": "yellow", "unreachable": "yellow", "unproven": "red", "disagrees": "red"}

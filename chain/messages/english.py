@@ -82,12 +82,12 @@ ENGLISH: dict[str, tuple[str, ...]] = {
     "schema_keyword": (
         "Schema keyword not accepted",
         "Use the keywords listed in docs/protocol.md.",
-        "schema: {pointer} is not among the keywords that there are",
+        "schema: the keyword at {pointer} is not accepted",
     ),
     "schema_argument": (
         "Schema keyword has a wrong value",
         "Give the keyword a value that docs/protocol.md lists.",
-        "schema: {pointer} has a value that this keyword does not take",
+        "schema: the value at {pointer} is not one that its keyword takes",
     ),
     "schema_violation": (
         "A record breaks the dataset's schema",
@@ -139,7 +139,7 @@ ENGLISH: dict[str, tuple[str, ...]] = {
     "empty_range": (
         "Range of heights is empty",
         "Name a last height that is not below the first.",
-        "heights {from_height} to {until_height} are none",
+        "heights {from_height} to {until_height} are an empty range",
     ),
     "parcel_repeated": ("A parcel is named twice", "Name each parcel once.", "parcel {parcel} is named twice"),
     "not_an_approver": (
@@ -203,8 +203,8 @@ ENGLISH: dict[str, tuple[str, ...]] = {
     "grant_revoked": (
         "Grant was revoked",
         "Make a new request, or ask whoever revoked it.",
-        "revoked by {member}: {text}",
-        "revoked by {member}",
+        "withdrawn by {member}: {text}",
+        "withdrawn by {member}",
     ),
     "not_covered": ("Grant does not cover this parcel", "Ask for the parcel in a request of its own."),
     "bad_contract": (

@@ -17,12 +17,13 @@ from audit.parallel import open_audit
 from audit.sources import ChainSource
 from audit.walk import walk
 from blockpool import Genesis, PoolError, load_genesis
+from chain.messages import printable, time_text
 from cli.audit.bar import AuditBar
 from cli.audit.sources import open_source
 from cli.failures import ExitCode, describe, exit_code
 from cli.network_policy import NetworkPolicy
 from cli.options import genesis_option, json_option
-from cli.output import emit, facts, grid, printable, progress, time_text
+from cli.output import emit, facts, grid, progress
 
 _JOBS_MAX = 256
 _JOBS_DEFAULT_MAX = 8

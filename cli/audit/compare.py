@@ -15,10 +15,11 @@ from audit import comparison
 from audit.comparison import Comparison, Difference, Holding
 from audit.sources import open_states
 from blockpool import Genesis, load_genesis
+from chain.messages import printable
 from cli.audit.sources import data_folder, is_url, open_source
 from cli.failures import ExitCode
 from cli.options import genesis_option, json_option
-from cli.output import emit, facts, grid, printable, progress
+from cli.output import emit, facts, grid, progress
 
 _KEYS_SHOWN = 20
 _PARTS_SHOWN = 20

@@ -12,13 +12,14 @@ from rich.text import Text
 from audit.reads import FoundReads, ReadProof, Wanted, collect_reads, proof_of
 from blockpool import Client, Genesis, RecordId, RetryPolicy, load_genesis
 from chain.access.history import ReadFilter
+from chain.messages import time_text
 from chain.state.entries import RequestStatus
 from cli.audit.bar import AuditBar
 from cli.audit.reads_view import describe_read, read_lines
 from cli.audit.sources import is_url, open_source
 from cli.network_policy import NetworkPolicy
 from cli.options import EndOfTime, TransactionIdType, genesis_option, json_option
-from cli.output import emit, progress, time_text
+from cli.output import emit, progress
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _RETRY = RetryPolicy(attempts_max=4, total_max_s=15)

@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from chain.access.history import AnswerNote, DecisionNote, Note, ReportNote, RequestHistory, Signed
-from cli.output import printable, time_text
+from chain.messages import printable, time_text
 
 _STYLES = {"granted": "bold green", "denied": "bold red", "asked": "bold yellow", "revoked": "bold red"}
 

@@ -14,6 +14,7 @@ from audit.walk import walk
 from blockpool import ErrorCode, PoolError, load_genesis
 from chain.access.policy import AccessDecision
 from chain.contract_engine import EngineIdentity
+from chain.messages import printable, time_text
 from chain.primitives.types import verify_dataset_id
 from cli.audit.bar import AuditBar
 from cli.audit.sources import open_source
@@ -21,7 +22,7 @@ from cli.contract_files import read_contract, read_parameters, show_line
 from cli.failures import describe, exit_code
 from cli.network_policy import NetworkPolicy
 from cli.options import READABLE_FILE, genesis_option, json_option
-from cli.output import emit, facts, grid, printable, progress, time_text
+from cli.output import emit, facts, grid, progress
 
 _CHANGES: dict[Change, tuple[str, str]] = {
     "gains": ("would gain", "bold green"),

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from audit.findings import Conclusion, Findings, investigate
 from blockpool import Genesis, load_genesis
+from chain.messages import time_text
 from cli.audit.accusations import fetch_accusations
 from cli.audit.bar import AuditBar
 from cli.audit.chain import describe_audit, jobs_option
@@ -18,7 +19,7 @@ from cli.audit.sources import is_url, open_source
 from cli.failures import ExitCode, exit_code
 from cli.network_policy import NetworkPolicy
 from cli.options import genesis_option, json_option
-from cli.output import emit, facts, progress, time_text
+from cli.output import emit, facts, progress
 
 _STYLES: dict[Conclusion, tuple[str, str]] = {
     "holds": ("everything is verified", "bold green"),

@@ -10,9 +10,10 @@ from rich.text import Text
 
 from blockpool import Client, Provenance, ProvenanceBounds, RecordId, RetryPolicy, load_genesis
 from blockpool.provenance import DEFAULT_BOUNDS
+from chain.messages import time_text
 from cli.failures import ExitCode
 from cli.options import RecordIdType, genesis_option, json_option, node_option, node_urls
-from cli.output import emit, talk, time_text
+from cli.output import emit, talk
 from cli.provenance.grouping import counted
 from cli.provenance.picture import provenance_svg
 from cli.provenance.prov import prov_document

@@ -27,10 +27,6 @@ class SourceParcel:
     records: tuple[int, ...]
     """Their places in it."""
 
-    def missing(self, parcel: ProvenParcel) -> tuple[int, ...]:
-        """Those that the parcel does not have: validators look no further than at the parcel."""
-        return tuple(index for index in self.records if index >= parcel.header.record_count)
-
 
 def uses_by_member(graph: Provenance, parcel_id: bytes) -> list[MemberUse]:
     """Who used a parcel, in the order of what they did first: reading comes before making."""

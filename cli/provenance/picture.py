@@ -10,8 +10,8 @@ from itertools import islice
 
 from blockpool import Genesis, Provenance
 from blockpool.provenance import Gap, ParcelUse, ProvenParcel, Uses
+from chain.messages import time_text
 from chain.state.entries import RequestStatus
-from cli.output import time_text
 from cli.provenance.drawing import Card, CardKind, Line, LineStyle, picture, two_lines
 from cli.provenance.grouping import MemberUse, SourceParcel, counted, sources_by_parcel, uses_by_member
 from cli.provenance.layout import Edge, columns_from
@@ -82,10 +82,6 @@ class _Parts:
             Line(place, "dim"),
             Line(f"{parcel.id.hex()[:24]}…" + (f"/{graph.record.index}" if is_start else ""), "id"),
         ]
-        for source in sources_by_parcel(parcel.sources):
-            known = graph.parcels.get(source.parcel_id)
-            if known is not None and (missing := source.missing(known)):
-                lines.append(Line(f"no such record 不存在: {source.parcel_id.hex()[:8]}…/{missing[0]}", "bad"))
         tip = f"{header.dataset}\n{parcel.id.hex()}\n{time_text(parcel.time_ms)}"
         if (erasure := parcel.erasure) is not None:
             lines.append(Line(f"erased 已删除: {erasure.legal_basis}", "gone"))

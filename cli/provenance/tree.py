@@ -7,7 +7,7 @@ from rich.tree import Tree
 
 from blockpool import Genesis, Provenance
 from blockpool.provenance import Gap, ParcelUse, ProvenParcel, Uses
-from cli.output import time_text
+from chain.messages import time_text
 from cli.provenance.grouping import MemberUse, SourceParcel, counted, sources_by_parcel, uses_by_member
 
 _STATUS_STYLES = {"granted": "green", "asked": "yellow", "denied": "red", "revoked": "red"}
@@ -58,9 +58,6 @@ class ProvenanceTree:
 
     def _add_source(self, branch: Tree, source: SourceParcel, parcel: ProvenParcel) -> None:
         label = self._parcel_label(parcel, f"{_records(source.records)} of ")
-        missing = source.missing(parcel)
-        if missing:
-            label.append(f"\nnot there: {_records(missing)}; the parcel has {parcel.header.record_count:,}", "red")
         node = branch.add(label)
         if parcel.id in self._shown:
             node.add(Text("shown above", "dim"))

@@ -76,7 +76,7 @@ def test_owner_and_reader_take_back_for_good(world: AccessWorld, member: str, is
         world.answer(request_id, "approve", approver)
     calls = len(world.policy.cases)
     (outcome,) = world.commit(world.network.approval(request_id, "revoke", member, reason="case closed"))
-    assert outcome.sentence == f"revoked by {member}: case closed"
+    assert outcome.sentence == f"withdrawn by {member}: case closed"
     assert outcome.verdict == Verdict("deny", "", 0, *NO_CONTRACT)
     entry = world.request(request_id)
     assert (entry.status, entry.sentence, entry.decided_height) == (

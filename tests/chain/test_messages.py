@@ -124,7 +124,7 @@ def test_a_refusal_says_what_its_facts_say() -> None:
 
 def test_a_denial_is_told_in_the_readers_language() -> None:
     facts = pack({"denial": "grant_revoked", "member": "a", "text": "case closed"})
-    assert denial(facts) == "revoked by a: case closed"
+    assert denial(facts) == "withdrawn by a: case closed"
     assert denial(facts, "zh") == "由 a 撤回：case closed"
     settled = {"status": "revoked"}
     assert sentence("request_settled", settled) == "the request is revoked"

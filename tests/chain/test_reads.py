@@ -101,7 +101,7 @@ def test_denials_and_revocations_keep_their_reason(world: ReadWorld, log: ReadLo
     assert (denied.status, denied.decisions[-1].sentence, denied.grants) == ("denied", "not a department", 0)
     (revoked,) = log.reads(ReadFilter(status="revoked"))
     assert revoked.by.transaction_id == world.late
-    assert (revoked.decisions[-1].sentence, revoked.grants) == ("revoked by a: case closed", 1)
+    assert (revoked.decisions[-1].sentence, revoked.grants) == ("withdrawn by a: case closed", 1)
     assert revoked.decisions[-1].by.transaction_id == world.revoked
 
 

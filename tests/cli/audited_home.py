@@ -27,6 +27,8 @@ HOSTILE = "</td></table><script>alert(1)</script><img src=x onerror='alert(2)' \
 """What a member may write wherever it may write anything."""
 SANITIZED = HOSTILE.replace("\u202e", "\ufffd")
 """How it is shown."""
+ESCAPED = HOSTILE.replace("\u202e", r"\u202e")
+"""How it is shown within a sentence of ours."""
 RECORDS = (b'{"n":1}', b'{"n":2}', b'{"n":3}')
 CONTRACT = f'''"""Flood warning may read, statistics after the owner has said yes, all else is denied."""
 

@@ -53,7 +53,7 @@ def test_a_request_is_granted_denied_or_put_to_members(
     assert (granted.code, granted.json["status"], granted.json["note"]) == (0, "granted", "by purpose")
     assert granted.json["wanted_until_ms"] == 4102444800000
     denied = ask(running_network, dataset, "marketing", "--json")
-    assert (denied.code, denied.json["status"], denied.json["reason"]) == (1, "denied", "only for flight safety")
+    assert (denied.code, denied.json["status"], denied.json["sentence"]) == (1, "denied", "only for flight safety")
     asked = ask(running_network, dataset, "statistics", "--case-number", "7", "--person", "Li", "--json")
     assert (asked.code, asked.json["status"], asked.json["approvers"]) == (0, "asked", ["aviation"])
     assert (asked.json["case_number"], asked.json["person"]) == ("7", "Li")
@@ -114,7 +114,7 @@ def test_a_refusal_ends_the_wait(running_network: RunningNetwork, contract: str,
     request = ask(running_network, dataset, "statistics", "--json").json["request"]
     running_network.network.settle()
     refused = as_member(running_network, "aviation", "request", "refuse", request, "--reason", "no", "--json")
-    assert (refused.code, refused.json["status"], refused.json["reason"]) == (0, "denied", "aviation said no")
+    assert (refused.code, refused.json["status"], refused.json["sentence"]) == (0, "denied", "aviation said no")
 
 
 def test_for_me_needs_to_know_who_i_am(running_network: RunningNetwork) -> None:

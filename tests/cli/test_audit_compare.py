@@ -89,7 +89,7 @@ def _payload_key(height: int) -> bytes:
     return b"p" + height.to_bytes(8, "big")
 
 
-def _without_outcome_reason(data: bytes) -> bytes:
+def _without_outcome_facts(data: bytes) -> bytes:
     block = decode(Block, data)
     outcomes = [msgspec.structs.replace(outcome, facts=()) for outcome in block.outcomes]
     return encode(msgspec.structs.replace(block, outcomes=tuple(outcomes)))
@@ -104,7 +104,7 @@ def _resigned(data: bytes) -> bytes:
     [
         (_block_key(2), 0, lambda data: None, 2, "block"),
         (_block_key(3), 0, lambda data: data[:-1], 3, "block"),
-        (_block_key(2), 0, _without_outcome_reason, 2, "outcome 1 reason"),
+        (_block_key(2), 0, _without_outcome_facts, 2, "outcome 1 facts"),
         (b"t" + (3).to_bytes(8, "big"), 2, _resigned, 3, "transaction 2 signature"),
         (_payload_key(2), 1, lambda data: data[:-1] + b"!", 2, "transaction 1 payload"),
         (_payload_key(5), 0, lambda data: None, 5, "transaction 0 payload"),

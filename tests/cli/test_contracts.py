@@ -52,7 +52,7 @@ def test_deploying_for_another_member_is_refused(running_network: RunningNetwork
     (tmp_path / "c.py").write_text(CONTRACT)
     deploy_it = ("contract", "deploy", tmp_path / "c.py", "--name", "registry.taken", "--json")
     done = as_member(running_network, "aviation", *deploy_it)
-    assert (done.code, done.json["error"]["code"]) == (1, "not_owner")
+    assert (done.code, done.json["error"]["code"]) == (1, "not_contract_owner")
 
 
 @pytest.mark.parametrize("which", [(), ("c.py", "--library", "open")])

@@ -25,7 +25,6 @@ from prov.model import (
 
 from blockpool import KemPrivateKey, load_kem_key
 from blockpool.provenance import Provenance, ProvenanceBounds
-from blockpool.signing import RecordId
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from cli.output import SanitizingConsole
@@ -122,16 +121,6 @@ def test_the_tree_says_what_could_not_be_verified_or_was_not_followed(
     assert "1 more record, not followed" in few
     assert "2 more parcels made of it, not followed" in few
     assert "2 requests and 1 read report name it, too many to list" in few
-
-
-def test_a_source_that_the_parcel_does_not_have_is_named(genesis: Genesis) -> None:
-    story = Story()
-    (dangling,) = story.world.accept(story.made("d", "report", (story.weather, 7)))
-    text = shown(story.walk(record=RecordId(dangling, 0)), genesis)
-    assert "not there: record 7; the parcel has 2" in text
-    assert f"no such record 不存在: {story.weather.hex()[:8]}…/7" in provenance_svg(
-        story.walk(record=RecordId(dangling, 0)), genesis
-    )
 
 
 # JSON

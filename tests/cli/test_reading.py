@@ -59,7 +59,7 @@ def test_a_schema_that_is_not_taken_is_refused(running_network: RunningNetwork, 
     (tmp_path / "s.json").write_text('{"type":"string","pattern":"a+"}')
     titles = ("--title-zh", "x", "--title-en", "x", "--schema", tmp_path / "s.json", "--json")
     done = at(running_network, "dataset", "define", "aviation.patterns", *titles)
-    assert (done.code, done.json["error"]["code"]) == (1, "bad_schema")
+    assert (done.code, done.json["error"]["code"]) == (1, "schema_keyword")
     assert "pattern" in done.json["error"]["detail"]
 
 

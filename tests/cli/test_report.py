@@ -12,7 +12,7 @@ import pytest
 
 from cli.failures import ExitCode
 from contracts.engine import Engine
-from tests.cli.audited_home import HOSTILE, SANITIZED, AuditedHome
+from tests.cli.audited_home import ESCAPED, HOSTILE, SANITIZED, AuditedHome
 from tests.cli.commands import Done, run
 from tests.cli.report_page import ReportPage
 from tests.networks import TestNetwork
@@ -102,7 +102,7 @@ def test_what_was_left_undone_and_what_was_denied_is_listed(whole: AuditedHome, 
     assert ids.unused.hex()[:16] in requests("unused-table")
     assert ids.read.hex()[:16] not in requests("unused-table")
     assert requests("denials-table") == {ids.denied.hex()[:16]}
-    assert f"no {SANITIZED}" in page.tables["denials-table"][0][6]
+    assert f"no {ESCAPED}" in page.tables["denials-table"][0][6]
     assert requests("waiting-table") == {ids.waiting.hex()[:16]}
     (answer,) = page.tables["approvals-table"]
     assert (answer[1], answer[5], answer[7]) == ("d", "a", SANITIZED)
@@ -120,7 +120,7 @@ def test_nothing_on_the_chain_becomes_markup(page: ReportPage) -> None:
     assert page.tags <= set(TAGS.split())
     assert page.attributes <= set(ATTRIBUTES.split()), "no links, no sources, no styles, no handlers"
     assert page.policy.startswith("default-src 'none';")
-    assert page.text.count(SANITIZED) >= 8, "member, dataset, legal basis, purpose, person, note, reasons"
+    assert page.text.count(SANITIZED) >= 8, "member, dataset, legal basis, purpose, person, note, a member's reasons"
     assert "\u202e" not in page.content.decode()
 
 

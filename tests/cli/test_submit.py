@@ -97,10 +97,10 @@ def test_a_bad_record_is_named_with_its_line_and_nothing_is_sent(
     assert done.code == 1
     error = done.json["error"]
     assert (error["code"], error["line"], error["record_index"]) == ("schema_violation", 702, 700)
-    assert "/n breaks 'type'" in error["detail"]
+    assert "/n breaks type" in error["detail"]
     assert running_network.record_counts(dataset) == {0}
     shown = submit(running_network, file, dataset)
-    assert "line 702 (record 700): /n breaks 'type'. Nothing was sent." in shown.err
+    assert "line 702 (record 700): /n breaks type. Nothing was sent." in shown.err
 
 
 def test_a_bad_csv_field_is_named_with_its_line(running_network: RunningNetwork, tmp_path: Path) -> None:

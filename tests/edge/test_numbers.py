@@ -11,8 +11,8 @@ from blockpool import NodeStatus
 from blockpool.answers import BlockAnswer
 from blockpool.exchange import Reply, UntrueAnswer, error_of_reply, reader
 from chain.errors import ErrorCode, PoolError
+from chain.messages import time_text
 from chain.proofs.trust import TrustHistory
-from cli.output import time_text
 from evidence.kinds import verify_any_evidence
 from tests.edge.world import edge_world
 

@@ -20,7 +20,7 @@ def test_a_read_is_told_from_request_to_read_report(story: Story) -> None:
     assert tuple(found) == READ_STEPS
     assert "b asks for a.flights, purpose: flood warning; legal basis: Flood Control Law" in found["request"]
     assert found["reader"].startswith("b (in charge: Li Wei) signed it")
-    assert found["decision"] == "ask at once; since height 8 revoked: revoked by a, by a.rule version 1"
+    assert found["decision"] == "ask at once; since height 8 revoked: withdrawn by a, by a.rule version 1"
     assert found["answers"] == "c: approve, a: revoke"
     assert found["reports"] == "1 for 3 records"
     assert sorted(json.loads(content)["members"]) == ["a", "b", "c"]

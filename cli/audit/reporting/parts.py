@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from chain.messages import time_text
 from chain.primitives.crypto import Hash
 from cli.audit.reporting.html import Element, Node, Words, element
 from cli.audit.reporting.words import NONE
-from cli.output import time_text
 
 ROWS_MAX = 200
 """Rows of one table. The report has to stay something that is read; ``audit reads`` lists everything."""
