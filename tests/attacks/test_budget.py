@@ -13,18 +13,15 @@ from chain.execution import ContractBudget, Execution
 from chain.limits import LIMITS
 from chain.primitives.encoding import encode
 from chain.proofs.merkle import leaf_hashes, root_of_leaves
-from chain.transactions.base import Transaction
 from contracts.decision import Decision
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy
 from contracts.sandbox import ContractSession, Sandbox
 from node.mempool import Mempool
-from tests.attacks.world import ALLOW, World, codes, contract, verdicts
+from tests.attacks.world import ALLOW, World, contract, verdicts
 from tests.contracts.test_attacks import SYS
 
 SPENDS_ALL = contract("while True: pass")
-CALL_FUEL_MAX = 2 * LIMITS.contract_fuel
-"""Of one call, loading the contract included."""
 
 
 @pytest.fixture
@@ -32,14 +29,6 @@ def costly(world: World) -> World:
     """``a.flights`` has a contract that spends all its fuel; ``c.tides`` one that costs next to nothing."""
     world.accept(*world.share(SPENDS_ALL), *world.share(ALLOW, "tides", "c"))
     return world
-
-
-def test_s54_costly_calls_do_not_fill_a_block_beyond_its_budget(costly: World) -> None:
-    flood = [costly.network.request("b") for _ in range(20)]
-    outcomes = costly.offer(*flood)
-    assert 1 <= len(outcomes) < 20
-    assert sum(outcome.fuel for outcome in outcomes) <= LIMITS.block_contract_fuel + CALL_FUEL_MAX
-    assert set(verdicts(outcomes)) == {("deny", ErrorCode.CONTRACT_OUT_OF_FUEL)}
 
 
 @pytest.mark.parametrize("place", ["before", "after"])
@@ -96,41 +85,11 @@ def test_s54_costly_calls_hold_nobody_up_for_long_however_many_share_data(engine
     assert waited <= 2
 
 
-def test_s54_what_found_no_room_comes_in_later_blocks(costly: World) -> None:
-    flood = [costly.network.request("b") for _ in range(5)]
-    waiting, blocks = list(flood), 0
-    while waiting:
-        blocks += 1
-        outcomes = costly.offer(*waiting)
-        assert outcomes, "no progress"
-        done = {outcome.transaction_id for outcome in outcomes}
-        waiting = [request for request in waiting if costly.network.id_of(request) not in done]
-    assert 2 <= blocks <= 5
-
-
 def test_s54_many_cheap_calls_do_not_fill_a_block_beyond_its_calls(world: World) -> None:
     world.accept(*world.share(ALLOW))
     outcomes = world.offer(*(world.network.request("b") for _ in range(LIMITS.block_contract_calls + 10)))
     assert len(outcomes) == LIMITS.block_contract_calls
     assert sum(outcome.fuel for outcome in outcomes) < LIMITS.block_contract_fuel
-
-
-def test_s54_deployments_count_as_calls_whether_they_succeed_or_not(world: World) -> None:
-    loops = "while True: pass\n" + ALLOW
-    flood = [world.network.contract(loops, "b", f"loop-{number}") for number in range(10)]
-    outcomes = world.offer(*flood)
-    assert len(outcomes) == 2
-    assert codes(outcomes) == ["bad_contract"] * 2
-
-
-def test_s54_data_is_not_held_up_by_contracts(costly: World) -> None:
-    """What calls no contract has its place in the block, wherever the budget ends."""
-    network = costly.network
-    costly.accept(network.dataset("d", "open"))
-    flood = [network.request("b") for _ in range(10)]
-    parcels = [network.parcel(member="d", dataset="d.open") for _ in range(10)]
-    executed = network.commit(costly.ledger, [*flood, *parcels], costly.time_ms)
-    assert {checked.id for checked in executed.transactions} >= {network.id_of(parcel) for parcel in parcels}
 
 
 @pytest.mark.parametrize("beyond", ["fuel", "calls"])
@@ -164,15 +123,6 @@ def test_s17_a_primary_cannot_change_a_verdict(world: World) -> None:
     header = replace(decode_header(honest.proposal.header), result_root=root_of_leaves(leaf_hashes([encode(forged)])))
     with pytest.raises(PoolError, match="result_root"):
         world.ledger.check(Proposal(encode(header), honest.proposal.transaction_ids), transactions, None)
-
-
-def test_s54_a_costly_contract_is_its_callers_cost_not_its_owners(costly: World) -> None:
-    """Whoever asks spends: an owner that deploys a trap takes nothing from those who leave it alone."""
-    network = costly.network
-    mine: list[Transaction] = [network.contract(ALLOW, "a", f"good-{number}") for number in range(3)]
-    flood = [network.request("b") for _ in range(10)]
-    executed = network.commit(costly.ledger, [*flood, *mine], costly.time_ms)
-    assert {checked.id for checked in executed.transactions} >= {network.id_of(item) for item in mine}
 
 
 class CountingSandbox:

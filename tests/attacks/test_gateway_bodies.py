@@ -22,7 +22,6 @@ from chain.state.entries import DatasetEntry
 from chain.transactions.base import verify_payload, verify_signed_by
 from chain.transactions.registry import decode_transaction
 from node.gateway.parcels import decode_parcel, make_parcel
-from sealing import SealingContext, seal_parcel
 from tests.attacks.world import traces_of
 from tests.networks import SCHEMA, TestNetwork
 from tests.node.reading import CONTRACT, commit
@@ -121,23 +120,6 @@ def test_s47_a_record_that_is_too_large_is_named(sharing: Sharing) -> None:
     with pytest.raises(PoolError) as caught:
         made(orjson.dumps({"dataset": "a.flights", "records": ["ok", text]}), sharing)
     assert caught.value.code is ErrorCode.TOO_LARGE
-
-
-def test_what_breaks_the_schema_is_refused_before_it_is_sealed() -> None:
-    """Validators cannot look into sealed records: whoever seals has to."""
-    body = orjson.dumps({"dataset": "a.flights", "records": [{"n": 1}, {"n": "one"}]})
-    for sharing in SHARING:
-        with pytest.raises(PoolError) as caught:
-            made(body, sharing, SCHEMA)
-        assert (caught.value.code, caught.value.context["record_index"]) == (ErrorCode.SCHEMA_VIOLATION, 1)
-
-
-def test_two_sealings_of_the_same_records_have_nothing_in_common() -> None:
-    body = orjson.dumps({"dataset": "a.flights", "records": [{"n": 1}]})
-    first, second = made(body, "conditional"), made(body, "conditional")
-    assert first != second
-    sealed = seal_parcel([b'{"n":1}'], SealingContext(NETWORK.chain_id, "a.flights"), KEM_KEYS)
-    assert len(sealed.bodies[0]) == len(first[0]) == len(second[0])
 
 
 def test_s53_the_gateways_own_node_keeps_no_plaintext(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

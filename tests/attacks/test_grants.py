@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chain.access.policy import verify_covered, verify_grant
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.primitives.crypto import Hash, key_id
+from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode, encode
 from chain.primitives.types import Answer
 from chain.state.entries import ReaderEntry, reader_key
@@ -65,13 +65,6 @@ def test_s53_a_denied_request_opens_nothing(world: World) -> None:
     assert state_of(world, ask(world)) == "access_denied"
 
 
-def test_s53_a_request_that_waits_for_approval_opens_nothing(approving: World) -> None:
-    request = ask(approving)
-    assert state_of(approving, request) == "approval_pending"
-    answer(approving, request, "approve", "a")
-    assert state_of(approving, request) == "approval_pending"
-
-
 @pytest.mark.parametrize("member", ["b", "outsider"])
 def test_s53_whoever_is_not_asked_cannot_approve(approving: World, member: str) -> None:
     """The reader itself, and a member that no contract named."""
@@ -97,36 +90,6 @@ def test_s53_a_stranger_cannot_sign_an_approval_for_an_approver(approving: World
     assert approving.code_of_sender(forged) == "bad_signature"
 
 
-def test_s53_approving_a_request_that_is_not_there(approving: World) -> None:
-    assert answer(approving, bytes(32), "approve", "a") == ["unknown_request"]
-    elsewhere = approving.network.dataset("c", "tides", sharing="closed")
-    approving.accept(elsewhere)
-    other = approving.network.approval(ask(approving), "approve", "a", "c.tides")
-    assert codes(approving.commit(other)) == ["unknown_request"]
-
-
-def test_s53_a_contract_may_ask_nobody_who_exists(world: World) -> None:
-    """The request waits for ever; nobody else is let in for it."""
-    world.accept(*world.share(contract("return ask(['nobody'])")))
-    request = ask(world)
-    assert answer(world, request, "approve", "a", "c", "outsider") == ["not_an_approver"] * 3
-    assert state_of(world, request) == "approval_pending"
-
-
-def test_s53_a_closed_dataset_is_denied_whatever_its_contract_said(world: World) -> None:
-    world.accept(*world.share(ALLOW))
-    world.accept(world.network.dataset(version=2, sharing="closed", contract="a.flights"))
-    request = world.network.request()
-    assert verdicts(world.commit(request)) == [("deny", "")]
-    assert state_of(world, world.network.id_of(request)) == "access_denied"
-
-
-def test_s53_an_open_dataset_takes_no_request_that_could_outlive_it(world: World) -> None:
-    """Requested while open, it would be a grant that no contract ever gave."""
-    world.accept(world.network.dataset())
-    assert codes(world.commit(world.network.request())) == ["access_not_needed"]
-
-
 # With one that is over
 
 
@@ -136,23 +99,6 @@ def test_s53_an_expired_grant_opens_nothing(world: World) -> None:
     request = ask(world)
     assert state_of(world, request, end_ms - 1) == "ok"
     assert [state_of(world, request, now_ms) for now_ms in (end_ms, end_ms + 1)] == ["grant_expired"] * 2
-
-
-@pytest.mark.parametrize(("wanted_ms", "given_ms"), [(HOUR_MS, 0), (HOUR_MS, 2 * HOUR_MS), (2 * HOUR_MS, HOUR_MS)])
-def test_s53_the_earlier_of_two_ends_counts(world: World, wanted_ms: int, given_ms: int) -> None:
-    """A reader cannot ask for longer than the contract gives, nor a contract give longer than was asked for."""
-    given = f"until=ctx.time_ms + {given_ms}" if given_ms else ""
-    world.accept(*world.share(contract(f"return allow({given})")))
-    start_ms = world.time_ms
-    request = ask(world, until_ms=start_ms + wanted_ms)
-    assert world.request(request).until_ms == start_ms + HOUR_MS
-    assert state_of(world, request, start_ms + HOUR_MS) == "grant_expired"
-
-
-@pytest.mark.parametrize("late_ms", [0, 1, HOUR_MS])
-def test_s53_a_request_until_a_moment_that_is_over_is_refused(world: World, late_ms: int) -> None:
-    world.accept(*world.share(ALLOW))
-    assert codes(world.commit(world.network.request(until_ms=world.time_ms - late_ms))) == ["expired"]
 
 
 @pytest.mark.parametrize("by", ["a", "b"])
@@ -166,22 +112,6 @@ def test_s53_a_revoked_grant_opens_nothing_and_stays_revoked(approving: World, b
     assert answer(approving, request, "approve", "a", "c", "d") == ["request_settled"] * 3
     assert answer(approving, request, "revoke", "c") == ["request_settled"]
     assert state_of(approving, request) == "grant_revoked"
-
-
-def test_s53_an_approver_that_takes_its_word_back_ends_the_grant(approving: World) -> None:
-    request = ask(approving)
-    answer(approving, request, "approve", "c", "d")
-    assert answer(approving, request, "revoke", "d") == ["ok"]
-    assert state_of(approving, request) == "approval_pending"
-    assert answer(approving, request, "approve", "a") == ["ok"]
-    assert state_of(approving, request) == "ok"
-
-
-def test_s53_a_stranger_cannot_revoke(approving: World) -> None:
-    request = ask(approving)
-    answer(approving, request, "approve", "c", "d")
-    assert answer(approving, request, "revoke", "outsider") == ["not_an_approver"]
-    assert state_of(approving, request) == "ok"
 
 
 @pytest.mark.parametrize("by", ["a", "b", "c", "d"])
@@ -210,17 +140,6 @@ def test_s23_a_grant_and_its_revocation_in_one_block(approving: World) -> None:
         both = [network.approval(request, "approve", "d"), network.approval(request, "revoke", "a")][::order]
         approving.commit(*both)
         assert state_of(approving, request) == "grant_revoked"
-
-
-def test_s23_a_request_its_grant_and_a_change_of_contract_in_one_block(world: World) -> None:
-    """Each request is decided by the contract that stands before it in the block."""
-    network = world.network
-    world.accept(*world.share(ALLOW))
-    before, after = network.request(), network.request()
-    stricter = network.contract(contract("return deny('no more')"), name="flights", version=2)
-    outcomes = world.commit(before, stricter, after)
-    assert verdicts(outcomes) == [("allow", ""), ("deny", "")]
-    assert [world.request(network.id_of(item)).contract_version for item in (before, after)] == [1, 2]
 
 
 def test_s23_two_requests_for_the_same_thing_in_one_block(world: World) -> None:
@@ -279,36 +198,7 @@ def test_s53_naming_a_foreign_parcel_in_a_request_does_not_cover_it(world: World
     assert coverage(world, request, secret) == "not_covered"
 
 
-def test_s53_a_read_report_is_for_the_readers_own_request_only(world: World) -> None:
-    network = world.network
-    world.accept(*world.share(ALLOW))
-    parcel = network.sealed_parcel()
-    world.accept(parcel)
-    id_ = network.id_of(parcel)
-    mine, denied = ask(world, parcels=(id_,)), ask(world, "outsider")
-    outcomes = world.commit(
-        network.read_report(mine, [id_], "c"),
-        network.read_report(mine, [bytes(32)]),
-        network.read_report(bytes(32), [id_]),
-        network.read_report(denied, [id_], "b"),
-        network.read_report(mine, [id_]),
-    )
-    assert codes(outcomes) == ["not_owner", "not_covered", "unknown_request", "not_owner", "ok"]
-    assert world.request(mine).read_reports == 1
-
-
 # Replayed
-
-
-def test_s49_a_request_replayed_byte_for_byte_is_the_same_request(world: World) -> None:
-    world.accept(*world.share(ALLOW))
-    request = world.network.request()
-    world.accept(request)
-    checked = world.checked(request)
-    assert world.ledger.blocks.location(checked[0].id) is not None
-    again = world.ledger.execute(checked, world.time_ms, "a")
-    with pytest.raises(PoolError, match="in the chain already"):
-        world.ledger.check(again.proposal, checked, None)
 
 
 def test_s49_a_request_replayed_with_another_nonce_is_not_signed(world: World) -> None:
@@ -319,21 +209,6 @@ def test_s49_a_request_replayed_with_another_nonce_is_not_signed(world: World) -
         forged = Transaction(encode(replace(header, **change)), honest.signature, b"")
         assert world.code_of_sender(forged) == "bad_signature"
     assert world.code_of_sender(honest) == "ok"
-
-
-def test_s49_a_request_copied_by_another_member_is_that_members_own(world: World) -> None:
-    """Signed anew for a key that only the first reader has, it is decided for whoever signed it."""
-    network = world.network
-    world.accept(*world.share(contract("return allow() if ctx.reader.name == 'b' else deny(ctx.reader.name)")))
-    honest = network.request("b")
-    header = replace(decode(RequestHeader, honest.header), member="c")
-    stolen = Transaction(encode(header), honest.signature, b"")
-    assert world.code_of_sender(stolen) == "unknown_key"
-    signed = network.request("c", kem_key=network.readers["b"].public_key.encoded)
-    outcomes = world.commit(honest, signed)
-    assert [(outcome.verdict.verdict, outcome.sentence) for outcome in outcomes if outcome.verdict] == [
-        ("allow", ""), ("deny", "c")
-    ]  # fmt: skip
 
 
 def test_s13_a_request_of_another_chain_is_useless(world: World) -> None:
@@ -373,11 +248,3 @@ def test_s51_a_request_with_a_weak_kem_key_is_refused(world: World, name: str, s
 def test_s51_a_request_with_no_kem_key_at_all_is_refused(world: World, key: bytes) -> None:
     world.accept(*world.share(ALLOW))
     assert codes(world.commit(world.network.request(kem_key=key))) == ["bad_key"]
-
-
-def test_s51_a_request_signed_with_the_kem_key_of_another_is_no_way_around(world: World) -> None:
-    """Key ids tell keys apart whatever they are for."""
-    world.accept(*world.share(ALLOW))
-    kem = world.network.readers["b"].public_key.encoded
-    header = replace(decode(RequestHeader, world.network.request().header), key_id=key_id(kem[-32:]))
-    assert world.code_of_sender(Transaction(encode(header), bytes(64), b"")) == "unknown_key"

@@ -26,9 +26,8 @@ from chain.transactions.base import Header, Transaction
 from chain.transactions.read_report import ReadReportHeader
 from chain.transactions.request import RequestHeader
 from tests.attacks.world import caught_up
-from tests.chain.access_world import AccessWorld
+from tests.chain.access_world import PURPOSES, AccessWorld, by_purpose
 from tests.networks import TestNetwork
-from tests.sim.application import PURPOSES, by_purpose
 
 MEMBERS = ("a", "b", "c", "d", "outsider")
 DATASETS = ("a.flights", "c.secret")

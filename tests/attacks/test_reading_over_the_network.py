@@ -220,6 +220,11 @@ def give_no_shares(guarded: Guarded, granted: bytes) -> Change:
     return only("/shares", change)
 
 
+def answer_nonsense(guarded: Guarded, granted: bytes) -> Change:
+    """Where shares belong."""
+    return only("/shares", lambda *_: (200, b"\x92\x90\x90"))
+
+
 def invent_a_denial(guarded: Guarded, granted: bytes) -> Change:
     """Shares are refused to whom they were granted."""
     problem = orjson.dumps({"code": "access_denied", "detail": "invented", "status": 403})
@@ -244,6 +249,7 @@ LIES = {
     swap_shares: {ErrorCode.NOT_ENOUGH_SHARES},
     break_shares: {ErrorCode.NOT_ENOUGH_SHARES},
     give_no_shares: {ErrorCode.NOT_ENOUGH_SHARES},
+    answer_nonsense: {ErrorCode.NOT_CANONICAL, ErrorCode.MALFORMED},
     invent_a_denial: {ErrorCode.ACCESS_DENIED},
     invent_a_state: {ErrorCode.BAD_PROOF},
 }
@@ -275,6 +281,22 @@ def test_s18_a_node_cannot_have_plaintext_sent_by_calling_a_dataset_open(guarded
     guarded.network.settle()
     for member in (OWNER, READER):
         assert not any(traces_of(secret.encode(), file.read_bytes()) for file in guarded.files(member))
+
+
+def test_s18_an_old_block_is_not_taken_for_the_newest(guarded: Guarded) -> None:
+    """A node that always shows the same block as its newest one is found out by a client that has seen a later one."""
+    dataset, shown = guarded.running.new_dataset(OWNER, schema=""), list[bytes]()
+
+    def keep(_path: str, status: int, body: bytes) -> tuple[int, bytes]:
+        shown.append(body)
+        return status, shown[0]
+
+    with (
+        lying_proxy(guarded.network.urls[0], only("/blocks/latest", keep)) as url,
+        Client(url, guarded.network.genesis, guarded.running.identity(OWNER), retry=ONCE) as owner,
+    ):
+        assert owner.submit([{"passenger": "first"}], dataset)
+        assert refusal(lambda: owner.submit([{"passenger": "second"}], dataset)).code is (ErrorCode.NOT_READY)
 
 
 # Replays

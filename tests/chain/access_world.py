@@ -7,7 +7,7 @@ behind the same port has its tests in ``tests/contracts``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chain.access.policy import AccessCase, AccessDecision
@@ -69,6 +69,29 @@ def approved_by(needed: int, *approvers: str) -> Script:
         return ask(*approvers, needed=needed)
 
     return decide
+
+
+GRANT_MS = 5
+"""How long a grant for a while lasts."""
+PURPOSES: dict[str, Script] = {
+    "allow": lambda case: allow(),
+    "for-a-while": lambda case: allow(until_ms=case.time_ms + GRANT_MS),
+    "deny": lambda case: deny(),
+    "fail": lambda case: deny("line 3: ZeroDivisionError", "contract_failed"),
+    "owner": approved_by(1, "a"),
+    "one-of-two": approved_by(1, "c", "d"),
+    "two-of-three": approved_by(2, "a", "c", "d"),
+    "nobody": lambda case: ask("nobody"),
+    "quota": lambda case: deny("spent") if case.reader_grants >= 2 else allow(),
+}
+
+
+def by_purpose(case: AccessCase) -> AccessDecision:
+    """One contract that does what the request's purpose says, and counts in its state how often it could decide."""
+    decision = PURPOSES[case.request.purpose](case)
+    return (
+        decision if decision.failure else replace(decision, state=b"[%d]" % (int(case.state.strip(b"{}[]") or 0) + 1))
+    )
 
 
 @dataclass

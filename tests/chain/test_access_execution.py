@@ -9,14 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from audit.chain import ChainAudit
 from chain.access.policy import AccessCase, AccessDecision, MissingEngine
-from chain.blocks import Outcome, Proposal
+from chain.blocks import Proposal
 from chain.errors import ErrorCode, PoolError
-from chain.facts import pack
 from chain.ledger import ExecutedBlock, Ledger
 from chain.limits import LIMITS
-from chain.packages import BlockPackage, read_package
 from chain.storage.database import MemoryDatabase
 from chain.storage.head import MemoryHead
 from chain.transactions.base import CheckedTransaction, Transaction
@@ -204,37 +201,6 @@ class TestReplay:
         assert world.request(request_id).status == "denied"
         return world
 
-    def packages(self, world: AccessWorld) -> list[BlockPackage]:
-        heights = range(world.ledger.tip.height + 1)
-        return [package for height in heights if (package := read_package(world.ledger.blocks, height)) is not None]
-
-    def test_an_audit_decides_everything_again(self, world: AccessWorld) -> None:
-        policy = ScriptedPolicy(world.policy.scripts)
-        blocks: list[ExecutedBlock] = []
-        audit = ChainAudit(world.network.genesis, policy, blocks.append)
-        for package in self.packages(world):
-            audit.add(package)
-        assert audit.report.block_hash == world.ledger.tip.block_hash
-        assert policy.cases == world.policy.cases
-        assert [block.header.height for block in blocks] == list(range(1, world.ledger.tip.height + 1))
-
-    def test_an_audit_finds_the_block_whose_verdict_was_another(self, world: AccessWorld) -> None:
-        audit = ChainAudit(world.network.genesis, ScriptedPolicy({"rule": lambda case: allow()}))
-        first, second, third, fourth, *_ = self.packages(world)
-        for package in (first, second, third):
-            audit.add(package)
-        with pytest.raises(PoolError, match="executing it gives another") as caught:
-            audit.add(fourth)
-        assert (caught.value.code, caught.value.context["height"]) == (ErrorCode.BAD_BLOCK, 3)
-
-    def test_an_audit_without_an_engine_says_so(self, world: AccessWorld) -> None:
-        audit = ChainAudit(world.network.genesis)
-        packages = self.packages(world)
-        audit.add(packages[0])
-        with pytest.raises(PoolError) as caught:
-            audit.add(packages[1])
-        assert caught.value.code is ErrorCode.ENGINE_UNAVAILABLE
-
     def test_executing_beside_the_ledger_gives_the_same_block(self, world: AccessWorld) -> None:
         copy = replica_of(world, ScriptedPolicy(world.policy.scripts))
         thread = ThreadPoolExecutor(1)
@@ -252,31 +218,6 @@ class TestReplay:
         beside = thread.submit(copy.execute, [request], world.time_ms, "a").result()
         thread.shutdown()
         assert beside.block_hash == world.ledger.execute([request], world.time_ms, "a").block_hash
-
-    def test_lost_state_is_decided_again_after_a_restart(self, world: AccessWorld) -> None:
-        blocks, anchor = MemoryDatabase(), MemoryHead()
-        first = Ledger(world.network.genesis, blocks, MemoryDatabase(), anchor, world.policy)
-        first.open()
-        for height in range(1, world.ledger.tip.height + 1):
-            transactions = list(world.ledger.blocks.transactions(height))
-            world.network.commit(first, transactions, world.ledger.header_at(height).time_ms)
-        policy = ScriptedPolicy(world.policy.scripts)
-        again = Ledger(world.network.genesis, blocks, MemoryDatabase(), anchor, policy)
-        again.open()
-        assert again.tip.block_hash == world.ledger.tip.block_hash
-        assert len(policy.cases) == 3
-        assert again.state_value(b"reads/a.flights") == world.ledger.state_value(b"reads/a.flights")
-
-    def test_another_verdict_is_another_block(self, world: AccessWorld) -> None:
-        ours = world.ledger.execute([world.network.checked(world.network.request())], world.time_ms, "a")
-        world.policy.scripts["rule"] = lambda case: replace(deny("twice is enough"), fuel=1)
-        with pytest.raises(PoolError) as caught:
-            world.ledger.check(ours.proposal, ours.transactions, None)
-        assert caught.value.code is ErrorCode.BAD_BLOCK
-        facts = pack({"denial": "access_denied", "text": "twice is enough"})
-        assert ours.outcomes[0] == Outcome(
-            ours.outcomes[0].transaction_id, "ok", facts, 1_000, ours.outcomes[0].verdict
-        )
 
 
 def replica_of(world: AccessWorld, policy: ScriptedPolicy) -> Ledger:

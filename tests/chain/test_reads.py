@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
 
 import pytest
 
 from audit.chain import ChainAudit
 from chain.access.history import AnswerNote, DecisionNote, ParcelPlace, ReadFilter, ReadLog, ReportNote
-from chain.access.policy import AccessCase, AccessDecision
 from chain.blocks import Outcome
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock
 from chain.packages import read_package
 from chain.state.entries import DatasetReads, ParcelReads, ReaderEntry, parcel_reads_key, reader_key, reads_key
 from chain.transactions.base import Transaction
-from tests.chain.access_world import AccessWorld, allow, approved_by, ask, deny
+from tests.chain.access_world import AccessWorld, approved_by, deny
 from tests.networks import TIME_MS, TestNetwork
 
 DAY_MS = 86_400_000
@@ -246,46 +244,3 @@ def test_a_request_without_verdict_is_no_outcome_of_an_honest_chain(world: ReadW
     bare = Outcome(request[3].transaction_id, "ok", (), 0)
     with pytest.raises(PoolError, match="no verdict"):
         log_of(world.world.network, [(*request[:3], bare)])
-
-
-def whimsical(case: AccessCase) -> AccessDecision:
-    """A contract that changes its mind with each answer."""
-    turn = case.request_id[0] + 3 * len(case.request.answers) + case.reader_grants
-    return (allow(), ask("c", "d"), deny("no luck"), ask("c", "d"))[turn % 4]
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_the_log_of_a_random_history_is_what_the_state_says(seed: int) -> None:
-    random, world = Random(seed), AccessWorld(rule=whimsical)
-    network, ledger = world.network, world.ledger
-    parcels = world.accept(*(network.sealed_parcel() for _ in range(3)))
-    log = ReadLog(network.chain_id)
-    requests: list[bytes] = []
-    for _ in range(30):
-        made = [random_transaction(random, network, requests, parcels) for _ in range(random.randint(1, 4))]
-        log.add_block(network.commit(ledger, made, world.time_ms))
-        requests = [read.by.transaction_id for read in log.reads()]
-    for read in log.reads():
-        entry = world.request(read.by.transaction_id)
-        assert (read.status, read.decisions[-1].sentence) == (entry.status, entry.sentence)
-        assert (len(read.answers), len(read.read_reports)) == (len(entry.answers), entry.read_reports)
-        assert read.records_read == entry.records_read
-    log.verify_complete("a.flights", world.reads())
-    for member in ("a", "b", "outsider"):
-        log.verify_reader_complete("a.flights", member, world.reader(member))
-    for parcel in parcels:
-        log.verify_parcel_complete(ParcelPlace(parcel, "a.flights", 2), world.parcel_reads(parcel))
-
-
-def random_transaction(
-    random: Random, network: TestNetwork, requests: list[bytes], parcels: tuple[bytes, ...]
-) -> Transaction:
-    """A request, or an answer or a read report to one; many of them are refused."""
-    if not requests or random.random() < 0.3:
-        named = tuple(parcel for parcel in parcels if random.random() < 0.4)
-        return network.request(random.choice(["a", "b", "outsider"]), parcels=named)
-    request = random.choice(requests)
-    if random.random() < 0.3:
-        return network.read_report(request, random.sample(parcels, 2), random.choice(["b", "outsider"]))
-    answer = random.choice(["approve", "refuse", "revoke"])
-    return network.approval(request, answer, random.choice(["a", "b", "c", "d"]))  # type: ignore[arg-type]

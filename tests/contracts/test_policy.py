@@ -12,12 +12,10 @@ import msgspec
 import orjson
 import pytest
 
-from audit.chain import ChainAudit
 from chain.access.policy import AccessPolicy, contract_hash
 from chain.blocks import Outcome, Verdict
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.packages import read_package
 from chain.state.entries import (
     ContractState,
     DatasetReads,
@@ -33,7 +31,6 @@ from contracts.library import source_of
 from contracts.policy import SandboxPolicy, verify_engine
 from contracts.sandbox import Sandbox
 from contracts.worker import SandboxProcess
-from tests.chain.access_world import ScriptedPolicy, allow
 from tests.networks import TIME_MS, TestNetwork
 
 HOUR_MS = 3_600_000
@@ -222,66 +219,6 @@ def test_inputs_beyond_their_bound_deny(policy: SandboxPolicy) -> None:
         "contract_inputs_too_large",
         b"",
     )
-
-
-def whole_story(policy: AccessPolicy) -> Story:
-    """A request, an approval, a reading, a revocation, and a contract that is updated and keeps its state."""
-    source = (
-        "from blockpool.contract import allow, ask\n\n"
-        "def can_read(request, dataset, ctx):\n"
-        "    ctx.state['calls'] = ctx.state.get('calls', 0) + 1\n"
-        "    if any(answer.verdict == 'approve' for answer in ctx.approvals):\n"
-        "        return allow(note=str(ctx.state['calls']))\n"
-        "    return ask(['c'])\n"
-    )
-    story = Story(policy, source)
-    network = story.network
-    request_id, _, _ = story.ask()
-    story.commit(network.approval(request_id, "approve", "c"), network.request("d"))
-    story.commit(network.read_report(request_id, [story.parcel]), network.sealed_parcel())
-    story.commit(network.contract(source + "\n", version=2), network.request("d"), network.request("c", purpose="x"))
-    story.answer(request_id, "revoke", "a", "the case is closed")
-    assert story.request(request_id).note == "2"
-    kept = story.ledger.entry(contract_state_key("a.flights", "a.rule"), ContractState)
-    assert kept == ContractState(b'{"calls":5}')
-    return story
-
-
-def test_another_node_comes_to_the_same_blocks(policy: SandboxPolicy, process: SandboxProcess) -> None:
-    """One runs the contracts in its own process; the other in a child, and checks what the first has made."""
-    story = whole_story(policy)
-    replica = TestNetwork(has_contracts=True, policy=SandboxPolicy(process)).ledger()
-    for height in range(1, story.ledger.tip.height + 1):
-        block = story.ledger.block_at(height)
-        transactions = [story.network.checked(item) for item in story.ledger.blocks.transactions(height)]
-        executed = replica.check_certified(block, transactions)
-        assert block.certificate is not None
-        replica.commit(executed, block.certificate)
-    assert replica.tip.block_hash == story.ledger.tip.block_hash
-
-
-def audit(story: Story, policy: AccessPolicy) -> ChainAudit:
-    """The audit of all of a story's blocks."""
-    found = ChainAudit(story.network.genesis, policy)
-    for height in range(story.ledger.tip.height + 1):
-        package = read_package(story.ledger.blocks, height)
-        assert package is not None
-        found.add(package)
-    return found
-
-
-def test_an_auditor_comes_to_the_same_verdicts(policy: SandboxPolicy) -> None:
-    story = whole_story(policy)
-    assert audit(story, policy).report.block_hash == story.ledger.tip.block_hash
-
-
-def test_an_auditor_finds_verdicts_that_no_contract_gave(policy: SandboxPolicy) -> None:
-    """All validators together can write what they like; the first block with a made-up verdict gives them away."""
-    forged = Story(ScriptedPolicy({source_of("purpose_bound"): lambda case: allow()}), source_of("purpose_bound"))
-    forged.ask()
-    with pytest.raises(PoolError) as caught:
-        audit(forged, policy)
-    assert caught.value.code is ErrorCode.BAD_BLOCK
 
 
 def test_what_the_contract_was_told_has_the_hash_in_the_verdict(policy: SandboxPolicy) -> None:

@@ -26,9 +26,8 @@ from chain.transactions.registry import decode_transaction, type_of
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy
 from contracts.sandbox import Sandbox
-from tests.chain.access_world import ScriptedPolicy, allow
+from tests.chain.access_world import ScriptedPolicy, allow, by_purpose
 from tests.networks import TestNetwork
-from tests.sim.application import by_purpose
 
 
 def _policy(kind: str, genesis: Genesis) -> AccessPolicy | None:

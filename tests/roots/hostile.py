@@ -28,9 +28,9 @@ from tests.attacks.test_random_histories import DATASETS, MEMBERS, PARCELS, Scen
 from tests.attacks.test_same_verdict_everywhere import FICKLE
 from tests.attacks.world import contract
 from tests.audit.audit_world import EventfulChain
+from tests.chain.access_world import PURPOSES
 from tests.chain.test_key_heights import EndingKeys
 from tests.networks import TIME_MS, TestNetwork, seed
-from tests.sim.application import PURPOSES
 
 Contracts = Literal["none", "scripted", "sandbox"]
 """What runs a chain's contracts."""

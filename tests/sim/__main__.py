@@ -1,6 +1,6 @@
 """``python -m tests.sim --seeds N``: whole validators, many seeds, and what happened in them.
 
-With ``--light`` (which ``--access`` implies) only the consensus core is real, with a tiny application around it: more
+With ``--light`` only the consensus core is real, with a tiny application around it: more
 schedules a second, and misbehaviour that only the core can see. A failing seed prints itself and replays exactly.
 """
 
@@ -73,11 +73,11 @@ def main() -> int:
     parser.add_argument("--light", action="store_true", help="the consensus core alone")
     parser.add_argument("--access", action="store_true", help="with contracts, requests, answers and read reports")
     arguments = parser.parse_args()
-    options = "".join(f" --{name}" for name in ("light", "access") if getattr(arguments, name))
+    options = " --light" if arguments.light else ""
     options += f" --size {arguments.size}" if arguments.size else ""
     run: Callable[[int], Outcome]
-    if arguments.light or arguments.access:
-        run = lambda seed: Cluster(seed, arguments.size or 4, access=arguments.access).run()  # noqa: E731
+    if arguments.light:
+        run = lambda seed: Cluster(seed, arguments.size or 4).run()  # noqa: E731
     else:
         run = lambda seed: Schedule(seed, arguments.size).run()  # noqa: E731
     summary = Summary()

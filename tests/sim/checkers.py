@@ -54,11 +54,6 @@ class Checkers:
             if self.committed.setdefault(transaction, height) != height:
                 raise Violation(f"a transaction is committed twice, at {self.committed[transaction]} and {height}")
 
-    def on_applied(self, node: str, height: int, proposal: Proposal, state_root: bytes) -> None:
-        """An honest node executed a block that it stored."""
-        if state_root != decode_header(proposal.header).state_root:
-            raise Violation(f"{node} has another state after block {height} than the block's header says")
-
     def on_sent(self, node: str, message: Message) -> None:
         """A node sent a message."""
         statement: Statement

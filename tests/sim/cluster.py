@@ -15,10 +15,9 @@ from random import Random
 from chain.primitives.crypto import Hash
 from chain.primitives.quorum import max_faulty
 from tests.consensus.support import NAMES, transaction_id
-from tests.sim.application import AccessLoad, difference_on_replay
 from tests.sim.checkers import Checkers, Violation
 from tests.sim.clock import MOMENTS_PER_TICK, Clock
-from tests.sim.faults import ACCESS_KINDS, KINDS
+from tests.sim.faults import KINDS
 from tests.sim.network import LinkQuality, Network
 from tests.sim.node import CONFIG, SimNode, World
 
@@ -71,11 +70,10 @@ class Cluster:
         self.network = Network(self.clock, self.random, self._arrive)
         names = NAMES[:size]
         faulty = self.random.sample(names, self.random.randint(0, max_faulty(size)))
-        kinds = {name: self.random.choice(ACCESS_KINDS if access else KINDS) for name in faulty}
+        kinds = {name: self.random.choice(KINDS) for name in faulty}
         self.checkers = Checkers(size, faulty)
         self.counts: Counter[str] = Counter()
-        self.load = AccessLoad(seed) if access else None
-        self.world = World(size, self.clock, self.random, self.network, self.checkers, self.counts, self.load)
+        self.world = World(size, self.clock, self.random, self.network, self.checkers, self.counts)
         self.nodes = {name: kinds.get(name, SimNode)(name, self.world) for name in names}
         self.honest = [node for node in self.nodes.values() if not node.is_byzantine]
         self.byzantine = tuple(kinds[name].__name__ for name in faulty)
@@ -89,7 +87,6 @@ class Cluster:
         """
         self._run_safety_phase()
         healing_ticks = self._run_liveness_phase()
-        self._check_replay()
         return Result(
             self.seed,
             self.size,
@@ -135,12 +132,6 @@ class Cluster:
             raise Violation(f"no progress within {LIVENESS_TICKS_MAX} ticks after healing: {self._describe()}")
         return self.clock.ticks - healed
 
-    def _check_replay(self) -> None:
-        if self.load is not None:
-            blocks = [proposal for proposal, _ in self.honest[0].disk.blocks]
-            if difference := difference_on_replay(self.load, blocks):
-                raise Violation(difference)
-
     def _is_done(self) -> bool:
         height = self.checkers.height
         return all(node.disk.height == height for node in self.honest) and all(
@@ -149,14 +140,11 @@ class Cluster:
 
     def _submit(self, count: int) -> None:
         """A client gives transactions to one node, which passes them on."""
-        ids = tuple(self._transaction(len(self.submitted) + index) for index in range(count))
+        ids = tuple(transaction_id(f"{self.seed} {len(self.submitted) + index}") for index in range(count))
         self.submitted += ids
         node = self.random.choice(list(self.nodes.values()))
         if node.is_up:
             node.add_transactions(ids)
-
-    def _transaction(self, number: int) -> Hash:
-        return transaction_id(f"{self.seed} {number}") if self.load is None else self.load.make()
 
     def _make_trouble(self) -> None:
         action = self.random.choice(

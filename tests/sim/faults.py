@@ -5,10 +5,7 @@ A new kind of misbehaviour is a subclass of ``SimNode`` and an entry in ``KINDS`
 
 from __future__ import annotations
 
-import msgspec
-
 from chain.blocks import Certificate, Proposal, decode_header
-from chain.primitives.encoding import encode
 from consensus.messages import (
     Commit,
     Committed,
@@ -239,22 +236,4 @@ class Flooder(SimNode):
         return random.choice(messages)
 
 
-class Misexecutor(SimNode):
-    """As primary lies about what its block does: another state, or other verdicts."""
-
-    is_byzantine = True
-
-    def build(self, height: int) -> Proposal | None:
-        honest = super().build(height)
-        if honest is None:
-            return None
-        self.world.counts["false roots"] += 1
-        header, field = decode_header(honest.header), self.world.random.choice(("state_root", "result_root"))
-        lie = msgspec.structs.replace(header, **{field: transaction_id(f"false {field}")})
-        return Proposal(encode(lie), honest.transaction_ids)
-
-
 KINDS: tuple[type[SimNode], ...] = (Silent, Equivocator, Twin, InvalidProposer, Amnesiac, Liar, Forger, Flooder)
-
-ACCESS_KINDS: tuple[type[SimNode], ...] = (*KINDS, Misexecutor, Misexecutor)
-"""In runs where blocks have something to lie about."""

@@ -1,8 +1,7 @@
 """A simulated node: the real consensus core with a tiny deterministic application around it.
 
 It carries effects out one by one, in order, and can crash before any of them; then all that is left is its disk. A
-block is valid if its proposer did not mark it bad, none of its transactions is committed already and, where the run has
-an application, executing it gives its roots.
+block is valid if its proposer did not mark it bad and none of its transactions is committed already.
 """
 
 from __future__ import annotations
@@ -34,7 +33,6 @@ from consensus.effects import (
 from consensus.messages import Message
 from consensus.replica import Replica
 from tests.consensus.support import CHAIN_ID, FakeSigner, fake_verifier, hash_of, make_proposal, validator_set
-from tests.sim.application import AccessLoad, Application
 from tests.sim.checkers import Checkers
 from tests.sim.clock import MOMENTS_PER_TICK, Clock
 from tests.sim.disk import Disk, StoredBlock
@@ -89,8 +87,6 @@ class World:
     network: Network
     checkers: Checkers
     counts: Counter[str]
-    load: AccessLoad | None = None
-    """Bodies of the transactions; None in a run where they are names only."""
     crash_chance: float = 0.0
     """Chance to crash before any one effect."""
     eclipse_chance: float = 0.0
@@ -106,7 +102,6 @@ class SimNode:
         self.name = name
         self.world = world
         self.disk = Disk(world.size)
-        self.application = Application(world.load) if world.load is not None else None
         self.peers = [peer for peer in validator_set(world.size).names if peer != name]
         self.memory_survives = memory_survives
         self._life = 0
@@ -163,9 +158,7 @@ class SimNode:
         """The application's verdict on a block."""
         ids = proposal.transaction_ids
         is_fresh = len(set(ids)) == len(ids) and not any(id_ in self._committed for id_ in ids)
-        if not is_fresh or decode_header(proposal.header).time_ms == BAD_TIME_MS:
-            return False
-        return self.application is None or self.application.is_right(proposal)
+        return is_fresh and decode_header(proposal.header).time_ms != BAD_TIME_MS
 
     def build(self, height: int) -> Proposal | None:
         """A block of the oldest transactions, or None."""
@@ -174,10 +167,7 @@ class SimNode:
 
     def make_block(self, height: int, ids: tuple[Hash, ...], time_ms: int = 0) -> Proposal:
         """A block on top of this node's tip; ``time_ms`` makes otherwise equal blocks different."""
-        parent = self.disk.tip.block_hash
-        if self.application is None:
-            return make_proposal(height, parent, self.name, ids, time_ms)
-        return self.application.build(height, parent, self.name, ids, height + time_ms)
+        return make_proposal(height, self.disk.tip.block_hash, self.name, ids, time_ms)
 
     def send_message(self, to: str, message: Message) -> None:
         """Put a consensus message on a link."""
@@ -293,18 +283,9 @@ class SimNode:
                     link for peer in self.peers for link in ((self.name, peer), (peer, self.name))
                 )
         self.disk.append(proposal, certificate)
-        self._apply(proposal)
         self._committed.update(proposal.transaction_ids)
         for id_ in proposal.transaction_ids:
             self.mempool.pop(id_, None)
         if not self._crashes_now() and self.replica is not None:
             self._report_work()
             self.replica.advance(self.disk.tip)
-
-    def _apply(self, proposal: Proposal) -> None:
-        if self.application is None:
-            return
-        for outcome in self.application.apply(proposal):
-            self.world.counts[f"outcome: {outcome.verdict.verdict if outcome.verdict else outcome.code}"] += 1
-        if not self.is_byzantine:
-            self.world.checkers.on_applied(self.name, self.disk.height, proposal, self.application.root)

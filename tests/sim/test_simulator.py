@@ -9,10 +9,9 @@ from collections import Counter
 
 import pytest
 
-from chain.blocks import Certificate, Proposal
+from chain.blocks import Certificate
 from consensus.effects import Evidence
 from tests.consensus.support import GENESIS_HASH, commit, hash_of, make_proposal, transaction_id
-from tests.sim.application import Application
 from tests.sim.checkers import Checkers, Violation
 from tests.sim.cluster import Cluster, Result
 
@@ -21,8 +20,6 @@ pytestmark = pytest.mark.sim
 SEEDS = {1: 500, 4: 900, 7: 250}
 """Seeds from 0 on, by number of validators: about twenty seconds on one core."""
 
-ACCESS_SEEDS = {1: 30, 4: 120, 7: 30}
-"""The same of the runs whose transactions are contracts, requests, answers and read reports."""
 
 INTERESTING = [
     # Replicas hold certificates of different views for one block, and some move to the later start view.
@@ -74,21 +71,6 @@ def test_the_seeds_reach_what_they_are_meant_to_reach(results: list[Result]) -> 
     assert {name for name in reached if not counts[name]} == set()
 
 
-@pytest.mark.parametrize("size", ACCESS_SEEDS)
-def test_s52_every_node_decides_alike_whatever_happens(size: int) -> None:
-    """Every honest node executes every block to the state in its header, and so does whoever executes all again."""
-    counts: Counter[str] = Counter()
-    for seed in range(ACCESS_SEEDS[size]):
-        try:
-            counts += Cluster(seed, size, access=True).run().counts
-        except Exception as error:
-            error.add_note(f"python -m tests.sim --access --size {size} --seeds 1 --first {seed}")
-            raise
-    reached = {"outcome: allow", "outcome: ask", "outcome: deny", "outcome: not_an_approver", "restart"}
-    reached |= {"false roots", "catch-ups", "blocks proposed again"} if size > 1 else set()
-    assert {name for name in reached if not counts[name]} == set()
-
-
 @pytest.mark.parametrize(("seed", "size"), INTERESTING)
 def test_interesting_seeds(seed: int, size: int) -> None:
     Cluster(seed, size).run()
@@ -122,22 +104,6 @@ def test_s03_the_simulator_finds_replicas_that_forget_their_votes() -> None:
             node.memory_survives = False
         try:
             cluster.run()
-        except Violation:
-            found += 1
-    assert found
-
-
-def test_s17_the_simulator_finds_nodes_that_believe_a_false_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A primary's lie about the state gets through where nodes vote for what they have not executed."""
-
-    def is_known(application: Application, proposal: Proposal) -> bool:
-        return all(application.knows(id_) for id_ in proposal.transaction_ids)
-
-    monkeypatch.setattr(Application, "is_right", is_known)
-    found = 0
-    for seed in range(60):
-        try:
-            Cluster(seed, 4, access=True).run()
         except Violation:
             found += 1
     assert found
