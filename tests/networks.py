@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from chain.access.policy import AccessPolicy
 from chain.blocks import Certificate, commit_message
 from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
 from chain.ledger import ExecutedBlock, Ledger
-from chain.primitives.crypto import Ed25519Signer, key_id
+from chain.primitives.crypto import Ed25519Signer
 from chain.primitives.encoding import decode, encode
-from chain.primitives.types import Answer
 from chain.proofs.trust import TrustHistory
-from chain.storage.database import MemoryDatabase
-from chain.storage.head import MemoryHead
-from chain.transactions.approval import APPROVAL
-from chain.transactions.base import (
-    CheckedTransaction,
-    Transaction,
-    TransactionType,
-    sign_transaction,
-    transaction_id,
-    verify_payload,
-)
-from chain.transactions.contract import CONTRACT
-from chain.transactions.dataset import DATASET
-from chain.transactions.erase import ERASE
-from chain.transactions.parcel import PARCEL, encode_records, records_root
-from chain.transactions.read_report import READ_REPORT
+from chain.transactions.base import CheckedTransaction, Transaction, transaction_id, verify_payload
 from chain.transactions.registry import decode_transaction
-from chain.transactions.request import REQUEST
-from chain.transactions.sealed import CommitmentKind
 from contracts.engine import ENGINE_IDENTITY
-from sealing import KemPrivateKey, SealedParcel, SealingContext, seal_parcel
+from sealing import KemPrivateKey
+from tests.ledgers import memory_ledger
+from tests.signing import SCHEMA, TransactionMaker
+
+__all__ = ["SCHEMA", "TIME_MS", "TestNetwork", "seed"]
 
 TIME_MS = 1_700_000_000_000
-SCHEMA = '{"type":"object","properties":{"n":{"type":"integer","maximum":1000000}},"required":["n"]}'
 
 
 def seed(text: str) -> bytes:
@@ -48,7 +32,7 @@ def seed(text: str) -> bytes:
 
 
 @dataclass
-class TestNetwork:
+class TestNetwork(TransactionMaker[Transaction]):
     """Members ``a``, ``b``, ... each a validator with one system key; ``outsider`` is a member without a vote.
 
     Attributes:
@@ -108,156 +92,22 @@ class TestNetwork:
             witness_key=self.witnesses.get(name),
         )
 
-    def ledger(self) -> Ledger:
-        """A fresh ledger in memory."""
-        ledger = Ledger(self.genesis, MemoryDatabase(), MemoryDatabase(), MemoryHead(), self.policy)
-        ledger.open()
-        return ledger
+    def signer_of(self, member: str) -> Ed25519Signer:
+        return self.system[member]
+
+    def reader_of(self, member: str) -> bytes:
+        return self.readers[member].public_key.encoded
 
     def next_nonce(self) -> bytes:
-        """A nonce never used before in this network."""
         self.nonce += 1
         return self.nonce.to_bytes(16, "big")
 
-    def sign(
-        self, type_: TransactionType[Any], member: str, fields: Mapping[str, object], payload: bytes = b""
-    ) -> Transaction:
-        """A signed transaction of any type, whatever the type itself says of its fields."""
-        key = self.system[member]
-        common: dict[str, Any] = {
-            "chain_id": self.chain_id,
-            "member": member,
-            "key_id": key_id(key.public_key),
-            "nonce": self.next_nonce(),
-            "expiry_ms": 0,
-        }
-        return sign_transaction(type_.header(**(common | dict(fields))), key, payload)
+    def finish(self, transaction: Transaction) -> Transaction:
+        return transaction
 
-    def dataset(self, member: str = "a", name: str = "flights", **changes: object) -> Transaction:
-        """A signed ``dataset`` transaction."""
-        fields: dict[str, object] = {
-            "dataset": f"{member}.{name}",
-            "version": 1,
-            "title_zh": "航班",
-            "title_en": "Flights",
-            "schema": SCHEMA,
-            "sharing": "open",
-            "legal_basis": "",
-            "contract": "",
-        }
-        return self.sign(DATASET, member, fields | changes)
-
-    def parcel(
-        self,
-        records: Sequence[bytes] = (b'{"n":1}',),
-        member: str = "a",
-        dataset: str = "a.flights",
-        sealed_shares: Sequence[bytes] = (),
-        **changes: object,
-    ) -> Transaction:
-        """A signed ``parcel`` transaction, open unless there is more."""
-        fields: dict[str, object] = {
-            "dataset": dataset,
-            "record_count": len(records),
-            "records_root": records_root(self.chain_id, records),
-            "envelope": b"",
-            "derived_from": (),
-        }
-        return self.sign(PARCEL, member, fields | changes, encode_records(records, sealed_shares))
-
-    def erase(self, parcel_id: bytes, member: str = "a", dataset: str = "a.flights", **changes: object) -> Transaction:
-        """A signed ``erase`` transaction."""
-        fields: dict[str, object] = {
-            "dataset": dataset,
-            "parcel": parcel_id,
-            "legal_basis": "PIPL 47",
-            "reason": "",
-        }
-        return self.sign(ERASE, member, fields | changes)
-
-    def sealed_parcel(
-        self,
-        records: Sequence[bytes] = (b'{"n":1}',),
-        member: str = "a",
-        dataset: str = "a.flights",
-        commitments: CommitmentKind = CommitmentKind.WHOLE,
-    ) -> Transaction:
-        """A signed ``parcel`` transaction whose records are sealed for the validators."""
-        parcel = seal_parcel(records, SealingContext(self.chain_id, dataset), self.kem_keys, commitments)
-        return self.sealed(parcel, member, dataset)
-
-    def sealed(self, parcel: SealedParcel, member: str = "a", dataset: str = "a.flights") -> Transaction:
-        """A signed ``parcel`` transaction with these contents."""
-        return self.parcel(
-            parcel.bodies,
-            member,
-            dataset,
-            parcel.sealed_shares,
-            records_root=parcel.records_root,
-            envelope=parcel.envelope,
-        )
-
-    def contract(self, source: str = "", member: str = "a", name: str = "rule", **changes: object) -> Transaction:
-        """A signed ``contract`` transaction."""
-        fields: dict[str, object] = {
-            "contract": f"{member}.{name}",
-            "version": 1,
-            "source": source,
-            "parameters": "{}",
-        }
-        return self.sign(CONTRACT, member, fields | changes)
-
-    def request(self, member: str = "b", dataset: str = "a.flights", **changes: object) -> Transaction:
-        """A signed ``request`` transaction for all of a dataset."""
-        fields: dict[str, object] = {
-            "dataset": dataset,
-            "parcels": (),
-            "from_height": 0,
-            "until_height": 0,
-            "until_ms": 0,
-            "purpose": "flood warning",
-            "legal_basis": "Flood Control Law",
-            "case_number": "2023-17",
-            "person": "Li Wei",
-            "kem_key": self.readers[member].public_key.encoded,
-        }
-        return self.sign(REQUEST, member, fields | changes)
-
-    def approval(
-        self,
-        request: bytes,
-        answer: Answer = "approve",
-        member: str = "a",
-        dataset: str = "a.flights",
-        reason: str = "",
-    ) -> Transaction:
-        """A signed ``approval`` transaction: an answer to the request with this transaction id."""
-        fields = {
-            "dataset": dataset,
-            "request": request,
-            "answer": answer,
-            "reason": reason,
-        }
-        return self.sign(APPROVAL, member, fields)
-
-    def read_report(
-        self,
-        request: bytes,
-        parcels: Sequence[bytes],
-        member: str = "b",
-        dataset: str = "a.flights",
-        record_count: int = 1,
-        digest: bytes = bytes(32),
-    ) -> Transaction:
-        """A signed ``read_report`` transaction: what ``member`` says that it has read."""
-        fields = {
-            "dataset": dataset,
-            "request": request,
-            "parcels": tuple(parcels),
-            "record_count": record_count,
-            "digest": digest,
-        }
-        return self.sign(READ_REPORT, member, fields)
+    def ledger(self) -> Ledger:
+        """A fresh ledger in memory."""
+        return memory_ledger(self.genesis, self.policy)
 
     def id_of(self, transaction: Transaction) -> bytes:
         """A transaction's id: what requests, answers and read reports name it by."""

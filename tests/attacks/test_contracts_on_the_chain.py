@@ -11,13 +11,16 @@ from dataclasses import dataclass
 import pytest
 
 from chain.blocks import Outcome
+from chain.errors import ErrorCode
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
 from chain.state.entries import ContractEntry, ContractState, contract_key, contract_state_key
 from chain.transactions.base import Transaction
 from contracts.engine import Engine
 from tests.attacks.world import ALLOW, World, codes, contract, verdicts
-from tests.contracts.test_attacks import BAD, ESCAPES, EXHAUSTION, FAILED, FUEL, MEMORY, NONSENSE, SYS, TRAPPED
+from tests.contracts.test_attacks import ESCAPES, EXHAUSTION, FAILED, FUEL, MEMORY, NONSENSE, SYS, TRAPPED
+
+BAD = ErrorCode.CONTRACT_BAD_VERDICT
 
 HONEST = contract(
     "ctx.state['calls'] = ctx.state.get('calls', 0) + 1\n"

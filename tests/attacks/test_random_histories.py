@@ -25,8 +25,8 @@ from chain.transactions.approval import ApprovalHeader
 from chain.transactions.base import Header, Transaction
 from chain.transactions.read_report import ReadReportHeader
 from chain.transactions.request import RequestHeader
-from tests.attacks.world import caught_up
 from tests.chain.access_world import PURPOSES, AccessWorld, by_purpose
+from tests.ledgers import caught_up
 from tests.networks import TestNetwork
 
 MEMBERS = ("a", "b", "c", "d", "outsider")

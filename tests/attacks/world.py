@@ -11,7 +11,6 @@ from chain.access.policy import AccessPolicy
 from chain.blocks import Outcome
 from chain.errors import PoolError
 from chain.ledger import ExecutedBlock, Ledger
-from chain.packages import open_package, read_package
 from chain.primitives.crypto import Hash
 from chain.state.entries import RequestEntry, request_key
 from chain.storage.database import MemoryDatabase
@@ -20,6 +19,7 @@ from chain.transactions.base import CheckedTransaction, Transaction
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy
 from contracts.sandbox import Sandbox
+from tests.ledgers import audited, caught_up, memory_ledger, packages_of
 from tests.networks import TIME_MS, TestNetwork
 
 BLOCK_TIME_MS = 1000
@@ -50,9 +50,7 @@ class World:
         network = TestNetwork(size, has_contracts=True)
         network.policy = SandboxPolicy(Sandbox(engine, network.chain_id))
         disk = MemoryDatabase(), MemoryHead()
-        ledger = Ledger(network.genesis, disk[0], MemoryDatabase(), disk[1], network.policy)
-        ledger.open()
-        return cls(network, ledger, disk)
+        return cls(network, memory_ledger(network.genesis, network.policy, *disk), disk)
 
     @property
     def time_ms(self) -> int:
@@ -110,32 +108,11 @@ class World:
 
     def restarted(self, policy: AccessPolicy) -> Ledger:
         """The same node after it has lost its state: it executes its own blocks again, and each must be as it was."""
-        ledger = Ledger(self.network.genesis, self.disk[0], MemoryDatabase(), self.disk[1], policy)
-        ledger.open()
-        return ledger
+        return memory_ledger(self.network.genesis, policy, *self.disk)
 
     def audited(self, policy: AccessPolicy) -> AuditReport:
         """An auditor's report on the whole chain."""
-        audit = ChainAudit(self.network.genesis, policy)
-        for height in range(self.ledger.tip.height + 1):
-            package = read_package(self.ledger.blocks, height)
-            assert package is not None
-            audit.add(package)
-        return audit.report
-
-
-def caught_up(source: Ledger, policy: AccessPolicy) -> Ledger:
-    """A node that begins now and takes all blocks of ``source``, verified and executed one by one."""
-    ledger = Ledger(source.genesis, MemoryDatabase(), MemoryDatabase(), MemoryHead(), policy)
-    ledger.open()
-    for height in range(1, source.tip.height + 1):
-        package = read_package(source.blocks, height)
-        assert package is not None
-        block, transactions = open_package(source.chain_id, package)
-        executed = ledger.check_certified(block, transactions)
-        assert block.certificate is not None
-        ledger.commit(executed, block.certificate)
-    return ledger
+        return audited(ChainAudit(self.network.genesis, policy), packages_of(self.ledger)).report
 
 
 def codes(outcomes: Sequence[Outcome]) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from chain.ledger import Ledger
-from chain.packages import BlockPackage, read_package
 from chain.storage.head import HeadFile
 from chain.storage.level import LevelDatabase
 from chain.transactions.base import Transaction
 from tests.chain.access_world import ScriptedPolicy, allow
+from tests.ledgers import packages_of
 from tests.networks import TIME_MS, TestNetwork
 
 STRICTER = '{"type":"object","properties":{"n":{"type":"integer","maximum":10}},"required":["n"]}'
@@ -49,8 +49,7 @@ class EventfulChain:
             self.blocks.append([self.network.parcel([b'{"n":%d}' % (number % 10)]), self.network.parcel([b'{"n":12}'])])
         self.ledger = self.network.ledger()
         self.commit_to(self.ledger, self.blocks)
-        found = [read_package(self.ledger.blocks, height) for height in range(self.ledger.tip.height + 1)]
-        self.packages: list[BlockPackage] = [package for package in found if package is not None]
+        self.packages = packages_of(self.ledger)
 
     def _happen(self, has_contracts: bool) -> None:
         network, blocks = self.network, self.blocks

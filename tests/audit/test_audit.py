@@ -11,11 +11,12 @@ from audit.chain import ChainAudit
 from chain.blocks import Block, Outcome
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
-from chain.packages import BlockPackage, Packages, join_packages, open_package, read_package, read_packages
+from chain.packages import BlockPackage, Packages, join_packages, open_package, read_packages
 from chain.primitives.encoding import decode, encode
 from chain.state.entries import ReaderEntry, reader_key
 from chain.transactions.base import Transaction
 from tests.chain.access_world import CALL_FUEL, CHECK_FUEL, AccessWorld, ScriptedPolicy, allow, deny
+from tests.ledgers import audited, packages_of
 from tests.networks import TestNetwork
 
 
@@ -28,16 +29,8 @@ def ledger(network: TestNetwork) -> Ledger:
     return ledger
 
 
-def packages_of(ledger: Ledger) -> list[BlockPackage]:
-    found = [read_package(ledger.blocks, height) for height in range(ledger.tip.height + 1)]
-    return [package for package in found if package is not None]
-
-
 def test_a_good_chain_is_counted_by_outcome(network: TestNetwork, ledger: Ledger) -> None:
-    audit = ChainAudit(network.genesis)
-    for package in packages_of(ledger):
-        audit.add(package)
-    report = audit.report
+    report = audited(ChainAudit(network.genesis), packages_of(ledger)).report
     assert (report.height, report.blocks, report.block_hash) == (4, 5, ledger.tip.block_hash)
     assert dict(report.outcomes) == {"ok": 4, "schema_violation": 3}
     assert (report.transactions, report.records, report.transaction_signatures) == (7, 9, 7)

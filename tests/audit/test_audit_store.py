@@ -11,12 +11,12 @@ import pytest
 from audit.chain import ChainAudit, decode_report, encode_report
 from audit.store import AuditProgress, AuditStore
 from chain.errors import ErrorCode, PoolError
-from chain.packages import BlockPackage, read_package
 from chain.primitives.crypto import sha256
 from chain.state.entries import DatasetUsage, usage_key
 from chain.storage.database import MemoryDatabase, Write
 from chain.storage.level import LevelDatabase
 from tests.audit.audit_world import EventfulChain, policy
+from tests.ledgers import audited, packages_of
 
 
 @pytest.fixture(scope="module")
@@ -29,25 +29,20 @@ def audit_on(chain: EventfulChain, engine: MemoryDatabase) -> ChainAudit:
     return ChainAudit(chain.network.genesis, policy(), store=AuditStore(chain.network.chain_id, engine))
 
 
-def add(audit: ChainAudit, packages: Sequence[BlockPackage]) -> None:
-    for package in packages:
-        audit.add(package)
-
-
 @pytest.mark.parametrize("saved", range(8))
 @pytest.mark.parametrize("lost", [0, 2])
 def test_it_goes_on_from_any_block(chain: EventfulChain, saved: int, lost: int) -> None:
     whole = ChainAudit(chain.network.genesis, policy())
-    add(whole, chain.packages)
+    audited(whole, chain.packages)
     engine = MemoryDatabase()
     first = audit_on(chain, engine)
-    add(first, chain.packages[:saved])
+    audited(first, chain.packages[:saved])
     if saved:
         first.save()
-    add(first, chain.packages[saved : saved + lost])
+    audited(first, chain.packages[saved : saved + lost])
     again = audit_on(chain, engine)
     assert again.next_height == saved, "what was not saved is verified again"
-    add(again, chain.packages[saved:])
+    audited(again, chain.packages[saved:])
     assert asdict(again.report) == asdict(whole.report)
     assert again.entry(usage_key("a.flights"), DatasetUsage) == whole.entry(usage_key("a.flights"), DatasetUsage)
     assert list(again.entries(b"dataset/")) == [b"dataset/a.flights", b"dataset/a.plain", b"dataset/a.sealed"]
@@ -57,10 +52,10 @@ def test_a_transaction_that_was_seen_before_the_break_is_known_after_it() -> Non
     chain, engine = EventfulChain(), MemoryDatabase()
     repeated = chain.ledger.blocks.transactions(2)[1]
     executed = chain.network.commit(chain.ledger, [repeated])
-    package = read_package(chain.ledger.blocks, executed.header.height)
+    (package,) = packages_of(chain.ledger, executed.header.height)
     assert package is not None
     first = audit_on(chain, engine)
-    add(first, chain.packages)
+    audited(first, chain.packages)
     first.save()
     with pytest.raises(PoolError, match="in the chain already") as caught:
         audit_on(chain, engine).add(package)
@@ -70,7 +65,7 @@ def test_a_transaction_that_was_seen_before_the_break_is_known_after_it() -> Non
 def test_nothing_of_the_records_is_kept(chain: EventfulChain, tmp_path: Path) -> None:
     engine = LevelDatabase(tmp_path)
     audit = ChainAudit(chain.network.genesis, policy(), store=AuditStore(chain.network.chain_id, engine))
-    add(audit, chain.packages)
+    audited(audit, chain.packages)
     assert audit.unsaved_bytes > 1_000
     audit.save()
     assert audit.unsaved_bytes == 0
@@ -98,20 +93,20 @@ class FailingEngine(MemoryDatabase):
 def test_a_save_that_fails_leaves_the_one_before_it(chain: EventfulChain) -> None:
     engine = FailingEngine(fails_at=2)
     audit = audit_on(chain, engine)
-    add(audit, chain.packages[:3])
+    audited(audit, chain.packages[:3])
     audit.save()
-    add(audit, chain.packages[3:])
+    audited(audit, chain.packages[3:])
     with pytest.raises(PoolError, match="no space"):
         audit.save()
     again = audit_on(chain, engine)
     assert again.next_height == 3
-    add(again, chain.packages[3:])
+    audited(again, chain.packages[3:])
 
 
 def saved_engine(chain: EventfulChain) -> MemoryDatabase:
     engine = MemoryDatabase()
     audit = audit_on(chain, engine)
-    add(audit, chain.packages)
+    audited(audit, chain.packages)
     audit.save()
     return engine
 
@@ -166,7 +161,7 @@ def test_an_incomplete_state_is_refused(chain: EventfulChain, kind: bytes) -> No
 
 def test_a_report_comes_back_as_it_was(chain: EventfulChain) -> None:
     audit = ChainAudit(chain.network.genesis, policy())
-    add(audit, chain.packages[:3])
+    audited(audit, chain.packages[:3])
     assert audit.report.awaiting_erasure
     assert audit.report.outcomes
     back = decode_report(encode_report(audit.report))

@@ -12,13 +12,12 @@ import pytest
 from chain.access.policy import AccessCase, AccessDecision, MissingEngine
 from chain.blocks import Proposal
 from chain.errors import ErrorCode, PoolError
-from chain.ledger import ExecutedBlock, Ledger
+from chain.ledger import ExecutedBlock
 from chain.limits import LIMITS
-from chain.storage.database import MemoryDatabase
-from chain.storage.head import MemoryHead
 from chain.transactions.base import CheckedTransaction, Transaction
 from contracts.engine import ENGINE_IDENTITY
 from tests.chain.access_world import CHECK_FUEL, AccessWorld, ScriptedPolicy, allow, deny
+from tests.ledgers import memory_ledger
 from tests.networks import TestNetwork
 
 ENGINE_FAILURES = [code for code in ErrorCode if code.is_engine]
@@ -202,7 +201,7 @@ class TestReplay:
         return world
 
     def test_executing_beside_the_ledger_gives_the_same_block(self, world: AccessWorld) -> None:
-        copy = replica_of(world, ScriptedPolicy(world.policy.scripts))
+        copy = memory_ledger(world.network.genesis, ScriptedPolicy(world.policy.scripts))
         thread = ThreadPoolExecutor(1)
         for height in range(1, world.ledger.tip.height + 1):
             block = world.ledger.block_at(height)
@@ -218,10 +217,3 @@ class TestReplay:
         beside = thread.submit(copy.execute, [request], world.time_ms, "a").result()
         thread.shutdown()
         assert beside.block_hash == world.ledger.execute([request], world.time_ms, "a").block_hash
-
-
-def replica_of(world: AccessWorld, policy: ScriptedPolicy) -> Ledger:
-    """An empty ledger of the same network."""
-    ledger = Ledger(world.network.genesis, MemoryDatabase(), MemoryDatabase(), MemoryHead(), policy)
-    ledger.open()
-    return ledger

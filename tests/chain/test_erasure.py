@@ -23,6 +23,7 @@ from chain.storage.level import LevelDatabase
 from chain.transactions.base import ErasedPayload, Transaction
 from chain.transactions.parcel import record_leaf
 from chain.transactions.registry import decode_transaction
+from tests.ledgers import audited, memory_ledger, packages_of, take
 from tests.networks import TestNetwork
 
 RECORDS = (b'{"n":41}', b'{"n":42}', b'{"n":43}')
@@ -46,12 +47,7 @@ class Story:
         return self
 
     def package(self, height: int = 2) -> BlockPackage:
-        package = read_package(self.ledger.blocks, height, self.ledger.prove_erasures)
-        assert package is not None
-        return package
-
-    def packages(self) -> list[BlockPackage]:
-        return [self.package(height) for height in range(self.ledger.tip.height + 1)]
+        return packages_of(self.ledger)[height]
 
 
 @pytest.fixture
@@ -108,8 +104,7 @@ def test_a_parcel_erased_in_its_own_block_is_never_written(network: TestNetwork)
             written.extend(value for _, value in batch)
             super().write(batch, sync=sync)
 
-    ledger = Ledger(network.genesis, Watched(), MemoryDatabase(), MemoryHead())
-    ledger.open()
+    ledger = memory_ledger(network.genesis, blocks=Watched())
     network.commit(ledger, [network.dataset()])
     parcel = network.parcel(RECORDS)
     network.commit(ledger, [parcel, network.erase(network.id_of(parcel))])
@@ -133,7 +128,7 @@ def test_a_ledger_with_erased_parcels_opens_again(network: TestNetwork, is_state
 
 def test_a_node_that_fetches_the_chain_needs_no_payload(story: Story) -> None:
     copy = story.network.ledger()
-    for package in story.packages()[1:]:
+    for package in packages_of(story.ledger)[1:]:
         block, transactions = open_package(copy.chain_id, package)
         verify_erased(copy.trust, package, transactions)
         assert block.certificate is not None
@@ -261,10 +256,7 @@ def test_a_wrong_length_does_not_execute(story: Story) -> None:
     kept = package.erased[0].payload
     lie = replace(package, erased=(ErasedParcel(1, replace(kept, size_bytes=kept.size_bytes + 1)),))
     copy = story.network.ledger()
-    for item in story.packages()[1:2]:
-        block, transactions = open_package(copy.chain_id, item)
-        assert block.certificate is not None
-        copy.commit(copy.check_certified(block, transactions), block.certificate)
+    take(copy, story.package(1))
     block, transactions = open_package(copy.chain_id, lie)
     with pytest.raises(PoolError, match="another state_root"):
         copy.check_certified(block, transactions)
@@ -272,32 +264,29 @@ def test_a_wrong_length_does_not_execute(story: Story) -> None:
 
 class TestAudit:
     def audited(self, story: Story, packages: list[BlockPackage]) -> ChainAudit:
-        audit = ChainAudit(story.network.genesis)
-        for package in packages:
-            audit.add(package)
-        return audit
+        return audited(ChainAudit(story.network.genesis), packages)
 
     def test_s57_erased_records_are_counted_by_legal_basis_and_never_as_verified(self, story: Story) -> None:
-        report = self.audited(story, story.packages()).report
+        report = self.audited(story, packages_of(story.ledger)).report
         assert (report.records, report.records_verified, report.records_hash_only) == (6, 3, 3)
         assert dict(report.records_erased) == {"PIPL 47": 3}
         assert (report.records_missing, report.records_wrong, report.is_complete) == (0, 0, True)
         assert report.record_bytes == sum(map(len, (b'{"n":7}', b'{"n":"refused"}', b'{"n":8}')))
 
     def test_what_nothing_erases_is_missing(self, story: Story) -> None:
-        report = self.audited(story, story.packages()[:-1]).report
+        report = self.audited(story, packages_of(story.ledger)[:-1]).report
         assert (report.records_missing, report.records_hash_only, report.records_verified) == (3, 3, 3)
         assert dict(report.awaiting_erasure) == {story.id: 3}
         assert not report.is_complete
 
     def test_an_erasure_needs_no_proof_of_its_own(self, story: Story) -> None:
-        unproved = [replace(package, erasures=None) for package in story.packages()]
+        unproved = [replace(package, erasures=None) for package in packages_of(story.ledger)]
         assert dict(self.audited(story, unproved).report.records_erased) == {"PIPL 47": 3}
 
     @pytest.mark.parametrize("wrong", [b'{"n":99}', b"rubbish!"])
     def test_a_wrong_body_is_counted_and_the_audit_goes_on(self, network: TestNetwork, wrong: bytes) -> None:
         story = Story(network)
-        packages = story.packages()
+        packages = packages_of(story.ledger)
         payload = story.parcel.payload.replace(RECORDS[1], wrong)
         changed = encode(replace(story.parcel, payload=payload))
         packages[2] = replace(
@@ -310,7 +299,7 @@ class TestAudit:
 
     def test_a_wrong_body_of_a_refused_parcel_keeps_its_outcome(self, network: TestNetwork) -> None:
         story = Story(network)
-        packages = story.packages()
+        packages = packages_of(story.ledger)
         refused = decode(Transaction, packages[2].transactions[2])
         changed = encode(replace(refused, payload=refused.payload.replace(b"refused", b"changed")))
         packages[2] = replace(packages[2], transactions=(*packages[2].transactions[:2], changed))
@@ -319,7 +308,7 @@ class TestAudit:
 
     def test_a_payload_that_is_simply_gone_ends_it(self, network: TestNetwork) -> None:
         story = Story(network)
-        packages = story.packages()
+        packages = packages_of(story.ledger)
         bare = encode(replace(story.parcel, payload=b""))
         packages[2] = replace(
             packages[2], transactions=(packages[2].transactions[0], bare, *packages[2].transactions[2:])

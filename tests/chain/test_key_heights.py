@@ -7,7 +7,7 @@ import pytest
 
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import MemberObject
-from chain.ledger import Ledger
+from tests.ledgers import packages_of, take
 from tests.networks import TestNetwork
 
 LAST_HEIGHT = 2
@@ -30,15 +30,6 @@ class EndingKeys(TestNetwork):
 @pytest.fixture
 def ending() -> EndingKeys:
     return EndingKeys()
-
-
-def take_from(network: TestNetwork, source: Ledger, height: int, target: Ledger) -> None:
-    """What a node does with a block that it has fetched."""
-    block = source.block_at(height)
-    transactions = [network.checked(transaction) for transaction in source.blocks.transactions(height)]
-    executed = target.check_certified(block, transactions)
-    assert block.certificate is not None
-    target.commit(executed, block.certificate)
 
 
 def test_s50_a_key_is_good_at_its_last_height_and_not_at_the_next(ending: EndingKeys) -> None:
@@ -67,7 +58,7 @@ def test_s50_a_key_that_ended_while_its_transaction_waited_holds_nobody_up_later
     executed = ending.commit(ledger, [waiting])
     assert [outcome.code for outcome in executed.outcomes] == [ErrorCode.REVOKED_KEY]
     for height in range(1, LAST_HEIGHT + 2):
-        take_from(ending, ledger, height, newcomer)
+        take(newcomer, packages_of(ledger)[height])
     assert newcomer.tip == ledger.tip
 
 
@@ -76,9 +67,9 @@ def test_s50_a_signature_that_does_not_verify_is_refused_at_any_height(ending: E
     ledger, newcomer = ending.ledger(), ending.ledger()
     for number in range(LAST_HEIGHT):
         ending.commit(ledger, [ending.dataset("a", f"n{number}")])
-        take_from(ending, ledger, number + 1, newcomer)
+        take(newcomer, packages_of(ledger)[number + 1])
     genuine = ending.dataset("b", "late")
     ending.commit(ledger, [msgspec.structs.replace(genuine, signature=bytes(64))])
     with pytest.raises(PoolError) as caught:
-        take_from(ending, ledger, LAST_HEIGHT + 1, newcomer)
+        take(newcomer, packages_of(ledger)[LAST_HEIGHT + 1])
     assert caught.value.code is ErrorCode.BAD_SIGNATURE

@@ -49,7 +49,7 @@ def test_dataset_and_parcel_change_state(network: TestNetwork) -> None:
     ("kind", "changes", "code"),
     [
         ("parcel", {"dataset": "a.unknown"}, ErrorCode.UNKNOWN_DATASET),
-        ("parcel", {"member": "b"}, ErrorCode.NOT_OWNER),
+        ("parcel", {"member": "b", "dataset": "a.flights"}, ErrorCode.NOT_OWNER),
         ("parcel", {"records": [b'{"n":1}', b'{"n":"x"}']}, ErrorCode.SCHEMA_VIOLATION),
         ("sealed_parcel", {}, ErrorCode.OPEN_PARCEL_REQUIRED),
         ("parcel", {"expiry_ms": 5}, ErrorCode.EXPIRED),

@@ -11,10 +11,10 @@ from chain.access.history import AnswerNote, DecisionNote, ParcelPlace, ReadFilt
 from chain.blocks import Outcome
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock
-from chain.packages import read_package
 from chain.state.entries import DatasetReads, ParcelReads, ReaderEntry, parcel_reads_key, reader_key, reads_key
 from chain.transactions.base import Transaction
 from tests.chain.access_world import AccessWorld, approved_by, deny
+from tests.ledgers import audited, packages_of
 from tests.networks import TIME_MS, TestNetwork
 
 DAY_MS = 86_400_000
@@ -48,13 +48,8 @@ class ReadWorld:
         return found
 
     def audit(self, on_block: Callable[[ExecutedBlock], None]) -> ChainAudit:
-        ledger = self.world.ledger
-        audit = ChainAudit(self.world.network.genesis, self.world.policy, on_block)
-        for height in range(ledger.tip.height + 1):
-            package = read_package(ledger.blocks, height)
-            assert package is not None
-            audit.add(package)
-        return audit
+        auditor = ChainAudit(self.world.network.genesis, self.world.policy, on_block)
+        return audited(auditor, packages_of(self.world.ledger))
 
 
 @pytest.fixture(scope="module")

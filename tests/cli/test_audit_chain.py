@@ -20,6 +20,7 @@ from blockpool import ErrorCode, PoolError
 from chain.storage.level import LevelDatabase
 from tests.audit.audit_world import EventfulChain, policy
 from tests.cli.commands import Done, run
+from tests.ledgers import audited as audited_blocks
 
 GROUP_BLOCKS = 8
 BLOCKS_MORE = 10 * GROUP_BLOCKS
@@ -49,10 +50,7 @@ def counts(audit: ChainAudit) -> dict[str, Any]:
 
 
 def expected(chain: EventfulChain) -> dict[str, Any]:
-    audit = ChainAudit(chain.network.genesis, policy())
-    for package in chain.packages:
-        audit.add(package)
-    return counts(audit)
+    return counts(audited_blocks(ChainAudit(chain.network.genesis, policy()), chain.packages))
 
 
 def source_of(chain: EventfulChain, on_the_way: Callable[[int], None] = lambda height: None) -> ChainSource:

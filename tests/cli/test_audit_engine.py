@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from audit.chain import ChainAudit
@@ -11,11 +9,11 @@ from audit.walk import walk
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import parse_genesis
 from chain.ledger import Ledger
-from chain.packages import BlockPackage, read_package
 from cli.failures import ExitCode, exit_code
 from cli.network_policy import NetworkPolicy
 from contracts.engine import TARGET
 from tests.chain.access_world import ScriptedPolicy, allow
+from tests.ledgers import packages_of
 from tests.networks import TestNetwork
 
 
@@ -28,16 +26,9 @@ def network() -> TestNetwork:
     return network
 
 
-def packages(ledger: Ledger) -> Iterator[BlockPackage]:
-    for height in range(ledger.tip.height + 1):
-        package = read_package(ledger.blocks, height)
-        assert package is not None
-        yield package
-
-
 def audit(network: TestNetwork, ledger: Ledger, newest: int) -> PoolError | None:
     auditor = ChainAudit(network.genesis, NetworkPolicy(network.genesis.chain_id, lambda text: None))
-    return walk(auditor, packages(ledger), newest)
+    return walk(auditor, packages_of(ledger), newest)
 
 
 def test_a_chain_that_calls_no_contract_needs_no_engine(network: TestNetwork) -> None:

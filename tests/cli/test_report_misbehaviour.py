@@ -18,12 +18,12 @@ from audit.misbehaviour import MisbehaviourFindings, verify_file, verify_files
 from chain.access.history import ReadLog
 from chain.blocks import commit_message
 from chain.errors import ErrorCode
-from chain.packages import read_package
 from cli.audit.accusations import fetch_accusations
 from cli.audit.reporting.page import render
 from consensus.messages import Commit
 from evidence.misbehaviour import make_vote_evidence
 from tests.cli.report_page import ReportPage
+from tests.ledgers import audited, packages_of
 from tests.networks import TIME_MS, TestNetwork
 
 
@@ -76,11 +76,7 @@ def findings_with(network: TestNetwork, misbehaviour: MisbehaviourFindings) -> F
     ledger = network.ledger()
     network.commit(ledger, [network.dataset()])
     collector = Collector(ReadLog(network.chain_id))
-    audit = ChainAudit(network.genesis, on_block=collector.add_block)
-    for height in (0, 1):
-        package = read_package(ledger.blocks, height)
-        assert package is not None
-        audit.add(package)
+    audit = audited(ChainAudit(network.genesis, on_block=collector.add_block), packages_of(ledger))
     made = Circumstances("http://node", TIME_MS, 1.0, 7)
     return conclude(made, network.genesis, Audited(audit, collector, None), misbehaviour)
 

@@ -12,13 +12,13 @@ from chain.access.policy import AccessCase, AccessDecision
 from chain.errors import ErrorCode, PoolError
 from chain.facts import pack
 from chain.ledger import Ledger
-from chain.packages import read_package
 from chain.primitives.types import Answer
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy
 from contracts.sandbox import Sandbox
 from tests.chain.access_world import AccessWorld, Script, ScriptedPolicy, allow, approved_by, ask, deny
 from tests.contracts.support import contract
+from tests.ledgers import packages_of
 from tests.networks import TIME_MS, TestNetwork
 
 DEPLOYED = contract(
@@ -46,9 +46,7 @@ return allow() if ctx.state["seen"] > 1 else deny("the first one")
 
 def replay(replayed: Replay, ledger: Ledger) -> Replay:
     """Feed a chain to its end, or to what does not hold."""
-    for height in range(ledger.tip.height + 1):
-        package = read_package(ledger.blocks, height)
-        assert package is not None
+    for package in packages_of(ledger):
         replayed.add(package)
     return replayed
 

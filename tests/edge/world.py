@@ -6,7 +6,6 @@ from functools import cache
 
 from chain.blocks import Certificate, Proposal
 from chain.genesis import Genesis, encode_member_file
-from chain.packages import read_package
 from chain.primitives.encoding import encode
 from chain.proofs.checkpoints import Checkpoint, encode_checkpoint, sign_head
 from chain.proofs.history import TreeHead
@@ -25,6 +24,7 @@ from sealing import (
 )
 from sealing.context import ParcelContext
 from tests.chain.access_world import AccessWorld
+from tests.ledgers import packages_of
 from tests.networks import TestNetwork
 
 RECORDS = (b'{"flight":1545,"dest":"IAH","delay":null}', '{"flight":1714,"dest":"迈阿密"}'.encode())
@@ -84,13 +84,11 @@ class EdgeWorld:
 
     def packages(self) -> tuple[bytes, ...]:
         """All blocks, and one of another history of the same chain whose parcel was erased."""
-        found = [read_package(self.ledger.blocks, height) for height in range(1, self.ledger.tip.height + 1)]
         other, parcel = self.network.ledger(), self.network.parcel(dataset="a.weather")
         self.network.commit(other, [self.transactions[0]])
         self.network.commit(other, [parcel])
         self.network.commit(other, [self.network.erase(self.network.id_of(parcel), dataset="a.weather")])
-        found.append(read_package(other.blocks, 2, other.prove_erasures))
-        return tuple(encode(package) for package in found if package is not None)
+        return tuple(encode(package) for package in (*packages_of(self.ledger, 1), packages_of(other, 2)[0]))
 
     def receipts(self) -> tuple[bytes, ...]:
         maker = ReceiptMaker(self.ledger.block_at(self.ledger.tip.height))

@@ -22,16 +22,10 @@ from chain.ledger import Ledger
 from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.encoding import decode, encode
 from chain.primitives.keys import load_signer, new_seed
-from chain.primitives.types import Answer
 from chain.proofs.receipts import Receipt, verify_receipt
 from chain.proofs.trust import TrustHistory
-from chain.transactions.approval import ApprovalHeader
 from chain.transactions.base import Header, Transaction, sign_transaction, transaction_id
-from chain.transactions.contract import ContractHeader
-from chain.transactions.dataset import DatasetHeader
-from chain.transactions.erase import EraseHeader
-from chain.transactions.parcel import ParcelHeader, encode_records, records_root
-from chain.transactions.request import RequestHeader
+from chain.transactions.parcel import ParcelHeader
 from cli.homes import READER_KEY, MemberPlan, create_member
 from cli.processes import free_ports
 from contracts.engine import ENGINE_IDENTITY
@@ -43,9 +37,9 @@ from node.home import Home, open_home
 from node.links import Links, Peer
 from node.recovery import open_recovered
 from node.service import NodeService
-from sealing import KemPrivateKey, SealingContext, load_kem_key, seal_parcel
-from tests.networks import SCHEMA
+from sealing import KemPrivateKey, load_kem_key
 from tests.node.link_cluster import FAST, HOST, until
+from tests.signing import TransactionMaker
 
 MSGPACK = {"Content-Type": "application/msgpack", "Accept": "application/msgpack"}
 SPENT_KEY_UNTIL = 1
@@ -53,7 +47,7 @@ SPENT_KEY_UNTIL = 1
 
 
 @dataclass
-class Network:
+class Network(TransactionMaker[bytes]):
     """Members' folders, genesis and keys; nothing runs yet."""
 
     folder: Path
@@ -101,89 +95,26 @@ class Network:
     def home(self, name: str) -> Path:
         return self.folder / name / "node"
 
-    def dataset(self, member: str = "a", name: str = "flights", schema: str = SCHEMA, **changes: object) -> bytes:
-        """An encoded `dataset` transaction."""
-        fields = self._common(member) | {
-            "dataset": f"{member}.{name}",
-            "version": 1,
-            "title_zh": "航班",
-            "title_en": "Flights",
-            "schema": schema,
-            "sharing": "open",
-            "legal_basis": "",
-            "contract": "",
-        }
-        return encode(self.sign(DatasetHeader(**(fields | changes)), member))  # type: ignore[arg-type]
+    @property
+    def chain_id(self) -> bytes:  # type: ignore[override]
+        return self.genesis.chain_id
 
-    def parcel(
-        self,
-        records: Sequence[bytes] = (b'{"n":1}',),
-        member: str = "a",
-        dataset: str = "",
-        sealed_shares: Sequence[bytes] = (),
-        **changes: object,
-    ) -> bytes:
-        """An encoded `parcel` transaction, open unless there is more."""
-        fields = self._common(member) | {
-            "dataset": dataset or f"{member}.flights",
-            "record_count": len(records),
-            "records_root": records_root(self.genesis.chain_id, records),
-            "envelope": b"",
-            "derived_from": (),
-        }
-        header = ParcelHeader(**(fields | changes))  # type: ignore[arg-type]
-        return encode(self.sign(header, member, encode_records(records, sealed_shares)))
+    def signer_of(self, member: str) -> Ed25519Signer:
+        return self.signers[member]
 
-    def sealed_parcel(self, records: Sequence[bytes] = (b'{"n":1}',), member: str = "a", dataset: str = "") -> bytes:
-        """An encoded `parcel` transaction whose records are sealed for the validators."""
-        dataset = dataset or f"{member}.flights"
-        keys = {member.name: member.kem_key for member in self.genesis.founders if member.kem_key is not None}
-        sealed = seal_parcel(records, SealingContext(self.genesis.chain_id, dataset), keys)
-        fields = {"records_root": sealed.records_root, "envelope": sealed.envelope}
-        return self.parcel(sealed.bodies, member, dataset, sealed.sealed_shares, **fields)
+    def reader_of(self, member: str) -> bytes:
+        return self.reader_key(member).public_key.encoded
 
-    def contract(self, source: str, member: str = "a", name: str = "rule", **changes: object) -> bytes:
-        """An encoded `contract` transaction."""
-        fields = self._common(member) | {
-            "contract": f"{member}.{name}",
-            "version": 1,
-            "source": source,
-            "parameters": "{}",
-        }
-        return encode(self.sign(ContractHeader(**(fields | changes)), member))  # type: ignore[arg-type]
+    @property
+    def kem_keys(self) -> dict[str, bytes]:
+        return {member.name: member.kem_key for member in self.genesis.founders if member.kem_key is not None}
 
-    def request(self, member: str = "b", dataset: str = "a.flights", purpose: str = "", **changes: object) -> bytes:
-        """An encoded `request` transaction for all of a dataset."""
-        fields = self._common(member) | {
-            "dataset": dataset,
-            "parcels": (),
-            "from_height": 0,
-            "until_height": 0,
-            "until_ms": 0,
-            "purpose": purpose or "flood warning",
-            "legal_basis": "",
-            "case_number": "",
-            "person": "",
-            "kem_key": self.reader_key(member).public_key.encoded,
-        }
-        return encode(self.sign(RequestHeader(**(fields | changes)), member))  # type: ignore[arg-type]
+    def next_nonce(self) -> bytes:
+        return next(self.nonces).to_bytes(16, "big")
 
-    def approval(
-        self, request_id: bytes, answer: Answer = "approve", member: str = "a", dataset: str = "a.flights"
-    ) -> bytes:
-        """An encoded `approval` transaction: a member's answer to a request."""
-        fields = self._common(member) | {"dataset": dataset, "request": request_id, "answer": answer, "reason": ""}
-        return encode(self.sign(ApprovalHeader(**fields), member))  # type: ignore[arg-type]
-
-    def erase(self, parcel_id: bytes, member: str = "a", dataset: str = "a.flights", **changes: object) -> bytes:
-        """An encoded `erase` transaction."""
-        fields = self._common(member) | {
-            "dataset": dataset,
-            "parcel": parcel_id,
-            "legal_basis": "PIPL 47",
-            "reason": "",
-        }
-        return encode(self.sign(EraseHeader(**(fields | changes)), member))  # type: ignore[arg-type]
+    def finish(self, transaction: Transaction) -> bytes:
+        """Encoded, as a node takes it."""
+        return encode(transaction)
 
     def reader_key(self, member: str) -> KemPrivateKey:
         """The key that the member reads with."""
@@ -192,16 +123,8 @@ class Network:
     def spent_parcel(self, member: str = "a") -> bytes:
         """A parcel signed with the member's second key."""
         signer = self.spent_signers[member]
-        records = [b'{"n":1}']
-        header = ParcelHeader(
-            **self._common(member) | {"key_id": key_id(signer.public_key)},  # type: ignore[arg-type]
-            dataset=f"{member}.flights",
-            record_count=1,
-            records_root=records_root(self.genesis.chain_id, records),
-            envelope=b"",
-            derived_from=(),
-        )
-        return encode(sign_transaction(header, signer, encode_records(records)))
+        parcel = decode(Transaction, self.parcel(member=member, key_id=key_id(signer.public_key)))
+        return encode(sign_transaction(decode(ParcelHeader, parcel.header), signer, parcel.payload))
 
     def sign(self, header: Header, member: str, payload: bytes = b"") -> Transaction:
         """Sign with the member's key, whatever the header says of the key."""
@@ -213,15 +136,6 @@ class Network:
     def id_of(self, data: bytes) -> bytes:
         """The transaction id of an encoded transaction."""
         return transaction_id(self.genesis.chain_id, decode(Transaction, data).header)
-
-    def _common(self, member: str) -> dict[str, object]:
-        return {
-            "chain_id": self.genesis.chain_id,
-            "member": member,
-            "key_id": key_id(self.signers[member].public_key),
-            "nonce": next(self.nonces).to_bytes(16, "big"),
-            "expiry_ms": 0,
-        }
 
 
 def forged(data: bytes) -> bytes:

@@ -23,10 +23,10 @@ from tests.storage_faults.report import record
 from tests.storage_faults.world import (
     SMALL_BUFFER_BYTES,
     SeasonedFolder,
+    encoded_packages_of,
     make_seasoned,
     new_network,
     open_files,
-    packages_of,
     read_everything,
     take,
 )
@@ -184,7 +184,7 @@ def copy_chain(seasoned: SeasonedFolder, folder: Path, height: int) -> None:
     ):
         for number in range(1, height + 1):
             take(seasoned, ledger, number)
-        assert packages_of(ledger) == list(seasoned.contents.packages[: height + 1])
+        assert encoded_packages_of(ledger) == list(seasoned.contents.packages[: height + 1])
 
 
 def replace(target: Path, source: Path) -> None:

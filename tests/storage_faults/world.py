@@ -11,10 +11,9 @@ from unittest import mock
 
 from audit.chain import AuditReport, ChainAudit
 from chain.access.policy import AccessDecision
-from chain.errors import InvariantBroken
 from chain.ledger import Ledger
-from chain.packages import BlockPackage, open_package, read_packages
-from chain.primitives.encoding import decode
+from chain.packages import BlockPackage
+from chain.primitives.encoding import decode, encode
 from chain.state.entries import member_key
 from chain.state.tree import StateProof
 from chain.storage import level
@@ -22,7 +21,9 @@ from chain.storage.blocks import Location
 from chain.storage.head import HeadFile
 from chain.storage.level import LevelDatabase
 from chain.transactions.base import Transaction
+from tests import ledgers
 from tests.chain.access_world import ScriptedPolicy, allow
+from tests.ledgers import audited, packages_of
 from tests.networks import TIME_MS, TestNetwork
 
 MANY = 1 << 30
@@ -94,7 +95,7 @@ def read_everything(ledger: Ledger, ids: tuple[bytes, ...], datasets: tuple[str,
     keys = sorted(ledger.states.keys(b""))
     return Contents(
         (tip.height, tip.block_hash),
-        tuple(packages_of(ledger)),
+        tuple(encoded_packages_of(ledger)),
         tuple(transactions),
         tuple(tuple(blocks.parcels(name, None, MANY)) for name in datasets),
         tuple(tuple(blocks.read_transactions(name, None, MANY)) for name in ("", *datasets)),
@@ -104,23 +105,16 @@ def read_everything(ledger: Ledger, ids: tuple[bytes, ...], datasets: tuple[str,
     )
 
 
-def packages_of(ledger: Ledger) -> list[bytes]:
+def encoded_packages_of(ledger: Ledger) -> list[bytes]:
     """Encoded packages of all blocks, as nodes and auditors get them."""
-    found: list[bytes] = []
-    while len(found) <= ledger.tip.height:
-        more = read_packages(ledger.blocks, len(found), MANY, MANY)
-        if not more:
-            break
-        found += more
-    return found
+    return [encode(package) for package in packages_of(ledger)]
 
 
 def audit(network: TestNetwork, packages: list[bytes]) -> AuditReport:
     """Verify and execute a whole chain as an auditor does; raises what does not hold."""
-    auditing = ChainAudit(network.genesis, network.policy)
-    for package in packages:
-        auditing.add(decode(BlockPackage, package))
-    return auditing.report
+    return audited(
+        ChainAudit(network.genesis, network.policy), (decode(BlockPackage, item) for item in packages)
+    ).report
 
 
 @dataclass(frozen=True)
@@ -178,9 +172,4 @@ def _transactions_of(network: TestNetwork, number: int, earlier: list[bytes]) ->
 
 def take(seasoned: SeasonedFolder, ledger: Ledger, height: int, *, durable: bool = True) -> None:
     """Verify and commit the next block of the reference chain."""
-    package = decode(BlockPackage, seasoned.contents.packages[height])
-    block, transactions = open_package(seasoned.network.chain_id, package)
-    executed = ledger.check_certified(block, transactions)
-    if block.certificate is None:
-        raise InvariantBroken("a block of the reference chain has no certificate")
-    ledger.commit(executed, block.certificate, durable=durable)
+    ledgers.take(ledger, decode(BlockPackage, seasoned.contents.packages[height]), durable=durable)

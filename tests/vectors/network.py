@@ -12,27 +12,20 @@ from chain.access.policy import AccessPolicy
 from chain.blocks import Certificate, commit_message
 from chain.contract_engine import EngineIdentity
 from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
-from chain.ledger import ExecutedBlock, Ledger
-from chain.primitives.crypto import Ed25519Signer, key_id
+from chain.ledger import ExecutedBlock
+from chain.primitives.crypto import Ed25519Signer
 from chain.primitives.encoding import encode
 from chain.primitives.kem import KemSuite, kem_key_id
 from chain.primitives.quorum import quorum
 from chain.primitives.types import Answer
-from chain.storage.database import MemoryDatabase
-from chain.storage.head import MemoryHead
-from chain.transactions.approval import ApprovalHeader
-from chain.transactions.base import Header, Transaction, sign_transaction
-from chain.transactions.contract import ContractHeader
-from chain.transactions.dataset import DatasetHeader
-from chain.transactions.erase import EraseHeader
-from chain.transactions.parcel import ParcelHeader, encode_records, records_root
-from chain.transactions.read_report import ReadReportHeader
+from chain.transactions.base import Transaction
 from chain.transactions.registry import check_stored
-from chain.transactions.request import RequestHeader
 from chain.transactions.sealed import CommitmentKind, Envelope, SealedShare, sealed_records_root, sealed_share_hash
 from sealing import KemPrivateKey
+from tests.ledgers import memory_ledger
+from tests.networks import TIME_MS, seed
+from tests.signing import TransactionMaker
 
-TIME_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000
 VALIDATORS = ("airports", "aviation", "meteorology", "registry")
 READER = "university"
@@ -53,11 +46,6 @@ def can_read(request, dataset, ctx):
     return ask(["registry"])
 """
 PARAMETERS = '{"refused":["marketing"]}'
-
-
-def seed(name: str) -> bytes:
-    """The seed of a key: 32 bytes."""
-    return hashlib.sha256(name.encode()).digest()
 
 
 def system_signer(member: str) -> Ed25519Signer:
@@ -105,31 +93,35 @@ def make_genesis() -> Genesis:
     return parse_genesis(encode_genesis("vectors", TIME_MS, [member(name) for name in names], ENGINE))
 
 
-def _sign(header_type: type[Header], member: str, nonce: bytes, payload: bytes = b"", **fields: Any) -> Transaction:
-    signer = system_signer(member)
-    common: dict[str, Any] = {
-        "chain_id": make_genesis().chain_id,
-        "member": member,
-        "key_id": key_id(signer.public_key),
-        "nonce": nonce,
-        "expiry_ms": 0,
-    }
-    return sign_transaction(header_type(**(common | fields)), signer, payload)
+class _Maker(TransactionMaker[Transaction]):
+    """Signs for the members of this network."""
+
+    def __init__(self) -> None:
+        self.chain_id = make_genesis().chain_id
+
+    def signer_of(self, member: str) -> Ed25519Signer:
+        return system_signer(member)
+
+    def reader_of(self, member: str) -> bytes:
+        return kem_key(f"reader {member}")
+
+    @property
+    def kem_keys(self) -> dict[str, bytes]:
+        return {member.name: member.kem_key for member in make_genesis().founders if member.kem_key}
+
+    def next_nonce(self) -> bytes:
+        return bytes(range(16))
+
+    def finish(self, transaction: Transaction) -> Transaction:
+        return transaction
+
+
+_MAKER = _Maker()
 
 
 def dataset_transaction(nonce: bytes = bytes(range(16)), **changes: Any) -> Transaction:
     """Aviation registers ``aviation.flights``."""
-    fields: dict[str, Any] = {
-        "dataset": "aviation.flights",
-        "version": 1,
-        "title_zh": "航班",
-        "title_en": "Flights",
-        "schema": SCHEMA,
-        "sharing": "open",
-        "legal_basis": "",
-        "contract": "",
-    }
-    return _sign(DatasetHeader, "aviation", nonce, **(fields | changes))
+    return _MAKER.dataset("aviation", nonce=nonce, **({"schema": SCHEMA} | changes))
 
 
 def parcel_transaction(
@@ -137,22 +129,11 @@ def parcel_transaction(
     nonce: int,
     sources: tuple[tuple[bytes, int], ...] = (),
     dataset: str = "aviation.flights",
-    chain_id: bytes | None = None,
+    **changes: Any,
 ) -> Transaction:
-    """Aviation shares ``records`` openly; on this chain unless another is named."""
-    return _sign(
-        ParcelHeader,
-        "aviation",
-        bytes([nonce]) * 16,
-        encode_records(records),
-        chain_id=chain_id or make_genesis().chain_id,
-        expiry_ms=TIME_MS + HOUR_MS,
-        dataset=dataset,
-        record_count=len(records),
-        records_root=records_root(make_genesis().chain_id, records),
-        envelope=b"",
-        derived_from=sources,
-    )
+    """Aviation shares ``records`` openly."""
+    fields = {"nonce": bytes([nonce]) * 16, "expiry_ms": TIME_MS + HOUR_MS, "derived_from": sources}
+    return _MAKER.parcel(records, "aviation", dataset, **(fields | changes))
 
 
 PLACEHOLDER_BODIES = tuple(seed(f"commitment {number}") + bytes([number]) * 32 for number in range(2))
@@ -164,8 +145,8 @@ def sealed_parcel_transaction(
     """A sealed parcel as the chain sees it: bodies and shares are placeholders of the right sizes and keys, since real
     ones are random. Real ones are in ``sealing.json``.
     """
-    chain_id, shares, sealed_shares = make_genesis().chain_id, [], []
-    for name, key in sorted((member.name, member.kem_key) for member in make_genesis().founders if member.kem_key):
+    chain_id, shares, sealed_shares = _MAKER.chain_id, [], []
+    for name, key in sorted(_MAKER.kem_keys.items()):
         sealed = (seed(f"sealed share of {name}") * 36)[: 16 + KemSuite.X25519.overhead_size]
         sealed_hash = sealed_share_hash(chain_id, sealed)
         shares.append(SealedShare(name, kem_key_id(key), seed(f"share of {name}"), sealed_hash))
@@ -173,87 +154,41 @@ def sealed_parcel_transaction(
     envelope = Envelope(
         KemSuite.X25519, commitments, quorum(len(shares)), bytes(16), seed("seed commitment"), tuple(shares)
     )
-    return _sign(
-        ParcelHeader,
-        "aviation",
-        bytes([nonce]) * 16,
-        encode_records(bodies, sealed_shares),
-        dataset="aviation.flights",
-        record_count=len(bodies),
-        records_root=sealed_records_root(chain_id, bodies),
-        envelope=encode(envelope),
-        derived_from=(),
-    )
+    fields = {"records_root": sealed_records_root(chain_id, bodies), "envelope": encode(envelope)}
+    return _MAKER.parcel(bodies, "aviation", sealed_shares=sealed_shares, nonce=bytes([nonce]) * 16, **fields)
 
 
 def contract_transaction(nonce: int) -> Transaction:
     """Aviation deploys ``aviation.rule``."""
-    return _sign(
-        ContractHeader,
-        "aviation",
-        bytes([nonce]) * 16,
-        contract="aviation.rule",
-        version=1,
-        source=SOURCE,
-        parameters=PARAMETERS,
-    )
+    return _MAKER.contract(SOURCE, "aviation", nonce=bytes([nonce]) * 16, parameters=PARAMETERS)
 
 
 def request_transaction(nonce: int, member: str = READER, **changes: Any) -> Transaction:
     """The university asks to read ``aviation.flights``."""
-    fields: dict[str, Any] = {
-        "dataset": "aviation.flights",
-        "parcels": (),
-        "from_height": 0,
-        "until_height": 0,
+    fields = {
         "until_ms": TIME_MS + 12 * HOUR_MS,
         "purpose": "research",
         "legal_basis": "统计法",
         "case_number": "2023-117",
-        "person": "Li Wei",
-        "kem_key": kem_key(f"reader {member}"),
     }
-    return _sign(RequestHeader, member, bytes([nonce]) * 16, **(fields | changes))
+    return _MAKER.request(member, "aviation.flights", nonce=bytes([nonce]) * 16, **(fields | changes))
 
 
 def approval_transaction(nonce: int, member: str, request: bytes, answer: Answer, reason: str = "") -> Transaction:
     """``member`` answers a request."""
-    return _sign(
-        ApprovalHeader,
-        member,
-        bytes([nonce]) * 16,
-        dataset="aviation.flights",
-        request=request,
-        answer=answer,
-        reason=reason,
-    )
+    return _MAKER.approval(request, answer, member, "aviation.flights", reason, nonce=bytes([nonce]) * 16)
 
 
 def read_report_transaction(nonce: int, request: bytes, parcels: tuple[bytes, ...], digest: bytes) -> Transaction:
     """The university says what it has read."""
-    return _sign(
-        ReadReportHeader,
-        READER,
-        bytes([nonce]) * 16,
-        dataset="aviation.flights",
-        request=request,
-        parcels=parcels,
-        record_count=2,
-        digest=digest,
-    )
+    fields = {"nonce": bytes([nonce]) * 16, "record_count": 2, "digest": digest}
+    return _MAKER.read_report(request, parcels, READER, "aviation.flights", **fields)
 
 
 def erase_transaction(nonce: int, parcel: bytes, dataset: str = "aviation.flights") -> Transaction:
     """Aviation has a parcel erased."""
-    return _sign(
-        EraseHeader,
-        "aviation",
-        bytes([nonce]) * 16,
-        dataset=dataset,
-        parcel=parcel,
-        legal_basis="个人信息保护法第四十七条",
-        reason="the purpose is achieved",
-    )
+    fields = {"legal_basis": "个人信息保护法第四十七条", "reason": "the purpose is achieved"}
+    return _MAKER.erase(parcel, "aviation", dataset, nonce=bytes([nonce]) * 16, **fields)
 
 
 class ChainMaker:
@@ -261,8 +196,7 @@ class ChainMaker:
 
     def __init__(self, policy: AccessPolicy | None = None) -> None:
         self.genesis = make_genesis()
-        self.ledger = Ledger(self.genesis, MemoryDatabase(), MemoryDatabase(), MemoryHead(), policy)
-        self.ledger.open()
+        self.ledger = memory_ledger(self.genesis, policy)
 
     def commit(self, transactions: list[Transaction], view: int = 0) -> ExecutedBlock:
         """One more block; its time is a second after the one before."""
