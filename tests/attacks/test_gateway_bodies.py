@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chain.errors import ErrorCode, PoolError
-from chain.limits import LIMITS
 from chain.primitives.encoding import encode
 from chain.primitives.types import Sharing
 from chain.state.entries import DatasetEntry
@@ -86,40 +85,6 @@ def test_s46_other_bodies_are_refused(body: bytes, place: int, extra: bytes) -> 
             else:
                 assert len(found) == len(orjson.loads(candidate)["records"])
     assert codes <= {ErrorCode.MALFORMED, ErrorCode.BAD_SEALING, ErrorCode.SCHEMA_VIOLATION}
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b'{"dataset":"a.flights","records":[]}',
-        b'{"dataset":"a.flights","records":{}}',
-        b'{"dataset":"a.flights"}',
-        b'{"records":[1]}',
-        b'{"dataset":1,"records":[1]}',
-        b'{"dataset":"a.flights","records":[1],"sealed":false}',
-        b'{"dataset":"a.flights","records":[1],"commitments":"none"}',
-        b'{"dataset":"a.flights","records":[1]} ' + b"x",
-        b'{"dataset":"a.flights","records":[' + b"[" * 100_000,
-        b'{"dataset":"a.flights","records":[NaN]}',
-        b'{"dataset":"a.flights","records":[{"a":1,"a":2}]}',
-        b'{"dataset":"a.flights","records":["\\ud800"]}',
-        b'{"dataset":"a.flights","records":["\xff"]}',
-        b'{"dataset":"a.flights","records":[1' + b",1" * LIMITS.transaction_records + b"]}",
-    ],
-)
-@pytest.mark.parametrize("sharing", SHARING)
-def test_s47_bodies_that_are_no_parcel(body: bytes, sharing: Sharing) -> None:
-    with pytest.raises(PoolError) as caught:
-        made(body, sharing)
-    assert caught.value.code in (ErrorCode.MALFORMED, ErrorCode.SCHEMA_VIOLATION)
-
-
-@pytest.mark.parametrize("sharing", SHARING)
-def test_s47_a_record_that_is_too_large_is_named(sharing: Sharing) -> None:
-    text = "x" * (LIMITS.record_size_bytes + 1)
-    with pytest.raises(PoolError) as caught:
-        made(orjson.dumps({"dataset": "a.flights", "records": ["ok", text]}), sharing)
-    assert caught.value.code is ErrorCode.TOO_LARGE
 
 
 def test_s53_the_gateways_own_node_keeps_no_plaintext(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from audit.chain import ChainAudit
 from blockpool import (
     AsyncClient,
     Client,
-    DatasetDefinition,
     ErrorCode,
     Identity,
     PoolError,
@@ -28,7 +25,6 @@ from blockpool import (
     verify_evidence,
 )
 from chain.primitives.crypto import Ed25519Signer
-from cli.network_policy import NetworkPolicy
 from cli.networks import create_network
 from tests.blockpool.access import sealed_dataset, values
 from tests.processes import RunningNetwork
@@ -64,16 +60,6 @@ def test_a_record_is_found_by_its_id_and_proven(running_network: RunningNetwork)
     assert [step.number for step in verify_evidence(content, running_network.network.genesis)] == list(range(1, 10))
 
 
-def test_a_dataset_is_registered_updated_and_left_alone(running_network: RunningNetwork) -> None:
-    definition = DatasetDefinition("aviation.definitions", "定义", "Definitions")
-    with running_network.client() as client:
-        assert client.define(definition) is not None
-        assert client.define(definition) is None
-        assert client.define(replace(definition, title_en="Others", legal_basis="Law")) is not None
-        entry = client.dataset(definition.dataset)
-    assert (entry.version, entry.title_en, entry.legal_basis, entry.owner) == (2, "Others", "Law", "aviation")
-
-
 def test_a_rejection_comes_with_its_proof(running_network: RunningNetwork) -> None:
     dataset = running_network.new_dataset()
     with running_network.client() as client:
@@ -88,20 +74,6 @@ def test_a_rejection_comes_with_its_proof(running_network: RunningNetwork) -> No
         assert transaction.outcome is not None
         assert transaction.outcome["code"] == "schema_violation"
     assert running_network.record_counts(dataset) == {0}
-
-
-def test_who_does_not_own_a_dataset_is_refused(running_network: RunningNetwork) -> None:
-    dataset = running_network.new_dataset("aviation")
-    with running_network.client("registry") as client, pytest.raises(TransactionRejected) as raised:
-        client.submit(records(1), dataset)
-    assert raised.value.code is ErrorCode.NOT_OWNER
-
-
-def test_nothing_is_sent_for_an_unknown_dataset(running_network: RunningNetwork) -> None:
-    with running_network.client() as client, pytest.raises(PoolError) as raised:
-        client.submit(records(1), "aviation.never-defined")
-    assert raised.value.code is ErrorCode.UNKNOWN_DATASET
-    assert not isinstance(raised.value, TransactionRejected)
 
 
 def test_a_key_of_nobody_is_refused_at_the_door(running_network: RunningNetwork) -> None:
@@ -133,15 +105,6 @@ def test_another_networks_genesis_is_noticed(running_network: RunningNetwork, tm
     assert raised.value.code is ErrorCode.WRONG_CHAIN
 
 
-def test_sending_again_gives_the_same_receipt(running_network: RunningNetwork) -> None:
-    dataset = running_network.new_dataset()
-    parcel = sign_parcel(running_network.network.genesis, running_network.identity(), dataset, [b'{"n":1}'])
-    with running_network.client() as client:
-        first, second = client.commit(parcel), client.commit(parcel)
-    assert (first.header, first.outcome, first.receipt.index) == (second.header, second.outcome, second.receipt.index)
-    assert running_network.record_counts(dataset) == {1}
-
-
 def test_an_idempotency_key_makes_repetition_harmless(running_network: RunningNetwork) -> None:
     dataset = running_network.new_dataset()
     with running_network.client() as client:
@@ -151,19 +114,6 @@ def test_an_idempotency_key_makes_repetition_harmless(running_network: RunningNe
         assert [receipt.transaction_id for receipt in after[:4]] == [receipt.transaction_id for receipt in before]
         client.submit(records(5), dataset, parcel_records=5, idempotency_key="other")
     assert running_network.record_counts(dataset) == {30}
-
-
-def test_a_dead_node_is_passed_over(running_network: RunningNetwork) -> None:
-    dataset = running_network.new_dataset()
-    urls = ["http://127.0.0.1:1", running_network.network.urls[0]]
-    with Client(urls, running_network.network.genesis, running_network.identity()) as client:
-        assert client.submit(records(1), dataset)[0].outcome.is_ok
-
-
-def test_nothing_to_reach_is_said() -> None:
-    with Client("http://127.0.0.1:1", retry=SOON) as client, pytest.raises(PoolError) as raised:
-        client.status()
-    assert raised.value.code is ErrorCode.UNREACHABLE
 
 
 def test_what_is_missing_is_said(running_network: RunningNetwork) -> None:
@@ -178,18 +128,6 @@ def test_what_is_missing_is_said(running_network: RunningNetwork) -> None:
         with pytest.raises(PoolError) as unknown:
             client.receipt(bytes(32))
         assert unknown.value.code is ErrorCode.NOT_FOUND
-
-
-def test_the_chain_can_be_audited(running_network: RunningNetwork) -> None:
-    dataset = running_network.new_dataset()
-    genesis = running_network.network.genesis
-    audit = ChainAudit(genesis, NetworkPolicy(genesis.chain_id, print))  # other tests may have deployed contracts
-    with running_network.client() as client:
-        last = client.submit(records(7), dataset)[-1]
-        for package in client.chain():
-            audit.add(package)
-    assert audit.report.height >= last.height
-    assert audit.report.records_by_dataset[dataset] == 7
 
 
 def test_events_give_every_height_once_from_where_asked(running_network: RunningNetwork) -> None:

@@ -12,9 +12,7 @@ import pytest
 
 from blockpool import (
     AsyncClient,
-    DatasetDefinition,
     ErrorCode,
-    KemPrivateKey,
     PoolError,
     RecordId,
     RetryPolicy,
@@ -22,7 +20,6 @@ from blockpool import (
     verify_evidence,
 )
 from chain.access.policy import ReadDigest
-from chain.limits import LIMITS
 from chain.transactions.read_report import ReadReportHeader
 from chain.transactions.registry import decode_transaction
 from tests.blockpool.access import OWNER, READER, SealedDataset, sealed_dataset, values
@@ -69,31 +66,6 @@ def test_a_granted_request_reads_everything_and_reports_it(running_network: Runn
     assert (view.read_reports, view.records_read, view.status) == (1, 25, "granted")
 
 
-def test_what_is_shared_is_no_plaintext(running_network: RunningNetwork) -> None:
-    dataset = sealed_dataset(running_network, values(3))
-    with running_network.client(READER) as client:
-        body = client.record(dataset.receipts[0].record_ids[0]).body
-        with pytest.raises(PoolError) as raised:
-            list(client.records(dataset.id))
-    assert b"flight" not in body
-    assert raised.value.code is ErrorCode.ACCESS_DENIED
-
-
-def test_a_denial_is_an_answer(running_network: RunningNetwork) -> None:
-    dataset = sealed_dataset(running_network, values(3), "purpose_bound", {"purposes": {"flood warning": None}})
-    with running_network.client(READER) as client:
-        denied = dataset.request(client, "marketing")
-        assert (denied.verdict.verdict, denied.is_granted) == ("deny", False)
-        assert "marketing" in denied.reason
-        with pytest.raises(PoolError) as raised:
-            denied.raise_for_denial()
-        assert raised.value.code is ErrorCode.ACCESS_DENIED
-        with pytest.raises(PoolError) as refused:
-            list(client.read(denied.id, dataset.reader_key()))
-        assert refused.value.code is ErrorCode.ACCESS_DENIED
-        dataset.request(client).raise_for_denial()
-
-
 def test_approval_and_revocation(running_network: RunningNetwork) -> None:
     dataset = sealed_dataset(running_network, values(3), "approval_required")
     key = dataset.reader_key()
@@ -124,47 +96,6 @@ def test_approval_and_revocation(running_network: RunningNetwork) -> None:
     assert types == [("request", READER), ("approval", OWNER), ("approval", OWNER)]
 
 
-def test_a_request_for_some_parcels_covers_these_only(running_network: RunningNetwork) -> None:
-    dataset = sealed_dataset(running_network, values(40))
-    first, second, third, _ = dataset.parcel_ids
-    key = dataset.reader_key()
-    with running_network.client(READER) as client:
-        named = client.request(dataset.id, "flood warning", key, parcels=[third, first])
-        assert [record.json()["n"] for record in client.read(named.id, key)] == [*range(10), *range(20, 30)]
-        assert [record.json()["n"] for record in client.read(named.id, key, parcels=[third])] == list(range(20, 30))
-        with pytest.raises(PoolError) as raised:
-            list(client.read(named.id, key, parcels=[second]))
-        assert raised.value.code is ErrorCode.NOT_COVERED
-
-
-def test_a_request_for_heights_covers_these_only(running_network: RunningNetwork) -> None:
-    dataset = sealed_dataset(running_network, values(40))
-    heights = [receipt.height for receipt in dataset.receipts]
-    key = dataset.reader_key()
-    with running_network.client(READER) as client:
-        request = client.request(dataset.id, "flood warning", key, from_height=heights[1], until_height=heights[2])
-        reading = client.read(request.id, key)
-        wanted = [n for n in range(40) if heights[1] <= heights[n // 10] <= heights[2]]
-        assert [record.json()["n"] for record in reading] == wanted
-        assert reading.expected_records == len(wanted)
-
-
-def test_fields_of_the_grant_are_kept_and_the_digest_covers_all(running_network: RunningNetwork) -> None:
-    parameters: dict[str, object] = {"purposes": {"statistics": ["n"]}}
-    dataset = sealed_dataset(running_network, values(5), "purpose_bound", parameters)
-    key = dataset.reader_key()
-    with running_network.client(READER) as client:
-        request = dataset.request(client, "statistics")
-        reading = client.read(request.id, key)
-        assert [record.body for record in reading] == [b'{"n":%d}' % n for n in range(5)]
-        (receipt,) = client.acknowledge(reading)
-        assert [record.body for record in client.read(request.id, key, fields=[])] == [b"{}"] * 5
-        with pytest.raises(PoolError) as raised:
-            list(client.read(request.id, key, fields=["name"]))
-        assert raised.value.code is ErrorCode.NOT_COVERED
-    assert report_header(dataset, receipt.transaction_id).digest == digest_of(dataset, values(5))
-
-
 def test_a_read_that_is_ended_early_reports_what_it_returned(running_network: RunningNetwork) -> None:
     dataset = sealed_dataset(running_network, values(30))
     with running_network.client(READER) as client:
@@ -175,29 +106,6 @@ def test_a_read_that_is_ended_early_reports_what_it_returned(running_network: Ru
     header = report_header(dataset, receipt.transaction_id)
     assert (list(header.parcels), header.record_count) == (dataset.parcel_ids[:2], 13)
     assert header.digest == digest_of(dataset, values(13))
-
-
-def test_another_key_or_request_does_not_read(running_network: RunningNetwork) -> None:
-    dataset = sealed_dataset(running_network, values(3))
-    with running_network.client(READER) as client:
-        request = dataset.request(client)
-        with pytest.raises(PoolError) as other_key:
-            list(client.read(request.id, KemPrivateKey.generate()))
-        assert other_key.value.code is ErrorCode.BAD_KEY
-        with pytest.raises(PoolError) as unknown:
-            list(client.read(bytes(32), dataset.reader_key()))
-        assert unknown.value.code is ErrorCode.UNKNOWN_REQUEST
-        with pytest.raises(PoolError) as nothing_read:
-            client.acknowledge(client.read(request.id, dataset.reader_key()))
-        assert nothing_read.value.code is ErrorCode.BAD_REQUEST
-
-
-def test_a_request_for_an_open_dataset_is_not_needed(running_network: RunningNetwork) -> None:
-    dataset = running_network.new_dataset()
-    key = KemPrivateKey.generate()
-    with running_network.client(READER) as client, pytest.raises(TransactionRejected) as raised:
-        client.request(dataset, "flood warning", key)
-    assert raised.value.code is ErrorCode.ACCESS_NOT_NEEDED
 
 
 def test_a_contract_is_deployed_once_and_updated(running_network: RunningNetwork) -> None:
@@ -217,27 +125,6 @@ def test_a_contract_is_deployed_once_and_updated(running_network: RunningNetwork
         assert "Everybody may read" in client.contract("aviation.combined").parameters
 
 
-def test_records_that_cannot_be_sealed_are_named_before_anything_is_sent(running_network: RunningNetwork) -> None:
-    dataset = sealed_dataset(running_network, [])
-    with running_network.client(OWNER) as client:
-        with pytest.raises(PoolError) as violation:
-            client.submit([*values(12), {"n": "twelve"}], dataset.id, parcel_records=20)
-        assert (violation.value.code, violation.value.context["record_index"]) == (ErrorCode.SCHEMA_VIOLATION, 12)
-        with pytest.raises(PoolError) as spaced:
-            client.submit(['{"n":1}', '{"n": 2}'], dataset.id, commitments="fields")
-        assert (spaced.value.code, spaced.value.context["record_index"]) == (ErrorCode.BAD_SEALING, 1)
-        with pytest.raises(PoolError) as key_only:
-            client.submit(values(1), dataset.id, idempotency_key="k")
-        assert key_only.value.code is ErrorCode.BAD_REQUEST
-        with pytest.raises(PoolError) as open_dataset:
-            client.submit(values(1), running_network.new_dataset(), sealed=True)
-        assert open_dataset.value.code is ErrorCode.SEALING_REQUIRED
-        with pytest.raises(PoolError) as too_large:
-            client.submit([bytes(LIMITS.record_size_bytes - 47)], dataset.id)
-        assert too_large.value.code is ErrorCode.TOO_LARGE
-    assert running_network.record_counts(dataset.id) == {0}
-
-
 def test_a_journal_makes_a_sealed_submission_repeatable(running_network: RunningNetwork, tmp_path: Path) -> None:
     dataset = sealed_dataset(running_network, [])
     journal = tmp_path / "journal"
@@ -251,16 +138,6 @@ def test_a_journal_makes_a_sealed_submission_repeatable(running_network: Running
             client.submit(values(31)[1:], dataset.id, parcel_records=10, journal=journal)
         assert raised.value.code is ErrorCode.BAD_REQUEST
     assert running_network.record_counts(dataset.id) == {30}
-
-
-def test_a_closed_dataset_takes_sealed_parcels_and_denies(running_network: RunningNetwork) -> None:
-    definition = DatasetDefinition("aviation.secret", "不予共享", "Not shared", sharing="closed")
-    with running_network.client(OWNER) as client:
-        client.define(definition)
-        assert client.submit([b"\x00secret"], definition.dataset)[0].outcome.is_ok
-    key = KemPrivateKey.generate()
-    with running_network.client(READER) as client:
-        assert client.request(definition.dataset, "curiosity", key).verdict.verdict == "deny"
 
 
 def test_the_owner_reads_and_discloses_its_own(running_network: RunningNetwork) -> None:

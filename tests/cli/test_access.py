@@ -175,14 +175,6 @@ def test_a_grant_for_some_fields_gives_these_alone(
     assert (done.code, done.out.splitlines()) == (0, ["name", "flight 0", "flight 1"])
 
 
-def test_a_part_of_a_request_is_read(running_network: RunningNetwork, contract: str, tmp_path: Path) -> None:
-    dataset, bodies = share_sealed(running_network, contract, tmp_path)
-    request = ask(running_network, dataset, "flight safety", "--json").json["request"]
-    first, count = parcels_of(running_network, dataset)[0]
-    done = read(running_network, "--request", request, "--parcel", first.hex())
-    assert (done.code, done.out.encode().splitlines()) == (0, bodies[:count])
-
-
 def test_what_was_handed_out_before_the_pipe_broke_is_reported(
     running_network: RunningNetwork, contract: str, tmp_path: Path
 ) -> None:

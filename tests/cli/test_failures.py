@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 
 import click
 import pytest
@@ -13,8 +11,6 @@ from click.testing import CliRunner
 from chain.errors import ErrorCode, PoolError
 from cli.failures import ExitCode, PoolGroup, describe, exit_code
 from cli.options import json_option
-
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
 
 
 def fail_with(error: BaseException, *arguments: str) -> tuple[int, str, str]:
@@ -92,8 +88,3 @@ def _dividing() -> click.Group:
         raise ZeroDivisionError
 
     return root
-
-
-def test_the_documentation_lists_the_exit_codes() -> None:
-    document = DOCUMENT.read_text(encoding="utf-8")
-    assert set(map(int, re.findall(r"^\| (\d+) \|", document, re.MULTILINE))) == {code.value for code in ExitCode}

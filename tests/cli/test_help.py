@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 import pytest
@@ -12,8 +11,6 @@ import pytest
 from blockpool.version import VERSION
 from cli.main import blockpool
 from tests.cli.commands import run
-
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -28,18 +25,6 @@ COMMANDS = list(commands(blockpool))
 PATHS = [path for path, _ in COMMANDS]
 
 
-def test_the_commands_are_all_there() -> None:
-    expected = (
-        "keys new, keys show, member new, genesis create, genesis check, network init, network status, node run, "
-        "node status, dataset define, dataset list, dataset show, contract check, contract test, contract library, "
-        "contract deploy, contract list, contract show, submit, request new, request approve, request refuse, "
-        "request revoke, request list, request show, read, disclose, erase, show block, show transaction, show record, "
-        "provenance, evidence record, evidence read, evidence no-grant, evidence no-read, evidence misbehaviour, "
-        "verify, watch, audit chain, audit compare, audit reads, audit replay, audit report, demo"
-    )
-    assert {" ".join(path) for path in PATHS} == set(expected.split(", "))
-
-
 @pytest.mark.parametrize("path", PATHS, ids=" ".join)
 def test_help_has_an_example_of_that_command(path: tuple[str, ...]) -> None:
     done = run(*path, "--help")
@@ -52,21 +37,6 @@ def test_every_option_is_explained_and_json_is_one(path: tuple[str, ...], comman
     options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
     assert "--json" in {name for option in options for name in option.opts}
     assert [option.name for option in options if not option.help] == [], path
-
-
-@pytest.mark.parametrize("path", PATHS, ids=" ".join)
-def test_every_command_is_documented_with_an_example(path: tuple[str, ...]) -> None:
-    document = DOCUMENT.read_text(encoding="utf-8")
-    name = " ".join(path)
-    assert re.search(rf"^#+ `blockpool {name}\b", document, re.MULTILINE), f"no heading for {name}"
-    assert re.search(rf"^\$? ?(\w+=\S+ )*blockpool {name}\b", document, re.MULTILINE), f"no example of {name}"
-
-
-@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=map(" ".join, PATHS))
-def test_every_option_is_documented(path: tuple[str, ...], command: click.Command) -> None:
-    document = DOCUMENT.read_text(encoding="utf-8")
-    names = {parameter.opts[-1] for parameter in command.params if isinstance(parameter, click.Option)}
-    assert [name for name in names if f"`{name}" not in document] == []
 
 
 def test_groups_and_root_show_their_help() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
-
 import pytest
 
 from chain.errors import ErrorCode, PoolError
@@ -12,7 +9,7 @@ from evidence.kinds import parse_any_evidence
 from evidence.no_grant import NO_GRANT_STEPS, make_no_grant_evidence
 from evidence.no_read import NO_READ_STEPS, make_no_read_evidence
 from evidence.summary import summary
-from tests.evidence.story import Path, Story, changed, flipped, without_last
+from tests.evidence.story import Story
 
 FLIGHTS = "a.flights"
 
@@ -82,38 +79,6 @@ def test_heights_that_are_none_are_refused(story: Story, from_height: int, until
         assert caught.value.code is ErrorCode.BAD_REQUEST
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "refusal"),
-    [
-        (("chain_id",), "00" * 32, ("wrong_chain", "chain")),
-        (("from_height",), 9, ("bad_evidence", "before")),
-        (("from_height",), 12, ("bad_evidence", "before")),
-        (("until_height",), 10, ("bad_evidence", "after")),
-        (("reader",), "c", ("bad_proof", "before")),
-        (("dataset",), "c.secret", ("bad_proof", "before")),
-        (("before",), None, ("not_absent", "absence")),
-        (("before", "parent"), flipped, ("malformed", "before")),
-        (("before", "requests"), {}, ("bad_evidence", "before")),
-        (("before", "reader", "value"), None, ("bad_proof", "before")),
-        (("before", "block", "certificate", "votes"), without_last, ("bad_certificate", "before")),
-        (("after", "reader", "value"), None, ("bad_proof", "after")),
-        (("after", "dataset", "value"), None, ("bad_proof", "after")),
-        (("after", "block", "certificate", "votes"), without_last, ("bad_certificate", "after")),
-    ],
-)
-def test_a_changed_absence_of_grants_is_refused(
-    story: Story, path: Path, value: object, refusal: tuple[str, str]
-) -> None:
-    assert story.refusal(changed(no_grant(story, 10, 11), path, value)) == refusal
-
-
-def test_a_longer_range_does_not_verify_with_the_parts_of_shorter_ones(story: Story) -> None:
-    """The counters before and after a grant, each of them proven."""
-    never, over = (json.loads(no_grant(story, *heights)) for heights in ((1, 3), (10, 11)))
-    joined = over | {"from_height": 1, "before": never["before"]}
-    assert story.refusal(json.dumps(joined).encode()) == ("not_absent", "absence")
-
-
 def test_a_grant_that_is_not_over_when_the_range_begins_is_found(story: Story) -> None:
     """Block 10 begins after it has ended; block 9 is the one of the grant."""
     world = Story().world
@@ -154,29 +119,3 @@ def test_an_open_parcel_may_have_been_read_unseen(story: Story) -> None:
     with pytest.raises(PoolError) as caught:
         make_no_read_evidence(story.ledger, story.derived)
     assert caught.value.code is ErrorCode.ACCESS_NOT_NEEDED
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "refusal"),
-    [
-        (("parcel",), flipped, ("malformed", "parcel")),
-        (("from_height",), 5, ("bad_evidence", "before")),
-        (("until_height",), 10, ("bad_evidence", "after")),
-        (("before",), None, ("not_absent", "absence")),
-        (("before", "reads", "value"), None, ("bad_proof", "before")),
-        (("after", "reads", "value"), None, ("bad_proof", "after")),
-        (("after", "dataset_reads", "value"), None, ("bad_proof", "after")),
-        (("after", "block", "certificate", "votes"), without_last, ("bad_certificate", "after")),
-    ],
-)
-def test_a_changed_absence_of_reads_is_refused(
-    story: Story, path: Path, value: object, refusal: tuple[str, str]
-) -> None:
-    assert story.refusal(changed(no_read(story, 6, 11), path, value)) == refusal
-
-
-def test_another_parcels_header_does_not_fit(story: Story) -> None:
-    """Its own counters would be those of a parcel that nobody has read."""
-    (other,) = story.world.ledger.blocks.transactions(7)
-    header = base64.b64encode(other.header).decode()
-    assert story.refusal(changed(no_read(story, 6, 11), ("parcel",), header)) == ("access_not_needed", "parcel")

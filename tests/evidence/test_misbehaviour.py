@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from chain.blocks import commit_message
 from chain.errors import ErrorCode, PoolError
-from chain.proofs.checkpoints import Checkpoint, Cosignature, encode_checkpoint, sign_head
+from chain.proofs.checkpoints import Checkpoint, Cosignature, sign_head
 from chain.proofs.history import TreeHead
-from chain.proofs.trust import TrustHistory
 from consensus.messages import Commit, Prepare, Statement, ViewChangeVote, prepare_message, view_change_message
 from evidence.kinds import parse_any_evidence, verify_any_evidence
 from evidence.misbehaviour import make_checkpoint_evidence, make_vote_evidence
@@ -56,13 +55,6 @@ def checkpoint(network: TestNetwork, members: str, size: int, root: bytes, time_
 
 def verified(network: TestNetwork, content: bytes) -> list[str]:
     return [step.detail for step in verify_any_evidence(content, network.trust)]
-
-
-def refusal(network: TestNetwork, content: bytes) -> tuple[int, ErrorCode]:
-    """At which step a file is refused, and why."""
-    with pytest.raises(PoolError) as caught:
-        verified(network, content)
-    return int(caught.value.context["step"]), caught.value.code
 
 
 VOTES: dict[str, Callable[[TestNetwork], tuple[Statement, Statement]]] = {
@@ -131,89 +123,3 @@ def test_checkpoints_that_an_honest_member_may_sign_accuse_nobody(
     with pytest.raises(PoolError) as caught:
         make_checkpoint_evidence(network.trust, "c", checkpoint(network, *first), checkpoint(network, *second))
     assert caught.value.code is ErrorCode.BAD_EVIDENCE
-
-
-def spoiled(content: bytes, change: Callable[[Any], object]) -> bytes:
-    """The file with a change in what it says."""
-    file = json.loads(content)
-    change(file)
-    return json.dumps(file).encode()
-
-
-def put(place: str, value: object) -> Callable[[Any], object]:
-    """The value at a place such as ``votes.first.view``."""
-
-    def change(file: Any) -> None:
-        *path, last = place.split(".")
-        for key in path:
-            file = file[key]
-        file[last] = value
-
-    return change
-
-
-VOTE_DEFECTS: Mapping[str, tuple[Callable[[Any], object], int, ErrorCode]] = {
-    "another chain": (put("chain_id", "00" * 32), 1, ErrorCode.WRONG_CHAIN),
-    "another member": (put("member", "d"), 3, ErrorCode.BAD_SIGNATURE),
-    "no validator": (put("member", "outsider"), 2, ErrorCode.UNKNOWN_MEMBER),
-    "nothing at all": (put("votes", None), 2, ErrorCode.BAD_EVIDENCE),
-    "another view": (put("votes.second.view", 1), 4, ErrorCode.BAD_SIGNATURE),
-    "another kind": (put("votes.first.kind", "prepare"), 3, ErrorCode.BAD_SIGNATURE),
-    "no block": (put("votes.first.block_hash", None), 3, ErrorCode.BAD_EVIDENCE),
-    "a prepared view": (put("votes.first.prepared_view", 0), 3, ErrorCode.BAD_EVIDENCE),
-    "half a view change": (put("votes.first.kind", "view-change"), 3, ErrorCode.BAD_EVIDENCE),
-    "an unknown kind": (put("votes.first.kind", "vote"), 1, ErrorCode.BAD_EVIDENCE),
-    "one vote": (lambda file: file["votes"].pop("second"), 1, ErrorCode.BAD_EVIDENCE),
-    "the same vote twice": (
-        lambda file: file["votes"].update(second=file["votes"]["first"]),
-        5,
-        ErrorCode.BAD_EVIDENCE,
-    ),
-}
-
-
-@pytest.mark.parametrize(("change", "step", "code"), VOTE_DEFECTS.values(), ids=VOTE_DEFECTS.keys())
-def test_a_false_accusation_of_votes_is_refused(
-    network: TestNetwork, change: Callable[[Any], object], step: int, code: ErrorCode
-) -> None:
-    content = make_vote_evidence(network.trust, commit(network, ONE), commit(network, OTHER))
-    assert refusal(network, spoiled(content, change)) == (step, code)
-
-
-CHECKPOINT_DEFECTS: Mapping[str, tuple[Callable[[Any], object], int, ErrorCode]] = {
-    "another chain": (put("chain_id", "00" * 32), 1, ErrorCode.WRONG_CHAIN),
-    "no signer of checkpoints": (put("member", "outsider"), 2, ErrorCode.UNKNOWN_MEMBER),
-    "another member": (put("member", "d"), 3, ErrorCode.BAD_EVIDENCE),
-    "a spoiled root": (
-        lambda file: file["checkpoints"].update(second=file["checkpoints"]["second"].replace("\nAgIC", "\nAwIC")),
-        4,
-        ErrorCode.BAD_CHECKPOINT,
-    ),
-    "no note": (put("checkpoints.first", "two histories"), 3, ErrorCode.BAD_CHECKPOINT),
-    "the same checkpoint twice": (
-        lambda file: file["checkpoints"].update(second=file["checkpoints"]["first"]),
-        5,
-        ErrorCode.BAD_EVIDENCE,
-    ),
-}
-
-
-@pytest.mark.parametrize(("change", "step", "code"), CHECKPOINT_DEFECTS.values(), ids=CHECKPOINT_DEFECTS.keys())
-def test_a_false_accusation_of_checkpoints_is_refused(
-    network: TestNetwork, change: Callable[[Any], object], step: int, code: ErrorCode
-) -> None:
-    pair = (checkpoint(network, "c", 9, ONE), checkpoint(network, "c", 9, OTHER))
-    content = make_checkpoint_evidence(network.trust, "c", *pair)
-    assert refusal(network, spoiled(content, change)) == (step, code)
-
-
-def test_votes_and_checkpoints_do_not_go_into_one_file(network: TestNetwork) -> None:
-    pair = (checkpoint(network, "c", 9, ONE), checkpoint(network, "c", 9, OTHER))
-    notes = [encode_checkpoint(item, keys_of(network)).decode() for item in pair]
-    content = make_vote_evidence(network.trust, commit(network, ONE), commit(network, OTHER))
-    both = spoiled(content, put("checkpoints", {"first": notes[0], "second": notes[1]}))
-    assert refusal(network, both) == (2, ErrorCode.BAD_EVIDENCE)
-
-
-def keys_of(network: TestNetwork) -> TrustHistory:
-    return TrustHistory(network.genesis)
