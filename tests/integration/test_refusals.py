@@ -67,32 +67,6 @@ def test_an_address_that_is_not_ours(lone: Daemons) -> None:
         assert (code, "code: bad_configuration" in said) == (2, True), said
 
 
-def test_a_setting_that_does_not_exist(lone: Daemons) -> None:
-    code, said = run(lone.network.home("b"), environment={"BLOCKPOOL_LOG_COLOUR": "red"})
-    assert (code, "code: bad_configuration" in said, "colour" in said) == (2, True, True)
-
-
-def test_a_key_that_others_can_read(tmp_path: Path) -> None:
-    network = Network.create(tmp_path, validators="a", others=())
-    (network.home("a") / "consensus.pem").chmod(0o644)
-    code, said = run(network.home("a"))
-    assert (code, "code: key_permissions" in said) == (2, True)
-    assert "Run: chmod 600 on the key file." in said
-    assert not (network.home("a") / "data").exists()
-
-
-def test_the_data_of_another_chain(tmp_path: Path) -> None:
-    network = Network.create(tmp_path, validators="a", others=())
-    with daemons(tmp_path / "running", validators=("a",)) as pool:
-        pool.start()
-        pool.nodes["a"].stop()
-        data = pool.network.home("a") / "data"
-        code, said = run(network.home("a"), environment={"BLOCKPOOL_NODE_DATA": str(data)})
-        assert (code, "code: wrong_data_folder" in said) == (2, True)
-        pool.start()
-        assert pool.status("a")["height"] == 0
-
-
 def test_the_only_validator_refuses_to_resync(lone: Daemons, tmp_path: Path) -> None:
     network = Network.create(tmp_path, validators="a", others=())
     code, said = run(network.home("a"), "--resync")

@@ -17,18 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-
-def sha256(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
-
-
-def domain(kind: str, chain_id: bytes) -> bytes:
-    return b"blockpool/2\x00" + kind.encode() + b"\x00" + chain_id
-
-
-def pack(value: object) -> bytes:
-    packed: bytes = msgpack.packb(value)
-    return packed
+from tests.conformance.mini import domain, pack, sha256
 
 
 def extract(salt: bytes, secret: bytes) -> bytes:
