@@ -1,7 +1,7 @@
-"""What unit tests, traces and the simulator share: fast signatures, validator sets, tiny blocks.
+"""What unit tests and traces share: fast signatures, validator sets, tiny blocks.
 
 Signatures are keyed hashes behind the core's verifier port: unforgeable for everyone who goes through the port, and a
-hundred times faster than Ed25519, so that thousands of simulated runs take minutes.
+hundred times faster than Ed25519, so that tests of many messages are quick.
 """
 
 from __future__ import annotations

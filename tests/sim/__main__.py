@@ -1,7 +1,6 @@
 """``python -m tests.sim --seeds N``: whole validators, many seeds, and what happened in them.
 
-With ``--light`` only the consensus core is real, with a tiny application around it: more
-schedules a second, and misbehaviour that only the core can see. A failing seed prints itself and replays exactly.
+A failing seed prints itself and replays exactly.
 """
 
 from __future__ import annotations
@@ -11,22 +10,8 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
-from typing import Protocol
 
-from tests.sim.cluster import Cluster
-from tests.sim.whole.schedule import Schedule
-
-
-class Outcome(Protocol):
-    """What a run of either kind says about itself."""
-
-    size: int
-    byzantine: tuple[str, ...]
-    height: int
-    healing_ticks: int
-    events: int
-    counts: Counter[str]
+from tests.sim.schedule import Result, Schedule
 
 
 class Summary:
@@ -40,7 +25,7 @@ class Summary:
         self.events = self.healing_ticks_max = 0
         self.started_s = time.monotonic()
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: Result) -> None:
         """Count a run that held."""
         self.counts += outcome.counts
         self.counts["blocks"] += outcome.height
@@ -69,21 +54,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1000, help="how many seeds to run")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--size", type=int, help="validators; by default the seed chooses, or 4 with --light")
-    parser.add_argument("--light", action="store_true", help="the consensus core alone")
-    parser.add_argument("--access", action="store_true", help="with contracts, requests, answers and read reports")
+    parser.add_argument("--size", type=int, help="validators; by default the seed chooses")
     arguments = parser.parse_args()
-    options = " --light" if arguments.light else ""
-    options += f" --size {arguments.size}" if arguments.size else ""
-    run: Callable[[int], Outcome]
-    if arguments.light:
-        run = lambda seed: Cluster(seed, arguments.size or 4).run()  # noqa: E731
-    else:
-        run = lambda seed: Schedule(seed, arguments.size).run()  # noqa: E731
+    options = f" --size {arguments.size}" if arguments.size else ""
     summary = Summary()
     for seed in range(arguments.first, arguments.first + arguments.seeds):
         try:
-            summary.add(run(seed))
+            summary.add(Schedule(seed, arguments.size).run())
         except Exception:
             traceback.print_exc()
             print(f"FAILED: python -m tests.sim --seeds 1 --first {seed}{options}", flush=True)

@@ -23,7 +23,9 @@ from chain.transactions.base import CheckedTransaction
 from consensus.messages import (
     Commit,
     Message,
+    NewView,
     Prepare,
+    PreparedCertificate,
     PrePrepare,
     Statement,
     Status,
@@ -35,9 +37,8 @@ from consensus.messages import (
 )
 from node.frames import BlockRange, FrameKind, News
 from node.mempool import Mempool
-from tests.sim.node import CONFIG
-from tests.sim.whole.network import Frame, Packet, Request, Response
-from tests.sim.whole.validator import LIMITS, TICK_S, SimPool, SimService, Validator, World
+from tests.sim.network import Frame, Packet, Request, Response
+from tests.sim.validator import CONFIG, LIMITS, TICK_S, SimPool, SimService, Validator, World
 
 S = TypeVar("S", bound=Statement)
 
@@ -195,6 +196,36 @@ class Amnesiac(Byzantine):
     def _empty(self, height: int, view: int) -> ViewChange:
         vote = self.signed(ViewChangeVote(height, view, None, None, self.name, bytes(64)))
         return ViewChange(vote, None, None)
+
+
+class Forger(Byzantine):
+    """Signs nothing properly when it counts: forged votes, claims with forged proofs, new views without proof."""
+
+    def lie(self, service: SimService, to: str, message: Message) -> Sequence[Message]:
+        if self.world.random.random() < 0.5 or not isinstance(message, Prepare | Commit | ViewChange | NewView):
+            return [message]
+        self.world.counts["forgeries"] += 1
+        match message:
+            case Prepare() | Commit():
+                return [msgspec.structs.replace(message, signature=bytes(64))]
+            case ViewChange(vote=vote):
+                hash_ = self.world.random.randbytes(32)
+                claim = self.signed(ViewChangeVote(vote.height, vote.view, vote.view - 1, hash_, self.name, bytes(64)))
+                return [ViewChange(claim, self._proof(vote.height, vote.view - 1, hash_), message.proposal)]
+            case NewView(height=height, view=view):
+                hash_ = self.world.random.randbytes(32)
+                claim = self.signed(ViewChangeVote(height, view, view - 1, hash_, self.name, bytes(64)))
+                votes = tuple(claim if vote.validator == self.name else vote for vote in message.votes)
+                proof = self.world.random.choice((None, self._proof(height, view - 1, hash_)))
+                return [NewView(height, view, votes, proof)]
+
+    def _proof(self, height: int, view: int, hash_: Hash) -> PreparedCertificate:
+        """Prepares of all, of which only its own is genuine."""
+        own = self.prepare(height, view, hash_).signature
+        names = self.world.members.names
+        return PreparedCertificate(
+            height, view, hash_, tuple((name, own if name == self.name else bytes(64)) for name in names)
+        )
 
 
 class Slow(Byzantine):
@@ -405,4 +436,5 @@ KINDS: tuple[type[Validator], ...] = (
     Falsifier,
     YesSayer,
     Amnesiac,
+    Forger,
 )

@@ -17,11 +17,10 @@ from random import Random
 from chain.primitives.crypto import Hash
 from chain.primitives.quorum import max_faulty
 from tests.sim.checkers import Violation
-from tests.sim.node import CONFIG
-from tests.sim.whole.misbehaviour import KINDS
-from tests.sim.whole.network import LinkQuality
-from tests.sim.whole.stage import Stage, members_of
-from tests.sim.whole.validator import TICK_S, Validator
+from tests.sim.misbehaviour import KINDS
+from tests.sim.network import LinkQuality
+from tests.sim.stage import Stage, members_of
+from tests.sim.validator import CONFIG, TICK_S, Validator
 
 SIZES = (4, 4, 4, 5, 6, 7, 7, 8, 9, 10)
 SAFETY_S = (2.0, 4.0, 6.0)

@@ -15,9 +15,9 @@ from chain.transactions.base import CheckedTransaction
 from consensus.evidence import verify_evidence
 from consensus.messages import Commit, Prepare
 from tests.sim.checkers import Violation
-from tests.sim.whole.misbehaviour import Equivocator, Falsifier, Silent, YesSayer
-from tests.sim.whole.stage import Stage
-from tests.sim.whole.validator import Validator
+from tests.sim.misbehaviour import Equivocator, Falsifier, Silent, YesSayer
+from tests.sim.stage import Stage
+from tests.sim.validator import Validator
 
 pytestmark = pytest.mark.sim
 

@@ -15,13 +15,13 @@ import pytest
 
 from chain.ledger import ExecutedBlock, Ledger
 from tests.sim.checkers import Violation
-from tests.sim.whole.disk import SimVotes
-from tests.sim.whole.misbehaviour import KINDS
-from tests.sim.whole.schedule import Result, Schedule
+from tests.sim.disk import SimVotes
+from tests.sim.misbehaviour import KINDS
+from tests.sim.schedule import Result, Schedule
 
 pytestmark = pytest.mark.sim
 
-SEEDS = 100
+SEEDS = 150
 KEPT = [
     int(line) for line in (Path(__file__).parent / "kept_seeds.txt").read_text().splitlines() if line.strip().isdigit()
 ]
@@ -64,6 +64,7 @@ def test_s45_every_seed_is_safe_and_live() -> None:
         "databases set aside",
         "equivocations",
         "evidence",
+        "forgeries",
         "jump clock",
         "lose disk",
         "packets cut off",
@@ -89,7 +90,7 @@ def test_kept_seeds(seed: int) -> None:
 
 def test_a_seed_replays_exactly_in_another_process() -> None:
     """Whatever Python's own hashes are, which differ from process to process."""
-    script = "from tests.sim.whole.schedule import Schedule; print([Schedule(seed).run().trace for seed in (1, 5, 6)])"
+    script = "from tests.sim.schedule import Schedule; print([Schedule(seed).run().trace for seed in (1, 5, 6)])"
     traces = {
         subprocess.run(
             [sys.executable, "-c", script],

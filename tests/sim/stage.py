@@ -17,13 +17,12 @@ from chain.proofs.receipts import verify_receipt
 from chain.proofs.trust import TrustHistory
 from node import intake
 from tests.networks import TestNetwork
-from tests.sim.checkers import Violation
-from tests.sim.whole.checkers import Checkers
-from tests.sim.whole.disk import Crashed
-from tests.sim.whole.loop import SimLoop
-from tests.sim.whole.network import Network
-from tests.sim.whole.signatures import verified_once
-from tests.sim.whole.validator import Validator, World
+from tests.sim.checkers import Checkers, Violation
+from tests.sim.disk import Crashed
+from tests.sim.loop import SimLoop
+from tests.sim.network import Network
+from tests.sim.signatures import verified_once
+from tests.sim.validator import Validator, World
 
 RECEIPT_TIMEOUT_S = 60.0
 _ERASURE_EVERY = 5

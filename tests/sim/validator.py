@@ -2,7 +2,7 @@
 
 Real: the consensus core and its driver, mempool, intake, dissemination, catch-up with all its checks, ledger with
 recovery and HEAD, vote memory, probation, the service's handling of frames. Simulated: the event loop's time, the
-links, the two kinds of files under the stores. Left out: TLS, HTTP, contracts (``--light --access`` has these), key
+links, the two kinds of files under the stores. Left out: TLS, HTTP, contracts, key
 shares. It dies between any two accesses to its disk and before any packet; what it left running then finds its disk and
 links gone.
 """
@@ -20,6 +20,7 @@ from chain.limits import Limits
 from chain.packages import read_packages
 from chain.primitives.crypto import Ed25519Signer
 from chain.primitives.encoding import encode
+from consensus.config import ConsensusConfig
 from consensus.effects import Effect, Evidence, ViewChangeStarted, ViewEntered
 from node.catch_up import CatchUp
 from node.dispatcher import Dispatcher, Routes
@@ -37,12 +38,21 @@ from node.pool import CommittedBlock, Pool
 from node.proposal_bodies import ProposalBodies
 from node.voting_right import VotingRight
 from tests.networks import TIME_MS, TestNetwork
-from tests.sim.node import CONFIG
-from tests.sim.whole.checkers import Checkers
-from tests.sim.whole.disk import Crashed, Disk, Life, SimHead, SimVotes
-from tests.sim.whole.loop import SimLoop
-from tests.sim.whole.network import Frame, Network, Packet, Request, Response, SimLinks
+from tests.sim.checkers import Checkers
+from tests.sim.disk import Crashed, Disk, Life, SimHead, SimVotes
+from tests.sim.loop import SimLoop
+from tests.sim.network import Frame, Network, Packet, Request, Response, SimLinks
 
+CONFIG = ConsensusConfig(
+    view_timeout_ticks=20,
+    timeout_doublings_max=4,
+    retransmit_ticks=8,
+    retransmit_doublings_max=2,
+    status_ticks=40,
+    censorship_ticks=100,
+    censorship_heights=8,
+)
+"""Short bounds, so that every timer fires in a run."""
 TICK_S = 0.02
 LIMITS = Limits(mempool_size_bytes=64 * 1024, block_transactions=8)
 """Small enough that load fills them."""
