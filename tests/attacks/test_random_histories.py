@@ -120,7 +120,7 @@ class Scene:
         if kind == "answer":
             return network.approval(request, says, member, of_request)
         if kind == "read_report":
-            return network.read_report(request, parcels or PARCELS[:1], member, of_request, number + 1)
+            return network.read_report(request, parcels or PARCELS[:1], member, of_request, record_count=number + 1)
         if kind == "contract":
             return network.contract("by_purpose" if number else "nonsense", member, "rule", version=1 + number % 3)
         if kind == "dataset":

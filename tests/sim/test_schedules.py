@@ -21,7 +21,7 @@ from tests.sim.schedule import Result, Schedule
 
 pytestmark = pytest.mark.sim
 
-SEEDS = 150
+SEEDS = 100
 KEPT = [
     int(line) for line in (Path(__file__).parent / "kept_seeds.txt").read_text().splitlines() if line.strip().isdigit()
 ]
