@@ -20,9 +20,9 @@ from chain.genesis import Genesis, encode_member_file, parse_genesis, parse_memb
 from chain.limits import MIB
 from chain.primitives.encoding import decode, encode
 from chain.primitives.kem import verify_kem_key
-from chain.proofs import checkpoints, receipts
+from chain.proofs import checkpoints, handover, receipts
 from chain.proofs.trust import TrustHistory
-from chain.proofs.validators import Validator, verify_certificate
+from chain.proofs.validators import Validator, ValidatorsEntry, Witness, verify_certificate
 from chain.schema import compile_schema
 from chain.state import members
 from chain.state.entries import (
@@ -35,6 +35,7 @@ from chain.state.entries import (
     Erasure,
     MemberSharing,
     ParcelReads,
+    ProtocolEntry,
     ReaderEntry,
     ReadHistory,
     RequestAnswer,
@@ -95,6 +96,7 @@ WIRE_TYPES: tuple[type, ...] = (
     messages.ViewChangeVote,
     packages.BlockPackage,
     packages.ErasedParcel,
+    handover.HandOver,
     receipts.Receipt,
     sealed.Envelope,
     sealed.SealedShare,
@@ -108,6 +110,7 @@ WIRE_TYPES: tuple[type, ...] = (
     DerivedParcels,
     Erasure,
     MemberSharing,
+    ProtocolEntry,
     ParcelReads,
     ReaderEntry,
     ReadHistory,
@@ -122,6 +125,8 @@ WIRE_TYPES: tuple[type, ...] = (
     Transaction,
     *(type_.header for type_ in TRANSACTION_TYPES.values()),
     Validator,
+    ValidatorsEntry,
+    Witness,
 )
 _NAMED_SHAPES: dict[str, Any] = {
     "Disclosure": disclosures.Disclosure,
@@ -239,8 +244,13 @@ def _files(world: EdgeWorld) -> Iterator[Target]:
     story = Story()
     told = partial(_verify_evidence, story.network.genesis)
     yield Target("evidence of reads and absences, verified", told, None, story.files(), "json")
-    keys = TrustHistory(world.genesis)
-    yield Target("checkpoint", partial(checkpoints.parse_checkpoint, keys=keys), None, world.checkpoints(), "other")
+    yield Target(
+        "checkpoint",
+        partial(checkpoints.parse_checkpoint, trust=TrustHistory(world.genesis)),
+        None,
+        world.checkpoints(),
+        "other",
+    )
     yield Target("disclosure file", disclosure_from_json, disclosure_to_json, world.disclosure_files(), "json")
     schema = b'{"type":"object","properties":{"n":{"type":"integer"},"t":{"enum":["a",1,null]}},"required":["n"]}'
     yield Target("schema", _read_schema, None, (schema,), "json")

@@ -8,6 +8,8 @@ from typing import Any
 
 from msgspec import inspect
 
+from chain.facts import TABLE, Facts, FactValue, pack
+
 _TEXTS = (
     "a",
     "",
@@ -35,7 +37,8 @@ def _value(kind: inspect.Type, random: Random) -> Any:
         case inspect.Metadata(type=inner):
             return _value(inner, random)
         case inspect.StructType(cls=cls, fields=fields):
-            return cls(**{field.name: _value(field.type, random) for field in fields})
+            made = {field.name: _value(field.type, random) for field in fields if field.name != "facts"}
+            return cls(**made, facts=_facts(random)) if len(made) < len(fields) else cls(**made)
         case inspect.UnionType(types=types):
             return _value(random.choice(types), random)
         case inspect.NoneType():
@@ -58,6 +61,19 @@ def _value(kind: inspect.Type, random: Random) -> Any:
             return tuple(_value(item, random) for item in types)
         case _:
             raise NotImplementedError(f"no values of {kind}")
+
+
+def _facts(random: Random) -> Facts:
+    """What an outcome may say, whose types only ``chain.facts`` knows."""
+    values: dict[str, FactValue] = {}
+    for fact in random.sample(TABLE, random.randrange(_ITEMS_MAX)):
+        if fact.type is int:
+            values[fact.name] = random.choice((0, 1, fact.bound))
+        elif fact.type is bytes:
+            values[fact.name] = random.randbytes(fact.bound)
+        else:
+            values[fact.name] = random.choice([text for text in _TEXTS if len(text) <= fact.bound])
+    return pack(values)
 
 
 def _integer(kind: inspect.IntType, random: Random) -> int:
