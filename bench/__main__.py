@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import audit, contracts, evidence, faults, footprint, rates, reading, sealing, watching, worst_primary
+from bench import audit, contracts, evidence_files, faults, footprint, rates, reading, sealing, watching, worst_primary
 from bench.bench import FULL, QUICK, Bench
 from bench.figures import Section
 from bench.load import LoadProcess
@@ -33,7 +33,7 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "access": reading.access,
     "reading": reading.reading,
     "contracts": contracts.contracts,
-    "evidence": evidence.evidence,
+    "evidence": evidence_files.evidence,
     "failover": faults.failover,
     "worst_primary": worst_primary.worst_primary,
     "watching": watching.watching,

@@ -1,8 +1,8 @@
 """Getting a ledger to run on out of a data folder, in whatever state it was left.
 
 A database that cannot be trusted is never served and never deleted: it is moved into a folder of its own, and the
-node fetches the chain from its peers. A validator whose databases were set aside, or which has no whole record of what
-it voted for, is marked, on disk and before anything else happens. It is on probation: it does not vote until the mark
+node fetches the chain from its peers. A validator whose databases were set aside, or whose record of its votes is not
+complete, is marked, on disk and before anything else happens. It is on probation: it does not vote until the mark
 is gone (see ``VotingRight``), otherwise it could vote against its own earlier vote. A new validator has no record
 either, and finds out from its peers whether it is new.
 """
@@ -95,7 +95,7 @@ def open_votes(home: Home) -> VoteStore:
         mark(home.probation_file)  # before the file is there: a crash in between must not look like nothing was lost
     votes = VoteFile(path)
     if votes.is_doubtful:
-        _log.error("the file of votes is not whole", extra={"path": str(path)})
+        _log.error("the file of votes is not complete", extra={"path": str(path)})
         mark(home.probation_file)
     if not is_own_memory(votes.read(), home.genesis.chain_id, home.member.name, home.signer.public_key):
         refused = path.with_name("VOTES.refused")

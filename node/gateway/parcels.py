@@ -72,14 +72,14 @@ def make_parcel(
 
     Raises:
         PoolError: codes ``malformed``, ``schema_violation``, ``bad_sealing`` (with ``record_index``), ``too_large``,
-            ``bad_request`` (a source that no parcel holds, or one named twice).
+            ``bad_request`` (a source that no parcel can hold), ``source_repeated``.
     """
     records = [_record(bytes(raw), index) for index, raw in enumerate(given.records)]
     size = sum(map(len, records))
     if size > LIMITS.transaction_size_bytes:
         raise PoolError(ErrorCode.TOO_LARGE, f"{size} bytes of records; a parcel takes {LIMITS.transaction_size_bytes}")
-    if entry.schema and (offence := compile_schema(entry.schema).check(records)) is not None:
-        raise offence
+    if entry.schema and (violation := compile_schema(entry.schema).check(records)) is not None:
+        raise violation
     if entry.sharing == "open":
         content = open_content(chain_id, records)
     else:

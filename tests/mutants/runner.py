@@ -52,14 +52,14 @@ def judge(
         root: of the source tree, which stays as it is.
         jobs: how many to run at once.
         report: told of each verdict as it comes.
-        timeout_s: for each.
+        timeout_s: for each. Without a mutant the tests have as long as always.
 
     Raises:
         TestsBroken: the tests fail on the tree as it is, or cannot be run.
         BadMutant: one does not fit the tree.
     """
     with _copy_of(root) as pristine:
-        _verify_pristine(pristine, selection_of(mutants), len(mutants) * timeout_s)
+        _verify_pristine(pristine, selection_of(mutants), len(mutants) * TIMEOUT_S)
         found: dict[str, Verdict] = {}
         with ThreadPoolExecutor(jobs) as pool:
             running = [pool.submit(_judge_one, mutant, pristine, timeout_s) for mutant in mutants]

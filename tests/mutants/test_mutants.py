@@ -67,7 +67,7 @@ def test_a_survivor_is_told_from_what_is_caught(tree: Path) -> None:
 
 
 def test_tests_that_hang_have_caught_a_mutant(tree: Path) -> None:
-    (verdict,) = judge([Mutant("hangs", 1, (NEVER_ENDS,), EVEN)], tree, 1, lambda verdict: None, timeout_s=10)
+    (verdict,) = judge([Mutant("hangs", 1, (NEVER_ENDS,), EVEN)], tree, 1, lambda verdict: None, timeout_s=5)
     assert verdict.caught_by == "the time limit"
 
 

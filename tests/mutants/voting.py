@@ -135,7 +135,7 @@ RESTARTS = (
         (f"{SAFETY}::test_s03_lost_blocks_do_not_lead_to_votes_at_heights_voted_in_before",),
     ),
     Mutant(
-        "a vote file that is not whole raises no doubt",
+        "a vote file that is not complete raises no doubt",
         3,
         (
             Edit(

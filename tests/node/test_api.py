@@ -99,7 +99,7 @@ def test_submitting_without_waiting_and_asking_later(tmp_path: Path) -> None:
                 await asyncio.sleep(0.01)
             found = await get(client, f"/v1/transactions/{id_}")
             assert (found["height"], found["index"], found["type"], found["member"]) == (1, 0, "dataset", "a")
-            assert found["outcome"] == {"code": "ok", "reason": "", "fuel": 0, "verdict": None}
+            assert found["outcome"] == {"code": "ok", "facts": {}, "sentence": "", "fuel": 0, "verdict": None}
             assert found["fields"]["dataset"] == "a.flights"
             transaction = decode(Transaction, data)
             assert base64.b64decode(found["header"]) == transaction.header

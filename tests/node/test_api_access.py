@@ -101,7 +101,7 @@ def test_a_request_with_its_verdict(tmp_path: Path) -> None:
             await commit(node, denied)
             outcome = (await get(client, f"/v1/transactions/{network.id_of(denied).hex()}"))["outcome"]
             assert (outcome["code"], outcome["verdict"]["verdict"]) == ("ok", "deny")
-            assert outcome["reason"] == "only for flood warnings and research"
+            assert outcome["sentence"] == "only for flood warnings and research"
 
     uvloop.run(main())
 

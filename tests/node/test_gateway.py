@@ -125,11 +125,13 @@ def test_sources_are_signed_with_the_records(tmp_path: Path) -> None:
             for wrong in (f"{source}\n", source[:-1], source.upper(), 17):
                 refused = await client.post(PARCELS, json=asked | {"derived_from": [wrong]})
                 verify_problem(refused, 400, ErrorCode.MALFORMED)
-            for none in ([f"{source[:-1]}4096"], [source, source]):
-                refused = await client.post(PARCELS, json=asked | {"derived_from": none})
-                verify_problem(refused, 400, ErrorCode.BAD_REQUEST)
-            unknown = await client.post(PARCELS, json=asked | {"derived_from": [f"{'00' * 32}/0"]})
-            verify_problem(unknown, 422, ErrorCode.UNKNOWN_PARCEL)
+            for sources, status, code in (
+                ([f"{source[:-1]}4096"], 400, ErrorCode.BAD_REQUEST),
+                ([source, source], 422, ErrorCode.SOURCE_REPEATED),
+                ([f"{'00' * 32}/0"], 422, ErrorCode.UNKNOWN_SOURCE),
+                ([f"{source[:-1]}1"], 422, ErrorCode.UNKNOWN_SOURCE),
+            ):
+                verify_problem(await client.post(PARCELS, json=asked | {"derived_from": sources}), status, code)
 
     uvloop.run(main())
 
