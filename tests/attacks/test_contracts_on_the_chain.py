@@ -12,6 +12,7 @@ import pytest
 
 from chain.blocks import Outcome
 from chain.errors import ErrorCode
+from chain.facts import unpack
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
 from chain.state.entries import ContractEntry, ContractState, contract_key, contract_state_key
@@ -20,7 +21,7 @@ from contracts.engine import Engine
 from tests.attacks.world import ALLOW, World, codes, contract, verdicts
 from tests.contracts.test_attacks import ESCAPES, EXHAUSTION, FAILED, FUEL, MEMORY, NONSENSE, SYS, TRAPPED
 
-BAD = ErrorCode.CONTRACT_BAD_VERDICT
+BAD = ErrorCode.CONTRACT_BAD_ANSWER
 
 HONEST = contract(
     "ctx.state['calls'] = ctx.state.get('calls', 0) + 1\n"
@@ -87,7 +88,7 @@ def test_s52_an_attack_is_a_committed_denial_and_touches_nobody_else(
     attacked = attacks[name]
     assert attacked.attack.code == "ok"
     assert verdicts([attacked.attack]) == [("deny", code)]
-    assert len(attacked.attack.sentence) <= LIMITS.reason_length
+    assert len(text_of(attacked.attack)) <= LIMITS.reason_length
     assert attacked.attack.fuel <= 2 * LIMITS.contract_fuel
     entry = attacked_world.request(attacked.request)
     assert (entry.status, entry.failure, entry.until_ms, entry.approvers) == ("denied", code, 0, ())
@@ -101,28 +102,35 @@ def test_s52_the_honest_contract_never_lost_count(attacked_world: World, attacks
     assert kept.state == b'{"calls":%d}' % (3 * len(attacks))
 
 
+def text_of(outcome: Outcome) -> str:
+    """What an outcome has of a contract's own words."""
+    return str(unpack(outcome.facts).get("text", ""))
+
+
+UNFIT = ErrorCode.BAD_CONTRACT
 BAD_DEPLOYMENTS = {
-    "loops on loading": "while True: pass\n" + ALLOW,
-    "allocates on loading": "x = [0] * 10**9\n" + ALLOW,
-    "escapes on loading": f"{SYS}sys.modules['os'].listdir('/')\n{ALLOW}",
-    "exits on loading": "raise SystemExit(0)\n",
-    "deep source": "x = " + "(" * 60_000,
-    "no source": "",
-    "null characters": "\0" * 100,
-    "no function": "can_read = 5\n",
-    "defines a generator": "def can_read(request, dataset, ctx):\n    yield 1\n",
-    "characters that take four bytes": "#" + "\U0001f600" * 20_000,
+    "loops on loading": ("while True: pass\n" + ALLOW, FUEL),
+    "allocates on loading": ("x = [0] * 10**9\n" + ALLOW, UNFIT),
+    "escapes on loading": (f"{SYS}sys.modules['os'].listdir('/')\n{ALLOW}", TRAPPED),
+    "exits on loading": ("raise SystemExit(0)\n", UNFIT),
+    "deep source": ("x = " + "(" * 60_000, TRAPPED),
+    "no source": ("", UNFIT),
+    "null characters": ("\0" * 100, UNFIT),
+    "no function": ("can_read = 5\n", UNFIT),
+    "defines a generator": ("def can_read(request, dataset, ctx):\n    yield 1\n", UNFIT),
+    "characters that take four bytes": ("#" + "\U0001f600" * 20_000, ErrorCode.CONTRACT_TOO_LARGE),
 }
 
 
 @pytest.mark.parametrize("name", BAD_DEPLOYMENTS)
 def test_s52_a_contract_that_attacks_on_loading_is_not_deployed(world: World, name: str) -> None:
     network = world.network
-    attack = network.contract(BAD_DEPLOYMENTS[name], name="bad")
+    source, code = BAD_DEPLOYMENTS[name]
+    attack = network.contract(source, name="bad")
     honest = world.share(HONEST, "honest", "c")
     outcomes = world.commit(honest[0], attack, honest[1], network.request("b", "c.honest"))
-    assert codes(outcomes) == ["ok", "bad_contract", "ok", "ok"]
-    assert len(outcomes[1].sentence) <= LIMITS.reason_length
+    assert codes(outcomes) == ["ok", code, "ok", "ok"]
+    assert len(text_of(outcomes[1])) <= LIMITS.reason_length
     assert outcomes[1].fuel <= LIMITS.contract_fuel
     assert world.ledger.entry(contract_key("a.bad"), ContractEntry) is None
     assert verdicts(outcomes) == [("allow", "")]

@@ -86,7 +86,7 @@ def test_without_a_nonce_every_parcel_is_another_transaction() -> None:
 def test_a_parcel_has_a_bounded_number_of_records(count: int) -> None:
     with pytest.raises(PoolError) as raised:
         sign_parcel(NETWORK.genesis, IDENTITY, "a.flights", [b"1"] * count)
-    assert raised.value.code is ErrorCode.TOO_LARGE
+    assert raised.value.code is ErrorCode.TOO_MANY_RECORDS
 
 
 @pytest.mark.parametrize(
