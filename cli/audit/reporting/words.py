@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from audit.misbehaviour import Contradiction
 from audit.series import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, WEEK_MS
-from blockpool import ErrorCode
+from chain import messages
 from chain.blocks import OK
 from chain.primitives.types import Answer, Sharing
 from chain.state.entries import RequestStatus
@@ -62,57 +62,12 @@ _UNITS = (
     (SECOND_MS, Words("秒", "second")),
 )
 
-_CODES_ZH: Mapping[str, str] = {
-    # What can be wrong with a chain
-    ErrorCode.BAD_BLOCK: "区块不合规",
-    ErrorCode.BAD_CERTIFICATE: "区块证书不成立",
-    ErrorCode.BAD_PROOF: "证明不成立",
-    ErrorCode.BAD_SIGNATURE: "签名不成立",
-    ErrorCode.DATABASE_DAMAGED: "数据库损坏或区块丢失",
-    ErrorCode.MALFORMED: "数据无法解析",
-    ErrorCode.NOT_CANONICAL: "编码不规范",
-    ErrorCode.PAYLOAD_MISMATCH: "正文与签署不符",
-    ErrorCode.TOO_LARGE: "数据过大",
-    ErrorCode.WRONG_CHAIN: "属于另一条链",
-    # Why a transaction was rejected
-    ErrorCode.ACCESS_NOT_NEEDED: "数据集为无条件共享，无须申请",
-    ErrorCode.BAD_CONTRACT: "合约未被接受",
-    ErrorCode.BAD_KEY: "密钥不合规",
-    ErrorCode.BAD_NAME: "名称不合规",
-    ErrorCode.BAD_REQUEST: "申请不合规",
-    ErrorCode.BAD_SCHEMA: "数据模式未被接受",
-    ErrorCode.EXPIRED: "交易已过期",
-    ErrorCode.NOT_AN_APPROVER: "该成员无权答复",
-    ErrorCode.NOT_COVERED: "授权不含该数据包",
-    ErrorCode.NOT_OWNER: "仅数据集所有者可为",
-    ErrorCode.NO_CONTRACTS: "该网络不运行合约",
-    ErrorCode.PARCEL_ERASED: "数据包已删除",
-    ErrorCode.REQUEST_SETTLED: "申请已有定论",
-    ErrorCode.REVOKED_KEY: "密钥在该高度已失效",
-    ErrorCode.SCHEMA_VIOLATION: "记录不符合数据模式",
-    ErrorCode.SEALING_REQUIRED: "数据包与共享类别不符",
-    ErrorCode.STALE_VERSION: "版本号不衔接",
-    ErrorCode.UNKNOWN_CONTRACT: "合约不存在",
-    ErrorCode.UNKNOWN_DATASET: "数据集不存在",
-    ErrorCode.UNKNOWN_KEY: "密钥未登记",
-    ErrorCode.UNKNOWN_MEMBER: "成员不存在",
-    ErrorCode.UNKNOWN_PARCEL: "数据包不存在",
-    ErrorCode.UNKNOWN_REQUEST: "申请不存在",
-    # Why a contract's call failed
-    ErrorCode.CONTRACT_BAD_VERDICT: "合约未给出有效裁决",
-    ErrorCode.CONTRACT_FAILED: "合约执行出错",
-    ErrorCode.CONTRACT_OUT_OF_FUEL: "合约计算量超限",
-    ErrorCode.CONTRACT_OUT_OF_MEMORY: "合约内存超限",
-    ErrorCode.CONTRACT_TRAPPED: "合约越出沙箱限制",
-}
-
 
 def code_words(code: str) -> Words:
     """What an outcome's or an error's code says. One that is not known here is shown as it is."""
     if code == OK:
         return Words("已接受", "accepted")
-    title = ErrorCode(code).info.title if code in ErrorCode.__members__.values() else code
-    return Words(_CODES_ZH.get(code, code), title)
+    return Words(messages.title(code, "zh"), messages.title(code))
 
 
 def width_words(width_ms: int) -> Words:
