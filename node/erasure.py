@@ -1,4 +1,4 @@
-"""Ridding this node's files of payloads that were erased.
+"""Removing erased payloads from this node's files.
 
 Committing an erasure deletes the payload and marks its place, durably, in one batch. But LevelDB goes on holding the
 bytes until a compaction passes, and the file of bodies voted for until it is overwritten. So the latter is made anew at

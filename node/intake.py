@@ -3,8 +3,8 @@
 Checking a signature costs more than everything else that a node does with a transaction. Done as frames come in, a
 burst of them would hold up consensus messages for many times their own cost. So arrivals are queued and verified in
 short slices between which the event loop turns; a transaction that a proposal needs at once is verified out of
-turn. Sources (each peer, and this node's own API) have queues of their own and take turns, so that whoever floods
-waits for itself.
+turn. Sources (each peer, and this node's own API) have queues of their own and take turns, so that a source
+that floods delays only itself.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Intake:
         if known is not None:
             return Verified(known.id, known, None)
         if checked.id in self._arrivals:
-            return self._admit(checked)  # at once: it must not hide behind the verdict on its namesake
+            return self._admit(checked)  # at once: the verdict on the other one with its id is not its own
         if not self._has_room(_OWN_API, checked):
             raise PoolError(ErrorCode.MEMPOOL_FULL, f"{_CAPACITY_BYTES} bytes wait to be verified")
         answer: asyncio.Future[Verified] = asyncio.get_running_loop().create_future()

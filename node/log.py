@@ -9,6 +9,8 @@ from typing import Literal
 
 import orjson
 
+from chain.messages import printable
+
 LogFormat = Literal["text", "json"]
 
 _OWN_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -32,13 +34,13 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """``time level event key=value ...``, for a terminal."""
+    """``time level event key=value ...``, for a terminal. Peers' words are in some events: nothing in them may act."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line."""
         moment = datetime.datetime.fromtimestamp(record.created, datetime.UTC).strftime("%H:%M:%S.%f")[:-3]
         facts = "".join(f" {key}={value}" for key, value in _fields(record).items())
-        line = f"{moment} {record.levelname.lower():7} {record.getMessage()}{facts}"
+        line = f"{moment} {record.levelname.lower():7} {printable(record.getMessage() + facts)}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line

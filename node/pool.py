@@ -53,7 +53,7 @@ Listener = Callable[[CommittedBlock], None]
 
 
 class Pool:
-    """See the module. All methods run on the event loop's thread."""
+    """Ledger, mempool and waiting callers. All methods run on the event loop's thread."""
 
     def __init__(self, ledger: Ledger, clock_ms: Callable[[], int], monotonic_s: Callable[[], float]) -> None:
         self.ledger = ledger
@@ -100,7 +100,7 @@ class Pool:
         """Verify all that can be without ordering a transaction: sender, signature, payload.
 
         What a primary has proposed may be signed with a key that ended while the transaction waited: every replica must
-        judge such a block alike, so that is left to execution.
+        decide the same on such a block, so that is left to execution.
 
         Cheap checks come first; nothing is stored or remembered before the signature has been checked. The dataset's
         schema, if it is known already, is applied here too, so that execution finds the verdict ready.
@@ -144,7 +144,7 @@ class Pool:
         return 0.0 if arrived is None else self._monotonic_s() - arrived
 
     def forget_expired(self) -> None:
-        """Let transactions that have expired by this node's clock wait no longer.
+        """Drop transactions that have expired by this node's clock.
 
         Another clock may be slower, so one may yet be ordered. Those who wait for it are told that it was not once a
         later block's time says so: after that none can apply it.

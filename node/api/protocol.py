@@ -26,7 +26,7 @@ _HEAD_S = 10.0
 """From the first byte of a request, or from connecting, until its head is complete."""
 _HEAD_BYTES = 64 * KIB
 _UNREAD_S = 60.0
-"""From an answer that was given before its request had come whole until the rest has come, which is thrown away."""
+"""From an answer that was given before its request was complete until the rest has come, which is thrown away."""
 _PIPELINED = 16
 """Requests that wait on their connection for the answers to those before them; hardly any client sends ahead."""
 _REFUSED = 64
@@ -57,7 +57,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._origin = ""
         self._is_refused = False
         self._is_in_head = False
-        self._is_request_whole = True
+        self._is_request_complete = True
         self._head_bytes = 0
         self._head_due: asyncio.TimerHandle | None = None
         self._rest_due: asyncio.TimerHandle | None = None
@@ -88,7 +88,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if not self._is_in_head:
             self._head_arrived()
-            if not self._is_request_whole and self.cycle.response_complete:
+            if not self._is_request_complete and self.cycle.response_complete:
                 self._expect_rest()
             return
         if self._head_due is None:
@@ -102,7 +102,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= _PIPELINED:
             raise _TooManyAhead  # out of the parser, which is the end of the connection
         self._is_in_head = True
-        self._is_request_whole = False
+        self._is_request_complete = False
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -115,16 +115,16 @@ class _BoundedProtocol(HttpToolsProtocol):
             self.cycle.transport = _LateClosing(self.transport, self._close_after_request)  # type: ignore[assignment]
 
     def on_message_complete(self) -> None:
-        self._is_request_whole = True
+        self._is_request_complete = True
         self._rest_arrived()
         super().on_message_complete()
         if self._closes_after_request:
             self.transport.close()
 
     def _close_after_request(self) -> None:
-        """Close once the request has come whole: a connection that is closed with bytes unread is reset, and the answer
+        """Close once the request is complete: a connection that is closed with bytes unread is reset, and the answer
         may be lost with it."""
-        if self._is_request_whole:
+        if self._is_request_complete:
             self.transport.close()
         else:
             self._closes_after_request = True
@@ -158,7 +158,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         """Answer and close."""
         self._head_arrived()
         self._is_in_head = False
-        self._is_request_whole = True
+        self._is_request_complete = True
         body = problem_body(bad_request(detail))
         status = HTTPStatus(ErrorCode.BAD_REQUEST.info.http_status)
         head = (

@@ -1,4 +1,4 @@
-"""The gateway's HTTP: who is let in, and its two routes."""
+"""The gateway's HTTP: who may call it, and its two routes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Gateway:
             await respond(send, status, MEDIA_TYPE, problem_body(abandoned.error), {"Connection": "close"})
 
     def _verify_caller(self, scope: Scope) -> None:
-        """Let in who is on this machine, knows the token and is no web page.
+        """Check that the caller is on this machine, knows the token and is no web page.
 
         A page that a browser on this machine has loaded can reach loopback addresses too: by its own origin, which
         the browser then names, or by a name of its own that it has pointed here, which stands in ``Host`` (DNS
@@ -80,7 +80,7 @@ class Gateway:
             raise _refused("it is called by a web page")
         hosts = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
         if len(hosts) != 1 or hosts[0] not in self._hosts:
-            raise _refused("it is called under a foreign name")
+            raise _refused("it is called under another host name")
         shown = [value for name, value in headers if name == b"authorization"]
         if len(shown) != 1 or not hmac.compare_digest(shown[0], self._authorization):
             raise _refused("the token is missing or wrong")

@@ -94,7 +94,7 @@ class Connection(asyncio.BufferedProtocol):
         self._mark_closed(error)
         if self._transport is not None:
             self._transport.close()
-            # A peer that does not take the rest, or never answers the TLS farewell, is not waited for.
+            # A peer that does not take the rest, or never answers close_notify of TLS, is not waited for.
             self._loop.call_later(self._limits.handshake_timeout_s, self._transport.abort)
 
     def abort(self, error: str) -> None:

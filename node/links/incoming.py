@@ -18,7 +18,7 @@ Identify = Callable[[bytes], PeerState | None]
 
 
 class IncomingLink:
-    """One accepted connection. Until its hello is accepted it is nobody's, and may send nothing else."""
+    """One accepted connection. Until its hello is accepted it belongs to no member and may send nothing else."""
 
     def __init__(self, setup: LinkSetup, identify: Identify, on_established: Callable[[PeerState], None]) -> None:
         self._setup = setup

@@ -91,7 +91,7 @@ class Links:
         self._listen = listen
         self._listener: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
-        self._welcoming: dict[asyncio.Task[None], str] = {}
+        self._handshakes: dict[asyncio.Task[None], str] = {}
         """Handshakes that are not done, with where they come from."""
         self._states: dict[str, PeerState] = {}
         self._outgoing: dict[str, OutgoingLink] = {}
@@ -112,7 +112,7 @@ class Links:
 
     async def close(self) -> None:
         """Stop accepting and dialling, hand over what is queued as far as peers take it, and close all links."""
-        tasks = [task for task in (self._accepting, *self._welcoming) if task is not None]
+        tasks = [task for task in (self._accepting, *self._handshakes) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -234,19 +234,19 @@ class Links:
             if not self._has_room_for(source):
                 sock.close()
                 continue
-            task = loop.create_task(self._welcome(sock))
-            self._welcoming[task] = source
-            task.add_done_callback(self._welcoming.pop)
+            task = loop.create_task(self._complete_handshake(sock))
+            self._handshakes[task] = source
+            task.add_done_callback(self._handshakes.pop)
 
     def _has_room_for(self, source: str) -> bool:
-        limits, sources = self._setup.limits, self._welcoming.values()
+        limits, sources = self._setup.limits, self._handshakes.values()
         return (
             len(sources) < limits.unauthenticated
             and sum(other == source for other in sources) < limits.unauthenticated_per_address
         )
 
-    async def _welcome(self, sock: socket.socket) -> None:
-        """See an accepted connection through TLS and hello, in bounded time; afterwards it is its member's."""
+    async def _complete_handshake(self, sock: socket.socket) -> None:
+        """Take an accepted connection through TLS and hello, in bounded time; then it belongs to its member."""
         link = IncomingLink(self._setup, self._states_by_certificate.get, self._established)
         timeout_s = self._setup.limits.handshake_timeout_s
         try:

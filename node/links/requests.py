@@ -93,7 +93,7 @@ class IncomingRequests:
             self._connection.pause_reading()
 
     def cancel(self) -> None:
-        """The connection is gone, and with it whoever wanted to know."""
+        """The connection is gone: nobody waits for the answers."""
         self._backlog.clear()
         for task in self._tasks:
             task.cancel()

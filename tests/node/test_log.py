@@ -42,6 +42,11 @@ def test_text_is_one_line_with_its_facts() -> None:
     assert line.split(" ", 1)[1] == "warning view change height=7"
 
 
+def test_a_peers_words_make_no_line_and_no_terminal_code_of_their_own() -> None:
+    line = TextFormatter().format(record("no link to b: refused:\n12:00 error\x1b[2J\u202e", reason="气象\u0085"))
+    assert line.split(" ", 1)[1] == r"warning no link to b: refused:\n12:00 error\x1b[2J\u202e reason=气象\x85"
+
+
 def test_an_exception_is_told_in_both_forms() -> None:
     try:
         raise ValueError("wrong")
