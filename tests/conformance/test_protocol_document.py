@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from chain import schema
-from chain.blocks import Block, BlockHeader, Certificate, Outcome, Verdict
+from chain.blocks import Block, BlockHeader, Certificate, Outcome, Proposal, Verdict
 from chain.erasure import ErasureProofs
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
 from chain.packages import BlockPackage, ErasedParcel
 from chain.primitives.encoding import Wire, encode
+from chain.proofs.checkpoints import Cosignature
 from chain.proofs.receipts import Receipt
+from chain.proofs.validators import ValidatorsEntry
 from chain.state.entries import (
     PROTOCOL_KEY,
     VALIDATORS_KEY,
@@ -29,6 +31,7 @@ from chain.state.entries import (
     Erasure,
     MemberSharing,
     ParcelReads,
+    ProtocolEntry,
     ReaderEntry,
     RequestEntry,
     contract_key,
@@ -49,6 +52,17 @@ from chain.state.tree import StateProof
 from chain.transactions.base import ErasedPayload, Header, Transaction, transaction_id
 from chain.transactions.parcel import records_root
 from chain.transactions.registry import TRANSACTION_TYPES
+from consensus.messages import (
+    Commit,
+    Committed,
+    NewView,
+    Prepare,
+    PreparedCertificate,
+    PrePrepare,
+    Status,
+    ViewChange,
+    ViewChangeVote,
+)
 from evidence import misbehaviour, no_grant, no_read, parts, record, uses
 from sealing import ShareQuery
 from tests.conformance.mini import key_id, public_key_of
@@ -103,32 +117,57 @@ def test_every_domain_in_the_code_is_listed() -> None:
     assert {"transaction", "commit", "state-key"} <= used
 
 
-def documented_fields(heading: str) -> list[str]:
-    """The first column of the table that follows ``heading``, several names a row taken apart."""
+def rows_after(heading: str) -> list[list[str]]:
+    """The cells of the table that follows ``heading``."""
     lines = DOCUMENT.partition(heading)[2].splitlines()
-    rows = itertools.takewhile(lambda line: line.startswith("|"), lines[lines.index("|---|---|---|") + 1 :])
-    names = [name.strip() for row in rows for name in row.split("|")[1].split(",")]
-    return [name for name in names if name != "*tag*"]
+    first = next(place for place, line in enumerate(lines) if line.startswith("|---")) + 1
+    rows = itertools.takewhile(lambda line: line.startswith("|"), lines[first:])
+    return [[cell.strip() for cell in row.split("|")[1:]] for row in rows]
+
+
+def documented_fields(heading: str) -> list[str]:
+    """The first column of a table, several names a row taken apart."""
+    return [name.strip() for row in rows_after(heading) for name in row[0].split(",")]
+
+
+def numbered_fields(heading: str, first: int = 1) -> list[str]:
+    """The fields of an encoded structure, one a row, numbered as they stand in its array."""
+    rows = rows_after(heading)
+    assert [row[0] for row in rows] == [str(number) for number in range(first, first + len(rows))]
+    return [row[1] for row in rows]
+
+
+def array_of(type_: type[Wire]) -> list[str]:
+    """What the array of an encoded structure holds."""
+    tag = [] if type_.__struct_config__.tag is None else ["*tag*"]
+    return [*tag, *type_.__struct_fields__]
 
 
 @pytest.mark.parametrize(
     "type_",
     [
-        Transaction, StateProof, Member, DatasetEntry, DatasetUsage, MemberSharing, ContractEntry, ContractState,
-        RequestEntry, DatasetReads, ReaderEntry, ParcelReads, DerivedParcels, Erasure, BlockHeader, Outcome, Verdict,
-        Certificate, Block, BlockPackage, ErasedParcel, ErasedPayload, ErasureProofs, Receipt, ShareQuery,
+        Transaction, StateProof, ProtocolEntry, ValidatorsEntry, Member, DatasetEntry, DatasetUsage, MemberSharing,
+        ContractEntry, ContractState, DatasetReads, ReaderEntry, ParcelReads, DerivedParcels, Erasure, BlockHeader,
+        Certificate, Block, BlockPackage, ErasedParcel, ErasedPayload, ErasureProofs, Receipt, ShareQuery, Cosignature,
+        Prepare, Commit, ViewChangeVote, PrePrepare, ViewChange, NewView, Committed, Status, Proposal,
+        PreparedCertificate,
     ],
 )  # fmt: skip
-def test_every_structure_is_listed_with_its_fields_in_their_order(type_: type[Wire]) -> None:
+def test_every_structure_is_listed_with_its_fields_numbered_in_their_order(type_: type[Wire]) -> None:
+    assert numbered_fields(f"| # | `{type_.__name__}` | type |") == array_of(type_)
+
+
+@pytest.mark.parametrize("type_", [RequestEntry, Outcome, Verdict])
+def test_every_other_structure_is_listed_with_its_fields(type_: type[Wire]) -> None:
     assert documented_fields(f"| `{type_.__name__}` | type |") == list(type_.__struct_fields__)
 
 
 @pytest.mark.parametrize("type_", [type_.header for type_ in TRANSACTION_TYPES.values()])
 def test_every_type_of_transaction_is_listed_with_its_fields(type_: type[Header]) -> None:
-    common = documented_fields("| header | type | |")
-    assert common == list(Header.__struct_fields__)
+    common = numbered_fields("| # | header | type | |")
+    assert common == ["*tag*", *Header.__struct_fields__]
     (own,) = re.findall(rf"^(\*\*Tag {type_.__struct_config__.tag}, `[a-z_]+`\*\*)", DOCUMENT, re.MULTILINE)
-    assert [*common, *documented_fields(own)] == list(type_.__struct_fields__)
+    assert [*common, *numbered_fields(own, len(common) + 1)] == array_of(type_)
 
 
 @pytest.mark.parametrize(
