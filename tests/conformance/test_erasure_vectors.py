@@ -22,7 +22,7 @@ def outcomes(height: int) -> list[list[Any]]:
 
 
 def test_a_source_must_be_there_and_a_parcel_is_erased_once() -> None:
-    assert [outcome[1] for outcome in outcomes(3)] == ["ok", "unknown_parcel", "ok"]
+    assert [outcome[1] for outcome in outcomes(3)] == ["ok", "unknown_source", "ok"]
     assert [outcome[1] for outcome in outcomes(4)] == ["ok", "parcel_erased", "unknown_parcel"]
 
 
