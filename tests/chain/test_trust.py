@@ -150,8 +150,10 @@ def test_receipts_of_both_sets_need_the_hand_over(story: Story) -> None:
     fresh = TrustHistory(network.genesis)
     verify_receipt(fresh, early, receipts[0])
     assert code_of(lambda: verify_receipt(fresh, late, receipts[1])) is ErrorCode.UNKNOWN_VALIDATORS
-    for handover in ledger.trust.handovers_since(fresh.since_height):
-        fresh.extend(handover)
+    validators, rules = ledger.trust.handovers_since(fresh.since_height)
+    fresh.extend(validators)
+    assert code_of(lambda: verify_receipt(fresh, late, receipts[1])) is ErrorCode.UNKNOWN_VALIDATORS
+    fresh.extend(rules)
     verify_receipt(fresh, late, receipts[1])
     verify_receipt(fresh, early, receipts[0])
     assert fresh.handovers_since(4) == ()
@@ -198,3 +200,4 @@ def test_what_is_no_hand_over_is_refused(story: Story) -> None:
     fresh.extend(handovers[0])
     fresh.extend(handovers[0])
     assert len(fresh.handovers_since(0)) == 1
+    assert code_of(lambda: fresh.extend(others)) is ErrorCode.BAD_HANDOVER

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import certificates, checkpoints, erasing, evidence, records, sharing, views, voting
+from tests.mutants import certificates, checkpoints, erasing, evidence, records, sharing, trust, views, voting
 
 MUTANTS = tuple(
     sorted(
@@ -15,6 +15,7 @@ MUTANTS = tuple(
             *erasing.MUTANTS,
             *evidence.MUTANTS,
             *records.MUTANTS,
+            *trust.MUTANTS,
         ),
         key=lambda mutant: mutant.scenario,
     )
