@@ -88,10 +88,12 @@ def _shown_transaction(answer: TransactionAnswer) -> RenderableType:
     }
     if answer.status == "committed":
         rows["place"] = f"block {answer.height}, transaction {answer.index}"
-        rows["outcome"] = f"{outcome.get('code', '')} {outcome.get('sentence', '')}".strip()
-        if verdict := outcome.get("verdict"):
+        reason = f": {outcome['sentence']}" if outcome.get("sentence") else ""
+        verdict = outcome.get("verdict")
+        rows["outcome"] = str(outcome.get("code", "")) + ("" if verdict else reason)
+        if verdict:
             rows["verdict"] = (
-                f"{verdict['verdict']}, by {verdict['contract'] or 'rule'}, {outcome.get('fuel', 0):,} fuel"
+                f"{verdict['verdict']}{reason}, by {verdict['contract'] or 'rule'}, {outcome.get('fuel', 0):,} fuel"
             )
     if answer.erasure is not None:
         rows["content"] = f"erased at height {answer.erasure['height']:,}: {answer.erasure['legal_basis']}"

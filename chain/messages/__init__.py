@@ -14,11 +14,14 @@ from typing import Literal
 
 from chain.facts import Facts, FactValue, unpack
 from chain.messages.chinese import CHINESE, WORDS
+from chain.messages.chinese import FAULTS as CHINESE_FAULTS
 from chain.messages.english import ENGLISH
+from chain.messages.english import FAULTS as ENGLISH_FAULTS
 
 Language = Literal["en", "zh"]
 _CATALOGUE: dict[Language, dict[str, tuple[str, ...]]] = {"en": ENGLISH, "zh": CHINESE}
 """By code: title, advice, and sentences, of which the first is taken whose facts are all there."""
+_FAULTS: dict[Language, dict[str, str]] = {"en": ENGLISH_FAULTS, "zh": CHINESE_FAULTS}
 _FIXED = frozenset({"sharing", "status", "part"})
 """Facts with few words, which Chinese has its own for."""
 _YEAR_10000_MS = 253_402_300_800_000
@@ -80,6 +83,8 @@ def _message(code: str, language: Language) -> tuple[str, ...]:
 def _shown(name: str, value: FactValue, language: Language) -> str:
     if isinstance(value, bytes):
         return value.hex()
+    if name == "keyword" and value in _FAULTS[language]:
+        return _FAULTS[language][str(value)]
     if language == "zh" and name in _FIXED and value in WORDS:
         return WORDS[str(value)]
     if isinstance(value, str):

@@ -210,3 +210,12 @@ WORDS: dict[str, str] = {
     "approvers": "审批者",
 }
 """Of the facts ``sharing``, ``status`` and ``part``."""
+
+FAULTS: dict[str, str] = {
+    "depth": "嵌套深度上限",
+    "syntax": "JSON 语法",
+    "surrogate": "代理字符成对的规则",
+    "duplicate_key": "键不得重复的规则",
+    "number": "数字位数上限",
+}
+"""What a JSON text can break, as in English."""

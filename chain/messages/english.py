@@ -361,3 +361,12 @@ ENGLISH: dict[str, tuple[str, ...]] = {
     ),
     "unreachable": ("Cannot reach the node", "Check the address and that the node is running."),
 }
+
+FAULTS: dict[str, str] = {
+    "depth": "the bound on nesting",
+    "syntax": "the grammar of JSON",
+    "surrogate": "the rule that surrogates come in pairs",
+    "duplicate_key": "the rule that a key appears once",
+    "number": "the bound on digits",
+}
+"""By ``chain.primitives.json_reader.Fault``: what a JSON text can break. Schema keywords stand for themselves."""

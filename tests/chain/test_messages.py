@@ -14,6 +14,7 @@ from chain.messages import Language, advice, denial, placeholders, sentence, tit
 from chain.messages.chinese import CHINESE
 from chain.messages.english import ENGLISH
 from chain.primitives.encoding import EncodingError, decode, encode
+from chain.primitives.json_reader import Fault
 from tests.networks import TestNetwork
 
 NEW_IN_UNICODE_15_1 = "\U0001fae8"
@@ -120,6 +121,13 @@ def test_a_refusal_says_what_its_facts_say() -> None:
     assert refusal.context == {"record_index": 2, "pointer": "/delay", "keyword": "maximum"}
     assert sentence(refusal.code, unpack(refusal.facts), "zh") == "第 2 条记录：/delay 处违反 maximum"
     assert str(refusal) == "A record breaks the dataset's schema: record 2: /delay breaks maximum"
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_what_a_json_text_breaks_is_said_in_words(fault: Fault) -> None:
+    facts = {"record_index": 0, "pointer": "/n", "keyword": fault.value}
+    for language in LANGUAGES:
+        assert fault.value not in sentence("schema_violation", facts, language).removeprefix("record 0: ").split()
 
 
 def test_a_denial_is_told_in_the_readers_language() -> None:
