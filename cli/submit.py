@@ -38,6 +38,7 @@ from blockpool import (
     VerifiedReceipt,
 )
 from blockpool.signing import PARCEL_RECORDS
+from chain.errors import Refusal
 from chain.facts import unpack
 from chain.limits import LIMITS
 from chain.messages import sentence
@@ -163,7 +164,7 @@ def submit(
         verify_sources(client, derived_from)
     is_sealed = entry.sharing != "open"
     if sealed and not is_sealed:
-        raise PoolError(ErrorCode.SEALING_REQUIRED, f"{dataset_id} is open: sealed records do not go into it")
+        raise Refusal(ErrorCode.OPEN_PARCEL_REQUIRED, dataset=dataset_id)
     source = open_source(file, entry.schema)
     if is_sealed and commitments == "fields":
         source = CompactSource(source)
@@ -265,10 +266,7 @@ class RecordRules:
         error = self.schema.check([record.body for record in chunk]) if self.schema else None
         if error is not None:
             offset = int(error.context["record_index"])
-            named = unpack(error.facts)
-            del named["record_index"]
-            reason = sentence(error.code, named)
-            raise _located(error.code, reason, chunk[offset], before + offset)
+            raise _refused(error, chunk[offset], before + offset)
 
 
 def check_records(source: RecordSource, rules: RecordRules) -> int:
@@ -293,9 +291,14 @@ def check_records(source: RecordSource, rules: RecordRules) -> int:
 def _verify_fields(record: SourceRecord, index: int) -> None:
     try:
         split_fields(record.body)
-    except PoolError as error:
-        reason = f"its fields cannot be committed to one by one: {error.detail.partition(': ')[2]}"
-        raise _located(error.code, reason, record, index) from None
+    except Refusal as refusal:
+        raise _refused(refusal, record, index) from None
+
+
+def _refused(refusal: Refusal, record: SourceRecord, index: int) -> PoolError:
+    named = unpack(refusal.facts)
+    del named["record_index"]
+    return _located(refusal.code, sentence(refusal.code, named), record, index)
 
 
 def _located(code: ErrorCode, reason: str, record: SourceRecord, index: int) -> PoolError:

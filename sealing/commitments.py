@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 import orjson
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, domain, hash_tagged
 from chain.primitives.json_reader import BadJson, read_json
@@ -48,7 +48,7 @@ def commitment_of(kind: CommitmentKind, chain_id: bytes, salt_key: bytes, index:
     """The commitment to a record's plaintext.
 
     Raises:
-        PoolError: code ``bad_sealing`` if fields are asked for and the record is no compact JSON object.
+        Refusal: code ``bad_sealing`` if fields are asked for and the record is no compact JSON object.
     """
     if kind is CommitmentKind.WHOLE:
         salt = hashlib.shake_256(salt_key + index.to_bytes(8, "big")).digest(SALT_SIZE)
@@ -83,7 +83,7 @@ def split_fields(record: bytes, index: int = 0) -> list[Field]:
     """The fields of a compact JSON object in their order.
 
     Raises:
-        PoolError: code ``bad_sealing``, with ``record_index``.
+        Refusal: code ``bad_sealing``, with ``record_index``.
     """
     names, values = _split(record, index)
     return [Field(name[4:].decode(), value) for name, value in zip(names, values, strict=True)]
@@ -94,17 +94,17 @@ def _split(record: bytes, index: int) -> tuple[Sequence[bytes], Sequence[bytes]]
     try:
         value = read_json(record)  # decides what is JSON: the other decoder skips values without a look at their UTF-8
     except BadJson as bad:
-        raise _refused(f"no JSON: {bad.fault} at {bad.pointer or '/'}", index) from None
+        raise Refusal(ErrorCode.BAD_SEALING, record_index=index, keyword=bad.fault.value, pointer=bad.pointer) from None
     if not isinstance(value, dict):
-        raise _refused("no JSON object", index)
+        raise Refusal(ErrorCode.BAD_SEALING, record_index=index, part="no JSON object")
     raw = _decoder.decode(record)
     if len(raw) > LIMITS.record_fields:
-        raise _refused(f"has more than {LIMITS.record_fields} fields", index)
+        raise Refusal(ErrorCode.BAD_SEALING, record_index=index, found=len(raw), limit=LIMITS.record_fields)
     values = [bytes(value) for value in raw.values()]
     forms = [_known_name_forms(name) if len(name) <= CACHED_NAME_LENGTH else _name_forms(name) for name in raw]
     members = [key + value for (_, key), value in zip(forms, values, strict=True)]
-    if b"{%b}" % b",".join(members) != record:
-        raise _refused("not compact: no spaces between members, no needless escapes in names", index)
+    if b"{%b}" % b",".join(members) != record:  # spaces between members, or needless escapes in names
+        raise Refusal(ErrorCode.BAD_SEALING, record_index=index, part="no compact JSON")
     return [prefixed for prefixed, _ in forms], values
 
 
@@ -120,9 +120,3 @@ _known_name_forms = lru_cache(maxsize=4096)(_name_forms)
 def _length_prefixed(name: str) -> bytes:
     data = name.encode()
     return len(data).to_bytes(4, "big") + data
-
-
-def _refused(reason: str, index: int) -> PoolError:
-    return PoolError(
-        ErrorCode.BAD_SEALING, f"record {index} cannot be committed to by fields: {reason}", record_index=index
-    )

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, PoolError, Refusal
 from chain.limits import LIMITS
 from chain.primitives.crypto import HASH_SIZE
 from chain.transactions.sealed import SEALED_OVERHEAD_SIZE, CommitmentKind, sealed_records_root
@@ -96,7 +96,7 @@ def seal_records(
     longest = LIMITS.record_size_bytes - SEALED_OVERHEAD_SIZE
     for index, record in enumerate(records):
         if len(record) > longest:
-            raise PoolError(ErrorCode.TOO_LARGE, f"record {index}: at most {longest} bytes can be sealed")
+            raise Refusal(ErrorCode.TOO_LARGE, record_index=index, found=len(record), limit=longest)
     cipher = RecordCipher(context, seed, commitments)
     return [cipher.seal(index, record) for index, record in enumerate(records)]
 

@@ -214,7 +214,7 @@ def begin_submission(session: Session, dataset: str, options: SubmissionOptions)
     is not would otherwise be sent the plaintext.
 
     Raises:
-        PoolError: codes ``unknown_dataset``, ``no_contracts``, ``sealing_required``, ``bad_request``, ``too_large``
+        PoolError: codes ``unknown_dataset``, ``no_contracts``, ``open_parcel_required``, ``bad_request``, ``too_large``
             (too many sources).
     """
     commitment_kind(options.commitments)
@@ -225,7 +225,7 @@ def begin_submission(session: Session, dataset: str, options: SubmissionOptions)
     if not sealed:
         return ParcelSubmission(session, dataset, options, None, None)
     if entry.sharing == "open":
-        raise PoolError(ErrorCode.SEALING_REQUIRED, f"{dataset} is open: it takes open parcels only")
+        raise Refusal(ErrorCode.OPEN_PARCEL_REQUIRED, dataset=dataset)
     kem_keys = yield from sealing_keys(session)
     if options.idempotency_key is not None and options.journal is None:
         raise PoolError(
@@ -253,8 +253,7 @@ def _located(error: PoolError, first: int) -> PoolError:
     index = error.context.get("record_index")
     if not isinstance(index, int):
         return error
+    detail = error.detail
     if isinstance(error, Refusal):
         detail = sentence(error.code, unpack(error.facts) | {"record_index": first + index})
-    else:
-        detail = error.detail.replace(f"record {index}", f"record {first + index}", 1)
     return PoolError(error.code, detail, **(error.context | {"record_index": first + index}))

@@ -159,7 +159,16 @@ CHINESE: dict[str, tuple[str, ...]] = {
         "请使用创世文件所列套件的 KEM 密钥。",
         "此为套件 {found}；本网络为套件 {expected}（0 表示没有）",
     ),
-    "bad_sealing": ("数据包密封不合规", "请数据集所有者重新密封。"),
+    "bad_sealing": (
+        "数据包密封不合规",
+        "请数据集所有者重新密封。",
+        "第 {record_index} 条记录不能按字段承诺：{pointer} 处违反 {keyword}",
+        "第 {record_index} 条记录不能按字段承诺：有 {found} 个字段，上限 {limit}",
+        "第 {record_index} 条记录不能按字段承诺：{part}",
+        "不能按字段承诺：{pointer} 处违反 {keyword}",
+        "不能按字段承诺：有 {found} 个字段，上限 {limit}",
+        "不能按字段承诺：{part}",
+    ),
     "bad_share": ("密钥份额与承诺不符", "请询问其他验证者，并报告所指的验证者。"),
     "not_enough_shares": ("密钥份额不足", "请询问更多验证者，或待其恢复后再试。"),
     "bad_disclosure": ("披露不成立", "请勿采信其内容，另行索取。"),
@@ -208,6 +217,8 @@ WORDS: dict[str, str] = {
     "until": "期限",
     "fields": "字段",
     "approvers": "审批者",
+    "no JSON object": "不是 JSON 对象",
+    "no compact JSON": "不是紧凑的 JSON",
 }
 """Of the facts ``sharing``, ``status`` and ``part``."""
 

@@ -15,6 +15,7 @@ from chain.messages.chinese import CHINESE
 from chain.messages.english import ENGLISH
 from chain.primitives.encoding import EncodingError, decode, encode
 from chain.primitives.json_reader import Fault
+from sealing import split_fields
 from tests.networks import TestNetwork
 
 NEW_IN_UNICODE_15_1 = "\U0001fae8"
@@ -141,3 +142,19 @@ def test_a_denial_is_told_in_the_readers_language() -> None:
 
 def test_a_code_of_a_later_version_stands_for_itself() -> None:
     assert sentence("not\x1byet", {}) == r"not\x1byet"
+
+
+@pytest.mark.parametrize(
+    ("record", "english", "chinese"),
+    [
+        (b"[", "record 3 cannot be committed to by fields: / breaks the grammar of JSON", "/ 处违反 JSON 语法"),
+        (b"[1]", "record 3 cannot be committed to by fields: no JSON object", "不是 JSON 对象"),
+        (b'{"a": 1}', "record 3 cannot be committed to by fields: no compact JSON", "不是紧凑的 JSON"),
+    ],
+)
+def test_why_a_record_has_no_fields_to_commit_to(record: bytes, english: str, chinese: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        split_fields(record, 3)
+    assert (caught.value.code, caught.value.detail) == ("bad_sealing", english)
+    said = sentence("bad_sealing", unpack(caught.value.facts), "zh")
+    assert said == f"第 3 条记录不能按字段承诺：{chinese}"

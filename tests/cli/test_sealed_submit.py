@@ -41,7 +41,7 @@ def test_sealing_is_insisted_on(running_network: RunningNetwork, tmp_path: Path)
     write_records(tmp_path / "r.ndjson", 1)
     submit = ("submit", tmp_path / "r.ndjson", "--dataset", dataset, "--sealed", "--json")
     done = as_member(running_network, "aviation", *submit)
-    assert (done.code, done.json["error"]["code"]) == (1, "sealing_required")
+    assert (done.code, done.json["error"]["code"]) == (1, "open_parcel_required")
     assert running_network.record_counts(dataset) == {0}
 
 
