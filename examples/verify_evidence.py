@@ -438,7 +438,7 @@ def verify_state(chain_id: bytes, root: bytes, key: str, value: bytes | None, en
     siblings, leaf_path, value_hash = proof.siblings, proof.leaf_path, proof.leaf_value_hash
     path = tagged_hash("state-key", chain_id, key.encode())
     if len(siblings) > 256 or len(leaf_path) not in (0, 32) or len(value_hash) != len(leaf_path):
-        refuse("bad_proof", "no proof has this shape")
+        refuse("malformed", "no proof has this shape")
     if value is not None and (leaf_path != path or value_hash != tagged_hash("state-value", chain_id, value)):
         refuse("bad_proof", f"the proof is not of this value of {key}")
     if value is None and (leaf_path == path or (leaf_path and common_bits(leaf_path, path) < len(siblings))):

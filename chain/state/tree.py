@@ -76,6 +76,11 @@ class StateProof(Wire, frozen=True):
     leaf_value_hash: bytes
     """That leaf's value hash; empty if there is none."""
 
+    def __post_init__(self) -> None:
+        lengths = len(self.leaf_path), len(self.leaf_value_hash)
+        if len(self.siblings) > _MAX_DEPTH or lengths not in ((0, 0), (HASH_SIZE, HASH_SIZE)):
+            raise ValueError("no state proof has this shape")
+
 
 _Change = tuple[int, bytes, Hash | None]
 """(path as an integer, path, value hash or None to delete)."""
@@ -230,12 +235,8 @@ def _verify_path(path: bytes, root: Hash, proof: StateProof) -> None:
     """Check that a proof for a place in the tree leads to ``root``."""
     bits = int.from_bytes(path, "big")
     depth = len(proof.siblings)
-    if depth > _MAX_DEPTH or len(proof.leaf_path) != len(proof.leaf_value_hash):
-        raise PoolError(ErrorCode.BAD_PROOF, "state proof has an impossible shape")
     current = EMPTY
     if proof.leaf_path:
-        if len(proof.leaf_path) != HASH_SIZE:
-            raise PoolError(ErrorCode.BAD_PROOF, "state proof has an impossible shape")
         if depth and (int.from_bytes(proof.leaf_path, "big") ^ bits) >> (_MAX_DEPTH - depth):
             raise PoolError(ErrorCode.BAD_PROOF, "the leaf of the state proof lies elsewhere in the tree")
         current = sha256(b"\x00" + proof.leaf_path + proof.leaf_value_hash)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.primitives.crypto import hash_tagged
+from chain.primitives.encoding import decode, encode
 from chain.state.tree import EMPTY, MemoryNodes, StateProof, StateTree, verify_state_proof
 
 CHAIN = bytes(range(32))
@@ -118,11 +119,17 @@ def test_a_changed_proof_is_refused(content: dict[bytes, bytes], data: st.DataOb
         StateProof(tuple(siblings), *leaf),
         StateProof(proof.siblings[:-1], *leaf),
         StateProof((*proof.siblings, bytes(32)), *leaf),
-        StateProof((bytes(32),) * 257, *leaf),
-        StateProof(proof.siblings, proof.leaf_path, b""),
-        StateProof(proof.siblings, proof.leaf_path[:31], proof.leaf_value_hash[:31]),
     ):
         assert_refused(root, key, content[key], forged)
+
+
+@pytest.mark.parametrize(
+    ("siblings", "path_length", "value_length"), [(257, 32, 32), (1, 32, 0), (1, 0, 32), (1, 31, 31), (1, 33, 33)]
+)
+def test_a_proof_of_another_shape_is_malformed(siblings: int, path_length: int, value_length: int) -> None:
+    with pytest.raises(PoolError) as caught:
+        decode(StateProof, encode(((bytes(32),) * siblings, bytes(path_length), bytes(value_length))))
+    assert caught.value.code is ErrorCode.MALFORMED
 
 
 def test_a_leaf_from_elsewhere_in_the_tree_proves_no_absence() -> None:

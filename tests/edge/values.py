@@ -9,6 +9,8 @@ from typing import Any
 from msgspec import inspect
 
 from chain.facts import TABLE, Facts, FactValue, pack
+from chain.primitives.crypto import HASH_SIZE
+from chain.state.tree import StateProof
 
 _TEXTS = (
     "a",
@@ -36,6 +38,10 @@ def _value(kind: inspect.Type, random: Random) -> Any:
     match kind:
         case inspect.Metadata(type=inner):
             return _value(inner, random)
+        case inspect.StructType(cls=cls) if cls is StateProof:
+            length = random.choice((0, HASH_SIZE))  # of both: what its type does not say
+            siblings = tuple(random.randbytes(HASH_SIZE) for _ in range(random.randrange(_ITEMS_MAX)))
+            return StateProof(siblings, random.randbytes(length), random.randbytes(length))
         case inspect.StructType(cls=cls, fields=fields):
             made = {field.name: _value(field.type, random) for field in fields if field.name != "facts"}
             return cls(**made, facts=_facts(random)) if len(made) < len(fields) else cls(**made)

@@ -212,7 +212,7 @@ def state_path_reordered(file: Json, world: EvidenceWorld) -> None:
     file["member"]["proof"] = to_base64(encode([siblings[::-1], leaf_path, value_hash]))
 
 
-@defect("record", "bad_proof", "member")
+@defect("record", "malformed", "member")
 def state_path_of_another_shape(file: Json, world: EvidenceWorld) -> None:
     """the proof's value hash has another length than its path"""
     siblings, _, value_hash = msgspec.msgpack.decode(unbase64(file["member"]["proof"]))
