@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
-import orjson
 
 from chain.access.policy import AccessCase
 from chain.primitives.crypto import Hash
@@ -57,7 +56,7 @@ class CallEncoder:
             grants=self._grants(case.grants),
             usage=encode_part(UsageFacts(case.reader_grants, case.dataset_grants)),
             sharing=encode_part(_sharing(case.sharing)),
-            state=orjson.loads(case.state),
+            state=msgspec.Raw(case.state),
         )
         return encode_parts(parts)
 

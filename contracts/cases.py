@@ -18,7 +18,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
-import orjson
 from msgspec import UNSET, UnsetType, field
 
 from chain.blocks import VerdictName
@@ -62,7 +61,7 @@ class Expectation(Facts, frozen=True):
             "fields": decision.fields,
             "approvers": decision.approvers,
             "needed": decision.needed,
-            "state": orjson.loads(decision.state or b"null"),
+            "state": json.loads(decision.state or b"null"),
         }
         lines = [
             f"{name} is {value!r}, not {getattr(self, name)!r}"

@@ -18,6 +18,7 @@ from chain.facts import Facts, FactValue, pack
 from chain.limits import LIMITS
 from chain.messages import denial
 from chain.primitives.crypto import Hash
+from chain.primitives.json_reader import BadJson, read_json
 from chain.primitives.types import Name, Text, Unsigned
 
 ANSWER_SIZE_BYTES_MAX = 128 * 1024
@@ -53,7 +54,7 @@ class Decision(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How many of them must approve."""
     note: str
     state: bytes | None
-    """The contract's new state, canonical JSON; None leaves it as it was (the call failed)."""
+    """The contract's new state, the bytes that the guest wrote; None leaves it as it was (the call failed)."""
     fuel: int
     """Spent on the call, and on loading the contract if this call was the first in its instance."""
     inputs_hash: Hash
@@ -77,8 +78,8 @@ class _VerdictFields(msgspec.Struct, array_like=True, forbid_unknown_fields=True
 
 
 class _Answer(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
-    verdict: _VerdictFields
-    state: dict[str, Any]
+    verdict: msgspec.Raw
+    state: msgspec.Raw
     printed: str
 
 
@@ -98,7 +99,6 @@ class GuestError(msgspec.Struct, array_like=True, forbid_unknown_fields=True, fr
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _answers = msgspec.json.Decoder(_Answer)
 _errors = msgspec.json.Decoder(GuestError)
-_states = msgspec.json.Encoder(order="sorted")
 
 
 class BadAnswer(Exception):
@@ -142,15 +142,14 @@ def read_decision(answer: str, time_ms: int, fuel: int, inputs_hash: Hash) -> De
         error = read_error(answer)
         return failure(FAILURES[error.kind], fuel, inputs_hash, **error.facts)
     try:
-        read = _answers.decode(data)
-        state = _states.encode(read.state)
-    except (msgspec.MsgspecError, UnicodeError, OverflowError):
+        # The protocol's reader says what is JSON; its values are checked for their types. The state is then kept as it
+        # was written: decoded and encoded again, its numbers would be whatever a library's version makes of them.
+        verdict, state, printed = msgspec.convert(read_json(data), type=tuple[_VerdictFields, dict[str, Any], str])
+        kept = bytes(_answers.decode(data).state)
+    except (BadJson, msgspec.MsgspecError, UnicodeError):
         raise BadAnswer("form") from None
-    if not _has_small_integers(read.state):
+    if not _has_small_integers(state) or len(kept) > LIMITS.contract_state_size_bytes:
         raise BadAnswer("state")
-    if len(state) > LIMITS.contract_state_size_bytes:
-        raise BadAnswer("state")
-    verdict = read.verdict
     _verify_sense(verdict, time_ms)
     return Decision(
         verdict=verdict.verdict,
@@ -161,10 +160,10 @@ def read_decision(answer: str, time_ms: int, fuel: int, inputs_hash: Hash) -> De
         approvers=verdict.approvers,
         needed=verdict.needed,
         note=verdict.note,
-        state=state,
+        state=kept,
         fuel=fuel,
         inputs_hash=inputs_hash,
-        printed=read.printed,
+        printed=printed,
     )
 
 

@@ -1,8 +1,8 @@
 """What a contract is told, as the host holds it: from the chain's state in a node, from a case file for authors.
 
 The fields are those of ``contracts.author``, in the same order; see there for meanings and units. A call of a contract
-is their JSON: an array ``[request, dataset, ctx]`` of arrays, members in the order of the fields, keys of ``state``
-sorted, no spaces. Its hash stands in the decision.
+is their JSON: an array ``[request, dataset, ctx]`` of arrays, members in the order of the fields, no spaces;
+``state`` is verbatim what the contract wrote. Its hash stands in the decision.
 """
 
 from __future__ import annotations
@@ -125,7 +125,8 @@ class CallParts(NamedTuple):
     grants: Sequence[msgspec.Raw]
     usage: msgspec.Raw
     sharing: msgspec.Raw
-    state: dict[str, Any]
+    state: msgspec.Raw
+    """As the contract wrote it."""
 
 
 def encode_part(facts: Facts) -> msgspec.Raw:
@@ -162,6 +163,6 @@ def encode_call(request: RequestFacts, dataset: DatasetFacts, ctx: ContextFacts)
         grants=[encode_part(grant) for grant in ctx.grants],
         usage=encode_part(ctx.usage),
         sharing=encode_part(ctx.sharing),
-        state=ctx.state,
+        state=msgspec.Raw(_encoder.encode(ctx.state)),
     )
     return encode_parts(parts)

@@ -53,7 +53,7 @@ def case(**changes: object) -> AccessCase:
         "reader_grants": 2,
         "dataset_grants": 5,
         "sharing": MemberSharing(1, 2, 3, 4),
-        "state": b'{"b":[1,2.5],"a":"\xe8\x88\xaa"}',
+        "state": b'{"a":"\xe8\x88\xaa","b":[1,2.5]}',
     }
     return AccessCase(**(fields | changes))  # type: ignore[arg-type]
 

@@ -121,16 +121,16 @@ def test_names_of_the_module_start_anew_at_every_call(sandbox: Sandbox) -> None:
     session.close()
 
 
-def test_state_is_handed_on_in_one_form(sandbox: Sandbox) -> None:
+def test_state_is_kept_and_handed_on_as_it_was_written(sandbox: Sandbox) -> None:
     source = contract(
-        "ctx.state['b'] = [1, 2.5, None, True, '航']\nctx.state['a'] = {'y': 1, 'x': 2}\nreturn deny('no')"
+        "ctx.state['b'] = [1, 1e-7, 1e16, None, True, '航']\nctx.state['a'] = {'y': 1, 'x': 2}\nreturn deny('no')"
     )
     decision = decide(sandbox, source)
-    assert decision.state == '{"a":{"x":2,"y":1},"b":[1,2.5,null,true,"航"]}'.encode()
+    assert decision.state == rb'{"a":{"x":2,"y":1},"b":[1,1e-07,1e+16,null,true,"\u822a"]}'
     session = sandbox.contract(contract("return deny(repr(sorted(ctx.state.items())))"))
     context = msgspec.structs.replace(CONTEXT, state=orjson.loads(decision.state))
     assert session.decide(REQUEST, DATASET, context).sentence == (
-        "[('a', {'x': 2, 'y': 1}), ('b', [1, 2.5, None, True, '航'])]"
+        "[('a', {'x': 2, 'y': 1}), ('b', [1, 1e-07, 1e+16, None, True, '航'])]"
     )
     session.close()
 
