@@ -113,6 +113,7 @@ def test_a_set_votes_from_its_height_on_only(story: Story) -> None:
     trust = story.ledger.trust
     assert code_of(lambda: trust.verify_header(executed.proposal.header, certificate)) is ErrorCode.BAD_CERTIFICATE
     trust.verify_header(executed.proposal.header, story.network.certify(executed, signers="abd"))
+    assert [trust.validators_at(height).names for height in (2, 3)] == [("a", "b", "c", "d"), ("a", "b", "d")]
 
 
 def test_a_restart_and_lost_state_follow_the_history_of_rules(story: Story) -> None:
