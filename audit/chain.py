@@ -35,8 +35,8 @@ from chain.primitives.encoding import Value, decode, encode
 from chain.recovery import stored_trust
 from chain.storage.head import MemoryHead
 from chain.transactions.base import CheckedTransaction
-from chain.transactions.erase import EraseHeader
-from chain.transactions.parcel import ParcelHeader
+from chain.transactions.erase import ERASE
+from chain.transactions.parcel import PARCEL
 
 PARCELS_NAMED = 100
 """Parcels with wrong payloads that an audit names; it counts them all."""
@@ -108,16 +108,12 @@ class AuditReport:
         for checked, outcome in zip(executed.transactions, executed.outcomes, strict=True):
             self.outcomes[outcome.code] += 1
             self._count_records(checked)
-            if outcome.is_ok and isinstance(checked.header, EraseHeader):
-                self._count_erasure(checked.header)
-            if outcome.is_ok and isinstance(checked.header, ParcelHeader):
-                self.records_by_dataset[checked.header.dataset] += checked.record_count
             self._count_access(outcome)
-
-    def _count_erasure(self, header: EraseHeader) -> None:
-        records = self.awaiting_erasure.pop(header.parcel, 0)
-        if records:
-            self.records_erased[header.legal_basis] += records
+        for _, parcel in executed.accepted(PARCEL):
+            self.records_by_dataset[parcel.dataset] += parcel.record_count
+        for _, erasure in executed.accepted(ERASE):
+            if records := self.awaiting_erasure.pop(erasure.parcel, 0):
+                self.records_erased[erasure.legal_basis] += records
 
     def _count_records(self, checked: CheckedTransaction) -> None:
         self.records += checked.record_count

@@ -22,11 +22,9 @@ from chain.state.entries import Erasure, erasure_key
 from chain.state.tree import StateProof, verify_presence
 from chain.state.working import StateReader
 from chain.storage.blocks import BlockStore, Location
-from chain.transactions.base import AbsentPayload, CheckedTransaction, ErasedPayload, Header, Transaction
+from chain.transactions.base import AbsentPayload, CheckedTransaction, ErasedPayload, Transaction
 from chain.transactions.erase import EraseHeader
-from chain.transactions.parcel import ParcelHeader
 from chain.transactions.registry import check_stored, decode_stored
-from chain.transactions.sealed import decode_envelope
 
 
 class ErasureProofs(Wire, frozen=True):
@@ -61,7 +59,7 @@ def payload_erased(checked: CheckedTransaction) -> ErasedPayload:
 
 
 def payloads_erased_by(
-    store: BlockStore, height: int, transactions: Sequence[CheckedTransaction], outcomes: Sequence[Outcome]
+    store: BlockStore, height: int, transactions: Sequence[CheckedTransaction], erasures: Sequence[EraseHeader]
 ) -> list[ErasedAt]:
     """What stays of the payloads that the block at ``height`` erases; parcels of the block itself may be among them.
 
@@ -70,10 +68,6 @@ def payloads_erased_by(
     Raises:
         PoolError: codes of ``check_stored`` if a stored payload is not what its member signed.
     """
-    pairs = zip(transactions, outcomes, strict=True)
-    erasures = [
-        checked.header for checked, outcome in pairs if outcome.is_ok and isinstance(checked.header, EraseHeader)
-    ]
     if not erasures:
         return []
     in_block = {checked.id: index for index, checked in enumerate(transactions)}
@@ -105,8 +99,8 @@ def check_erased(checked: CheckedTransaction, kept: ErasedPayload, outcome: Outc
     if payload is None or checked.transaction.payload:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "what stays of a payload is given for what has not lost one")
     payload.verify_leaves(checked.header, kept.leaves)
-    _verify_envelope(checked.header)
-    absent = AbsentPayload(kept.size_bytes, _offence(outcome), kept)
+    payload.verify_envelope(checked.header)
+    absent = AbsentPayload(kept.size_bytes, _violation(outcome), kept)
     return checked.without_payload(absent, checked.size_bytes + kept.size_bytes)
 
 
@@ -128,8 +122,9 @@ def without_payload(checked: CheckedTransaction, outcome: Outcome) -> CheckedTra
     Raises:
         PoolError: codes of ``decode_envelope``.
     """
-    _verify_envelope(checked.header)
-    absent = AbsentPayload(checked.payload_size_bytes, _offence(outcome), None)
+    if checked.type.payload is not None:
+        checked.type.payload.verify_envelope(checked.header)
+    absent = AbsentPayload(checked.payload_size_bytes, _violation(outcome), None)
     return checked.without_payload(absent, checked.size_bytes)
 
 
@@ -171,13 +166,7 @@ def parcel_erased(parcel: Hash, erasure: Erasure) -> PoolError:
     )
 
 
-def _verify_envelope(header: Header) -> None:
-    """Execution counts on envelopes that decode, and a payload's own check has not been made here."""
-    if isinstance(header, ParcelHeader) and header.envelope:
-        decode_envelope(header.envelope)
-
-
-def _offence(outcome: Outcome) -> Refusal | None:
+def _violation(outcome: Outcome) -> Refusal | None:
     """What the schema had against a parcel's records, going by its outcome: the one rule that reads the payload."""
     code = ErrorCode.SCHEMA_VIOLATION
     return Refusal.of(code, outcome.facts) if outcome.code == code else None

@@ -11,7 +11,7 @@ at once; a crash before that loses some of them, and HEAD is behind what is left
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence, Set
+from collections.abc import Callable, Container, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from chain.access.policy import AccessPolicy, MissingEngine
@@ -48,8 +48,9 @@ from chain.state.entries import (
 from chain.state.tree import TreeUpdate
 from chain.storage.database import Database
 from chain.storage.head import Head, HeadAnchor
-from chain.transactions.base import CheckedTransaction
+from chain.transactions.base import CheckedTransaction, HeaderType, TransactionType
 from chain.transactions.context import BlockSetting
+from chain.transactions.erase import ERASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,13 @@ class ExecutedBlock:
     """The small ones among the entries that it changes, decoded."""
     next_validators: ValidatorsEntry
     """Who votes on the next block."""
+
+    def accepted(self, type_: TransactionType[HeaderType]) -> Iterator[tuple[CheckedTransaction, HeaderType]]:
+        """Its transactions of a type that took effect, in order, each with its header."""
+        for checked, outcome in zip(self.transactions, self.outcomes, strict=True):
+            header = type_.of(checked.header)
+            if header is not None and outcome.is_ok:
+                yield checked, header
 
 
 Progress = Callable[[int, int], None]
@@ -269,8 +277,9 @@ class Ledger(LedgerView):
         self._decoded.move_on(parent_root, root, executed.update.keys, executed.entries)
 
     def _erased_by(self, executed: ExecutedBlock) -> list[ErasedAt]:
+        erasures = [header for _, header in executed.accepted(ERASE)]
         try:
-            return payloads_erased_by(self.blocks, executed.header.height, executed.transactions, executed.outcomes)
+            return payloads_erased_by(self.blocks, executed.header.height, executed.transactions, erasures)
         except PoolError as error:
             raise damaged(f"a payload that is to be erased: {error.detail}") from None
 

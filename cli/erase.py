@@ -8,7 +8,7 @@ import click
 
 from blockpool import Client, ErrorCode, Genesis, PoolError
 from chain.transactions.base import transaction_id
-from chain.transactions.parcel import ParcelHeader
+from chain.transactions.parcel import PARCEL
 from chain.transactions.registry import decode_transaction_header
 from cli.failures import ExitCode
 from cli.options import TransactionIdType, json_option, load_identity, node_urls, signing_options
@@ -65,8 +65,8 @@ def _question(client: Client, genesis: Genesis, parcel: bytes) -> str:
     data = client.transaction(parcel).header
     if transaction_id(genesis.chain_id, data) != parcel:
         raise PoolError(ErrorCode.BAD_PROOF, f"the node gave another transaction than {parcel.hex()}")
-    header = decode_transaction_header(genesis.chain_id, data)
-    if not isinstance(header, ParcelHeader):
+    header = PARCEL.of(decode_transaction_header(genesis.chain_id, data))
+    if header is None:
         raise PoolError(ErrorCode.UNKNOWN_PARCEL, f"{parcel.hex()} is no parcel")
     records = "its one record" if header.record_count == 1 else f"all its {header.record_count:,} records"
     return f"Erase a parcel of {header.dataset}, {records}, on every node and for good?"

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import Hash
-from chain.transactions.parcel import ParcelHeader
+from chain.transactions.parcel import PARCEL, ParcelHeader
 from chain.transactions.sealed import decode_envelope
 from node.metrics import Metrics
 from node.pool import CommittedBlock
@@ -43,9 +43,8 @@ class DealingCheck:
 
     def on_committed(self, block: CommittedBlock) -> None:
         """Check the block's sealed parcels beside the loop."""
-        for checked, outcome in zip(block.executed.transactions, block.executed.outcomes, strict=True):
-            header = checked.header
-            if outcome.is_ok and isinstance(header, ParcelHeader) and checked.sealed_shares:  # none in an erased one
+        for checked, header in block.executed.accepted(PARCEL):
+            if checked.sealed_shares:  # none in an erased one
                 if self._room.acquire(blocking=False):
                     self._worker.submit(self._check, checked.id, header, checked.sealed_shares)
                 else:

@@ -19,7 +19,7 @@ from pathlib import Path
 from chain.errors import PoolError
 from chain.primitives.encoding import encode
 from chain.storage.votes import VoteStore
-from chain.transactions.erase import EraseHeader
+from chain.transactions.erase import ERASE
 from node.metrics import Metrics
 from node.pool import CommittedBlock, Pool
 
@@ -65,11 +65,7 @@ class Eraser:
 
     def on_committed(self, block: CommittedBlock) -> None:
         """Begin with the payloads that a block has erased."""
-        erased = [
-            checked.header.parcel.hex()
-            for checked, outcome in zip(block.executed.transactions, block.executed.outcomes, strict=True)
-            if outcome.is_ok and isinstance(checked.header, EraseHeader)
-        ]
+        erased = [header.parcel.hex() for _, header in block.executed.accepted(ERASE)]
         if not erased:
             return
         self._metrics.parcels_erased.inc(len(erased))

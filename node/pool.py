@@ -17,10 +17,8 @@ from chain.ledger import ExecutedBlock, Ledger
 from chain.packages import read_packages
 from chain.primitives.crypto import Hash
 from chain.proofs.receipts import Receipt, ReceiptMaker
-from chain.schema import compile_schema
 from chain.storage.blocks import Location
 from chain.transactions.base import CheckedTransaction, verify_payload
-from chain.transactions.parcel import ParcelHeader, verdict_on_records
 from chain.transactions.registry import decode_transaction
 from node.mempool import Mempool
 
@@ -122,7 +120,7 @@ class Pool:
         if waiting is not None:
             return Verified(checked.id, waiting, None)
         verify_payload(checked)
-        self._apply_schema(checked)
+        checked.type.prepare(checked, checked.header, self.ledger.entry)
         checked.release_records()
         return Verified(checked.id, checked, None)
 
@@ -289,9 +287,3 @@ class Pool:
         for waiter in height_waiters:
             if not waiter.done():
                 waiter.set_result(None)
-
-    def _apply_schema(self, checked: CheckedTransaction) -> None:
-        if isinstance(checked.header, ParcelHeader):
-            entry = self.ledger.dataset(checked.header.dataset)
-            if entry is not None and entry.schema:
-                verdict_on_records(checked, compile_schema(entry.schema))

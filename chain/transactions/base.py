@@ -22,6 +22,7 @@ from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, Signer, domain, hash_tagged, key_id, verify_signature
 from chain.primitives.encoding import Wire, encode
 from chain.primitives.types import Hash32, KeyId, Name, Nonce, Signature, Unsigned
+from chain.state.working import StateReader
 from chain.transactions.context import Effect, ExecutionContext
 
 NONCE_SIZE = 16
@@ -78,7 +79,7 @@ class AbsentPayload(NamedTuple):
     """
 
     size_bytes: int
-    offence: Refusal | None
+    violation: Refusal | None
     """What the dataset's schema had against its records."""
     kept: ErasedPayload | None
     """None for one that was never seen whole."""
@@ -127,6 +128,8 @@ class Payload(Generic[HeaderType]):
     decode: Callable[[HeaderType, bytes], Content]
     verify: Callable[[HeaderType, Content], None]
     """Raises ``payload_mismatch``, and what the content itself may be refused for."""
+    verify_envelope: Callable[[HeaderType], None]
+    """What ``verify`` checks of the header alone: execution counts on it though the payload be gone."""
     leaves: Callable[[HeaderType, Sequence[bytes]], list[Hash]]
     """RFC 6962 leaf hashes of the records: they stay when the payload is erased."""
     verify_leaves: Callable[[HeaderType, Sequence[Hash]], None]
@@ -143,6 +146,10 @@ def _nowhere(header: Header) -> Index:
     return Index()
 
 
+def _at_execution(checked: CheckedTransaction, header: Header, read: StateReader) -> None:
+    """A type of which nothing can be worked out beforehand."""
+
+
 @dataclass(frozen=True, slots=True)
 class TransactionType(Generic[HeaderType]):
     """All that the rest of the system has to know of one type of transaction."""
@@ -157,6 +164,8 @@ class TransactionType(Generic[HeaderType]):
     payload: Payload[HeaderType] | None = None
     """None for a type that has none."""
     index: Callable[[HeaderType], Index] = _nowhere
+    prepare: Callable[[CheckedTransaction, HeaderType, StateReader], None] = _at_execution
+    """Works out on arrival what execution will ask for, and keeps it with the transaction."""
     calls_contract: bool = False
     """Whether executing it may run a contract: such work is bounded per block and done off the loop."""
 
@@ -167,6 +176,10 @@ class TransactionType(Generic[HeaderType]):
         if not isinstance(tag, int):
             raise TypeError(f"{self.header.__name__} has no tag")
         return tag
+
+    def of(self, header: Header | None) -> HeaderType | None:
+        """A decoded header if it is of this type."""
+        return header if isinstance(header, self.header) else None
 
     def sign(self, sender: Sender, payload: bytes = b"", *, nonce: bytes | None = None, **fields: Any) -> Transaction:
         """A transaction of this type.

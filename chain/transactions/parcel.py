@@ -18,15 +18,18 @@ from chain.primitives.types import DatasetId, Hash32
 from chain.proofs.merkle import MerkleTree, leaf_hash, root_of_leaves
 from chain.schema import RecordSchema, compile_schema
 from chain.state.entries import (
+    DatasetEntry,
     DatasetUsage,
     DerivedParcels,
     MemberSharing,
+    dataset_key,
     derived_key,
     member_key,
     sharing_key,
     usage_key,
 )
 from chain.state.members import Member
+from chain.state.working import StateReader
 from chain.transactions.base import (
     CheckedTransaction,
     Content,
@@ -204,6 +207,11 @@ def _index(header: ParcelHeader) -> Index:
     return Index(parcels_of=header.dataset, sources=source_parcels(header))
 
 
+def _verify_envelope(header: ParcelHeader) -> None:
+    if header.envelope:
+        decode_envelope(header.envelope)
+
+
 def _verify_content(header: ParcelHeader, content: Content) -> None:
     if header.envelope:
         verify_sealed_shares(header.chain_id, decode_envelope(header.envelope), content.sealed_shares)
@@ -235,9 +243,9 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Par
         verify_suite(envelope.suite, context.protocol.kem_suite)
         verify_envelope_keys(envelope, _kem_keys(context))
     elif entry.schema:
-        offence = verdict_on_records(checked, compile_schema(entry.schema))
-        if offence is not None:
-            raise offence
+        violation = verdict_on_records(checked, compile_schema(entry.schema))
+        if violation is not None:
+            raise violation
     _count(context, header, checked.payload_size_bytes)
     for source in source_parcels(header):
         key = derived_key(source)
@@ -271,11 +279,17 @@ def verdict_on_records(checked: CheckedTransaction, schema: RecordSchema) -> Ref
     there. Of an erased parcel it is what the committed outcome says.
     """
     if checked.absent is not None:
-        return checked.absent.offence
+        return checked.absent.violation
     verdicts: dict[Hash, Refusal | None] = checked.schema_verdicts
     if schema.hash not in verdicts:
         verdicts[schema.hash] = schema.check(checked.records)
     return verdicts[schema.hash]
+
+
+def _prepare(checked: CheckedTransaction, header: ParcelHeader, read: StateReader) -> None:
+    entry = read(dataset_key(header.dataset), DatasetEntry)
+    if entry is not None and entry.schema and not header.envelope:
+        verdict_on_records(checked, compile_schema(entry.schema))
 
 
 PARCEL = TransactionType(
@@ -284,9 +298,11 @@ PARCEL = TransactionType(
     execute=_execute,
     check=lambda header: verify_sources(header.derived_from),
     index=_index,
+    prepare=_prepare,
     payload=Payload(
         decode=decode_content,
         verify=_verify_content,
+        verify_envelope=_verify_envelope,
         leaves=parcel_leaves,
         verify_leaves=verify_leaves,
         record_count=lambda header: header.record_count,

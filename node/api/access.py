@@ -22,8 +22,8 @@ from chain.primitives.types import is_dataset_id
 from chain.state.entries import ContractEntry, RequestEntry, RequestStatus, contract_key, request_key
 from chain.storage.blocks import Location
 from chain.transactions.base import transaction_id
-from chain.transactions.registry import decode_transaction_header
-from chain.transactions.request import RequestHeader
+from chain.transactions.registry import type_named_by
+from chain.transactions.request import REQUEST
 from node.api.bodies import JSON, MSGPACK, read_body, request_headers, verify_content_type
 from node.api.listing import Listing
 from node.api.parameters import After, Limit, json_response, parse_hash, parse_place, place_text
@@ -204,7 +204,7 @@ def _request_at(service: NodeService, location: Location) -> tuple[Hash, Request
     """The request that was made at a place, if one was and it took effect."""
     ledger = service.ledger
     head = ledger.blocks.transaction_head(location)
-    if head is None or not isinstance(decode_transaction_header(ledger.chain_id, head.header), RequestHeader):
+    if head is None or type_named_by(head.header) is not REQUEST:
         return None
     id_ = transaction_id(ledger.chain_id, head.header)
     entry = ledger.entry(request_key(id_), RequestEntry)

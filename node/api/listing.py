@@ -7,7 +7,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.storage.blocks import Location
 from chain.transactions.base import Header
-from chain.transactions.parcel import ParcelHeader
+from chain.transactions.parcel import PARCEL
 from chain.transactions.registry import decode_transaction_header, type_of
 from node.api.views import Json
 
@@ -26,8 +26,8 @@ class Listing:
 
     def parcel(self, location: Location) -> Json:
         """A parcel in the list of its dataset's."""
-        header, outcome = self._header(location), self._outcome(location)
-        if not isinstance(header, ParcelHeader):
+        header, outcome = PARCEL.of(self._header(location)), self._outcome(location)
+        if header is None:
             raise _damaged(location)
         return {
             "transaction_id": outcome.transaction_id.hex(),

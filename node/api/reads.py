@@ -20,7 +20,7 @@ from chain.proofs import history
 from chain.state.entries import DatasetEntry, Erasure, erasure_key, member_key
 from chain.state.members import Member
 from chain.storage.blocks import Location
-from chain.transactions.parcel import ParcelHeader, decode_content
+from chain.transactions.parcel import PARCEL, ParcelHeader, decode_content
 from chain.transactions.registry import decode_transaction_header
 from node.api.bodies import MSGPACK
 from node.api.listing import Listing
@@ -240,8 +240,8 @@ def _record(service: NodeService, transaction_id: str, index: int) -> tuple[Loca
     id_ = parse_hash(transaction_id)
     location = _location(service, id_)
     stored = service.ledger.blocks.transaction(location)
-    header = decode_transaction_header(service.ledger.chain_id, stored.header) if stored else None
-    if stored is None or not isinstance(header, ParcelHeader) or not 0 <= index < header.record_count:
+    header = PARCEL.of(decode_transaction_header(service.ledger.chain_id, stored.header)) if stored else None
+    if stored is None or header is None or not 0 <= index < header.record_count:
         raise PoolError(ErrorCode.NOT_FOUND, f"no record {transaction_id}/{index}")
     verify_not_erased(service.ledger.entry, id_)
     return location, header, decode_content(header, stored.payload).records[index]
