@@ -41,8 +41,7 @@ from blockpool.answers import (
     TransactionRejected,
     VerifiedReceipt,
 )
-from blockpool.async_client import AsyncClient
-from blockpool.client import Client
+from blockpool.client import AsyncClient, Client
 from blockpool.exchange import RetryPolicy
 from blockpool.identity import Identity
 from blockpool.operations.access import AccessRequest

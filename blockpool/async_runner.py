@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import httpx
 
-from blockpool.answers import BlockSummary, Record
+from blockpool.answers import BlockSummary, Record, VerifiedReceipt
 from blockpool.events import EventFeed
-from blockpool.exchange import Answer, Emit, Operation, Pause, Reply, Request, Send, Unreachable
-from blockpool.operations.reading import Opened, Place, ReadPlan
+from blockpool.exchange import Answer, Emit, Operation, Pause, Reply, Request, Send, Stream, Unreachable
+from blockpool.operations.reading import Opened, Place, ReadPlan, SealedReading
+from blockpool.operations.submitting import Submission
 from blockpool.over_httpx import ReplyReader, arguments, client_settings, describe
 from blockpool.pipeline import in_order_async
+from blockpool.reading import AsyncReading
 
 T = TypeVar("T")
 
@@ -67,6 +70,32 @@ class AsyncRunner:
                         yield record
                     await asyncio.sleep(0)  # opening is pure computation: let others run between parcels
 
+    def reading(self, plan: SealedReading) -> AsyncReading:
+        """Carry out a reading, and tell of it."""
+        return AsyncReading(plan, self.read(plan))
+
+    async def submit(self, submission: Submission) -> AsyncGenerator[VerifiedReceipt]:
+        """Carry out a submission, several parcels at once."""
+        begun = await self.run(submission.begin())
+        waiting: deque[asyncio.Task[VerifiedReceipt]] = deque()
+        try:
+            for group in begun.groups():
+                # Sealing and writing a journal take milliseconds: the loop goes on meanwhile, and sends what is ready.
+                parcel = await asyncio.to_thread(begun.sign, *group)
+                waiting.append(asyncio.create_task(self.run(begun.commit(parcel))))
+                if len(waiting) >= submission.options.in_flight:
+                    yield await waiting.popleft()
+            while waiting:
+                yield await waiting.popleft()
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def collect(self, stream: AsyncGenerator[T]) -> list[T]:
+        """All that a stream gives."""
+        return [item async for item in stream]
+
     async def run(self, operation: Operation[T]) -> T:
         """Carry out an operation that gives one result."""
         answer: Answer = None
@@ -77,7 +106,7 @@ class AsyncRunner:
             result: T = end.value
             return result
 
-    async def iterate(self, operation: Operation[None]) -> AsyncGenerator[Any]:
+    async def iterate(self, operation: Stream[T]) -> AsyncGenerator[T]:
         """Carry out an operation that gives many items."""
         answer: Answer = None
         while True:
@@ -91,7 +120,7 @@ class AsyncRunner:
             else:
                 answer = await self._do(action)
 
-    async def _do(self, action: Send | Pause | Emit) -> Answer:
+    async def _do(self, action: Send | Pause) -> Answer:
         if isinstance(action, Pause):
             await asyncio.sleep(action.seconds)
         elif isinstance(action, Send):

@@ -15,7 +15,7 @@ import random
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,6 +23,7 @@ import msgspec
 from chain.errors import ErrorCode, PoolError, known_code
 
 T = TypeVar("T")
+Item = TypeVar("Item", covariant=True)
 
 MSGPACK = "application/msgpack"
 JSON = "application/json"
@@ -80,15 +81,17 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Emit:
-    """To do: hand ``item`` to the caller (only in operations that give many items)."""
+class Emit(Generic[Item]):
+    """To do: hand ``item`` to the caller."""
 
-    item: Any
+    item: Item
 
 
 Answer = Reply | Unreachable | None
-Operation = Generator[Send | Pause | Emit, Answer, T]
+Operation = Generator[Send | Pause, Answer, T]
 """Steps that end in a ``T``."""
+Stream = Generator[Send | Pause | Emit[T], Answer, None]
+"""Steps among which ``T`` are handed out."""
 
 
 class UntrueAnswer(PoolError):

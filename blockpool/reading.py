@@ -12,7 +12,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.state.entries import RequestEntry
 
 
-class _Read:
+class Read:
     """What both forms of a read tell of it."""
 
     def __init__(self, plan: SealedReading) -> None:
@@ -53,7 +53,7 @@ class _Read:
         return self._plan.log
 
 
-class Reading(_Read):
+class Reading(Read):
     """An iterator of records. Dropping it ends the read; what was handed out can be acknowledged all the same."""
 
     def __init__(self, plan: SealedReading, records: Iterator[Record]) -> None:
@@ -67,7 +67,7 @@ class Reading(_Read):
         return next(self._records)
 
 
-class AsyncReading(_Read):
+class AsyncReading(Read):
     """An asynchronous iterator of records. Close it (``contextlib.aclosing``) if you stop before its end."""
 
     def __init__(self, plan: SealedReading, records: AsyncGenerator[Record]) -> None:

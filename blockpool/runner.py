@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import chain
 from threading import Event
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import httpx
 
-from blockpool.answers import BlockSummary, Record
+from blockpool.answers import BlockSummary, Record, VerifiedReceipt
 from blockpool.events import EventFeed
-from blockpool.exchange import Answer, Emit, Operation, Pause, Reply, Request, Send, Unreachable
-from blockpool.operations.reading import Opened, Place, ReadPlan
+from blockpool.exchange import Answer, Emit, Operation, Pause, Reply, Request, Send, Stream, Unreachable
+from blockpool.operations.reading import Opened, Place, ReadPlan, SealedReading
+from blockpool.operations.submitting import Submission
 from blockpool.over_httpx import ReplyReader, arguments, client_settings, describe
 from blockpool.pipeline import Stopped, in_order
+from blockpool.reading import Reading
 
 T = TypeVar("T")
 
@@ -45,7 +49,7 @@ class Runner:
             result: T = end.value
             return result
 
-    def iterate(self, operation: Operation[None], stop: Event | None = None) -> Iterator[Any]:
+    def iterate(self, operation: Stream[T], stop: Event | None = None) -> Iterator[T]:
         """Carry out an operation that gives many items."""
         answer: Answer = None
         try:
@@ -72,6 +76,31 @@ class Runner:
             for opened in chain.from_iterable(fetched):
                 yield from plan.records(opened)
 
+    def reading(self, plan: SealedReading) -> Reading:
+        """Carry out a reading, and tell of it."""
+        return Reading(plan, self.read(plan))
+
+    def submit(self, submission: Submission) -> Iterator[VerifiedReceipt]:
+        """Carry out a submission, several parcels at once in threads."""
+        stop = Event()
+        begun = self.run(submission.begin())
+        waiting: deque[Future[VerifiedReceipt]] = deque()
+        threads = ThreadPoolExecutor(submission.options.in_flight, "blockpool-submit")
+        try:
+            for group in begun.groups():
+                waiting.append(threads.submit(self.run, begun.commit(begun.sign(*group)), stop))
+                if len(waiting) >= submission.options.in_flight:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            stop.set()
+            threads.shutdown(cancel_futures=True)
+
+    def collect(self, stream: Iterator[T]) -> list[T]:
+        """All that a stream gives."""
+        return list(stream)
+
     def events(self, feed: EventFeed) -> Iterator[BlockSummary]:
         """Follow a feed."""
         while True:
@@ -88,7 +117,7 @@ class Runner:
             except httpx.RequestError as error:
                 feed.lost(describe(error))
 
-    def _do(self, action: Send | Pause | Emit, stop: Event | None) -> Answer:
+    def _do(self, action: Send | Pause, stop: Event | None) -> Answer:
         if stop is not None and stop.is_set():
             raise Stopped
         if isinstance(action, Pause):

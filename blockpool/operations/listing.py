@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Protocol, TypeVar
 
 from blockpool.answers import ParcelPage, ParcelSummary
-from blockpool.exchange import Emit, Operation, Request, UntrueAnswer, reader
+from blockpool.exchange import Emit, Operation, Request, Stream, UntrueAnswer, reader
 from blockpool.operations.proofs import header_at, newest_header, state_entry
 from blockpool.operations.session import Session
 from chain.blocks import BlockHeader
@@ -78,7 +78,7 @@ class ParcelListing:
         self.record_count = 0
         """Records in all these parcels, proven; known once the listing has begun."""
 
-    def chunks(self, newest: BlockHeader | None = None) -> Operation[None]:
+    def chunks(self, newest: BlockHeader | None = None) -> Stream[list[ParcelSummary]]:
         """Emit lists of up to 8 ``ParcelSummary``: what is fetched together. Before one is emitted, all of its blocks
         are known to be listed in full.
 

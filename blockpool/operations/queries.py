@@ -10,12 +10,13 @@ from blockpool.answers import (
     DatasetList,
     NodeStatus,
     ReadPage,
+    ReadSummary,
     RecordAnswer,
     RequestPage,
     RequestState,
     TransactionAnswer,
 )
-from blockpool.exchange import Emit, Operation, Request, reader
+from blockpool.exchange import Emit, Operation, Request, Stream, reader
 from blockpool.operations.session import Session
 from blockpool.signing import RecordId
 from chain.packages import BlockPackage, Packages
@@ -71,11 +72,11 @@ def record(session: Session, id_: RecordId) -> Operation[RecordAnswer]:
 
 def requests(
     session: Session, dataset: str | None, reader: str | None, status: RequestStatus | None, approver: str | None
-) -> Operation[None]:
+) -> Stream[RequestState]:
     """Emit the requests that fit, in chain order."""
     wanted = {"dataset": dataset, "reader": reader, "status": status, "approver": approver}
     parameters = {name: value for name, value in wanted.items() if value is not None}
-    return session.each("/v1/requests", RequestPage, lambda page: iter(page.requests), limit=_PAGE_ITEMS, **parameters)
+    return session.each("/v1/requests", RequestPage, lambda page: page.requests, limit=_PAGE_ITEMS, **parameters)
 
 
 def request_view(session: Session, id_: bytes, wait_s: float) -> Operation[RequestState]:
@@ -90,12 +91,12 @@ def request_view(session: Session, id_: bytes, wait_s: float) -> Operation[Reque
             return view
 
 
-def reads(session: Session, dataset: str) -> Operation[None]:
+def reads(session: Session, dataset: str) -> Stream[ReadSummary]:
     """Emit every request, approval and read report of a dataset in chain order, rejected ones too."""
-    return session.each(f"/v1/datasets/{dataset}/reads", ReadPage, lambda page: iter(page.reads), limit=_PAGE_ITEMS)
+    return session.each(f"/v1/datasets/{dataset}/reads", ReadPage, lambda page: page.reads, limit=_PAGE_ITEMS)
 
 
-def chain(session: Session, first_height: int) -> Operation[None]:
+def chain(session: Session, first_height: int) -> Stream[BlockPackage]:
     """Emit a ``BlockPackage`` for every block from ``first_height`` on: for ``ChainAudit``."""
     height = first_height
     while True:

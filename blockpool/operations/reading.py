@@ -15,7 +15,7 @@ import orjson
 
 from blockpool.access_signing import verify_parcel_ids
 from blockpool.answers import ParcelSummary, Record, VerifiedReceipt
-from blockpool.exchange import Emit, Operation
+from blockpool.exchange import Emit, Operation, Stream
 from blockpool.operations.key_shares import OnCulprit, ShareCollector
 from blockpool.operations.listing import Chunks, ParcelListing
 from blockpool.operations.parcels import Parcel, listed_parcel, parcel_of
@@ -46,7 +46,7 @@ class Opened(NamedTuple):
 class ReadPlan(Protocol):
     """What is read, and how."""
 
-    def chunks(self) -> Operation[None]:
+    def chunks(self) -> Stream[Sequence[Place]]:
         """Emit lists of ``Place`` in chain order."""
         ...
 
@@ -73,7 +73,7 @@ class OpenReading:
         self._dataset = dataset
         self.erased = [] if erased is None else erased
 
-    def chunks(self) -> Operation[None]:
+    def chunks(self) -> Stream[Sequence[Place]]:
         """Emit lists of ``ParcelSummary``."""
         return ParcelListing(self._session, self._dataset).chunks()
 
@@ -145,7 +145,7 @@ class SealedReading:
         """Records that will be read; 0 while that is not known, and for parcels that are named."""
         return self._listing.record_count if self._listing else 0
 
-    def chunks(self) -> Operation[None]:
+    def chunks(self) -> Stream[Sequence[Place]]:
         """Check the grant as the state has it, then emit lists of what it covers."""
         header = yield from newest_header(self._session)
         entry = yield from state_entry(self._session, request_key(self._request_id), RequestEntry, header)
@@ -165,7 +165,7 @@ class SealedReading:
             self._listing = ParcelListing(self._session, entry.dataset, entry.from_height, entry.until_height)
             yield from self._listing.chunks(header)
 
-    def _named_chunks(self, ids: Sequence[bytes]) -> Operation[None]:
+    def _named_chunks(self, ids: Sequence[bytes]) -> Stream[Sequence[Place]]:
         receipts = []
         for id_ in ids:
             receipt = yield from self._session.receipt(id_)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from threading import Lock
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -19,6 +19,7 @@ from blockpool.exchange import (
     Request,
     RetryPolicy,
     Send,
+    Stream,
     UntrueAnswer,
     error_of_reply,
     exchange,
@@ -166,8 +167,8 @@ class Session:
         return self.exchange(download_request(path, **parameters), read_reply)
 
     def each(
-        self, path: str, type_: type[PageType], items: Callable[[PageType], Iterator[Any]], **parameters: str | int
-    ) -> Operation[None]:
+        self, path: str, type_: type[PageType], items: Callable[[PageType], Iterable[T]], **parameters: str | int
+    ) -> Stream[T]:
         """Emit the items of a list that comes in pages; not verified."""
         asked = dict(parameters)
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from blockpool.access_signing import contract_parameters, sign_contract
 from blockpool.answers import TransactionRejected, VerifiedReceipt
@@ -43,6 +43,8 @@ from chain.schema import RecordSchema, compile_schema
 from chain.state.entries import DatasetEntry, dataset_key
 from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
 
+PARCELS_IN_FLIGHT = 4
+"""Unless told otherwise."""
 _ENTRY_ATTEMPTS = 8
 _ENTRY_PAUSE_S = 0.2
 
@@ -97,6 +99,8 @@ class SubmissionOptions:
     """Folder that makes a sealed submission repeatable."""
     derived_from: tuple[RecordId, ...] = ()
     """Records that these were made from."""
+    in_flight: int = PARCELS_IN_FLIGHT
+    """Parcels that wait for their commit at the same time."""
 
     @property
     def is_repeatable(self) -> bool:
@@ -127,20 +131,15 @@ class ResumeProbe:
 class ParcelSubmission:
     """One submission: cuts records into parcels, signs (and seals) them, commits them.
 
-    Made by ``begin_submission``.
+    Made by ``Submission.begin``.
     """
 
     def __init__(
-        self,
-        session: Session,
-        dataset: str,
-        options: SubmissionOptions,
-        kem_keys: Mapping[str, bytes] | None,
-        schema: RecordSchema | None,
+        self, submission: Submission, kem_keys: Mapping[str, bytes] | None, schema: RecordSchema | None
     ) -> None:
-        self._session = session
-        self._dataset = dataset
+        self._session, self._dataset, options, self._records = submission
         self._options = options
+        self._probe = ResumeProbe(options.in_flight) if options.is_repeatable else None
         self._schema = schema
         self._kem_keys = kem_keys or {}
         self.is_sealed = sealed = kem_keys is not None
@@ -148,13 +147,14 @@ class ParcelSubmission:
         if options.journal is not None:
             kind = f"sealed {options.commitments}" if sealed else "open"
             parts = [kind, str(options.parcel_records), *map(str, options.derived_from)]
-            self._journal = Journal(options.journal, session.genesis, session.identity.member, dataset, " ".join(parts))
+            genesis, member = self._session.genesis, self._session.identity.member
+            self._journal = Journal(options.journal, genesis, member, self._dataset, " ".join(parts))
 
-    def groups(self, records: Iterable[RecordBody]) -> Iterator[tuple[int, int, list[bytes]]]:
+    def groups(self) -> Iterator[tuple[int, int, list[bytes]]]:
         """(position of the parcel, number of its first record, record bodies), as they are asked for."""
         overhead = SEALED_OVERHEAD_SIZE if self.is_sealed else 0
         size_max_bytes = SEALED_RECORD_SIZE_MAX_BYTES if self.is_sealed else LIMITS.record_size_bytes
-        bodies = (encode_record(record, size_max_bytes) for record in records)
+        bodies = (encode_record(record, size_max_bytes) for record in self._records)
         first = 0
         for position, group in enumerate(group_records(bodies, self._options.parcel_records, overhead)):
             yield position, first, group
@@ -192,8 +192,9 @@ class ParcelSubmission:
         except PoolError as error:
             raise _located(error, first) from None
 
-    def commit(self, parcel: SignedTransaction, probe: ResumeProbe | None) -> Operation[VerifiedReceipt]:
-        """Commit a parcel; with a ``probe``, ask first whether an earlier run has done so."""
+    def commit(self, parcel: SignedTransaction) -> Operation[VerifiedReceipt]:
+        """Commit a parcel, unless an earlier run has done so."""
+        probe = self._probe
         if probe is not None and probe.is_active:
             try:
                 found = yield from self._session.receipt(parcel.transaction_id, parcel.record_count)
@@ -209,31 +210,39 @@ class ParcelSubmission:
         return (yield from self._session.commit(parcel))
 
 
-def begin_submission(session: Session, dataset: str, options: SubmissionOptions) -> Operation[ParcelSubmission]:
-    """Find out how a dataset is shared, from its entry in the state, which is proven: a node that says ``open`` of what
-    is not would otherwise be sent the plaintext.
+class Submission(NamedTuple):
+    """What is to be shared, and how."""
 
-    Raises:
-        PoolError: codes ``unknown_dataset``, ``no_contracts``, ``open_parcel_required``, ``bad_request``, ``too_large``
-            (too many sources).
-    """
-    commitment_kind(options.commitments)
-    source_links(options.derived_from)
-    _ = session.identity  # nothing is asked for a submission that could not be signed
-    entry = yield from _catalogue_entry(session, dataset)
-    sealed = entry.sharing != "open" if options.sealed is None else options.sealed
-    if not sealed:
-        return ParcelSubmission(session, dataset, options, None, None)
-    if entry.sharing == "open":
-        raise Refusal(ErrorCode.OPEN_PARCEL_REQUIRED, dataset=dataset)
-    kem_keys = yield from sealing_keys(session)
-    if options.idempotency_key is not None and options.journal is None:
-        raise PoolError(
-            ErrorCode.BAD_REQUEST,
-            "a sealed parcel is random, so a key cannot make the submission repeatable: give a journal instead",
-        )
-    schema = compile_schema(entry.schema) if entry.schema else None
-    return ParcelSubmission(session, dataset, options, kem_keys, schema)
+    session: Session
+    dataset: str
+    options: SubmissionOptions
+    records: Iterable[RecordBody]
+
+    def begin(self) -> Operation[ParcelSubmission]:
+        """Find out how the dataset is shared, from its entry in the state, which is proven: a node that says ``open``
+        of what is not would otherwise be sent the plaintext.
+
+        Raises:
+            PoolError: codes ``unknown_dataset``, ``no_contracts``, ``open_parcel_required``, ``bad_request``,
+                ``too_large`` (too many sources).
+        """
+        session, dataset, options, _ = self
+        commitment_kind(options.commitments)
+        source_links(options.derived_from)
+        _ = session.identity  # nothing is asked for a submission that could not be signed
+        entry = yield from _catalogue_entry(session, dataset)
+        sealed = entry.sharing != "open" if options.sealed is None else options.sealed
+        if not sealed:
+            return ParcelSubmission(self, None, None)
+        if entry.sharing == "open":
+            raise Refusal(ErrorCode.OPEN_PARCEL_REQUIRED, dataset=dataset)
+        kem_keys = yield from sealing_keys(session)
+        if options.idempotency_key is not None and options.journal is None:
+            raise PoolError(
+                ErrorCode.BAD_REQUEST,
+                "a sealed parcel is random, so a key cannot make the submission repeatable: give a journal instead",
+            )
+        return ParcelSubmission(self, kem_keys, compile_schema(entry.schema) if entry.schema else None)
 
 
 def _catalogue_entry(session: Session, dataset: str) -> Operation[DatasetEntry]:

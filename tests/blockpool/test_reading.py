@@ -189,7 +189,7 @@ def test_async_sharing_and_reading(running_network: RunningNetwork, tmp_path: Pa
 def test_records_of_an_open_dataset_are_read_ahead_in_order(running_network: RunningNetwork) -> None:
     dataset = running_network.new_dataset()
     with running_network.client(OWNER) as client:
-        client.submit(values(300), dataset, parcel_records=2)
+        client.submit(values(300), dataset, parcel_records=2, in_flight=1)
         assert [record.json()["n"] for record in client.records(dataset)] == list(range(300))
 
 
