@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 from pathlib import Path
@@ -15,7 +14,6 @@ from blockpool import (
     ErrorCode,
     Identity,
     PoolError,
-    Provenance,
     ProvenanceBounds,
     RecordId,
     RetryPolicy,
@@ -163,65 +161,54 @@ def test_events_follow_new_blocks(running_network: RunningNetwork) -> None:
     assert seen == [first, first + 1]
 
 
-def test_async_receipts_come_in_the_order_of_the_records(running_network: RunningNetwork) -> None:
+async def test_async_receipts_come_in_the_order_of_the_records(running_network: RunningNetwork) -> None:
     dataset = running_network.new_dataset()
 
-    async def run() -> None:
-        network = running_network.network
-        async with AsyncClient(network.urls, network.genesis, running_network.identity()) as client:
-            receipts = await client.submit(records(60), dataset, parcel_records=5, in_flight=6)
-            assert sum(receipt.record_count for receipt in receipts) == 60
-            found = {record.id: record.json() async for record in client.records(dataset)}
-            ids = [id_ for receipt in receipts for id_ in receipt.record_ids]
-            assert [found[id_] for id_ in ids] == records(60)
-            again = await client.receipt(receipts[3].transaction_id)
-            assert again.header == receipts[3].header
-
-    asyncio.run(run())
+    network = running_network.network
+    async with AsyncClient(network.urls, network.genesis, running_network.identity()) as client:
+        receipts = await client.submit(records(60), dataset, parcel_records=5, in_flight=6)
+        assert sum(receipt.record_count for receipt in receipts) == 60
+        found = {record.id: record.json() async for record in client.records(dataset)}
+        ids = [id_ for receipt in receipts for id_ in receipt.record_ids]
+        assert [found[id_] for id_ in ids] == records(60)
+        again = await client.receipt(receipts[3].transaction_id)
+        assert again.header == receipts[3].header
 
 
-def test_async_repetition_commits_nothing_twice(running_network: RunningNetwork) -> None:
+async def test_async_repetition_commits_nothing_twice(running_network: RunningNetwork) -> None:
     dataset = running_network.new_dataset()
-
-    async def run() -> list[bool]:
-        network = running_network.network
-        async with AsyncClient(network.urls, network.genesis, running_network.identity()) as client:
-            for _ in range(2):
-                receipts = await client.submit(records(40), dataset, parcel_records=4, idempotency_key="k", in_flight=3)
-            return [receipt.is_earlier for receipt in receipts]
-
-    assert asyncio.run(run()) == [True] * 10
+    network = running_network.network
+    async with AsyncClient(network.urls, network.genesis, running_network.identity()) as client:
+        for _ in range(2):
+            receipts = await client.submit(records(40), dataset, parcel_records=4, idempotency_key="k", in_flight=3)
+    assert [receipt.is_earlier for receipt in receipts] == [True] * 10
     assert running_network.record_counts(dataset) == {40}
 
 
-def test_async_rejection_ends_the_stream(running_network: RunningNetwork) -> None:
-    dataset = running_network.new_dataset()
+async def test_async_rejection_ends_the_stream(running_network: RunningNetwork) -> None:
+    network, dataset = running_network.network, running_network.new_dataset()
     committed = []
+    bodies: list[dict[str, object]] = [{"n": 1}, {"n": 2}, {}, {"n": 4}]
 
-    async def run() -> None:
-        network = running_network.network
+    async def submit() -> None:
         async with AsyncClient(network.urls, network.genesis, running_network.identity()) as client:
-            bodies: list[dict[str, object]] = [{"n": 1}, {"n": 2}, {}, {"n": 4}]
             async for receipt in client.submit_stream(bodies, dataset, parcel_records=1):
                 committed.append(receipt.record_count)
 
     with pytest.raises(TransactionRejected) as raised:
-        asyncio.run(run())
+        await submit()
     assert raised.value.code is ErrorCode.SCHEMA_VIOLATION
     assert committed == [1, 1]
 
 
-def test_async_events_and_reads(running_network: RunningNetwork) -> None:
-    async def run() -> None:
-        async with AsyncClient(running_network.network.urls, running_network.network.genesis) as client:
-            async for event in client.events(from_height=1):
-                block = await client.block(event.height)
-                assert (block.hash, block.height) == (event.hash, 1)
-                break
-            assert (await client.block()).height >= 1
-            assert (await anext(client.chain(0))).transactions == ()
-
-    asyncio.run(run())
+async def test_async_events_and_reads(running_network: RunningNetwork) -> None:
+    async with AsyncClient(running_network.network.urls, running_network.network.genesis) as client:
+        async for event in client.events(from_height=1):
+            block = await client.block(event.height)
+            assert (block.hash, block.height) == (event.hash, 1)
+            break
+        assert (await client.block()).height >= 1
+        assert (await anext(client.chain(0))).transactions == ()
 
 
 def test_genesis_and_key_files_that_cannot_be_used(tmp_path: Path, running_network: RunningNetwork) -> None:
@@ -239,7 +226,7 @@ def test_genesis_and_key_files_that_cannot_be_used(tmp_path: Path, running_netwo
     assert Identity.load(running_network.key_file(), other, member="new-member").member == "new-member"
 
 
-def test_both_clients_follow_a_sealed_record_to_what_was_made_of_it(
+async def test_both_clients_follow_a_sealed_record_to_what_was_made_of_it(
     running_network: RunningNetwork, tmp_path: Path
 ) -> None:
     network, made = running_network.network, running_network.new_dataset("meteorology")
@@ -255,11 +242,8 @@ def test_both_clients_follow_a_sealed_record_to_what_was_made_of_it(
     network.settle()
     with Client(network.urls, network.genesis) as client:
         graph = client.provenance(source)
-
-    async def walk() -> Provenance:
-        async with AsyncClient(network.urls, network.genesis) as client:
-            return await client.provenance(source, ProvenanceBounds(depth=2))
-
+    async with AsyncClient(network.urls, network.genesis) as asynchronous:
+        walked = await asynchronous.provenance(source, ProvenanceBounds(depth=2))
     assert list(graph.parcels) == [source.transaction_id, between.transaction_id, last.transaction_id]
     assert graph.is_complete
-    assert asyncio.run(walk()).parcels == graph.parcels
+    assert walked.parcels == graph.parcels

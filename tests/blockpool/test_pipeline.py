@@ -84,7 +84,7 @@ def test_work_that_nobody_waits_for_is_told_to_stop() -> None:
     assert threads() == []
 
 
-def test_tasks_do_the_same() -> None:
+async def test_tasks_do_the_same() -> None:
     async def numbers() -> AsyncGenerator[int]:
         for number in range(30):
             await asyncio.sleep(0)
@@ -96,17 +96,14 @@ def test_tasks_do_the_same() -> None:
             raise KeyError("job 20")
         return job
 
-    async def run() -> None:
-        async with aclosing(numbers()) as jobs, aclosing(in_order_async(jobs, work)) as results:
-            assert [await anext(results) for _ in range(20)] == list(range(20))
-            with pytest.raises(KeyError, match="job 20"):
-                await anext(results)
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    asyncio.run(run())
+    async with aclosing(numbers()) as jobs, aclosing(in_order_async(jobs, work)) as results:
+        assert [await anext(results) for _ in range(20)] == list(range(20))
+        with pytest.raises(KeyError, match="job 20"):
+            await anext(results)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-def test_tasks_end_with_the_iterator() -> None:
+async def test_tasks_end_with_the_iterator() -> None:
     async def numbers() -> AsyncGenerator[int]:
         for number in itertools.count():
             yield number
@@ -115,9 +112,6 @@ def test_tasks_end_with_the_iterator() -> None:
         await asyncio.sleep(0 if job == 0 else 30)
         return job
 
-    async def run() -> None:
-        async with aclosing(numbers()) as jobs, aclosing(in_order_async(jobs, work)) as results:
-            assert await anext(results) == 0
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    asyncio.run(run())
+    async with aclosing(numbers()) as jobs, aclosing(in_order_async(jobs, work)) as results:
+        assert await anext(results) == 0
+    assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from contextlib import aclosing
 from pathlib import Path
@@ -10,15 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from blockpool import (
-    AsyncClient,
-    ErrorCode,
-    PoolError,
-    RecordId,
-    RetryPolicy,
-    TransactionRejected,
-    verify_evidence,
-)
+from blockpool import AsyncClient, ErrorCode, PoolError, RecordId, RetryPolicy, TransactionRejected, verify_evidence
 from chain.access.policy import ReadDigest
 from chain.transactions.read_report import ReadReportHeader
 from chain.transactions.registry import decode_transaction
@@ -157,32 +148,29 @@ def test_the_owner_reads_and_discloses_its_own(running_network: RunningNetwork) 
     assert b"flight 0" not in content
 
 
-def test_async_sharing_and_reading(running_network: RunningNetwork, tmp_path: Path) -> None:
+async def test_async_sharing_and_reading(running_network: RunningNetwork, tmp_path: Path) -> None:
     dataset = sealed_dataset(running_network, [])
     network, key = running_network.network, dataset.reader_key()
 
-    async def run() -> None:
-        async with AsyncClient(network.urls, network.genesis, running_network.identity(OWNER)) as owner:
-            for _ in range(2):
-                receipts = await owner.submit(values(120), dataset.id, parcel_records=5, journal=tmp_path / "journal")
-        assert all(receipt.is_earlier for receipt in receipts)
-        async with AsyncClient(network.urls, network.genesis, running_network.identity(READER)) as reader:
-            request = await reader.request(dataset.id, "flood warning", key)
-            reading = reader.read(request.id, key)
-            read = [record.json() async for record in reading]
-            assert sorted(read, key=lambda value: value["n"]) == values(120)  # parcels in flight may change places
-            (receipt,) = await reader.acknowledge(reading)
-            assert receipt.outcome.is_ok
-            partial = reader.read(request.id, key)
-            async with aclosing(partial):
-                assert (await anext(partial)).json() == read[0]
-            assert (await reader.acknowledge(partial))[0].outcome.is_ok
-            view = await reader.request_view(request.id)
-            assert (view.records_read, view.read_reports) == (121, 2)
-            assert [found.id async for found in reader.requests(dataset=dataset.id)] == [request.id]
-            assert [read.type async for read in reader.reads(dataset.id)] == ["request", "read_report", "read_report"]
-
-    asyncio.run(run())
+    async with AsyncClient(network.urls, network.genesis, running_network.identity(OWNER)) as owner:
+        for _ in range(2):
+            receipts = await owner.submit(values(120), dataset.id, parcel_records=5, journal=tmp_path / "journal")
+    assert all(receipt.is_earlier for receipt in receipts)
+    async with AsyncClient(network.urls, network.genesis, running_network.identity(READER)) as reader:
+        request = await reader.request(dataset.id, "flood warning", key)
+        reading = reader.read(request.id, key)
+        read = [record.json() async for record in reading]
+        assert sorted(read, key=lambda value: value["n"]) == values(120)  # parcels in flight may change places
+        (receipt,) = await reader.acknowledge(reading)
+        assert receipt.outcome.is_ok
+        partial = reader.read(request.id, key)
+        async with aclosing(partial):
+            assert (await anext(partial)).json() == read[0]
+        assert (await reader.acknowledge(partial))[0].outcome.is_ok
+        view = await reader.request_view(request.id)
+        assert (view.records_read, view.read_reports) == (121, 2)
+        assert [found.id async for found in reader.requests(dataset=dataset.id)] == [request.id]
+        assert [read.type async for read in reader.reads(dataset.id)] == ["request", "read_report", "read_report"]
     assert running_network.record_counts(dataset.id) == {120}
 
 
@@ -193,15 +181,11 @@ def test_records_of_an_open_dataset_are_read_ahead_in_order(running_network: Run
         assert [record.json()["n"] for record in client.records(dataset)] == list(range(300))
 
 
-def test_nothing_to_reach_ends_a_read(running_network: RunningNetwork) -> None:
+async def test_nothing_to_reach_ends_a_read(running_network: RunningNetwork) -> None:
     dataset = sealed_dataset(running_network, values(1))
     genesis = running_network.network.genesis
     soon = RetryPolicy(attempts_max=2, pause_first_s=0.01)
-
-    async def run() -> None:
+    with pytest.raises(PoolError) as raised:
         async with AsyncClient("http://127.0.0.1:1", genesis, retry=soon) as client:
             await anext(client.read(bytes(32), dataset.reader_key()))
-
-    with pytest.raises(PoolError) as raised:
-        asyncio.run(run())
     assert raised.value.code is ErrorCode.UNREACHABLE

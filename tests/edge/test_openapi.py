@@ -16,7 +16,6 @@ from urllib.parse import quote_from_bytes
 import msgpack
 import orjson
 import pytest
-import uvloop
 
 from chain.errors import ErrorCode
 from chain.primitives.encoding import encode
@@ -226,47 +225,41 @@ async def make_caller(node: Node, network: Network) -> Caller:
     return caller
 
 
-def test_s46_s47_every_operation_answers_as_the_description_says(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path, validators="a", others=("b",))
-        async with running(network, "a", api=True) as (node,):
-            caller = await make_caller(node, network)
-            statuses: dict[str, set[int]] = {}
-            for method, path, operation in caller.operations():
-                random = Random(f"{method} {path}")
-                has_no_end = path == "/v1/events"
-                for sent in caller.requests(method, path, operation, random):
-                    answer = await caller.ask(sent, first_bytes=1000 if has_no_end else -1)
-                    verify_answer(answer, operation, sent)
-                    statuses.setdefault(f"{method} {path}", set()).add(answer.status)
-            assert {name for name, found in statuses.items() if not {200, 202} & found} == WITHOUT_ANSWER
-            assert not node.is_stopped
-            await node.submit(network.parcel())
-
-    uvloop.run(main())
+async def test_s46_s47_every_operation_answers_as_the_description_says(tmp_path: Path) -> None:
+    network = Network.create(tmp_path, validators="a", others=("b",))
+    async with running(network, "a", api=True) as (node,):
+        caller = await make_caller(node, network)
+        statuses: dict[str, set[int]] = {}
+        for method, path, operation in caller.operations():
+            random = Random(f"{method} {path}")
+            has_no_end = path == "/v1/events"
+            for sent in caller.requests(method, path, operation, random):
+                answer = await caller.ask(sent, first_bytes=1000 if has_no_end else -1)
+                verify_answer(answer, operation, sent)
+                statuses.setdefault(f"{method} {path}", set()).add(answer.status)
+        assert {name for name, found in statuses.items() if not {200, 202} & found} == WITHOUT_ANSWER
+        assert not node.is_stopped
+        await node.submit(network.parcel())
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_s46_targets_and_methods_of_all_kinds(tmp_path: Path, seed: int) -> None:
+async def test_s46_targets_and_methods_of_all_kinds(tmp_path: Path, seed: int) -> None:
     """Requests that no description covers: other methods, broken targets, headers and bodies."""
 
-    async def main() -> None:
-        network = Network.create(tmp_path, validators="a", others=("b",))
-        async with running(network, "a", api=True) as (node,):
-            caller, random = await make_caller(node, network), Random(seed)
-            paths = [path.encode() for path in caller.description["paths"] if path != "/v1/events"]
-            for _ in range(400):
-                target = random.choice(paths)
-                for _ in range(random.randrange(3)):
-                    place = random.randrange(1, len(target) + 1)
-                    extra = random.choice((b"//", b"%2f", b"%", b"?", b"\xff", b"\x80a", b";", b"%00", b"/../", b"#"))
-                    target = target[:place] + extra + target[place + random.randrange(3) :]
-                method = random.choice(METHODS)
-                body = random.choice((b"", b"x", b"\x93", b"{}"))
-                sent = request(method, target, {b"Content-Type": random.choice((b"", b"a/b", JSON.encode()))}, body)
-                answer = await caller.ask(sent)
-                if method != b"HEAD":
-                    verify_body(answer, sent)
-            await node.submit(network.parcel())
-
-    uvloop.run(main())
+    network = Network.create(tmp_path, validators="a", others=("b",))
+    async with running(network, "a", api=True) as (node,):
+        caller, random = await make_caller(node, network), Random(seed)
+        paths = [path.encode() for path in caller.description["paths"] if path != "/v1/events"]
+        for _ in range(400):
+            target = random.choice(paths)
+            for _ in range(random.randrange(3)):
+                place = random.randrange(1, len(target) + 1)
+                extra = random.choice((b"//", b"%2f", b"%", b"?", b"\xff", b"\x80a", b";", b"%00", b"/../", b"#"))
+                target = target[:place] + extra + target[place + random.randrange(3) :]
+            method = random.choice(METHODS)
+            body = random.choice((b"", b"x", b"\x93", b"{}"))
+            sent = request(method, target, {b"Content-Type": random.choice((b"", b"a/b", JSON.encode()))}, body)
+            answer = await caller.ask(sent)
+            if method != b"HEAD":
+                verify_body(answer, sent)
+        await node.submit(network.parcel())

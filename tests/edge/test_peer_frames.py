@@ -12,7 +12,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import uvloop
 from msgspec.structs import replace
 
 from chain.primitives.crypto import Ed25519Signer
@@ -166,28 +165,25 @@ def _segments(flags: int, body: bytes) -> Iterator[bytes]:
     yield struct.pack(">IB", 1 + len(body), flags) + body
 
 
-def test_s45_s46_s47_frames_of_every_kind_from_a_lying_member(tmp_path: Path) -> None:
-    async def main() -> None:
-        failures: list[dict[str, Any]] = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
-        network = Network.create(tmp_path, others=())
-        liar = Liar(network, Random("frames"))
-        async with running(network, "a", "b", "c") as nodes:
-            await nodes[0].submit(network.dataset())
-            noise = asyncio.get_running_loop().create_task(_noise(liar, nodes))
-            for number in range(SUBMITTED):
-                await nodes[number % 3].submit(network.parcel([b'{"n":%d}' % number]))
-            await noise
-            await nodes[1].submit(network.parcel())
-            await until(lambda: len({node.ledger.tip.block_hash for node in nodes}) == 1)
-            assert all(node.service.links.status()[LIAR].faults > 50 for node in nodes), "the handlers have seen it"
-            assert not any(node.is_stopped for node in nodes)
-            await liar.close()
-        assert failures == []
-        assert liar.sent > FRAMES * 0.9
-        print(f"{liar.sent} frames over {liar.connects} connections")
-
-    uvloop.run(main())
+async def test_s45_s46_s47_frames_of_every_kind_from_a_lying_member(tmp_path: Path) -> None:
+    failures: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    network = Network.create(tmp_path, others=())
+    liar = Liar(network, Random("frames"))
+    async with running(network, "a", "b", "c") as nodes:
+        await nodes[0].submit(network.dataset())
+        noise = asyncio.get_running_loop().create_task(_noise(liar, nodes))
+        for number in range(SUBMITTED):
+            await nodes[number % 3].submit(network.parcel([b'{"n":%d}' % number]))
+        await noise
+        await nodes[1].submit(network.parcel())
+        await until(lambda: len({node.ledger.tip.block_hash for node in nodes}) == 1)
+        assert all(node.service.links.status()[LIAR].faults > 50 for node in nodes), "the handlers have seen it"
+        assert not any(node.is_stopped for node in nodes)
+        await liar.close()
+    assert failures == []
+    assert liar.sent > FRAMES * 0.9
+    print(f"{liar.sent} frames over {liar.connects} connections")
 
 
 async def _noise(liar: Liar, nodes: list[Node]) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 from random import Random
 
 import pytest
-import uvloop
 
 from chain.limits import MIB
 from tests.edge.http import exchange, request
@@ -223,7 +222,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
-def test_s48_a_node_under_attack_goes_on(network: Daemons, attack: Attack) -> None:
+async def test_s48_a_node_under_attack_goes_on(network: Daemons, attack: Attack) -> None:
     target = Target(network)
     memory_bytes, descriptors = target.memory_bytes, target.descriptors
     peaks = [0, 0]
@@ -244,17 +243,13 @@ def test_s48_a_node_under_attack_goes_on(network: Daemons, attack: Attack) -> No
         assert answer.status == 200, answer
         return time.monotonic() - started_s
 
-    async def main() -> None:
-        nonlocal slowest_s
-        watching, attacking = asyncio.ensure_future(watch()), asyncio.ensure_future(attack(target))
-        while not attacking.done():
-            slowest_s = max(slowest_s, await commit())
-            await asyncio.sleep(0.1)
-        await attacking
-        watching.cancel()
-        assert await commit() < COMMIT_S_MAX, "afterwards, at once"
-
-    uvloop.run(main())
+    watching, attacking = asyncio.ensure_future(watch()), asyncio.ensure_future(attack(target))
+    while not attacking.done():
+        slowest_s = max(slowest_s, await commit())
+        await asyncio.sleep(0.1)
+    await attacking
+    watching.cancel()
+    assert await commit() < COMMIT_S_MAX, "afterwards, at once"
     figures = f"{target.opened} opened, {slowest_s:.2f} s, +{peaks[0] / MIB:.0f} MiB, +{peaks[1]} descriptors"
     print(f"{attack.__name__}: {figures}")
     assert target.opened or peaks[1] > 0, "the attack has not reached the node"  # on a busy machine it may end early

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvloop
 
 from chain.errors import ErrorCode
 from tests.node.reading import commit, share
@@ -27,28 +26,25 @@ async def paged(client: httpx.AsyncClient, path: str, name: str) -> list[dict[st
             return found
 
 
-def test_what_was_made_of_a_parcel_and_who_read_it(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with sharing(tmp_path) as (network, node, client):
-            (source,) = await share(node, network.sealed_parcel())
-            await commit(node, network.dataset("b", "delays", schema=""))
-            asked = await commit(node, network.request(parcels=(source,)))
-            made = [
-                await commit(node, network.parcel([b"%d" % number], "b", "b.delays", derived_from=((source, 0),)))
-                for number in range(2)
-            ]
-            derived = await paged(client, f"/v1/parcels/{source.hex()}/derived", "parcels")
-            assert [bytes.fromhex(line["transaction_id"]) for line in derived] == made
-            assert [(line["record_count"], line["code"], line["sealed"]) for line in derived] == 2 * [(1, "ok", False)]
-            reads = await paged(client, f"/v1/parcels/{source.hex()}/reads", "reads")
-            assert [(line["transaction_id"], line["type"], line["member"]) for line in reads] == [
-                (asked.hex(), "request", "b")
-            ]
-            nothing = await get(client, f"/v1/parcels/{made[0].hex()}/derived")
-            assert nothing == {"parcels": [], "next": None}
-            for what in ("derived", "reads"):
-                for id_ in (asked.hex(), "00" * 32):
-                    verify_problem(await client.get(f"/v1/parcels/{id_}/{what}"), 404, ErrorCode.NOT_FOUND)
-                verify_problem(await client.get(f"/v1/parcels/nonsense/{what}"), 400, ErrorCode.BAD_REQUEST)
-
-    uvloop.run(main())
+async def test_what_was_made_of_a_parcel_and_who_read_it(tmp_path: Path) -> None:
+    async with sharing(tmp_path) as (network, node, client):
+        (source,) = await share(node, network.sealed_parcel())
+        await commit(node, network.dataset("b", "delays", schema=""))
+        asked = await commit(node, network.request(parcels=(source,)))
+        made = [
+            await commit(node, network.parcel([b"%d" % number], "b", "b.delays", derived_from=((source, 0),)))
+            for number in range(2)
+        ]
+        derived = await paged(client, f"/v1/parcels/{source.hex()}/derived", "parcels")
+        assert [bytes.fromhex(line["transaction_id"]) for line in derived] == made
+        assert [(line["record_count"], line["code"], line["sealed"]) for line in derived] == 2 * [(1, "ok", False)]
+        reads = await paged(client, f"/v1/parcels/{source.hex()}/reads", "reads")
+        assert [(line["transaction_id"], line["type"], line["member"]) for line in reads] == [
+            (asked.hex(), "request", "b")
+        ]
+        nothing = await get(client, f"/v1/parcels/{made[0].hex()}/derived")
+        assert nothing == {"parcels": [], "next": None}
+        for what in ("derived", "reads"):
+            for id_ in (asked.hex(), "00" * 32):
+                verify_problem(await client.get(f"/v1/parcels/{id_}/{what}"), 404, ErrorCode.NOT_FOUND)
+            verify_problem(await client.get(f"/v1/parcels/nonsense/{what}"), 400, ErrorCode.BAD_REQUEST)

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-import uvloop
 
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
@@ -53,13 +52,10 @@ BAD_PARAMETERS = [
 ]
 
 
-def test_bad_parameters(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with single(tmp_path) as (_, _, client):
-            for path in BAD_PARAMETERS:
-                verify_problem(await client.get(path), 400, ErrorCode.BAD_REQUEST)
-
-    uvloop.run(main())
+async def test_bad_parameters(tmp_path: Path) -> None:
+    async with single(tmp_path) as (_, _, client):
+        for path in BAD_PARAMETERS:
+            verify_problem(await client.get(path), 400, ErrorCode.BAD_REQUEST)
 
 
 NOT_THERE = [
@@ -82,26 +78,20 @@ NOT_THERE = [
 ]
 
 
-def test_what_is_not_there(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with single(tmp_path) as (_, _, client):
-            for path in NOT_THERE:
-                verify_problem(await client.get(path), 404, ErrorCode.NOT_FOUND)
-
-    uvloop.run(main())
+async def test_what_is_not_there(tmp_path: Path) -> None:
+    async with single(tmp_path) as (_, _, client):
+        for path in NOT_THERE:
+            verify_problem(await client.get(path), 404, ErrorCode.NOT_FOUND)
 
 
-def test_parcels_of_no_dataset(tmp_path: Path) -> None:
+async def test_parcels_of_no_dataset(tmp_path: Path) -> None:
     """An id with a zero byte in it must not reach into the index of another dataset."""
 
-    async def main() -> None:
-        async with single(tmp_path) as (network, _, client):
-            await filled(network, client)
-            for dataset in ("a.nothing", "a.flights%00%00", "a.flights%00%00%00%00%00%00%00%00", "a", "%FF"):
-                response = await client.get(f"/v1/datasets/{dataset}/parcels")
-                verify_problem(response, 404, ErrorCode.NOT_FOUND)
-
-    uvloop.run(main())
+    async with single(tmp_path) as (network, _, client):
+        await filled(network, client)
+        for dataset in ("a.nothing", "a.flights%00%00", "a.flights%00%00%00%00%00%00%00%00", "a", "%FF"):
+            response = await client.get(f"/v1/datasets/{dataset}/parcels")
+            verify_problem(response, 404, ErrorCode.NOT_FOUND)
 
 
 BAD_SUBMISSIONS: list[tuple[str, dict[str, str]]] = [
@@ -117,50 +107,41 @@ BAD_SUBMISSIONS: list[tuple[str, dict[str, str]]] = [
 ]
 
 
-def test_bad_submission_parameters(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with single(tmp_path) as (network, node, client):
-            for query, headers in BAD_SUBMISSIONS:
-                response = await client.post("/v1/transactions" + query, content=network.dataset(), headers=headers)
-                verify_problem(response, 400, ErrorCode.BAD_REQUEST)
-            assert (node.height, len(node.service.pool.mempool)) == (0, 0)
-
-    uvloop.run(main())
+async def test_bad_submission_parameters(tmp_path: Path) -> None:
+    async with single(tmp_path) as (network, node, client):
+        for query, headers in BAD_SUBMISSIONS:
+            response = await client.post("/v1/transactions" + query, content=network.dataset(), headers=headers)
+            verify_problem(response, 400, ErrorCode.BAD_REQUEST)
+        assert (node.height, len(node.service.pool.mempool)) == (0, 0)
 
 
-def test_a_method_that_a_path_does_not_have(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with single(tmp_path) as (_, _, client):
-            for method, path, allowed in (
-                ("POST", "/v1/status", "GET"),
-                ("PUT", "/v1/blocks/0", "GET"),
-                ("DELETE", "/v1/members/a", "GET"),
-                ("GET", "/v1/transactions", "POST"),
-                ("GET", "/v1/shares", "POST"),
-            ):
-                response = await client.request(method, path)
-                verify_problem(response, 405, ErrorCode.METHOD_NOT_ALLOWED)
-                assert response.headers["allow"] == allowed
-
-    uvloop.run(main())
+async def test_a_method_that_a_path_does_not_have(tmp_path: Path) -> None:
+    async with single(tmp_path) as (_, _, client):
+        for method, path, allowed in (
+            ("POST", "/v1/status", "GET"),
+            ("PUT", "/v1/blocks/0", "GET"),
+            ("DELETE", "/v1/members/a", "GET"),
+            ("GET", "/v1/transactions", "POST"),
+            ("GET", "/v1/shares", "POST"),
+        ):
+            response = await client.request(method, path)
+            verify_problem(response, 405, ErrorCode.METHOD_NOT_ALLOWED)
+            assert response.headers["allow"] == allowed
 
 
-def test_a_node_that_cannot_get_anything_ordered_says_503(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, "a", "b", api=True) as (a, _), httpx.AsyncClient(base_url=a.api_url) as client:
-            for response in (
-                await client.get("/readyz"),
-                await client.post("/v1/transactions", content=network.dataset(), headers=MSGPACK),
-            ):
-                verify_problem(response, 503, ErrorCode.NOT_READY)
-                assert response.headers["retry-after"] == "1"
-                assert "1 of 3 validators" in response.json()["detail"]
-            assert len(a.service.pool.mempool) == 0
-            assert (await client.get("/healthz")).status_code == 200
-            assert (await get(client, "/v1/status"))["is_ready"] is False
-
-    uvloop.run(main())
+async def test_a_node_that_cannot_get_anything_ordered_says_503(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+    async with running(network, "a", "b", api=True) as (a, _), httpx.AsyncClient(base_url=a.api_url) as client:
+        for response in (
+            await client.get("/readyz"),
+            await client.post("/v1/transactions", content=network.dataset(), headers=MSGPACK),
+        ):
+            verify_problem(response, 503, ErrorCode.NOT_READY)
+            assert response.headers["retry-after"] == "1"
+            assert "1 of 3 validators" in response.json()["detail"]
+        assert len(a.service.pool.mempool) == 0
+        assert (await client.get("/healthz")).status_code == 200
+        assert (await get(client, "/v1/status"))["is_ready"] is False
 
 
 @asynccontextmanager
@@ -180,39 +161,33 @@ async def stalled(folder: Path) -> AsyncIterator[tuple[Network, Node, httpx.Asyn
         yield network, node, client
 
 
-def test_not_committed_in_time_is_504_and_may_still_commit(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with stalled(tmp_path) as (network, node, client):
-            data = network.dataset()
-            response = await client.post("/v1/transactions?wait=commit&timeout_ms=200", content=data, headers=MSGPACK)
-            verify_problem(response, 504, ErrorCode.TIMEOUT)
-            again = await client.post("/v1/transactions", content=data, headers=MSGPACK)
-            assert again.json() == {"transaction_id": network.id_of(data).hex(), "status": "pending"}
-            assert (node.height, len(node.service.pool.mempool)) == (0, 1)
-        async with running(network, *"abc", api=True) as (node, *_), httpx.AsyncClient(base_url=node.api_url) as client:
-            assert (await submit(client, data)).index == 0
-
-    uvloop.run(main())
+async def test_not_committed_in_time_is_504_and_may_still_commit(tmp_path: Path) -> None:
+    async with stalled(tmp_path) as (network, node, client):
+        data = network.dataset()
+        response = await client.post("/v1/transactions?wait=commit&timeout_ms=200", content=data, headers=MSGPACK)
+        verify_problem(response, 504, ErrorCode.TIMEOUT)
+        again = await client.post("/v1/transactions", content=data, headers=MSGPACK)
+        assert again.json() == {"transaction_id": network.id_of(data).hex(), "status": "pending"}
+        assert (node.height, len(node.service.pool.mempool)) == (0, 1)
+    async with running(network, *"abc", api=True) as (node, *_), httpx.AsyncClient(base_url=node.api_url) as client:
+        assert (await submit(client, data)).index == 0
 
 
-def test_a_spent_quota_is_429_with_retry_after_and_leaves_room_for_others(tmp_path: Path) -> None:
+async def test_a_spent_quota_is_429_with_retry_after_and_leaves_room_for_others(tmp_path: Path) -> None:
     """s54."""
 
-    async def main() -> None:
-        async with stalled(tmp_path) as (network, node, client):
-            quota = LIMITS.mempool_size_bytes // LIMITS.mempool_member_share
-            records = [bytes(LIMITS.record_size_bytes)] * 15
-            response = None
-            while node.service.pool.mempool.size_bytes < quota:
-                data = network.parcel(records)
-                response = await client.post("/v1/transactions", content=data, headers=MSGPACK)
-                if response.status_code != 202:
-                    break
-            assert response is not None
-            verify_problem(response, 429, ErrorCode.QUOTA_EXCEEDED)
-            assert response.headers["retry-after"] == "1"
-            assert network.id_of(data) not in node.service.pool.mempool
-            others = await client.post("/v1/transactions", content=network.parcel(member="b"), headers=MSGPACK)
-            assert others.status_code == 202
-
-    uvloop.run(main())
+    async with stalled(tmp_path) as (network, node, client):
+        quota = LIMITS.mempool_size_bytes // LIMITS.mempool_member_share
+        records = [bytes(LIMITS.record_size_bytes)] * 15
+        response = None
+        while node.service.pool.mempool.size_bytes < quota:
+            data = network.parcel(records)
+            response = await client.post("/v1/transactions", content=data, headers=MSGPACK)
+            if response.status_code != 202:
+                break
+        assert response is not None
+        verify_problem(response, 429, ErrorCode.QUOTA_EXCEEDED)
+        assert response.headers["retry-after"] == "1"
+        assert network.id_of(data) not in node.service.pool.mempool
+        others = await client.post("/v1/transactions", content=network.parcel(member="b"), headers=MSGPACK)
+        assert others.status_code == 202

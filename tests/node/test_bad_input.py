@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import msgpack
 import pytest
-import uvloop
 from msgspec.structs import replace
 
 from chain.errors import ErrorCode
@@ -101,48 +100,37 @@ REFUSED: dict[str, tuple[Make, int, ErrorCode]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_s46_refused_before_anything_is_stored(tmp_path: Path, case: str) -> None:
+async def test_s46_refused_before_anything_is_stored(tmp_path: Path, case: str) -> None:
     make, status, code = REFUSED[case]
 
-    async def main() -> None:
-        async with single(tmp_path) as (network, node, client):
-            await submit(client, network.dataset())
-            before = snapshot(node)
-            response = await client.post(SUBMIT, content=make(network), headers=MSGPACK)
-            verify_problem(response, status, code)
-            assert snapshot(node) == before
-
-    uvloop.run(main())
+    async with single(tmp_path) as (network, node, client):
+        await submit(client, network.dataset())
+        before = snapshot(node)
+        response = await client.post(SUBMIT, content=make(network), headers=MSGPACK)
+        verify_problem(response, status, code)
+        assert snapshot(node) == before
 
 
-def test_s50_a_key_that_is_no_longer_valid_is_refused(tmp_path: Path) -> None:
+async def test_s50_a_key_that_is_no_longer_valid_is_refused(tmp_path: Path) -> None:
     """s50: the key is good for block 1 and not for block 2."""
 
-    async def main() -> None:
-        async with single(tmp_path) as (network, node, client):
-            late = network.spent_parcel()
-            await submit(client, network.dataset())
-            before = snapshot(node)
-            verify_problem(await client.post(SUBMIT, content=late, headers=MSGPACK), 403, ErrorCode.REVOKED_KEY)
-            assert snapshot(node) == before
-
-    uvloop.run(main())
+    async with single(tmp_path) as (network, node, client):
+        late = network.spent_parcel()
+        await submit(client, network.dataset())
+        before = snapshot(node)
+        verify_problem(await client.post(SUBMIT, content=late, headers=MSGPACK), 403, ErrorCode.REVOKED_KEY)
+        assert snapshot(node) == before
 
 
-def test_s50_what_was_committed_gets_its_receipt_even_if_its_key_has_been_revoked_since(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with single(tmp_path) as (network, _, client):
-            early = network.spent_parcel()
-            first = await client.post(SUBMIT, content=early, params={"wait": "commit"}, headers=MSGPACK)
-            verify_problem(first, 422, ErrorCode.UNKNOWN_DATASET)
-            await submit(client, network.dataset())
-            again = await client.post(SUBMIT, content=early, params={"wait": "commit"}, headers=MSGPACK)
-            assert again.json() == first.json()
-            verify_problem(
-                await client.post(SUBMIT, content=forged(early), headers=MSGPACK), 403, ErrorCode.REVOKED_KEY
-            )
-
-    uvloop.run(main())
+async def test_s50_what_was_committed_gets_its_receipt_even_if_its_key_has_been_revoked_since(tmp_path: Path) -> None:
+    async with single(tmp_path) as (network, _, client):
+        early = network.spent_parcel()
+        first = await client.post(SUBMIT, content=early, params={"wait": "commit"}, headers=MSGPACK)
+        verify_problem(first, 422, ErrorCode.UNKNOWN_DATASET)
+        await submit(client, network.dataset())
+        again = await client.post(SUBMIT, content=early, params={"wait": "commit"}, headers=MSGPACK)
+        assert again.json() == first.json()
+        verify_problem(await client.post(SUBMIT, content=forged(early), headers=MSGPACK), 403, ErrorCode.REVOKED_KEY)
 
 
 REJECTED: dict[str, tuple[Make, ErrorCode]] = {
@@ -162,85 +150,70 @@ REJECTED: dict[str, tuple[Make, ErrorCode]] = {
 
 
 @pytest.mark.parametrize("case", REJECTED)
-def test_rejected_by_the_validators_with_a_receipt_and_without_effect(tmp_path: Path, case: str) -> None:
+async def test_rejected_by_the_validators_with_a_receipt_and_without_effect(tmp_path: Path, case: str) -> None:
     make, code = REJECTED[case]
 
-    async def main() -> None:
-        async with single(tmp_path) as (network, node, client):
-            await submit(client, network.dataset())
-            root, usage = node.ledger.tip.header.state_root, node.ledger.usage("a.flights")
-            data = make(network)
-            response = await client.post(SUBMIT, content=data, params={"wait": "commit"}, headers=MSGPACK)
-            verify_problem(response, 422, code)
-            problem = response.json()
-            assert problem["transaction_id"] == network.id_of(data).hex()
-            assert base64.b64decode(problem["receipt"]["outcome"])
-            assert (node.ledger.tip.header.state_root, node.ledger.usage("a.flights")) == (root, usage)
-            again = await client.post(SUBMIT, content=data, params={"wait": "commit"}, headers=MSGPACK)
-            assert again.json() == problem
-
-    uvloop.run(main())
+    async with single(tmp_path) as (network, node, client):
+        await submit(client, network.dataset())
+        root, usage = node.ledger.tip.header.state_root, node.ledger.usage("a.flights")
+        data = make(network)
+        response = await client.post(SUBMIT, content=data, params={"wait": "commit"}, headers=MSGPACK)
+        verify_problem(response, 422, code)
+        problem = response.json()
+        assert problem["transaction_id"] == network.id_of(data).hex()
+        assert base64.b64decode(problem["receipt"]["outcome"])
+        assert (node.ledger.tip.header.state_root, node.ledger.usage("a.flights")) == (root, usage)
+        again = await client.post(SUBMIT, content=data, params={"wait": "commit"}, headers=MSGPACK)
+        assert again.json() == problem
 
 
-def test_a_broken_schema_names_the_record(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with single(tmp_path) as (network, _, client):
-            await submit(client, network.dataset())
-            records = [b'{"n":1}'] * 7 + [b'{"n":2000000}']
-            response = await client.post(
-                SUBMIT, content=network.parcel(records), params={"wait": "commit"}, headers=MSGPACK
-            )
-            assert "record 7" in response.json()["detail"]
-            assert "/n" in response.json()["detail"]
-            assert response.json()["record_index"] == 7
-
-    uvloop.run(main())
+async def test_a_broken_schema_names_the_record(tmp_path: Path) -> None:
+    async with single(tmp_path) as (network, _, client):
+        await submit(client, network.dataset())
+        records = [b'{"n":1}'] * 7 + [b'{"n":2000000}']
+        response = await client.post(
+            SUBMIT, content=network.parcel(records), params={"wait": "commit"}, headers=MSGPACK
+        )
+        assert "record 7" in response.json()["detail"]
+        assert "/n" in response.json()["detail"]
+        assert response.json()["record_index"] == 7
 
 
-def test_s49_committed_already_gives_the_same_receipt(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with single(tmp_path) as (network, node, client):
-            data = network.dataset()
-            first = await submit(client, data)
-            height = node.height
-            assert await submit(client, data) == first
-            assert (await client.post(SUBMIT, content=data, headers=MSGPACK)).status_code == 200
-            assert node.height == height
-
-    uvloop.run(main())
+async def test_s49_committed_already_gives_the_same_receipt(tmp_path: Path) -> None:
+    async with single(tmp_path) as (network, node, client):
+        data = network.dataset()
+        first = await submit(client, data)
+        height = node.height
+        assert await submit(client, data) == first
+        assert (await client.post(SUBMIT, content=data, headers=MSGPACK)).status_code == 200
+        assert node.height == height
 
 
-def test_s48_a_body_declared_too_large_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+async def test_s48_a_body_declared_too_large_is_refused_before_it_is_sent(tmp_path: Path) -> None:
     """s48."""
 
-    async def main() -> None:
-        async with single(tmp_path) as (_, _, client):
-            reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
-            head = f"POST {SUBMIT} HTTP/1.1\r\nHost: n\r\nContent-Type: application/msgpack\r\n"
-            writer.write(f"{head}Content-Length: {LIMITS.transaction_size_bytes + 1}\r\n\r\n".encode())
-            async with asyncio.timeout(10):
-                answer = await reader.readuntil(b"}")
-            assert answer.startswith(b"HTTP/1.1 413 ")
-            assert b'"code":"too_large"' in answer
-            writer.close()
-
-    uvloop.run(main())
+    async with single(tmp_path) as (_, _, client):
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        head = f"POST {SUBMIT} HTTP/1.1\r\nHost: n\r\nContent-Type: application/msgpack\r\n"
+        writer.write(f"{head}Content-Length: {LIMITS.transaction_size_bytes + 1}\r\n\r\n".encode())
+        async with asyncio.timeout(10):
+            answer = await reader.readuntil(b"}")
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert b'"code":"too_large"' in answer
+        writer.close()
 
 
-def test_s48_a_chunked_body_too_large_is_refused(tmp_path: Path) -> None:
+async def test_s48_a_chunked_body_too_large_is_refused(tmp_path: Path) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(9):
             yield bytes(LIMITS.transaction_size_bytes // 8)
 
-    async def main() -> None:
-        async with single(tmp_path) as (network, _, client):
-            verify_problem(await client.post(SUBMIT, content=chunks(), headers=MSGPACK), 413, ErrorCode.TOO_LARGE)
-            assert (await submit(client, network.dataset())).index == 0  # the connection is still good
-
-    uvloop.run(main())
+    async with single(tmp_path) as (network, _, client):
+        verify_problem(await client.post(SUBMIT, content=chunks(), headers=MSGPACK), 413, ErrorCode.TOO_LARGE)
+        assert (await submit(client, network.dataset())).index == 0  # the connection is still good
 
 
-def test_s48_a_chunked_body_without_end_is_not_read_for_ever(tmp_path: Path) -> None:
+async def test_s48_a_chunked_body_without_end_is_not_read_for_ever(tmp_path: Path) -> None:
     """s48."""
     sent_bytes = 0
 
@@ -250,14 +223,11 @@ def test_s48_a_chunked_body_without_end_is_not_read_for_ever(tmp_path: Path) -> 
             sent_bytes += 1 << 16
             yield bytes(1 << 16)
 
-    async def main() -> None:
-        async with single(tmp_path) as (_, node, client):
-            with pytest.raises((httpx.WriteError, httpx.ReadError)):  # it is closed while we are still sending
-                await client.post(SUBMIT, content=endless(), headers=MSGPACK)
-            assert sent_bytes < 2**27
-            assert len(node.service.pool.mempool) == 0
-
-    uvloop.run(main())
+    async with single(tmp_path) as (_, node, client):
+        with pytest.raises((httpx.WriteError, httpx.ReadError)):  # it is closed while we are still sending
+            await client.post(SUBMIT, content=endless(), headers=MSGPACK)
+        assert sent_bytes < 2**27
+        assert len(node.service.pool.mempool) == 0
 
 
 @pytest.mark.parametrize(
@@ -273,14 +243,11 @@ def test_s48_a_chunked_body_without_end_is_not_read_for_ever(tmp_path: Path) -> 
         (b"\xff\xfe", ErrorCode.MALFORMED),
     ],
 )
-def test_s47_bad_json_is_malformed(tmp_path: Path, body: bytes, code: ErrorCode) -> None:
-    async def main() -> None:
-        async with single(tmp_path) as (_, node, client):
-            response = await client.post(SUBMIT, content=body, headers={"Content-Type": "application/json"})
-            verify_problem(response, 400, code)
-            assert len(node.service.pool.mempool) == 0
-
-    uvloop.run(main())
+async def test_s47_bad_json_is_malformed(tmp_path: Path, body: bytes, code: ErrorCode) -> None:
+    async with single(tmp_path) as (_, node, client):
+        response = await client.post(SUBMIT, content=body, headers={"Content-Type": "application/json"})
+        verify_problem(response, 400, code)
+        assert len(node.service.pool.mempool) == 0
 
 
 def snapshot(node: Node) -> tuple[object, ...]:

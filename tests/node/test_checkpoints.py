@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import httpx
-import uvloop
 
 from chain.errors import ErrorCode
 from chain.primitives.encoding import encode
@@ -35,24 +34,21 @@ async def get(node: Node, path: str, **parameters: int) -> httpx.Response:
         return await client.get(path, params=parameters)
 
 
-def test_validators_and_witness_cosign_a_tip_that_rests_and_every_node_serves_it(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path, witnesses=("office",))
-        keys = keys_of(network)
-        assert set(keys.signers_of(1).witnesses) == {"office"}
-        async with running(network, *"abcd", "office", "observer", api=True) as nodes:
-            await nodes[0].submit(network.dataset())
-            for node in nodes:
-                await until(lambda node=node: has_cosigned(node, 2, *"abcd", "office"), 30)  # type: ignore[misc]
-                answer = await get(node, "/v1/checkpoint", witnesses=1)
-                assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-                assert trusted_head(answer.content, keys) == TreeHead(2, root_at(2, node.ledger.blocks.history_node))
-            await verify_answers(nodes[0], nodes[-1], keys)
-        async with running(network, "office") as (office,):
-            assert has_cosigned(office, 2, *"abcd", "office"), "kept over a restart"
-            assert office.service.checkpoints._cosigner.last  # type: ignore[union-attr]
-
-    uvloop.run(main())
+async def test_validators_and_witness_cosign_a_tip_that_rests_and_every_node_serves_it(tmp_path: Path) -> None:
+    network = Network.create(tmp_path, witnesses=("office",))
+    keys = keys_of(network)
+    assert set(keys.signers_of(1).witnesses) == {"office"}
+    async with running(network, *"abcd", "office", "observer", api=True) as nodes:
+        await nodes[0].submit(network.dataset())
+        for node in nodes:
+            await until(lambda node=node: has_cosigned(node, 2, *"abcd", "office"), 30)  # type: ignore[misc]
+            answer = await get(node, "/v1/checkpoint", witnesses=1)
+            assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+            assert trusted_head(answer.content, keys) == TreeHead(2, root_at(2, node.ledger.blocks.history_node))
+        await verify_answers(nodes[0], nodes[-1], keys)
+    async with running(network, "office") as (office,):
+        assert has_cosigned(office, 2, *"abcd", "office"), "kept over a restart"
+        assert office.service.checkpoints._cosigner.last  # type: ignore[union-attr]
 
 
 async def verify_answers(node: Node, observer: Node, keys: TrustHistory) -> None:
@@ -67,21 +63,18 @@ async def verify_answers(node: Node, observer: Node, keys: TrustHistory) -> None
     verify_consistency(1, 2, *roots, [bytes.fromhex(item) for item in proof])
 
 
-def test_who_tells_another_history_is_convicted_on_every_node_that_hears_it(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path, others=())
-        async with running(network, *"abcd", api=True) as nodes:
-            liar = nodes[3]
-            await until(lambda: all(has_cosigned(node, 1, *"abcd") for node in nodes), 30)
-            signer = load_signer(network.home("d") / "consensus.pem")
-            lie = sign_head(signer, network.genesis.chain_id, "d", TreeHead(1, bytes(32)), 2**40)
-            liar.service.links.broadcast(FrameKind.COSIGNATURE, encode(lie))
-            for node in nodes[:3]:
-                await until(lambda node=node: node.service.misbehaviour.files, 30)  # type: ignore[misc]
-                (listed,) = (await get(node, "/v1/misbehaviour")).json()["misbehaviour"]
-                assert listed == {"name": "d.checkpoints.1.json", "member": "d", "kind": "checkpoints", "place": 1}
-                content = (await get(node, f"/v1/misbehaviour/{listed['name']}")).content
-                assert [step.title for step in verify_any_evidence(content, network.trust)][-1] == "contradiction"
-            assert (await get(nodes[0], "/v1/misbehaviour/VOTES")).json()["code"] == ErrorCode.NOT_FOUND
-
-    uvloop.run(main())
+async def test_who_tells_another_history_is_convicted_on_every_node_that_hears_it(tmp_path: Path) -> None:
+    network = Network.create(tmp_path, others=())
+    async with running(network, *"abcd", api=True) as nodes:
+        liar = nodes[3]
+        await until(lambda: all(has_cosigned(node, 1, *"abcd") for node in nodes), 30)
+        signer = load_signer(network.home("d") / "consensus.pem")
+        lie = sign_head(signer, network.genesis.chain_id, "d", TreeHead(1, bytes(32)), 2**40)
+        liar.service.links.broadcast(FrameKind.COSIGNATURE, encode(lie))
+        for node in nodes[:3]:
+            await until(lambda node=node: node.service.misbehaviour.files, 30)  # type: ignore[misc]
+            (listed,) = (await get(node, "/v1/misbehaviour")).json()["misbehaviour"]
+            assert listed == {"name": "d.checkpoints.1.json", "member": "d", "kind": "checkpoints", "place": 1}
+            content = (await get(node, f"/v1/misbehaviour/{listed['name']}")).content
+            assert [step.title for step in verify_any_evidence(content, network.trust)][-1] == "contradiction"
+        assert (await get(nodes[0], "/v1/misbehaviour/VOTES")).json()["code"] == ErrorCode.NOT_FOUND

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-import pytest
-
 from chain.limits import MIB
 from chain.primitives.encoding import decode, encode
 from chain.transactions.base import Transaction
@@ -16,8 +14,6 @@ from node.intake import Intake
 from node.links import Links
 from node.pool import Pool
 from tests.networks import TIME_MS, TestNetwork
-
-pytestmark = pytest.mark.anyio
 
 
 class RecordingLinks:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import uvloop
 from msgspec.structs import replace
 
 from chain.blocks import Block, Certificate, Outcome, Proposal, block_hash, commit_message, decode_header
@@ -35,140 +34,117 @@ def primary_of(nodes: list[Node]) -> Node:
     return next(node for node in nodes if node.name == name)
 
 
-def test_bodies_that_only_the_primary_has_are_fetched(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, *"abcd") as nodes:
-            for member in "abc":
-                put_into(primary_of(nodes), network.dataset(member))
-            await until(lambda: min(node.height for node in nodes) >= 1)
-            assert len({node.ledger.block_at(1).header for node in nodes}) == 1
-            assert all(node.service.driver.replica.view == 0 for node in nodes)
-
-    uvloop.run(main())
+async def test_bodies_that_only_the_primary_has_are_fetched(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+    async with running(network, *"abcd") as nodes:
+        for member in "abc":
+            put_into(primary_of(nodes), network.dataset(member))
+        await until(lambda: min(node.height for node in nodes) >= 1)
+        assert len({node.ledger.block_at(1).header for node in nodes}) == 1
+        assert all(node.service.driver.replica.view == 0 for node in nodes)
 
 
-def test_s50_a_key_that_ended_while_its_transaction_waited(tmp_path: Path) -> None:
+async def test_s50_a_key_that_ended_while_its_transaction_waited(tmp_path: Path) -> None:
     """It is proposed to replicas that do not have it yet, and fetched by one that was away: all judge it alike."""
 
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, *"abc") as nodes:
-            pool = primary_of(nodes).service.pool
-            waiting = pool.verify(pool.decode(network.spent_parcel())).checked
-            assert waiting is not None
-            await nodes[0].submit(network.dataset())
-            pool.admit(waiting)
-            primary_of(nodes).service.driver.work_changed()
-            receipt = await pool.wait_for_receipt(waiting.id, 20)
-            assert decode(Outcome, receipt.outcome).code == ErrorCode.REVOKED_KEY
-            await until(lambda: min(node.height for node in nodes) == SPENT_KEY_UNTIL + 1)
-            assert all(node.service.driver.replica.view == 0 for node in nodes)
-            async with running(network, "d") as (late,):
-                await until(lambda: late.height == SPENT_KEY_UNTIL + 1)
-
-    uvloop.run(main())
+    network = Network.create(tmp_path)
+    async with running(network, *"abc") as nodes:
+        pool = primary_of(nodes).service.pool
+        waiting = pool.verify(pool.decode(network.spent_parcel())).checked
+        assert waiting is not None
+        await nodes[0].submit(network.dataset())
+        pool.admit(waiting)
+        primary_of(nodes).service.driver.work_changed()
+        receipt = await pool.wait_for_receipt(waiting.id, 20)
+        assert decode(Outcome, receipt.outcome).code == ErrorCode.REVOKED_KEY
+        await until(lambda: min(node.height for node in nodes) == SPENT_KEY_UNTIL + 1)
+        assert all(node.service.driver.replica.view == 0 for node in nodes)
+        async with running(network, "d") as (late,):
+            await until(lambda: late.height == SPENT_KEY_UNTIL + 1)
 
 
-def test_s50_a_body_that_was_voted_for_is_remembered_though_its_key_has_ended(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path, validators="a", others=("b",))
-        data = network.spent_parcel()
-        async with running(network, "a") as (a,):
-            await a.submit(network.dataset())
-            a.service.driver._votes.keep_bodies([data])
-        async with running(network, "a") as (a,):
-            assert a.height == SPENT_KEY_UNTIL
-            assert list(a.service.pool.voted_for) == [network.id_of(data)]
-
-    uvloop.run(main())
+async def test_s50_a_body_that_was_voted_for_is_remembered_though_its_key_has_ended(tmp_path: Path) -> None:
+    network = Network.create(tmp_path, validators="a", others=("b",))
+    data = network.spent_parcel()
+    async with running(network, "a") as (a,):
+        await a.submit(network.dataset())
+        a.service.driver._votes.keep_bodies([data])
+    async with running(network, "a") as (a,):
+        assert a.height == SPENT_KEY_UNTIL
+        assert list(a.service.pool.voted_for) == [network.id_of(data)]
 
 
-def test_s26_a_transaction_that_never_reached_the_primary_is_ordered_all_the_same(tmp_path: Path) -> None:
+async def test_s26_a_transaction_that_never_reached_the_primary_is_ordered_all_the_same(tmp_path: Path) -> None:
     """s26: the others see it wait and are told again by the node that took it in."""
 
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, *"abcd") as nodes:
-            other = next(node for node in nodes if node is not primary_of(nodes))
-            data = network.dataset()
-            put_into(other, data)
-            other.service.dissemination._own[network.id_of(data)] = None
-            await until(lambda: min(node.height for node in nodes) >= 1)
-            assert nodes[0].ledger.dataset("a.flights") is not None
-
-    uvloop.run(main())
-
-
-def test_s18_a_peer_that_serves_forged_bodies_is_passed_over(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path)
+    network = Network.create(tmp_path)
+    async with running(network, *"abcd") as nodes:
+        other = next(node for node in nodes if node is not primary_of(nodes))
         data = network.dataset()
-        id_ = network.id_of(data)
-
-        async def lie(kind: int, body: bytes) -> bytes:
-            assert kind == FrameKind.FETCH_TRANSACTIONS
-            assert decode(TransactionIds, body) == (id_,)
-            return encode((forged(data),))
-
-        liar = ScriptedPeer(network, "d", lie)
-        async with running(network, "a", "b") as (a, b), scripted(liar):
-            await until(lambda: a.service.links.is_connected("d"))
-            put_into(b, data)
-            found = await a.service.dissemination.fetch([id_], "d")
-            assert [member for member, kind, _ in liar.asked if kind == FrameKind.FETCH_TRANSACTIONS] == ["a"]
-            assert encode(found[id_].transaction) == data
-            assert await a.service.dissemination.fetch([bytes(32)], "b") == {}
-
-    uvloop.run(main())
+        put_into(other, data)
+        other.service.dissemination._own[network.id_of(data)] = None
+        await until(lambda: min(node.height for node in nodes) >= 1)
+        assert nodes[0].ledger.dataset("a.flights") is not None
 
 
-def test_s34_s46_a_peer_that_spreads_forged_transactions_harms_nobody(tmp_path: Path) -> None:
+async def test_s18_a_peer_that_serves_forged_bodies_is_passed_over(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+    data = network.dataset()
+    id_ = network.id_of(data)
+
+    async def lie(kind: int, body: bytes) -> bytes:
+        assert kind == FrameKind.FETCH_TRANSACTIONS
+        assert decode(TransactionIds, body) == (id_,)
+        return encode((forged(data),))
+
+    liar = ScriptedPeer(network, "d", lie)
+    async with running(network, "a", "b") as (a, b), scripted(liar):
+        await until(lambda: a.service.links.is_connected("d"))
+        put_into(b, data)
+        found = await a.service.dissemination.fetch([id_], "d")
+        assert [member for member, kind, _ in liar.asked if kind == FrameKind.FETCH_TRANSACTIONS] == ["a"]
+        assert encode(found[id_].transaction) == data
+        assert await a.service.dissemination.fetch([bytes(32)], "b") == {}
+
+
+async def test_s34_s46_a_peer_that_spreads_forged_transactions_harms_nobody(tmp_path: Path) -> None:
     """s34: neither its forgeries nor frames of nonsense are kept, and the genuine one still gets through."""
 
-    async def main() -> None:
-        network = Network.create(tmp_path)
+    network = Network.create(tmp_path)
 
-        async def nothing(kind: int, body: bytes) -> bytes:
-            return b""
+    async def nothing(kind: int, body: bytes) -> bytes:
+        return b""
 
-        liar = ScriptedPeer(network, "d", nothing)
-        async with running(network, "a", "b", "c") as nodes, scripted(liar):
-            data = network.dataset()
-            for member in "abc":
-                await until(lambda member=member: liar.links.is_connected(member))
-                liar.links.send(member, FrameKind.TRANSACTIONS, encode((forged(data), b"nonsense", data[:-1])))
-                liar.links.send(member, FrameKind.TRANSACTIONS, b"\xc1")
-                liar.links.send(member, FrameKind.CONSENSUS, b"\xc1")
-                liar.links.send(member, 63, b"of no known kind")
-            await until(lambda: all(node.service.intake.refused >= 3 for node in nodes))
-            assert [len(node.service.pool.mempool) for node in nodes] == [0, 0, 0]
-            receipt = await nodes[0].submit(data)
-            assert receipt.index == 0
-            assert all(node.service.fatal is None for node in nodes)
-
-    uvloop.run(main())
+    liar = ScriptedPeer(network, "d", nothing)
+    async with running(network, "a", "b", "c") as nodes, scripted(liar):
+        data = network.dataset()
+        for member in "abc":
+            await until(lambda member=member: liar.links.is_connected(member))
+            liar.links.send(member, FrameKind.TRANSACTIONS, encode((forged(data), b"nonsense", data[:-1])))
+            liar.links.send(member, FrameKind.TRANSACTIONS, b"\xc1")
+            liar.links.send(member, FrameKind.CONSENSUS, b"\xc1")
+            liar.links.send(member, 63, b"of no known kind")
+        await until(lambda: all(node.service.intake.refused >= 3 for node in nodes))
+        assert [len(node.service.pool.mempool) for node in nodes] == [0, 0, 0]
+        receipt = await nodes[0].submit(data)
+        assert receipt.index == 0
+        assert all(node.service.fatal is None for node in nodes)
 
 
-def test_s49_one_transaction_handed_to_all_nodes_at_once_is_committed_once(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, *"abcd") as nodes:
-            data = network.dataset()
-            for node in nodes:
-                await node.service.dissemination.submit(data)
-            receipts = [await node.submit(data) for node in nodes]
-            assert len({encode(receipt.outcome) for receipt in receipts}) == 1
-            await until(lambda: min(node.height for node in nodes) >= 1)
-            committed = [
-                t for height in range(1, nodes[0].height + 1) for t in nodes[0].ledger.blocks.transactions(height)
-            ]
-            assert committed == [decode(Transaction, data)]
-
-    uvloop.run(main())
+async def test_s49_one_transaction_handed_to_all_nodes_at_once_is_committed_once(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+    async with running(network, *"abcd") as nodes:
+        data = network.dataset()
+        for node in nodes:
+            await node.service.dissemination.submit(data)
+        receipts = [await node.submit(data) for node in nodes]
+        assert len({encode(receipt.outcome) for receipt in receipts}) == 1
+        await until(lambda: min(node.height for node in nodes) >= 1)
+        committed = [t for height in range(1, nodes[0].height + 1) for t in nodes[0].ledger.blocks.transactions(height)]
+        assert committed == [decode(Transaction, data)]
 
 
-def test_s17_s32_a_proposal_that_does_not_execute_is_refused_and_its_primary_replaced(
+async def test_s17_s32_a_proposal_that_does_not_execute_is_refused_and_its_primary_replaced(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The primary signs a block whose state is another than its transactions give."""
@@ -176,85 +152,76 @@ def test_s17_s32_a_proposal_that_does_not_execute_is_refused_and_its_primary_rep
     async def nothing(kind: int, body: bytes) -> bytes:
         return b""
 
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        chain_id, data = network.genesis.chain_id, network.dataset()
-        liar = ScriptedPeer(network, "a", nothing)
-        async with running(network, "b", "c", "d") as nodes, scripted(liar):
-            ledger, pool = nodes[0].ledger, nodes[0].service.pool
-            checked = pool.verify(pool.decode(data)).checked
-            assert checked is not None
-            honest = ledger.execute([checked], pool.clock_ms(), "a")
-            header = encode(replace(honest.header, state_root=bytes(32)))
-            hash_ = block_hash(chain_id, header)
-            signature = load_signer(network.home("a") / "consensus.pem").sign(prepare_message(chain_id, 1, 0, hash_))
-            vote = Prepare(1, 0, hash_, "a", signature)
-            lie = encode_message(PrePrepare(vote, Proposal(header, (network.id_of(data),))))
-            for node in nodes:
-                await until(lambda node=node: liar.links.is_connected(node.name))
-                put_into(node, data)
-                liar.links.send(node.name, FrameKind.CONSENSUS, lie, urgent=True)
-            await until(lambda: min(node.height for node in nodes) == 1)
-            for node in nodes:
-                block = node.ledger.block_at(1)
-                assert block.header != header
-                assert decode_header(block.header).proposer in "bcd"
-                assert node.service.driver.replica.view > 0
-                assert node.service.fatal is None
-
-    uvloop.run(main())
+    network = Network.create(tmp_path)
+    chain_id, data = network.genesis.chain_id, network.dataset()
+    liar = ScriptedPeer(network, "a", nothing)
+    async with running(network, "b", "c", "d") as nodes, scripted(liar):
+        ledger, pool = nodes[0].ledger, nodes[0].service.pool
+        checked = pool.verify(pool.decode(data)).checked
+        assert checked is not None
+        honest = ledger.execute([checked], pool.clock_ms(), "a")
+        header = encode(replace(honest.header, state_root=bytes(32)))
+        hash_ = block_hash(chain_id, header)
+        signature = load_signer(network.home("a") / "consensus.pem").sign(prepare_message(chain_id, 1, 0, hash_))
+        vote = Prepare(1, 0, hash_, "a", signature)
+        lie = encode_message(PrePrepare(vote, Proposal(header, (network.id_of(data),))))
+        for node in nodes:
+            await until(lambda node=node: liar.links.is_connected(node.name))
+            put_into(node, data)
+            liar.links.send(node.name, FrameKind.CONSENSUS, lie, urgent=True)
+        await until(lambda: min(node.height for node in nodes) == 1)
+        for node in nodes:
+            block = node.ledger.block_at(1)
+            assert block.header != header
+            assert decode_header(block.header).proposer in "bcd"
+            assert node.service.driver.replica.view > 0
+            assert node.service.fatal is None
     refusals = [vars(record)["reason"] for record in caplog.records if record.getMessage() == "proposal refused"]
     assert refusals == ["executing it gives another state_root"] * 3
 
 
 @pytest.mark.parametrize("can_fetch", [True, False])
-def test_s15_a_certified_block_whose_bodies_are_missing_is_fetched(tmp_path: Path, can_fetch: bool) -> None:
+async def test_s15_a_certified_block_whose_bodies_are_missing_is_fetched(tmp_path: Path, can_fetch: bool) -> None:
     """A quorum committed what was never judged here: the bodies are fetched, or else the whole block is."""
 
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        data = network.dataset()
+    network = Network.create(tmp_path)
+    data = network.dataset()
 
-        async def answer(kind: int, body: bytes) -> bytes:
-            if kind == FrameKind.FETCH_TRANSACTIONS:
-                return encode((data,) if can_fetch else ())
-            if kind == FrameKind.FETCH_VOTES:
-                return encode(())
-            return join_packages([encode(package)])
+    async def answer(kind: int, body: bytes) -> bytes:
+        if kind == FrameKind.FETCH_TRANSACTIONS:
+            return encode((data,) if can_fetch else ())
+        if kind == FrameKind.FETCH_VOTES:
+            return encode(())
+        return join_packages([encode(package)])
 
-        peer = ScriptedPeer(network, "a", answer)
-        async with running(network, "d") as (d,), scripted(peer):
-            await until(lambda: d.service.links.is_connected("a"))
-            checked = d.service.pool.verify(d.service.pool.decode(data)).checked
-            assert checked is not None
-            executed = d.ledger.execute([checked], d.service.pool.clock_ms(), "a")
-            message = commit_message(network.genesis.chain_id, 1, 0, executed.block_hash)
-            keys = {name: load_signer(network.home(name) / "consensus.pem") for name in "abc"}
-            votes = tuple((name, key.sign(message)) for name, key in keys.items())
-            certificate = Certificate(1, 0, executed.block_hash, votes)
-            block = Block(executed.proposal.header, certificate, executed.outcomes)
-            package = BlockPackage(encode(block), (data,))
-            d.service.driver._carry_out([Deliver(executed.proposal, certificate)])
-            assert d.height == 0
-            await until(lambda: d.height == 1)
-            assert d.ledger.block_at(1) == block
-            assert d.service.catch_up.blocks == (0 if can_fetch else 1)
-
-    uvloop.run(main())
+    peer = ScriptedPeer(network, "a", answer)
+    async with running(network, "d") as (d,), scripted(peer):
+        await until(lambda: d.service.links.is_connected("a"))
+        checked = d.service.pool.verify(d.service.pool.decode(data)).checked
+        assert checked is not None
+        executed = d.ledger.execute([checked], d.service.pool.clock_ms(), "a")
+        message = commit_message(network.genesis.chain_id, 1, 0, executed.block_hash)
+        keys = {name: load_signer(network.home(name) / "consensus.pem") for name in "abc"}
+        votes = tuple((name, key.sign(message)) for name, key in keys.items())
+        certificate = Certificate(1, 0, executed.block_hash, votes)
+        block = Block(executed.proposal.header, certificate, executed.outcomes)
+        package = BlockPackage(encode(block), (data,))
+        d.service.driver._carry_out([Deliver(executed.proposal, certificate)])
+        assert d.height == 0
+        await until(lambda: d.height == 1)
+        assert d.ledger.block_at(1) == block
+        assert d.service.catch_up.blocks == (0 if can_fetch else 1)
 
 
-def test_an_idle_network_makes_no_blocks(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, *"abcd") as nodes:
-            await nodes[0].submit(network.dataset())
-            await until(lambda: min(node.height for node in nodes) == 1)
-            ticks = nodes[0].service.driver.replica
-            await until(lambda: all(len(node.service.pool.mempool) == 0 for node in nodes))
-            for _ in range(200):
-                for node in nodes:
-                    node.service.driver.tick()
-            assert ticks.view == 0
-            assert [node.height for node in nodes] == [1, 1, 1, 1]
-
-    uvloop.run(main())
+async def test_an_idle_network_makes_no_blocks(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+    async with running(network, *"abcd") as nodes:
+        await nodes[0].submit(network.dataset())
+        await until(lambda: min(node.height for node in nodes) == 1)
+        ticks = nodes[0].service.driver.replica
+        await until(lambda: all(len(node.service.pool.mempool) == 0 for node in nodes))
+        for _ in range(200):
+            for node in nodes:
+                node.service.driver.tick()
+        assert ticks.view == 0
+        assert [node.height for node in nodes] == [1, 1, 1, 1]

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
@@ -42,59 +41,52 @@ def use_cache(network: Network, folder: Path) -> None:
         config.write(f'[contracts]\ncache_folder = "{folder}"\n')
 
 
-def test_a_block_is_executed_again_when_the_engine_is_lost_meanwhile(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with contract_network(tmp_path, *"abcd") as (network, nodes):
-            await share(nodes[0], network, LOOPS)
-            primary = next(node for node in nodes if node.service.driver.replica.is_primary)
-            answer = asyncio.create_task(request(primary, network.request()))
-            await eventually(lambda: primary.service.executions.is_making)
-            kill_engine(primary)
-            others = [node for node in nodes if node is not primary]
-            await eventually(lambda: any(is_checking(node) for node in others))
-            kill_engine(next(node for node in others if is_checking(node)))
-            assert await answer == ("deny", ErrorCode.CONTRACT_OUT_OF_FUEL.value)
-            assert await request(primary, network.request()) == ("deny", ErrorCode.CONTRACT_OUT_OF_FUEL.value)
-            await agree(nodes)
-            assert sum(sample(node, "engine_restarts_total") for node in nodes) == 2
-            assert all(node.service.fatal is None for node in nodes)
-
-    uvloop.run(main())
+async def test_a_block_is_executed_again_when_the_engine_is_lost_meanwhile(tmp_path: Path) -> None:
+    async with contract_network(tmp_path, *"abcd") as (network, nodes):
+        await share(nodes[0], network, LOOPS)
+        primary = next(node for node in nodes if node.service.driver.replica.is_primary)
+        answer = asyncio.create_task(request(primary, network.request()))
+        await eventually(lambda: primary.service.executions.is_making)
+        kill_engine(primary)
+        others = [node for node in nodes if node is not primary]
+        await eventually(lambda: any(is_checking(node) for node in others))
+        kill_engine(next(node for node in others if is_checking(node)))
+        assert await answer == ("deny", ErrorCode.CONTRACT_OUT_OF_FUEL.value)
+        assert await request(primary, network.request()) == ("deny", ErrorCode.CONTRACT_OUT_OF_FUEL.value)
+        await agree(nodes)
+        assert sum(sample(node, "engine_restarts_total") for node in nodes) == 2
+        assert all(node.service.fatal is None for node in nodes)
 
 
-def test_an_engine_that_was_lost_while_idle_is_replaced(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with contract_network(tmp_path, "a", others=("b",)) as (network, [node]):
-            await share(node, network, BY_PURPOSE)
-            kill_engine(node)
-            assert await request(node, network.request()) == ("allow", "")
-            kill_engine(node)
-            assert (await submit(node, network.contract(BY_PURPOSE, version=2))).is_ok
-            assert sample(node, "engine_restarts_total") == 2
-
-    uvloop.run(main())
+async def test_an_engine_that_was_lost_while_idle_is_replaced(tmp_path: Path) -> None:
+    async with contract_network(tmp_path, "a", others=("b",)) as (network, [node]):
+        await share(node, network, BY_PURPOSE)
+        kill_engine(node)
+        assert await request(node, network.request()) == ("allow", "")
+        kill_engine(node)
+        assert (await submit(node, network.contract(BY_PURPOSE, version=2))).is_ok
+        assert sample(node, "engine_restarts_total") == 2
 
 
-def test_a_node_whose_engine_stays_lost_stops_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_node_whose_engine_stays_lost_stops_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("node.engine_process._PAUSES_S", (0.01, 0.01))
 
-    async def main() -> None:
-        network = Network.create(tmp_path, validators="a", others=("b",), contracts=True)
-        cache = tmp_path / "cache"
-        shutil.copytree(default_cache_folder(), cache)
-        use_cache(network, cache)
-        async with running(network, "a") as (node,):
-            await share(node, network, BY_PURPOSE)
-            cache.chmod(0o777)
-            kill_engine(node)
-            with pytest.raises(PoolError):
-                await node.submit(network.request(), timeout_s=1)
-            await eventually(lambda: node.is_stopped)
-            assert isinstance(node.service.fatal, PoolError)
-            assert node.service.fatal.code == ErrorCode.ENGINE_DAMAGED
-            assert "writable by nobody else" in node.service.fatal.detail
-
-    uvloop.run(main())
+    network = Network.create(tmp_path, validators="a", others=("b",), contracts=True)
+    cache = tmp_path / "cache"
+    shutil.copytree(default_cache_folder(), cache)
+    use_cache(network, cache)
+    async with running(network, "a") as (node,):
+        await share(node, network, BY_PURPOSE)
+        cache.chmod(0o777)
+        kill_engine(node)
+        with pytest.raises(PoolError):
+            await node.submit(network.request(), timeout_s=1)
+        await eventually(lambda: node.is_stopped)
+        assert isinstance(node.service.fatal, PoolError)
+        assert node.service.fatal.code == ErrorCode.ENGINE_DAMAGED
+        assert "writable by nobody else" in node.service.fatal.detail
 
 
 def voters(node: Node) -> set[str]:
@@ -103,71 +95,62 @@ def voters(node: Node) -> set[str]:
     return {name for certificate in certificates if certificate for name, _ in certificate.votes}
 
 
-def test_a_node_with_another_engine_neither_votes_nor_follows_and_says_so(
+async def test_a_node_with_another_engine_neither_votes_nor_follows_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path, contracts=True)
-        async with running(network, *"abc") as nodes:
-            await share(nodes[0], network, BY_PURPOSE)
-            odd = Node(network, "d", engine=ContractEngine(OTHER_ENGINE, network.genesis.chain_id, None))
-            await odd.start()
-            try:
-                await eventually(lambda: len(odd.service.links.connected) == 3)
-                assert await request(nodes[0], network.request()) == ("allow", "")
-                odd.service.heights.hear("a", nodes[0].height)
-                await agree(nodes)
-                assert (odd.height, odd.service.catch_up.is_running) == (0, False)
-                assert odd.engine is not None
-                assert odd.service.readiness.unready_reason == odd.engine.problem
-                assert "wasmtime 0.0.1" in str(odd.engine.problem)
-                assert not odd.service.readiness.is_validator
-                with pytest.raises(PoolError, match=r"wasmtime 0\.0\.1") as caught:
-                    await odd.submit(network.dataset("b"))
-                assert caught.value.code == ErrorCode.NOT_READY
-                assert await odd.service.catch_up.serve(encode(BlockRange(0, 1)))
-                assert voters(nodes[0]) == set("abc")
-            finally:
-                await odd.stop()
-
-    uvloop.run(main())
+    network = Network.create(tmp_path, contracts=True)
+    async with running(network, *"abc") as nodes:
+        await share(nodes[0], network, BY_PURPOSE)
+        odd = Node(network, "d", engine=ContractEngine(OTHER_ENGINE, network.genesis.chain_id, None))
+        await odd.start()
+        try:
+            await eventually(lambda: len(odd.service.links.connected) == 3)
+            assert await request(nodes[0], network.request()) == ("allow", "")
+            odd.service.heights.hear("a", nodes[0].height)
+            await agree(nodes)
+            assert (odd.height, odd.service.catch_up.is_running) == (0, False)
+            assert odd.engine is not None
+            assert odd.service.readiness.unready_reason == odd.engine.problem
+            assert "wasmtime 0.0.1" in str(odd.engine.problem)
+            assert not odd.service.readiness.is_validator
+            with pytest.raises(PoolError, match=r"wasmtime 0\.0\.1") as caught:
+                await odd.submit(network.dataset("b"))
+            assert caught.value.code == ErrorCode.NOT_READY
+            assert await odd.service.catch_up.serve(encode(BlockRange(0, 1)))
+            assert voters(nodes[0]) == set("abc")
+        finally:
+            await odd.stop()
     assert "neither votes nor follows" in caplog.text
 
 
-def test_an_engine_that_cannot_be_started_stops_the_node_with_the_reason(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path, validators="a", others=(), contracts=True)
-        cache = tmp_path / "cache"
-        cache.mkdir()
-        cache.chmod(0o777)
-        use_cache(network, cache)
-        node = Node(network, "a")
-        await node.start()
-        try:
-            assert node.service.readiness.unready_reason == "the contract engine is being started"
-            await eventually(lambda: node.is_stopped)
-            assert isinstance(node.service.fatal, PoolError)
-            assert node.service.fatal.code == ErrorCode.BAD_CONFIGURATION
-            assert str(cache) in node.service.fatal.detail
-        finally:
-            await node.stop()
-
-    uvloop.run(main())
+async def test_an_engine_that_cannot_be_started_stops_the_node_with_the_reason(tmp_path: Path) -> None:
+    network = Network.create(tmp_path, validators="a", others=(), contracts=True)
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)
+    use_cache(network, cache)
+    node = Node(network, "a")
+    await node.start()
+    try:
+        assert node.service.readiness.unready_reason == "the contract engine is being started"
+        await eventually(lambda: node.is_stopped)
+        assert isinstance(node.service.fatal, PoolError)
+        assert node.service.fatal.code == ErrorCode.BAD_CONFIGURATION
+        assert str(cache) in node.service.fatal.detail
+    finally:
+        await node.stop()
 
 
-def test_without_its_engine_a_node_that_has_to_execute_again_does_not_start(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path, validators="a", others=("b",), contracts=True)
-        async with running(network, "a") as (node,):
-            await share(node, network, BY_PURPOSE)
-        shutil.rmtree(network.home("a") / "data" / "state")
-        home = open_home(load_config(network.home("a"), {}))
-        try:
-            engine = ContractEngine(OTHER_ENGINE, network.genesis.chain_id, None)
-            with pytest.raises(PoolError, match=r"wasmtime 0\.0\.1") as caught:
-                open_recovered(home, resync=False, engine=engine)
-            assert caught.value.code == ErrorCode.ENGINE_UNAVAILABLE
-        finally:
-            home.lock.close()
-
-    uvloop.run(main())
+async def test_without_its_engine_a_node_that_has_to_execute_again_does_not_start(tmp_path: Path) -> None:
+    network = Network.create(tmp_path, validators="a", others=("b",), contracts=True)
+    async with running(network, "a") as (node,):
+        await share(node, network, BY_PURPOSE)
+    shutil.rmtree(network.home("a") / "data" / "state")
+    home = open_home(load_config(network.home("a"), {}))
+    try:
+        engine = ContractEngine(OTHER_ENGINE, network.genesis.chain_id, None)
+        with pytest.raises(PoolError, match=r"wasmtime 0\.0\.1") as caught:
+            open_recovered(home, resync=False, engine=engine)
+        assert caught.value.code == ErrorCode.ENGINE_UNAVAILABLE
+    finally:
+        home.lock.close()

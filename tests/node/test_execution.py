@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import uvloop
 from msgspec.structs import replace
 
 from chain.blocks import Block, Certificate, commit_message
@@ -36,18 +35,15 @@ from tests.node.contract_cluster import (
 TIMEOUT_TICKS = 2 * ConsensusConfig().view_timeout_ticks
 
 
-def test_a_block_that_is_being_made_is_not_begun_twice(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with contract_network(tmp_path, "a", others=("b",)) as (network, [node]):
-            await share(node, network, LOOPS)
-            driver, before = node.service.driver, executions(node)
-            answer = asyncio.create_task(request(node, network.request()))
-            await eventually(lambda: node.service.executions.is_making)
-            driver._build(node.height + 1, driver.replica.view)
-            await answer
-            assert executions(node) == before + 1
-
-    uvloop.run(main())
+async def test_a_block_that_is_being_made_is_not_begun_twice(tmp_path: Path) -> None:
+    async with contract_network(tmp_path, "a", others=("b",)) as (network, [node]):
+        await share(node, network, LOOPS)
+        driver, before = node.service.driver, executions(node)
+        answer = asyncio.create_task(request(node, network.request()))
+        await eventually(lambda: node.service.executions.is_making)
+        driver._build(node.height + 1, driver.replica.view)
+        await answer
+        assert executions(node) == before + 1
 
 
 @asynccontextmanager
@@ -84,32 +80,26 @@ def certify(network: Network, executed: ExecutedBlock) -> Certificate:
     return Certificate(height, 0, hash_, tuple((name, key.sign(message)) for name, key in keys.items()))
 
 
-def test_a_block_that_is_committed_while_it_is_judged_is_executed_once(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with proposed(tmp_path) as (node, block, certificate):
-            node.service.driver._carry_out([Execute(block.block_hash, block.proposal)])
-            await eventually(lambda: is_checking(node))
-            node.service.driver._carry_out([Deliver(block.proposal, certificate)])
-            assert node.height == 2
-            await eventually(lambda: node.height == 3)
-            assert node.ledger.tip.block_hash == certificate.block_hash
-            assert executions(node) == 1
-
-    uvloop.run(main())
+async def test_a_block_that_is_committed_while_it_is_judged_is_executed_once(tmp_path: Path) -> None:
+    async with proposed(tmp_path) as (node, block, certificate):
+        node.service.driver._carry_out([Execute(block.block_hash, block.proposal)])
+        await eventually(lambda: is_checking(node))
+        node.service.driver._carry_out([Deliver(block.proposal, certificate)])
+        assert node.height == 2
+        await eventually(lambda: node.height == 3)
+        assert node.ledger.tip.block_hash == certificate.block_hash
+        assert executions(node) == 1
 
 
-def test_what_is_executed_on_a_tip_that_is_gone_is_dropped(tmp_path: Path) -> None:
+async def test_what_is_executed_on_a_tip_that_is_gone_is_dropped(tmp_path: Path) -> None:
     """Catch-up stores the very block whose execution is under way."""
 
-    async def main() -> None:
-        async with proposed(tmp_path) as (node, block, certificate):
-            node.service.driver._carry_out([Execute(block.block_hash, block.proposal)])
-            await eventually(lambda: is_checking(node))
-            node.service.pool.commit(block, certificate)
-            assert not is_checking(node)
-            await eventually(lambda: not node.service.driver._tasks)
-
-    uvloop.run(main())
+    async with proposed(tmp_path) as (node, block, certificate):
+        node.service.driver._carry_out([Execute(block.block_hash, block.proposal)])
+        await eventually(lambda: is_checking(node))
+        node.service.pool.commit(block, certificate)
+        assert not is_checking(node)
+        await eventually(lambda: not node.service.driver._tasks)
 
 
 def keep_busy(node: Node, block: ExecutedBlock) -> threading.Event:
@@ -124,43 +114,37 @@ def keep_busy(node: Node, block: ExecutedBlock) -> threading.Event:
     return go_on
 
 
-def test_an_execution_whose_turn_comes_too_late_is_nobodys_fault(tmp_path: Path) -> None:
+async def test_an_execution_whose_turn_comes_too_late_is_nobodys_fault(tmp_path: Path) -> None:
     """Catch-up has stored the block, and will say so once it is durable: neither the proposal is bad nor the ledger."""
 
-    async def main() -> None:
-        async with proposed(tmp_path) as (node, block, certificate):
-            driver, pool = node.service.driver, node.service.pool
-            go_on = keep_busy(node, block)
-            driver._carry_out([Execute(block.block_hash, block.proposal), Deliver(block.proposal, certificate)])
-            pool.store(block, certificate)
-            go_on.set()
-            await eventually(lambda: not driver._tasks)
-            assert node.service.fatal is None
-            pool.flush()
-            assert driver.replica.height == 4
-
-    uvloop.run(main())
+    async with proposed(tmp_path) as (node, block, certificate):
+        driver, pool = node.service.driver, node.service.pool
+        go_on = keep_busy(node, block)
+        driver._carry_out([Execute(block.block_hash, block.proposal), Deliver(block.proposal, certificate)])
+        pool.store(block, certificate)
+        go_on.set()
+        await eventually(lambda: not driver._tasks)
+        assert node.service.fatal is None
+        pool.flush()
+        assert driver.replica.height == 4
 
 
-def test_a_node_that_is_executing_does_not_suspect_the_primary(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with proposed(tmp_path) as (node, block, certificate):
-            driver = node.service.driver
-            driver.start_voting()
-            go_on = keep_busy(node, block)
-            driver._carry_out([Execute(block.block_hash, block.proposal)])
-            await eventually(lambda: is_checking(node))
-            for _ in range(TIMEOUT_TICKS):
-                driver.tick()
-            assert not driver.replica.is_changing_view
-            go_on.set()
-            await eventually(lambda: not node.service.executions.is_holding_up)
-            for _ in range(TIMEOUT_TICKS):
-                driver.tick()
-            assert driver.replica.is_changing_view
-            node.service.pool.commit(block, certificate)
-
-    uvloop.run(main())
+async def test_a_node_that_is_executing_does_not_suspect_the_primary(tmp_path: Path) -> None:
+    async with proposed(tmp_path) as (node, block, certificate):
+        driver = node.service.driver
+        driver.start_voting()
+        go_on = keep_busy(node, block)
+        driver._carry_out([Execute(block.block_hash, block.proposal)])
+        await eventually(lambda: is_checking(node))
+        for _ in range(TIMEOUT_TICKS):
+            driver.tick()
+        assert not driver.replica.is_changing_view
+        go_on.set()
+        await eventually(lambda: not node.service.executions.is_holding_up)
+        for _ in range(TIMEOUT_TICKS):
+            driver.tick()
+        assert driver.replica.is_changing_view
+        node.service.pool.commit(block, certificate)
 
 
 def package_of(block: ExecutedBlock, certificate: Certificate) -> BlockPackage:
@@ -169,33 +153,27 @@ def package_of(block: ExecutedBlock, certificate: Certificate) -> BlockPackage:
     return BlockPackage(content, tuple(encode(checked.transaction) for checked in block.transactions))
 
 
-def test_catching_up_takes_a_block_that_calls_contracts_unless_consensus_was_quicker(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with proposed(tmp_path) as (node, block, certificate):
-            catch_up = node.service.catch_up
-            go_on = keep_busy(node, block)
-            taking = asyncio.create_task(catch_up._take_all((package_of(block, certificate),)))
-            await asyncio.sleep(0.01)
-            node.service.pool.commit(block, certificate)
-            go_on.set()
-            await taking
-            assert (node.height, catch_up.blocks) == (3, 0)
-
-    uvloop.run(main())
+async def test_catching_up_takes_a_block_that_calls_contracts_unless_consensus_was_quicker(tmp_path: Path) -> None:
+    async with proposed(tmp_path) as (node, block, certificate):
+        catch_up = node.service.catch_up
+        go_on = keep_busy(node, block)
+        taking = asyncio.create_task(catch_up._take_all((package_of(block, certificate),)))
+        await asyncio.sleep(0.01)
+        node.service.pool.commit(block, certificate)
+        go_on.set()
+        await taking
+        assert (node.height, catch_up.blocks) == (3, 0)
 
 
-def test_catching_up_refuses_a_block_whose_verdicts_are_made_up(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with proposed(tmp_path) as (node, block, certificate):
-            [outcome] = block.outcomes
-            assert outcome.verdict is not None
-            granted = replace(outcome, facts=(), verdict=replace(outcome.verdict, verdict="allow", failure=""))
-            lie = dataclasses.replace(block, outcomes=(granted,))
-            with pytest.raises(PoolError, match="outcomes differ") as caught:
-                await node.service.catch_up._take_all((package_of(lie, certificate),))
-            assert caught.value.code == ErrorCode.BAD_BLOCK
-            assert node.height == 2
-            await node.service.catch_up._take_all((package_of(block, certificate),))
-            assert (node.height, node.service.catch_up.blocks) == (3, 1)
-
-    uvloop.run(main())
+async def test_catching_up_refuses_a_block_whose_verdicts_are_made_up(tmp_path: Path) -> None:
+    async with proposed(tmp_path) as (node, block, certificate):
+        [outcome] = block.outcomes
+        assert outcome.verdict is not None
+        granted = replace(outcome, facts=(), verdict=replace(outcome.verdict, verdict="allow", failure=""))
+        lie = dataclasses.replace(block, outcomes=(granted,))
+        with pytest.raises(PoolError, match="outcomes differ") as caught:
+            await node.service.catch_up._take_all((package_of(lie, certificate),))
+        assert caught.value.code == ErrorCode.BAD_BLOCK
+        assert node.height == 2
+        await node.service.catch_up._take_all((package_of(block, certificate),))
+        assert (node.height, node.service.catch_up.blocks) == (3, 1)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import uvloop
-
 from chain.limits import KIB, LIMITS, MIB
 from tests.node.cluster import Network, Node, running
 from tests.node.link_cluster import until
@@ -33,21 +31,18 @@ def take_in(node: Node, parcels: list[bytes]) -> None:
     node.service.driver.work_changed()
 
 
-def test_s54_a_member_that_floods_delays_the_others_by_no_more_than_a_block(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, *"abcd") as nodes:
-            a, b = nodes[:2]
-            await a.submit(network.dataset("a"))
-            await b.submit(network.dataset("b", schema=""))
-            await until(lambda: len({node.height for node in nodes}) == 1)
-            flood = flood_of(network, "b")
-            for node in nodes:
-                take_in(node, flood)
-            before = a.height
-            receipt = await a.submit(network.parcel())
-            assert receipt.certificate.height <= before + NEXT_BLOCKS
-            heights = [(await b.submit(parcel, timeout_s=60)).certificate.height for parcel in flood]
-            assert max(heights) - before >= FLOOD_BYTES // LIMITS.block_size_bytes > NEXT_BLOCKS
-
-    uvloop.run(main())
+async def test_s54_a_member_that_floods_delays_the_others_by_no_more_than_a_block(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+    async with running(network, *"abcd") as nodes:
+        a, b = nodes[:2]
+        await a.submit(network.dataset("a"))
+        await b.submit(network.dataset("b", schema=""))
+        await until(lambda: len({node.height for node in nodes}) == 1)
+        flood = flood_of(network, "b")
+        for node in nodes:
+            take_in(node, flood)
+        before = a.height
+        receipt = await a.submit(network.parcel())
+        assert receipt.certificate.height <= before + NEXT_BLOCKS
+        heights = [(await b.submit(parcel, timeout_s=60)).certificate.height for parcel in flood]
+        assert max(heights) - before >= FLOOD_BYTES // LIMITS.block_size_bytes > NEXT_BLOCKS

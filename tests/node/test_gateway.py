@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvloop
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
@@ -94,193 +93,173 @@ def stored(node: Node, transaction_id: str) -> tuple[ParcelHeader, list[bytes]]:
     return header, list(decode_content(header, transaction.payload).records)
 
 
-def test_records_of_an_open_dataset_are_signed_as_they_are(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with serving(tmp_path) as (node, client):
-            await commit(node, node.network.dataset(schema=""))
-            records = rb'{"\u822a" : 1.10, "b": [1, 2]}, "CA1,PEK\n", 12345678901234567890123'
-            text = b'{"dataset": "a.flights", "records": [%b]}' % records
-            response = await client.post(PARCELS, content=text, headers={"Content-Type": "application/json"})
-            assert response.status_code == 200, response.text
-            answer = response.json()
-            header, stored_records = stored(node, answer["transaction_id"])
-            assert stored_records == ['{"航":1.10,"b":[1,2]}'.encode(), b"CA1,PEK\n", b"12345678901234567890123"]
-            assert (header.member, header.envelope, answer["status"]) == ("a", b"", "committed")
-            assert answer["records"] == [f"{answer['transaction_id']}/{index}" for index in range(3)]
-            public = await client.get(f"{node.api_url}/v1/records/{answer['records'][0]}/evidence")
-            assert len(list(verify_any_evidence(public.content, node.network.trust))) > 5
-
-    uvloop.run(main())
+async def test_records_of_an_open_dataset_are_signed_as_they_are(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (node, client):
+        await commit(node, node.network.dataset(schema=""))
+        records = rb'{"\u822a" : 1.10, "b": [1, 2]}, "CA1,PEK\n", 12345678901234567890123'
+        text = b'{"dataset": "a.flights", "records": [%b]}' % records
+        response = await client.post(PARCELS, content=text, headers={"Content-Type": "application/json"})
+        assert response.status_code == 200, response.text
+        answer = response.json()
+        header, stored_records = stored(node, answer["transaction_id"])
+        assert stored_records == ['{"航":1.10,"b":[1,2]}'.encode(), b"CA1,PEK\n", b"12345678901234567890123"]
+        assert (header.member, header.envelope, answer["status"]) == ("a", b"", "committed")
+        assert answer["records"] == [f"{answer['transaction_id']}/{index}" for index in range(3)]
+        public = await client.get(f"{node.api_url}/v1/records/{answer['records'][0]}/evidence")
+        assert len(list(verify_any_evidence(public.content, node.network.trust))) > 5
 
 
-def test_sources_are_signed_with_the_records(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with serving(tmp_path) as (node, client):
-            await commit(node, node.network.dataset(schema=""))
-            source = (await share_through(client, ["first"]))["records"][0]
-            asked = {"dataset": "a.flights", "records": ["made of it"]}
-            answer = (await client.post(PARCELS, json=asked | {"derived_from": [source]})).json()
-            header, _ = stored(node, answer["transaction_id"])
-            assert header.derived_from == ((bytes.fromhex(source.partition("/")[0]), 0),)
-            for wrong in (f"{source}\n", source[:-1], source.upper(), 17):
-                refused = await client.post(PARCELS, json=asked | {"derived_from": [wrong]})
-                verify_problem(refused, 400, ErrorCode.MALFORMED)
-            for sources, status, code in (
-                ([f"{source[:-1]}4096"], 400, ErrorCode.BAD_REQUEST),
-                ([source, source], 422, ErrorCode.SOURCE_REPEATED),
-                ([f"{'00' * 32}/0"], 422, ErrorCode.UNKNOWN_SOURCE),
-                ([f"{source[:-1]}1"], 422, ErrorCode.UNKNOWN_SOURCE),
+async def test_sources_are_signed_with_the_records(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (node, client):
+        await commit(node, node.network.dataset(schema=""))
+        source = (await share_through(client, ["first"]))["records"][0]
+        asked = {"dataset": "a.flights", "records": ["made of it"]}
+        answer = (await client.post(PARCELS, json=asked | {"derived_from": [source]})).json()
+        header, _ = stored(node, answer["transaction_id"])
+        assert header.derived_from == ((bytes.fromhex(source.partition("/")[0]), 0),)
+        for wrong in (f"{source}\n", source[:-1], source.upper(), 17):
+            refused = await client.post(PARCELS, json=asked | {"derived_from": [wrong]})
+            verify_problem(refused, 400, ErrorCode.MALFORMED)
+        for sources, status, code in (
+            ([f"{source[:-1]}4096"], 400, ErrorCode.BAD_REQUEST),
+            ([source, source], 422, ErrorCode.SOURCE_REPEATED),
+            ([f"{'00' * 32}/0"], 422, ErrorCode.UNKNOWN_SOURCE),
+            ([f"{source[:-1]}1"], 422, ErrorCode.UNKNOWN_SOURCE),
+        ):
+            verify_problem(await client.post(PARCELS, json=asked | {"derived_from": sources}), status, code)
+
+
+async def test_records_of_all_other_datasets_are_sealed(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (node, client):
+        network = node.network
+        await commit(node, network.contract(CONTRACT))
+        await commit(node, network.dataset(sharing="conditional", contract="a.rule"))
+        request_id = await commit(node, network.request())
+        for commitments, kind in (("whole", CommitmentKind.WHOLE), ("fields", CommitmentKind.FIELDS)):
+            answer = await share_through(client, [{"n": 1}, {"n": 2, "航": "x"}], commitments=commitments)
+            id_ = bytes.fromhex(answer["transaction_id"])
+            header, sealed = stored(node, answer["transaction_id"])
+            assert decode_envelope(header.envelope).commitments is kind
+            assert not any(b'"n"' in body for body in sealed)
+            raw = (await client.get(f"{node.api_url}/v1/transactions/{id_.hex()}/raw")).content
+            (releases,) = await node.service.shares.own(ShareQuery(request_id, (id_,)))
+            expected = [b'{"n":1}', '{"n":2,"航":"x"}'.encode()]
+            assert opened(network, raw, request_id, releases, "b") == expected
+            record = (await client.get(f"{node.api_url}/v1/records/{answer['records'][0]}")).json()
+            assert (record["sealed"], "value" in record) == (True, False)
+
+
+async def test_what_cannot_be_shared_is_refused_before_it_is_sealed(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (node, client):
+        await commit(node, node.network.dataset(sharing="closed"))
+        await commit(node, node.network.dataset(name="texts", schema="", sharing="closed"))
+        await commit(node, node.network.dataset(member="b"))
+        height = node.height
+
+        async def refused(code: ErrorCode, content: bytes) -> dict[str, Any]:
+            response = await client.post(PARCELS, content=content, headers={"Content-Type": "application/json"})
+            verify_problem(response, code.info.http_status, code)
+            problem: dict[str, Any] = response.json()
+            return problem
+
+        for content in (
+            b"",
+            b"[]",
+            b'{"dataset":"a.flights"}',
+            b'{"dataset":"a.flights","records":[]}',
+            b'{"dataset":"a.flights","records":{}}',
+            b'{"dataset":"a.flights","records":[{"n":1}],"commitments":"none"}',
+            b'{"dataset":"a.flights","records":[{"n":1}],"key":1}',
+            b'{"dataset":"a.flights","records":[' + b"1," * LIMITS.transaction_records + b"1]}",
+            b'{"dataset":"a.flights","records":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}",
+            b'{"dataset":"a.flights","records":["\xff"]}',
+            b'{"dataset":"a.flights","records":["\\ud800"]}',
+        ):
+            await refused(ErrorCode.MALFORMED, content)
+        await refused(ErrorCode.UNKNOWN_DATASET, b'{"dataset":"a.nothing","records":[{"n":1}]}')
+        await refused(ErrorCode.NOT_OWNER, b'{"dataset":"b.flights","records":[{"n":1}]}')
+        problem = await refused(ErrorCode.SCHEMA_VIOLATION, b'{"dataset":"a.flights","records":[{"n":1},{"n":"x"}]}')
+        assert problem["record_index"] == 1
+        problem = await refused(ErrorCode.SCHEMA_VIOLATION, b'{"dataset":"a.texts","records":[1,{"n":1,"n":2}]}')
+        assert problem["record_index"] == 1
+        fields = b'{"dataset":"a.texts","records":[{"n":1},"text"],"commitments":"fields"}'
+        assert (await refused(ErrorCode.BAD_SEALING, fields))["record_index"] == 1
+        await refused(ErrorCode.TOO_LARGE, b" " * (2 * LIMITS.transaction_size_bytes + 1))
+        record = b'"' + b"x" * (LIMITS.record_size_bytes // 2) + b'",'
+        many = b'{"dataset":"a.texts","records":[' + record * 33 + b'""]}'
+        await refused(ErrorCode.TOO_LARGE, many)
+        response = await client.post(PARCELS, content=b"{}", headers={"Content-Type": "text/plain"})
+        verify_problem(response, 400, ErrorCode.BAD_REQUEST)
+        assert (node.height, len(node.service.pool.mempool)) == (height, 0)
+
+
+async def test_s56_who_is_not_let_in(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (node, client):
+        port = client.base_url.port
+        bearer = client.headers["Authorization"]
+        assert (await client.get(STATUS)).json()["member"] == "a"
+        assert (await client.get(STATUS, headers={"Host": f"localhost:{port}"})).status_code == 200
+        for headers in (
+            {"Authorization": "Bearer " + "x" * 43},
+            {"Authorization": bearer[:-1]},
+            {"Authorization": bearer + "x"},
+            {"Authorization": bearer.removeprefix("Bearer ")},
+            {"Authorization": ""},
+            {"Origin": "https://example.com"},
+            {"Origin": f"http://{HOST}:{port}"},
+            {"Origin": "null"},
+            {"Host": f"example.com:{port}"},
+            {"Host": HOST},
+            {"Host": f"{HOST}.example.com:{port}"},
+            {"Host": ""},
+        ):
+            for response in (
+                await client.get(STATUS, headers=headers),
+                await client.post(PARCELS, json={}, headers=headers),
+                await client.options(PARCELS, headers=headers),
+                await client.get("/nothing", headers=headers),
             ):
-                verify_problem(await client.post(PARCELS, json=asked | {"derived_from": sources}), status, code)
+                verify_problem(response, 403, ErrorCode.GATEWAY_REFUSED)
+        async with httpx.AsyncClient(base_url=client.base_url) as stranger:
+            verify_problem(await stranger.get(STATUS), 403, ErrorCode.GATEWAY_REFUSED)
+        verify_problem(await client.get("/v1/status"), 404, ErrorCode.NOT_FOUND)
+        verify_problem(await client.put(PARCELS), 400, ErrorCode.BAD_REQUEST)
 
-    uvloop.run(main())
-
-
-def test_records_of_all_other_datasets_are_sealed(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with serving(tmp_path) as (node, client):
-            network = node.network
-            await commit(node, network.contract(CONTRACT))
-            await commit(node, network.dataset(sharing="conditional", contract="a.rule"))
-            request_id = await commit(node, network.request())
-            for commitments, kind in (("whole", CommitmentKind.WHOLE), ("fields", CommitmentKind.FIELDS)):
-                answer = await share_through(client, [{"n": 1}, {"n": 2, "航": "x"}], commitments=commitments)
-                id_ = bytes.fromhex(answer["transaction_id"])
-                header, sealed = stored(node, answer["transaction_id"])
-                assert decode_envelope(header.envelope).commitments is kind
-                assert not any(b'"n"' in body for body in sealed)
-                raw = (await client.get(f"{node.api_url}/v1/transactions/{id_.hex()}/raw")).content
-                (releases,) = await node.service.shares.own(ShareQuery(request_id, (id_,)))
-                expected = [b'{"n":1}', '{"n":2,"航":"x"}'.encode()]
-                assert opened(network, raw, request_id, releases, "b") == expected
-                record = (await client.get(f"{node.api_url}/v1/records/{answer['records'][0]}")).json()
-                assert (record["sealed"], "value" in record) == (True, False)
-
-    uvloop.run(main())
+        # The public listener knows nothing of it, token or not.
+        for path in (STATUS, PARCELS):
+            verify_problem(await client.get(node.api_url + path), 404, ErrorCode.NOT_FOUND)
+        assert (await client.get(f"{node.api_url}/v1/status")).json()["gateway"] is True
 
 
-def test_what_cannot_be_shared_is_refused_before_it_is_sealed(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with serving(tmp_path) as (node, client):
-            await commit(node, node.network.dataset(sharing="closed"))
-            await commit(node, node.network.dataset(name="texts", schema="", sharing="closed"))
-            await commit(node, node.network.dataset(member="b"))
-            height = node.height
-
-            async def refused(code: ErrorCode, content: bytes) -> dict[str, Any]:
-                response = await client.post(PARCELS, content=content, headers={"Content-Type": "application/json"})
-                verify_problem(response, code.info.http_status, code)
-                problem: dict[str, Any] = response.json()
-                return problem
-
-            for content in (
-                b"",
-                b"[]",
-                b'{"dataset":"a.flights"}',
-                b'{"dataset":"a.flights","records":[]}',
-                b'{"dataset":"a.flights","records":{}}',
-                b'{"dataset":"a.flights","records":[{"n":1}],"commitments":"none"}',
-                b'{"dataset":"a.flights","records":[{"n":1}],"key":1}',
-                b'{"dataset":"a.flights","records":[' + b"1," * LIMITS.transaction_records + b"1]}",
-                b'{"dataset":"a.flights","records":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}",
-                b'{"dataset":"a.flights","records":["\xff"]}',
-                b'{"dataset":"a.flights","records":["\\ud800"]}',
-            ):
-                await refused(ErrorCode.MALFORMED, content)
-            await refused(ErrorCode.UNKNOWN_DATASET, b'{"dataset":"a.nothing","records":[{"n":1}]}')
-            await refused(ErrorCode.NOT_OWNER, b'{"dataset":"b.flights","records":[{"n":1}]}')
-            problem = await refused(
-                ErrorCode.SCHEMA_VIOLATION, b'{"dataset":"a.flights","records":[{"n":1},{"n":"x"}]}'
-            )
-            assert problem["record_index"] == 1
-            problem = await refused(ErrorCode.SCHEMA_VIOLATION, b'{"dataset":"a.texts","records":[1,{"n":1,"n":2}]}')
-            assert problem["record_index"] == 1
-            fields = b'{"dataset":"a.texts","records":[{"n":1},"text"],"commitments":"fields"}'
-            assert (await refused(ErrorCode.BAD_SEALING, fields))["record_index"] == 1
-            await refused(ErrorCode.TOO_LARGE, b" " * (2 * LIMITS.transaction_size_bytes + 1))
-            record = b'"' + b"x" * (LIMITS.record_size_bytes // 2) + b'",'
-            many = b'{"dataset":"a.texts","records":[' + record * 33 + b'""]}'
-            await refused(ErrorCode.TOO_LARGE, many)
-            response = await client.post(PARCELS, content=b"{}", headers={"Content-Type": "text/plain"})
-            verify_problem(response, 400, ErrorCode.BAD_REQUEST)
-            assert (node.height, len(node.service.pool.mempool)) == (height, 0)
-
-    uvloop.run(main())
-
-
-def test_s56_who_is_not_let_in(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with serving(tmp_path) as (node, client):
-            port = client.base_url.port
-            bearer = client.headers["Authorization"]
-            assert (await client.get(STATUS)).json()["member"] == "a"
-            assert (await client.get(STATUS, headers={"Host": f"localhost:{port}"})).status_code == 200
-            for headers in (
-                {"Authorization": "Bearer " + "x" * 43},
-                {"Authorization": bearer[:-1]},
-                {"Authorization": bearer + "x"},
-                {"Authorization": bearer.removeprefix("Bearer ")},
-                {"Authorization": ""},
-                {"Origin": "https://example.com"},
-                {"Origin": f"http://{HOST}:{port}"},
-                {"Origin": "null"},
-                {"Host": f"example.com:{port}"},
-                {"Host": HOST},
-                {"Host": f"{HOST}.example.com:{port}"},
-                {"Host": ""},
-            ):
-                for response in (
-                    await client.get(STATUS, headers=headers),
-                    await client.post(PARCELS, json={}, headers=headers),
-                    await client.options(PARCELS, headers=headers),
-                    await client.get("/nothing", headers=headers),
-                ):
-                    verify_problem(response, 403, ErrorCode.GATEWAY_REFUSED)
-            async with httpx.AsyncClient(base_url=client.base_url) as stranger:
-                verify_problem(await stranger.get(STATUS), 403, ErrorCode.GATEWAY_REFUSED)
-            verify_problem(await client.get("/v1/status"), 404, ErrorCode.NOT_FOUND)
-            verify_problem(await client.put(PARCELS), 400, ErrorCode.BAD_REQUEST)
-
-            # The public listener knows nothing of it, token or not.
-            for path in (STATUS, PARCELS):
-                verify_problem(await client.get(node.api_url + path), 404, ErrorCode.NOT_FOUND)
-            assert (await client.get(f"{node.api_url}/v1/status")).json()["gateway"] is True
-
-    uvloop.run(main())
-
-
-def test_s56_it_is_not_reached_from_another_machine(tmp_path: Path) -> None:
+async def test_s56_it_is_not_reached_from_another_machine(tmp_path: Path) -> None:
     """The socket is bound to the loopback interface; should it ever not be, the caller's address still counts."""
 
-    async def main() -> None:
-        async with serving(tmp_path) as (node, client):
-            other = outward_address()
-            if other is not None:
-                with pytest.raises(ConnectionError), socket.create_connection((other, client.base_url.port or 0), 5):
-                    pass
-            sent: list[dict[str, Any]] = []
-            token = token_of(node.network)
-            gateway = Gateway(node.service, node.network.signers["a"], token, frozenset({"here:1"}))
-            scope = {
-                "type": "http",
-                "method": "GET",
-                "path": STATUS,
-                "client": ("192.0.2.7", 4711),
-                "headers": [(b"host", b"here:1"), (b"authorization", f"Bearer {token}".encode())],
-            }
+    async with serving(tmp_path) as (node, client):
+        other = outward_address()
+        if other is not None:
+            with pytest.raises(ConnectionError), socket.create_connection((other, client.base_url.port or 0), 5):
+                pass
+        sent: list[dict[str, Any]] = []
+        token = token_of(node.network)
+        gateway = Gateway(node.service, node.network.signers["a"], token, frozenset({"here:1"}))
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": STATUS,
+            "client": ("192.0.2.7", 4711),
+            "headers": [(b"host", b"here:1"), (b"authorization", f"Bearer {token}".encode())],
+        }
 
-            async def receive() -> dict[str, Any]:
-                return {"type": "http.request", "body": b""}
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b""}
 
-            async def send(message: Any) -> None:
-                sent.append(message)
+        async def send(message: Any) -> None:
+            sent.append(message)
 
-            await gateway(scope, receive, send)
-            assert sent[0]["status"] == 403
-            await gateway(scope | {"client": ("127.0.0.1", 4711)}, receive, send)
-            assert sent[2]["status"] == 200
-
-    uvloop.run(main())
+        await gateway(scope, receive, send)
+        assert sent[0]["status"] == 403
+        await gateway(scope | {"client": ("127.0.0.1", 4711)}, receive, send)
+        assert sent[2]["status"] == 200
 
 
 def test_s56_addresses_that_others_can_reach_are_refused(tmp_path: Path) -> None:
@@ -309,51 +288,45 @@ def test_s56_the_token_is_made_once_and_must_be_secret(tmp_path: Path) -> None:
         assert caught.value.code is ErrorCode.BAD_CONFIGURATION
 
 
-def test_keys_and_ports_that_do_not_fit(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = configured(tmp_path, system_key="../../b/system.pem")
+async def test_keys_and_ports_that_do_not_fit(tmp_path: Path) -> None:
+    network = configured(tmp_path, system_key="../../b/system.pem")
+    async with running(network, "a") as (node,):
+        with pytest.raises(PoolError, match="no key of a") as caught:
+            open_gateway(node.service)
+        assert caught.value.code is ErrorCode.BAD_KEY
+    with socket.create_server((HOST, 0)) as taken:
+        network = configured(tmp_path / "2", listen=f"{HOST}:{taken.getsockname()[1]}")
         async with running(network, "a") as (node,):
-            with pytest.raises(PoolError, match="no key of a") as caught:
+            with pytest.raises(PoolError, match=r"gateway\.listen") as caught:
                 open_gateway(node.service)
-            assert caught.value.code is ErrorCode.BAD_KEY
-        with socket.create_server((HOST, 0)) as taken:
-            network = configured(tmp_path / "2", listen=f"{HOST}:{taken.getsockname()[1]}")
-            async with running(network, "a") as (node,):
-                with pytest.raises(PoolError, match=r"gateway\.listen") as caught:
-                    open_gateway(node.service)
-                assert caught.value.code is ErrorCode.PORT_IN_USE
-        async with running(Network.create(tmp_path / "3", validators="a", others=()), "a") as (node,):
-            assert open_gateway(node.service) is None
-
-    uvloop.run(main())
+            assert caught.value.code is ErrorCode.PORT_IN_USE
+    async with running(Network.create(tmp_path / "3", validators="a", others=()), "a") as (node,):
+        assert open_gateway(node.service) is None
 
 
-def test_parcels_beyond_what_it_takes_at_once_are_refused(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with serving(tmp_path) as (node, client):
-            await commit(node, node.network.dataset())
-            body = b'{"dataset": "a.flights", "records": [{"n": 1}]}'
+async def test_parcels_beyond_what_it_takes_at_once_are_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (node, client):
+        await commit(node, node.network.dataset())
+        body = b'{"dataset": "a.flights", "records": [{"n": 1}]}'
 
-            async def slowly(release: asyncio.Event) -> AsyncIterator[bytes]:
-                yield body[:10]
-                await release.wait()
-                yield body[10:]
+        async def slowly(release: asyncio.Event) -> AsyncIterator[bytes]:
+            yield body[:10]
+            await release.wait()
+            yield body[10:]
 
-            release = asyncio.Event()
-            headers = {"Content-Type": "application/json"}
+        release = asyncio.Event()
+        headers = {"Content-Type": "application/json"}
 
-            def begin() -> asyncio.Task[httpx.Response]:
-                return asyncio.create_task(client.post(PARCELS, content=slowly(release), headers=headers))
+        def begin() -> asyncio.Task[httpx.Response]:
+            return asyncio.create_task(client.post(PARCELS, content=slowly(release), headers=headers))
 
-            slow = [begin() for _ in range(20)]
-            while (response := await client.post(PARCELS, content=body, headers=headers)).status_code == 200:
-                slow.append(begin())  # this one has taken a place from one of those, which was refused
-            verify_problem(response, 503, ErrorCode.NOT_READY)
-            assert response.headers["retry-after"] == "1"
-            release.set()
-            assert {response.status_code for response in await asyncio.gather(*slow)} == {200, 503}
-
-    uvloop.run(main())
+        slow = [begin() for _ in range(20)]
+        while (response := await client.post(PARCELS, content=body, headers=headers)).status_code == 200:
+            slow.append(begin())  # this one has taken a place from one of those, which was refused
+        verify_problem(response, 503, ErrorCode.NOT_READY)
+        assert response.headers["retry-after"] == "1"
+        release.set()
+        assert {response.status_code for response in await asyncio.gather(*slow)} == {200, 503}
 
 
 @pytest.mark.integration

@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from tests.node.cluster import Network, Node, running
 from tests.node.link_cluster import until
@@ -22,44 +21,35 @@ def committed(node: Node) -> int:
     return sum(node.ledger.header_at(height).transaction_count for height in range(node.height + 1))
 
 
-def test_a_lone_transaction_is_not_held_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lone_transaction_is_not_held_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("node.driver._GATHER_S", 60.0)
 
-    async def main() -> None:
-        network = Network.create(tmp_path, validators="a", others=())
-        async with running(network, "a") as (a,):
-            for number in range(3):
-                await a.submit(network.dataset(name=f"set-{number}"))
-            assert a.height == 3
-
-    uvloop.run(main())
+    network = Network.create(tmp_path, validators="a", others=())
+    async with running(network, "a") as (a,):
+        for number in range(3):
+            await a.submit(network.dataset(name=f"set-{number}"))
+        assert a.height == 3
 
 
-def test_what_comes_meanwhile_is_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_comes_meanwhile_is_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("node.driver._GATHER_S", 0.3)
 
-    async def main() -> None:
-        network = Network.create(tmp_path, validators="a", others=())
-        async with running(network, "a") as (a,):
-            await submit_together(a, 200)  # more than one slice of verification
-            await until(lambda: a.height >= 1)
-            first_s = asyncio.get_running_loop().time()
-            assert committed(a) < 200
-            await until(lambda: committed(a) == 200)
-            assert asyncio.get_running_loop().time() - first_s > 0.2
-            assert a.height == 2
-
-    uvloop.run(main())
+    network = Network.create(tmp_path, validators="a", others=())
+    async with running(network, "a") as (a,):
+        await submit_together(a, 200)  # more than one slice of verification
+        await until(lambda: a.height >= 1)
+        first_s = asyncio.get_running_loop().time()
+        assert committed(a) < 200
+        await until(lambda: committed(a) == 200)
+        assert asyncio.get_running_loop().time() - first_s > 0.2
+        assert a.height == 2
 
 
-def test_enough_for_a_block_is_not_held_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_enough_for_a_block_is_not_held_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("node.driver._GATHER_S", 60.0)
     monkeypatch.setattr("node.driver._GATHERED", 1)
 
-    async def main() -> None:
-        network = Network.create(tmp_path, validators="a", others=())
-        async with running(network, "a") as (a,):
-            await submit_together(a, 200)
-            await until(lambda: committed(a) == 200)
-
-    uvloop.run(main())
+    network = Network.create(tmp_path, validators="a", others=())
+    async with running(network, "a") as (a,):
+        await submit_together(a, 200)
+        await until(lambda: committed(a) == 200)

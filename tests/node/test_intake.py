@@ -14,8 +14,6 @@ from node.intake import Intake
 from node.pool import Pool
 from tests.networks import TIME_MS, TestNetwork
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 def network() -> TestNetwork:

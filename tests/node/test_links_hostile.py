@@ -9,7 +9,6 @@ import struct
 import tracemalloc
 
 import pytest
-import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
@@ -47,62 +46,50 @@ async def is_still_served(node: LinkNode) -> bool:
     return node.messages[-1] == ("meteorology", MESSAGE, b"still there")
 
 
-def test_unknown_certificate_is_refused_in_the_handshake() -> None:
-    async def main() -> None:
-        async with single(METEOROLOGY) as node:
-            stranger = await RawPeer.dial(identity("meteorology", salt="another key"), node)
-            stranger.write_frame(HELLO, hello_of(METEOROLOGY))
-            assert await stranger.read_to_end() == b""
-            assert not node.links.status()["meteorology"].connected_in
-            assert await is_still_served(node)
-
-    uvloop.run(main())
+async def test_unknown_certificate_is_refused_in_the_handshake() -> None:
+    async with single(METEOROLOGY) as node:
+        stranger = await RawPeer.dial(identity("meteorology", salt="another key"), node)
+        stranger.write_frame(HELLO, hello_of(METEOROLOGY))
+        assert await stranger.read_to_end() == b""
+        assert not node.links.status()["meteorology"].connected_in
+        assert await is_still_served(node)
 
 
-def test_client_without_certificate_is_refused() -> None:
-    async def main() -> None:
-        async with single(METEOROLOGY) as node:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            anonymous = await RawPeer.dial(METEOROLOGY, node, context)
-            anonymous.write_frame(HELLO, hello_of(METEOROLOGY))
-            assert await anonymous.read_to_end() == b""
-            assert not node.links.status()["meteorology"].connected_in
-
-    uvloop.run(main())
+async def test_client_without_certificate_is_refused() -> None:
+    async with single(METEOROLOGY) as node:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        anonymous = await RawPeer.dial(METEOROLOGY, node, context)
+        anonymous.write_frame(HELLO, hello_of(METEOROLOGY))
+        assert await anonymous.read_to_end() == b""
+        assert not node.links.status()["meteorology"].connected_in
 
 
-def test_old_tls_is_refused_even_with_the_right_certificate() -> None:
-    async def main() -> None:
-        async with single(METEOROLOGY) as node:
-            context = client_context(METEOROLOGY, [node.me.certificate])
-            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
-            with pytest.raises((ssl.SSLError, ConnectionError)):
-                await RawPeer.dial(METEOROLOGY, node, context)
-            assert await is_still_served(node)
-
-    uvloop.run(main())
+async def test_old_tls_is_refused_even_with_the_right_certificate() -> None:
+    async with single(METEOROLOGY) as node:
+        context = client_context(METEOROLOGY, [node.me.certificate])
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await RawPeer.dial(METEOROLOGY, node, context)
+        assert await is_still_served(node)
 
 
-def test_dialled_node_with_another_certificate_is_not_spoken_to() -> None:
-    async def main() -> None:
-        async with cluster("registry") as (impostor,):
-            impostor.links.update_peers({"aviation": Peer(HOST, 1, identity("aviation").certificate)})
-            node = LinkNode(identity("aviation"))
-            await node.start()
-            # The impostor sits at meteorology's address with registry's certificate, which is a member's too.
-            peers = {
-                "meteorology": Peer(HOST, impostor.port, METEOROLOGY.certificate),
-                "registry": Peer(HOST, 1, impostor.me.certificate),
-            }
-            node.links.update_peers(peers)
-            await until(lambda: node.links.status()["meteorology"].last_error)
-            assert "CERTIFICATE_VERIFY_FAILED" in (node.links.status()["meteorology"].last_error or "")
-            assert not node.links.send("meteorology", MESSAGE, b"secret")
-            await node.links.close()
-
-    uvloop.run(main())
+async def test_dialled_node_with_another_certificate_is_not_spoken_to() -> None:
+    async with cluster("registry") as (impostor,):
+        impostor.links.update_peers({"aviation": Peer(HOST, 1, identity("aviation").certificate)})
+        node = LinkNode(identity("aviation"))
+        await node.start()
+        # The impostor sits at meteorology's address with registry's certificate, which is a member's too.
+        peers = {
+            "meteorology": Peer(HOST, impostor.port, METEOROLOGY.certificate),
+            "registry": Peer(HOST, 1, impostor.me.certificate),
+        }
+        node.links.update_peers(peers)
+        await until(lambda: node.links.status()["meteorology"].last_error)
+        assert "CERTIFICATE_VERIFY_FAILED" in (node.links.status()["meteorology"].last_error or "")
+        assert not node.links.send("meteorology", MESSAGE, b"secret")
+        await node.links.close()
 
 
 def issued_by(authority: Identity, member: str) -> Identity:
@@ -141,36 +128,30 @@ def authority_identity(member: str) -> Identity:
     return Identity(member, certificate.public_bytes(Encoding.DER), key)
 
 
-def test_certificate_issued_by_a_member_is_nobodys() -> None:
+async def test_certificate_issued_by_a_member_is_nobodys() -> None:
     """OpenSSL lets it through, since the member's certificate says it is an authority: the pin must not."""
 
-    async def main() -> None:
-        authority = authority_identity("meteorology")
-        async with single(authority) as node:
-            peer = await RawPeer.dial(issued_by(authority, "branch"), node)
-            peer.write_frame(HELLO, hello_of(authority))
-            kind, text = await peer.read_frame()
-            assert kind == REFUSE
-            assert b"not in any member's record" in text
-
-    uvloop.run(main())
+    authority = authority_identity("meteorology")
+    async with single(authority) as node:
+        peer = await RawPeer.dial(issued_by(authority, "branch"), node)
+        peer.write_frame(HELLO, hello_of(authority))
+        kind, text = await peer.read_frame()
+        assert kind == REFUSE
+        assert b"not in any member's record" in text
 
 
-def test_dialled_node_with_an_issued_certificate_is_not_spoken_to() -> None:
-    async def main() -> None:
-        authority = authority_identity("meteorology")
-        node = LinkNode(identity("aviation"))
-        tls = server_context(issued_by(authority, "branch"), [node.me.certificate])
-        server = await asyncio.start_server(lambda reader, writer: None, HOST, 0, ssl=tls)
-        port = server.sockets[0].getsockname()[1]
-        await node.start()
-        node.links.update_peers({"meteorology": Peer(HOST, port, authority.certificate)})
-        await until(lambda: node.links.status()["meteorology"].last_error)
-        assert "another certificate" in (node.links.status()["meteorology"].last_error or "")
-        await node.links.close()
-        server.close()
-
-    uvloop.run(main())
+async def test_dialled_node_with_an_issued_certificate_is_not_spoken_to() -> None:
+    authority = authority_identity("meteorology")
+    node = LinkNode(identity("aviation"))
+    tls = server_context(issued_by(authority, "branch"), [node.me.certificate])
+    server = await asyncio.start_server(lambda reader, writer: None, HOST, 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    await node.start()
+    node.links.update_peers({"meteorology": Peer(HOST, port, authority.certificate)})
+    await until(lambda: node.links.status()["meteorology"].last_error)
+    assert "another certificate" in (node.links.status()["meteorology"].last_error or "")
+    await node.links.close()
+    server.close()
 
 
 @pytest.mark.parametrize(
@@ -185,47 +166,38 @@ def test_dialled_node_with_an_issued_certificate_is_not_spoken_to() -> None:
     ],
     ids=["other chain", "other member", "other version", "cut short", "trailing byte", "one byte"],
 )
-def test_wrong_hello_is_refused_with_the_reason(body: bytes, reason: bytes) -> None:
-    async def main() -> None:
-        async with single(METEOROLOGY) as node:
-            peer = await RawPeer.dial(METEOROLOGY, node)
-            peer.write_frame(HELLO, body)
-            kind, text = await peer.read_frame()
-            assert kind == REFUSE
-            assert reason in text
-            assert await peer.read_to_end() == b""
-            assert not node.links.status()["meteorology"].connected_in
-            assert await is_still_served(node)
-
-    uvloop.run(main())
+async def test_wrong_hello_is_refused_with_the_reason(body: bytes, reason: bytes) -> None:
+    async with single(METEOROLOGY) as node:
+        peer = await RawPeer.dial(METEOROLOGY, node)
+        peer.write_frame(HELLO, body)
+        kind, text = await peer.read_frame()
+        assert kind == REFUSE
+        assert reason in text
+        assert await peer.read_to_end() == b""
+        assert not node.links.status()["meteorology"].connected_in
+        assert await is_still_served(node)
 
 
-def test_s13_node_of_another_chain_learns_why_it_gets_no_link() -> None:
-    async def main() -> None:
-        async with cluster("aviation") as (node,):
-            other = LinkNode(METEOROLOGY, chain_id=b"\x09" * 32)
-            await other.start()
-            other.links.update_peers({"aviation": node.as_peer()})
-            node.links.update_peers({"meteorology": other.as_peer()})
-            wanted = f"refused by the peer: chain {'09' * 32} meets chain {CHAIN_ID.hex()}"
-            await until(lambda: other.links.status()["aviation"].last_error == wanted)
-            assert other.links.connected == []
-            await other.links.close()
-
-    uvloop.run(main())
+async def test_s13_node_of_another_chain_learns_why_it_gets_no_link() -> None:
+    async with cluster("aviation") as (node,):
+        other = LinkNode(METEOROLOGY, chain_id=b"\x09" * 32)
+        await other.start()
+        other.links.update_peers({"aviation": node.as_peer()})
+        node.links.update_peers({"meteorology": other.as_peer()})
+        wanted = f"refused by the peer: chain {'09' * 32} meets chain {CHAIN_ID.hex()}"
+        await until(lambda: other.links.status()["aviation"].last_error == wanted)
+        assert other.links.connected == []
+        await other.links.close()
 
 
 @pytest.mark.parametrize("kind", [MESSAGE, PING, REQUEST, RESPONSE, 0])
-def test_nothing_but_a_hello_is_taken_first(kind: int) -> None:
-    async def main() -> None:
-        async with single(METEOROLOGY) as node:
-            peer = await RawPeer.dial(METEOROLOGY, node)
-            peer.write_frame(kind, bytes(9))
-            assert (await peer.read_frame())[0] == REFUSE
-            assert await peer.read_to_end() == b""
-            assert node.messages == []
-
-    uvloop.run(main())
+async def test_nothing_but_a_hello_is_taken_first(kind: int) -> None:
+    async with single(METEOROLOGY) as node:
+        peer = await RawPeer.dial(METEOROLOGY, node)
+        peer.write_frame(kind, bytes(9))
+        assert (await peer.read_frame())[0] == REFUSE
+        assert await peer.read_to_end() == b""
+        assert node.messages == []
 
 
 @pytest.mark.parametrize(
@@ -255,201 +227,162 @@ def test_nothing_but_a_hello_is_taken_first(kind: int) -> None:
         "http",
     ],
 )
-def test_s46_s47_broken_frames_end_the_link(data: bytes) -> None:
-    async def main() -> None:
-        async with single(METEOROLOGY) as node:
-            peer = await RawPeer.established(METEOROLOGY, node)
-            peer.writer.write(data)
-            assert await peer.read_to_end() == b""
-            await until(lambda: not node.links.status()["meteorology"].connected_in)
-            assert node.messages == []
-            assert await is_still_served(node)
-
-    uvloop.run(main())
+async def test_s46_s47_broken_frames_end_the_link(data: bytes) -> None:
+    async with single(METEOROLOGY) as node:
+        peer = await RawPeer.established(METEOROLOGY, node)
+        peer.writer.write(data)
+        assert await peer.read_to_end() == b""
+        await until(lambda: not node.links.status()["meteorology"].connected_in)
+        assert node.messages == []
+        assert await is_still_served(node)
 
 
-def test_s47_giant_length_is_refused_before_anything_is_allocated_for_it() -> None:
-    async def main() -> None:
-        async with single(METEOROLOGY) as node:
-            peer = await RawPeer.established(METEOROLOGY, node)
-            tracemalloc.start()
-            peer.writer.write(struct.pack(">IB", 0x7FFFFFFF, MESSAGE) + bytes(4096))
-            assert await peer.read_to_end() == b""
-            _, peak_bytes = tracemalloc.get_traced_memory()
-            tracemalloc.stop()
-            assert peak_bytes < MIB
-
-    uvloop.run(main())
+async def test_s47_giant_length_is_refused_before_anything_is_allocated_for_it() -> None:
+    async with single(METEOROLOGY) as node:
+        peer = await RawPeer.established(METEOROLOGY, node)
+        tracemalloc.start()
+        peer.writer.write(struct.pack(">IB", 0x7FFFFFFF, MESSAGE) + bytes(4096))
+        assert await peer.read_to_end() == b""
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak_bytes < MIB
 
 
-def test_s47_frame_that_grows_beyond_the_limit_is_refused() -> None:
-    async def main() -> None:
-        async with single(METEOROLOGY, limits(frame_size_bytes=MIB)) as node:
-            peer = await RawPeer.established(METEOROLOGY, node)
-            for _ in range(17):  # 17 x 64 KiB, and always one more to come
-                peer.write_frame(MORE | MESSAGE, bytes(64 * 1024))
-            assert await peer.read_to_end() == b""
-            await until(lambda: not node.links.status()["meteorology"].connected_in)
-
-    uvloop.run(main())
+async def test_s47_frame_that_grows_beyond_the_limit_is_refused() -> None:
+    async with single(METEOROLOGY, limits(frame_size_bytes=MIB)) as node:
+        peer = await RawPeer.established(METEOROLOGY, node)
+        for _ in range(17):  # 17 x 64 KiB, and always one more to come
+            peer.write_frame(MORE | MESSAGE, bytes(64 * 1024))
+        assert await peer.read_to_end() == b""
+        await until(lambda: not node.links.status()["meteorology"].connected_in)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_s46_random_bytes_end_the_link_and_nothing_else(seed: int) -> None:
-    async def main() -> None:
-        noise = random.Random(seed)
-        async with single(METEOROLOGY) as node:
-            plain_reader, plain_writer = await asyncio.open_connection(HOST, node.port)
-            plain_writer.write(noise.randbytes(4096))
-            peer = await RawPeer.established(METEOROLOGY, node)
-            peer.writer.write(b"\xff" + noise.randbytes(100 + 1000 * seed))  # the first length is out of bounds
-            assert await peer.read_to_end() == b""
-            await plain_reader.read()
-            plain_writer.close()
-            assert await is_still_served(node)
-
-    uvloop.run(main())
+async def test_s46_random_bytes_end_the_link_and_nothing_else(seed: int) -> None:
+    noise = random.Random(seed)
+    async with single(METEOROLOGY) as node:
+        plain_reader, plain_writer = await asyncio.open_connection(HOST, node.port)
+        plain_writer.write(noise.randbytes(4096))
+        peer = await RawPeer.established(METEOROLOGY, node)
+        peer.writer.write(b"\xff" + noise.randbytes(100 + 1000 * seed))  # the first length is out of bounds
+        assert await peer.read_to_end() == b""
+        await plain_reader.read()
+        plain_writer.close()
+        assert await is_still_served(node)
 
 
-def test_s48_silent_tcp_connections_are_closed_in_time_and_bounded() -> None:
-    async def main() -> None:
-        async with single(METEOROLOGY, limits(handshake_timeout_s=1.0, unauthenticated=5)) as node:
-            silent = [await asyncio.open_connection(HOST, node.port) for _ in range(20)]
-            async with asyncio.timeout(10):
-                over_the_bound = [await reader.read() for reader, _ in silent[5:]]
-                assert not any(reader.at_eof() for reader, _ in silent[:5]), "only those over the bound go at once"
-                in_time = [await reader.read() for reader, _ in silent[:5]]
-            assert over_the_bound + in_time == [b""] * 20
-            assert await is_still_served(node)
-            for _, writer in silent:
-                writer.close()
-
-    uvloop.run(main())
-
-
-def test_s48_one_address_that_says_nothing_does_not_keep_members_out() -> None:
-    async def main() -> None:
-        bounds = limits(handshake_timeout_s=30.0, unauthenticated=8, unauthenticated_per_address=4)
-        async with single(METEOROLOGY, bounds) as node:
-            stranger = ("127.0.0.2", 0)
-            silent = [await asyncio.open_connection(HOST, node.port, local_addr=stranger) for _ in range(20)]
-            async with asyncio.timeout(10):
-                assert [await reader.read() for reader, _ in silent[4:]] == [b""] * 16
-            assert not any(reader.at_eof() for reader, _ in silent[:4])
-            assert await is_still_served(node)
-            for _, writer in silent:
-                writer.close()
-
-    uvloop.run(main())
-
-
-def test_s48_peer_that_never_says_hello_is_closed() -> None:
-    async def main() -> None:
-        async with single(METEOROLOGY, limits(handshake_timeout_s=0.5, ping_interval_s=60.0)) as node:
-            peer = await RawPeer.dial(METEOROLOGY, node)
-            assert await peer.read_to_end() == b""
-            assert await is_still_served(node)
-
-    uvloop.run(main())
-
-
-def test_s43_frozen_peer_that_dialled_us_is_noticed() -> None:
-    async def main() -> None:
-        async with single(METEOROLOGY, limits(ping_interval_s=0.05)) as node:
-            peer = await RawPeer.established(METEOROLOGY, node)  # and from now on says nothing
-            assert node.links.status()["meteorology"].connected_in
-            await peer.read_to_end()
-            await until(lambda: not node.links.status()["meteorology"].connected_in)
-
-    uvloop.run(main())
-
-
-def test_s43_frozen_peer_that_we_dialled_is_noticed_and_dialled_again() -> None:
-    async def main() -> None:
-        writers = []
-
-        async def hello_and_nothing_more(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            hello = hello_of(METEOROLOGY)
-            writer.write(struct.pack(">IB", 1 + len(hello), HELLO) + hello)
-            writers.append(writer)
-
-        node = LinkNode(identity("aviation"), limits=limits(ping_interval_s=0.05))
-        tls = server_context(METEOROLOGY, [node.me.certificate])
-        server = await asyncio.start_server(hello_and_nothing_more, HOST, 0, ssl=tls)
-        port = server.sockets[0].getsockname()[1]
-        await node.start()
-        node.links.update_peers({"meteorology": Peer(HOST, port, METEOROLOGY.certificate)})
-        await until(lambda: len(node.events) >= 3)
-        assert node.events[:3] == [("up", "meteorology"), ("down", "meteorology"), ("up", "meteorology")]
-        await node.links.close()
-        for writer in writers:
+async def test_s48_silent_tcp_connections_are_closed_in_time_and_bounded() -> None:
+    async with single(METEOROLOGY, limits(handshake_timeout_s=1.0, unauthenticated=5)) as node:
+        silent = [await asyncio.open_connection(HOST, node.port) for _ in range(20)]
+        async with asyncio.timeout(10):
+            over_the_bound = [await reader.read() for reader, _ in silent[5:]]
+            assert not any(reader.at_eof() for reader, _ in silent[:5]), "only those over the bound go at once"
+            in_time = [await reader.read() for reader, _ in silent[:5]]
+        assert over_the_bound + in_time == [b""] * 20
+        assert await is_still_served(node)
+        for _, writer in silent:
             writer.close()
-        server.close()
-
-    uvloop.run(main())
 
 
-def test_newer_connection_of_a_member_replaces_the_older() -> None:
-    async def main() -> None:
-        async with single(METEOROLOGY, limits(ping_interval_s=60.0)) as node:
-            older = await RawPeer.established(METEOROLOGY, node)
-            newer = await RawPeer.established(METEOROLOGY, node)
-            assert await older.read_to_end() == b""
-            newer.write_frame(PING, b"12345678")
-            assert await newer.read_frame() == (PONG, b"12345678")
-            assert node.links.status()["meteorology"].connected_in
-
-    uvloop.run(main())
-
-
-def test_requests_served_at_once_are_bounded_and_all_are_answered() -> None:
-    async def main() -> None:
-        async with single(METEOROLOGY, limits(requests_served=4)) as node:
-            peer = await RawPeer.established(METEOROLOGY, node)
-            for number in range(40):
-                peer.write_frame(REQUEST, struct.pack(">IB", number, SLOW) + b"ab")
-            await until(lambda: node.serving == 4)
-            node.release.set()
-            answers = [await peer.read_frame() for _ in range(40)]
-            assert {struct.unpack(">I", body[:4])[0] for _, body in answers} == set(range(40))
-            assert {(kind, body[4:]) for kind, body in answers} == {(RESPONSE, b"ba")}
-            assert node.serving_max == 4
-
-    uvloop.run(main())
+async def test_s48_one_address_that_says_nothing_does_not_keep_members_out() -> None:
+    bounds = limits(handshake_timeout_s=30.0, unauthenticated=8, unauthenticated_per_address=4)
+    async with single(METEOROLOGY, bounds) as node:
+        stranger = ("127.0.0.2", 0)
+        silent = [await asyncio.open_connection(HOST, node.port, local_addr=stranger) for _ in range(20)]
+        async with asyncio.timeout(10):
+            assert [await reader.read() for reader, _ in silent[4:]] == [b""] * 16
+        assert not any(reader.at_eof() for reader, _ in silent[:4])
+        assert await is_still_served(node)
+        for _, writer in silent:
+            writer.close()
 
 
-def test_s54_peer_that_floods_requests_is_not_read_meanwhile() -> None:
-    async def main() -> None:
-        async with single(METEOROLOGY, limits(requests_served=4)) as node:
-            peer = await RawPeer.established(METEOROLOGY, node)
-
-            async def flood() -> None:
-                for number in range(1000):  # 60 MB: more than sockets can hold
-                    peer.write_frame(REQUEST, struct.pack(">IB", number, SLOW) + bytes(60_000))
-                    await peer.writer.drain()
-
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await flood()
-            assert node.links.status()["meteorology"].received_bytes < MIB
-            assert node.serving == 4
-
-    uvloop.run(main())
+async def test_s48_peer_that_never_says_hello_is_closed() -> None:
+    async with single(METEOROLOGY, limits(handshake_timeout_s=0.5, ping_interval_s=60.0)) as node:
+        peer = await RawPeer.dial(METEOROLOGY, node)
+        assert await peer.read_to_end() == b""
+        assert await is_still_served(node)
 
 
-def test_s46_bad_messages_are_counted_and_our_own_bug_is_not_hidden() -> None:
-    async def main() -> None:
-        reported: list[BaseException | None] = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context.get("exception")))
-        async with single(METEOROLOGY) as node:
-            peer = await RawPeer.established(METEOROLOGY, node)
-            peer.write_frame(MESSAGE, b"bad")
-            peer.write_frame(MESSAGE, b"good")
-            await until(lambda: node.messages)
-            assert node.links.status()["meteorology"].faults == 1
-            assert reported == []
-            peer.write_frame(MESSAGE, b"bug")
-            await until(lambda: reported)
-            assert [str(error) for error in reported] == ["our own bug"]
+async def test_s43_frozen_peer_that_dialled_us_is_noticed() -> None:
+    async with single(METEOROLOGY, limits(ping_interval_s=0.05)) as node:
+        peer = await RawPeer.established(METEOROLOGY, node)  # and from now on says nothing
+        assert node.links.status()["meteorology"].connected_in
+        await peer.read_to_end()
+        await until(lambda: not node.links.status()["meteorology"].connected_in)
 
-    uvloop.run(main())
+
+async def test_s43_frozen_peer_that_we_dialled_is_noticed_and_dialled_again() -> None:
+    writers = []
+
+    async def hello_and_nothing_more(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hello = hello_of(METEOROLOGY)
+        writer.write(struct.pack(">IB", 1 + len(hello), HELLO) + hello)
+        writers.append(writer)
+
+    node = LinkNode(identity("aviation"), limits=limits(ping_interval_s=0.05))
+    tls = server_context(METEOROLOGY, [node.me.certificate])
+    server = await asyncio.start_server(hello_and_nothing_more, HOST, 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    await node.start()
+    node.links.update_peers({"meteorology": Peer(HOST, port, METEOROLOGY.certificate)})
+    await until(lambda: len(node.events) >= 3)
+    assert node.events[:3] == [("up", "meteorology"), ("down", "meteorology"), ("up", "meteorology")]
+    await node.links.close()
+    for writer in writers:
+        writer.close()
+    server.close()
+
+
+async def test_newer_connection_of_a_member_replaces_the_older() -> None:
+    async with single(METEOROLOGY, limits(ping_interval_s=60.0)) as node:
+        older = await RawPeer.established(METEOROLOGY, node)
+        newer = await RawPeer.established(METEOROLOGY, node)
+        assert await older.read_to_end() == b""
+        newer.write_frame(PING, b"12345678")
+        assert await newer.read_frame() == (PONG, b"12345678")
+        assert node.links.status()["meteorology"].connected_in
+
+
+async def test_requests_served_at_once_are_bounded_and_all_are_answered() -> None:
+    async with single(METEOROLOGY, limits(requests_served=4)) as node:
+        peer = await RawPeer.established(METEOROLOGY, node)
+        for number in range(40):
+            peer.write_frame(REQUEST, struct.pack(">IB", number, SLOW) + b"ab")
+        await until(lambda: node.serving == 4)
+        node.release.set()
+        answers = [await peer.read_frame() for _ in range(40)]
+        assert {struct.unpack(">I", body[:4])[0] for _, body in answers} == set(range(40))
+        assert {(kind, body[4:]) for kind, body in answers} == {(RESPONSE, b"ba")}
+        assert node.serving_max == 4
+
+
+async def test_s54_peer_that_floods_requests_is_not_read_meanwhile() -> None:
+    async with single(METEOROLOGY, limits(requests_served=4)) as node:
+        peer = await RawPeer.established(METEOROLOGY, node)
+
+        async def flood() -> None:
+            for number in range(1000):  # 60 MB: more than sockets can hold
+                peer.write_frame(REQUEST, struct.pack(">IB", number, SLOW) + bytes(60_000))
+                await peer.writer.drain()
+
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await flood()
+        assert node.links.status()["meteorology"].received_bytes < MIB
+        assert node.serving == 4
+
+
+async def test_s46_bad_messages_are_counted_and_our_own_bug_is_not_hidden() -> None:
+    reported: list[BaseException | None] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context.get("exception")))
+    async with single(METEOROLOGY) as node:
+        peer = await RawPeer.established(METEOROLOGY, node)
+        peer.write_frame(MESSAGE, b"bad")
+        peer.write_frame(MESSAGE, b"good")
+        await until(lambda: node.messages)
+        assert node.links.status()["meteorology"].faults == 1
+        assert reported == []
+        peer.write_frame(MESSAGE, b"bug")
+        await until(lambda: reported)
+        assert [str(error) for error in reported] == ["our own bug"]

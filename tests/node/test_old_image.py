@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from chain.storage.votes import VoteFile
 from consensus.memory import VoteRecord, load_vote_record
@@ -96,77 +95,70 @@ async def with_image(network: Network, folder: Path) -> None:
         assert "d" in signers_at(nodes["a"], 6)
 
 
-def test_s42_blocks_that_show_forgotten_votes_keep_a_restored_validator_from_voting(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path / "network")
-        await with_image(network, tmp_path / "image")
-        restore(network, tmp_path / "image")
+async def test_s42_blocks_that_show_forgotten_votes_keep_a_restored_validator_from_voting(tmp_path: Path) -> None:
+    network = Network.create(tmp_path / "network")
+    await with_image(network, tmp_path / "image")
+    restore(network, tmp_path / "image")
+    assert not is_on_probation(network)
+    async with nodes_of(network, "abcd") as nodes:
+        a, d = nodes["a"], nodes["d"]
+        await until(lambda: d.height == 6)
+        await until(lambda: is_on_probation(network))
+        assert not d.service.readiness.is_validator
+        await submit(network, a, MARGIN_BLOCKS)
+        await until(lambda: d.service.readiness.is_validator)
         assert not is_on_probation(network)
-        async with nodes_of(network, "abcd") as nodes:
-            a, d = nodes["a"], nodes["d"]
-            await until(lambda: d.height == 6)
-            await until(lambda: is_on_probation(network))
-            assert not d.service.readiness.is_validator
-            await submit(network, a, MARGIN_BLOCKS)
-            await until(lambda: d.service.readiness.is_validator)
-            assert not is_on_probation(network)
-            assert all("d" not in signers_at(a, height) for height in range(7, 7 + MARGIN_BLOCKS))
-            await stop(nodes, "c")
-            await submit(network, a, 1)  # needs d's vote now
-            assert "d" in signers_at(a, a.height)
-
-    uvloop.run(main())
+        assert all("d" not in signers_at(a, height) for height in range(7, 7 + MARGIN_BLOCKS))
+        await stop(nodes, "c")
+        await submit(network, a, 1)  # needs d's vote now
+        assert "d" in signers_at(a, a.height)
 
 
-def test_s42_the_file_of_votes_alone_set_back_is_found_without_asking_anybody(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path / "network")
-        await with_image(network, tmp_path / "image")
-        restore(network, tmp_path / "image", "VOTES")
-        node = Node(network, "d")
-        assert is_on_probation(network)
-        await node.stop()
-
-    uvloop.run(main())
+async def test_s42_the_file_of_votes_alone_set_back_is_found_without_asking_anybody(tmp_path: Path) -> None:
+    network = Network.create(tmp_path / "network")
+    await with_image(network, tmp_path / "image")
+    restore(network, tmp_path / "image", "VOTES")
+    node = Node(network, "d")
+    assert is_on_probation(network)
+    await node.stop()
 
 
 @pytest.mark.parametrize("is_restored", [True, False], ids=["restored", "intact"])
-def test_s42_votes_on_an_undecided_block_are_remembered_by_the_others(tmp_path: Path, *, is_restored: bool) -> None:
+async def test_s42_votes_on_an_undecided_block_are_remembered_by_the_others(
+    tmp_path: Path, *, is_restored: bool
+) -> None:
     """d votes where two of four cannot decide, and comes back. An intact memory is believed: d is needed."""
 
-    async def main() -> None:
-        network = Network.create(tmp_path / "network")
-        async with nodes_of(network, "abcd") as nodes:
-            await nodes["a"].submit(network.dataset())
-            await until(lambda: min(node.height for node in nodes.values()) == 1)
-            await stop(nodes, "d")
-            save(network, tmp_path / "image")
-            await start(network, nodes, "d")
-            await until(lambda: nodes["d"].service.readiness.is_validator)
-            await stop(nodes, "b")
-            await stop(nodes, "c")
-            a = nodes["a"]
-            await a.service.dissemination.submit(network.parcel())
-            await until(lambda: a.service.driver.replica.statements_of("d"), timeout_s=20)
-            await stop(nodes, "d")
-            assert record_of_d(network).height == 2
-            if is_restored:
-                restore(network, tmp_path / "image")
-                assert record_of_d(network).height == 1
-            await start(network, nodes, "d")
-            await start(network, nodes, "b")
-            if is_restored:
-                await until(lambda: is_on_probation(network))
-                assert not nodes["d"].service.readiness.is_validator
-                await start(network, nodes, "c")
-                await until(lambda: a.height == 2, timeout_s=20)
-                assert "d" not in signers_at(a, 2)
-            else:
-                await until(lambda: a.height == 2, timeout_s=20)
-                assert "d" in signers_at(a, 2)
-                assert not is_on_probation(network)
-
-    uvloop.run(main())
+    network = Network.create(tmp_path / "network")
+    async with nodes_of(network, "abcd") as nodes:
+        await nodes["a"].submit(network.dataset())
+        await until(lambda: min(node.height for node in nodes.values()) == 1)
+        await stop(nodes, "d")
+        save(network, tmp_path / "image")
+        await start(network, nodes, "d")
+        await until(lambda: nodes["d"].service.readiness.is_validator)
+        await stop(nodes, "b")
+        await stop(nodes, "c")
+        a = nodes["a"]
+        await a.service.dissemination.submit(network.parcel())
+        await until(lambda: a.service.driver.replica.statements_of("d"), timeout_s=20)
+        await stop(nodes, "d")
+        assert record_of_d(network).height == 2
+        if is_restored:
+            restore(network, tmp_path / "image")
+            assert record_of_d(network).height == 1
+        await start(network, nodes, "d")
+        await start(network, nodes, "b")
+        if is_restored:
+            await until(lambda: is_on_probation(network))
+            assert not nodes["d"].service.readiness.is_validator
+            await start(network, nodes, "c")
+            await until(lambda: a.height == 2, timeout_s=20)
+            assert "d" not in signers_at(a, 2)
+        else:
+            await until(lambda: a.height == 2, timeout_s=20)
+            assert "d" in signers_at(a, 2)
+            assert not is_on_probation(network)
 
 
 def foreign_votes(network: Network) -> None:
@@ -182,21 +174,18 @@ def nonsense(network: Network) -> None:
 
 
 @pytest.mark.parametrize("spoil", [foreign_votes, nonsense])
-def test_s40_a_file_of_votes_that_is_not_this_validators_is_not_used(
+async def test_s40_a_file_of_votes_that_is_not_this_validators_is_not_used(
     tmp_path: Path, spoil: Callable[[Network], None]
 ) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with nodes_of(network, "abcd") as nodes:
-            await nodes["a"].submit(network.dataset())
-            await until(lambda: min(node.height for node in nodes.values()) == 1)
-        spoil(network)
-        home = open_home(load_config(network.home("d"), {}))
-        votes = open_votes(home)
-        assert is_on_probation(network)
-        assert not votes.read()
-        assert (home.data / "VOTES.refused").exists()
-        votes.close()
-        home.lock.close()
-
-    uvloop.run(main())
+    network = Network.create(tmp_path)
+    async with nodes_of(network, "abcd") as nodes:
+        await nodes["a"].submit(network.dataset())
+        await until(lambda: min(node.height for node in nodes.values()) == 1)
+    spoil(network)
+    home = open_home(load_config(network.home("d"), {}))
+    votes = open_votes(home)
+    assert is_on_probation(network)
+    assert not votes.read()
+    assert (home.data / "VOTES.refused").exists()
+    votes.close()
+    home.lock.close()

@@ -6,7 +6,6 @@ import asyncio
 import time
 
 import pytest
-import uvloop
 
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.encoding import encode
@@ -91,144 +90,117 @@ def test_the_same_transaction_waits_once_and_is_recognised_when_committed() -> N
     bench.verify(verified.id, bench.pool.receipt(verified.location))
 
 
-def test_everybody_who_waits_gets_the_same_receipt() -> None:
-    async def main() -> None:
-        bench = Bench()
-        id_ = bench.take(bench.network.dataset())
-        waiting = [asyncio.create_task(bench.pool.wait_for_receipt(id_, 5)) for _ in range(3)]
-        await asyncio.sleep(0)
-        bench.commit_waiting()
-        receipts = await asyncio.gather(*waiting)
-        assert receipts[0] == receipts[1] == receipts[2]
-        bench.verify(id_, receipts[0])
-
-    uvloop.run(main())
+async def test_everybody_who_waits_gets_the_same_receipt() -> None:
+    bench = Bench()
+    id_ = bench.take(bench.network.dataset())
+    waiting = [asyncio.create_task(bench.pool.wait_for_receipt(id_, 5)) for _ in range(3)]
+    await asyncio.sleep(0)
+    bench.commit_waiting()
+    receipts = await asyncio.gather(*waiting)
+    assert receipts[0] == receipts[1] == receipts[2]
+    bench.verify(id_, receipts[0])
 
 
-def test_a_commit_before_the_wait_is_not_missed() -> None:
-    async def main() -> None:
-        bench = Bench()
-        id_ = bench.take(bench.network.dataset())
-        bench.commit_waiting()
-        bench.verify(id_, await bench.pool.wait_for_receipt(id_, 0.01))
-
-    uvloop.run(main())
+async def test_a_commit_before_the_wait_is_not_missed() -> None:
+    bench = Bench()
+    id_ = bench.take(bench.network.dataset())
+    bench.commit_waiting()
+    bench.verify(id_, await bench.pool.wait_for_receipt(id_, 0.01))
 
 
-def test_waiting_ends_with_the_timeout_and_leaves_nothing_behind() -> None:
-    async def main() -> None:
-        bench = Bench()
-        id_ = bench.take(bench.network.dataset())
-        with pytest.raises(PoolError) as caught:
-            await bench.pool.wait_for_receipt(id_, 0.01)
-        assert caught.value.code == ErrorCode.TIMEOUT
-        assert not bench.pool._waiters
-        bench.commit_waiting()
-        bench.verify(id_, await bench.pool.wait_for_receipt(id_, 0.01))
-
-    uvloop.run(main())
+async def test_waiting_ends_with_the_timeout_and_leaves_nothing_behind() -> None:
+    bench = Bench()
+    id_ = bench.take(bench.network.dataset())
+    with pytest.raises(PoolError) as caught:
+        await bench.pool.wait_for_receipt(id_, 0.01)
+    assert caught.value.code == ErrorCode.TIMEOUT
+    assert not bench.pool._waiters
+    bench.commit_waiting()
+    bench.verify(id_, await bench.pool.wait_for_receipt(id_, 0.01))
 
 
-def test_one_who_gives_up_does_not_take_the_answer_from_the_others() -> None:
-    async def main() -> None:
-        bench = Bench()
-        id_ = bench.take(bench.network.dataset())
-        patient = asyncio.create_task(bench.pool.wait_for_receipt(id_, 5))
-        gone = asyncio.create_task(bench.pool.wait_for_receipt(id_, 5))
-        await asyncio.sleep(0)
-        gone.cancel()
-        await asyncio.gather(gone, return_exceptions=True)
-        bench.commit_waiting()
-        bench.verify(id_, await patient)
-
-    uvloop.run(main())
+async def test_one_who_gives_up_does_not_take_the_answer_from_the_others() -> None:
+    bench = Bench()
+    id_ = bench.take(bench.network.dataset())
+    patient = asyncio.create_task(bench.pool.wait_for_receipt(id_, 5))
+    gone = asyncio.create_task(bench.pool.wait_for_receipt(id_, 5))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    bench.commit_waiting()
+    bench.verify(id_, await patient)
 
 
-def test_one_who_gives_up_just_when_the_answer_comes_has_given_up() -> None:
+async def test_one_who_gives_up_just_when_the_answer_comes_has_given_up() -> None:
     """Else whoever cancels a client in a loop of submissions waits for it for ever."""
 
-    async def main() -> None:
-        bench = Bench()
-        id_ = bench.take(bench.network.dataset())
-        gone = asyncio.create_task(bench.pool.wait_for_receipt(id_, 5))
-        await asyncio.sleep(0)
-        bench.commit_waiting()
-        gone.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await gone
-
-    uvloop.run(main())
+    bench = Bench()
+    id_ = bench.take(bench.network.dataset())
+    gone = asyncio.create_task(bench.pool.wait_for_receipt(id_, 5))
+    await asyncio.sleep(0)
+    bench.commit_waiting()
+    gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
 
 
-def test_expired_on_arrival_is_refused_and_expired_while_waiting_is_answered() -> None:
+async def test_expired_on_arrival_is_refused_and_expired_while_waiting_is_answered() -> None:
     """The answer comes once a later block's time excludes that a node with a slower clock has it ordered yet."""
 
-    async def main() -> None:
-        bench = Bench()
-        assert refused(bench, bench.network.dataset(expiry_ms=TIME_MS - 1)) == ErrorCode.EXPIRED
-        id_ = bench.take(bench.network.dataset(expiry_ms=TIME_MS + 5))
-        waiting = asyncio.create_task(bench.pool.wait_for_receipt(id_, 5))
-        await asyncio.sleep(0)
-        bench.clock.now_ms += 6
-        bench.pool.forget_expired()
-        assert (len(bench.pool.mempool), bench.pool.waiting_s(id_)) == (0, 0)
-        await asyncio.sleep(0.01)
-        assert not waiting.done()
-        bench.take(bench.network.dataset(name="other"))
-        bench.commit_waiting()
-        bench.pool.forget_expired()
-        with pytest.raises(PoolError) as caught:
-            await waiting
-        assert caught.value.code == ErrorCode.EXPIRED
-
-    uvloop.run(main())
-
-
-def test_one_that_expired_here_and_was_ordered_elsewhere_is_answered_with_its_receipt() -> None:
-    async def main() -> None:
-        bench = Bench()
-        id_ = bench.take(bench.network.dataset(expiry_ms=TIME_MS + 5))
-        (checked,) = bench.pool.mempool.select(TIME_MS)
-        waiting = asyncio.create_task(bench.pool.wait_for_receipt(id_, 5))
-        await asyncio.sleep(0)
-        bench.clock.now_ms += 6
-        bench.pool.forget_expired()
-        executed = bench.pool.ledger.execute([checked], TIME_MS + 5, "a")
-        bench.pool.commit(executed, bench.network.certify(executed))
-        bench.verify(id_, await waiting)
-
-    uvloop.run(main())
-
-
-def test_shutting_down_answers_everybody() -> None:
-    async def main() -> None:
-        bench = Bench()
-        id_ = bench.take(bench.network.dataset())
-        receipt = asyncio.create_task(bench.pool.wait_for_receipt(id_, 60))
-        height = asyncio.create_task(bench.pool.wait_for_height(7))
-        await asyncio.sleep(0)
-        bench.pool.close()
-        for task in (receipt, height):
-            with pytest.raises(PoolError) as caught:
-                await task
-            assert caught.value.code == ErrorCode.NOT_READY
-
-    uvloop.run(main())
-
-
-def test_waiting_for_a_height_ends_when_it_is_reached() -> None:
-    async def main() -> None:
-        bench = Bench()
-        waiting = asyncio.create_task(bench.pool.wait_for_height(2))
-        for _ in range(2):
-            await asyncio.sleep(0)
-            assert not waiting.done()
-            bench.take(bench.network.dataset(name=f"set-{bench.pool.height}"))
-            bench.commit_waiting()
+    bench = Bench()
+    assert refused(bench, bench.network.dataset(expiry_ms=TIME_MS - 1)) == ErrorCode.EXPIRED
+    id_ = bench.take(bench.network.dataset(expiry_ms=TIME_MS + 5))
+    waiting = asyncio.create_task(bench.pool.wait_for_receipt(id_, 5))
+    await asyncio.sleep(0)
+    bench.clock.now_ms += 6
+    bench.pool.forget_expired()
+    assert (len(bench.pool.mempool), bench.pool.waiting_s(id_)) == (0, 0)
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    bench.take(bench.network.dataset(name="other"))
+    bench.commit_waiting()
+    bench.pool.forget_expired()
+    with pytest.raises(PoolError) as caught:
         await waiting
-        await bench.pool.wait_for_height(1)
+    assert caught.value.code == ErrorCode.EXPIRED
 
-    uvloop.run(main())
+
+async def test_one_that_expired_here_and_was_ordered_elsewhere_is_answered_with_its_receipt() -> None:
+    bench = Bench()
+    id_ = bench.take(bench.network.dataset(expiry_ms=TIME_MS + 5))
+    (checked,) = bench.pool.mempool.select(TIME_MS)
+    waiting = asyncio.create_task(bench.pool.wait_for_receipt(id_, 5))
+    await asyncio.sleep(0)
+    bench.clock.now_ms += 6
+    bench.pool.forget_expired()
+    executed = bench.pool.ledger.execute([checked], TIME_MS + 5, "a")
+    bench.pool.commit(executed, bench.network.certify(executed))
+    bench.verify(id_, await waiting)
+
+
+async def test_shutting_down_answers_everybody() -> None:
+    bench = Bench()
+    id_ = bench.take(bench.network.dataset())
+    receipt = asyncio.create_task(bench.pool.wait_for_receipt(id_, 60))
+    height = asyncio.create_task(bench.pool.wait_for_height(7))
+    await asyncio.sleep(0)
+    bench.pool.close()
+    for task in (receipt, height):
+        with pytest.raises(PoolError) as caught:
+            await task
+        assert caught.value.code == ErrorCode.NOT_READY
+
+
+async def test_waiting_for_a_height_ends_when_it_is_reached() -> None:
+    bench = Bench()
+    waiting = asyncio.create_task(bench.pool.wait_for_height(2))
+    for _ in range(2):
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        bench.take(bench.network.dataset(name=f"set-{bench.pool.height}"))
+        bench.commit_waiting()
+    await waiting
+    await bench.pool.wait_for_height(1)
 
 
 def test_listeners_hear_of_every_block_once_and_of_the_time_waited() -> None:

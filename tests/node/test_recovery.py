@@ -220,35 +220,32 @@ def test_the_only_validator_keeps_its_damaged_data(tmp_path: Path) -> None:
     home.lock.close()
 
 
-def test_s03_a_validator_on_probation_fetches_the_chain_and_votes_again_later(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, *"abcd") as nodes:
-            await nodes[0].submit(network.dataset())
-            await until(lambda: min(node.height for node in nodes) == 1)
-        home = open_home(load_config(network.home("d"), {}))
-        open_recovered(home, resync=True).close()
-        home.lock.close()
-        async with running(network, *"abcd") as nodes:
-            a, d = nodes[0], nodes[3]
-            assert not d.service.readiness.is_validator
-            await until(lambda: d.height == 1)
-            await a.submit(network.parcel())
-            await until(lambda: d.height == 2)
-            certificate = d.ledger.block_at(2).certificate
-            assert certificate is not None
-            assert "d" not in {name for name, _ in certificate.votes}
-            async with asyncio.timeout(20):
-                while home.probation_file.exists():
-                    await a.submit(network.parcel())
-                    await asyncio.sleep(0.1)
-            assert d.service.readiness.is_validator
-            await stop_one(nodes, "c")
-            receipt = await a.submit(network.parcel())  # needs d's vote now
-            assert receipt.certificate is not None
-            assert "d" in {name for name, _ in receipt.certificate.votes}
-
-    uvloop.run(main())
+async def test_s03_a_validator_on_probation_fetches_the_chain_and_votes_again_later(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+    async with running(network, *"abcd") as nodes:
+        await nodes[0].submit(network.dataset())
+        await until(lambda: min(node.height for node in nodes) == 1)
+    home = open_home(load_config(network.home("d"), {}))
+    open_recovered(home, resync=True).close()
+    home.lock.close()
+    async with running(network, *"abcd") as nodes:
+        a, d = nodes[0], nodes[3]
+        assert not d.service.readiness.is_validator
+        await until(lambda: d.height == 1)
+        await a.submit(network.parcel())
+        await until(lambda: d.height == 2)
+        certificate = d.ledger.block_at(2).certificate
+        assert certificate is not None
+        assert "d" not in {name for name, _ in certificate.votes}
+        async with asyncio.timeout(20):
+            while home.probation_file.exists():
+                await a.submit(network.parcel())
+                await asyncio.sleep(0.1)
+        assert d.service.readiness.is_validator
+        await stop_one(nodes, "c")
+        receipt = await a.submit(network.parcel())  # needs d's vote now
+        assert receipt.certificate is not None
+        assert "d" in {name for name, _ in receipt.certificate.votes}
 
 
 async def stop_one(nodes: list[Node], name: str) -> None:

@@ -4,81 +4,67 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import uvloop
-
 from chain.blocks import Outcome
 from chain.primitives.encoding import decode
 from tests.node.cluster import Network, Node, running
 from tests.node.link_cluster import until
 
 
-def test_four_nodes_commit_the_same_blocks_whoever_receives(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, *"abcd") as nodes:
-            assert decode(Outcome, (await nodes[0].submit(network.dataset())).outcome).is_ok
-            for node in nodes:
-                receipt = await node.submit(network.parcel([b'{"n":%d}' % node.ledger.tip.height]))
-                assert decode(Outcome, receipt.outcome).is_ok
-            await until(lambda: len({node.ledger.tip.block_hash for node in nodes}) == 1)
-            assert nodes[0].ledger.usage("a.flights") == nodes[3].ledger.usage("a.flights")
-            usage = nodes[0].ledger.usage("a.flights")
-            assert usage is not None
-            assert (usage.parcels, usage.records) == (4, 4)
-
-    uvloop.run(main())
-
-
-def test_the_network_goes_on_without_its_primary_which_catches_up_when_it_returns(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, *"abcd") as nodes:
-            await nodes[1].submit(network.dataset())
-            primary = next(node for node in nodes if node.name == nodes[0].service.driver.replica.primary)
-            nodes.remove(primary)
-            await primary.stop()
-            for index in range(5):
-                await nodes[index % 3].submit(network.parcel([b'{"n":%d}' % index]))
-            assert nodes[0].service.driver.replica.primary != primary.name
-            returned = Node(network, primary.name)
-            nodes.append(returned)
-            await returned.start()
-            await until(lambda: returned.height == max(node.height for node in nodes))
-            receipt = await returned.submit(network.parcel([b'{"n":99}']))
+async def test_four_nodes_commit_the_same_blocks_whoever_receives(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+    async with running(network, *"abcd") as nodes:
+        assert decode(Outcome, (await nodes[0].submit(network.dataset())).outcome).is_ok
+        for node in nodes:
+            receipt = await node.submit(network.parcel([b'{"n":%d}' % node.ledger.tip.height]))
             assert decode(Outcome, receipt.outcome).is_ok
-
-    uvloop.run(main())
-
-
-def test_an_observer_follows_and_passes_on_what_it_is_given(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, *"abcd", "observer") as nodes:
-            observer = nodes[4]
-            assert not observer.service.readiness.is_validator
-            receipt = await observer.submit(network.dataset("observer"))
-            assert decode(Outcome, receipt.outcome).is_ok
-            await until(lambda: len({node.ledger.tip.block_hash for node in nodes}) == 1)
-            voters = {name for name, _ in observer.ledger.block_at(1).certificate.votes}  # type: ignore[union-attr]
-            assert voters <= set("abcd")
-
-    uvloop.run(main())
+        await until(lambda: len({node.ledger.tip.block_hash for node in nodes}) == 1)
+        assert nodes[0].ledger.usage("a.flights") == nodes[3].ledger.usage("a.flights")
+        usage = nodes[0].ledger.usage("a.flights")
+        assert usage is not None
+        assert (usage.parcels, usage.records) == (4, 4)
 
 
-def test_without_a_quorum_a_node_is_not_ready_and_commits_nothing(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, "a", "b") as (a, b):
-            assert a.service.readiness.unready_reason == "1 of 3 validators needed for a quorum are connected"
-            await a.service.dissemination.submit(network.dataset())
-            await until(lambda: len(b.service.pool.mempool) == 1)
-            c = Node(network, "c")
-            await c.start()
-            try:
-                assert (a.height, b.height) == (0, 0)
-                await until(lambda: min(a.height, b.height, c.height) == 1)
-                assert a.service.readiness.unready_reason is None
-            finally:
-                await c.stop()
+async def test_the_network_goes_on_without_its_primary_which_catches_up_when_it_returns(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+    async with running(network, *"abcd") as nodes:
+        await nodes[1].submit(network.dataset())
+        primary = next(node for node in nodes if node.name == nodes[0].service.driver.replica.primary)
+        nodes.remove(primary)
+        await primary.stop()
+        for index in range(5):
+            await nodes[index % 3].submit(network.parcel([b'{"n":%d}' % index]))
+        assert nodes[0].service.driver.replica.primary != primary.name
+        returned = Node(network, primary.name)
+        nodes.append(returned)
+        await returned.start()
+        await until(lambda: returned.height == max(node.height for node in nodes))
+        receipt = await returned.submit(network.parcel([b'{"n":99}']))
+        assert decode(Outcome, receipt.outcome).is_ok
 
-    uvloop.run(main())
+
+async def test_an_observer_follows_and_passes_on_what_it_is_given(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+    async with running(network, *"abcd", "observer") as nodes:
+        observer = nodes[4]
+        assert not observer.service.readiness.is_validator
+        receipt = await observer.submit(network.dataset("observer"))
+        assert decode(Outcome, receipt.outcome).is_ok
+        await until(lambda: len({node.ledger.tip.block_hash for node in nodes}) == 1)
+        voters = {name for name, _ in observer.ledger.block_at(1).certificate.votes}  # type: ignore[union-attr]
+        assert voters <= set("abcd")
+
+
+async def test_without_a_quorum_a_node_is_not_ready_and_commits_nothing(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+    async with running(network, "a", "b") as (a, b):
+        assert a.service.readiness.unready_reason == "1 of 3 validators needed for a quorum are connected"
+        await a.service.dissemination.submit(network.dataset())
+        await until(lambda: len(b.service.pool.mempool) == 1)
+        c = Node(network, "c")
+        await c.start()
+        try:
+            assert (a.height, b.height) == (0, 0)
+            await until(lambda: min(a.height, b.height, c.height) == 1)
+            assert a.service.readiness.unready_reason is None
+        finally:
+            await c.stop()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvloop
 from msgspec.structs import replace
 
 from chain.errors import ErrorCode, PoolError
@@ -55,230 +54,200 @@ async def refused(client: httpx.AsyncClient, code: ErrorCode, request_id: bytes,
         verify_problem(response, code.info.http_status, code)
 
 
-def test_a_granted_reader_gets_enough_shares_of_every_parcel(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with sharing(tmp_path, *"abcd") as (network, nodes, client):
-            parcels = [network.sealed_parcel(RECORDS), network.sealed_parcel([b'{"n":3}'])]
-            ids = await share(nodes[1], *parcels)
-            request_id = await commit(nodes[2], network.request())
-            for found, parcel, records in zip(
-                await answer(client, request_id, *ids), parcels, (RECORDS, [b'{"n":3}']), strict=True
-            ):
-                assert len(found) >= 3
-                assert opened(network, parcel, request_id, found, "b") == records
-            everything = await answer(client, request_id, ids[0], scope="every")
-            assert [givers(found) for found in everything] == [["a", "b", "c", "d"]]
-            own = await answer(client, request_id, ids[1], scope="own")
-            assert [givers(found) for found in own] == [["a"]]
-            with pytest.raises(PoolError, match="another reader's key"):
-                opened(network, parcels[1], request_id, own[0], "c")
-
-    uvloop.run(main())
+async def test_a_granted_reader_gets_enough_shares_of_every_parcel(tmp_path: Path) -> None:
+    async with sharing(tmp_path, *"abcd") as (network, nodes, client):
+        parcels = [network.sealed_parcel(RECORDS), network.sealed_parcel([b'{"n":3}'])]
+        ids = await share(nodes[1], *parcels)
+        request_id = await commit(nodes[2], network.request())
+        for found, parcel, records in zip(
+            await answer(client, request_id, *ids), parcels, (RECORDS, [b'{"n":3}']), strict=True
+        ):
+            assert len(found) >= 3
+            assert opened(network, parcel, request_id, found, "b") == records
+        everything = await answer(client, request_id, ids[0], scope="every")
+        assert [givers(found) for found in everything] == [["a", "b", "c", "d"]]
+        own = await answer(client, request_id, ids[1], scope="own")
+        assert [givers(found) for found in own] == [["a"]]
+        with pytest.raises(PoolError, match="another reader's key"):
+            opened(network, parcels[1], request_id, own[0], "c")
 
 
-def test_s53_who_gets_nothing(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with sharing(tmp_path, *"abcd") as (network, nodes, client):
-            parcel, other = await share(nodes[0], network.sealed_parcel(), network.sealed_parcel())
-            granted = await commit(nodes[0], network.request(parcels=(parcel,)))
+async def test_s53_who_gets_nothing(tmp_path: Path) -> None:
+    async with sharing(tmp_path, *"abcd") as (network, nodes, client):
+        parcel, other = await share(nodes[0], network.sealed_parcel(), network.sealed_parcel())
+        granted = await commit(nodes[0], network.request(parcels=(parcel,)))
 
-            # No grant: denied by the contract, still waiting, refused, or no request at all
-            denied = await commit(nodes[0], network.request(purpose="advertising"))
-            await refused(client, ErrorCode.ACCESS_DENIED, denied, parcel)
-            asked = await commit(nodes[0], network.request(purpose="research"))
-            await refused(client, ErrorCode.APPROVAL_PENDING, asked, parcel)
-            await refused(client, ErrorCode.UNKNOWN_REQUEST, NOBODY, parcel)
-            await refused(client, ErrorCode.UNKNOWN_REQUEST, parcel, parcel)  # a transaction, but no request
+        # No grant: denied by the contract, still waiting, refused, or no request at all
+        denied = await commit(nodes[0], network.request(purpose="advertising"))
+        await refused(client, ErrorCode.ACCESS_DENIED, denied, parcel)
+        asked = await commit(nodes[0], network.request(purpose="research"))
+        await refused(client, ErrorCode.APPROVAL_PENDING, asked, parcel)
+        await refused(client, ErrorCode.UNKNOWN_REQUEST, NOBODY, parcel)
+        await refused(client, ErrorCode.UNKNOWN_REQUEST, parcel, parcel)  # a transaction, but no request
 
-            # A grant for something else: another parcel, other heights, another dataset's parcel
-            await refused(client, ErrorCode.NOT_COVERED, granted, other)
-            await refused(client, ErrorCode.NOT_COVERED, granted, parcel, other)  # nor for the one that it covers
-            later = await commit(nodes[0], network.request(from_height=nodes[0].height))
-            await refused(client, ErrorCode.NOT_COVERED, later, parcel)
-            await commit(nodes[0], network.dataset(name="ships", sharing="closed"))
-            ship = await commit(nodes[0], network.sealed_parcel(dataset="a.ships"))
-            everything = await commit(nodes[0], network.request())
-            await refused(client, ErrorCode.NOT_COVERED, everything, ship)
+        # A grant for something else: another parcel, other heights, another dataset's parcel
+        await refused(client, ErrorCode.NOT_COVERED, granted, other)
+        await refused(client, ErrorCode.NOT_COVERED, granted, parcel, other)  # nor for the one that it covers
+        later = await commit(nodes[0], network.request(from_height=nodes[0].height))
+        await refused(client, ErrorCode.NOT_COVERED, later, parcel)
+        await commit(nodes[0], network.dataset(name="ships", sharing="closed"))
+        ship = await commit(nodes[0], network.sealed_parcel(dataset="a.ships"))
+        everything = await commit(nodes[0], network.request())
+        await refused(client, ErrorCode.NOT_COVERED, everything, ship)
 
-            # What is no sealed parcel that took effect: a rejected one, another transaction, an open one, none
-            rejected = network.sealed_parcel(dataset="a.flights", member="b")
-            await nodes[0].submit(rejected)
-            await refused(client, ErrorCode.NOT_FOUND, everything, network.id_of(rejected))
-            await refused(client, ErrorCode.NOT_FOUND, everything, granted)
-            await refused(client, ErrorCode.NOT_FOUND, everything, NOBODY)
-            assert len((await answer(client, everything, parcel))[0]) >= 3
-            metrics = (await client.get("/metrics")).text
-            assert 'blockpool_share_queries_total{code="ok"} 1.0' in metrics
-            assert 'blockpool_share_queries_total{code="access_denied"} 3.0' in metrics
-
-    uvloop.run(main())
+        # What is no sealed parcel that took effect: a rejected one, another transaction, an open one, none
+        rejected = network.sealed_parcel(dataset="a.flights", member="b")
+        await nodes[0].submit(rejected)
+        await refused(client, ErrorCode.NOT_FOUND, everything, network.id_of(rejected))
+        await refused(client, ErrorCode.NOT_FOUND, everything, granted)
+        await refused(client, ErrorCode.NOT_FOUND, everything, NOBODY)
+        assert len((await answer(client, everything, parcel))[0]) >= 3
+        metrics = (await client.get("/metrics")).text
+        assert 'blockpool_share_queries_total{code="ok"} 1.0' in metrics
+        assert 'blockpool_share_queries_total{code="access_denied"} 3.0' in metrics
 
 
-def test_a_parcel_from_when_the_dataset_was_open_has_no_shares(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with sharing(tmp_path, *"abc") as (network, nodes, client):
-            await commit(nodes[0], network.dataset())
-            parcel = await commit(nodes[0], network.parcel())
-            await commit(nodes[0], network.dataset(version=2, sharing="closed"))
-            request_id = await commit(nodes[0], network.request(member="a"))
-            await refused(client, ErrorCode.ACCESS_NOT_NEEDED, request_id, parcel)
-
-    uvloop.run(main())
+async def test_a_parcel_from_when_the_dataset_was_open_has_no_shares(tmp_path: Path) -> None:
+    async with sharing(tmp_path, *"abc") as (network, nodes, client):
+        await commit(nodes[0], network.dataset())
+        parcel = await commit(nodes[0], network.parcel())
+        await commit(nodes[0], network.dataset(version=2, sharing="closed"))
+        request_id = await commit(nodes[0], network.request(member="a"))
+        await refused(client, ErrorCode.ACCESS_NOT_NEEDED, request_id, parcel)
 
 
-def test_s53_a_grant_ends_when_it_expires_and_when_it_is_revoked(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with sharing(tmp_path, *"abcd") as (network, nodes, client):
-            (parcel,) = await share(nodes[0], network.sealed_parcel())
-            pool = nodes[0].service.pool
-            short = await commit(nodes[0], network.request(until_ms=pool.clock_ms() + 2_500))
-            assert len((await answer(client, short, parcel))[0]) >= 3
-            approved = await commit(nodes[0], network.request(purpose="research"))
-            await commit(nodes[0], network.approval(approved))
-            assert len((await answer(client, approved, parcel))[0]) >= 3
-            await commit(nodes[0], network.approval(approved, "revoke"))
-            await refused(client, ErrorCode.GRANT_REVOKED, approved, parcel)
-            await until(lambda: pool.clock_ms() > pool.ledger.tip.header.time_ms + 2_600)
-            await refused(client, ErrorCode.GRANT_EXPIRED, short, parcel)
+async def test_s53_a_grant_ends_when_it_expires_and_when_it_is_revoked(tmp_path: Path) -> None:
+    async with sharing(tmp_path, *"abcd") as (network, nodes, client):
+        (parcel,) = await share(nodes[0], network.sealed_parcel())
+        pool = nodes[0].service.pool
+        short = await commit(nodes[0], network.request(until_ms=pool.clock_ms() + 2_500))
+        assert len((await answer(client, short, parcel))[0]) >= 3
+        approved = await commit(nodes[0], network.request(purpose="research"))
+        await commit(nodes[0], network.approval(approved))
+        assert len((await answer(client, approved, parcel))[0]) >= 3
+        await commit(nodes[0], network.approval(approved, "revoke"))
+        await refused(client, ErrorCode.GRANT_REVOKED, approved, parcel)
+        await until(lambda: pool.clock_ms() > pool.ledger.tip.header.time_ms + 2_600)
+        await refused(client, ErrorCode.GRANT_EXPIRED, short, parcel)
 
-            # A node whose clock stands still goes by the chain's.
-            late = next(node for node in nodes if node.name != node.service.driver.replica.primary)
-            late.service.pool.clock_ms = lambda: 0
-            await commit(nodes[0], network.request())
-            await until(lambda: late.height == nodes[0].height)
-            async with httpx.AsyncClient(base_url=late.api_url) as client_of_late:
-                await refused(client_of_late, ErrorCode.GRANT_EXPIRED, short, parcel)
-
-    uvloop.run(main())
+        # A node whose clock stands still goes by the chain's.
+        late = next(node for node in nodes if node.name != node.service.driver.replica.primary)
+        late.service.pool.clock_ms = lambda: 0
+        await commit(nodes[0], network.request())
+        await until(lambda: late.height == nodes[0].height)
+        async with httpx.AsyncClient(base_url=late.api_url) as client_of_late:
+            await refused(client_of_late, ErrorCode.GRANT_EXPIRED, short, parcel)
 
 
-def test_f_validators_down_do_not_keep_a_reader_from_reading(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with sharing(tmp_path, *"abcd") as (network, nodes, client):
-            sealed = network.sealed_parcel(RECORDS)
-            (parcel,) = await share(nodes[0], sealed)
-            request_id = await commit(nodes[0], network.request())
-            await nodes.pop().stop()
-            (found,) = await answer(client, request_id, parcel)
-            assert givers(found) == ["a", "b", "c"]
-            assert opened(network, sealed, request_id, found, "b") == RECORDS
-            await nodes.pop().stop()
-            (found,) = await answer(client, request_id, parcel)
-            assert givers(found) == ["a", "b"]
-            with pytest.raises(PoolError) as caught:
-                opened(network, sealed, request_id, found, "b")
-            assert caught.value.code is ErrorCode.NOT_ENOUGH_SHARES
-
-    uvloop.run(main())
+async def test_f_validators_down_do_not_keep_a_reader_from_reading(tmp_path: Path) -> None:
+    async with sharing(tmp_path, *"abcd") as (network, nodes, client):
+        sealed = network.sealed_parcel(RECORDS)
+        (parcel,) = await share(nodes[0], sealed)
+        request_id = await commit(nodes[0], network.request())
+        await nodes.pop().stop()
+        (found,) = await answer(client, request_id, parcel)
+        assert givers(found) == ["a", "b", "c"]
+        assert opened(network, sealed, request_id, found, "b") == RECORDS
+        await nodes.pop().stop()
+        (found,) = await answer(client, request_id, parcel)
+        assert givers(found) == ["a", "b"]
+        with pytest.raises(PoolError) as caught:
+            opened(network, sealed, request_id, found, "b")
+        assert caught.value.code is ErrorCode.NOT_ENOUGH_SHARES
 
 
-def test_an_observer_has_no_share_and_hands_the_others_on(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with sharing(tmp_path, "observer", *"abcd") as (network, nodes, client):
-            sealed = network.sealed_parcel(RECORDS)
-            (parcel,) = await share(nodes[0], sealed)
-            request_id = await commit(nodes[0], network.request())
-            assert await answer(client, request_id, parcel, scope="own") == ((),)
-            (found,) = await answer(client, request_id, parcel)
-            assert opened(network, sealed, request_id, found, "b") == RECORDS
-
-    uvloop.run(main())
+async def test_an_observer_has_no_share_and_hands_the_others_on(tmp_path: Path) -> None:
+    async with sharing(tmp_path, "observer", *"abcd") as (network, nodes, client):
+        sealed = network.sealed_parcel(RECORDS)
+        (parcel,) = await share(nodes[0], sealed)
+        request_id = await commit(nodes[0], network.request())
+        assert await answer(client, request_id, parcel, scope="own") == ((),)
+        (found,) = await answer(client, request_id, parcel)
+        assert opened(network, sealed, request_id, found, "b") == RECORDS
 
 
-def test_a_validator_waits_for_a_request_that_is_on_its_way(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with sharing(tmp_path, *"abc") as (network, nodes, client):
-            (parcel,) = await share(nodes[0], network.sealed_parcel())
-            request = network.request()
-            asking = asyncio.create_task(ask(client, network.id_of(request), parcel, scope="own"))
-            await asyncio.sleep(0.2)
-            assert not asking.done()
-            await nodes[0].submit(request)
-            assert (await asking).status_code == 200
+async def test_a_validator_waits_for_a_request_that_is_on_its_way(tmp_path: Path) -> None:
+    async with sharing(tmp_path, *"abc") as (network, nodes, client):
+        (parcel,) = await share(nodes[0], network.sealed_parcel())
+        request = network.request()
+        asking = asyncio.create_task(ask(client, network.id_of(request), parcel, scope="own"))
+        await asyncio.sleep(0.2)
+        assert not asking.done()
+        await nodes[0].submit(request)
+        assert (await asking).status_code == 200
 
-            # A peer that has seen the approval is not told that it is pending; the reader is, at once.
-            asked = await commit(nodes[0], network.request(purpose="research"))
-            query = encode(ShareQuery(asked, (parcel,)))
-            await until(lambda: len({node.height for node in nodes}) == 1)
-            from_peer = asyncio.create_task(nodes[1].service.links.request("a", FrameKind.FETCH_SHARES, query))
-            await refused(client, ErrorCode.APPROVAL_PENDING, asked, parcel)
-            assert not from_peer.done()
-            await commit(nodes[1], network.approval(asked))
-            ((release,),) = decode(ShareAnswer, await from_peer)
-            assert givers([release]) == ["a"]
-
-    uvloop.run(main())
+        # A peer that has seen the approval is not told that it is pending; the reader is, at once.
+        asked = await commit(nodes[0], network.request(purpose="research"))
+        query = encode(ShareQuery(asked, (parcel,)))
+        await until(lambda: len({node.height for node in nodes}) == 1)
+        from_peer = asyncio.create_task(nodes[1].service.links.request("a", FrameKind.FETCH_SHARES, query))
+        await refused(client, ErrorCode.APPROVAL_PENDING, asked, parcel)
+        assert not from_peer.done()
+        await commit(nodes[1], network.approval(asked))
+        ((release,),) = decode(ShareAnswer, await from_peer)
+        assert givers([release]) == ["a"]
 
 
-def test_malformed_and_oversized_queries(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with sharing(tmp_path, *"abc") as (network, nodes, client):
-            (parcel,) = await share(nodes[0], network.sealed_parcel())
-            request_id = await commit(nodes[0], network.request())
-            many = [bytes([index]) * 32 for index in range(LIMITS.share_parcels + 1)]
-            bad = [encode([request_id, many]), encode([request_id, []]), encode([request_id]), b"", b"\x93"]
-            bad += [encode([request_id[:31], [parcel]]), encode([request_id, [parcel[:31]]])]
-            for body in bad:
-                response = await client.post("/v1/shares", content=body, headers=MSGPACK)
-                verify_problem(response, 400, ErrorCode.MALFORMED)
-            await refused(client, ErrorCode.BAD_REQUEST, request_id, parcel, parcel)
-            response = await client.post("/v1/shares", content=bytes(100_000), headers=MSGPACK)
-            verify_problem(response, 413, ErrorCode.TOO_LARGE)
-            for json in ({"request": "xy", "parcels": [parcel.hex()]}, {"request": request_id.hex(), "parcels": ["0"]}):
-                verify_problem(await client.post("/v1/shares", json=json), 400, ErrorCode.BAD_REQUEST)
-            response = await client.post("/v1/shares", json={"request": request_id.hex(), "parcels": []})
+async def test_malformed_and_oversized_queries(tmp_path: Path) -> None:
+    async with sharing(tmp_path, *"abc") as (network, nodes, client):
+        (parcel,) = await share(nodes[0], network.sealed_parcel())
+        request_id = await commit(nodes[0], network.request())
+        many = [bytes([index]) * 32 for index in range(LIMITS.share_parcels + 1)]
+        bad = [encode([request_id, many]), encode([request_id, []]), encode([request_id]), b"", b"\x93"]
+        bad += [encode([request_id[:31], [parcel]]), encode([request_id, [parcel[:31]]])]
+        for body in bad:
+            response = await client.post("/v1/shares", content=body, headers=MSGPACK)
             verify_problem(response, 400, ErrorCode.MALFORMED)
-            text = {"Content-Type": "text/plain"}
-            verify_problem(await client.post("/v1/shares", content=b"", headers=text), 400, ErrorCode.BAD_REQUEST)
-            response = await client.post("/v1/shares?scope=mine", content=b"", headers=MSGPACK)
-            verify_problem(response, 400, ErrorCode.BAD_REQUEST)
-            with pytest.raises(PoolError) as caught:
-                await nodes[1].service.links.request("a", FrameKind.FETCH_SHARES, bad[0])
-            assert caught.value.code is ErrorCode.UNREACHABLE
+        await refused(client, ErrorCode.BAD_REQUEST, request_id, parcel, parcel)
+        response = await client.post("/v1/shares", content=bytes(100_000), headers=MSGPACK)
+        verify_problem(response, 413, ErrorCode.TOO_LARGE)
+        for json in ({"request": "xy", "parcels": [parcel.hex()]}, {"request": request_id.hex(), "parcels": ["0"]}):
+            verify_problem(await client.post("/v1/shares", json=json), 400, ErrorCode.BAD_REQUEST)
+        response = await client.post("/v1/shares", json={"request": request_id.hex(), "parcels": []})
+        verify_problem(response, 400, ErrorCode.MALFORMED)
+        text = {"Content-Type": "text/plain"}
+        verify_problem(await client.post("/v1/shares", content=b"", headers=text), 400, ErrorCode.BAD_REQUEST)
+        response = await client.post("/v1/shares?scope=mine", content=b"", headers=MSGPACK)
+        verify_problem(response, 400, ErrorCode.BAD_REQUEST)
+        with pytest.raises(PoolError) as caught:
+            await nodes[1].service.links.request("a", FrameKind.FETCH_SHARES, bad[0])
+        assert caught.value.code is ErrorCode.UNREACHABLE
 
-            # JSON says the same as MessagePack.
-            query = {"request": request_id.hex(), "parcels": [parcel.hex()]}
-            response = await client.post("/v1/shares?scope=own", json=query)
-            ((one,),) = [shares["releases"] for shares in response.json()["shares"]]
-            assert response.json()["shares"][0]["parcel"] == parcel.hex()
-            assert isinstance(one, str)
-
-    uvloop.run(main())
-
-
-def test_queries_for_what_never_comes_keep_nobody_from_being_served(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with sharing(tmp_path, *"abc") as (network, nodes, client):
-            (parcel,) = await share(nodes[0], network.sealed_parcel())
-            request_id = await commit(nodes[0], network.request())
-            shares = nodes[0].service.shares
-            bogus = [asyncio.create_task(shares.own(ShareQuery(NOBODY, (parcel,)))) for _ in range(100)]
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            assert sum(task.done() for task in bogus) == 84  # all but a few are told at once
-            assert len((await answer(client, request_id, parcel))[0]) >= 3
-            for result in await asyncio.gather(*bogus, return_exceptions=True):
-                assert isinstance(result, PoolError)
-                assert result.code is ErrorCode.UNKNOWN_REQUEST
-
-    uvloop.run(main())
+        # JSON says the same as MessagePack.
+        query = {"request": request_id.hex(), "parcels": [parcel.hex()]}
+        response = await client.post("/v1/shares?scope=own", json=query)
+        ((one,),) = [shares["releases"] for shares in response.json()["shares"]]
+        assert response.json()["shares"][0]["parcel"] == parcel.hex()
+        assert isinstance(one, str)
 
 
-def test_queries_beyond_what_is_worked_on_at_once_are_refused(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with sharing(tmp_path, *"abc") as (network, nodes, client):
-            (parcel,) = await share(nodes[0], network.sealed_parcel())
-            request_id = await commit(nodes[0], network.request())
-            shares = nodes[0].service.shares
-            asked = [shares.own(ShareQuery(request_id, (parcel,))) for _ in range(100)]
-            results = await asyncio.gather(*asked, return_exceptions=True)
-            refusals = [result.code for result in results if isinstance(result, PoolError)]
-            assert 1 <= len(refusals) <= 36
-            assert set(refusals) == {ErrorCode.NOT_READY}
-            assert {len(result) for result in results if isinstance(result, tuple)} == {1}
-            assert len((await answer(client, request_id, parcel))[0]) >= 3
+async def test_queries_for_what_never_comes_keep_nobody_from_being_served(tmp_path: Path) -> None:
+    async with sharing(tmp_path, *"abc") as (network, nodes, client):
+        (parcel,) = await share(nodes[0], network.sealed_parcel())
+        request_id = await commit(nodes[0], network.request())
+        shares = nodes[0].service.shares
+        bogus = [asyncio.create_task(shares.own(ShareQuery(NOBODY, (parcel,)))) for _ in range(100)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert sum(task.done() for task in bogus) == 84  # all but a few are told at once
+        assert len((await answer(client, request_id, parcel))[0]) >= 3
+        for result in await asyncio.gather(*bogus, return_exceptions=True):
+            assert isinstance(result, PoolError)
+            assert result.code is ErrorCode.UNKNOWN_REQUEST
 
-    uvloop.run(main())
+
+async def test_queries_beyond_what_is_worked_on_at_once_are_refused(tmp_path: Path) -> None:
+    async with sharing(tmp_path, *"abc") as (network, nodes, client):
+        (parcel,) = await share(nodes[0], network.sealed_parcel())
+        request_id = await commit(nodes[0], network.request())
+        shares = nodes[0].service.shares
+        asked = [shares.own(ShareQuery(request_id, (parcel,))) for _ in range(100)]
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        refusals = [result.code for result in results if isinstance(result, PoolError)]
+        assert 1 <= len(refusals) <= 36
+        assert set(refusals) == {ErrorCode.NOT_READY}
+        assert {len(result) for result in results if isinstance(result, tuple)} == {1}
+        assert len((await answer(client, request_id, parcel))[0]) >= 3
 
 
 class Liar(ScriptedPeer):
@@ -348,64 +317,52 @@ async def lied_to(liar: Liar, node: Node, client: httpx.AsyncClient, request_id:
     return list(found)
 
 
-def test_an_answer_that_is_plainly_wrong_is_not_handed_on(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with with_liar(tmp_path) as (node, liar, client):
-            sealed = node.network.sealed_parcel(RECORDS)
-            (parcel,) = await share(node, sealed)
-            request_id = await commit(node, node.network.request())
-            for liar.lie in PLAIN_LIES:
-                found = await lied_to(liar, node, client, request_id, parcel)
-                assert (liar.lie, givers(found)) == (liar.lie, ["a", "b", "c"])
-                (found_first,) = await answer(client, request_id, parcel)
-                assert (liar.lie, givers(found_first)) == (liar.lie, ["a", "b", "c"])
-            assert opened(node.network, sealed, request_id, found, "b") == RECORDS
-
-    uvloop.run(main())
-
-
-def test_s53_a_wrong_share_names_its_giver_and_the_others_are_enough(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with with_liar(tmp_path) as (node, liar, client):
-            sealed = node.network.sealed_parcel(RECORDS)
-            (parcel,) = await share(node, sealed)
-            request_id = await commit(node, node.network.request())
-            liar.lie = "a share that does not open"
+async def test_an_answer_that_is_plainly_wrong_is_not_handed_on(tmp_path: Path) -> None:
+    async with with_liar(tmp_path) as (node, liar, client):
+        sealed = node.network.sealed_parcel(RECORDS)
+        (parcel,) = await share(node, sealed)
+        request_id = await commit(node, node.network.request())
+        for liar.lie in PLAIN_LIES:
             found = await lied_to(liar, node, client, request_id, parcel)
-            assert givers(found) == ["a", "b", "c", "d"]
-            with pytest.raises(PoolError) as caught:
-                opened(node.network, sealed, request_id, found, "b")
-            assert (caught.value.code, caught.value.context["culprit"]) == (ErrorCode.BAD_SHARE, "d")
-            assert opened(node.network, sealed, request_id, found[:3], "b") == RECORDS
-
-    uvloop.run(main())
+            assert (liar.lie, givers(found)) == (liar.lie, ["a", "b", "c"])
+            (found_first,) = await answer(client, request_id, parcel)
+            assert (liar.lie, givers(found_first)) == (liar.lie, ["a", "b", "c"])
+        assert opened(node.network, sealed, request_id, found, "b") == RECORDS
 
 
-def test_s53_a_validator_that_does_not_answer_holds_nobody_up(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with with_liar(tmp_path) as (node, liar, client):
-            (parcel,) = await share(node, node.network.sealed_parcel())
-            request_id = await commit(node, node.network.request())
-            liar.lie = "silence"
-            loop = asyncio.get_running_loop()
-            begin_s = loop.time()
-            for _ in range(10):  # more than what a peer is asked at once
-                (found,) = await answer(client, request_id, parcel)
-                assert givers(found) == ["a", "b", "c"]
-            assert loop.time() - begin_s < 3  # as long as one that waits for everybody
-            assert givers(await lied_to(liar, node, client, request_id, parcel)) == ["a", "b", "c"]
-
-    uvloop.run(main())
+async def test_s53_a_wrong_share_names_its_giver_and_the_others_are_enough(tmp_path: Path) -> None:
+    async with with_liar(tmp_path) as (node, liar, client):
+        sealed = node.network.sealed_parcel(RECORDS)
+        (parcel,) = await share(node, sealed)
+        request_id = await commit(node, node.network.request())
+        liar.lie = "a share that does not open"
+        found = await lied_to(liar, node, client, request_id, parcel)
+        assert givers(found) == ["a", "b", "c", "d"]
+        with pytest.raises(PoolError) as caught:
+            opened(node.network, sealed, request_id, found, "b")
+        assert (caught.value.code, caught.value.context["culprit"]) == (ErrorCode.BAD_SHARE, "d")
+        assert opened(node.network, sealed, request_id, found[:3], "b") == RECORDS
 
 
-def test_status_says_what_runs_contracts(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with sharing(tmp_path, *"abc") as (network, nodes, client):
-            engine = network.genesis.protocol.engine
-            assert engine is not None
-            status = await get(client, "/v1/status")
-            assert (status["engine"]["hash"], status["gateway"]) == (engine.hash.hex(), False)
-            assert status["engine"]["wasmtime_version"] == engine.wasmtime_version
-            del nodes
+async def test_s53_a_validator_that_does_not_answer_holds_nobody_up(tmp_path: Path) -> None:
+    async with with_liar(tmp_path) as (node, liar, client):
+        (parcel,) = await share(node, node.network.sealed_parcel())
+        request_id = await commit(node, node.network.request())
+        liar.lie = "silence"
+        loop = asyncio.get_running_loop()
+        begin_s = loop.time()
+        for _ in range(10):  # more than what a peer is asked at once
+            (found,) = await answer(client, request_id, parcel)
+            assert givers(found) == ["a", "b", "c"]
+        assert loop.time() - begin_s < 3  # as long as one that waits for everybody
+        assert givers(await lied_to(liar, node, client, request_id, parcel)) == ["a", "b", "c"]
 
-    uvloop.run(main())
+
+async def test_status_says_what_runs_contracts(tmp_path: Path) -> None:
+    async with sharing(tmp_path, *"abc") as (network, nodes, client):
+        engine = network.genesis.protocol.engine
+        assert engine is not None
+        status = await get(client, "/v1/status")
+        assert (status["engine"]["hash"], status["gateway"]) == (engine.hash.hex(), False)
+        assert status["engine"]["wasmtime_version"] == engine.wasmtime_version
+        del nodes

@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import uvloop
-
 from chain.transactions.base import CheckedTransaction
 from node.driver import ConsensusDriver
 from tests.node.cluster import Network, Node, running
@@ -83,78 +81,63 @@ async def load(network: Network, nodes: Sequence[Node], members: str) -> AsyncIt
         is_over.set()
 
 
-def test_s25_a_primary_that_crawls_is_replaced(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, *"abcd") as nodes, load(network, nodes, "abcd"):
-            crawling = primary_of(nodes)
-            slow_down(crawling.service.driver, 0.3)
-            await until(lambda: all(node.service.driver.replica.view >= 1 for node in nodes), timeout_s=SOON_S)
-            assert "crawl" in reasons(nodes)
-            assert primary_of(nodes) is not crawling
-            height = nodes[0].height
-            await until(lambda: nodes[0].height >= height + 10)
-
-    uvloop.run(main())
+async def test_s25_a_primary_that_crawls_is_replaced(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+    async with running(network, *"abcd") as nodes, load(network, nodes, "abcd"):
+        crawling = primary_of(nodes)
+        slow_down(crawling.service.driver, 0.3)
+        await until(lambda: all(node.service.driver.replica.view >= 1 for node in nodes), timeout_s=SOON_S)
+        assert "crawl" in reasons(nodes)
+        assert primary_of(nodes) is not crawling
+        height = nodes[0].height
+        await until(lambda: nodes[0].height >= height + 10)
 
 
-def test_s25_a_primary_that_orders_little_of_a_backlog_is_replaced(tmp_path: Path) -> None:
+async def test_s25_a_primary_that_orders_little_of_a_backlog_is_replaced(tmp_path: Path) -> None:
     """Prompt blocks of one transaction each while hundreds wait."""
 
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, *"abcd") as nodes:
-            await nodes[0].submit(network.dataset("a"))
-            primary = primary_of(nodes)
-            make_tiny_blocks(primary)
-            for number in range(BACKLOG):
-                await nodes[0].service.dissemination.submit(network.parcel([b'{"n":%d}' % number]))
-            await until(lambda: all(node.service.driver.replica.view >= 1 for node in nodes), timeout_s=SOON_S)
-            assert reasons(nodes) <= {"neglect", "joined"}
-            await until(lambda: not any(len(node.service.pool.mempool) for node in nodes), timeout_s=SOON_S)
-
-    uvloop.run(main())
+    network = Network.create(tmp_path)
+    async with running(network, *"abcd") as nodes:
+        await nodes[0].submit(network.dataset("a"))
+        primary = primary_of(nodes)
+        make_tiny_blocks(primary)
+        for number in range(BACKLOG):
+            await nodes[0].service.dissemination.submit(network.parcel([b'{"n":%d}' % number]))
+        await until(lambda: all(node.service.driver.replica.view >= 1 for node in nodes), timeout_s=SOON_S)
+        assert reasons(nodes) <= {"neglect", "joined"}
+        await until(lambda: not any(len(node.service.pool.mempool) for node in nodes), timeout_s=SOON_S)
 
 
-def test_s26_a_primary_that_leaves_one_member_out_is_replaced(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, *"abcd") as nodes, load(network, nodes, "ab"):
-            primary = primary_of(nodes)
-            victim = next(node for node in nodes[2:] if node is not primary)
-            leave_out(primary, victim.name)
-            await victim.submit(network.parcel(member=victim.name), timeout_s=SOON_S)
-            assert primary_of(nodes) is not primary
-            assert reasons(nodes) <= {"neglect", "censorship", "joined"}
-
-    uvloop.run(main())
+async def test_s26_a_primary_that_leaves_one_member_out_is_replaced(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+    async with running(network, *"abcd") as nodes, load(network, nodes, "ab"):
+        primary = primary_of(nodes)
+        victim = next(node for node in nodes[2:] if node is not primary)
+        leave_out(primary, victim.name)
+        await victim.submit(network.parcel(member=victim.name), timeout_s=SOON_S)
+        assert primary_of(nodes) is not primary
+        assert reasons(nodes) <= {"neglect", "censorship", "joined"}
 
 
-def test_s25_a_good_primary_is_kept_under_load_and_in_rest(tmp_path: Path) -> None:
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, *"abcd") as nodes:
-            async with load(network, nodes, "abcd"):
-                await asyncio.sleep(6)
-            await asyncio.sleep(2)
-            assert reasons(nodes) == set()
-
-    uvloop.run(main())
+async def test_s25_a_good_primary_is_kept_under_load_and_in_rest(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+    async with running(network, *"abcd") as nodes:
+        async with load(network, nodes, "abcd"):
+            await asyncio.sleep(6)
+        await asyncio.sleep(2)
+        assert reasons(nodes) == set()
 
 
-def test_s25_what_expired_is_not_held_against_the_primary(tmp_path: Path) -> None:
+async def test_s25_what_expired_is_not_held_against_the_primary(tmp_path: Path) -> None:
     """No node waits for a primary to order what no primary may."""
 
-    async def main() -> None:
-        network = Network.create(tmp_path)
-        async with running(network, *"abcd") as nodes:
-            primary = primary_of(nodes)
-            data = network.dataset(expiry_ms=time.time_ns() // 1_000_000 + 250)
-            for node in nodes:
-                if node is not primary:
-                    put_into(node, data)
-            await asyncio.sleep(2)
-            assert reasons(nodes) == set()
-            assert {len(node.service.pool.mempool) for node in nodes} == {0}
-
-    uvloop.run(main())
+    network = Network.create(tmp_path)
+    async with running(network, *"abcd") as nodes:
+        primary = primary_of(nodes)
+        data = network.dataset(expiry_ms=time.time_ns() // 1_000_000 + 250)
+        for node in nodes:
+            if node is not primary:
+                put_into(node, data)
+        await asyncio.sleep(2)
+        assert reasons(nodes) == set()
+        assert {len(node.service.pool.mempool) for node in nodes} == {0}
