@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 
-_IPV6_SITE_BITS = 64
-"""One host has as many IPv6 addresses as it likes within its network, so the network is what counts."""
+_IPV6_SITE_BITS = 56
+"""One customer has as many addresses as it likes within what it is assigned (RFC 6177), so that is what counts."""
 
 
 def origin(host: str) -> str:
-    """What connections from ``host`` are counted under: an IPv4 address, or the /64 network of an IPv6 address."""
+    """What connections from ``host`` are counted under: an IPv4 address, or the /56 network of an IPv6 address."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

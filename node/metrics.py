@@ -24,6 +24,12 @@ class Metrics:
         self.height = Gauge("blockpool_height", "Height of the newest durable block", registry=registry)
         self.view = Gauge("blockpool_view", "Consensus view", registry=registry)
         self.peers = Gauge("blockpool_peers_connected", "Peers that this node can send to", registry=registry)
+        self.links_refused = Counter(
+            "blockpool_links_refused",
+            "Connections to the port for nodes that came to nothing, by reason",
+            ["reason"],
+            registry=registry,
+        )
         self.transactions = Counter(
             "blockpool_transactions", "Transactions committed, by outcome", ["code"], registry=registry
         )

@@ -199,6 +199,7 @@ class NodeService:
             on_request=lambda member, kind, body: self.dispatcher.on_request(member, kind, body),
             on_connect=lambda member, hello: self.dispatcher.on_connect(member, hello),
             on_disconnect=lambda member: self.dispatcher.on_disconnect(member),
+            on_refused=lambda reason: self.metrics.links_refused.labels(reason).inc(),
             software=self.software,
         )
 

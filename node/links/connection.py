@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import cast
 
 from chain.errors import ErrorCode, PoolError
+from node.addresses import origin
 from node.links.framing import FrameDecoder, SendQueue
 from node.links.types import LinkLimits
 
@@ -32,7 +33,7 @@ class Connection(asyncio.BufferedProtocol):
         self._on_frame = on_frame
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
-        self._decoder = FrameDecoder(limits.frame_size_bytes)
+        self._decoder = FrameDecoder()
         self._queue = SendQueue(limits.urgent_queue_bytes, limits.bulk_queue_bytes)
         self._transport: asyncio.Transport | None = None
         self._flush_scheduled = False
@@ -63,6 +64,12 @@ class Connection(asyncio.BufferedProtocol):
             raise RuntimeError("the TLS session was asked for before the handshake was done")
         return cast(ssl.SSLObject, self._transport.get_extra_info("ssl_object"))
 
+    @property
+    def origin(self) -> str:
+        """Where the other end is, as `node.addresses.origin` has it; empty if it is gone already."""
+        address = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return origin(address[0]) if address else ""
+
     def send(self, kind: int, body: bytes, *, urgent: bool) -> bool:
         """Queue a frame; False if the connection is closed or the queue full."""
         if self.is_closed or not self._queue.put(kind, body, urgent=urgent):
@@ -73,6 +80,16 @@ class Connection(asyncio.BufferedProtocol):
             self._flush_scheduled = True
             self._loop.call_soon(self._flush)
         return True
+
+    def accept(self) -> None:
+        """The peer's hello is accepted: from now on it may send large frames."""
+        self._decoder.widen(self._limits.frame_size_bytes)
+
+    def abandon(self) -> None:
+        """There was no connection after all. What refers to this one is let go, for reference counting to free it at
+        once: strangers can make many of them."""
+        self._on_frame = lambda connection, kind, body: None
+        self._on_lost = lambda connection: None
 
     def pause_reading(self) -> None:
         """Stop reading until `resume_reading`: the peer is faster than we are."""
@@ -125,6 +142,7 @@ class Connection(asyncio.BufferedProtocol):
         if not self.is_closed:
             self._mark_closed(str(exception) if exception else "closed by the peer")
         self._on_lost(self)
+        self.abandon()
 
     def eof_received(self) -> None:
         """The peer has closed its side: TLS has no half-open connections."""

@@ -32,31 +32,43 @@ _HEADER = struct.Struct(">IB")
 _MORE = 0x80
 _BULK = 0x40
 _KIND_MASK = KINDS - 1
-_BUFFER_SIZE_BYTES = 2 * (_HEADER.size + SEGMENT_SIZE_BYTES)
+HELLO_SIZE_BYTES = 512
+"""Largest frame before the hello is accepted: until then a connection gets no more memory than this takes."""
 
 
 class FrameDecoder:
     """Turns received bytes into frames.
 
-    The transport writes into `writable()`, then `received(count)` yields the frames that became complete.
+    The transport writes into `writable()`, then `received(count)` yields the frames that became complete. Frames are
+    small until `widen` is called.
     """
 
-    __slots__ = ("_buffer", "_end", "_frame_size_bytes", "_lanes", "_start", "_view")
+    __slots__ = ("_buffer", "_end", "_frame_size_bytes", "_lanes", "_segment_size_bytes", "_start", "_view")
 
-    def __init__(self, frame_size_bytes: int) -> None:
+    def __init__(self, frame_size_bytes: int = HELLO_SIZE_BYTES) -> None:
         """Refuse frames with bodies larger than `frame_size_bytes`."""
-        self._buffer = bytearray(_BUFFER_SIZE_BYTES)
-        self._view = memoryview(self._buffer)
-        self._start = 0
-        self._end = 0
-        self._frame_size_bytes = frame_size_bytes
         self._lanes: dict[int, _Assembly] = {0: _Assembly(), _BULK: _Assembly()}
+        self._start = self._end = 0
+        self._allocate(frame_size_bytes)
+
+    def widen(self, frame_size_bytes: int) -> None:
+        """From now on take frames with bodies of up to `frame_size_bytes`."""
+        rest = self._view[self._start : self._end]
+        self._allocate(frame_size_bytes)
+        self._view[: len(rest)] = rest
+        self._start, self._end = 0, len(rest)
+
+    def _allocate(self, frame_size_bytes: int) -> None:
+        self._frame_size_bytes = frame_size_bytes
+        self._segment_size_bytes = min(SEGMENT_SIZE_BYTES, frame_size_bytes)
+        self._buffer = bytearray(2 * (_HEADER.size + self._segment_size_bytes))
+        self._view = memoryview(self._buffer)
 
     def writable(self) -> memoryview:
         """Where the next bytes go: always room for the rest of a started segment."""
         if self._start == self._end:
             self._start = self._end = 0
-        elif self._start > _BUFFER_SIZE_BYTES // 2:
+        elif self._start > len(self._buffer) // 2:
             rest = self._end - self._start  # less than a segment, and so less than half of the buffer: no overlap
             self._view[:rest] = self._view[self._start : self._end]
             self._start, self._end = 0, rest
@@ -71,7 +83,7 @@ class FrameDecoder:
         self._end += count
         while self._end - self._start >= _HEADER.size:
             length, flags = _HEADER.unpack_from(self._buffer, self._start)
-            if not 1 <= length <= 1 + SEGMENT_SIZE_BYTES:
+            if not 1 <= length <= 1 + self._segment_size_bytes:
                 raise PoolError(ErrorCode.TOO_LARGE, f"a segment claims a length of {length} bytes")
             body_start = self._start + _HEADER.size
             body_end = body_start + length - 1

@@ -27,8 +27,13 @@ class IncomingLink:
         self._state: PeerState | None = None
         self._requests: IncomingRequests | None = None
         self.settled = asyncio.Event()
-        """Set when the hello was accepted or the connection is gone."""
+        """Set when the hello was accepted or refused, or the connection is gone."""
         self.connection = Connection(setup.limits, self._received, self._lost)
+
+    @property
+    def is_established(self) -> bool:
+        """Whether the connection belongs to its member."""
+        return self._state is not None
 
     def _received(self, connection: Connection, kind: int, body: bytes) -> None:
         if self._state is None or self._requests is None:
@@ -47,17 +52,19 @@ class IncomingLink:
 
     def _received_hello(self, kind: int, body: bytes) -> None:
         setup, connection = self._setup, self.connection
+        state = self._identify(fingerprint(peer_certificate(connection.ssl_object)))
         try:
-            state = self._identify(fingerprint(peer_certificate(connection.ssl_object)))
             if state is None:
                 raise PoolError(ErrorCode.UNKNOWN_MEMBER, "the certificate is not in any member's record")
             if kind != LinkKind.HELLO:
                 raise protocol_violation(f"a frame of kind {kind} instead of a hello")
             decode_hello(body, state.member, setup.chain_id)
         except PoolError as error:
-            setup.log.warning("refused a link: %s", error.detail)
+            if state is not None:
+                state.note_refusal(error.detail)
             connection.send(LinkKind.REFUSE, error.detail.encode()[:300], urgent=True)
             connection.close(error.detail)
+            self.settled.set()
             return
         if state.incoming is not None:
             state.incoming.abort("replaced by a newer connection of the same member")
@@ -65,6 +72,8 @@ class IncomingLink:
         self._state = state
         self._requests = IncomingRequests(state.member, connection, setup.on_request, setup.limits, setup.log)
         state.incoming = connection
+        state.note_origin(connection.origin)
+        connection.accept()
         self.settled.set()
         self._on_established(state)
 

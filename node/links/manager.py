@@ -8,18 +8,17 @@ Nothing here blocks: what cannot be queued is dropped and said so, and whoever m
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import random
-import socket
 from collections.abc import Callable, Mapping
 
 from chain.errors import ErrorCode, PoolError
 from node.addresses import origin
 from node.links.framing import KINDS
 from node.links.incoming import IncomingLink
-from node.links.outgoing import OutgoingLink, describe
+from node.links.outgoing import OutgoingLink
 from node.links.peer_state import LinkSetup, PeerState
+from node.links.reception import Reception
 from node.links.types import (
     FIRST_MESSAGE_KIND,
     LinkLimits,
@@ -27,12 +26,12 @@ from node.links.types import (
     OnConnect,
     OnDisconnect,
     OnMessage,
+    OnRefused,
     OnRequest,
     Peer,
 )
 from node.tls import Identity, fingerprint, server_context
 
-_ACCEPT_RETRY_S = 0.2
 _CLOSE_TIMEOUT_S = 1.0
 _REQUEST_PREFIX_BYTES = 5
 
@@ -51,6 +50,7 @@ class Links:
         on_request: OnRequest,
         on_connect: OnConnect = lambda member, hello: None,
         on_disconnect: OnDisconnect = lambda member: None,
+        on_refused: OnRefused = lambda reason: None,
         height: Callable[[], int] = lambda: 0,
         software: str = "",
         limits: LinkLimits | None = None,
@@ -68,6 +68,7 @@ class Links:
             on_request: answers requests.
             on_connect: our link to a member is up, and `send` to it works.
             on_disconnect: it is down again.
+            on_refused: an accepted connection came to nothing: `crowded`, `silent`, `not_tls`, `tls`, `late`, `hello`.
             height: our last committed height, told to peers as a hint.
             software: our version, told to peers for people.
             limits: bounds, `LinkLimits()` if not given.
@@ -83,20 +84,18 @@ class Links:
             on_request=on_request,
             on_connect=on_connect,
             on_disconnect=on_disconnect,
+            on_refused=on_refused,
             limits=limits or LinkLimits(),
             jitter=jitter,
             log=log or logging.getLogger("blockpool.links"),
         )
         self._peers = dict(peers)
         self._listen = listen
-        self._listener: socket.socket | None = None
-        self._accepting: asyncio.Task[None] | None = None
-        self._handshakes: dict[asyncio.Task[None], str] = {}
-        """Handshakes that are not done, with where they come from."""
         self._states: dict[str, PeerState] = {}
         self._outgoing: dict[str, OutgoingLink] = {}
         self._states_by_certificate: dict[bytes, PeerState] = {}
         self._server_tls = server_context(me, [])
+        self._reception = Reception(self._setup, lambda: self._server_tls, self._new_link, self._origins)
 
     # Life
 
@@ -106,18 +105,12 @@ class Links:
         Raises:
             PoolError: codes `port_in_use`, `bad_configuration` (an address that is not ours or cannot be resolved).
         """
-        self._listener = await _listen(*self._listen)
+        await self._reception.start(*self._listen)
         self.update_peers(self._peers)
-        self._accepting = asyncio.get_running_loop().create_task(self._accept_forever(self._listener))
 
     async def close(self) -> None:
         """Stop accepting and dialling, hand over what is queued as far as peers take it, and close all links."""
-        tasks = [task for task in (self._accepting, *self._handshakes) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._listener is not None:
-            self._listener.close()
+        await self._reception.close()
         states = list(self._states.values())
         for member in list(self._states):
             self._remove(member, "this node is shutting down")
@@ -137,6 +130,7 @@ class Links:
         for member, peer in self._peers.items():
             if member not in self._states:
                 state = self._states[member] = PeerState(member, self._setup.log)
+                state.note_origin(origin(peer.host))
                 self._outgoing[member] = OutgoingLink(self._setup, peer, state)
         self._states_by_certificate = {
             fingerprint(peer.certificate): self._states[member] for member, peer in self._peers.items()
@@ -151,10 +145,7 @@ class Links:
     @property
     def port(self) -> int:
         """The port that we listen on."""
-        if self._listener is None:
-            raise RuntimeError("links have no port before they are started")
-        port: int = self._listener.getsockname()[1]
-        return port
+        return self._reception.port
 
     # Use
 
@@ -219,65 +210,12 @@ class Links:
         if size_bytes > limit:
             raise PoolError(ErrorCode.TOO_LARGE, f"a message of {size_bytes} bytes exceeds the frame limit of {limit}")
 
-    # Accepting
-
-    async def _accept_forever(self, listener: socket.socket) -> None:
-        loop, log = asyncio.get_running_loop(), self._setup.log
-        while True:
-            try:
-                sock, address = await loop.sock_accept(listener)
-            except OSError as error:  # out of file descriptors, or gone before we accepted
-                log.warning("cannot accept a connection: %s", error)
-                await asyncio.sleep(_ACCEPT_RETRY_S)
-                continue
-            source = origin(address[0])
-            if not self._has_room_for(source):
-                sock.close()
-                continue
-            task = loop.create_task(self._complete_handshake(sock))
-            self._handshakes[task] = source
-            task.add_done_callback(self._handshakes.pop)
-
-    def _has_room_for(self, source: str) -> bool:
-        limits, sources = self._setup.limits, self._handshakes.values()
-        return (
-            len(sources) < limits.unauthenticated
-            and sum(other == source for other in sources) < limits.unauthenticated_per_address
-        )
-
-    async def _complete_handshake(self, sock: socket.socket) -> None:
-        """Take an accepted connection through TLS and hello, in bounded time; then it belongs to its member."""
-        link = IncomingLink(self._setup, self._states_by_certificate.get, self._established)
-        timeout_s = self._setup.limits.handshake_timeout_s
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: link.connection, sock, ssl=self._server_tls, ssl_handshake_timeout=timeout_s
-            )
-        except OSError as error:
-            self._setup.log.info("an incoming connection failed its TLS handshake: %s", describe(error))
-            sock.close()
-            return
-        try:
-            async with asyncio.timeout(timeout_s):
-                await link.settled.wait()
-        except TimeoutError:
-            link.connection.abort("no hello in time")
+    def _new_link(self) -> IncomingLink:
+        return IncomingLink(self._setup, self._states_by_certificate.get, self._established)
 
     def _established(self, state: PeerState) -> None:
         if (link := self._outgoing.get(state.member)) is not None and state.outgoing is None:
             link.dial_soon()
 
-
-async def _listen(host: str, port: int) -> socket.socket:
-    try:
-        addresses = await asyncio.get_running_loop().getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        family, _, _, _, address = addresses[0]
-        listener = socket.create_server(address[:2], family=family, backlog=128)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise PoolError(ErrorCode.PORT_IN_USE, f"port {port} on {host} is taken", port=port) from None
-        raise PoolError(ErrorCode.BAD_CONFIGURATION, f"cannot listen on {host}:{port}: {error}") from None
-    listener.setblocking(False)
-    return listener
+    def _origins(self) -> frozenset[str]:
+        return frozenset(source for state in self._states.values() for source in state.origins)

@@ -103,6 +103,7 @@ class OutgoingLink:
             self._state.note_error(describe(error))
             return
         self._connection = connection
+        self._state.note_origin(connection.origin)
         if peer_certificate(connection.ssl_object) != self._peer.certificate:
             connection.abort("another certificate than the member's record has")
         connection.send(LinkKind.HELLO, self._setup.hello(), urgent=True)
@@ -131,6 +132,7 @@ class OutgoingLink:
         if kind != LinkKind.HELLO:
             raise protocol_violation(f"a frame of kind {kind} instead of a hello")
         state.hello = decode_hello(body, state.member, self._setup.chain_id)
+        connection.accept()
         state.outgoing = connection
         state.connects += 1
         state.last_error = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from chain.errors import PoolError
 from node.links.connection import Connection
 from node.links.hello import Hello, encode_hello
-from node.links.types import LinkLimits, LinkStatus, OnConnect, OnDisconnect, OnMessage, OnRequest
+from node.links.types import LinkLimits, LinkStatus, OnConnect, OnDisconnect, OnMessage, OnRefused, OnRequest
 from node.tls import Identity
 
 
@@ -25,6 +25,7 @@ class LinkSetup:
     on_request: OnRequest
     on_connect: OnConnect
     on_disconnect: OnDisconnect
+    on_refused: OnRefused
     limits: LinkLimits
     jitter: Callable[[], float]
     log: logging.Logger
@@ -48,6 +49,9 @@ class PeerState:
         self.connects = 0
         self.dropped_frames = 0
         self.last_error: str | None = None
+        self.origins: tuple[str, ...] = ()
+        """Where the peer was last, at most two: its own address and the one that its connections come from."""
+        self.last_refusal = ""
         self._log = log
         self._faults = 0
         self._sent = [0, 0]
@@ -60,6 +64,17 @@ class PeerState:
             self._received[0] + connection.received_frames,
             self._received[1] + connection.received_bytes,
         ]
+
+    def note_origin(self, origin: str) -> None:
+        """The peer is, or dials from, there."""
+        if origin and origin not in self.origins:
+            self.origins = (*self.origins[-1:], origin)
+
+    def note_refusal(self, reason: str) -> None:
+        """Remember why the peer's link was refused; the same reason again and again is logged once."""
+        if reason != self.last_refusal:
+            self.last_refusal = reason
+            self._log.warning("refused a link from %s: %s", self.member, reason)
 
     def count_fault(self, error: PoolError) -> None:
         """Remember a frame that broke a rule; a peer that sends nothing else must not fill the log."""

@@ -52,17 +52,25 @@ class LinkLimits:
     """Consensus messages that wait for a slow peer."""
     bulk_queue_bytes: int = 3 * LIMITS.frame_size_bytes
     """Transactions and blocks that wait for a slow peer."""
-    unauthenticated: int = 64
-    """Accepted connections whose handshake has not finished, from all addresses together."""
+    strangers: int = 64
+    """Accepted connections whose handshake has not finished, from all addresses that no member is known to use."""
     unauthenticated_per_address: int = 16
-    """Of these, from one IPv4 address or IPv6 /64 network: a stranger who says nothing must not keep members out."""
+    """The same from one IPv4 address or IPv6 /56 network, be it a member's or not."""
+    first_byte_timeout_s: float = 1.0
+    """From being accepted until the first byte."""
+    strangers_handshakes_per_s: float = 20.0
+    """TLS handshakes that all strangers together are given: each costs about a millisecond of our time."""
+    member_handshakes_per_s: float = 5.0
+    """The same for each address of a member."""
+    handshakes_at_once: int = 64
+    """Of either, after a pause."""
     requests_in_flight: int = 8
     """Our requests that a peer works on at once; further ones wait their turn."""
     requests_served: int = 16
     """A peer's requests that we work on at once; beyond that its link is not read until one is done."""
     connect_timeout_s: float = 5.0
     handshake_timeout_s: float = 5.0
-    """For TLS, and again for the hello."""
+    """From the first byte until the hello is there."""
     request_served_timeout_s: float = 30.0
     """After which a request that we work on is given up."""
     ping_interval_s: float = 2.0
@@ -110,5 +118,7 @@ OnMessage = Callable[[str, int, bytes], None]
 """(member, kind, body). A `PoolError` is the peer's fault: it is counted and the frame dropped."""
 OnRequest = Callable[[str, int, bytes], Awaitable[bytes]]
 """(member, kind, body) -> body of the response. A `PoolError` becomes the reason that the peer is given."""
+OnRefused = Callable[[str], None]
+"""Why an accepted connection came to nothing, as one word."""
 OnConnect = Callable[[str, Hello], None]
 OnDisconnect = Callable[[str], None]

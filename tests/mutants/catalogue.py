@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import certificates, checkpoints, erasing, evidence, records, sharing, trust, views, voting
+from tests.mutants import attacks, certificates, checkpoints, erasing, evidence, records, sharing, trust, views, voting
 
 MUTANTS = tuple(
     sorted(
@@ -16,6 +16,7 @@ MUTANTS = tuple(
             *evidence.MUTANTS,
             *records.MUTANTS,
             *trust.MUTANTS,
+            *attacks.MUTANTS,
         ),
         key=lambda mutant: mutant.scenario,
     )

@@ -65,6 +65,7 @@ class LinkNode:
             on_request=self.on_request,
             on_connect=lambda member, hello: self.events.append(("up", member)),
             on_disconnect=lambda member: self.events.append(("down", member)),
+            on_refused=lambda reason: self.events.append(("refused", reason)),
             height=lambda: 12,
             software="test",
             limits=self.limits,
