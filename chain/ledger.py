@@ -170,7 +170,9 @@ class Ledger(LedgerView):
         setting = BlockSetting(height, time_ms, validators, protocol, rules.limits)
         contracts = None if protocol.engine is None else self._policy.open_block(protocol.engine)
         try:
-            execution = rules.execution(self.chain_id, read, setting, contracts, self.blocks.parcel)
+            execution = rules.execution(
+                self.chain_id, read, setting, contracts, lambda id_: self.blocks.parcel(id_, tip.height)
+            )
             transactions, outcomes = run(execution, candidates)
         finally:
             if contracts is not None:

@@ -146,10 +146,15 @@ class BlockStore:
         data = self._database.get(b"i" + transaction_id)
         return None if data is None else Location(*_LOCATION.unpack_from(data))
 
-    def parcel(self, parcel_id: Hash) -> AcceptedParcel | None:
-        """An accepted parcel; None if there is none of this id."""
-        found = (self._database.get(b"i" + parcel_id) or b"")[_LOCATION.size :]
-        return AcceptedParcel(found[_COUNT.size :].decode(), *_COUNT.unpack_from(found)) if found else None
+    def parcel(self, parcel_id: Hash, until_height: int) -> AcceptedParcel | None:
+        """A parcel that a block up to ``until_height`` has accepted; None if there is none of this id. The bound counts
+        where blocks are executed again: the store then holds later ones, which execution must know nothing of.
+        """
+        found = self._database.get(b"i" + parcel_id) or b""
+        rest = found[_LOCATION.size :]
+        if not rest or _LOCATION.unpack_from(found)[0] > until_height:
+            return None
+        return AcceptedParcel(rest[_COUNT.size :].decode(), *_COUNT.unpack_from(rest))
 
     def transaction(self, location: Location) -> Transaction | None:
         """The transaction at ``location`` with its payload."""

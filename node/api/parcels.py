@@ -49,7 +49,7 @@ def _accepted(service: NodeService, parcel: str) -> tuple[bytes, str]:
         PoolError: codes ``bad_request``, ``not_found``.
     """
     id_ = parse_hash(parcel)
-    accepted = service.ledger.blocks.parcel(id_)
+    accepted = service.ledger.blocks.parcel(id_, service.ledger.tip.height)
     if accepted is None:
         raise PoolError(ErrorCode.NOT_FOUND, f"the chain has accepted no parcel {parcel}")
     return id_, accepted.dataset

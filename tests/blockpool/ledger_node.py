@@ -113,7 +113,7 @@ class LedgerNode:
     def _uses(self, id_: str, what: str, after: str | int | None, limit: int) -> Body:
         place = Location(*map(int, str(after).split("."))) if after else None
         parcel, blocks, listing = bytes.fromhex(id_), self.ledger.blocks, Listing(self.ledger)
-        accepted = blocks.parcel(parcel)
+        accepted = blocks.parcel(parcel, self.ledger.tip.height)
         assert accepted is not None
         if what == "derived":
             found = blocks.derived(parcel, place, limit)

@@ -189,10 +189,12 @@ class TestRecovery:
         again.close()
 
     def test_lost_state_is_executed_again(self, network: TestNetwork, tmp_path: Path) -> None:
-        ledger = disk_ledger(network, tmp_path)
+        """Of what names a parcel before it is accepted, execution says again that there is none."""
+        ledger, parcel = disk_ledger(network, tmp_path), network.parcel()
         ledger.open()
-        for transaction in (network.dataset(), network.parcel(), network.parcel()):
-            network.commit(ledger, [transaction])
+        early, late = (network.parcel(derived_from=((network.id_of(parcel), 0),)) for _ in range(2))
+        codes = [outcome_of(network, ledger, item).code for item in (network.dataset(), early, parcel, late)]
+        assert codes == ["ok", ErrorCode.UNKNOWN_SOURCE, "ok", "ok"]
         ledger.close()
         shutil.rmtree(tmp_path / "state")
         again = disk_ledger(network, tmp_path)
