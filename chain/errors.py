@@ -67,6 +67,7 @@ class ErrorCode(StrEnum):
     ANSWERS_FULL = "answers_full"
     NOTHING_TO_READ = "nothing_to_read"
     PARCEL_NOT_REQUESTED = "parcel_not_requested"
+    RECORD_COUNT_EXCEEDED = "record_count_exceeded"
     UNKNOWN_PARCEL = "unknown_parcel"
     UNKNOWN_SOURCE = "unknown_source"
     SOURCE_REPEATED = "source_repeated"
@@ -217,6 +218,7 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
         _C.ANSWERS_FULL,
         _C.NOTHING_TO_READ,
         _C.PARCEL_NOT_REQUESTED,
+        _C.RECORD_COUNT_EXCEEDED,
         _C.UNKNOWN_PARCEL,
         _C.UNKNOWN_SOURCE,
         _C.SOURCE_REPEATED,

@@ -79,6 +79,11 @@ CHINESE: dict[str, tuple[str, ...]] = {
     "answers_full": ("申请的答复已满", "此后只受理撤回。", "已有 {limit} 次答复，达到上限"),
     "nothing_to_read": ("没有可读取的内容", "只能报告依授权进行的读取。", "申请现为{status}，没有可读取的内容"),
     "parcel_not_requested": ("申请未列出该数据包", "请只报告申请所列的数据包。", "数据包 {parcel} 不在申请所列之内"),
+    "record_count_exceeded": (
+        "报告的记录多于实有",
+        "请填写此次读取返回的记录数。",
+        "报告读取 {found} 条记录，这些数据包共有 {limit} 条",
+    ),
     "unknown_parcel": ("数据包不存在", "请填写链上已接受的数据包的交易标识。", "{parcel} 不是 {dataset} 的数据包"),
     "unknown_source": (
         "来源不存在",

@@ -167,6 +167,11 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "Report the parcels that the request names.",
         "parcel {parcel} is not among those that the request names",
     ),
+    "record_count_exceeded": (
+        "More records reported than there are",
+        "Report how many records the read returned.",
+        "{found} records are reported as read, the parcels hold {limit}",
+    ),
     "unknown_parcel": (
         "Unknown parcel",
         "Name a parcel that the chain has accepted: its transaction id.",

@@ -93,6 +93,13 @@ class ExecutionContext:
         """A parcel that was accepted before, in this block too."""
         return self._accepted.get(parcel_id) or self._find_parcel(parcel_id)
 
+    def parcel_of(self, dataset: str, parcel_id: Hash) -> AcceptedParcel:
+        """Such a parcel of one dataset; raises ``unknown_parcel``."""
+        parcel = self.parcel(parcel_id)
+        if parcel is None or parcel.dataset != dataset:
+            raise Refusal(ErrorCode.UNKNOWN_PARCEL, parcel=parcel_id, dataset=dataset)
+        return parcel
+
     def accept_parcel(self, parcel_id: Hash, parcel: AcceptedParcel) -> None:
         """Note a parcel of this block."""
         self._accepted[parcel_id] = parcel

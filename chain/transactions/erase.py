@@ -27,9 +27,7 @@ class EraseHeader(Header, frozen=True, tag=7):
 
 def _execute(context: ExecutionContext, checked: CheckedTransaction, header: EraseHeader) -> Effect:
     verify_owner(header.dataset, header.member)
-    parcel = context.parcel(header.parcel)
-    if parcel is None or parcel.dataset != header.dataset:
-        raise Refusal(ErrorCode.UNKNOWN_PARCEL, parcel=header.parcel, dataset=header.dataset)
+    context.parcel_of(header.dataset, header.parcel)
     key = erasure_key(header.parcel)
     present = context.state.read(key, Erasure)
     if present is not None:

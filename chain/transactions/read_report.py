@@ -47,6 +47,9 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Rea
     for parcel_id in header.parcels if entry.parcels else ():
         if parcel_id not in entry.parcels:
             raise Refusal(ErrorCode.PARCEL_NOT_REQUESTED, parcel=parcel_id, request=header.request)
+    there = sum(context.parcel_of(header.dataset, parcel_id).record_count for parcel_id in header.parcels)
+    if header.record_count > there:
+        raise Refusal(ErrorCode.RECORD_COUNT_EXCEEDED, found=header.record_count, limit=there)
     rules.list_read(header.dataset, checked.id, read_reports=1, records_read=header.record_count)
     for parcel_id in header.parcels:
         rules.list_parcel_read(header.dataset, parcel_id, checked.id, read_reports=1)

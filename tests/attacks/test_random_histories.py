@@ -31,9 +31,11 @@ from tests.networks import TestNetwork
 
 MEMBERS = ("a", "b", "c", "d", "outsider")
 DATASETS = ("a.flights", "c.secret")
-PARCELS = tuple(bytes([number]) * 32 for number in range(4))
+RECORDS = [b'{"n":1}'] * 3
+PARCELS = (0, 1, 2, 3)
+"""Places in ``Scene.parcels``."""
 
-Step = tuple[str, int, str, str, str, tuple[bytes, ...], Answer]
+Step = tuple[str, int, str, str, str, tuple[int, ...], Answer]
 steps: st.SearchStrategy[Step] = st.tuples(
     st.sampled_from(["request", "answer", "read_report"] * 2 + ["again", "contract", "dataset"]),
     st.integers(0, 7),
@@ -109,18 +111,25 @@ class Scene:
         self.world = AccessWorld(by_purpose=by_purpose)
         self.expected = Expected(self.world.network)
         self.log = ReadLog(self.world.network.chain_id)
+        network = self.world.network
+        datasets = ("a.flights", "a.flights", "c.secret")
+        shared = (network.sealed_parcel(RECORDS, dataset[0], dataset) for dataset in datasets)
+        self.parcels = (*self.world.accept(*shared), bytes(32))
+        """Of each dataset some, and one that is not there."""
         self.requests: list[tuple[Hash, str]] = [(bytes(32), "a.flights")]
         self.sent: list[Transaction] = []
 
     def transaction(self, step: Step) -> Transaction:
         """What a step sends."""
-        kind, number, member, dataset, purpose, parcels, says = step
+        kind, number, member, dataset, purpose, places, says = step
+        parcels = tuple(self.parcels[place] for place in places)
         network = self.world.network
         request, of_request = self.requests[-1 - number % len(self.requests)]
         if kind == "answer":
             return network.approval(request, says, member, of_request)
         if kind == "read_report":
-            return network.read_report(request, parcels or PARCELS[:1], member, of_request, record_count=number + 1)
+            parcels = parcels or self.parcels[:1]
+            return network.read_report(request, parcels, member, of_request, record_count=number + 1)
         if kind == "contract":
             return network.contract("by_purpose" if number else "nonsense", member, "rule", version=1 + number % 3)
         if kind == "dataset":

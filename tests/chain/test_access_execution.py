@@ -65,10 +65,11 @@ class TestBudget:
     def test_every_kind_of_call_counts(self) -> None:
         world = AccessWorld()
         network = world.network
+        (parcel,) = world.accept(network.sealed_parcel())
         request_id, _ = world.ask()
         calls = [network.contract("none", name="x"), network.approval(request_id, "revoke", "b"), network.request()]
         filled = [*calls, *(network.request() for _ in range(LIMITS.block_contract_calls - len(calls)))]
-        report = network.read_report(request_id, [bytes(32)])
+        report = network.read_report(request_id, [parcel])
         executed = made(world, *filled, network.request(), network.approval(request_id), report)
         assert [item.id for item in executed.transactions] == [network.id_of(item) for item in [*filled, report]]
 

@@ -237,7 +237,8 @@ class TestReadReports:
         return AccessWorld()
 
     def test_read_reports_are_counted_for_request_dataset_and_parcel(self, world: AccessWorld) -> None:
-        one, two = world.accept(world.network.sealed_parcel(), world.network.sealed_parcel())
+        records = [b'{"n":1}'] * 4
+        one, two = world.accept(world.network.sealed_parcel(records), world.network.sealed_parcel(records))
         request_id, _ = world.ask(parcels=(one, two))
         first, second = (
             world.network.read_report(request_id, [one, two], record_count=7),
@@ -255,14 +256,19 @@ class TestReadReports:
         assert world.parcel_reads(two).history == world.history_of(request_id, first_id, second_id)
 
     def test_what_was_read_is_reported_after_the_revocation_too(self, world: AccessWorld) -> None:
+        (parcel,) = world.accept(world.network.sealed_parcel())
         request_id, _ = world.ask()
         world.answer(request_id, "revoke", "a")
-        world.accept(world.network.read_report(request_id, [bytes(32)]))
+        world.accept(world.network.read_report(request_id, [parcel]))
         assert world.request(request_id).read_reports == 1
 
     def test_read_reports_that_are_rejected(self) -> None:
         world = AccessWorld(rule=lambda case: deny() if case.request.purpose == "none" else allow())
         network = world.network
+        one, two, other = world.accept(
+            network.sealed_parcel(), network.sealed_parcel(), network.sealed_parcel(member="c", dataset="c.secret")
+        )
+        wide_id, _ = world.ask()
         request_id, _ = world.ask(parcels=(b"p" * 32,))
         denied_id, _ = world.ask(purpose="none")
         world.refuse(network.read_report(bytes(32), [b"p" * 32]), ErrorCode.UNKNOWN_REQUEST)
@@ -270,6 +276,10 @@ class TestReadReports:
         world.refuse(network.read_report(request_id, [b"p" * 32], member="d"), ErrorCode.NOT_READER)
         world.refuse(network.read_report(denied_id, [b"p" * 32]), ErrorCode.NOTHING_TO_READ)
         world.refuse(network.read_report(request_id, [b"q" * 32]), ErrorCode.PARCEL_NOT_REQUESTED)
+        world.refuse(network.read_report(request_id, [b"p" * 32]), ErrorCode.UNKNOWN_PARCEL)
+        world.refuse(network.read_report(wide_id, [one, other]), ErrorCode.UNKNOWN_PARCEL)
+        world.refuse(network.read_report(wide_id, [one, two], record_count=3), ErrorCode.RECORD_COUNT_EXCEEDED)
+        world.accept(network.read_report(wide_id, [one, two], record_count=2))
 
     def test_nothing_can_be_read_while_approvers_are_asked(self) -> None:
         world = AccessWorld(rule=lambda case: ask("c"))
@@ -282,6 +292,7 @@ class TestCountersAndHistory:
         world = AccessWorld(rule=approved_by(1, "c"))
         network = world.network
         one, two = network.request(), network.request("d")
+        (parcel,) = world.accept(network.sealed_parcel())
         world.accept(one, two)
         world.commit(network.approval(network.id_of(one), "approve", "b"))  # rejected: it stands in no history
         approve, refuse = (
@@ -289,7 +300,7 @@ class TestCountersAndHistory:
             network.approval(network.id_of(two), "refuse", "c"),
         )
         world.accept(approve, refuse)
-        report = network.read_report(network.id_of(one), [bytes(32)])
+        report = network.read_report(network.id_of(one), [parcel])
         world.accept(report)
         revoke = network.approval(network.id_of(one), "revoke", "a")
         world.accept(revoke)

@@ -48,7 +48,8 @@ def test_receipts_prove_verdicts() -> None:
             facts = [[number, unhex(value) if number in (14, 17, 18) else value] for number, value in shown["facts"]]
             assert outcome == [outcome[0], shown["code"], facts, shown["fuel"], verdict]
     verdicts = [outcome[4] and outcome[4][0] for _, outcomes, _ in blocks().values() for outcome in outcomes]
-    assert verdicts == [None, None, None, "ask", "deny", "allow", "allow", None, None, "deny"]
+    assert verdicts == [None, None, None, "ask", "deny", "allow", "allow", None, None, None, "deny"]
+    assert [outcome[1] for outcome in blocks()[5][1]] == ["ok", "not_an_approver", "record_count_exceeded"]
 
 
 def test_contract_and_engine_have_their_hashes() -> None:

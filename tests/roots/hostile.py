@@ -261,6 +261,8 @@ def _refused(network: TestNetwork) -> Iterator[list[Transaction | bytes]]:
         network.read_report(request, (parcel, parcel), "b", sealed),
         network.read_report(network.id_of(some), (bytes(32),), "b", sealed),
         network.read_report(network.id_of(refused), (parcel,), "b", "a.closed"),
+        network.read_report(request, (parcel, bytes(32)), "b", sealed),
+        network.read_report(request, (parcel,), "b", sealed, record_count=2),
         network.read_report(request, (parcel,), "b", sealed),
         network.approval(request, "revoke", "a", sealed),
         network.approval(request, "approve", "a", sealed),

@@ -88,7 +88,7 @@ def read_digest(parcel_id: bytes) -> ReadDigest:
 
 
 def make_access() -> dict[str, Any]:
-    """A conditional dataset, a sealed parcel, requests, answers, a read report and a revocation, in six blocks."""
+    """A conditional dataset, a sealed parcel, requests, answers, two read reports and a revocation, in six blocks."""
     policy = VectorPolicy()
     maker = ChainMaker(policy)
     ledger, chain_id = maker.ledger, maker.genesis.chain_id
@@ -108,6 +108,7 @@ def make_access() -> dict[str, Any]:
         [
             read_report_transaction(0x56, asked, (parcel_id,), digest),
             approval_transaction(0x57, "airports", asked, "approve"),
+            read_report_transaction(0x59, asked, (parcel_id,), digest, len(RECORDS) + 1),
         ]
     )
     maker.commit([approval_transaction(0x58, "aviation", asked, "revoke", "the study is over")])

@@ -179,9 +179,11 @@ def approval_transaction(nonce: int, member: str, request: bytes, answer: Answer
     return _MAKER.approval(request, answer, member, "aviation.flights", reason, nonce=bytes([nonce]) * 16)
 
 
-def read_report_transaction(nonce: int, request: bytes, parcels: tuple[bytes, ...], digest: bytes) -> Transaction:
+def read_report_transaction(
+    nonce: int, request: bytes, parcels: tuple[bytes, ...], digest: bytes, record_count: int = 2
+) -> Transaction:
     """The university says what it has read."""
-    fields = {"nonce": bytes([nonce]) * 16, "record_count": 2, "digest": digest}
+    fields = {"nonce": bytes([nonce]) * 16, "record_count": record_count, "digest": digest}
     return _MAKER.read_report(request, parcels, READER, "aviation.flights", **fields)
 
 
