@@ -19,6 +19,7 @@ from chain.transactions.parcel import ParcelHeader
 from chain.transactions.request import RequestHeader
 from tests.attacks.world import ALLOW, World, codes, contract, verdicts
 from tests.networks import TIME_MS
+from tests.refusals import refuses
 
 HOUR_MS = 3_600_000
 TWO_OF_THREE = contract(
@@ -214,9 +215,8 @@ def test_s49_a_request_replayed_with_another_nonce_is_not_signed(world: World) -
 def test_s13_a_request_of_another_chain_is_useless(world: World) -> None:
     network = world.network
     header = replace(decode(RequestHeader, network.request().header), chain_id=bytes(32))
-    with pytest.raises(PoolError) as caught:
+    with refuses(ErrorCode.WRONG_CHAIN):
         world.checked(Transaction(encode(header), bytes(64), b""))
-    assert caught.value.code is ErrorCode.WRONG_CHAIN
 
 
 # Keys that are none

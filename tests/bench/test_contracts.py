@@ -6,8 +6,9 @@ import pytest
 
 from bench.contracts import BLOCK_REQUESTS, measure_verdicts
 from bench.sealing import measure_sealing
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode
 from chain.transactions.sealed import CommitmentKind
+from tests.refusals import refuses
 
 
 @pytest.mark.parametrize("name", ["purpose_bound", "approval_required"])
@@ -20,9 +21,8 @@ def test_every_request_of_every_block_is_decided(name: str) -> None:
 
 def test_a_contract_that_refuses_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.contracts.PURPOSE", "marketing")
-    with pytest.raises(PoolError) as refused:
+    with refuses(ErrorCode.CONTRACT_FAILED):
         measure_verdicts("purpose_bound", readers=4, datasets=1, blocks=1)
-    assert refused.value.code is ErrorCode.CONTRACT_FAILED
 
 
 @pytest.mark.parametrize("kind", list(CommitmentKind))

@@ -10,7 +10,7 @@ import pytest
 
 from chain.access.policy import AccessCase, AccessDecision, contract_hash
 from chain.blocks import Verdict
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode
 from chain.limits import LIMITS
 from chain.state.entries import (
     EMPTY_HISTORY,
@@ -37,6 +37,7 @@ from tests.chain.access_world import (
     verdict_of,
 )
 from tests.networks import TestNetwork
+from tests.refusals import refuses
 
 
 class TestDeploying:
@@ -389,6 +390,5 @@ class TestSealedParcels:
         bodies = [bytes(SEALED_OVERHEAD_SIZE), bytes(SEALED_OVERHEAD_SIZE - 1)]
         envelope = honest.header.envelope
         transaction = network.parcel(bodies, sealed_shares=honest.sealed_shares, envelope=envelope)
-        with pytest.raises(PoolError, match="record 1 is too short") as caught:
+        with refuses(ErrorCode.BAD_SEALING, "record 1 is too short"):
             network.checked(transaction)
-        assert caught.value.code is ErrorCode.BAD_SEALING

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode
 from chain.primitives.json_text import decode_json, decode_json_file
+from tests.refusals import refuses
 
 
 class Inner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,16 +37,14 @@ class Outer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ],
 )
 def test_s47_what_is_not_the_type_is_refused_with_the_given_code(decode, text: bytes) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(PoolError, match="a test:") as caught:
+    with refuses(ErrorCode.BAD_EVIDENCE, "a test:"):
         decode(Outer, text, ErrorCode.BAD_EVIDENCE, "a test")
-    assert caught.value.code is ErrorCode.BAD_EVIDENCE
 
 
 @pytest.mark.parametrize("text", [b'{"name":"a","name":"b"}', b'{"name":"a","inner":{"number":1,"number":2}}'])
 def test_s47_a_file_has_no_key_twice(text: bytes) -> None:
-    with pytest.raises(PoolError, match="duplicate_key") as caught:
+    with refuses(ErrorCode.BAD_GENESIS, "duplicate_key"):
         decode_json_file(Outer, text, ErrorCode.BAD_GENESIS)
-    assert caught.value.code is ErrorCode.BAD_GENESIS
 
 
 def test_what_is_the_type_is_read() -> None:

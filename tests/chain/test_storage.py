@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain.errors import ErrorCode, InvariantBroken, PoolError
+from chain.errors import ErrorCode, InvariantBroken
 from chain.proofs.merkle import leaf_hash
 from chain.state.tree import EMPTY, StateTree
 from chain.storage.blocks import BlockStore, Location
@@ -19,6 +19,7 @@ from chain.storage.head import Head, HeadFile, MemoryHead
 from chain.storage.level import LevelDatabase
 from chain.storage.state import StateHead, StateStore
 from tests.networks import TestNetwork
+from tests.refusals import refuses
 
 HASH = bytes(range(32))
 SLOT = 512
@@ -81,9 +82,8 @@ class TestEngines:
 
     def test_s44_a_second_opener_is_refused(self, tmp_path: Path) -> None:
         engine = LevelDatabase(tmp_path / "db")
-        with pytest.raises(PoolError) as caught:
+        with refuses(ErrorCode.DATA_FOLDER_LOCKED):
             LevelDatabase(tmp_path / "db")
-        assert caught.value.code is ErrorCode.DATA_FOLDER_LOCKED
         engine.close()
 
     @pytest.mark.parametrize(
@@ -96,9 +96,8 @@ class TestEngines:
         engine.write([(b"k", b"v")], sync=True)
         engine.close()
         next(file for file in path.iterdir() if file.name.startswith(name)).write_bytes(content)
-        with pytest.raises(PoolError) as caught:
+        with refuses(ErrorCode.DATABASE_DAMAGED):
             LevelDatabase(path)
-        assert caught.value.code is ErrorCode.DATABASE_DAMAGED
 
     @pytest.mark.parametrize("read", [read_one_by_one, read_by_scan])
     def test_s40_a_flipped_bit_in_a_table_is_not_served(self, tmp_path: Path, read: Callable[[Path], None]) -> None:
@@ -111,15 +110,13 @@ class TestEngines:
         content = bytearray(table.read_bytes())
         content[len(content) // 2] ^= 1
         table.write_bytes(content)
-        with pytest.raises(PoolError) as caught:
+        with refuses(ErrorCode.DATABASE_DAMAGED):
             read(path)
-        assert caught.value.code is ErrorCode.DATABASE_DAMAGED
 
     def test_a_folder_that_cannot_be_made_is_reported(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_bytes(b"")
-        with pytest.raises(PoolError) as caught:
+        with refuses(ErrorCode.STORAGE_FAILED):
             LevelDatabase(tmp_path / "file" / "db")
-        assert caught.value.code is ErrorCode.STORAGE_FAILED
 
 
 class TestBlockStore:
@@ -127,13 +124,11 @@ class TestBlockStore:
         store = BlockStore(engine)
         store.open(HASH)
         store.open(HASH)
-        with pytest.raises(PoolError) as caught:
+        with refuses(ErrorCode.WRONG_DATA_FOLDER):
             store.open(bytes(32))
-        assert caught.value.code is ErrorCode.WRONG_DATA_FOLDER
         engine.write([(b"mversion", b"0")], sync=True)
-        with pytest.raises(PoolError) as caught:
+        with refuses(ErrorCode.DATABASE_VERSION):
             store.open(HASH)
-        assert caught.value.code is ErrorCode.DATABASE_VERSION
         engine.close()
 
     def test_what_was_appended_is_found(self, network: TestNetwork, engine: Database) -> None:
@@ -208,9 +203,8 @@ class TestBlockStore:
     def test_damage_is_reported_not_served(self, engine: Database) -> None:
         store = BlockStore(engine)
         engine.write([(b"b" + (1).to_bytes(8, "big"), b"garbage")], sync=True)
-        with pytest.raises(PoolError) as caught:
+        with refuses(ErrorCode.DATABASE_DAMAGED):
             store.block(1)
-        assert caught.value.code is ErrorCode.DATABASE_DAMAGED
         with pytest.raises(InvariantBroken):
             store.history_node(0, 5)
         engine.close()
@@ -294,15 +288,13 @@ class TestHead:
         path = tmp_path / "HEAD"
         path.write_bytes(content)
         anchor = HeadFile(path)
-        with pytest.raises(PoolError) as caught:
+        with refuses(ErrorCode.DATABASE_DAMAGED):
             anchor.read()
-        assert caught.value.code is ErrorCode.DATABASE_DAMAGED
         anchor.close()
 
     def test_a_path_that_cannot_be_opened_is_reported(self, tmp_path: Path) -> None:
-        with pytest.raises(PoolError) as caught:
+        with refuses(ErrorCode.STORAGE_FAILED):
             HeadFile(tmp_path / "missing" / "HEAD")
-        assert caught.value.code is ErrorCode.STORAGE_FAILED
 
     @given(height=st.integers(0, 2**64 - 1), block_hash=st.binary(min_size=32, max_size=32))
     def test_any_head_survives(self, tmp_path_factory: pytest.TempPathFactory, height: int, block_hash: bytes) -> None:

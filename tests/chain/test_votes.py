@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from chain.errors import ErrorCode, InvariantBroken, PoolError
+from chain.errors import ErrorCode, InvariantBroken
 from chain.storage.bodies import BodyFile
 from chain.storage.slots import Slot, SlotFile
 from chain.storage.votes import MemoryVotes, VoteFile
+from tests.refusals import refuses
 
 SLOT_SIZE = 4096
 
@@ -133,9 +134,8 @@ class TestSlots:
         slots.close()
 
     def test_a_folder_that_is_not_there(self, tmp_path: Path) -> None:
-        with pytest.raises(PoolError) as caught:
+        with refuses(ErrorCode.STORAGE_FAILED):
             SlotFile(tmp_path / "missing" / "file", SLOT_SIZE)
-        assert caught.value.code == ErrorCode.STORAGE_FAILED
 
 
 class TestBodies:

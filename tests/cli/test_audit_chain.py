@@ -16,11 +16,12 @@ from audit.chain import ChainAudit
 from audit.parallel import ParallelAudit, open_store
 from audit.sources import ChainSource
 from audit.workers import Workers
-from blockpool import ErrorCode, PoolError
+from blockpool import ErrorCode
 from chain.storage.level import LevelDatabase
 from tests.audit.audit_world import EventfulChain, policy
 from tests.cli.commands import Done, run
 from tests.ledgers import audited as audited_blocks
+from tests.refusals import refuses
 
 GROUP_BLOCKS = 8
 BLOCKS_MORE = 10 * GROUP_BLOCKS
@@ -165,9 +166,8 @@ def test_a_folder_in_use_of_another_chain_or_with_other_things_is_refused(
     assert (done.code, done.json["error"]["code"]) == (3, "data_folder_locked")
     assert audit(home, genesis_file, "--work", work).code == 0
     other = EventfulChain(blocks_more=0).network.genesis
-    with pytest.raises(PoolError) as caught, open_store(work, other):
+    with refuses(ErrorCode.WRONG_DATA_FOLDER), open_store(work, other):
         pass
-    assert caught.value.code is ErrorCode.WRONG_DATA_FOLDER
     another = chain.make_home(tmp_path / "another")
     for folder in (another, another / "data", another / "data" / "state"):
         before = sorted((path.name, path.stat().st_mtime_ns) for path in folder.rglob("*"))

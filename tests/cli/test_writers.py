@@ -14,6 +14,7 @@ import pytest
 from blockpool import ErrorCode, PoolError, Record, RecordId
 from cli.sources import NdjsonSource, open_source
 from cli.writers import Format, open_output, open_writer
+from tests.refusals import refuses
 
 SCHEMA = '{"type":"object","properties":{"n":{"type":"integer"},"name":{"type":["string","null"]}}}'
 
@@ -45,10 +46,8 @@ def test_ndjson_joins_json_of_several_lines_without_touching_its_values() -> Non
 
 @pytest.mark.parametrize("body", [b"", b"plain text", b'{"a":1', b"\xff\xfe", b'{"a":"\xff"}', b"1 2"])
 def test_ndjson_refuses_what_is_not_json(body: bytes) -> None:
-    with pytest.raises(PoolError, match="not JSON") as raised:
+    with refuses(ErrorCode.MALFORMED, "not JSON", record=f"{bytes(32).hex()}/1"):
         written("ndjson", [b"1", body])
-    assert raised.value.code is ErrorCode.MALFORMED
-    assert raised.value.context["record"] == f"{bytes(32).hex()}/1"
 
 
 def test_the_columns_are_the_schemas_then_the_first_records() -> None:

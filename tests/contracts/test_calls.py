@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chain.access.policy import AccessCase
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode
 from chain.state.entries import DatasetEntry, MemberSharing, RequestAnswer, RequestEntry
 from chain.state.members import Member
 from contracts import calls
@@ -26,6 +26,7 @@ from contracts.facts import (
     UsageFacts,
     encode_call,
 )
+from tests.refusals import refuses
 
 DATASET = DatasetEntry(
     "aviation.flights", "aviation", 3, "航班", "Flights", "", "conditional", "Law", "aviation.rule", 7, 9, bytes(32)
@@ -104,6 +105,5 @@ def test_the_entries_that_are_kept_have_a_bound(monkeypatch: pytest.MonkeyPatch)
 
 def test_facts_that_are_too_large_are_refused() -> None:
     grants = tuple((bytes([index]) * 32, replace(GRANTED, note="n" * 2_000)) for index in range(200))
-    with pytest.raises(PoolError) as refused:
+    with refuses(ErrorCode.CONTRACT_INPUTS_TOO_LARGE):
         CallEncoder().encode(case(grants=grants))
-    assert refused.value.code is ErrorCode.CONTRACT_INPUTS_TOO_LARGE

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import wasmtime
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode
 from contracts import guest
 from contracts.compiled import Stage, compiled_component, default_cache_folder
 from contracts.engine import ENGINE_IDENTITY, Engine
 from contracts.guest import build
 from tests.contracts.conftest import STAGES
+from tests.refusals import refuses
 
 TINY = b"\0asm\x0d\0\x01\0"
 """An empty component: compiles at once."""
@@ -84,23 +85,20 @@ def test_a_module_made_with_other_settings_is_compiled_again(cache: Cache) -> No
 def test_a_folder_that_others_can_write_is_refused(cache: Cache, mode: int) -> None:
     cache.open()
     cache.folder.chmod(mode)
-    with pytest.raises(PoolError, match="writable by nobody else") as refused:
+    with refuses(ErrorCode.BAD_CONFIGURATION, "writable by nobody else"):
         cache.open()
-    assert refused.value.code == ErrorCode.BAD_CONFIGURATION
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(PoolError, match="cannot be used") as refused:
+    with refuses(ErrorCode.BAD_CONFIGURATION, "cannot be used"):
         Cache(tmp_path / "file" / "folder").open()
-    assert refused.value.code == ErrorCode.BAD_CONFIGURATION
 
 
 def test_the_guest_is_the_one_that_was_released(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guest, "COMPRESSED_SHA256", "0" * 64)
-    with pytest.raises(PoolError) as refused:
+    with refuses(ErrorCode.ENGINE_DAMAGED):
         guest.read_component()
-    assert refused.value.code == ErrorCode.ENGINE_DAMAGED
 
 
 def test_the_guest_was_built_from_these_sources() -> None:

@@ -12,6 +12,7 @@ from contracts.cases import Case, read_cases
 from contracts.library import NAMES, source_of, summary_of
 from contracts.local import LocalContract
 from contracts.sandbox import Sandbox
+from tests.refusals import refuses
 
 FOLDER = Path(library.__file__).parent
 TABLE = [(name, case) for name in NAMES for case in read_cases((FOLDER / "cases" / f"{name}.json").read_text("utf-8"))]
@@ -37,9 +38,8 @@ def test_every_file_is_listed_documented_and_has_cases() -> None:
 
 
 def test_a_name_that_is_not_there() -> None:
-    with pytest.raises(PoolError) as refused:
+    with refuses(ErrorCode.NOT_FOUND):
         source_of("../../chain/state")
-    assert refused.value.code == ErrorCode.NOT_FOUND
 
 
 CASE = '{"cases": [{"name": "one", "expect": {"verdict": "allow"}, "dataset": {"id": "a.b", "owner": "a"}, %s}]}'

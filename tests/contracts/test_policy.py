@@ -14,7 +14,7 @@ import pytest
 
 from chain.access.policy import AccessPolicy, contract_hash
 from chain.blocks import Outcome, Verdict
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode
 from chain.limits import LIMITS
 from chain.state.entries import (
     ContractState,
@@ -32,6 +32,7 @@ from contracts.policy import SandboxPolicy, verify_engine
 from contracts.sandbox import Sandbox
 from contracts.worker import SandboxProcess
 from tests.networks import TIME_MS, TestNetwork
+from tests.refusals import refuses
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -251,6 +252,5 @@ def test_what_the_contract_was_told_has_the_hash_in_the_verdict(policy: SandboxP
 def test_the_engine_of_the_genesis_is_the_one_that_must_run(engine: Engine) -> None:
     verify_engine(ENGINE_IDENTITY)
     other = msgspec.structs.replace(ENGINE_IDENTITY, wasmtime_version="1.0.0")
-    with pytest.raises(PoolError, match=r"wasmtime 1\.0\.0") as caught:
+    with refuses(ErrorCode.ENGINE_UNAVAILABLE, "wasmtime 1.0.0"):
         verify_engine(other)
-    assert caught.value.code is ErrorCode.ENGINE_UNAVAILABLE

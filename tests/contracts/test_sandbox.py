@@ -21,6 +21,7 @@ from contracts.facts import encode_call
 from contracts.sandbox import Sandbox, inputs_hash
 from contracts.worker import SandboxProcess
 from tests.contracts.support import ALLOW_ALL, CONTEXT, DATASET, REQUEST, contract, decide
+from tests.refusals import refuses
 
 WORK = contract(
     """import decimal, fractions, hashlib, math, re, statistics, unicodedata
@@ -100,9 +101,8 @@ def test_a_lost_process_is_no_verdict_and_is_replaced(cache_folder: Path) -> Non
     with SandboxProcess(ZERO_HASH, cache_folder) as process:
         session = process.contract(ALLOW_ALL)
         os.kill(process.process_id, signal.SIGKILL)
-        with pytest.raises(PoolError) as lost:
+        with refuses(ErrorCode.ENGINE_DAMAGED):
             session.decide(REQUEST, DATASET, CONTEXT)
-        assert lost.value.code == ErrorCode.ENGINE_DAMAGED
         assert process.contract(ALLOW_ALL).decide(REQUEST, DATASET, CONTEXT).verdict == "allow"
         with pytest.raises(PoolError, match="the session ended"):
             session.decide(REQUEST, DATASET, CONTEXT)
@@ -216,9 +216,8 @@ def test_an_odd_escape_is_no_reason_to_stop(sandbox: Sandbox) -> None:
 
 def test_inputs_are_bounded(sandbox: Sandbox) -> None:
     request = msgspec.structs.replace(REQUEST, person="x" * LIMITS.contract_inputs_size_bytes)
-    with pytest.raises(PoolError) as refused:
+    with refuses(ErrorCode.CONTRACT_INPUTS_TOO_LARGE):
         sandbox.contract(ALLOW_ALL).decide(request, DATASET, CONTEXT)
-    assert refused.value.code == ErrorCode.CONTRACT_INPUTS_TOO_LARGE
 
 
 def test_the_same_in_a_thread_however_deep_its_caller(sandbox: Sandbox) -> None:

@@ -6,12 +6,13 @@ import json
 
 import pytest
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode
 from evidence import read
 from evidence.kinds import parse_any_evidence
 from evidence.read import READ_STEPS, make_read_evidence
 from evidence.summary import summary
 from tests.evidence.story import Story, changed
+from tests.refusals import refuses
 
 
 def test_a_read_is_told_from_request_to_read_report(story: Story) -> None:
@@ -48,6 +49,5 @@ def test_read_reports_that_cannot_be_looked_for_are_counted(story: Story, monkey
 
 def test_what_is_no_request_gives_no_evidence(story: Story) -> None:
     for id_ in (story.parcel, story.read_report, bytes(32)):
-        with pytest.raises(PoolError) as caught:
+        with refuses(ErrorCode.NOT_FOUND):
             make_read_evidence(story.ledger, id_)
-        assert caught.value.code is ErrorCode.NOT_FOUND

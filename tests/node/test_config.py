@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode
 from node.config import load_config, split_address
+from tests.refusals import refuses
 
 GOOD = """
 [node]
@@ -26,9 +27,8 @@ def home(folder: Path, text: str = GOOD) -> Path:
 
 
 def refusal(folder: Path, environment: dict[str, str] | None = None) -> str:
-    with pytest.raises(PoolError) as caught:
+    with refuses(ErrorCode.BAD_CONFIGURATION) as caught:
         load_config(folder, environment or {})
-    assert caught.value.code == ErrorCode.BAD_CONFIGURATION
     return caught.value.detail
 
 

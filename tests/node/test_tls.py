@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode
 from chain.primitives.keys import encode_private_key, write_secret_file
 from chain.primitives.tls_certificate import make_tls_certificate
 from node.tls import load_identity, server_context
 from tests.node.link_cluster import identity
+from tests.refusals import refuses
 
 SEED = bytes(range(32))
 
@@ -27,23 +28,20 @@ def test_identity_is_loaded_from_an_encrypted_key(tmp_path: Path) -> None:
     certificate = make_tls_certificate(SEED, "aviation")
     me = load_identity("aviation", certificate, key_file(tmp_path, passphrase="secret"), "secret")
     assert me.private_key.private_bytes_raw() == SEED
-    with pytest.raises(PoolError) as wrong:
+    with refuses(ErrorCode.WRONG_PASSPHRASE):
         load_identity("aviation", certificate, tmp_path / "tls.key.pem", "wrong")
-    assert wrong.value.code == ErrorCode.WRONG_PASSPHRASE
 
 
 def test_key_of_another_certificate_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PoolError, match="not the key of the TLS certificate") as refused:
+    with refuses(ErrorCode.BAD_KEY, "not the key of the TLS certificate"):
         load_identity("aviation", make_tls_certificate(bytes(32), "aviation"), key_file(tmp_path))
-    assert refused.value.code == ErrorCode.BAD_KEY
 
 
 def test_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     path = key_file(tmp_path)
     path.chmod(0o640)
-    with pytest.raises(PoolError) as refused:
+    with refuses(ErrorCode.KEY_PERMISSIONS):
         load_identity("aviation", make_tls_certificate(SEED, "aviation"), path)
-    assert refused.value.code == ErrorCode.KEY_PERMISSIONS
 
 
 def test_certificate_vouches_for_itself_only_and_does_not_expire() -> None:

@@ -27,7 +27,8 @@ from sealing import (
     verify_disclosure,
 )
 from sealing.disclosure import DisclosedField
-from tests.sealing.world import RECORDS, RELEASE, Sealed, flip, refuses, seal, sealed
+from tests.refusals import refuses
+from tests.sealing.world import RECORDS, RELEASE, Sealed, flip, seal, sealed
 
 PARCEL = RELEASE.parcel_id
 

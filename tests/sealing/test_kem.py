@@ -14,8 +14,9 @@ from chain.errors import ErrorCode, PoolError, Refusal
 from chain.primitives.kem import KEM_KEY_SIZE_MAX, KemSuite, verify_kem_key
 from chain.primitives.keys import encode_private_keys, write_secret_file
 from sealing import KemPrivateKey, KemPublicKey, load_kem_key
+from tests.refusals import refuses
 from tests.sealing.mini import Hpke
-from tests.sealing.world import flip, key_pair, refuses
+from tests.sealing.world import flip, key_pair
 
 FIELD_PRIME = 2**255 - 19
 SUITES = pytest.mark.parametrize("suite", list(KemSuite))

@@ -25,7 +25,8 @@ from sealing import (
 )
 from sealing.commitments import whole_commitment
 from sealing.context import additional_data, derive_record_keys
-from tests.sealing.world import CHAIN_ID, FLIGHTS, OWNER, RECORDS, flip, refuses, seal, sealed
+from tests.refusals import refuses
+from tests.sealing.world import CHAIN_ID, FLIGHTS, OWNER, RECORDS, flip, seal, sealed
 
 SEED = bytes(range(16))
 KINDS = pytest.mark.parametrize("kind", list(CommitmentKind))
@@ -89,7 +90,7 @@ def test_a_flipped_bit_in_a_body_is_refused(kind: CommitmentKind, index: int, bi
     bodies[index] = flip(bodies[index], bit)
     with refuses(ErrorCode.PAYLOAD_MISMATCH):
         open_records(bodies, world.parcel.seed, world.context, kind)
-    with refuses(ErrorCode.BAD_SEALING, OWNER):
+    with refuses(ErrorCode.BAD_SEALING, culprit=OWNER):
         list(open_records(bodies, world.parcel.seed, signed(bodies), kind))
 
 
@@ -113,7 +114,7 @@ def test_records_swapped_within_a_parcel_are_refused_even_if_signed(kind: Commit
         bodies[first], bodies[second] = bodies[second], bodies[first]
         with refuses(ErrorCode.PAYLOAD_MISMATCH):
             open_records(bodies, world.parcel.seed, world.context, kind)
-        with refuses(ErrorCode.BAD_SEALING, OWNER):
+        with refuses(ErrorCode.BAD_SEALING, culprit=OWNER):
             list(open_records(bodies, world.parcel.seed, signed(bodies), kind))
 
 
@@ -123,7 +124,7 @@ def test_records_of_another_parcel_are_refused(kind: CommitmentKind) -> None:
     mixed = [other.parcel.bodies[0], *world.parcel.bodies[1:]]
     with refuses(ErrorCode.PAYLOAD_MISMATCH):
         open_records(mixed, world.parcel.seed, world.context, kind)
-    with refuses(ErrorCode.BAD_SEALING, OWNER):
+    with refuses(ErrorCode.BAD_SEALING, culprit=OWNER):
         list(open_records(mixed, world.parcel.seed, signed(mixed), kind))
 
 
@@ -131,7 +132,7 @@ def test_records_of_another_parcel_are_refused(kind: CommitmentKind) -> None:
 @pytest.mark.parametrize("context", OTHERS, ids=["dataset", "owner", "chain"])
 def test_records_moved_elsewhere_do_not_open_even_with_the_seed(kind: CommitmentKind, context: SealingContext) -> None:
     bodies = seal_records(RECORDS, SEED, FLIGHTS, kind)
-    with refuses(ErrorCode.BAD_SEALING, context.owner):
+    with refuses(ErrorCode.BAD_SEALING, culprit=context.owner):
         next(open_records(bodies, SEED, signed(bodies, context), kind))
 
 
@@ -141,14 +142,14 @@ def test_an_owner_that_commits_to_another_plaintext_is_exposed() -> None:
     commitment = whole_commitment(CHAIN_ID, bytes(16), b"what it would rather have said")
     additional = additional_data(FLIGHTS) + bytes(8) + commitment
     body = commitment + AESGCM(keys.encryption).encrypt(keys.nonce_base, b"what it says to readers", additional)
-    with refuses(ErrorCode.BAD_SEALING, OWNER):
+    with refuses(ErrorCode.BAD_SEALING, culprit=OWNER):
         next(open_records([body], SEED, signed([body]), CommitmentKind.WHOLE))
 
 
 def test_the_kinds_of_commitment_cannot_be_confused() -> None:
     for kind, other in itertools.permutations(CommitmentKind):
         bodies = seal_records([b'{"a":1}'], SEED, FLIGHTS, kind)
-        with refuses(ErrorCode.BAD_SEALING, OWNER):
+        with refuses(ErrorCode.BAD_SEALING, culprit=OWNER):
             next(open_records(bodies, SEED, signed(bodies), other))
 
 

@@ -6,9 +6,6 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 
-import pytest
-
-from chain.errors import ErrorCode, PoolError
 from chain.primitives.encoding import encode
 from sealing import (
     CommitmentKind,
@@ -90,28 +87,6 @@ def seal(
 def sealed(kind: CommitmentKind = CommitmentKind.FIELDS) -> Sealed:
     """One parcel that many tests look at and none changes."""
     return seal(kind=kind)
-
-
-class Refusal:
-    """Asserts that the body is refused with a code, and who is blamed."""
-
-    def __init__(self, code: ErrorCode, culprit: str | None = None) -> None:
-        self.code, self.culprit = code, culprit
-        self._raises = pytest.raises(PoolError)
-
-    def __enter__(self) -> None:
-        self._caught = self._raises.__enter__()
-
-    def __exit__(self, *details: object) -> bool:
-        swallowed = self._raises.__exit__(*details)  # type: ignore[arg-type]
-        if swallowed:
-            assert self._caught.value.code is self.code, self._caught.value
-            assert self._caught.value.context.get("culprit") == self.culprit
-        return swallowed
-
-
-def refuses(code: ErrorCode, culprit: str | None = None) -> Refusal:
-    return Refusal(code, culprit)
 
 
 def flip(data: bytes, bit: int) -> bytes:

@@ -13,11 +13,12 @@ from unittest import mock
 
 import pytest
 
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode
 from chain.ledger import Ledger
 from chain.recovery import RECHECKED_BLOCKS
 from chain.storage import level
 from tests.networks import TIME_MS, TestNetwork
+from tests.refusals import refuses
 from tests.storage_faults.damage import Damage, Tally, cut, damages, flip, kind_of, record_ends, try_damage, verdict
 from tests.storage_faults.report import record
 from tests.storage_faults.world import (
@@ -169,9 +170,8 @@ class TestExchangedFiles:
         folder = seasoned.copy_to(scratch / "copy")
         replace(folder / name, foreign.folder / name)
         if name == "blocks":
-            with pytest.raises(PoolError) as caught, open_files(seasoned.network, folder):
+            with refuses(ErrorCode.WRONG_DATA_FOLDER), open_files(seasoned.network, folder):
                 pass
-            assert caught.value.code is ErrorCode.WRONG_DATA_FOLDER
         else:
             assert verdict(seasoned, folder) == ("whole" if name == "state" else "refused")
 
