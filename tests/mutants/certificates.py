@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.definition import Edit, Mutant
+from tests.mutants.definition import Edit, mutant
 
 SAFETY = "tests/consensus/test_consensus_safety.py"
 PROOFS = "tests/consensus/test_consensus_justification.py"
@@ -14,126 +14,110 @@ LEDGER = "tests/chain/test_ledger.py"
 SELF_TEST = "tests/chain/test_self_test.py"
 
 SIGNATURES = (
-    Mutant(
+    mutant(
         "the libraries are not held to the protocol",
         51,
-        (Edit("parse_genesis", "self_test()", "pass"),),
         (f"{SELF_TEST}::test_s51_a_cofactored_library_is_refused_before_a_genesis_file_is_read",),
+        Edit("parse_genesis", "self_test()", "pass"),
     ),
-    Mutant(
+    mutant(
         "a signature is verified under a key with a part of small order",
         51,
-        (Edit("verify_signature", "or not _is_key(public_key)", ""),),
         (f"{SELF_TEST}::test_s51_the_installed_library_passes_quickly",),
+        Edit("verify_signature", "or not _is_key(public_key)", ""),
     ),
 )
 
 OBTAINED = (
-    Mutant(
+    mutant(
         "a certificate from a peer finalises without a check",
         10,
-        (Edit("on_committed", "_verify(core, certificate, certificate.block_hash)", "pass"),),
         (f"{SAFETY}::test_s10_s11_s12_a_certificate_counts_only_if_it_verifies",),
+        Edit("on_committed", "_verify(core, certificate, certificate.block_hash)", "pass"),
     ),
-    Mutant(
+    mutant(
         "catch-up takes blocks whose certificates nobody checks",
         10,
-        (Edit("Ledger.check_certified", "not is_certified", "False"),),
         (
             f"{LEDGER}::test_s10_a_block_from_elsewhere_needs_a_certificate",
             "tests/node/test_catch_up.py::test_s10_s18_s35_a_lying_peer_is_left_for_the_next_one",
         ),
+        Edit("Ledger.check_certified", "not is_certified", "False"),
     ),
-    Mutant(
+    mutant(
         "catch-up takes transactions whose signatures nobody checks",
         50,
-        (Edit("Ledger.check_certified", "if checked.id not in verified:\n    self.verify_signature(checked)", "pass"),),
         ("tests/chain/test_key_heights.py::test_s50_a_signature_that_does_not_verify_is_refused_at_any_height",),
+        Edit("Ledger.check_certified", "if checked.id not in verified:\n    self.verify_signature(checked)", "pass"),
     ),
-    Mutant(
+    mutant(
         "catch-up takes outcomes that execution does not give",
         18,
-        (Edit("Ledger.check_certified", "executed.outcomes != block.outcomes", "False"),),
         (f"{LEDGER}::test_s18_a_certified_block_with_other_outcomes_is_refused",),
+        Edit("Ledger.check_certified", "executed.outcomes != block.outcomes", "False"),
     ),
 )
 
 COUNTED = (
-    Mutant(
+    mutant(
         "a signer counts several times in a certificate",
         11,
-        (Edit("verify_certificate", "any(earlier >= later for earlier, later in pairwise(names))", "False"),),
         (f"{VALIDATORS}::test_s11_a_signer_counts_once",),
+        Edit("verify_certificate", "any(earlier >= later for earlier, later in pairwise(names))", "False"),
     ),
-    Mutant(
+    mutant(
         "a signer counts several times in a prepared certificate",
         11,
-        (
-            Edit(
-                "verify_prepared",
-                "any(earlier >= later for earlier, later in pairwise(names))",
-                "False",
-            ),
-        ),
         (f"{PROOFS}::test_s06_a_view_change_that_does_not_prove_its_claim_is_refused",),
+        Edit("verify_prepared", "any(earlier >= later for earlier, later in pairwise(names))", "False"),
     ),
-    Mutant(
+    mutant(
         "a voter counts several times in a new view",
         11,
-        (
-            Edit(
-                "verify_new_view",
-                "any(earlier >= later for earlier, later in pairwise(names))",
-                "False",
-            ),
-        ),
         (f"{PROOFS}::test_s06_an_unjustified_new_view_changes_nothing",),
+        Edit("verify_new_view", "any(earlier >= later for earlier, later in pairwise(names))", "False"),
     ),
-    Mutant(
+    mutant(
         "strangers vote",
         12,
-        (
-            Edit("verify_certificate", "if strangers:", "if False:"),
-            Edit(
-                "verify_certificate",
-                "key is None or not verifier(key, message, signature)",
-                "key is not None and not verifier(key, message, signature)",
-            ),
-        ),
         (f"{VALIDATORS}::test_s12_a_stranger_does_not_vote_even_beside_a_quorum",),
+        Edit("verify_certificate", "if strangers:", "if False:"),
+        Edit(
+            "verify_certificate",
+            "key is None or not verifier(key, message, signature)",
+            "key is not None and not verifier(key, message, signature)",
+        ),
     ),
-    Mutant(
+    mutant(
         "a certificate needs no quorum",
         12,
-        (Edit("verify_certificate", "len(names) < validators.quorum", "not names"),),
         (f"{SAFETY}::test_s10_s11_s12_a_certificate_counts_only_if_it_verifies",),
+        Edit("verify_certificate", "len(names) < validators.quorum", "not names"),
     ),
-    Mutant(
+    mutant(
         "the votes of a certificate need no signature",
         12,
-        (Edit("verify_certificate", "key is None or not verifier(key, message, signature)", "key is None"),),
         (f"{VALIDATORS}::test_s12_votes_for_anything_else_condemn_the_certificate",),
+        Edit("verify_certificate", "key is None or not verifier(key, message, signature)", "key is None"),
     ),
-    Mutant(
+    mutant(
         "commits of several views make one certificate",
         12,
-        (
-            Edit(
-                "commit_message",
-                'domain("commit", chain_id) + encode((height, view, hash_))',
-                'domain("commit", chain_id) + encode((height, hash_))',
-            ),
-        ),
         (f"{VALIDATORS}::test_s12_votes_for_anything_else_condemn_the_certificate",),
+        Edit(
+            "commit_message",
+            'domain("commit", chain_id) + encode((height, view, hash_))',
+            'domain("commit", chain_id) + encode((height, hash_))',
+        ),
     ),
-    Mutant(
+    mutant(
         "the quorum is right for 3f+1 validators only",
         12,
-        (Edit("quorum", "return (n + max_faulty(n)) // 2 + 1", "return 2 * max_faulty(n) + 1"),),
         (
             f"{VALIDATORS}::test_s12_quorum_for_every_size",
             f"{SAFETY}::test_s12_quorums_hold_for_sizes_other_than_3f_plus_1",
         ),
+        Edit("quorum", "return (n + max_faulty(n)) // 2 + 1", "return 2 * max_faulty(n) + 1"),
     ),
 )
 

@@ -2,53 +2,47 @@
 
 from __future__ import annotations
 
-from tests.mutants.definition import Edit, Mutant
+from tests.mutants.definition import Edit, mutant
 
 CHECKPOINTS = "tests/chain/test_checkpoints.py"
 COSIGNING = "tests/node/test_cosigning.py"
 WATCHING = "tests/blockpool/test_watching.py"
 
 MUTANTS = (
-    Mutant(
+    mutant(
         "a checkpoint needs no quorum",
         22,
-        (Edit("verify_quorum", "given < validators.quorum", "False"),),
         (f"{CHECKPOINTS}::test_neither_witnesses_nor_plain_signatures_count_for_the_quorum",),
+        Edit("verify_quorum", "given < validators.quorum", "False"),
     ),
-    Mutant(
+    mutant(
         "the signatures of a checkpoint are not verified",
         22,
-        (Edit("verify_cosignature", "not verify_signature(key, message, cosignature.signature)", "False"),),
         (f"{CHECKPOINTS}::test_a_known_key_s_bad_signature_condemns_the_note",),
+        Edit("verify_cosignature", "not verify_signature(key, message, cosignature.signature)", "False"),
     ),
-    Mutant(
+    mutant(
         "cutting history off contradicts nothing",
         22,
-        (
-            Edit(
-                "is_contradiction",
-                "return earlier.time_s != later.time_s and later.size < earlier.size",
-                "return False",
-            ),
-        ),
         (f"{CHECKPOINTS}::test_which_two_signatures_no_honest_member_gives",),
+        Edit("is_contradiction", "return earlier.time_s != later.time_s and later.size < earlier.size", "return False"),
     ),
-    Mutant(
+    mutant(
         "a member cosigns whatever its database says today",
         22,
-        (Edit("Cosigner.cosign", "head.size < last.size or root_at(last.size) != last.root", "False"),),
         (f"{COSIGNING}::test_s22_a_restart_on_another_history_cosigns_nothing_any_more",),
+        Edit("Cosigner.cosign", "head.size < last.size or root_at(last.size) != last.root", "False"),
     ),
-    Mutant(
+    mutant(
         "what was cosigned is forgotten in a restart",
         22,
-        (Edit("Cosigner.cosign", "self._slots.write(self._sequence, encode(cosignature))", "pass"),),
         (f"{COSIGNING}::test_a_restart_keeps_the_checkpoint_and_what_was_cosigned",),
+        Edit("Cosigner.cosign", "self._slots.write(self._sequence, encode(cosignature))", "pass"),
     ),
-    Mutant(
+    mutant(
         "a watcher takes any longer history",
         22,
-        (Edit("Watch._compare_held", "not self._is_continued(held.head, newest.head)", "False"),),
         (f"{WATCHING}::test_s22_a_longer_history_that_does_not_continue_the_held_one_is_an_alarm",),
+        Edit("Watch._compare_held", "not self._is_continued(held.head, newest.head)", "False"),
     ),
 )

@@ -44,6 +44,11 @@ class Mutant:
     """Which tests must catch it, as pytest takes them: ``tests/file.py::test_name``."""
 
 
+def mutant(name: str, scenario: int, tests: tuple[str, ...], *edits: Edit) -> Mutant:
+    """A mutant as the catalogue writes it."""
+    return Mutant(name, scenario, edits, tests)
+
+
 class BadMutant(Exception):
     """A mutant that does not fit the sources."""
 

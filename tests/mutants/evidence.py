@@ -2,128 +2,95 @@
 
 from __future__ import annotations
 
-from tests.mutants.definition import Edit, Mutant
+from tests.mutants.definition import Edit, mutant
 
 VECTORS = "tests/conformance/test_evidence_vectors.py"
 BAD = (f"{VECTORS}::test_s58_bad_files_are_refused_at_their_step_with_their_code",)
 
 MUTANTS = (
-    Mutant(
-        "evidence of another chain is taken",
-        58,
-        (Edit("Verifier.verify_chain", "file.chain_id != own", "False"),),
-        BAD,
+    mutant(
+        "evidence of another chain is taken", 58, BAD, Edit("Verifier.verify_chain", "file.chain_id != own", "False")
     ),
-    Mutant(
+    mutant(
         "blocks of other validators are taken",
         58,
-        (
-            Edit(
-                "TrustHistory.verify_named",
-                "header.validators_hash != epoch.validators.hash(self.chain_id)",
-                "False",
-            ),
-        ),
         BAD,
+        Edit("TrustHistory.verify_named", "header.validators_hash != epoch.validators.hash(self.chain_id)", "False"),
     ),
-    Mutant(
+    mutant(
         "a path to another checkpoint spares the votes",
         58,
-        (
-            Edit(
-                "Verifier._place_in_tree",
-                "inclusion.tree_size != tree.size",
-                "inclusion.tree_size > tree.size",
-            ),
-        ),
         BAD,
+        Edit("Verifier._place_in_tree", "inclusion.tree_size != tree.size", "inclusion.tree_size > tree.size"),
     ),
-    Mutant(
+    mutant(
         "rejected transactions are taken for accepted ones",
         58,
-        (
-            Edit(
-                "Verifier.transaction",
-                "outcome.transaction_id != id_ or not outcome.is_ok",
-                "outcome.transaction_id != id_",
-            ),
-        ),
         BAD,
+        Edit(
+            "Verifier.transaction",
+            "outcome.transaction_id != id_ or not outcome.is_ok",
+            "outcome.transaction_id != id_",
+        ),
     ),
-    Mutant(
+    mutant(
         "one file may be spelled in many ways",
         58,
-        (Edit("parse_evidence", "json.loads(content) != json.loads(msgspec.json.encode(file))", "False"),),
         BAD,
+        Edit("parse_evidence", "json.loads(content) != json.loads(msgspec.json.encode(file))", "False"),
     ),
-    Mutant(
-        "a parcel's uses may be left out of a list",
-        58,
-        (Edit("_headers", "history != proven", "False"),),
-        BAD,
-    ),
-    Mutant(
+    mutant("a parcel's uses may be left out of a list", 58, BAD, Edit("_headers", "history != proven", "False")),
+    mutant(
         "a record may be left out as if it were erased",
         58,
-        (Edit("verify_record", "record.body is None and uses.erasure is None", "False"),),
         BAD,
+        Edit("verify_record", "record.body is None and uses.erasure is None", "False"),
     ),
-    Mutant(
+    mutant(
         "erased content may be shown",
         58,
-        (Edit("verify_record", "record.body is not None and uses.erasure is not None", "False"),),
         BAD,
+        Edit("verify_record", "record.body is not None and uses.erasure is not None", "False"),
     ),
-    Mutant(
-        "answers to a request may be left out",
-        58,
-        (Edit("_verify_answers", "said != kept", "False"),),
-        BAD,
-    ),
-    Mutant(
+    mutant("answers to a request may be left out", 58, BAD, Edit("_verify_answers", "said != kept", "False")),
+    mutant(
         "read reports of a read may be left out",
         58,
-        (Edit("_verify_read_reports", "(len(found), records) != (entry.read_reports, entry.records_read)", "False"),),
         BAD,
+        Edit("_verify_read_reports", "(len(found), records) != (entry.read_reports, entry.records_read)", "False"),
     ),
-    Mutant(
+    mutant(
         "a grant that was in force counts as over",
         58,
-        (
-            Edit(
-                "_verify_over",
-                'request.status == "granted" and (request.until_ms == 0 or request.until_ms > time_ms)',
-                "False",
-            ),
-        ),
         BAD,
+        Edit(
+            "_verify_over",
+            'request.status == "granted" and (request.until_ms == 0 or request.until_ms > time_ms)',
+            "False",
+        ),
     ),
-    Mutant(
+    mutant(
         "the state before a range may be that of any block",
         58,
-        (Edit("_verify_before", "first.parent_hash != block_hash(verifier.chain_id, before.parent)", "False"),),
         BAD,
+        Edit("_verify_before", "first.parent_hash != block_hash(verifier.chain_id, before.parent)", "False"),
     ),
-    Mutant(
+    mutant(
         "reads in the range do not count",
         58,
-        (Edit("_verify_none_came", "after.read_reports != before.read_reports", "False"),),
         BAD,
+        Edit("_verify_none_came", "after.read_reports != before.read_reports", "False"),
     ),
-    Mutant(
+    mutant(
         "a checkpoint of too few overrules a member",
         58,
-        (Edit("_verify_checkpoints", "not _signed_by(first, member) and not is_quorum", "False"),),
         BAD,
+        Edit("_verify_checkpoints", "not _signed_by(first, member) and not is_quorum", "False"),
     ),
-    Mutant(
+    mutant(
         "a member is convicted of checkpoints that agree",
         58,
-        (
-            Edit(
-                "is_contradiction", "return earlier.time_s != later.time_s and later.size < earlier.size", "return True"
-            ),
-        ),
         BAD,
+        Edit("is_contradiction", "return earlier.time_s != later.time_s and later.size < earlier.size", "return True"),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.definition import Edit, Mutant
+from tests.mutants.definition import Edit, mutant
 
 READER = "tests/chain/test_json_reader.py"
 SCHEMA = "tests/chain/test_schema.py"
@@ -10,48 +10,48 @@ VECTORS = (f"{READER}::test_s47_the_installed_libraries_read_the_vectors",)
 WITHOUT_THE_QUICK_WAY = (f"{READER}::test_s47_the_vectors_are_read_alike_without_the_quick_way",)
 
 MUTANTS = (
-    Mutant(
+    mutant(
         "records are not compared with what the encoder writes",
         47,
-        (Edit("_read_canonical", "_encode_lines(values) != lines", "False"),),
         VECTORS,
+        Edit("_read_canonical", "_encode_lines(values) != lines", "False"),
     ),
-    Mutant(
+    mutant(
         "canonical texts may have any number of digits",
         47,
-        (Edit("_read_canonical", "_TOO_MANY_DIGITS in shapes", "False"),),
         VECTORS,
+        Edit("_read_canonical", "_TOO_MANY_DIGITS in shapes", "False"),
     ),
-    Mutant(
+    mutant(
         "other texts may have integers of any length",
         47,
-        (Edit("_read_any", "_TOO_MANY_DIGITS not in text.translate(_SHAPES)", "True"),),
         WITHOUT_THE_QUICK_WAY,
+        Edit("_read_any", "_TOO_MANY_DIGITS not in text.translate(_SHAPES)", "True"),
     ),
-    Mutant("nesting has no bound", 47, (Edit("_read_any", "not _is_shallow(text)", "False"),), WITHOUT_THE_QUICK_WAY),
-    Mutant("a key may appear twice", 47, (Edit("_members", "len(members) != len(pairs)", "False"),), VECTORS),
-    Mutant(
+    mutant("nesting has no bound", 47, WITHOUT_THE_QUICK_WAY, Edit("_read_any", "not _is_shallow(text)", "False")),
+    mutant("a key may appear twice", 47, VECTORS, Edit("_members", "len(members) != len(pairs)", "False")),
+    mutant(
         "half a surrogate pair is a string",
         47,
-        (Edit("_read_any", "not _SURROGATE_ESCAPE.search(text)", "True"),),
         VECTORS,
+        Edit("_read_any", "not _SURROGATE_ESCAPE.search(text)", "True"),
     ),
-    Mutant(
+    mutant(
         "a fraction is an integer where it is judged by columns",
         47,
-        (Edit("Rule.accepts", "all(map(_is_no_fraction, values))", "True"),),
         (f"{SCHEMA}::test_numbers_are_compared_exactly_and_keywords_in_order",),
+        Edit("Rule.accepts", "all(map(_is_no_fraction, values))", "True"),
     ),
-    Mutant(
+    mutant(
         "only the greatest of many numbers is looked at",
         47,
-        (Edit("_are_within", "_outside(limits, min(values)) is None and", ""),),
         (f"{SCHEMA}::test_one_among_many_is_found",),
+        Edit("_are_within", "_outside(limits, min(values)) is None and", ""),
     ),
-    Mutant(
+    mutant(
         "true is 1",
         47,
-        (Edit("Choices.allow", "value is None or isinstance(value, bool)", "value is None"),),
         (f"{SCHEMA}::test_numbers_are_compared_exactly_and_keywords_in_order",),
+        Edit("Choices.allow", "value is None or isinstance(value, bool)", "value is None"),
     ),
 )

@@ -4,7 +4,7 @@ cost, and who may write in a member's name (scenarios 52 to 54, 56).
 
 from __future__ import annotations
 
-from tests.mutants.definition import Edit, Mutant
+from tests.mutants.definition import Edit, mutant
 
 GRANTS = "tests/attacks/test_grants.py"
 BUDGET = "tests/attacks/test_budget.py"
@@ -15,217 +15,195 @@ GATEWAY = "tests/node/test_gateway.py"
 RULES = "tests/chain/test_access_rules.py"
 
 COST = (
-    Mutant(
+    mutant(
         "a proposed block may hold any amount of contract work",
         52,
-        (Edit("Execution.run", "checked.type.calls_contract and self._budget.is_spent", "False"),),
         (f"{BUDGET}::test_s52_a_primary_cannot_put_more_contract_work_into_a_block",),
+        Edit("Execution.run", "checked.type.calls_contract and self._budget.is_spent", "False"),
     ),
-    Mutant(
+    mutant(
         "contract calls of a block are not counted",
         54,
-        (
-            Edit(
-                "ContractBudget.is_spent",
-                "return self.calls >= self.limits.block_contract_calls or self.fuel",
-                "return self.fuel",
-            ),
-        ),
         (f"{BUDGET}::test_s54_many_cheap_calls_do_not_fill_a_block_beyond_its_calls",),
+        Edit(
+            "ContractBudget.is_spent",
+            "return self.calls >= self.limits.block_contract_calls or self.fuel",
+            "return self.fuel",
+        ),
     ),
-    Mutant(
+    mutant(
         "a member may use up all the fuel of a block",
         54,
-        (
-            Edit(
-                "Execution.select",
-                "has_spent_share = self._budget.fuel_by_member[checked.header.member] >= share",
-                "has_spent_share = False",
-            ),
-        ),
         (f"{BUDGET}::test_s54_costly_calls_of_one_leave_the_others_theirs",),
+        Edit(
+            "Execution.select",
+            "has_spent_share = self._budget.fuel_by_member[checked.header.member] >= share",
+            "has_spent_share = False",
+        ),
     ),
 )
 
 GRANTED = (
-    Mutant(
+    mutant(
         "shares are given out without a grant",
         53,
-        (
-            Edit(
-                "Shares._verify",
-                "verify_grant(entry, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))",
-                "pass",
-            ),
-        ),
         (f"{SHARES}::test_s53_who_gets_nothing",),
+        Edit(
+            "Shares._verify", "verify_grant(entry, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))", "pass"
+        ),
     ),
-    Mutant(
+    mutant(
         "shares are given out for parcels that no grant covers",
         53,
-        (Edit("Shares._parcel", "verify_covered(entry, id_, header.dataset, location.height)", "pass"),),
         (f"{SHARES}::test_s53_who_gets_nothing",),
+        Edit("Shares._parcel", "verify_covered(entry, id_, header.dataset, location.height)", "pass"),
     ),
-    Mutant(
+    mutant(
         "a revoked grant opens",
         53,
-        (Edit("verify_grant", 'entry.status == "revoked"', "False"),),
         (f"{GRANTS}::test_s53_a_revoked_grant_opens_nothing_and_stays_revoked",),
+        Edit("verify_grant", 'entry.status == "revoked"', "False"),
     ),
-    Mutant(
+    mutant(
         "an expired grant opens",
         53,
-        (Edit("verify_grant", "entry.until_ms and entry.until_ms <= now_ms", "False"),),
         (f"{GRANTS}::test_s53_an_expired_grant_opens_nothing",),
+        Edit("verify_grant", "entry.until_ms and entry.until_ms <= now_ms", "False"),
     ),
-    Mutant(
+    mutant(
         "a grant covers parcels that it does not name",
         53,
-        (Edit("verify_covered", "entry.parcels and parcel_id not in entry.parcels", "False"),),
         (f"{GRANTS}::test_s53_a_grant_covers_the_parcels_it_was_given_for",),
+        Edit("verify_covered", "entry.parcels and parcel_id not in entry.parcels", "False"),
     ),
-    Mutant(
+    mutant(
         "a grant covers parcels of other datasets",
         53,
-        (Edit("verify_covered", "dataset != entry.dataset", "False"),),
         (f"{GRANTS}::test_s53_naming_a_foreign_parcel_in_a_request_does_not_cover_it",),
+        Edit("verify_covered", "dataset != entry.dataset", "False"),
     ),
-    Mutant(
+    mutant(
         "whoever is not asked may approve",
         53,
-        (Edit("approval._execute", "not may_end and header.member not in entry.approvers", "False"),),
         (f"{GRANTS}::test_s53_whoever_is_not_asked_cannot_approve",),
+        Edit("approval._execute", "not may_end and header.member not in entry.approvers", "False"),
     ),
-    Mutant(
+    mutant(
         "a dataset may name another member's contract",
         53,
-        (Edit("dataset._verify_contract", "contract.owner != header.member", "False"),),
         (f"{RULES}::TestDatasetsWithContracts::test_another_members_contract_is_not_taken",),
+        Edit("dataset._verify_contract", "contract.owner != header.member", "False"),
     ),
-    Mutant(
+    mutant(
         "a contract may be replaced by another member",
         53,
-        (Edit("contract._execute", "verify_contract_owner(header.contract, header.member)", "pass"),),
         (f"{RULES}::TestDeploying::test_nobody_deploys_for_another_member",),
+        Edit("contract._execute", "verify_contract_owner(header.contract, header.member)", "pass"),
     ),
 )
 
 SEALING = (
-    Mutant(
+    mutant(
         "plaintext is taken into a sealed dataset",
         53,
-        (Edit("parcel._execute", 'not header.envelope and entry.sharing != "open"', "False"),),
         (f"{SEALED}::test_s53_plaintext_cannot_slip_into_a_sealed_dataset",),
+        Edit("parcel._execute", 'not header.envelope and entry.sharing != "open"', "False"),
     ),
-    Mutant(
+    mutant(
         "a parcel may be sealed to others than the validators",
         53,
-        (
-            Edit(
-                "parcel._execute",
-                "verify_envelope_keys(envelope, _kem_keys(context))",
-                "pass",
-            ),
-        ),
         (f"{SEALED}::test_s53_a_parcel_that_not_exactly_the_validators_can_open_is_rejected",),
+        Edit("parcel._execute", "verify_envelope_keys(envelope, _kem_keys(context))", "pass"),
     ),
-    Mutant(
+    mutant(
         "sealed shares need not be those that were signed",
         53,
-        (Edit("verify_sealed_shares", "sealed_share_hash(chain_id, sealed) != share.sealed_hash", "False"),),
         (f"{SEALED}::test_s53_sealed_shares_that_were_not_signed_are_refused",),
+        Edit("verify_sealed_shares", "sealed_share_hash(chain_id, sealed) != share.sealed_hash", "False"),
     ),
-    Mutant(
+    mutant(
         "a dealer is blamed for a sealed share that it did not sign",
         53,
-        (Edit("open_own_share", "sealed_share_hash(context.chain_id, sealed) != entry.sealed_hash", "False"),),
         (f"{DEALING}::test_s53_the_dealer_is_not_blamed_for_a_sealed_share_that_it_did_not_sign",),
+        Edit("open_own_share", "sealed_share_hash(context.chain_id, sealed) != entry.sealed_hash", "False"),
     ),
-    Mutant(
+    mutant(
         "shares are combined without their hashes",
         53,
-        (Edit("dealing.combine", "not is_share(envelope, context, validator, share)", "False"),),
         (f"{DEALING}::test_s53_a_flipped_bit_in_a_share_names_its_giver",),
+        Edit("dealing.combine", "not is_share(envelope, context, validator, share)", "False"),
     ),
-    Mutant(
+    mutant(
         "a validator does not check its own share",
         53,
-        (Edit("open_own_share", "not is_share(envelope, context, validator, share)", "False"),),
         (f"{DEALING}::test_s53_a_validator_sees_on_arrival_that_its_share_is_wrong",),
+        Edit("open_own_share", "not is_share(envelope, context, validator, share)", "False"),
     ),
-    Mutant(
+    mutant(
         "the seed is not compared with its commitment",
         53,
-        (
-            Edit(
-                "combine",
-                "not hmac.compare_digest(seed_commitment(context, envelope.salt, seed), envelope.seed_commitment)",
-                "False",
-            ),
-        ),
         (f"{DEALING}::test_s53_an_inconsistent_dealer_is_exposed_to_the_reader",),
+        Edit(
+            "combine",
+            "not hmac.compare_digest(seed_commitment(context, envelope.salt, seed), envelope.seed_commitment)",
+            "False",
+        ),
     ),
-    Mutant(
+    mutant(
         "a plaintext is not compared with its commitment",
         53,
-        (Edit("RecordCipher.open", "expected != commitment", "False"),),
         ("tests/sealing/test_records.py::test_an_owner_that_commits_to_another_plaintext_is_exposed",),
+        Edit("RecordCipher.open", "expected != commitment", "False"),
     ),
-    Mutant(
+    mutant(
         "a share does not say which records it is for",
         53,
-        (
-            Edit(
-                "share_info",
-                "bound = (int(suite), context.dataset, context.records_root, threshold, validator, key_id)",
-                "bound = (int(suite), threshold, validator, key_id)",
-            ),
-            Edit(
-                "share_hash",
-                "(context.dataset, context.records_root, salt, validator, position)",
-                "(salt, validator, position)",
-            ),
-        ),
         (f"{SEALED}::test_s53_a_parcel_copied_under_a_permissive_contract_stays_closed",),
+        Edit(
+            "share_info",
+            "bound = (int(suite), context.dataset, context.records_root, threshold, validator, key_id)",
+            "bound = (int(suite), threshold, validator, key_id)",
+        ),
+        Edit(
+            "share_hash",
+            "(context.dataset, context.records_root, salt, validator, position)",
+            "(salt, validator, position)",
+        ),
     ),
-    Mutant(
+    mutant(
         "a release does not say which request it is for",
         53,
-        (
-            Edit(
-                "_info",
-                "bound = (int(reader_key.suite), release.request_id, release.parcel_id, validator, reader_key.id)",
-                "bound = (int(reader_key.suite), release.parcel_id, validator, reader_key.id)",
-            ),
-        ),
         ("tests/sealing/test_release.py::test_a_relabelled_answer_to_another_request_does_not_open",),
+        Edit(
+            "_info",
+            "bound = (int(reader_key.suite), release.request_id, release.parcel_id, validator, reader_key.id)",
+            "bound = (int(reader_key.suite), release.parcel_id, validator, reader_key.id)",
+        ),
     ),
 )
 
 ENTRANCE = (
-    Mutant(
+    mutant(
         "the gateway asks for no token",
         56,
-        (
-            Edit(
-                "Gateway._verify_caller",
-                "len(shown) != 1 or not hmac.compare_digest(shown[0], self._authorization)",
-                "False",
-            ),
-        ),
         (f"{GATEWAY}::test_s56_who_is_not_let_in",),
+        Edit(
+            "Gateway._verify_caller",
+            "len(shown) != 1 or not hmac.compare_digest(shown[0], self._authorization)",
+            "False",
+        ),
     ),
-    Mutant(
+    mutant(
         "the gateway serves web pages",
         56,
-        (Edit("Gateway._verify_caller", 'any(name == b"origin" for name, _ in headers)', "False"),),
         (f"{GATEWAY}::test_s56_who_is_not_let_in",),
+        Edit("Gateway._verify_caller", 'any(name == b"origin" for name, _ in headers)', "False"),
     ),
-    Mutant(
+    mutant(
         "the gateway serves other machines",
         56,
-        (Edit("Gateway._verify_caller", "client is None or not ipaddress.ip_address(client[0]).is_loopback", "False"),),
         (f"{GATEWAY}::test_s56_it_is_not_reached_from_another_machine",),
+        Edit("Gateway._verify_caller", "client is None or not ipaddress.ip_address(client[0]).is_loopback", "False"),
     ),
 )
 

@@ -4,265 +4,233 @@
 
 from __future__ import annotations
 
-from tests.mutants.definition import Edit, Mutant
+from tests.mutants.definition import Edit, mutant
 
 SAFETY = "tests/consensus/test_consensus_safety.py"
 EVIDENCE = "tests/consensus/test_consensus_evidence.py"
 LEDGER = "tests/chain/test_ledger.py"
 
 TWO_VOTES = (
-    Mutant(
+    mutant(
         "a second vote in one view replaces the first",
         1,
-        (
-            Edit(
-                "Core.add_vote",
-                "return False",
-                "book.remove(first)\nbook.add(vote)\nreturn True",
-            ),
-        ),
         (
             f"{EVIDENCE}::test_s01_two_proposals_of_one_view_never_both_commit_and_are_evidence",
             f"{EVIDENCE}::test_s02_a_twin_counts_once_and_yields_evidence_for_each_phase",
         ),
+        Edit("Core.add_vote", "return False", "book.remove(first)\nbook.add(vote)\nreturn True"),
     ),
-    Mutant(
+    mutant(
         "votes for one block count for another",
         1,
-        (
-            Edit(
-                "VoteBook.quorum_for",
-                "self._counts.get((view, block_hash), 0) < self._quorum",
-                "sum(count for (in_view, _), count in self._counts.items() if in_view == view) < self._quorum",
-            ),
-            Edit("VoteBook.quorum_for", "view in held and held[view].block_hash == block_hash", "view in held"),
-        ),
         (f"{SAFETY}::test_s01_votes_for_different_blocks_make_no_quorum",),
+        Edit(
+            "VoteBook.quorum_for",
+            "self._counts.get((view, block_hash), 0) < self._quorum",
+            "sum(count for (in_view, _), count in self._counts.items() if in_view == view) < self._quorum",
+        ),
+        Edit("VoteBook.quorum_for", "view in held and held[view].block_hash == block_hash", "view in held"),
     ),
-    Mutant(
+    mutant(
         "two prepares of one view are no evidence",
         1,
-        (Edit("is_contradiction", "return first.block_hash != second.block_hash", "return False"),),
         (f"{SAFETY}::test_s01_a_second_proposal_is_evidence_and_is_not_executed",),
+        Edit("is_contradiction", "return first.block_hash != second.block_hash", "return False"),
     ),
-    Mutant(
+    mutant(
         "two commits of one view are no evidence",
         2,
-        (
-            Edit(
-                "is_contradiction",
-                "return isinstance(first, Commit) and isinstance(second, Commit) and first.block_hash",
-                "return isinstance(first, Commit) and isinstance(second, Prepare) and first.block_hash",
-            ),
-        ),
         (f"{EVIDENCE}::test_s02_a_twin_counts_once_and_yields_evidence_for_each_phase",),
+        Edit(
+            "is_contradiction",
+            "return isinstance(first, Commit) and isinstance(second, Commit) and first.block_hash",
+            "return isinstance(first, Commit) and isinstance(second, Prepare) and first.block_hash",
+        ),
     ),
-    Mutant(
+    mutant(
         "prepares are taken from anybody",
         2,
-        (Edit("normal_case.on_prepare", "vote.validator != sender", "False"),),
         (f"{SAFETY}::test_s02_votes_are_accepted_from_their_voter_only",),
+        Edit("normal_case.on_prepare", "vote.validator != sender", "False"),
     ),
-    Mutant(
+    mutant(
         "commits are taken from anybody",
         2,
-        (Edit("normal_case.on_commit", "vote.validator != sender", "False"),),
         (f"{SAFETY}::test_s02_votes_are_accepted_from_their_voter_only",),
+        Edit("normal_case.on_commit", "vote.validator != sender", "False"),
     ),
-    Mutant(
+    mutant(
         "anybody proposes",
         1,
-        (
-            Edit(
-                "on_pre_prepare",
-                "vote.validator != sender or core.validators.primary(vote.view) != sender",
-                "vote.validator != sender",
-            ),
-        ),
         (f"{SAFETY}::test_s01_nobody_but_the_primary_proposes",),
+        Edit(
+            "on_pre_prepare",
+            "vote.validator != sender or core.validators.primary(vote.view) != sender",
+            "vote.validator != sender",
+        ),
     ),
 )
 
 RESTARTS = (
-    Mutant(
+    mutant(
         "votes are forgotten in a restart",
         3,
-        (Edit("Core.enter_height", "self._restore(remembered)", "pass"),),
         (f"{SAFETY}::test_s03_a_restarted_replica_repeats_its_votes_and_refuses_another_block",),
+        Edit("Core.enter_height", "self._restore(remembered)", "pass"),
     ),
-    Mutant(
+    mutant(
         "votes are not persisted",
         3,
-        (Edit("Core.record_votes", "self.emit(Persist(VOTES_KEY, encode(self.current.vote_record)))", "pass"),),
         (f"{SAFETY}::test_s03_every_vote_is_durable_before_it_is_sent",),
+        Edit("Core.record_votes", "self.emit(Persist(VOTES_KEY, encode(self.current.vote_record)))", "pass"),
     ),
-    Mutant(
+    mutant(
         "a commit is sent before it is durable",
         3,
-        (
-            Edit(
-                "check_prepared",
-                "core.record_votes(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))\n"
-                "core.broadcast(vote)",
-                "core.broadcast(vote)\n"
-                "core.record_votes(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))",
-            ),
-        ),
         (f"{SAFETY}::test_s03_every_vote_is_durable_before_it_is_sent",),
+        Edit(
+            "check_prepared",
+            "core.record_votes(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))\n"
+            "core.broadcast(vote)",
+            "core.broadcast(vote)\n"
+            "core.record_votes(commit=vote, prepared=PreparedCertificate(height, view, hash_, votes))",
+        ),
     ),
-    Mutant(
+    mutant(
         "damaged memory is taken for none",
         3,
-        (
-            Edit(
-                "_load",
-                'raise InvariantBroken(f"consensus memory is damaged: {error.detail}") from error',
-                "return None",
-            ),
-        ),
         (f"{SAFETY}::test_s03_damaged_memory_stops_the_replica",),
+        Edit(
+            "_load", 'raise InvariantBroken(f"consensus memory is damaged: {error.detail}") from error', "return None"
+        ),
     ),
-    Mutant(
+    mutant(
         "a replica votes at heights that it has passed before",
         3,
-        (
-            Edit(
-                "Core.can_vote",
-                "return self._remembered is None and self.me in self.validators",
-                "return self.me in self.validators",
-            ),
-        ),
         (f"{SAFETY}::test_s03_lost_blocks_do_not_lead_to_votes_at_heights_voted_in_before",),
+        Edit(
+            "Core.can_vote",
+            "return self._remembered is None and self.me in self.validators",
+            "return self.me in self.validators",
+        ),
     ),
-    Mutant(
+    mutant(
         "a vote file that is not complete raises no doubt",
         3,
-        (
-            Edit(
-                "SlotFile.read",
-                "self.is_doubtful = missing or (any(lost) and (self._copies == 1 or newest is None))",
-                "self.is_doubtful = False",
-            ),
-        ),
         (
             "tests/chain/test_votes.py::test_s03_nothing_whole_is_doubt",
             "tests/chain/test_votes.py::test_s03_a_cut_file_is_doubt",
         ),
+        Edit(
+            "SlotFile.read",
+            "self.is_doubtful = missing or (any(lost) and (self._copies == 1 or newest is None))",
+            "self.is_doubtful = False",
+        ),
     ),
-    Mutant(
+    mutant(
         "a validator on probation believes the highest claims",
         3,
-        (Edit("safe_height", "heard[validators.max_faulty] if heard", "heard[-1] if heard"),),
         ("tests/node/test_probation.py::test_s03_safe_height",),
+        Edit("safe_height", "heard[validators.max_faulty] if heard", "heard[-1] if heard"),
     ),
 )
 
 BLOCKS = (
-    Mutant(
+    mutant(
         "a header's parent is not compared",
         8,
-        (Edit("verify_proposal", "header.parent_hash != parent_hash", "False"),),
         (f"{SAFETY}::test_s08_s09_a_block_with_a_wrong_height_parent_or_content_is_refused",),
+        Edit("verify_proposal", "header.parent_hash != parent_hash", "False"),
     ),
-    Mutant(
+    mutant(
         "a block is taken for whatever hash was voted for",
         8,
-        (Edit("verify_proposal", "block_hash(chain_id, proposal.header) != hash_", "False"),),
         (f"{SAFETY}::test_s08_the_hash_voted_for_must_be_the_proposal_s",),
+        Edit("verify_proposal", "block_hash(chain_id, proposal.header) != hash_", "False"),
     ),
-    Mutant(
+    mutant(
         "a header's height is not compared",
         9,
-        (Edit("verify_proposal", "header.height != height", "False"),),
         (f"{SAFETY}::test_s08_s09_a_block_with_a_wrong_height_parent_or_content_is_refused",),
+        Edit("verify_proposal", "header.height != height", "False"),
     ),
-    Mutant(
+    mutant(
         "a certificate is taken for any block",
         9,
-        (
-            Edit("verify_certificate", "certificate.height != height or certificate.block_hash != block_hash", "False"),
-            Edit(
-                "verify_certificate",
-                "commit_message(chain_id, height, certificate.view, block_hash)",
-                "commit_message(chain_id, certificate.height, certificate.view, certificate.block_hash)",
-            ),
-        ),
         ("tests/chain/test_validators.py::test_s09_the_certificate_is_for_the_block_that_is_asked_about",),
+        Edit("verify_certificate", "certificate.height != height or certificate.block_hash != block_hash", "False"),
+        Edit(
+            "verify_certificate",
+            "commit_message(chain_id, height, certificate.view, block_hash)",
+            "commit_message(chain_id, certificate.height, certificate.view, certificate.block_hash)",
+        ),
     ),
-    Mutant(
+    mutant(
         "the ids of a block are not compared with its root",
         17,
-        (Edit("verify_proposal", "header.tx_root != root(proposal.transaction_ids)", "False"),),
         (f"{SAFETY}::test_s17_a_block_that_differs_in_the_ids_only_is_caught",),
+        Edit("verify_proposal", "header.tx_root != root(proposal.transaction_ids)", "False"),
     ),
-    Mutant(
+    mutant(
         "what executing a block gives is not compared with its header",
         17,
-        (Edit("Ledger.check", "executed.proposal != proposal", "False"),),
         (f"{LEDGER}::test_s17_s19_check_accepts_what_execute_made_and_nothing_else",),
+        Edit("Ledger.check", "executed.proposal != proposal", "False"),
     ),
-    Mutant(
+    mutant(
         "a block is prepared that was found invalid",
         17,
-        (Edit("executed", "refusal is None", "True"),),
         (
             "tests/consensus/test_consensus_liveness.py::test_s32_an_invalid_proposal_changes_the_view_at_once_but_only_once",
         ),
+        Edit("executed", "refusal is None", "True"),
     ),
 )
 
 DELIVERY = (
-    Mutant(
+    mutant(
         "a block that catch-up brought is taken again",
         15,
-        (Edit("Replica.advance", "tip.height <= core.tip.height", "False"),),
         (f"{SAFETY}::test_s15_a_block_that_comes_again_does_not_undo_a_vote",),
+        Edit("Replica.advance", "tip.height <= core.tip.height", "False"),
     ),
-    Mutant(
+    mutant(
         "catch-up may bring another block than the final one",
         15,
-        (
-            Edit(
-                "Replica.advance",
-                "decided is not None and decided.height == tip.height and decided.block_hash != tip.block_hash",
-                "False",
-            ),
-        ),
         (f"{SAFETY}::test_s15_catch_up_of_another_block_than_the_final_one_stops_the_replica",),
+        Edit(
+            "Replica.advance",
+            "decided is not None and decided.height == tip.height and decided.block_hash != tip.block_hash",
+            "False",
+        ),
     ),
-    Mutant(
+    mutant(
         "a block is delivered twice",
         15,
-        (
-            Edit("Replica._handle", "if core.current.is_delivered:\n    return", "pass"),
-            Edit("_check_committed", "if current.is_decided:\n    return\nvotes", "votes"),
-        ),
         (f"{SAFETY}::test_s15_votes_beyond_the_quorum_deliver_nothing_more",),
+        Edit("Replica._handle", "if core.current.is_delivered:\n    return", "pass"),
+        Edit("_check_committed", "if current.is_decided:\n    return\nvotes", "votes"),
     ),
-    Mutant(
+    mutant(
         "commits are not counted during a view change",
         16,
-        (
-            Edit(
-                "on_commit",
-                "core.add_vote(current.commits, vote)",
-                "core.add_vote(current.commits, vote) and core.is_active",
-            ),
-        ),
         (f"{SAFETY}::test_s16_a_late_commit_is_delivered_in_a_view_change",),
+        Edit(
+            "on_commit",
+            "core.add_vote(current.commits, vote)",
+            "core.add_vote(current.commits, vote) and core.is_active",
+        ),
     ),
-    Mutant(
+    mutant(
         "votes are cast in a view that was given up",
         16,
-        (
-            Edit(
-                "executed",
-                "not core.is_active or current.accepted != block_hash_ or current.has_prepared",
-                "current.accepted != block_hash_ or current.has_prepared",
-            ),
-            Edit("HeightState.leave_view", "self.accepted = None", "pass"),
-        ),
         (f"{SAFETY}::test_s16_no_vote_of_the_abandoned_view_follows_a_view_change",),
+        Edit(
+            "executed",
+            "not core.is_active or current.accepted != block_hash_ or current.has_prepared",
+            "current.accepted != block_hash_ or current.has_prepared",
+        ),
+        Edit("HeightState.leave_view", "self.accepted = None", "pass"),
     ),
 )
 
