@@ -113,10 +113,10 @@ def test_s53_f_validators_that_pool_their_shares_open_nothing(engine: Engine, si
         pooled = parcel.shares(*names[:count])
         with refuses(ErrorCode.NOT_ENOUGH_SHARES):
             combine(parcel.envelope, parcel.context, pooled)
-        with refuses(ErrorCode.BAD_SEALING):
+        with refuses(ErrorCode.BAD_SEALING, culprit="a"):
             combine(replace(parcel.envelope, threshold=count), parcel.context, pooled)
         made_up = pooled | {name: bytes(16) for name in names[count:]}
-        with refuses(ErrorCode.BAD_SHARE):
+        with refuses(ErrorCode.BAD_SHARE, culprit=names[count]):
             combine(parcel.envelope, parcel.context, made_up)
 
 

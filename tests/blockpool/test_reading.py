@@ -119,7 +119,7 @@ def test_a_journal_makes_a_sealed_submission_repeatable(running_network: Running
     dataset = sealed_dataset(running_network, [])
     journal = tmp_path / "journal"
     with running_network.client(OWNER) as client:
-        interrupted = client.submit_stream(values(30), dataset.id, parcel_records=10, journal=journal)
+        interrupted = client.submit_stream(values(30), dataset.id, parcel_records=10, journal=journal, in_flight=1)
         first = next(interrupted)
         again = client.submit(values(30), dataset.id, parcel_records=10, journal=journal)
         assert [receipt.is_earlier for receipt in again] == [True, False, False]
