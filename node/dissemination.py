@@ -16,7 +16,7 @@ from chain.primitives.encoding import decode, encode
 from chain.storage.blocks import Location
 from chain.transactions.base import CheckedTransaction
 from node.frames import FrameKind, TransactionIds, TransactionList
-from node.intake import Intake
+from node.intake import OWN_API, Intake
 from node.links import Links
 from node.pool import Pool
 
@@ -41,8 +41,8 @@ class Dissemination:
         self._own: dict[Hash, None] = {}
         self._is_flush_due = False
 
-    async def submit(self, data: bytes) -> tuple[Hash, Location | None]:
-        """Verify, keep and spread a transaction handed to this node.
+    async def submit(self, data: bytes, source: str = OWN_API) -> tuple[Hash, Location | None]:
+        """Verify, keep and spread a transaction handed to this node; ``source`` as in ``Intake.submit``.
 
         Returns:
             Its id, and where it is committed if it is already.
@@ -50,7 +50,7 @@ class Dissemination:
         Raises:
             PoolError: why it is refused.
         """
-        verified = await self._intake.submit(data)
+        verified = await self._intake.submit(data, source)
         if verified.location is None and verified.id not in self._own:
             self._own[verified.id] = None
             self._outbox.append(data)

@@ -3,8 +3,8 @@
 Checking a signature costs more than everything else that a node does with a transaction. Done as frames come in, a
 burst of them would hold up consensus messages for many times their own cost. So arrivals are queued and verified in
 short slices between which the event loop turns; a transaction that a proposal needs at once is verified out of
-turn. Sources (each peer, and this node's own API) have queues of their own and take turns, so that a source
-that floods delays only itself.
+turn. Sources (each peer, this node's own API, and each batch that comes through it) have queues of their own and take
+turns, so that a source that floods delays only itself.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from node.pool import Pool, Verified
 
 _SLICE_S = 0.0015
 _CAPACITY_BYTES = 32 * MIB
-"""Of one source's queue."""
-_OWN_API = ""
-"""The source of what is handed to this node itself; no member has an empty name."""
+"""Of one peer's queue, and of all that is handed to this node itself."""
+OWN_API = ""
+"""The source of what is handed to this node itself, one by one; no member has an empty name."""
 
 
 class _Arrival(NamedTuple):
@@ -65,6 +65,8 @@ class Intake:
         self._on_fatal = on_fatal
         self._arrivals: dict[Hash, _Arrival] = {}
         self._queues: dict[str, _Queue] = {}
+        self._own_bytes = 0
+        """Of what was handed to this node itself."""
         self._is_due = False
         self.refused = 0
         """Transactions from peers that failed a check."""
@@ -81,8 +83,12 @@ class Intake:
     def __contains__(self, id_: object) -> bool:
         return id_ in self._arrivals
 
-    async def submit(self, data: bytes) -> Verified:
+    async def submit(self, data: bytes, source: str = OWN_API) -> Verified:
         """Queue a transaction handed to this node, and wait until it is verified and in the mempool.
+
+        Args:
+            data: the encoded transaction.
+            source: takes turns with the other sources; no member's name.
 
         Raises:
             PoolError: why it is refused.
@@ -96,10 +102,10 @@ class Intake:
             return Verified(known.id, known, None)
         if checked.id in self._arrivals:
             return self._admit(checked)  # at once: the verdict on the other one with its id is not its own
-        if not self._has_room(_OWN_API, checked):
+        if self._own_bytes + checked.size_bytes > _CAPACITY_BYTES:
             raise PoolError(ErrorCode.MEMPOOL_FULL, f"{_CAPACITY_BYTES} bytes wait to be verified")
         answer: asyncio.Future[Verified] = asyncio.get_running_loop().create_future()
-        self._queue(_Arrival(_OWN_API, checked, answer))
+        self._queue(_Arrival(source, checked, answer))
         return await answer
 
     def receive(self, peer: str, items: Iterable[bytes]) -> None:
@@ -135,8 +141,8 @@ class Intake:
         self._arrivals.clear()
         self._queues.clear()
 
-    def _has_room(self, source: str, checked: CheckedTransaction) -> bool:
-        queue = self._queues.get(source)
+    def _has_room(self, peer: str, checked: CheckedTransaction) -> bool:
+        queue = self._queues.get(peer)
         return queue is None or queue.size_bytes + checked.size_bytes <= _CAPACITY_BYTES
 
     def _queue(self, arrival: _Arrival) -> None:
@@ -146,6 +152,8 @@ class Intake:
             queue = self._queues[arrival.source] = _Queue()
         queue.ids.append(arrival.checked.id)
         queue.size_bytes += arrival.checked.size_bytes
+        if arrival.answer is not None:
+            self._own_bytes += arrival.checked.size_bytes
         if not self._is_due:
             self._is_due = True
             asyncio.get_running_loop().call_soon(self._verify_slice)
@@ -179,6 +187,8 @@ class Intake:
         queue = self._queues.get(arrival.source)
         if queue is not None:
             queue.size_bytes -= arrival.checked.size_bytes
+        if arrival.answer is not None:
+            self._own_bytes -= arrival.checked.size_bytes
         self._verify(arrival)
 
     def _verify(self, arrival: _Arrival) -> None:

@@ -16,8 +16,8 @@ from chain.primitives.encoding import decode
 from chain.proofs.receipts import Receipt
 from chain.state.entries import DatasetEntry
 from node.api.bodies import JSON, BodyAbandoned, Receive, Scope, Send, read_body, request_headers, respond
+from node.api.commit import committed_answer
 from node.api.problems import MEDIA_TYPE, bad_request, problem_body, problem_headers
-from node.api.submission import committed_answer
 from node.api.views import receipt_view
 from node.gateway.parcels import ParcelObject, decode_parcel, make_parcel
 from node.service import NodeService

@@ -26,6 +26,7 @@ from tests.node.test_bad_input import submit, verify_problem
 ROUTES = {
     "/v1/handovers",
     "/v1/transactions",
+    "/v1/transactions/batch",
     "/v1/transactions/{transaction_id}",
     "/v1/transactions/{transaction_id}/receipt",
     "/v1/transactions/{transaction_id}/raw",

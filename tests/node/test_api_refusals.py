@@ -145,9 +145,11 @@ async def test_a_node_that_cannot_get_anything_ordered_says_503(tmp_path: Path) 
 
 
 @asynccontextmanager
-async def stalled(folder: Path) -> AsyncIterator[tuple[Network, Node, httpx.AsyncClient]]:
+async def stalled(
+    folder: Path, network: Network | None = None
+) -> AsyncIterator[tuple[Network, Node, httpx.AsyncClient]]:
     """A node that is ready, since three of four validators are linked, of which two hold nothing and never vote."""
-    network = Network.create(folder, others=())
+    network = network or Network.create(folder, others=())
 
     async def nothing(kind: int, body: bytes) -> bytes:
         return encode(())

@@ -86,6 +86,16 @@ async def test_s54_sources_take_turns(network: TestNetwork, pool: Pool) -> None:
     assert intake.refused < len(flood), "the submission did not wait for the whole flood"
 
 
+async def test_s54_a_batch_takes_turns_with_what_comes_in_by_itself(network: TestNetwork, pool: Pool) -> None:
+    intake, _ = make_intake(pool)
+    batch = [asyncio.ensure_future(intake.submit(encode(network.dataset()), "batch 1")) for _ in range(500)]
+    await asyncio.sleep(0)
+    alone = await intake.submit(encode(network.dataset(member="b")))
+    assert alone.id in pool.mempool
+    assert sum(item.done() for item in batch) < 250, "it did not wait for the whole batch"
+    assert all([(await item).id in pool.mempool for item in batch])
+
+
 async def test_what_a_proposal_needs_is_verified_at_once(network: TestNetwork, pool: Pool) -> None:
     intake, _ = make_intake(pool)
     transactions = [network.dataset() for _ in range(3)]
@@ -106,7 +116,7 @@ async def test_a_full_queue_drops_a_peers_and_refuses_our_own(
     intake, _ = make_intake(pool)
     transactions = [encode(network.dataset()) for _ in range(9)]
     intake.receive("b", transactions)
-    own = [intake.submit(encode(network.dataset())) for _ in range(4)]
+    own = [intake.submit(encode(network.dataset()), f"batch {number}") for number in range(4)]
     results = await asyncio.gather(*own, return_exceptions=True)
     refused = [result for result in results if isinstance(result, PoolError)]
     assert refused
