@@ -17,15 +17,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.figures import Figure, Section
-from chain.storage.level import plyvel
+from chain.storage.level import LIBRARY
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 DISTURBED_SHARE = 0.25
 """Part of a core from which on other programs are said to have disturbed a run."""
-LEVELDB = plyvel.__name__.replace("_", "-")
 _LIBRARIES = (
-    *("msgspec", "pynacl", LEVELDB, "uvloop", "uvicorn", "fastapi", "orjson", "cryptography"),
+    *("msgspec", "pynacl", LIBRARY, "uvloop", "uvicorn", "fastapi", "orjson", "cryptography"),
     *("pycryptodome", "wasmtime", "httpx"),
 )
 _STYLES = {"aim reached": "green", "reached": "cyan", "missed": "red", "": ""}

@@ -17,7 +17,7 @@ from chain.genesis import Genesis
 from chain.limits import LIMITS
 from chain.primitives.crypto import hash_tagged
 from chain.primitives.encoding import encode
-from chain.primitives.types import Sharing, verify_dataset_id
+from chain.primitives.types import SharingClass, verify_dataset_id
 from chain.schema import compile_schema
 from chain.transactions import parcel as parcels
 from chain.transactions.base import NONCE_SIZE, Transaction, transaction_id
@@ -72,7 +72,7 @@ class DatasetDefinition:
     title_en: str
     schema: str = ""
     """JSON Schema that every record must satisfy, as JSON text; empty for records of any bytes."""
-    sharing: Sharing = "open"
+    sharing: SharingClass = "open"
     """``open`` 无条件共享, ``conditional`` 有条件共享, ``closed`` 不予共享."""
     legal_basis: str = ""
     contract: str = ""

@@ -13,18 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from chain.access.policy import ContractRunner
 from chain.blocks import OK, Outcome
 from chain.errors import ErrorCode, InvariantBroken, PoolError, Refusal
 from chain.limits import Limits
 from chain.primitives.encoding import Value
-from chain.state.entries import (
-    member_key,
-)
+from chain.state.entries import member_key
 from chain.state.members import Member, signing_key
-from chain.state.working import StateReader
 from chain.transactions.base import CheckedTransaction
-from chain.transactions.context import BlockSetting, Effect, ExecutionContext, FindParcel
+from chain.transactions.context import Effect, ExecutionContext
 
 
 class Executed(NamedTuple):
@@ -56,26 +52,11 @@ class ContractBudget:
 
 
 class Execution:
-    """Executes the transactions of one block, in order, over the parent's state.
+    """Executes the transactions of one block, in order, over the parent's state that its context holds."""
 
-    Args:
-        chain_id: of the chain.
-        read_parent: reads the parent's state.
-        setting: of the block.
-        contracts: runs contracts; None where the network has none.
-        find_parcel: looks parcels up in the chain.
-    """
-
-    def __init__(
-        self,
-        chain_id: bytes,
-        read_parent: StateReader,
-        setting: BlockSetting,
-        contracts: ContractRunner | None,
-        find_parcel: FindParcel,
-    ) -> None:
-        self._context = ExecutionContext(chain_id, read_parent, setting, contracts, find_parcel)
-        self._budget = ContractBudget(setting.limits)
+    def __init__(self, context: ExecutionContext) -> None:
+        self._context = context
+        self._budget = ContractBudget(context.limits)
 
     @property
     def changes(self) -> dict[bytes, bytes]:

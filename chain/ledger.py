@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 
 from chain.access.policy import AccessPolicy, MissingEngine
 from chain.blocks import (
@@ -39,17 +40,12 @@ from chain.proofs.merkle import leaf_hash, leaf_hashes, root_of_leaves
 from chain.proofs.validators import ValidatorsEntry, validator_set, verify_certificate
 from chain.recovery import damaged, recheck, stored_block, stored_transactions, tip_at
 from chain.state.decoded import SMALL_ENTRY_SIZE_BYTES
-from chain.state.entries import (
-    PROTOCOL_KEY,
-    VALIDATORS_KEY,
-    ProtocolEntry,
-    erasure_key,
-)
+from chain.state.entries import PROTOCOL_KEY, VALIDATORS_KEY, ProtocolEntry, erasure_key
 from chain.state.tree import TreeUpdate
 from chain.storage.database import Database
 from chain.storage.head import Head, HeadAnchor
 from chain.transactions.base import CheckedTransaction, HeaderType, TransactionType
-from chain.transactions.context import BlockSetting
+from chain.transactions.context import BlockSetting, ExecutionContext
 from chain.transactions.erase import ERASE
 
 
@@ -170,9 +166,9 @@ class Ledger(LedgerView):
         setting = BlockSetting(height, time_ms, validators, protocol, rules.limits)
         contracts = None if protocol.engine is None else self._policy.open_block(protocol.engine)
         try:
-            execution = rules.execution(
-                self.chain_id, read, setting, contracts, lambda id_: self.blocks.parcel(id_, tip.height)
-            )
+            find_parcel = partial(self.blocks.parcel, until_height=tip.height)
+            context = ExecutionContext(self.chain_id, read, setting, contracts, find_parcel)
+            execution = rules.execution(context)
             transactions, outcomes = run(execution, candidates)
         finally:
             if contracts is not None:

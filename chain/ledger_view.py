@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from chain.blocks import (
-    Block,
-    BlockHeader,
-    LedgerTip,
-    decode_header,
-)
+from chain.blocks import Block, BlockHeader, LedgerTip, decode_header
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.genesis import Genesis
 from chain.primitives.encoding import Value, decode
@@ -135,7 +130,7 @@ class LedgerView:
         return {key: value for key, value in values if value is not None}
 
     def verify_sender(self, checked: CheckedTransaction) -> None:
-        """Check that a transaction is signed by a key that may sign in the next block: what is new is taken in so only.
+        """Check that a transaction is signed by a key that may sign in the next block. Nothing else is admitted.
 
         Raises:
             PoolError: codes ``unknown_member``, ``unknown_key``, ``revoked_key``, ``bad_signature``,

@@ -7,15 +7,16 @@ protocol reads them (``chain.primitives.json_reader``).
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Container, Sequence
-from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 from chain.errors import ErrorCode, Refusal
-from chain.limits import LIMITS
+from chain.limits import LIMITS, MIB
 from chain.primitives.crypto import Hash, sha256
 from chain.primitives.json_reader import BadJson, JsonValue, is_integer, pointer_of, read_json, read_records
-from chain.schema_rules import BREAKS, JSON_TYPES, NUMBERS, Choices, Limit, Rule
+from chain.schema_rules import ALL_TYPES, BREAKS, JSON_TYPES, NUMBERS, Choices, Limit, Rule
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _COUNT_MAX = 2**31
@@ -56,15 +57,31 @@ class RecordSchema:
         return None if bad is None else unreadable(len(values), bad)
 
 
-@lru_cache(maxsize=512)
+_KNOWN_SIZE = 2 * MIB
+"""Characters of all texts that are kept compiled; a compiled schema takes up to 60 times its text in memory."""
+_known: OrderedDict[str, RecordSchema] = OrderedDict()
+"""Compiled schemas by their texts, the one asked for last at the end."""
+_known_lock = Lock()
+"""Blocks are executed in other threads too."""
+
+
 def compile_schema(text: str) -> RecordSchema:
-    """The checker for a schema given as JSON text.
+    """The checker for a schema given as JSON text. Those asked for last are kept.
 
     Raises:
         Refusal: codes ``bad_schema``, ``schema_too_large``, ``schema_not_json``, ``schema_keyword``,
             ``schema_argument``.
     """
-    return RecordSchema(text)
+    with _known_lock:
+        if text in _known:
+            _known.move_to_end(text)
+            return _known[text]
+    schema = RecordSchema(text)
+    with _known_lock:
+        _known[text] = schema
+        while sum(map(len, _known)) > _KNOWN_SIZE:
+            _known.popitem(last=False)
+    return schema
 
 
 def _compile(text: str) -> Rule:
@@ -86,7 +103,7 @@ def _subschema(keyword: str, schema: JsonValue, place: _Place) -> Rule | None:
         return None if schema else Rule(frozenset(), keyword)
     if not isinstance(schema, dict):
         raise Refusal(ErrorCode.SCHEMA_ARGUMENT, pointer=pointer_of(place))
-    return _rule_of(schema, place)
+    return _rule_of(schema, place) if schema else None
 
 
 def _rule_of(schema: dict[str, JsonValue], place: _Place) -> Rule:
@@ -108,10 +125,10 @@ def _rule_of(schema: dict[str, JsonValue], place: _Place) -> Rule:
 
 def _assemble(schema: dict[str, Any], properties: dict[str, Rule | None], subschemas: dict[str, Rule | None]) -> Rule:
     """The rule of a schema whose keywords have been checked."""
-    names = _listed(schema.get("type", list(JSON_TYPES)))
+    names = _listed(schema.get("type", []))
     choices = {"const": [schema["const"]] if "const" in schema else None, "enum": schema.get("enum")}
     return Rule(
-        types=frozenset().union(*(JSON_TYPES[name] for name in names)),
+        types=frozenset().union(*(JSON_TYPES[name] for name in names)) or ALL_TYPES,
         integers_only="integer" in names and "number" not in names,
         choices=tuple((keyword, Choices(values)) for keyword, values in choices.items() if values is not None),
         bounds=_limits(schema, _BOUNDS),

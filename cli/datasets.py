@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.syntax import Syntax
 
 from blockpool import Client, Dataset, DatasetDefinition, ErrorCode, PoolError
-from chain.primitives.types import Sharing
+from chain.primitives.types import SharingClass
 from cli.options import (
     READABLE_FILE,
     json_option,
@@ -46,7 +46,7 @@ def define(
     schema_file: Path | None,
     title_zh: str | None,
     title_en: str | None,
-    sharing: Sharing | None,
+    sharing: SharingClass | None,
     legal_basis: str | None,
     contract: str | None,
     genesis_file: Path,

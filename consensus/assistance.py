@@ -2,7 +2,7 @@
 
 Links lose messages when they break. So replicas send their status at intervals, and repeat their votes while they are
 stalled. A replica that is ahead answers with something that proves itself: the certificate of its last block, or the
-justification of its view. A claim without proof only makes the node try to catch up (``CatchUp``). All answers
+justification of its view. A claim without proof only makes the node try to catch up (``SuggestCatchUp``). All answers
 are rate-limited.
 """
 
@@ -13,7 +13,7 @@ from chain.errors import PoolError
 from chain.proofs.validators import verify_certificate
 from consensus import normal_case, view_change
 from consensus.core import Core, Tip
-from consensus.effects import CatchUp
+from consensus.effects import SuggestCatchUp
 from consensus.justification import Refused
 from consensus.messages import Committed, PrePrepare, Status
 
@@ -35,7 +35,7 @@ def on_status(core: Core, sender: str, message: Status) -> None:
 def suggest_catch_up(core: Core, peer: str, height: int) -> None:
     """Tell the node that ``peer`` claims to have delivered ``height``."""
     if height > core.tip.height and core.rate_limit.is_allowed(peer, "catch-up"):
-        core.emit(CatchUp(height, peer))
+        core.emit(SuggestCatchUp(height, peer))
 
 
 def assist(core: Core, peer: str, height: int, view: int) -> None:

@@ -63,7 +63,7 @@ class Deliver(_Effect, frozen=True):
     certificate: Certificate
 
 
-class CatchUp(_Effect, frozen=True):
+class SuggestCatchUp(_Effect, frozen=True):
     """A peer says that it has delivered ``height``, which we have not. A hint: nothing about it is verified."""
 
     height: int
@@ -108,7 +108,7 @@ Effect: TypeAlias = (
     | Build
     | Execute
     | Deliver
-    | CatchUp
+    | SuggestCatchUp
     | Evidence
     | ViewChangeStarted
     | ViewEntered

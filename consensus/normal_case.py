@@ -14,7 +14,7 @@ from chain.blocks import Certificate, Proposal, block_hash, commit_message, deco
 from chain.errors import InvariantBroken
 from chain.primitives.crypto import Hash
 from consensus.core import Core
-from consensus.effects import Build, CatchUp, Deliver, Execute
+from consensus.effects import Build, Deliver, Execute, SuggestCatchUp
 from consensus.justification import Refused, verify_proposal
 from consensus.messages import Commit, Prepare, PreparedCertificate, PrePrepare, Status, prepare_message
 
@@ -142,7 +142,7 @@ def finalise(core: Core, certificate: Certificate, peer: str) -> None:
         current.is_delivered = True
         core.emit(Deliver(proposal, certificate))
     elif peer != core.me and core.rate_limit.is_allowed(peer, "catch-up"):
-        core.emit(CatchUp(certificate.height, peer))
+        core.emit(SuggestCatchUp(certificate.height, peer))
 
 
 def _pre_prepare(core: Core, hash_: Hash, proposal: Proposal) -> None:

@@ -52,7 +52,7 @@ _MEMBER_LINES_PER_TICK = 8
 """A member that sends more is not heard until the next tick: every line costs a signature check."""
 
 
-class Sender(Protocol):
+class CheckpointLinks(Protocol):
     """Links to the other nodes, as far as they are needed here."""
 
     def send(self, member: str, kind: int, body: bytes) -> bool:
@@ -90,7 +90,7 @@ class Checkpoints:
     def __init__(
         self,
         pool: Pool,
-        links: Sender,
+        links: CheckpointLinks,
         cosigner: Cosigner | None,
         note_file: Path,
         metrics: Metrics,

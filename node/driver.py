@@ -23,12 +23,12 @@ from consensus.config import ConsensusConfig
 from consensus.effects import (
     Broadcast,
     Build,
-    CatchUp,
     Deliver,
     Effect,
     Execute,
     Persist,
     Send,
+    SuggestCatchUp,
 )
 from consensus.memory import PROPOSAL_KEYS
 from consensus.messages import decode_message, encode_message
@@ -202,7 +202,7 @@ class ConsensusDriver:
                     self._judge(hash_, proposal)
                 case Deliver(proposal, certificate):
                     self._deliver(proposal, certificate)
-                case CatchUp(height, peer):
+                case SuggestCatchUp(height, peer):
                     self._events.on_peer_ahead(peer, height)
                 case _:
                     self._events.report(effect)

@@ -18,7 +18,7 @@ from chain.state.members import Member
 from chain.storage.head import HeadFile
 from chain.storage.level import LevelDatabase
 from node.config import NodeConfig
-from node.links import Identity
+from node.links import LinkIdentity
 from node.lock import FolderLock
 from node.tls import load_identity
 from sealing import KemPrivateKey, load_kem_key
@@ -40,7 +40,7 @@ class Home:
     """Cosigns checkpoints without a vote; None for a node that is no witness."""
     kem_key: KemPrivateKey | None
     """Opens this validator's shares of sealed parcels' keys; None for an observer, and where nothing is sealed."""
-    identity: Identity
+    identity: LinkIdentity
     lock: FolderLock
     data: Path
 

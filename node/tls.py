@@ -25,7 +25,7 @@ from chain.primitives.keys import load_seed
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class LinkIdentity:
     """Who this node is towards its peers."""
 
     member: str
@@ -36,7 +36,7 @@ class Identity:
     """The key of that certificate. It authenticates links and signs nothing else."""
 
 
-def load_identity(member: str, certificate: bytes, key_path: Path, passphrase: str | None = None) -> Identity:
+def load_identity(member: str, certificate: bytes, key_path: Path, passphrase: str | None = None) -> LinkIdentity:
     """Our identity, with the PKCS#8 PEM key of ``certificate`` (DER) read from ``key_path``.
 
     Raises:
@@ -46,7 +46,7 @@ def load_identity(member: str, certificate: bytes, key_path: Path, passphrase: s
     private_key = Ed25519PrivateKey.from_private_bytes(load_seed(key_path, passphrase))
     if load_der_x509_certificate(certificate).public_key() != private_key.public_key():
         raise PoolError(ErrorCode.BAD_KEY, f"{key_path} is not the key of the TLS certificate of {member}")
-    return Identity(member, certificate, private_key)
+    return LinkIdentity(member, certificate, private_key)
 
 
 def fingerprint(certificate: bytes) -> Hash:
@@ -54,14 +54,14 @@ def fingerprint(certificate: bytes) -> Hash:
     return hashlib.sha256(certificate).digest()
 
 
-def server_context(me: Identity, trusted: Iterable[bytes]) -> ssl.SSLContext:
+def server_context(me: LinkIdentity, trusted: Iterable[bytes]) -> ssl.SSLContext:
     """Context for accepting links from holders of the ``trusted`` certificates (DER) and nobody else."""
     context = _context(ssl.PROTOCOL_TLS_SERVER, me, trusted)
     context.num_tickets = 0  # a resumed session would skip the certificate check
     return context
 
 
-def client_context(me: Identity, trusted: Iterable[bytes]) -> ssl.SSLContext:
+def client_context(me: LinkIdentity, trusted: Iterable[bytes]) -> ssl.SSLContext:
     """Context for dialling a node that holds one of the ``trusted`` certificates (DER)."""
     return _context(ssl.PROTOCOL_TLS_CLIENT, me, trusted)
 
@@ -71,7 +71,7 @@ def peer_certificate(ssl_object: ssl.SSLObject) -> bytes:
     return ssl_object.getpeercert(binary_form=True) or b""
 
 
-def _context(protocol: int, me: Identity, trusted: Iterable[bytes]) -> ssl.SSLContext:
+def _context(protocol: int, me: LinkIdentity, trusted: Iterable[bytes]) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False  # the pin is stronger than a name
@@ -83,7 +83,7 @@ def _context(protocol: int, me: Identity, trusted: Iterable[bytes]) -> ssl.SSLCo
     return context
 
 
-def _load_own_key(context: ssl.SSLContext, me: Identity) -> None:
+def _load_own_key(context: ssl.SSLContext, me: LinkIdentity) -> None:
     """Give our certificate and key to OpenSSL, which reads them from a file only.
 
     The file is ours alone (0600) and the key in it is encrypted under a password that is never written anywhere.

@@ -58,9 +58,9 @@ def test_schemas_are_closed_and_bilingual(table: str) -> None:
 def test_known_error_of_the_source_is_refused() -> None:
     records = records_of("weather")
     broken = orjson.dumps(orjson.loads(records[3]) | {"wind_speed": 1048.36058})
-    offence = compile_schema((DATA / "schemas" / "weather.json").read_text()).check(
+    violation = compile_schema((DATA / "schemas" / "weather.json").read_text()).check(
         [*records[:3], broken, *records[4:]]
     )
-    assert offence is not None
-    assert offence.code == ErrorCode.SCHEMA_VIOLATION
-    assert offence.context["record_index"] == 3
+    assert violation is not None
+    assert violation.code == ErrorCode.SCHEMA_VIOLATION
+    assert violation.context["record_index"] == 3

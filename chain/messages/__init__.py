@@ -24,6 +24,8 @@ _CATALOGUE: dict[Language, dict[str, tuple[str, ...]]] = {"en": ENGLISH, "zh": C
 _FAULTS: dict[Language, dict[str, str]] = {"en": ENGLISH_FAULTS, "zh": CHINESE_FAULTS}
 _FIXED = frozenset({"sharing", "status", "part"})
 """Facts with few words, which Chinese has its own for."""
+_TOP_LEVEL: dict[Language, str] = {"en": "the top level", "zh": "顶层"}
+"""An empty JSON Pointer: of the record or schema itself."""
 _YEAR_10000_MS = 253_402_300_800_000
 
 
@@ -87,6 +89,8 @@ def _shown(name: str, value: FactValue, language: Language) -> str:
         return _FAULTS[language][str(value)]
     if language == "zh" and name in _FIXED and value in WORDS:
         return WORDS[str(value)]
+    if name == "pointer" and not value:
+        return _TOP_LEVEL[language]
     if isinstance(value, str):
-        return printable(value) or "/"  # an empty JSON Pointer: the whole
+        return printable(value)
     return time_text(value) if name.endswith("_ms") else str(value)

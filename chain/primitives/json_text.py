@@ -41,6 +41,6 @@ def decode_json_file(type_: type[Value], text: bytes, code: ErrorCode, what: str
     try:
         read_json(text)
     except BadJson as bad:
-        detail = f"{bad.fault} at {bad.pointer or '/'}"
+        detail = f"{bad.fault} at {bad.pointer or 'the top level'}"
         raise PoolError(code, f"{what}: {detail}" if what else detail) from None
     return value

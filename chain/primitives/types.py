@@ -35,7 +35,7 @@ Reason = Annotated[str, Meta(max_length=LIMITS.reason_length)]
 """One sentence that is kept with a decision."""
 Version = Annotated[int, Meta(ge=1, le=2**31)]
 """1 for a new entry, the present version plus one for an update."""
-Sharing = Literal["open", "conditional", "closed"]
+SharingClass = Literal["open", "conditional", "closed"]
 """Sharing classes of government data: open 无条件共享, conditional 有条件共享, closed 不予共享."""
 Answer = Literal["approve", "refuse", "revoke"]
 """What an approver says of a request."""

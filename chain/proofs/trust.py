@@ -185,7 +185,8 @@ class TrustHistory:
     def _verify_known(self, header: BlockHeader, handover: HandOver) -> None:
         """Check that a hand-over that should be known is the one that is."""
         epoch = next((epoch for epoch in self._epochs if epoch.since_height == header.height + 1), None)
-        if epoch is None or epoch.validators.entry != handover.validators:
+        known = epoch.handover if epoch is not None else None
+        if known is None or (known.header, known.validators) != (handover.header, handover.validators):
             raise _bad(f"no change after block {header.height} is known, or another one")
 
 

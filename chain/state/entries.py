@@ -35,7 +35,7 @@ from chain.messages import denial
 from chain.primitives.crypto import Hash, hash_tagged
 from chain.primitives.encoding import Wire
 from chain.primitives.kem import KemSuite
-from chain.primitives.types import Answer, Hash32, Name, Sharing, Unsigned
+from chain.primitives.types import Answer, Hash32, Name, SharingClass, Unsigned
 
 PROTOCOL_KEY = b"protocol"
 VALIDATORS_KEY = b"validators"
@@ -66,7 +66,7 @@ class DatasetEntry(Wire, frozen=True):
     title_en: str
     schema: str
     """JSON Schema as JSON text; empty for records of any bytes."""
-    sharing: Sharing
+    sharing: SharingClass
     legal_basis: str
     contract: str
     registered_height: Unsigned

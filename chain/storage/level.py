@@ -27,6 +27,8 @@ with extra("audit"):
     else:
         import plyvel
 
+LIBRARY = plyvel.__name__.replace("_", "-")
+"""The name that the package has in registries."""
 WRITE_BUFFER_SIZE = 16 * 1024 * 1024
 CACHE_SIZE = 16 * 1024 * 1024
 BLOOM_BITS = 10

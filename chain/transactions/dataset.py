@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
-from chain.primitives.types import DatasetId, Sharing, Text, Title, Version, verify_owner, verify_version
+from chain.primitives.types import DatasetId, SharingClass, Text, Title, Version, verify_owner, verify_version
 from chain.schema import compile_schema
 from chain.state.entries import ContractEntry, DatasetEntry, DatasetUsage, contract_key, dataset_key, usage_key
 from chain.transactions.base import CheckedTransaction, Header, TransactionType
@@ -25,7 +25,7 @@ class DatasetHeader(Header, frozen=True, tag=1):
     title_en: Title
     schema: Annotated[str, Meta(max_length=LIMITS.schema_size_bytes)]
     """JSON Schema that every record must satisfy, as JSON text; empty for records of any bytes."""
-    sharing: Sharing
+    sharing: SharingClass
     legal_basis: Text
     contract: DatasetId
     """Access contract of a dataset that is shared conditionally, one of the owner's; empty for none."""

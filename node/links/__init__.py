@@ -3,6 +3,6 @@
 from node.links.hello import Hello
 from node.links.manager import Links
 from node.links.types import FIRST_MESSAGE_KIND, LinkLimits, LinkStatus, Peer
-from node.tls import Identity
+from node.tls import LinkIdentity
 
-__all__ = ["FIRST_MESSAGE_KIND", "Hello", "Identity", "LinkLimits", "LinkStatus", "Links", "Peer"]
+__all__ = ["FIRST_MESSAGE_KIND", "Hello", "LinkIdentity", "LinkLimits", "LinkStatus", "Links", "Peer"]

@@ -30,7 +30,7 @@ from node.links.types import (
     OnRequest,
     Peer,
 )
-from node.tls import Identity, fingerprint, server_context
+from node.tls import LinkIdentity, fingerprint, server_context
 
 _CLOSE_TIMEOUT_S = 1.0
 _REQUEST_PREFIX_BYTES = 5
@@ -42,7 +42,7 @@ class Links:
     def __init__(
         self,
         *,
-        me: Identity,
+        me: LinkIdentity,
         peers: Mapping[str, Peer],
         listen: tuple[str, int],
         chain_id: bytes,

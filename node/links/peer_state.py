@@ -10,14 +10,14 @@ from chain.errors import PoolError
 from node.links.connection import Connection
 from node.links.hello import Hello, encode_hello
 from node.links.types import LinkLimits, LinkStatus, OnConnect, OnDisconnect, OnMessage, OnRefused, OnRequest
-from node.tls import Identity
+from node.tls import LinkIdentity
 
 
 @dataclass(frozen=True, slots=True)
 class LinkSetup:
     """Who we are, what we call, and within which bounds."""
 
-    me: Identity
+    me: LinkIdentity
     chain_id: bytes
     software: str
     height: Callable[[], int]

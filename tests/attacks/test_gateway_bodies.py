@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.encoding import encode
-from chain.primitives.types import Sharing
+from chain.primitives.types import SharingClass
 from chain.state.entries import DatasetEntry
 from chain.transactions.base import verify_payload, verify_signed_by
 from chain.transactions.registry import decode_transaction
@@ -27,16 +27,16 @@ from tests.node.reading import CONTRACT, commit
 from tests.node.test_gateway import serving, share_through
 
 NETWORK = TestNetwork(has_contracts=True)
-SHARING: tuple[Sharing, ...] = ("open", "conditional")
+SHARING: tuple[SharingClass, ...] = ("open", "conditional")
 KEM_KEYS = {name: key.public_key.encoded for name, key in NETWORK.kem.items()}
 
 
-def entry(sharing: Sharing, schema: str = "") -> DatasetEntry:
+def entry(sharing: SharingClass, schema: str = "") -> DatasetEntry:
     """A dataset of ``a``."""
     return DatasetEntry("a.flights", "a", 1, "", "", schema, sharing, "", "a.rule", 1, 1, bytes(32))
 
 
-def made(body: bytes, sharing: Sharing = "open", schema: str = "") -> tuple[bytes, ...]:
+def made(body: bytes, sharing: SharingClass = "open", schema: str = "") -> tuple[bytes, ...]:
     """The records of the transaction that the gateway makes, after every check that needs no state."""
     parcel = decode_parcel(body)
     keys = KEM_KEYS if sharing != "open" else {}

@@ -147,7 +147,11 @@ def test_a_code_of_a_later_version_stands_for_itself() -> None:
 @pytest.mark.parametrize(
     ("record", "english", "chinese"),
     [
-        (b"[", "record 3 cannot be committed to by fields: / breaks the grammar of JSON", "/ 处违反 JSON 语法"),
+        (
+            b"[",
+            "record 3 cannot be committed to by fields: the top level breaks the grammar of JSON",
+            "顶层 处违反 JSON 语法",
+        ),
         (b"[1]", "record 3 cannot be committed to by fields: no JSON object", "不是 JSON 对象"),
         (b'{"a": 1}', "record 3 cannot be committed to by fields: no compact JSON", "不是紧凑的 JSON"),
     ],

@@ -141,33 +141,33 @@ def test_refused_schemas(schema: str) -> None:
         (b'{"carrier":"UA","legs":[1,"2"]}', "/legs/1 breaks type"),
         (b'{"carrier":"UA","legs":[1,2,3,4]}', "/legs breaks maxItems"),
         (b'{"carrier":"UA","a/~b":1}', "/a~1~0b breaks additionalProperties"),
-        (b"[]", "/ breaks type"),
+        (b"[]", "the top level breaks type"),
         (b'{"origin":"LAX","delay":1.5}', "/carrier breaks required"),
         (b'{"origin":"LAX","carrier":1}', "/origin breaks enum"),
         (b'{"carrier":1,"origin":"LAX"}', "/carrier breaks type"),
         (b'{"carrier":"UA","carrier":"AA"}', "/carrier breaks the rule that a key appears once"),
         (b'{"carrier":1,"delay":1e1000}', "/delay breaks the bound on digits"),
         (b'{"carrier":1,"legs":["\\udead"]}', "/legs/0 breaks the rule that surrogates come in pairs"),
-        (b'{"carrier":"UA"', "/ breaks the grammar of JSON"),
-        (b'{"carrier":"UA","delay":NaN}', "/ breaks the grammar of JSON"),
-        (b'{"carrier":"\xff\xfe"}', "/ breaks the grammar of JSON"),
-        (b"[" * 33 + b"]" * 33, "/ breaks the bound on nesting"),
-        (b"[" * 100_000, "/ breaks the bound on nesting"),
+        (b'{"carrier":"UA"', "the top level breaks the grammar of JSON"),
+        (b'{"carrier":"UA","delay":NaN}', "the top level breaks the grammar of JSON"),
+        (b'{"carrier":"\xff\xfe"}', "the top level breaks the grammar of JSON"),
+        (b"[" * 33 + b"]" * 33, "the top level breaks the bound on nesting"),
+        (b"[" * 100_000, "the top level breaks the bound on nesting"),
     ],
 )
 def test_s47_the_reason_names_record_place_and_keyword(record: bytes, reason: str) -> None:
     for good in (b'{"carrier":"UA"}', b'{"carrier": "UA"}'):
-        offence = compile_schema(FLIGHT_TEXT).check([good] * 5 + [record, b"also wrong", b'{"carrier":1}'])
-        assert offence is not None
-        assert offence.code is ErrorCode.SCHEMA_VIOLATION
-        assert offence.detail == f"record 5: {reason}"
-        assert offence.context["record_index"] == 5
+        violation = compile_schema(FLIGHT_TEXT).check([good] * 5 + [record, b"also wrong", b'{"carrier":1}'])
+        assert violation is not None
+        assert violation.code is ErrorCode.SCHEMA_VIOLATION
+        assert violation.detail == f"record 5: {reason}"
+        assert violation.context["record_index"] == 5
 
 
 def test_what_is_wrong_in_an_earlier_record_comes_first() -> None:
-    offence = compile_schema(FLIGHT_TEXT).check([b'{"carrier":"UA"}', b'{"carrier":1}', b"", b'{"carrier":1}'])
-    assert offence is not None
-    assert offence.detail == "record 1: /carrier breaks type"
+    violation = compile_schema(FLIGHT_TEXT).check([b'{"carrier":"UA"}', b'{"carrier":1}', b"", b'{"carrier":1}'])
+    assert violation is not None
+    assert violation.detail == "record 1: /carrier breaks type"
 
 
 @pytest.mark.parametrize(
@@ -203,9 +203,9 @@ def test_what_is_wrong_in_an_earlier_record_comes_first() -> None:
 def test_numbers_are_compared_exactly_and_keywords_in_order(schema: str, record: str, keyword: str) -> None:
     compiled = compile_schema(schema)
     for records in ([record.encode()], [b" %b " % record.encode()] * 8):
-        offence = compiled.check(records)
-        assert offence is not None
-        assert offence.context["keyword"] == keyword
+        violation = compiled.check(records)
+        assert violation is not None
+        assert violation.context["keyword"] == keyword
 
 
 @pytest.mark.parametrize(
@@ -230,9 +230,9 @@ def test_one_among_many_is_found(odd: str) -> None:
         b"null",
     ] * 2
     assert schema.check(good) is None
-    offence = schema.check([*good, odd.encode(), *good])
-    assert offence is not None
-    assert offence.context["record_index"] == len(good)
+    violation = schema.check([*good, odd.encode(), *good])
+    assert violation is not None
+    assert violation.context["record_index"] == len(good)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_what_keeps_the_schema_however_it_is_written(schema: str, record: str) -
     "record",
     [
         b'{"carrier":"UA","delay":null,"origin":"JFK","legs":[1,2.5,-3e2]}',
-        b' { "carrier" : "UA" } ',  # spaces are no offence
+        b' { "carrier" : "UA" } ',  # spaces break nothing
         '{"carrier":"联航"}'.encode(),
         b'{"carrier":"\\u0055A"}',  # an escape that orjson would write otherwise
         b'{"carrier":"UA","delay":1.0}',  # an integer by the rules of draft 2020-12
@@ -360,8 +360,8 @@ def test_judging_by_columns_and_one_by_one_agree(schema: object, records: list[b
     assert bad is None
     one_by_one = [compiled.rule.first_violation(value) is None for value in values]
     assert compiled.rule.accepts(values) == all(one_by_one)
-    offence = compiled.check(records * copies)
-    assert (offence and offence.context["record_index"]) == (None if all(one_by_one) else one_by_one.index(False))
+    violation = compiled.check(records * copies)
+    assert (violation and violation.context["record_index"]) == (None if all(one_by_one) else one_by_one.index(False))
 
 
 def test_an_enum_as_large_as_a_schema_can_have_costs_little() -> None:
@@ -384,15 +384,28 @@ def test_s47_numbers_that_hash_alike_cost_no_more() -> None:
     compiled = compile_schema(f'{{"items":{{"enum":[{",".join(alike)}]}}}}')
     record = b"[%b]" % b",".join([b"0"] + [str(2**61 - 1).encode()] * 10_000)
     started_s = time.process_time()
-    offence = compiled.check([record])
+    violation = compiled.check([record])
     assert time.process_time() - started_s < 0.5
-    assert offence is not None
-    assert offence.context["pointer"] == "/0"
+    assert violation is not None
+    assert violation.context["pointer"] == "/0"
 
 
 def test_a_long_path_is_cut_to_the_reasons_bound() -> None:
     name = "n" * 1000
     schema = compile_schema(json.dumps({"properties": {name: {"type": "null"}}}))
-    offence = schema.check([json.dumps({name: 1}).encode()])
-    assert offence is not None
-    assert len(offence.detail) <= LIMITS.reason_length
+    violation = schema.check([json.dumps({name: 1}).encode()])
+    assert violation is not None
+    assert len(violation.detail) <= LIMITS.reason_length
+
+
+def test_what_is_kept_compiled_is_bounded_by_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chain.schema._KNOWN_SIZE", 100)
+    small, other = '{"const":1}', '{"const":2}'
+    first = compile_schema(small)
+    compile_schema(other)
+    assert compile_schema(small) is first
+    large = json.dumps({"title": "x" * 70})
+    assert compile_schema(large) is compile_schema(large)
+    assert compile_schema(small) is first
+    compile_schema(json.dumps({"title": "y" * 80}))
+    assert compile_schema(small) is not first

@@ -14,7 +14,6 @@ from consensus.config import ConsensusConfig
 from consensus.effects import (
     Broadcast,
     Build,
-    CatchUp,
     Deliver,
     Effect,
     Evidence,
@@ -22,6 +21,7 @@ from consensus.effects import (
     Persist,
     Reject,
     Send,
+    SuggestCatchUp,
     ViewChangeStarted,
     ViewEntered,
 )
@@ -215,7 +215,7 @@ class Table:
         if isinstance(effect, Deliver):
             voters = "".join(name for name, _ in effect.certificate.votes)
             return f"deliver {self.label(self.note(effect.proposal))} view {effect.certificate.view} by {voters}"
-        if isinstance(effect, CatchUp):
+        if isinstance(effect, SuggestCatchUp):
             return f"catch up to {effect.height} from {effect.peer}"
         if isinstance(effect, Evidence):
             return (

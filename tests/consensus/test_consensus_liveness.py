@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chain.blocks import Certificate
-from consensus.effects import Build, CatchUp, Deliver, Execute, Persist, ViewChangeStarted, ViewEntered
+from consensus.effects import Build, Deliver, Execute, Persist, SuggestCatchUp, ViewChangeStarted, ViewEntered
 from consensus.messages import Commit, Committed, Message, NewView, Prepare, PrePrepare, Status
 from consensus.replica import Replica, Tip
 from tests.consensus.harness import CONFIG, Table
@@ -224,7 +224,10 @@ def test_s30_partitions_heal(cut: str) -> None:
         table.tick(1, name)
     heights = [len(table.chains[name]) for name in table.names]
     caught_up = {
-        effect.height for name in table.names for effect in table.of(name, CatchUp) if isinstance(effect, CatchUp)
+        effect.height
+        for name in table.names
+        for effect in table.of(name, SuggestCatchUp)
+        if isinstance(effect, SuggestCatchUp)
     }
     assert max(heights) >= 1
     assert all(height >= 1 for height in heights) or caught_up == {1}
@@ -270,7 +273,7 @@ def test_s33_a_replica_cut_off_from_everyone_waits_and_recovers() -> None:
     assert sent <= 2 * 50 * TIMEOUT // (CONFIG.retransmit_ticks << CONFIG.retransmit_doublings_max) + 20
     table.is_lost = lambda sender, to, message: False
     table.tick(2 * (CONFIG.retransmit_ticks << CONFIG.retransmit_doublings_max))
-    assert [effect.height for effect in table.of("d", CatchUp) if isinstance(effect, CatchUp)][:1] == [1]
+    assert [effect.height for effect in table.of("d", SuggestCatchUp) if isinstance(effect, SuggestCatchUp)][:1] == [1]
 
 
 def test_s35_a_claimed_height_causes_bounded_looks_only() -> None:
@@ -278,14 +281,14 @@ def test_s35_a_claimed_height_causes_bounded_looks_only() -> None:
     for _ in range(100):
         table.step("b", "d", Status(10**9, 0))
         table.step("b", "d", Committed(Certificate(10**9, 0, transaction_id("?"), ())))
-    assert len(table.of("b", CatchUp)) == 1
+    assert len(table.of("b", SuggestCatchUp)) == 1
     assert table.replicas["b"].height == 1
 
 
 def test_s36_a_replica_far_behind_asks_for_blocks_when_it_hears_later_votes() -> None:
     table = Table(4)
     table.step("d", "a", prepare("a", 9, 0, transaction_id("?")))
-    assert [effect.height for effect in table.of("d", CatchUp) if isinstance(effect, CatchUp)] == [8]
+    assert [effect.height for effect in table.of("d", SuggestCatchUp) if isinstance(effect, SuggestCatchUp)] == [8]
 
 
 def test_s37_help_for_a_peer_is_limited() -> None:
@@ -319,7 +322,7 @@ def test_a_final_block_without_its_proposal_is_delivered_when_the_proposal_comes
     for name in "abc":
         table.step("d", name, commit(name, 1, 0, hash_of(x)))
     assert table.of("d", Deliver) == []
-    assert [effect.height for effect in table.of("d", CatchUp) if isinstance(effect, CatchUp)] == [1]
+    assert [effect.height for effect in table.of("d", SuggestCatchUp) if isinstance(effect, SuggestCatchUp)] == [1]
     table.step("d", "a", pre_prepare(x))
     assert len(table.of("d", Deliver)) == 1
 
@@ -387,7 +390,7 @@ def test_a_member_that_does_not_vote_follows_silently_and_may_join_later() -> No
         replica.tick()
     replica.step("a", Status(1, 0))
     effects = replica.take_effects()
-    assert [type(effect) for effect in effects] == [CatchUp]
+    assert [type(effect) for effect in effects] == [SuggestCatchUp]
     x = block("x")
     replica.advance(Tip(1, hash_of(x), certificate(x, 0, "abc"), validator_set(4)))
     replica.step("a", pre_prepare(block("y", height=2, parent=hash_of(x)), height=2))

@@ -6,7 +6,7 @@ import pytest
 
 from chain.blocks import Certificate, Proposal
 from chain.errors import InvariantBroken
-from consensus.effects import CatchUp, Deliver, Execute, Persist, Reject
+from consensus.effects import Deliver, Execute, Persist, Reject, SuggestCatchUp
 from consensus.messages import (
     Commit,
     Committed,
@@ -275,7 +275,7 @@ def test_s12_quorums_hold_for_sizes_other_than_3f_plus_1(size: int, voters: str,
     table = Table(size)
     last = table.names[-1]
     table.step(last, "a", Committed(certificate(block("x"), 0, voters)))
-    assert bool(table.of(last, CatchUp)) == is_enough
+    assert bool(table.of(last, SuggestCatchUp)) == is_enough
 
 
 def test_s13_votes_of_another_chain_and_of_old_heights_are_useless() -> None:

@@ -23,7 +23,7 @@ from node.frames import BlockRange, FrameKind, News
 from node.home import open_home
 from node.links.framing import SEGMENT_SIZE_BYTES
 from node.links.hello import Hello, encode_hello
-from node.tls import Identity, client_context
+from node.tls import LinkIdentity, client_context
 from tests.edge.damage import spoiled, spoiled_messagepack
 from tests.edge.targets import targets
 from tests.edge.values import value_of
@@ -44,7 +44,7 @@ class Liar:
     def __init__(self, network: Network, random: Random) -> None:
         home = open_home(load_config(network.home(LIAR), {}))
         home.lock.close()
-        self.identity: Identity = home.identity
+        self.identity: LinkIdentity = home.identity
         self.signer: Ed25519Signer = load_signer(network.home(LIAR) / "consensus.pem")
         self.network = network
         self.random = random

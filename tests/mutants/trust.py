@@ -60,7 +60,11 @@ MUTANTS = (
         "another hand-over than the known one passes",
         12,
         HAND_OVER,
-        Edit("TrustHistory._verify_known", "epoch is None or epoch.validators.entry != handover.validators", "False"),
+        Edit(
+            "TrustHistory._verify_known",
+            "known is None or (known.header, known.validators) != (handover.header, handover.validators)",
+            "False",
+        ),
     ),
     mutant(
         "a new set votes one block late",

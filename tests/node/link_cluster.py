@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.tls_certificate import make_tls_certificate
-from node.links import Hello, Identity, LinkLimits, Links, Peer
+from node.links import Hello, LinkIdentity, LinkLimits, Links, Peer
 from node.links.hello import encode_hello
 from node.tls import client_context
 
@@ -29,9 +29,9 @@ ECHO, SLOW, REFUSED, BROKEN = 40, 41, 42, 43
 """Kinds of requests that a `LinkNode` answers: reversed; when told; with an error of the peer's making; with a bug."""
 
 
-def identity(member: str, salt: str = "") -> Identity:
+def identity(member: str, salt: str = "") -> LinkIdentity:
     seed = hashlib.sha256(f"{member}/{salt}".encode()).digest()
-    return Identity(member, make_tls_certificate(seed, member), Ed25519PrivateKey.from_private_bytes(seed))
+    return LinkIdentity(member, make_tls_certificate(seed, member), Ed25519PrivateKey.from_private_bytes(seed))
 
 
 async def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
@@ -45,7 +45,7 @@ async def until(condition: Callable[[], object], timeout_s: float = 10.0) -> Non
 class LinkNode:
     """One node's links, with everything that they reported."""
 
-    me: Identity
+    me: LinkIdentity
     limits: LinkLimits = FAST
     chain_id: bytes = CHAIN_ID
     port: int = 0
@@ -116,7 +116,7 @@ async def cluster(*members: str, limits: LinkLimits = FAST) -> AsyncIterator[lis
 
 
 @asynccontextmanager
-async def single(known: Identity, limits: LinkLimits = FAST) -> AsyncIterator[LinkNode]:
+async def single(known: LinkIdentity, limits: LinkLimits = FAST) -> AsyncIterator[LinkNode]:
     """A node that knows one peer, which nobody plays yet: a test does, by hand."""
     node = LinkNode(identity("aviation"), limits=limits)
     await node.start()
@@ -135,12 +135,12 @@ class RawPeer:
         self.writer = writer
 
     @classmethod
-    async def dial(cls, me: Identity, node: LinkNode, context: ssl.SSLContext | None = None) -> RawPeer:
+    async def dial(cls, me: LinkIdentity, node: LinkNode, context: ssl.SSLContext | None = None) -> RawPeer:
         context = context or client_context(me, [node.me.certificate])
         return cls(*await asyncio.open_connection(HOST, node.port, ssl=context, server_hostname=""))
 
     @classmethod
-    async def established(cls, me: Identity, node: LinkNode) -> RawPeer:
+    async def established(cls, me: LinkIdentity, node: LinkNode) -> RawPeer:
         peer = await cls.dial(me, node)
         peer.write_frame(1, hello_of(me))
         assert (await peer.read_frame())[0] == 1
@@ -163,7 +163,7 @@ class RawPeer:
             return b""
 
 
-def hello_of(me: Identity, **changes: object) -> bytes:
+def hello_of(me: LinkIdentity, **changes: object) -> bytes:
     hello = Hello(chain_id=CHAIN_ID, member=me.member, software="raw", height=3)
     values = {name: getattr(hello, name) for name in hello.__struct_fields__} | changes
     return encode_hello(Hello(**values))

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from chain.limits import KIB, MIB
 from node.links import Peer
-from node.tls import Identity, client_context, server_context
+from node.tls import LinkIdentity, client_context, server_context
 from tests.node.link_cluster import (
     CHAIN_ID,
     HOST,
@@ -97,7 +97,7 @@ async def test_dialled_node_with_another_certificate_is_not_spoken_to() -> None:
         await node.links.close()
 
 
-def issued_by(authority: Identity, member: str) -> Identity:
+def issued_by(authority: LinkIdentity, member: str) -> LinkIdentity:
     """A certificate in `member`'s name that is signed with another member's key."""
     leaf = identity(member, salt="issued")
     issuer = x509.load_der_x509_certificate(authority.certificate)
@@ -111,10 +111,10 @@ def issued_by(authority: Identity, member: str) -> Identity:
         .not_valid_after(issuer.not_valid_after_utc)
         .sign(authority.private_key, None)
     )
-    return Identity(member, certificate.public_bytes(Encoding.DER), leaf.private_key)
+    return LinkIdentity(member, certificate.public_bytes(Encoding.DER), leaf.private_key)
 
 
-def authority_identity(member: str) -> Identity:
+def authority_identity(member: str) -> LinkIdentity:
     """A member that enrolled a certificate which claims to be an authority."""
     key = identity(member).private_key
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, member)])
@@ -130,7 +130,7 @@ def authority_identity(member: str) -> Identity:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, None)
     )
-    return Identity(member, certificate.public_bytes(Encoding.DER), key)
+    return LinkIdentity(member, certificate.public_bytes(Encoding.DER), key)
 
 
 async def test_certificate_issued_by_a_member_is_nobodys() -> None:

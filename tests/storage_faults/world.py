@@ -165,7 +165,8 @@ def _transactions_of(network: TestNetwork, number: int, earlier: list[bytes]) ->
         case 3:
             return [network.request(), network.parcel(records, member="b", dataset="a.open")]  # one of them is refused
         case 5:
-            return [network.read_report(earlier[-1], [earlier[-2]]), network.approval(earlier[-1])]
+            request, sealed = earlier[-5], earlier[-10]
+            return [network.read_report(request, [sealed]), network.approval(request, "revoke", "a")]
         case _:
             return [network.parcel(records, dataset="a.open") for _ in range(3)]
 

@@ -8,7 +8,7 @@ from audit.misbehaviour import Contradiction
 from audit.series import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, WEEK_MS
 from chain import messages
 from chain.blocks import OK
-from chain.primitives.types import Answer, Sharing
+from chain.primitives.types import Answer, SharingClass
 from chain.state.entries import RequestStatus
 from chain.state.members import MemberKind
 from cli.audit.reporting.html import Words
@@ -22,7 +22,7 @@ MEMBER_KINDS: Mapping[MemberKind, Words] = {
     "public": Words("公共机构", "public institution"),
 }
 
-SHARING: Mapping[Sharing, Words] = {
+SHARING: Mapping[SharingClass, Words] = {
     "open": Words("无条件共享", "open"),
     "conditional": Words("有条件共享", "conditional"),
     "closed": Words("不予共享", "closed"),
