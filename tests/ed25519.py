@@ -2,8 +2,6 @@
 that tell libraries apart. Points are affine; it is slow and meant to be read beside the text.
 """
 
-from __future__ import annotations
-
 import hashlib
 
 PRIME = 2**255 - 19

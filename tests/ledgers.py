@@ -1,7 +1,5 @@
 """Ledgers in memory, and what their blocks are when other nodes and auditors take them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from audit.chain import ChainAudit

@@ -1,7 +1,5 @@
 """Small made-up networks for tests: members with keys, genesis, signed transactions, certificates."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Real networks for tests: daemons as processes on free local ports, killed whatever happens."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Rules of the protocol that exist in tests only: they change validators and versions at a height."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 

@@ -1,7 +1,5 @@
 """Signed transactions of every type, with values for whatever a test does not say."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar

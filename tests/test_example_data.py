@@ -1,7 +1,5 @@
 """The shipped records are what their README says, and conform to the schemas that the demonstration registers."""
 
-from __future__ import annotations
-
 import csv
 import json
 from pathlib import Path

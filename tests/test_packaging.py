@@ -2,8 +2,6 @@
 files are listed), a client needs none of the extras, and the folder that holds the checkout does not hide the package.
 """
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

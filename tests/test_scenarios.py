@@ -3,8 +3,6 @@ number, every test that a document names is there, no test has a number without 
 the defence is there too.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import NamedTuple

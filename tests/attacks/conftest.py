@@ -1,7 +1,5 @@
 """The compiled contract engine, from the user's cache as the nodes take it, and worlds to attack."""
 
-from __future__ import annotations
-
 import pytest
 
 from contracts.engine import Engine

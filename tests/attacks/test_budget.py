@@ -2,8 +2,6 @@
 one that others accept all the same.
 """
 
-from __future__ import annotations
-
 import pytest
 from msgspec.structs import replace
 
@@ -135,7 +133,7 @@ class CountingSandbox:
     def check(self, source: str, parameters: str = "{}") -> int:
         return self._sandbox.check(source, parameters)
 
-    def contract(self, source: str, parameters: str = "{}") -> CountedSession:
+    def contract(self, source: str, parameters: str = "{}") -> "CountedSession":
         self.open += 1
         self.most = max(self.most, self.open)
         return CountedSession(self, self._sandbox.contract(source, parameters))

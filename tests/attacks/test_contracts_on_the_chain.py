@@ -4,8 +4,6 @@ the requests around it in the same block are decided as if it were not there.
 The sandbox alone is attacked in ``tests/contracts/test_attacks.py``; here it is what the whole chain makes of it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pytest

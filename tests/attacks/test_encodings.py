@@ -2,8 +2,6 @@
 is a value that encodes to the very same bytes, or a ``PoolError``; nothing else ever comes out of a decoder.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from chain.limits import LIMITS

@@ -2,8 +2,6 @@
 takes, holding exactly the records that were meant, or a ``PoolError``.
 """
 
-from __future__ import annotations
-
 import logging
 import secrets
 from pathlib import Path

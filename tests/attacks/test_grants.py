@@ -2,8 +2,6 @@
 answers, and what a grant is worth to a validator that is asked for key shares.
 """
 
-from __future__ import annotations
-
 import pytest
 from msgspec.structs import replace
 

@@ -3,8 +3,6 @@ reader, a dataset's title to everybody. On a terminal, control characters would 
 a lie; to the table's layout, brackets would be markup. What was signed stays as it is, and is shown harmless.
 """
 
-from __future__ import annotations
-
 import itertools
 
 import pytest

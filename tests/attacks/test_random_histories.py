@@ -3,8 +3,6 @@ members send, the counters and the folded histories in the state say exactly wha
 that executes it all agrees. What is expected is computed here from the transactions and their outcomes alone.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import get_args

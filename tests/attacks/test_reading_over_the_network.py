@@ -2,8 +2,6 @@
 sealed or an error that says whose fault it is, nobody else gets anything, and no node's disk ever holds plaintext.
 """
 
-from __future__ import annotations
-
 import itertools
 import secrets
 import time

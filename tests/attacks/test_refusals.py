@@ -4,8 +4,6 @@ Which codes there are is taken from the source: a new one without a case fails h
 of reach.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Sequence
 from pathlib import Path

@@ -3,8 +3,6 @@ whole block, hash and all, comes out the same in a sandbox that has run for long
 another hash seed, and for an auditor.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -98,7 +96,7 @@ class AheadSandbox:
     def check(self, source: str, parameters: str = "{}") -> int:
         return self._sandbox.check(source, parameters)
 
-    def contract(self, source: str, parameters: str = "{}") -> AheadSession:
+    def contract(self, source: str, parameters: str = "{}") -> "AheadSession":
         return AheadSession(self._sandbox.contract(source, parameters))
 
 

@@ -4,8 +4,6 @@ what is not theirs, or to pass off what is not right, with everything that the c
 The mathematics is attacked in ``tests/sealing``; here the parcels have been through execution.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Callable, Sequence

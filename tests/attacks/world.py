@@ -1,7 +1,5 @@
 """What the attacks are tried on: a ledger whose contracts run in the real sandbox, and others to compare it with."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -45,7 +43,7 @@ class World:
     blocks: list[ExecutedBlock] = field(default_factory=list)
 
     @classmethod
-    def create(cls, engine: Engine, size: int = 4) -> World:
+    def create(cls, engine: Engine, size: int = 4) -> "World":
         """A world of ``size`` validators with a sandbox of its own in this process."""
         network = TestNetwork(size, has_contracts=True)
         network.policy = SandboxPolicy(Sandbox(engine, network.chain_id))

@@ -1,7 +1,5 @@
 """A chain on which a little of everything has happened, to be audited in different ways."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from chain.ledger import Ledger

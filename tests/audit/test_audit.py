@@ -1,7 +1,5 @@
 """The audit of a whole chain: counts what it verified, and names the first height at which something is wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import msgspec

@@ -1,7 +1,5 @@
 """What workers find out about blocks spares an audit work, and changes nothing about what it says."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import msgspec

@@ -1,7 +1,5 @@
 """An audit that stops anywhere goes on where it was saved, and ends with the same counts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The benchmark's own validator and its figures about contracts."""
 
-from __future__ import annotations
-
 import pytest
 
 from bench.contracts import BLOCK_REQUESTS, measure_verdicts

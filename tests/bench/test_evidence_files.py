@@ -1,7 +1,5 @@
 """The section about evidence files, on a chain that is short enough for a test."""
 
-from __future__ import annotations
-
 from bench.evidence_files import evidence_figures
 from bench.long_chain import LongChain
 from chain.storage.database import MemoryDatabase

@@ -1,7 +1,5 @@
 """The load generator against a small server: times, statuses, broken connections."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What the benchmark makes of the answers it gets."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -1,7 +1,5 @@
 """A network with a sealed dataset, and members that want to read it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A chain in memory on which something was made of something, and read in between."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from msgspec import structs

@@ -1,7 +1,5 @@
 """Requests, answers, contracts and sealed parcels: refused before they are sent, or as the chain wants them."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """The clients against real nodes."""
 
-from __future__ import annotations
-
 import json
 import threading
 from pathlib import Path

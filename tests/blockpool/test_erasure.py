@@ -1,7 +1,5 @@
 """Erased parcels as clients meet them: a node's word that one is gone counts for nothing, the state's proof does."""
 
-from __future__ import annotations
-
 import pytest
 
 from blockpool.identity import Identity

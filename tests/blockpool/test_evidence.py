@@ -1,7 +1,5 @@
 """Evidence files through the Python package: verified, and about what was asked, whatever a node gives."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A client whose node is killed goes on with the others: nothing is lost, doubled or left out."""
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A submission's journal: the same bytes again, for the same records only, whatever happened in between."""
 
-from __future__ import annotations
-
 import stat
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Lists of parcels against the state's counters, for chains of any shape and any parcel left out."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Nodes that lie: a proxy before a real node that changes answers. The client must never hand on what is not proven."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Callable, Iterator

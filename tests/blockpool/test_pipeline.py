@@ -1,7 +1,5 @@
 """Work that is done ahead: order, bounds, errors, and nothing left behind."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import threading

@@ -1,7 +1,5 @@
 """Walking a record's origins and uses, against nodes that tell the truth and nodes that do not."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

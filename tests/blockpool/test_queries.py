@@ -1,7 +1,5 @@
 """Long waits and long lists, without a node: what is asked, and when it ends."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import orjson

@@ -1,7 +1,5 @@
 """Sealed sharing and reading, both clients, against real nodes."""
 
-from __future__ import annotations
-
 import time
 from contextlib import aclosing
 from pathlib import Path

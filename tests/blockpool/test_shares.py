@@ -1,7 +1,5 @@
 """Key shares that are wrong, missing or refused, and reading with what is left; on a ledger in memory."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

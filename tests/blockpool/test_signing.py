@@ -1,7 +1,5 @@
 """Cutting records into parcels, and transactions that can be made again."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

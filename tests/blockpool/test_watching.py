@@ -2,8 +2,6 @@
 anyone can verify.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -44,7 +42,7 @@ class World:
         lines = tuple(self.sign(ledger, size, member, time_s) for member in members)
         return Checkpoint(lines[0].head, lines)
 
-    def look(self, nodes: Sequence[FakeNode], held: Checkpoint | None = None) -> Report:
+    def look(self, nodes: "Sequence[FakeNode]", held: Checkpoint | None = None) -> Report:
         return Watch(TrustHistory(self.genesis), nodes, held).look()
 
 

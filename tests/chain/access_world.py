@@ -4,8 +4,6 @@ A contract's source is the name of its script. ``ScriptedPolicy`` implements the
 behind the same port has its tests in ``tests/contracts``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -104,7 +102,7 @@ class ScriptedPolicy:
     opened: int = 0
     closed: int = 0
 
-    def open_block(self, engine: EngineIdentity) -> ScriptedPolicy:
+    def open_block(self, engine: EngineIdentity) -> "ScriptedPolicy":
         self.opened += 1
         return self
 

@@ -1,7 +1,5 @@
 """RFC 6962's definitions (section 2.1) word for word: slow, recursive, and independent of ``chain.proofs.merkle``."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """What a committed grant is worth: until when, for which parcels; and the digest of what was read."""
 
-from __future__ import annotations
-
 import hashlib
 
 import pytest

@@ -1,7 +1,5 @@
 """Answers to requests: who may give them, what they lead to, and that a grant can always be taken back."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """Blocks that call contracts: how much may stand in one, what a failing machine does, and replay on other nodes."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -2,8 +2,6 @@
 ``chain.access.rules``.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """Time on the chain: a block's own, within bounds that every replica checks; no client's clock decides anything."""
 
-from __future__ import annotations
-
 import pytest
 
 from chain.blocks import Proposal

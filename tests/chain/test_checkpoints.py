@@ -1,7 +1,5 @@
 """Checkpoints: the note's exact form, who may sign it, what makes a quorum, and which two signatures are a lie."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Callable
 

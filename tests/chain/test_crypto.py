@@ -1,7 +1,5 @@
 """Hashes, keys and signatures (scenario 51)."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

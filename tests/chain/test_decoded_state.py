@@ -1,7 +1,5 @@
 """Decoded entries: always those under the root that was asked for, whoever reads meanwhile."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

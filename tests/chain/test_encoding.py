@@ -1,7 +1,5 @@
 """Canonical encoding: one value has one encoding, everything else is refused (scenarios 46, 47)."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import msgpack

@@ -1,7 +1,5 @@
 """Erasure: the payload goes, and everything that was proved by it can still be proved."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,7 +41,7 @@ class Story:
         network.commit(self.ledger, [self.other, self.parcel, network.parcel([b'{"n":"refused"}'])])
         network.commit(self.ledger, [network.parcel([b'{"n":8}'])])
 
-    def erase(self) -> Story:
+    def erase(self) -> "Story":
         self.network.commit(self.ledger, [self.network.erase(self.id)])
         return self
 

@@ -1,7 +1,5 @@
 """The genesis file: what follows from it, and every reason to refuse one."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """The tree over block hashes: roots and proofs of every size against RFC 6962's own definitions."""
 
-from __future__ import annotations
-
 import pytest
 
 from chain.proofs import history, merkle

@@ -1,7 +1,5 @@
 """How JSON texts are read: one verdict and one value by every way through the reader (scenario 47)."""
 
-from __future__ import annotations
-
 import decimal
 import json
 import sys

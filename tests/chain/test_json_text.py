@@ -1,7 +1,5 @@
 """JSON from outside: members exactly as their type has them, UTF-8, and in files no key twice."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 

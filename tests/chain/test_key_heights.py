@@ -1,7 +1,5 @@
 """Keys that end: what they sign is good in the blocks up to a height, and refused, by all alike, in those after it."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 

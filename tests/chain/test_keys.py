@@ -1,7 +1,5 @@
 """Private keys on disk: permissions, passphrases, kinds."""
 
-from __future__ import annotations
-
 import stat
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The ledger: execution, checks on proposals, durable commits, recovery."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Merkle trees: RFC 6962's vectors, and a naive recursive implementation that follows the RFC's own definitions."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from base64 import b64decode

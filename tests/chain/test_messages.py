@@ -1,7 +1,5 @@
 """Facts and messages: an outcome is the same bytes on every interpreter; people read it in two languages."""
 
-from __future__ import annotations
-
 import unicodedata
 from typing import get_args
 

@@ -1,7 +1,5 @@
 """Who used a parcel: the lists that the block store keeps are those that the state has in one hash."""
 
-from __future__ import annotations
-
 import pytest
 
 from chain.errors import ErrorCode

@@ -1,7 +1,5 @@
 """The history of reads: what a log of it says, which requests a filter finds, and that a list with a gap is caught."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

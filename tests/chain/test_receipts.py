@@ -1,7 +1,5 @@
 """Receipts: verified by whoever submitted, trusting nobody."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 

@@ -1,7 +1,5 @@
 """Dataset schemas: which are taken, and that records are judged alike on every path (scenario 47)."""
 
-from __future__ import annotations
-
 import json
 import time
 import tracemalloc

@@ -1,7 +1,5 @@
 """The rule of signatures, and the start-up test that holds the installed libraries to it (scenario 51)."""
 
-from __future__ import annotations
-
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Two states are compared by their trees, and a tree by itself is searched for damage: against plain dictionaries."""
 
-from __future__ import annotations
-
 from random import Random
 
 import pytest

@@ -1,7 +1,5 @@
 """The sparse Merkle tree: against a naive definition, independent of history, proofs of presence and absence."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """Stores: both engines behave alike; blocks, state and the HEAD anchor keep what they promise (scenarios 40, 44)."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Transactions: ids, signatures, payloads, and every way in which the bytes alone can be wrong."""
 
-from __future__ import annotations
-
 import hashlib
 
 import pytest

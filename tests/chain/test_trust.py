@@ -1,7 +1,5 @@
 """Rules and validators that change at a height: the trust history, and everything that follows it."""
 
-from __future__ import annotations
-
 import itertools
 
 import msgspec

@@ -1,7 +1,5 @@
 """Validator sets and certificates (scenarios 11, 12)."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Votes on disk: newest values, one atomic write, and doubt whenever something may be gone."""
 
-from __future__ import annotations
-
 import zlib
 from pathlib import Path
 

@@ -1,8 +1,6 @@
 """``python -m tests.chaos --minutes 2 --seed 1``: real daemons, every kind of fault, under load. Exit code 1 if
 anything that was promised did not hold."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import tempfile

@@ -4,8 +4,6 @@ Two ways to the chains, so that neither is believed: over HTTP from the running 
 databases, where each block is verified and executed again from genesis on.
 """
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Four real daemons whose links go through the fault proxy, and what can be done to them."""
 
-from __future__ import annotations
-
 import os
 import resource
 import signal
@@ -139,7 +137,7 @@ class Cluster:
     proxy: FaultProxy
     genesis: Genesis
     identities: dict[str, Identity]
-    watch: Watch
+    watch: "Watch"
 
     @property
     def urls(self) -> list[str]:
@@ -202,7 +200,7 @@ class Watch:
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> "Watch":
         self._thread.start()
         return self
 

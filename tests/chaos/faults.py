@@ -4,8 +4,6 @@ Faults of nodes strike one node, as many as four validators tolerate; ``rolling_
 Those in ``WITHOUT_QUORUM`` strike more: no service is promised while they last, but nothing may be lost either.
 """
 
-from __future__ import annotations
-
 import random
 import re
 import shutil

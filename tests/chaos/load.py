@@ -4,8 +4,6 @@ Each client signs a transaction once and sends it until it is acknowledged, to w
 program does; so at the end everything that was ever sent must be on the chain exactly once.
 """
 
-from __future__ import annotations
-
 import hashlib
 import random
 import secrets

@@ -10,8 +10,6 @@ partition is silence: no byte gets through, and no connection ends. The kernel's
 in every kernel, and asks for root; this runs anywhere.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
@@ -77,7 +75,7 @@ class FaultProxy:
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
 
-    def __enter__(self) -> FaultProxy:
+    def __enter__(self) -> "FaultProxy":
         self._thread.start()
         for member, (port, _) in self._routes.items():
             asyncio.run_coroutine_threadsafe(self._listen(member, port), self._loop).result()

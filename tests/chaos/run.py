@@ -1,7 +1,5 @@
 """One run: faults in an order that the seed gives, under load, and the reckoning at the end."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections import Counter

@@ -3,8 +3,6 @@
 Only the wall clock: time that only ever passes (``time.monotonic``, the event loop's) does not know what hour it is.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The short form of ``make chaos``: some kinds of faults, each once, on four real daemons under load."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

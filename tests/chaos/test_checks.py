@@ -1,7 +1,5 @@
 """The reckoning finds what it is there to find."""
 
-from __future__ import annotations
-
 import copy
 
 from tests.chaos.checks import Chain, check_memory, compare

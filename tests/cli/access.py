@@ -1,7 +1,5 @@
 """What tests of reading sealed data share: a contract, datasets under it, and commands by any member."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

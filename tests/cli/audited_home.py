@@ -1,7 +1,5 @@
 """A stopped node's home with a chain on which everything has happened that an audit tells of, and ways to spoil it."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

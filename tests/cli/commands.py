@@ -1,7 +1,5 @@
 """Running a command in a test."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What several of the commands' tests share."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.cli.access import deploy

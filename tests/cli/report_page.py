@@ -1,7 +1,5 @@
 """Reading a report back, strictly: what is not well formed, or not a report's, fails."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Sequence

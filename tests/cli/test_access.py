@@ -1,7 +1,5 @@
 """Requests, answers and reads on real nodes, as the members that take part in them."""
 
-from __future__ import annotations
-
 import csv
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Auditing reads and verdicts on real nodes: from a stopped node's files, from a URL, and by proof alone."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable

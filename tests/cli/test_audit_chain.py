@@ -1,7 +1,5 @@
 """``blockpool audit chain`` on stopped homes: with workers, in parts, and on chains that are not whole."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """``blockpool audit compare`` names the first height and the key at which two nodes differ."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The engine of an audit: opened when the chain first calls a contract, and only if it is the network's."""
 
-from __future__ import annotations
-
 import pytest
 
 from audit.chain import ChainAudit

@@ -1,7 +1,5 @@
 """Deploying access contracts on real nodes, and the datasets that name them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

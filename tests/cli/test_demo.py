@@ -1,7 +1,5 @@
 """The demo, run as people run it."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """Erasing a parcel from the command line, and what the other commands make of it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import httpx

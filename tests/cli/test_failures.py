@@ -1,7 +1,5 @@
 """Errors become one clear message and one documented exit code."""
 
-from __future__ import annotations
-
 import json
 
 import click

@@ -1,7 +1,5 @@
 """Departments found a network together, and nobody sees another's private key."""
 
-from __future__ import annotations
-
 import json
 import stat
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Every command explains itself, offers JSON, and is in the documentation."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

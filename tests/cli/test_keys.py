@@ -1,7 +1,5 @@
 """Keys that open what is read. Keys that sign are tested with founding."""
 
-from __future__ import annotations
-
 import base64
 import stat
 from pathlib import Path

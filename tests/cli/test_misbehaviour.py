@@ -2,8 +2,6 @@
 chooses.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``node run``: what is asked of the command reaches the daemon."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What options are turned into."""
 
-from __future__ import annotations
-
 import datetime
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``blockpool provenance``: the tree, the picture, W3C PROV, and the command against real nodes."""
 
-from __future__ import annotations
-
 import io
 import json
 import xml.etree.ElementTree as ElementTree

@@ -1,7 +1,5 @@
 """Looking at a real network: catalogue, blocks, records, evidence, audits, and what a node's failure looks like."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -2,8 +2,6 @@
 anything is missing or wrong.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from pathlib import Path

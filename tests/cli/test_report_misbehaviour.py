@@ -1,7 +1,5 @@
 """What a report tells of misbehaviour: what a node holds evidence of, once that is verified here."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

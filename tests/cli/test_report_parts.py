@@ -1,7 +1,5 @@
 """The parts of a report: counts over time that stay few, tables that stay short, text that stays text."""
 
-from __future__ import annotations
-
 import re
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Sealed submissions to real nodes: nothing leaks, and an interrupted one is resumed from its journal."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """How CSV and NDJSON files become records."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """Submitting files to real nodes: interruption, repetition, bad records, rejections."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

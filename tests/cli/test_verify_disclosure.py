@@ -1,7 +1,5 @@
 """``blockpool verify`` on a disclosure, and the same for programs: what it proves is shown, without its tricks."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

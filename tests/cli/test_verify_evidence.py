@@ -1,7 +1,5 @@
 """``blockpool verify`` on evidence of every kind, from genesis and from the auditor's own checkpoint."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

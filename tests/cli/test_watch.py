@@ -1,7 +1,5 @@
 """``blockpool watch`` against real nodes: a first look, later ones, an alarm, and time stamps."""
 
-from __future__ import annotations
-
 import shutil
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Records become files: exact, whole or not at all, and harmless to a spreadsheet."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

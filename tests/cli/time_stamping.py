@@ -1,7 +1,5 @@
 """A time-stamping service on this machine: ``openssl ts`` answers what is posted (RFC 3161)."""
 
-from __future__ import annotations
-
 import subprocess
 import threading
 from collections.abc import Iterator

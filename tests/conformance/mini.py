@@ -3,8 +3,6 @@
 It is written from docs/protocol.md and shares no code with the project, so that both agreeing means something.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from base64 import b64decode

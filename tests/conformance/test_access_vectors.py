@@ -1,7 +1,5 @@
 """Reading what is not open, by the second implementation: hashes, history, digest, and the whole state by hand."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from functools import cache

@@ -1,7 +1,5 @@
 """What was made of a parcel, and its erasure, by the second implementation: outcomes, and entries by hand."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 

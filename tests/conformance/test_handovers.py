@@ -1,7 +1,5 @@
 """A set of validators that changes, for those who have only read docs/protocol.md: the other verifier and Node.js."""
 
-from __future__ import annotations
-
 import json
 import runpy
 import shutil

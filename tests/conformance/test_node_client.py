@@ -1,7 +1,5 @@
 """examples/submit.mjs, a client in plain Node.js: offline against the vectors, and against real nodes."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """docs/protocol.md says what the code does: its bytes are the vectors', its lists are complete."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from dataclasses import fields

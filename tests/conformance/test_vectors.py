@@ -1,7 +1,5 @@
 """The test vectors: this code makes them, and an implementation that shares none of it agrees with them."""
 
-from __future__ import annotations
-
 import json
 import runpy
 from base64 import b64decode

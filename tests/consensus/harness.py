@@ -3,8 +3,6 @@
 Used by unit tests, which look at states and messages, and by traces, which record every effect as a line of text.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any
 

@@ -4,8 +4,6 @@ Signatures are keyed hashes behind the core's verifier port: unforgeable for eve
 hundred times faster than Ed25519, so that tests of many messages are quick.
 """
 
-from __future__ import annotations
-
 from hashlib import blake2b
 from typing import TypeVar
 

@@ -1,7 +1,5 @@
 """Equivocation and forgetting: what is evidence, what is not, and what it costs the others (scenarios 1, 2, 20, 22)."""
 
-from __future__ import annotations
-
 import pytest
 
 from chain.errors import PoolError

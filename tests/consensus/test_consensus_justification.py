@@ -1,7 +1,5 @@
 """What a view change and a new view must prove (scenarios 4 to 6), and that nothing less moves a replica."""
 
-from __future__ import annotations
-
 import pytest
 
 from consensus.effects import Build

@@ -1,7 +1,5 @@
 """Liveness, one rule a test, named by its number in the list of what the pool must survive."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

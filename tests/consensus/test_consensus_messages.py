@@ -1,7 +1,5 @@
 """The wire: every message survives encoding, and nothing else gets through."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Safety, one rule a test, named by its number in the list of what the pool must survive."""
 
-from __future__ import annotations
-
 import pytest
 
 from chain.blocks import Certificate, Proposal

@@ -1,7 +1,5 @@
 """Primaries that make progress but do harm are replaced; those that do their best are kept."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

@@ -14,8 +14,6 @@ A trace is a list of commands, each followed by ``----`` and the effects it caus
 | `heights` | what everyone has stored |
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

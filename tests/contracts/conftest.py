@@ -1,7 +1,5 @@
 """One compiled engine for all tests of contracts, however many processes run them."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

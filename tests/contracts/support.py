@@ -1,7 +1,5 @@
 """What the tests of contracts share: facts, and running a contract once."""
 
-from __future__ import annotations
-
 from contracts.decision import Decision
 from contracts.facts import ContextFacts, DatasetFacts, MemberFacts, RequestFacts
 from contracts.sandbox import Sandbox

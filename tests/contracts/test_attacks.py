@@ -1,7 +1,5 @@
 """Contracts that try to get out, to stall, to flood or to confuse (scenario 52): each is a deny with its code."""
 
-from __future__ import annotations
-
 import pytest
 
 from chain.errors import ErrorCode

@@ -1,7 +1,5 @@
 """What a contract is told about a case on the chain: every part in its place, whether it was encoded before or not."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """``blockpool contract``: what authors type."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

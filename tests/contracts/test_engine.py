@@ -1,7 +1,5 @@
 """The compiled guest: compiled once, checked always, kept where nobody else can change it."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

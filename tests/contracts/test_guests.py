@@ -1,7 +1,5 @@
 """Guests that are loaded ahead: nobody can tell them from others, and they are few."""
 
-from __future__ import annotations
-
 import pytest
 
 from contracts import guests

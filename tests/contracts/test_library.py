@@ -1,7 +1,5 @@
 """Every ready contract decides as its table says, in the sandbox and under plain CPython."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Whole stories on a ledger: library contracts in the real sandbox decide who may read, and do so again anywhere."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator

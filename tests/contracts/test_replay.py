@@ -1,7 +1,5 @@
 """Replaying a chain's verdicts: the same come out years later, others are named, and a proposal is tried fairly."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The same decision everywhere: fresh or long-running, in this process or another, now or in ten years."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Iterator

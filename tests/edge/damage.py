@@ -1,7 +1,5 @@
 """Ways to spoil a valid encoding, reproducible from a seeded generator."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from random import Random

@@ -5,8 +5,6 @@ each target; without it inputs are spoiled encodings from a seeded generator. Pr
 were tried and how many were taken, and stops at the first that breaks a rule, with the input in hexadecimal.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import subprocess

@@ -1,7 +1,5 @@
 """One target under atheris, as ``tests.edge.fuzz`` calls it: ``python -m tests.edge.guided TARGET CORPUS OPTIONS``."""
 
-from __future__ import annotations
-
 import sys
 from random import Random
 

@@ -1,7 +1,5 @@
 """HTTP written by hand, so that requests can be what no client library would send."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import dataclass
 

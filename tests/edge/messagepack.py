@@ -3,8 +3,6 @@
 Knows the format from its specification alone and shares nothing with the encoder that is tested.
 """
 
-from __future__ import annotations
-
 import struct
 from random import Random
 from typing import NamedTuple

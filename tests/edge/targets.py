@@ -3,8 +3,6 @@
 ``WIRE_TYPES`` are all types of the wire, by name; ``test_decoders`` compares it with what the packages define.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial

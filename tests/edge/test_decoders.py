@@ -2,8 +2,6 @@
 those bytes are, or a ``PoolError``, soon and without much memory.
 """
 
-from __future__ import annotations
-
 import importlib
 import json
 import pkgutil

@@ -1,7 +1,5 @@
 """Numbers beyond what machines and calendars hold (scenario 47), where they pass every shape but not every use."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

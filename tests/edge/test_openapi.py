@@ -3,8 +3,6 @@ not (scenarios 46 and 47): each answer has a media type that is announced, is wh
 is a problem document with a code of the list; none is an internal error.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterator

@@ -2,8 +2,6 @@
 go on committing, keep the link's rules, and none of their own handlers fails.
 """
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 import struct

@@ -3,8 +3,6 @@ that is none. Meanwhile its department's own transactions commit in time; memory
 afterwards everything is as before, at once.
 """
 
-from __future__ import annotations
-
 import asyncio
 import resource
 import ssl

@@ -1,7 +1,5 @@
 """Values of any type of the wire, made from what the type itself says: bounds, lengths, patterns, alternatives."""
 
-from __future__ import annotations
-
 import re
 from random import Random
 from typing import Any

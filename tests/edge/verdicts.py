@@ -1,7 +1,5 @@
 """What every reader of outside bytes must do with whatever comes."""
 
-from __future__ import annotations
-
 import json
 import time
 

@@ -1,7 +1,5 @@
 """Real transactions, blocks, files and messages to spoil: made once, by the code that makes them in earnest."""
 
-from __future__ import annotations
-
 from functools import cache
 
 from chain.blocks import Certificate, Proposal

@@ -2,8 +2,6 @@
 revoked and asked for again with an end.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Evidence of absences: no grant, no read. What was there cannot be proved away, neither in making nor in verifying."""
 
-from __future__ import annotations
-
 import pytest
 
 from chain.errors import ErrorCode

@@ -1,7 +1,5 @@
 """Disclosure evidence: it proves what it shows from genesis alone, hides the rest, and refuses every change."""
 
-from __future__ import annotations
-
 import base64
 import json
 from typing import NamedTuple

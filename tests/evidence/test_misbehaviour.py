@@ -1,7 +1,5 @@
 """Evidence of misbehaviour: what two signatures of one member prove, and which accusations are refused."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

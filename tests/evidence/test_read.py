@@ -1,7 +1,5 @@
 """Evidence of a read: request, decision, answers and read reports, each signed, and none left out."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Evidence files: a good one verifies step by step from genesis alone; a changed one is refused at the right step."""
 
-from __future__ import annotations
-
 import base64
 import json
 from typing import Any

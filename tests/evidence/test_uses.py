@@ -1,7 +1,5 @@
 """What came of a record is in its evidence, all of it up to a height: reads, what was made of it, its erasure."""
 
-from __future__ import annotations
-
 import json
 from typing import NamedTuple
 

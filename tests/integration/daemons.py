@@ -1,7 +1,5 @@
 """Networks of daemons for tests that kill, damage and starve them. Each test has its own; all end with the test."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence

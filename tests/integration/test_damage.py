@@ -1,7 +1,5 @@
 """Daemons whose disks fail them: nothing wrong is ever served, and the peers have what was lost."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import Callable, Iterator

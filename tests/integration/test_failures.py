@@ -1,7 +1,5 @@
 """Daemons as processes: one is killed in mid-stream, all are killed, one stops in good order, one is an observer."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A daemon that cannot run says why, with a code and what to do, and ends with the exit code for it."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys

@@ -2,8 +2,6 @@
 notice. Exit code 1 if one survives.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

@@ -1,7 +1,5 @@
 """Mutants of what keeps one from slowing, blinding or deposing the others (scenarios 59 on)."""
 
-from __future__ import annotations
-
 from tests.mutants.definition import Edit, Mutant
 
 HOSTILE = "tests/node/test_links_hostile.py"

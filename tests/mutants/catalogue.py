@@ -1,7 +1,5 @@
 """All mutants, in the order of their scenarios."""
 
-from __future__ import annotations
-
 from tests.mutants import attacks, certificates, checkpoints, erasing, evidence, records, sharing, trust, views, voting
 
 MUTANTS = tuple(

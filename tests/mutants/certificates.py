@@ -2,8 +2,6 @@
 (scenarios 10 to 12, 18, 50).
 """
 
-from __future__ import annotations
-
 from tests.mutants.definition import Edit, mutant
 
 SAFETY = "tests/consensus/test_consensus_safety.py"

@@ -1,7 +1,5 @@
 """Mutants of checkpoints: who cosigns tells one history for good, and who watches notices another (scenario 22)."""
 
-from __future__ import annotations
-
 from tests.mutants.definition import Edit, mutant
 
 CHECKPOINTS = "tests/chain/test_checkpoints.py"

@@ -1,7 +1,5 @@
 """What a mutant is: one defence of ours switched off in the text of its source, and the tests that must notice."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import io

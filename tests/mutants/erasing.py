@@ -1,7 +1,5 @@
 """Mutants of erasure: what is erased is gone from every file and every answer, and nothing else is (scenario 57)."""
 
-from __future__ import annotations
-
 from tests.mutants.definition import Edit, mutant
 
 CHAIN = "tests/chain/test_erasure.py"

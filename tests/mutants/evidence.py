@@ -1,7 +1,5 @@
 """Mutants of evidence files: nothing in one is believed, whoever hands it over (scenario 58)."""
 
-from __future__ import annotations
-
 from tests.mutants.definition import Edit, mutant
 
 VECTORS = "tests/conformance/test_evidence_vectors.py"

@@ -1,7 +1,5 @@
 """Mutants of reading JSON and of judging records (scenario 47)."""
 
-from __future__ import annotations
-
 from tests.mutants.definition import Edit, mutant
 
 READER = "tests/chain/test_json_reader.py"

@@ -1,7 +1,5 @@
 """Runs tests on copies of the source tree, one copy a mutant, so that nothing here is ever changed."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

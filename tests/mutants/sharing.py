@@ -2,8 +2,6 @@
 cost, and who may write in a member's name (scenarios 52 to 54, 56).
 """
 
-from __future__ import annotations
-
 from tests.mutants.definition import Edit, mutant
 
 GRANTS = "tests/attacks/test_grants.py"

@@ -3,8 +3,6 @@
 ``make mutants`` runs the mutants themselves.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 from pathlib import Path

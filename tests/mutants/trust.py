@@ -2,8 +2,6 @@
 suite of a network (scenario 53).
 """
 
-from __future__ import annotations
-
 from tests.mutants.definition import Edit, mutant
 
 TRUST = "tests/chain/test_trust.py"

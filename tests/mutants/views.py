@@ -2,8 +2,6 @@
 how long a complaint lasts (scenarios 4 to 7, 13, 14, 26).
 """
 
-from __future__ import annotations
-
 from tests.mutants.definition import Edit, mutant
 
 SAFETY = "tests/consensus/test_consensus_safety.py"

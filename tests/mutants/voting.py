@@ -2,8 +2,6 @@
 15 to 17).
 """
 
-from __future__ import annotations
-
 from tests.mutants.definition import Edit, mutant
 
 SAFETY = "tests/consensus/test_consensus_safety.py"

@@ -3,8 +3,6 @@
 `ScriptedPeer` plays a member that lies: the links under it are real, only what it answers is made up.
 """
 
-from __future__ import annotations
-
 import itertools
 import secrets
 import time
@@ -55,7 +53,7 @@ class Network(TransactionMaker[bytes]):
     signers: dict[str, Ed25519Signer]
     spent_signers: dict[str, Ed25519Signer]
     """Second keys, valid up to the height `SPENT_KEY_UNTIL`."""
-    nonces: itertools.count[int] = field(default_factory=lambda: itertools.count(secrets.randbits(64)))
+    nonces: Iterator[int] = field(default_factory=lambda: itertools.count(secrets.randbits(64)))
 
     @property
     def trust(self) -> TrustHistory:
@@ -71,7 +69,7 @@ class Network(TransactionMaker[bytes]):
         contracts: bool = False,
         witnesses: Sequence[str] = (),
         engine: EngineIdentity = ENGINE_IDENTITY,
-    ) -> Network:
+    ) -> "Network":
         """With `contracts` the genesis file names `engine`; each node then has a process of its own to run them."""
         names = [*validators, *witnesses, *others]
         ports = iter(free_ports(2 * len(names)))

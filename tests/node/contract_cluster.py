@@ -1,7 +1,5 @@
 """Contracts on whole nodes, for tests: made-up rules, requests and their verdicts, and engines that die."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence

@@ -1,7 +1,5 @@
 """Real links on real sockets for tests: identities, clusters, and hand-made hostile peers."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import ssl
@@ -135,12 +133,12 @@ class RawPeer:
         self.writer = writer
 
     @classmethod
-    async def dial(cls, me: LinkIdentity, node: LinkNode, context: ssl.SSLContext | None = None) -> RawPeer:
+    async def dial(cls, me: LinkIdentity, node: LinkNode, context: ssl.SSLContext | None = None) -> "RawPeer":
         context = context or client_context(me, [node.me.certificate])
         return cls(*await asyncio.open_connection(HOST, node.port, ssl=context, server_hostname=""))
 
     @classmethod
-    async def established(cls, me: LinkIdentity, node: LinkNode) -> RawPeer:
+    async def established(cls, me: LinkIdentity, node: LinkNode) -> "RawPeer":
         peer = await cls.dial(me, node)
         peer.write_frame(1, hello_of(me))
         assert (await peer.read_frame())[0] == 1

@@ -1,7 +1,5 @@
 """Reading what is sealed, for tests of nodes: a contract with every verdict, and a reader that checks everything."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from chain.blocks import Outcome

@@ -1,7 +1,5 @@
 """What counts as one address."""
 
-from __future__ import annotations
-
 import pytest
 
 from node.addresses import origin

@@ -1,7 +1,5 @@
 """Every route of the HTTP API over real HTTP: answers, parameters, content types, and problem documents."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import hashlib

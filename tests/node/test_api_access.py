@@ -1,7 +1,5 @@
 """Contracts, requests and the history of reads over HTTP."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 from collections.abc import AsyncIterator

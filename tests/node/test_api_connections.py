@@ -1,7 +1,5 @@
 """HTTP connections that are slow, endless, too many or no HTTP: they end with an answer, and others are served."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """What came of a parcel, over HTTP: what was made of it, and who read it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

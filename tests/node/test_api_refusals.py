@@ -1,7 +1,5 @@
 """Requests that a node refuses over HTTP: bad parameters, what is not there, and a node that cannot take more."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Bad input over HTTP, and what it gets: the exact status and code, and proof that nothing of it was kept."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable

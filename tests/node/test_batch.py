@@ -1,7 +1,5 @@
 """Many transactions in one request: each is answered by itself, as it would be alone, as soon as it can be."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json

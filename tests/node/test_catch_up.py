@@ -1,7 +1,5 @@
 """Catching up among peers of which some lie, stall or talk nonsense: the next one is asked, nothing wrong is taken."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path

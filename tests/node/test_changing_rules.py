@@ -1,7 +1,5 @@
 """Nodes at a height where the validators or the rules change."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Checkpoints on running nodes: cosigned by validators and a witness, passed on over the links, served to everybody."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import httpx

@@ -1,7 +1,5 @@
 """Settings: the file, the environment over it, and every mistake named."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Real contracts on real nodes: the same verdicts everywhere, and the event loop is never held up."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 from pathlib import Path
@@ -37,7 +35,7 @@ class LoopWatch:
         self.longest_s = 0.0
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> LoopWatch:
+    async def __aenter__(self) -> "LoopWatch":
         self._task = asyncio.get_running_loop().create_task(self._watch())
         return self
 

@@ -2,8 +2,6 @@
 lines that a test can cut.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,7 +114,7 @@ class MemoryNode:
     def hear(self, line: Cosignature) -> None:
         self.checkpoints.receive(line.member, encode(line))
 
-    def restart(self) -> MemoryNode:
+    def restart(self) -> "MemoryNode":
         self.checkpoints.close()
         node = self.hub.nodes[self.name] = MemoryNode(self.hub, self.name, self.ledger)
         return node

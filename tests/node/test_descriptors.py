@@ -1,7 +1,5 @@
 """The limit of open files is raised as far as it may be, and connections are held below it."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

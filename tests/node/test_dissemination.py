@@ -1,7 +1,5 @@
 """Repeating own transactions: what a broken link may have lost, a little at a time."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import cast
 

@@ -1,7 +1,5 @@
 """The loop around the consensus core: missing bodies are fetched, bad proposals refused, certified blocks delivered."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A lost contract engine is never a verdict; one that is not the network's decides nothing."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """An erased parcel is gone from every node: from its API, its key shares and the files of its home."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Blocks that call contracts are executed beside the loop, each once, and dropped when the tip has moved on."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import threading

@@ -1,7 +1,5 @@
 """A member that sends all it may: what the others send is in one of the next blocks all the same."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from chain.limits import KIB, LIMITS, MIB

@@ -1,7 +1,5 @@
 """Frames: whatever is sent arrives, however the bytes are cut up on the way, and nothing else is taken."""
 
-from __future__ import annotations
-
 import struct
 
 import pytest

@@ -1,7 +1,5 @@
 """The gateway: what it makes of plain records, and whom it refuses."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import stat

@@ -1,7 +1,5 @@
 """Adaptive batching: a lone transaction is proposed at once, a stream of them is gathered."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Opening a home: whatever is wrong with it is named, with its code, before anything is changed."""
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 import shutil

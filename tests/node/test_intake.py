@@ -1,7 +1,5 @@
 """The intake: verified in turns, out of turn when a proposal needs it, never hidden behind a forgery."""
 
-from __future__ import annotations
-
 import asyncio
 
 import msgspec

@@ -1,7 +1,5 @@
 """Links between nodes that behave: exchange, order, priority, requests, restart, changing membership."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any

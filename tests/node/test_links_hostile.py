@@ -1,7 +1,5 @@
 """Links against strangers, impostors and peers that break the rules: each is shut out, and the node goes on."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import gc

@@ -1,7 +1,5 @@
 """Logs: one event a line, its facts as fields, as text or JSON."""
 
-from __future__ import annotations
-
 import ast
 import json
 import logging

@@ -1,7 +1,5 @@
 """The mempool's bounds and order: quotas, turns among members, expiry."""
 
-from __future__ import annotations
-
 import pytest
 
 from chain.errors import ErrorCode, PoolError

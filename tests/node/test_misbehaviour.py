@@ -1,7 +1,5 @@
 """A validator that votes twice is convicted by a file on every node that has heard both votes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from chain.blocks import commit_message

@@ -1,7 +1,5 @@
 """When a block has neglected a member, as the core's watch on primaries is told (s26)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 

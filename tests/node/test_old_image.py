@@ -1,7 +1,5 @@
 """A data folder set back to an older copy, while the others hold votes that were cast since (scenario 42)."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

@@ -1,7 +1,5 @@
 """The pool on its own: what is verified before it is kept, and who is told what, when."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 

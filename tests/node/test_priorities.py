@@ -1,7 +1,5 @@
 """Background threads step back, the caller does not."""
 
-from __future__ import annotations
-
 import os
 import threading
 

@@ -1,7 +1,5 @@
 """When a validator that may have forgotten votes can vote again."""
 
-from __future__ import annotations
-
 import pytest
 
 from node.probation import MARGIN_BLOCKS, safe_height

@@ -1,7 +1,5 @@
 """Damaged data folders: found, set aside, fetched again from the peers, and no vote until that is safe."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 from collections.abc import Callable

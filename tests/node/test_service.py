@@ -1,7 +1,5 @@
 """Four whole nodes in one event loop: they order, agree, survive a lost primary, and an observer follows."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from chain.blocks import Outcome

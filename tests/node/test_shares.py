@@ -1,7 +1,5 @@
 """Who is given key shares and who is not, between real nodes: what counts is the chain, whoever asks."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,7 +1,5 @@
 """Primaries that order, but slowly or not for all, on real nodes: they are replaced, and good ones are not."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import time

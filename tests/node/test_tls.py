@@ -1,7 +1,5 @@
 """Identities: key and certificate belong together, the key stays where it is, a certificate vouches for itself only."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

@@ -6,8 +6,6 @@ oldest and with the newest that pyproject.toml permits; each time with another h
 or without -O. Environments are kept in the user's cache folder.
 """
 
-from __future__ import annotations
-
 import argparse
 import fcntl
 import hashlib

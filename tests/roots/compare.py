@@ -1,7 +1,5 @@
 """Finding the first difference between executions of one recording."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import NamedTuple

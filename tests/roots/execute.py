@@ -3,8 +3,6 @@
 One line each, in order. It needs the libraries that a node executes with, and none of those of the tests.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import sys

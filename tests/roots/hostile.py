@@ -4,8 +4,6 @@ Four chains make one recording: random histories of requests and answers, erasur
 numbers that interpreters or libraries could see differently, contracts that attack or try to answer differently.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterator, Sequence

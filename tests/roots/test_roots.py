@@ -1,7 +1,5 @@
 """The recording is hostile enough, an execution of it is the same in other surroundings, and a difference is named."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

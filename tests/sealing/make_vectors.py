@@ -5,8 +5,6 @@ HPKE's encapsulations and Shamir's polynomials. So a new file differs from the o
 hashes, envelopes, releases), and it is made once for each version of the construction.
 """
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import json

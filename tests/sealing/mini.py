@@ -4,8 +4,6 @@ It only opens, with the primitives of the standard library and OpenSSL: HPKE (RF
 is Shamir's field.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import json

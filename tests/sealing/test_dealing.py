@@ -1,7 +1,5 @@
 """Dealing and combining: thresholds, pooled shares, wrong shares, and dealers that cheat."""
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter
 

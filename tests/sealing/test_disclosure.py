@@ -1,7 +1,5 @@
 """Disclosures: single fields and whole records, shown to somebody who holds the parcel's header only."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 

@@ -1,7 +1,5 @@
 """KEM keys: round trips, storage, and broken or confused keys."""
 
-from __future__ import annotations
-
 import stat
 from pathlib import Path
 

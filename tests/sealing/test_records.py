@@ -1,7 +1,5 @@
 """Records: round trips, commitments, and ciphertexts in the wrong place."""
 
-from __future__ import annotations
-
 import itertools
 
 import orjson

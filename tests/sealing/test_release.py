@@ -1,7 +1,5 @@
 """Releases: a share for one reader, one request and one parcel."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Interpolation of shares, against PyCryptodome's and by its own definition."""
 
-from __future__ import annotations
-
 import secrets
 from random import Random
 

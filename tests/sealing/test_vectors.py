@@ -1,7 +1,5 @@
 """The vectors: this code agrees with them, and so does an implementation that shares none of it."""
 
-from __future__ import annotations
-
 import json
 from functools import cache
 from typing import Any

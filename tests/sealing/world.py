@@ -1,7 +1,5 @@
 """A small world for these tests: validators with fixed keys, a reader, and parcels sealed for them."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from functools import cache

@@ -3,8 +3,6 @@
 A failing seed prints itself and replays exactly.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

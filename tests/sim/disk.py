@@ -5,8 +5,6 @@ the rest (a torn batch counts as gone: LevelDB drops it by its checksum). ``SimS
 write that is under way at the crash is on disk, or not, or torn. Everything above these two is the real code.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
@@ -53,7 +51,7 @@ class SimEngine:
         self._undo: deque[list[Write]] = deque()
         self._unsynced = 0
 
-    def attach(self, life: Life) -> AttachedEngine:
+    def attach(self, life: Life) -> "AttachedEngine":
         """The database as one process sees it."""
         return AttachedEngine(self, life)
 
@@ -143,7 +141,7 @@ class SimSlots:
         """The place that is being written, and what was there."""
         self._life: Life = lambda point: None
 
-    def attach(self, life: Life) -> SimSlots:
+    def attach(self, life: Life) -> "SimSlots":
         """The file as the next process sees it."""
         self._life = life
         return self

@@ -4,8 +4,6 @@ Whenever nothing is ready, time jumps to the next timer. There is no selector, n
 same calls always run in the same order.
 """
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -4,8 +4,6 @@ A new kind is a subclass of ``Validator`` and an entry in ``KINDS``. Each one ru
 it; it signs with its own key only.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import Sequence

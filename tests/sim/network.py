@@ -4,8 +4,6 @@
 and overtaken, which real links (TCP) do only when they break: the simulator is the harder judge.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Iterable

@@ -7,8 +7,6 @@ with the Byzantine ones still at work, everything that clients submit then must 
 within ``LIVENESS_TICKS_MAX``.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial

@@ -4,8 +4,6 @@ Signing and the decision are libsodium's. What is remembered is that decision, f
 in one process every validator would verify every other's votes again, and that alone would cost more than all else.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """A cluster of whole validators and the loop that they run in: what schedules and directed tests have in common."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections import Counter

@@ -1,7 +1,5 @@
 """Scenarios that need a stage of their own, with whole validators on it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random

@@ -3,8 +3,6 @@
 ``python -m tests.sim --seeds 10000`` runs more; a seed that fails prints how to run it again.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

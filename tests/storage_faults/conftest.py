@@ -1,7 +1,5 @@
 """Where folders are spoiled."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path

@@ -4,8 +4,6 @@ Small files are spoiled at every offset of a grid, large ones at offsets drawn f
 places where their formats change hands (blocks of 32 KiB in logs and MANIFEST, slots, footers).
 """
 
-from __future__ import annotations
-
 import random
 import shutil
 from collections import Counter

@@ -4,8 +4,6 @@ All mutating steps of a run are counted in one row: batches and syncs of both da
 and ``fsync`` of HEAD, VOTES and their folder. A dry run names them; then each is broken in each way.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """What was tried, for people: printed with ``pytest -s``, and appended to the file ``STORAGE_FAULTS_REPORT``."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Run by ``test_full_disk`` as ``unshare --user --map-root-user --mount``, so that
 mount behind, however it ends. Prints one JSON object: what was tried, and what came of it.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import resource

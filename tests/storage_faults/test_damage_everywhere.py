@@ -4,8 +4,6 @@ answers everything as before, or it refuses as damaged. Never a wrong answer, an
 The normal run draws offsets from a seed; ``make storage-faults`` tries many more (``STORAGE_FAULTS_SAMPLES``).
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Every step that an erasure writes, broken in every way: the next start finds what is left to do, and does it."""
 
-from __future__ import annotations
-
 import errno
 import shutil
 from pathlib import Path

@@ -2,8 +2,6 @@
 there is space.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

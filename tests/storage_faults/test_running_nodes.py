@@ -2,8 +2,6 @@
 has everything and votes as it did.
 """
 
-from __future__ import annotations
-
 import errno
 from pathlib import Path
 from unittest import mock

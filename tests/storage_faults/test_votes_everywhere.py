@@ -2,8 +2,6 @@
 gone. Older votes that pass for the newest would let it contradict itself.
 """
 
-from __future__ import annotations
-
 import os
 import random
 from collections import Counter

@@ -6,8 +6,6 @@ in Sunlight's table of broken appends); with an input/output error, and with a f
 dry run, so that a new step is broken without being listed here.
 """
 
-from __future__ import annotations
-
 import errno
 import shutil
 from collections.abc import Callable

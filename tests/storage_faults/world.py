@@ -1,7 +1,5 @@
 """A real chain on real databases, and everything that a node could ever answer out of it."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Vectors of reading what is not open: a chain from the contract to the revocation."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,7 +51,7 @@ class VectorPolicy:
     calls: list[tuple[bytes, bytes]] = field(default_factory=list)
     """(request id, inputs) of each call."""
 
-    def open_block(self, engine: EngineIdentity) -> VectorPolicy:
+    def open_block(self, engine: EngineIdentity) -> "VectorPolicy":
         """Itself: it keeps nothing."""
         return self
 

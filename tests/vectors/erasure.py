@@ -1,7 +1,5 @@
 """Vectors of what becomes of parcels: one that was made from another, and one that is erased."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from chain.state.entries import derived_key, erasure_key

@@ -1,7 +1,5 @@
 """The evidence vectors as files: ``tests/vectors/evidence/``, with an index that says what to expect of each."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

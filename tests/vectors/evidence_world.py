@@ -1,7 +1,5 @@
 """The chain that the evidence vectors speak of, and one good file of each kind about it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -2,8 +2,6 @@
 wrong in what no honest chain would ever hold.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -4,8 +4,6 @@ Bytes are hexadecimal unless a name says otherwise. tests/conformance checks tha
 and that an implementation that shares no code with the project agrees with them.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

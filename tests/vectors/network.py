@@ -3,8 +3,6 @@
 Everything follows from fixed seeds: the seed of a key is SHA-256 of its name.
 """
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How values stand in the vector files: bytes in hexadecimal, structures as objects or lists."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

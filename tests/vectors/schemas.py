@@ -1,7 +1,5 @@
 """Vectors of JSON texts and schemas: which records are refused or break a schema, where, and by what."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from chain.errors import PoolError

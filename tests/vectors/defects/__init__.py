@@ -3,8 +3,6 @@
 Code and step of the refusal are written down here, not taken from a verifier.
 """
 
-from __future__ import annotations
-
 from tests.vectors.defects import absences, blocks, disclosures, misbehaviour, reads, records, shapes, uses
 from tests.vectors.defects.registry import DEFECTS, Defect
 

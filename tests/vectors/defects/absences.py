@@ -1,7 +1,5 @@
 """Absences that are none, or that the file does not show."""
 
-from __future__ import annotations
-
 from chain.state.entries import dataset_key, member_key, parcel_reads_key, reader_key, reads_key, request_key
 from tests.vectors.defects.registry import defect, flipped, to_base64
 from tests.vectors.evidence_world import OPEN, SEALED, EvidenceWorld

@@ -1,7 +1,5 @@
 """Blocks, certificates and proofs that do not hold."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Disclosures that do not open what the parcel commits to."""
 
-from __future__ import annotations
-
 from tests.vectors.defects.registry import defect, flipped, to_base64
 from tests.vectors.evidence_world import EvidenceWorld
 from tests.vectors.forgery import Json

@@ -1,7 +1,5 @@
 """Accusations that do not hold: an honest member may have signed both, or did not sign at all."""
 
-from __future__ import annotations
-
 import json
 
 from chain.proofs.checkpoints import Checkpoint

@@ -1,7 +1,5 @@
 """Reads that are told wrongly: who asked, who answered, what was reported."""
 
-from __future__ import annotations
-
 import json
 
 from chain.state.entries import member_key, request_key

@@ -1,7 +1,5 @@
 """Records, members, signatures, datasets and contracts that are not what a file says."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

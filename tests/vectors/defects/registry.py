@@ -1,7 +1,5 @@
 """The list of defects, and what many of them need."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Files that are none: refused before anything in them is looked at."""
 
-from __future__ import annotations
-
 import json
 
 from tests.vectors.defects.registry import defect

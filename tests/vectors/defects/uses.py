@@ -1,7 +1,5 @@
 """What came of a parcel, told wrongly: left out, reordered, hidden."""
 
-from __future__ import annotations
-
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import encode
 from chain.state.entries import (
