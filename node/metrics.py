@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter as Tally
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -21,93 +22,47 @@ class Metrics:
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
         ProcessCollector(namespace="blockpool", registry=registry)
-        self.height = Gauge("blockpool_height", "Height of the newest durable block", registry=registry)
-        self.view = Gauge("blockpool_view", "Consensus view", registry=registry)
-        self.peers = Gauge("blockpool_peers_connected", "Peers that this node can send to", registry=registry)
-        self.links_refused = Counter(
-            "blockpool_links_refused",
-            "Connections to the port for nodes that came to nothing, by reason",
-            ["reason"],
-            registry=registry,
+        gauge = partial(Gauge, namespace="blockpool", registry=registry)
+        counter = partial(Counter, namespace="blockpool", registry=registry)
+        histogram = partial(Histogram, namespace="blockpool", registry=registry)
+        self.height = gauge("height", "Height of the newest durable block")
+        self.view = gauge("view", "Consensus view")
+        self.peers = gauge("peers_connected", "Peers that this node can send to")
+        refused = "Connections to the port for nodes that came to nothing, by reason"
+        self.links_refused = counter("links_refused", refused, ["reason"])
+        self.transactions = counter("transactions", "Transactions committed, by outcome", ["code"])
+        self.records = counter("records", "Records in accepted parcels")
+        latency = "From a transaction's arrival at this node to its commit here"
+        self.commit_latency = histogram("commit_latency_seconds", latency, buckets=_LATENCY_S)
+        self.view_changes = counter("view_changes", "View changes started, by reason", ["reason"])
+        self.rejected_messages = counter("rejected_messages", "Consensus messages refused, by reason", ["reason"])
+        self.evidence = counter("misbehaviour", "Contradictions seen between what one member has signed")
+        newest = "Blocks under the newest checkpoint that a quorum of validators has cosigned"
+        self.checkpoint_size = gauge("checkpoint_size", newest)
+        conflicts = "Signed checkpoints of another history than this node's, and refusals to cosign its own"
+        self.checkpoint_conflicts = counter("checkpoint_conflicts", conflicts)
+        self.refused_transactions = counter(
+            "refused_transactions", "Transactions refused at the API, by code", ["code"]
         )
-        self.transactions = Counter(
-            "blockpool_transactions", "Transactions committed, by outcome", ["code"], registry=registry
-        )
-        self.records = Counter("blockpool_records", "Records in accepted parcels", registry=registry)
-        self.commit_latency = Histogram(
-            "blockpool_commit_latency_seconds",
-            "From a transaction's arrival at this node to its commit here",
-            buckets=_LATENCY_S,
-            registry=registry,
-        )
-        self._add_contracts(registry)
-        self.view_changes = Counter(
-            "blockpool_view_changes", "View changes started, by reason", ["reason"], registry=registry
-        )
-        self.rejected_messages = Counter(
-            "blockpool_rejected_messages", "Consensus messages refused, by reason", ["reason"], registry=registry
-        )
-        self.evidence = Counter(
-            "blockpool_misbehaviour", "Contradictions seen between what one member has signed", registry=registry
-        )
-        self.checkpoint_size = Gauge(
-            "blockpool_checkpoint_size",
-            "Blocks under the newest checkpoint that a quorum of validators has cosigned",
-            registry=registry,
-        )
-        self.checkpoint_conflicts = Counter(
-            "blockpool_checkpoint_conflicts",
-            "Signed checkpoints of another history than this node's, and refusals to cosign its own",
-            registry=registry,
-        )
-        self.refused_transactions = Counter(
-            "blockpool_refused_transactions", "Transactions refused at the API, by code", ["code"], registry=registry
-        )
-        self.mempool_transactions = Gauge("blockpool_mempool_transactions", "Waiting transactions", registry=registry)
-        self.mempool_bytes = Gauge("blockpool_mempool_bytes", "Size of waiting transactions", registry=registry)
-        self.parcels_erased = Counter(
-            "blockpool_parcels_erased", "Parcels whose payload was erased since the start", registry=registry
-        )
-        self.is_erasing = Gauge(
-            "blockpool_erasing", "1 while bytes of erased payloads may still be in the files", registry=registry
-        )
-        self.databases_set_aside = Gauge(
-            "blockpool_databases_set_aside",
-            "Folders with databases set aside after damage; they may hold what was erased",
-            registry=registry,
-        )
-        self.disk_used = Gauge("blockpool_data_bytes", "Size of the data folder", registry=registry)
-        self.disk_free = Gauge("blockpool_disk_free_bytes", "Free space on its disk", registry=registry)
-
-    def _add_contracts(self, registry: CollectorRegistry) -> None:
-        self.contract_calls = Counter(
-            "blockpool_contract_calls", "Committed transactions that may call a contract", registry=registry
-        )
-        self.contract_fuel = Counter("blockpool_contract_fuel", "Fuel that they spent", registry=registry)
-        self.verdicts = Counter(
-            "blockpool_verdicts",
-            "What was decided on requests: allow, ask, deny, or failed for a contract that failed, which denies",
-            ["verdict"],
-            registry=registry,
-        )
-        self.engine_restarts = Counter(
-            "blockpool_engine_restarts", "Times that the contract engine was lost and started again", registry=registry
-        )
-        self.execution = Histogram(
-            "blockpool_execution_seconds",
-            "Time to execute a block that calls contracts, beside the event loop",
-            buckets=_EXECUTION_S,
-            registry=registry,
-        )
-        self.share_queries = Counter(
-            "blockpool_share_queries", "Queries for key shares, by code: ok if granted", ["code"], registry=registry
-        )
-        self.shares_checked = Counter(
-            "blockpool_shares_checked",
-            "Own shares of committed parcels: good, dealer_fault, not_opened, or skipped for want of time",
-            ["result"],
-            registry=registry,
-        )
+        self.mempool_transactions = gauge("mempool_transactions", "Waiting transactions")
+        self.mempool_bytes = gauge("mempool_bytes", "Size of waiting transactions")
+        self.parcels_erased = counter("parcels_erased", "Parcels whose payload was erased since the start")
+        self.is_erasing = gauge("erasing", "1 while bytes of erased payloads may still be in the files")
+        set_aside = "Folders with databases set aside after damage; they may hold what was erased"
+        self.databases_set_aside = gauge("databases_set_aside", set_aside)
+        self.disk_used = gauge("data_bytes", "Size of the data folder")
+        self.disk_free = gauge("disk_free_bytes", "Free space on its disk")
+        self.contract_calls = counter("contract_calls", "Committed transactions that may call a contract")
+        self.contract_fuel = counter("contract_fuel", "Fuel that they spent")
+        decided = "What was decided on requests: allow, ask, deny, or failed for a contract that failed, which denies"
+        self.verdicts = counter("verdicts", decided, ["verdict"])
+        restarts = "Times that the contract engine was lost and started again"
+        self.engine_restarts = counter("engine_restarts", restarts)
+        execution = "Time to execute a block that calls contracts, beside the event loop"
+        self.execution = histogram("execution_seconds", execution, buckets=_EXECUTION_S)
+        self.share_queries = counter("share_queries", "Queries for key shares, by code: ok if granted", ["code"])
+        checked = "Own shares of committed parcels: good, dealer_fault, not_opened, or skipped for want of time"
+        self.shares_checked = counter("shares_checked", checked, ["result"])
 
     def on_committed(self, block: CommittedBlock) -> None:
         """Count what a block has brought; listens to the pool."""
