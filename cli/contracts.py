@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.syntax import Syntax
 from rich.text import Text
 
-from blockpool import Client, ContractAnswer
+from blockpool import ContractAnswer
 from chain.access.policy import contract_hash
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
@@ -18,15 +18,7 @@ from chain.primitives.crypto import ZERO_HASH
 from cli.contract_files import read_contract, read_parameters, show_line
 from cli.failures import ExitCode
 from cli.network_policy import open_sandbox
-from cli.options import (
-    READABLE_FILE,
-    json_option,
-    load_identity,
-    node_urls,
-    reading_client,
-    reading_options,
-    signing_options,
-)
+from cli.options import READABLE_FILE, Signing, json_option, reading_client, reading_options, signing_options
 from cli.output import emit, facts, grid, is_json, print_json, talk
 from contracts.cases import Case, CaseResult, read_cases
 from contracts.library import NAMES, source_of, summary_of
@@ -128,16 +120,12 @@ def library(name: str | None) -> None:
     "--parameters", "parameters_file", type=READABLE_FILE, help="JSON object that it finds in ctx.parameters."
 )
 @signing_options
-@json_option
 def deploy(
     file: Path | None,
     library_name: str | None,
     contract_id: str,
     parameters_file: Path | None,
-    genesis_file: Path,
-    key_file: Path,
-    member: str | None,
-    nodes: tuple[str, ...],
+    signing: Signing,
 ) -> None:
     """Deploy contract FILE, or update it: what it decides from then on, it decides by the new version.
 
@@ -152,9 +140,8 @@ def deploy(
         raise click.UsageError("Give either the FILE of a contract, or --library and the name of a ready one.")
     source = read_contract(file) if file is not None else source_of(library_name or "")
     parameters = read_parameters(parameters_file)
-    genesis, identity = load_identity(key_file, genesis_file, member)
     _check(source, parameters)
-    with Client(node_urls(nodes, genesis, identity.member), genesis, identity) as client:
+    with signing.client() as client:
         receipt = client.deploy(contract_id, source, parameters)
         deployed = client.contract(contract_id)
     if receipt is None:
@@ -166,7 +153,6 @@ def deploy(
 
 @contract.command(name="list")
 @reading_options
-@json_option
 def list_(nodes: tuple[str, ...], genesis_file: Path | None) -> None:
     """List the deployed contracts.
 
@@ -185,7 +171,6 @@ def list_(nodes: tuple[str, ...], genesis_file: Path | None) -> None:
 @click.argument("contract_id", metavar="ID")
 @click.option("--source", "source_only", is_flag=True, help="Print its source text only, as it was deployed.")
 @reading_options
-@json_option
 def show(contract_id: str, source_only: bool, nodes: tuple[str, ...], genesis_file: Path | None) -> None:
     """Show deployed contract ID: its version, parameters and source.
 

@@ -10,15 +10,7 @@ from rich.syntax import Syntax
 
 from blockpool import Client, Dataset, DatasetDefinition, ErrorCode, PoolError
 from chain.primitives.types import SharingClass
-from cli.options import (
-    READABLE_FILE,
-    json_option,
-    load_identity,
-    node_urls,
-    reading_client,
-    reading_options,
-    signing_options,
-)
+from cli.options import READABLE_FILE, Signing, reading_client, reading_options, signing_options
 from cli.output import emit, facts, grid, talk
 
 
@@ -40,7 +32,6 @@ def dataset() -> None:
 @click.option("--legal-basis", help="Law or rule that the sharing rests on.")
 @click.option("--contract", metavar="OWNER.NAME", help="Access contract that decides who may read; yours, deployed.")
 @signing_options
-@json_option
 def define(
     dataset_id: str,
     schema_file: Path | None,
@@ -49,10 +40,7 @@ def define(
     sharing: SharingClass | None,
     legal_basis: str | None,
     contract: str | None,
-    genesis_file: Path,
-    key_file: Path,
-    member: str | None,
-    nodes: tuple[str, ...],
+    signing: Signing,
 ) -> None:
     """Register dataset ID (OWNER.NAME), or update its entry: what is not given stays as it is.
 
@@ -64,8 +52,7 @@ def define(
                --title-zh 航班 --title-en Flights --legal-basis "Open data regulation, art. 4"
     """
     schema = schema_file.read_text(encoding="utf-8") if schema_file else None
-    genesis, identity = load_identity(key_file, genesis_file, member)
-    with Client(node_urls(nodes, genesis, identity.member), genesis, identity) as client:
+    with signing.client() as client:
         present = find_dataset(client, dataset_id)
         if present is None and (title_zh is None or title_en is None):
             raise click.UsageError(f"{dataset_id} is new: give --title-zh and --title-en.")
@@ -90,7 +77,6 @@ def define(
 
 @dataset.command(name="list")
 @reading_options
-@json_option
 def list_(nodes: tuple[str, ...], genesis_file: Path | None) -> None:
     """List the catalogue, with how much each dataset holds.
 
@@ -112,7 +98,6 @@ def list_(nodes: tuple[str, ...], genesis_file: Path | None) -> None:
 @dataset.command()
 @click.argument("dataset_id", metavar="ID")
 @reading_options
-@json_option
 def show(dataset_id: str, nodes: tuple[str, ...], genesis_file: Path | None) -> None:
     """Show the catalogue entry of dataset ID with its schema.
 

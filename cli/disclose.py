@@ -6,16 +6,8 @@ from pathlib import Path
 
 import click
 
-from blockpool import Client, RecordId
-from cli.options import (
-    TransactionIdType,
-    json_option,
-    load_identity,
-    load_reader_key,
-    node_urls,
-    reader_key_option,
-    signing_options,
-)
+from blockpool import RecordId
+from cli.options import Signing, TransactionIdType, load_reader_key, reader_key_option, signing_options
 from cli.output import emit, talk
 from cli.writers import open_output
 
@@ -29,17 +21,13 @@ from cli.writers import open_output
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
 @reader_key_option
 @signing_options
-@json_option
 def disclose(
     record_id: str,
     request_id: bytes,
     fields: tuple[str, ...],
     out: Path,
     reader_key_file: Path | None,
-    genesis_file: Path,
-    key_file: Path,
-    member: str | None,
-    nodes: tuple[str, ...],
+    signing: Signing,
 ) -> None:
     """Export a proof of what fields of RECORD (TRANSACTION/INDEX) say, for somebody who may not read the record.
 
@@ -51,12 +39,11 @@ def disclose(
                --key pool/meteorology/system.pem --genesis pool/genesis.json
     """
     record = RecordId.parse(record_id)
-    genesis, identity = load_identity(key_file, genesis_file, member)
-    reader_key = load_reader_key(reader_key_file, key_file)
-    with Client(node_urls(nodes, genesis, identity.member), genesis, identity) as client:
+    reader_key = load_reader_key(reader_key_file, signing.key_file)
+    with signing.client() as client:
         content = client.disclose(record, request_id, reader_key, fields)
     with open_output(out) as stream:
         stream.write(content)
     written = {"record": str(record), "fields": fields, "file": str(out), "size_bytes": len(content)}
     emit(written, f"Wrote {out}, {len(content):,} bytes.")
-    talk().print(f"Anyone can check it: blockpool verify {out} --genesis {genesis_file}")
+    talk().print(f"Anyone can check it: blockpool verify {out} --genesis {signing.genesis_file}")

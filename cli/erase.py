@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from blockpool import Client, ErrorCode, Genesis, PoolError
@@ -11,7 +9,7 @@ from chain.transactions.base import transaction_id
 from chain.transactions.parcel import PARCEL
 from chain.transactions.registry import decode_transaction_header
 from cli.failures import ExitCode
-from cli.options import TransactionIdType, json_option, load_identity, node_urls, signing_options
+from cli.options import Signing, TransactionIdType, signing_options
 from cli.output import emit, facts, is_json, talk
 
 
@@ -21,7 +19,6 @@ from cli.output import emit, facts, is_json, talk
 @click.option("--reason", default="", help="More about it, in short; it stays on the chain too.")
 @click.option("--yes", is_flag=True, help="Do not ask; needed with --json.")
 @signing_options
-@json_option
 @click.pass_context
 def erase(
     context: click.Context,
@@ -29,10 +26,7 @@ def erase(
     legal_basis: str,
     reason: str,
     yes: bool,
-    genesis_file: Path,
-    key_file: Path,
-    member: str | None,
-    nodes: tuple[str, ...],
+    signing: Signing,
 ) -> None:
     """Erase PARCEL, a transaction id, as the owner of its dataset: every node drops its records and the shares of its
     key, from its files too. It cannot be undone.
@@ -46,8 +40,8 @@ def erase(
     """
     if not yes and is_json():
         raise click.UsageError("Say --yes: with --json nobody is asked.")
-    genesis, identity = load_identity(key_file, genesis_file, member)
-    with Client(node_urls(nodes, genesis, identity.member), genesis, identity) as client:
+    urls, genesis, identity = signing.load()
+    with Client(urls, genesis, identity) as client:
         if not yes and not click.confirm(_question(client, genesis, parcel), err=True):
             talk().print("Nothing was erased.")
             context.exit(ExitCode.FALSE)

@@ -25,6 +25,7 @@ from cli.options import (
     json_option,
     node_option,
     reading_client,
+    together,
 )
 from cli.output import emit, facts, talk
 from evidence.disclosure import DisclosureEvidence, disclosed_content
@@ -71,14 +72,11 @@ class Export:
         talk().print(f"Anyone can check it: blockpool verify {self.out} --genesis {self.genesis_file}")
 
 
-def _export_options(command: Command) -> Command:
-    """The options of every command of the group."""
-    out = click.option(
-        "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write."
-    )
-    for option in (json_option, checkpoint_option, node_option, genesis_option, out):
-        command = option(command)
-    return command
+_out_option = click.option(
+    "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write."
+)
+_export_options = together("export", Export, _out_option, genesis_option, node_option, checkpoint_option, json_option)
+"""The options of every command of the group."""
 
 
 @click.group()
@@ -92,7 +90,7 @@ def evidence() -> None:
 @evidence.command("record")
 @click.argument("record", type=RecordIdType(), metavar="RECORD")
 @_export_options
-def record_evidence(record: RecordId, **export: Any) -> None:
+def record_evidence(record: RecordId, export: Export) -> None:
     """Where RECORD (TRANSACTION/INDEX) comes from: who signed it, when it was ordered and by which quorum, under which
     dataset, schema and contract; and up to the newest block, or the checkpoint's: whether it was erased, who has read
     its parcel, and what was made of it.
@@ -100,20 +98,20 @@ def record_evidence(record: RecordId, **export: Any) -> None:
     \b
     Example: blockpool evidence record 5f0c.../17 -o flight.evidence.json --genesis genesis.json
     """
-    Export(**export).write(f"record {record}", lambda client, tree: client.evidence(record, tree))
+    export.write(f"record {record}", lambda client, tree: client.evidence(record, tree))
 
 
 @evidence.command("read")
 @click.argument("request_id", type=TransactionIdType(), metavar="REQUEST")
 @_export_options
-def read_evidence(request_id: bytes, **export: Any) -> None:
+def read_evidence(request_id: bytes, export: Export) -> None:
     """Who asked with REQUEST to read what and why, what was decided, who approved, and what was reported as read.
 
     \b
     Example: blockpool evidence read 9a41... -o read.evidence.json --genesis genesis.json
     """
     about = f"request {request_id.hex()}"
-    Export(**export).write(about, lambda client, tree: client.read_evidence(request_id, tree))
+    export.write(about, lambda client, tree: client.read_evidence(request_id, tree))
 
 
 @evidence.command("no-grant")
@@ -122,13 +120,13 @@ def read_evidence(request_id: bytes, **export: Any) -> None:
 @_from_option
 @_until_option
 @_export_options
-def no_grant_evidence(dataset: str, reader: str, from_height: int, until_height: int | None, **export: Any) -> None:
+def no_grant_evidence(dataset: str, reader: str, from_height: int, until_height: int | None, export: Export) -> None:
     """That MEMBER had no grant to read DATASET at any height of a range. Refused where it had one.
 
     \b
     Example: blockpool evidence no-grant aviation.flights meteorology --from 100 --until 200 -o none.json
     """
-    Export(**export).write(
+    export.write(
         f"no grant of {reader} on {dataset}",
         lambda client, tree: client.no_grant_evidence(dataset, reader, from_height, until_height, tree),
     )
@@ -139,7 +137,7 @@ def no_grant_evidence(dataset: str, reader: str, from_height: int, until_height:
 @_from_option
 @_until_option
 @_export_options
-def no_read_evidence(parcel: str, from_height: int, until_height: int | None, **export: Any) -> None:
+def no_read_evidence(parcel: str, from_height: int, until_height: int | None, export: Export) -> None:
     """That nobody has reported a read of RECORD, or of the parcel with that id, at any height of a range. Refused where
     somebody has. Read reports name parcels, so it holds for all records of the parcel.
 
@@ -147,7 +145,7 @@ def no_read_evidence(parcel: str, from_height: int, until_height: int | None, **
     Example: blockpool evidence no-read 5f0c.../17 --from 100 -o unread.json --genesis genesis.json
     """
     parcel_id = RecordId.parse(parcel if "/" in parcel else f"{parcel}/0").transaction_id
-    Export(**export).write(
+    export.write(
         f"no read of parcel {parcel_id.hex()}",
         lambda client, tree: client.no_read_evidence(parcel_id, from_height, until_height, tree),
     )

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 
 from blockpool import NodeStatus
 from chain.extras import extra
-from cli.options import json_option, reading_client, reading_options
+from cli.options import reading_client, reading_options
 from cli.output import emit, facts, grid
 
 
@@ -41,7 +41,6 @@ def run(context: click.Context, home: Path, resync: bool, as_json: bool) -> None
 @node.command()
 @click.argument("url", required=False)
 @reading_options
-@json_option
 def status(url: str | None, nodes: tuple[str, ...], genesis_file: Path | None) -> None:
     """Show the health of the node at URL: height, view, primary, peers, queue.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from cli.output import JSON_KEY
 from sealing import KemPrivateKey, load_kem_key
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 DEFAULT_NODE = "http://127.0.0.1:8000"
 READABLE_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -142,9 +145,44 @@ class RecordIdType(click.ParamType[RecordId]):
             self.fail(error.detail)
 
 
-def signing_options(command: Command) -> Command:
-    """The options of commands that sign."""
-    return genesis_option(key_option(member_option(node_option(command))))
+def together(name: str, type_: type[Any], *options: Option) -> Option:
+    """Options that a command gets as one argument ``name``: a dataclass whose fields are called as their parameters."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def gathered(**arguments: Any) -> Any:
+            given = type_(**{field.name: arguments.pop(field.name) for field in dataclasses.fields(type_)})
+            return command(**{name: given}, **arguments)
+
+        decorated: Callable[..., Any] = gathered
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Signing:
+    """Who signs a command's transactions, and the nodes that get them."""
+
+    genesis_file: Path
+    key_file: Path
+    member: str | None
+    nodes: tuple[str, ...]
+
+    def load(self) -> tuple[list[str], Genesis, Identity]:
+        """What a client takes: the nodes, the genesis, and who signs."""
+        genesis, identity = load_identity(self.key_file, self.genesis_file, self.member)
+        return node_urls(self.nodes, genesis, identity.member), genesis, identity
+
+    def client(self) -> Client:
+        """A client that signs."""
+        return Client(*self.load())
+
+
+signing_options = together("signing", Signing, genesis_option, key_option, member_option, node_option, json_option)
+"""The options of commands that sign."""
 
 
 def node_urls(nodes: tuple[str, ...], genesis: Genesis | None = None, first: str | None = None) -> list[str]:
@@ -157,7 +195,7 @@ def node_urls(nodes: tuple[str, ...], genesis: Genesis | None = None, first: str
 
 def reading_options(command: Command) -> Command:
     """The options of commands that show what a node says."""
-    return node_option(known_nodes_option(command))
+    return known_nodes_option(node_option(json_option(command)))
 
 
 def reading_client(nodes: tuple[str, ...], genesis_file: Path | None) -> Client:

@@ -22,11 +22,9 @@ from rich.text import Text
 
 from blockpool import Client, Dataset, KemPrivateKey, PoolError, Reading, Record, RequestState
 from cli.options import (
+    Signing,
     TransactionIdType,
-    json_option,
-    load_identity,
     load_reader_key,
-    node_urls,
     reader_key_option,
     reading_client,
     signing_options,
@@ -86,7 +84,6 @@ class Target:
 @click.option("--no-report", is_flag=True, help="Do not report on the chain what was read.")
 @reader_key_option
 @signing_options
-@json_option
 def read(
     dataset_id: str | None,
     request_id: bytes | None,
@@ -96,10 +93,7 @@ def read(
     format_: Format | None,
     no_report: bool,
     reader_key_file: Path | None,
-    genesis_file: Path,
-    key_file: Path,
-    member: str | None,
-    nodes: tuple[str, ...],
+    signing: Signing,
 ) -> None:
     """Read DATASET: ask, wait for who must approve, open the records, write them, and report what was read.
 
@@ -116,10 +110,9 @@ def read(
         raise click.UsageError("A --request has its terms already: only --parcel goes with it, to read a part.")
     if out is None and is_json():
         raise click.UsageError("--json prints a summary to standard output: give the records a file with --out.")
-    genesis, identity = load_identity(key_file, genesis_file, member)
+    urls, genesis, identity = signing.load()
     target = Target(out, format_ or ("csv" if out is not None and out.suffix.lower() == ".csv" else "ndjson"))
-    urls = node_urls(nodes, genesis, identity.member)
-    with reading_client(tuple(urls), genesis_file) as looking:  # gives up soon if no node can be reached
+    with reading_client(tuple(urls), signing.genesis_file) as looking:  # gives up soon if no node can be reached
         present = None if request_id is None else looking.request_view(request_id)
         entry = looking.dataset(present.dataset if present else str(dataset_id))
     with Client(urls, genesis, identity) as client:
@@ -128,7 +121,7 @@ def read(
         else:
             if present is None and not terms.purpose:
                 raise click.UsageError(f"{entry.dataset} is not open: say with --purpose what it is read for.")
-            reader_key = load_reader_key(reader_key_file, key_file)
+            reader_key = load_reader_key(reader_key_file, signing.key_file)
             with target.open() as stream:  # before anything is asked: what cannot be written is not asked for
                 view = settled(client, present or _ask(client, entry, terms, reader_key), wait_s)
                 verify_granted(view)

@@ -6,12 +6,9 @@ when it was denied.
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import RenderableType
@@ -24,17 +21,18 @@ from chain.state.entries import RequestStatus
 from cli.failures import ExitCode
 from cli.options import (
     EndOfTime,
+    Option,
+    Signing,
     TransactionIdType,
-    json_option,
     load_identity,
     load_reader_key,
     member_option,
-    node_urls,
     optional_key_option,
     reader_key_option,
     reading_client,
     reading_options,
     signing_options,
+    together,
 )
 from cli.output import emit, facts, grid, talk
 
@@ -96,10 +94,12 @@ class Terms:
         return view
 
 
-def terms_options(*, purpose_required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def terms_options(*, purpose_required: bool) -> Option:
     """The options that say what is asked for; the command gets them together as ``terms``."""
     height = click.IntRange(min=0)
-    options = (
+    return together(
+        "terms",
+        Terms,
         click.option("--purpose", default="", required=purpose_required, help="What the data is for, in short."),
         click.option("--legal-basis", default="", help="Law or rule that the request rests on."),
         click.option("--case-number", default="", help="Number of the case that it is for."),
@@ -115,19 +115,6 @@ def terms_options(*, purpose_required: bool) -> Callable[[Callable[..., Any]], C
         click.option("--from-height", type=height, default=0, help="Only parcels of this block and later."),
         click.option("--until-height", type=height, default=0, help="Only parcels of this block and earlier."),
     )
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(command)
-        def with_terms(**arguments: Any) -> Any:
-            terms = Terms(**{name: arguments.pop(name) for name in Terms.__dataclass_fields__})
-            return command(terms=terms, **arguments)
-
-        decorated: Callable[..., Any] = with_terms
-        for option in reversed(options):
-            decorated = option(decorated)
-        return decorated
-
-    return decorate
 
 
 wait_option = click.option(
@@ -151,16 +138,12 @@ def request() -> None:
 @wait_option
 @reader_key_option
 @signing_options
-@json_option
 def new(
     dataset_id: str,
     terms: Terms,
     wait_s: float,
     reader_key_file: Path | None,
-    genesis_file: Path,
-    key_file: Path,
-    member: str | None,
-    nodes: tuple[str, ...],
+    signing: Signing,
 ) -> None:
     """Ask to read DATASET, and show the verdict of its access contract.
 
@@ -170,9 +153,8 @@ def new(
     Example: blockpool request new aviation.flights --purpose "flight safety" --case-number 2026-17 \\
                --until 2026-12-31 --key pool/meteorology/system.pem --genesis pool/genesis.json
     """
-    genesis, identity = load_identity(key_file, genesis_file, member)
-    reader_key = load_reader_key(reader_key_file, key_file)
-    with Client(node_urls(nodes, genesis, identity.member), genesis, identity) as client:
+    reader_key = load_reader_key(reader_key_file, signing.key_file)
+    with signing.client() as client:
         view = settled(client, terms.ask(client, dataset_id, reader_key), wait_s)
     _emit(view)
     if view.status == "asked":
@@ -191,8 +173,7 @@ _reason_option = click.option("--reason", default="", help="Why; it stays on the
 @_id_argument
 @_reason_option
 @signing_options
-@json_option
-def approve(request_id: bytes, reason: str, **signing: Any) -> None:
+def approve(request_id: bytes, reason: str, signing: Signing) -> None:
     """Approve request ID, as one of the members that it was put to.
 
     The contract is called again with the answer: it may be that more members must approve.
@@ -200,29 +181,27 @@ def approve(request_id: bytes, reason: str, **signing: Any) -> None:
     \b
     Example: blockpool request approve 5f0c... --key pool/aviation/system.pem --genesis pool/genesis.json
     """
-    _answer(request_id, "approve", reason, **signing)
+    _answer(request_id, "approve", reason, signing)
 
 
 @request.command()
 @_id_argument
 @_reason_option
 @signing_options
-@json_option
-def refuse(request_id: bytes, reason: str, **signing: Any) -> None:
+def refuse(request_id: bytes, reason: str, signing: Signing) -> None:
     """Refuse request ID, as one of the members that it was put to.
 
     \b
     Example: blockpool request refuse 5f0c... --reason "no case number" --key pool/aviation/system.pem
     """
-    _answer(request_id, "refuse", reason, **signing)
+    _answer(request_id, "refuse", reason, signing)
 
 
 @request.command()
 @_id_argument
 @_reason_option
 @signing_options
-@json_option
-def revoke(request_id: bytes, reason: str, **signing: Any) -> None:
+def revoke(request_id: bytes, reason: str, signing: Signing) -> None:
     """Take back what was granted to request ID: by an approver, the dataset's owner, or the reader itself.
 
     From then on no validator gives out its share of a key for it. What was read before stays read.
@@ -230,20 +209,11 @@ def revoke(request_id: bytes, reason: str, **signing: Any) -> None:
     \b
     Example: blockpool request revoke 5f0c... --reason "case is closed" --key pool/aviation/system.pem
     """
-    _answer(request_id, "revoke", reason, **signing)
+    _answer(request_id, "revoke", reason, signing)
 
 
-def _answer(
-    request_id: bytes,
-    answer: Answer,
-    reason: str,
-    genesis_file: Path,
-    key_file: Path,
-    member: str | None,
-    nodes: tuple[str, ...],
-) -> None:
-    genesis, identity = load_identity(key_file, genesis_file, member)
-    with Client(node_urls(nodes, genesis, identity.member), genesis, identity) as client:
+def _answer(request_id: bytes, answer: Answer, reason: str, signing: Signing) -> None:
+    with signing.client() as client:
         present = client.request_view(request_id)
         receipt = client.answer(request_id, present.dataset, answer, reason)
         view = client.request_view(request_id)
@@ -261,7 +231,6 @@ def _answer(
 @optional_key_option
 @member_option
 @reading_options
-@json_option
 def list_(
     dataset_id: str | None,
     reader: str | None,
@@ -295,7 +264,6 @@ def list_(
 @request.command()
 @click.argument("request_id", metavar="ID", type=TransactionIdType())
 @reading_options
-@json_option
 def show(request_id: bytes, nodes: tuple[str, ...], genesis_file: Path | None) -> None:
     """Show request ID: what was asked, how it was decided and by which contract, the answers, and what was read.
 

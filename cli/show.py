@@ -11,7 +11,7 @@ from rich.syntax import Syntax
 from blockpool import BlockAnswer, RecordAnswer, RecordId, TransactionAnswer
 from blockpool.signing import parse_transaction_id
 from chain.messages import time_text
-from cli.options import json_option, reading_client, reading_options
+from cli.options import reading_client, reading_options
 from cli.output import emit, facts, grid
 
 _LONG = 1_000
@@ -25,7 +25,6 @@ def show() -> None:
 @show.command()
 @click.argument("height", default="latest")
 @reading_options
-@json_option
 def block(height: str, nodes: tuple[str, ...], genesis_file: Path | None) -> None:
     """Show the block at HEIGHT, the newest by default.
 
@@ -66,7 +65,6 @@ def _shown_block(answer: BlockAnswer) -> tuple[RenderableType, ...]:
 @show.command()
 @click.argument("transaction_id", metavar="ID")
 @reading_options
-@json_option
 def transaction(transaction_id: str, nodes: tuple[str, ...], genesis_file: Path | None) -> None:
     """Show where transaction ID stands and what it says.
 
@@ -109,7 +107,6 @@ def _brief(value: object) -> object:
 @show.command()
 @click.argument("record_id", metavar="ID")
 @reading_options
-@json_option
 def record(record_id: str, nodes: tuple[str, ...], genesis_file: Path | None) -> None:
     """Show record ID (TRANSACTION/INDEX) and where it stands.
 

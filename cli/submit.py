@@ -44,7 +44,7 @@ from chain.limits import LIMITS
 from chain.messages import sentence
 from chain.schema import RecordSchema, compile_schema
 from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
-from cli.options import READABLE_FILE, RecordIdType, json_option, load_identity, node_urls, signing_options
+from cli.options import READABLE_FILE, RecordIdType, Signing, signing_options
 from cli.output import emit, facts, progress
 from cli.sources import CompactSource, RecordSource, SourceRecord, open_source
 from sealing import split_fields
@@ -125,7 +125,6 @@ def journal_of(file: Path, dataset: str) -> Path:
     help="A record (TRANSACTION/INDEX) that these were made from; repeat it for more, up to 256.",
 )
 @signing_options
-@json_option
 def submit(
     file: Path,
     dataset_id: str,
@@ -134,10 +133,7 @@ def submit(
     sealed: bool,
     commitments: Commitments,
     derived_from: tuple[RecordId, ...],
-    genesis_file: Path,
-    key_file: Path,
-    member: str | None,
-    nodes: tuple[str, ...],
+    signing: Signing,
 ) -> None:
     """Share the records of FILE (.csv, .ndjson or .jsonl), and verify the receipt of every parcel.
 
@@ -157,8 +153,7 @@ def submit(
     Example: blockpool submit flights.csv --dataset aviation.flights --batch 500 \\
                --key pool/aviation/system.pem --genesis pool/genesis.json
     """
-    genesis, identity = load_identity(key_file, genesis_file, member)
-    urls = node_urls(nodes, genesis, identity.member)
+    urls, genesis, identity = signing.load()
     with Client(urls) as client:
         entry = client.dataset(dataset_id)
         verify_sources(client, derived_from)
