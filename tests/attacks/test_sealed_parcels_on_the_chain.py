@@ -34,13 +34,7 @@ from sealing import (
     seal_parcel,
     verify_dealing,
 )
-from sealing.commitments import (
-    derive_salts,
-    field_leaf,
-    fields_commitment,
-    split_fields,
-    whole_commitment,
-)
+from sealing.commitments import derive_salts, field_leaf, fields_commitment, split_fields, whole_commitment
 from sealing.context import derive_record_keys
 from sealing.dealing import share_hash, share_info
 from tests.attacks.world import ALLOW, World, codes, contract

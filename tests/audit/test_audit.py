@@ -55,10 +55,7 @@ BLOCK_CHANGES: dict[str, tuple[Callable[[Block], Block], ErrorCode]] = {
     "certificate missing": (lambda block: msgspec.structs.replace(block, certificate=None), ErrorCode.BAD_CERTIFICATE),
     "vote missing": (_without_last_vote, ErrorCode.BAD_CERTIFICATE),
     "outcome changed": (_with_other_outcome, ErrorCode.BAD_BLOCK),
-    "outcome missing": (
-        lambda block: msgspec.structs.replace(block, outcomes=block.outcomes[1:]),
-        ErrorCode.BAD_BLOCK,
-    ),
+    "outcome missing": (lambda block: msgspec.structs.replace(block, outcomes=block.outcomes[1:]), ErrorCode.BAD_BLOCK),
     "header changed": (
         lambda block: msgspec.structs.replace(block, header=block.header[:-1] + b"\x00"),
         ErrorCode.BAD_CERTIFICATE,

@@ -118,10 +118,7 @@ def test_forged_evidence_is_refused(running_network: RunningNetwork) -> None:
     change = only("/evidence", lambda _path, status, body: (status, body.replace(b'"index": 0', b'"index": 1', 1)))
     network = running_network.network
     with lying_proxy(network.urls[0], change) as url:
-        with (
-            Client(url, network.genesis, retry=RetryPolicy(attempts_max=1)) as client,
-            pytest.raises(PoolError),
-        ):
+        with Client(url, network.genesis, retry=RetryPolicy(attempts_max=1)) as client, pytest.raises(PoolError):
             client.evidence(record)
         with Client([url, network.urls[1]], network.genesis) as client:
             assert client.evidence(record)

@@ -63,8 +63,7 @@ def test_what_a_request_covers(parcels: tuple[bytes, ...], from_height: int, unt
 
 
 @pytest.mark.parametrize(
-    ("parcels", "from_height", "until_height"),
-    [((), 8, 0), ((), 0, 6), ((bytes(32),), 0, 0), ((PARCEL.id,), 8, 9)],
+    ("parcels", "from_height", "until_height"), [((), 8, 0), ((), 0, 6), ((bytes(32),), 0, 0), ((PARCEL.id,), 8, 9)]
 )
 def test_what_a_request_does_not_cover(parcels: tuple[bytes, ...], from_height: int, until_height: int) -> None:
     entry = replace(ENTRY, parcels=parcels, from_height=from_height, until_height=until_height)

@@ -40,11 +40,7 @@ def test_numbers_and_names_are_each_once() -> None:
     ("changes", "code", "facts"),
     [
         ({"dataset": NEW_IN_UNICODE_15_1 + ".x"}, "bad_name", "90"),
-        (
-            {"name": "x", "schema": f'{{"{NEW_IN_UNICODE_15_1}":1}}'},
-            "schema_keyword",
-            "919202a52ff09faba8",
-        ),
+        ({"name": "x", "schema": f'{{"{NEW_IN_UNICODE_15_1}":1}}'}, "schema_keyword", "919202a52ff09faba8"),
         (
             {"name": "x", "schema": '{"properties":{"?/~":{"type":"?"}}}'.replace("?", NEW_IN_UNICODE_15_1)},
             "schema_argument",

@@ -36,10 +36,7 @@ def test_every_entry_that_differs_is_found_and_no_other(seed: int) -> None:
         paths[tree.path(key)] = key
     (nodes, root), (other_nodes, other_root) = tree_of(first), tree_of(second)
     found = {
-        paths[path]: (
-            None if one is None else nodes.value(one),
-            None if other is None else other_nodes.value(other),
-        )
+        paths[path]: (None if one is None else nodes.value(one), None if other is None else other_nodes.value(other))
         for path, one, other in differences(nodes, root, other_nodes, other_root)
     }
     assert found == {

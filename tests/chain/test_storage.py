@@ -85,8 +85,7 @@ class TestEngines:
         engine.close()
 
     @pytest.mark.parametrize(
-        ("name", "content"),
-        [("CURRENT", b"MANIFEST-999999\n"), ("CURRENT", b""), ("MANIFEST", b"garbage" * 100)],
+        ("name", "content"), [("CURRENT", b"MANIFEST-999999\n"), ("CURRENT", b""), ("MANIFEST", b"garbage" * 100)]
     )
     def test_s40_a_damaged_database_says_so(self, tmp_path: Path, name: str, content: bytes) -> None:
         path = tmp_path / "db"

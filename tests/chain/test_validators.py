@@ -156,10 +156,7 @@ def test_the_hash_is_that_of_the_encoded_list() -> None:
     assert validators.hash(CHAIN) == hashlib.sha256(b"blockpool/2\x00validators\x00" + CHAIN + plain).digest()
 
 
-@pytest.mark.parametrize(
-    "members",
-    [[], ["a", "a"], ["a", "b", "a"]],
-)
+@pytest.mark.parametrize("members", [[], ["a", "a"], ["a", "b", "a"]])
 def test_a_set_has_each_member_once_and_at_least_one(members: list[str]) -> None:
     with refuses(ErrorCode.BAD_GENESIS):
         ValidatorSet(Validator(name, SIGNERS[name].public_key) for name in members)

@@ -110,12 +110,7 @@ def _resigned(data: bytes) -> bytes:
     ids=["block lost", "block cut off", "outcome", "signature", "payload", "payload lost"],
 )
 def test_the_first_height_and_what_differs_there(
-    homes: tuple[Path, Path],
-    prefix: bytes,
-    index: int,
-    change: Callable[[bytes], bytes | None],
-    height: int,
-    part: str,
+    homes: tuple[Path, Path], prefix: bytes, index: int, change: Callable[[bytes], bytes | None], height: int, part: str
 ) -> None:
     edit(homes[1], "blocks", prefix, change, index)
     edit(homes[1], "blocks", _payload_key(6), lambda data: data[:-1] + b"?")

@@ -132,16 +132,8 @@ def test_a_page_is_small_and_in_both_languages(page: ReportPage) -> None:
 SPOILED: dict[str, tuple[Callable[[AuditedHome], None], str, dict[str, int]]] = {
     "a vote missing": (lambda home: home.change_block(4), "From height 4 on it does not hold", {"height": 3}),
     "blocks lost": (AuditedHome.lose_blocks, "From height 7 on it does not hold", {"height": 6, "missing": 0}),
-    "a record changed": (
-        AuditedHome.change_body,
-        "not those that were signed: 3.",
-        {"wrong": 3, "verified": 2},
-    ),
-    "a body lost": (
-        AuditedHome.lose_body,
-        "nothing on the chain has erased them: 3.",
-        {"missing": 3, "erased": 3},
-    ),
+    "a record changed": (AuditedHome.change_body, "not those that were signed: 3.", {"wrong": 3, "verified": 2}),
+    "a body lost": (AuditedHome.lose_body, "nothing on the chain has erased them: 3.", {"missing": 3, "erased": 3}),
 }
 
 

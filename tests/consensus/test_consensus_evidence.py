@@ -6,10 +6,7 @@ from chain.errors import PoolError
 from chain.proofs.validators import verify_certificate
 from consensus.effects import Evidence
 from consensus.evidence import verify_evidence
-from consensus.messages import (
-    Commit,
-    Prepare,
-)
+from consensus.messages import Commit, Prepare
 from tests.consensus.harness import Table
 from tests.consensus.support import (
     CHAIN_ID,

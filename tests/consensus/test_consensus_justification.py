@@ -3,13 +3,7 @@
 import pytest
 
 from consensus.effects import Build
-from consensus.messages import (
-    NewView,
-    Prepare,
-    PreparedCertificate,
-    ViewChange,
-    ViewChangeVote,
-)
+from consensus.messages import NewView, Prepare, PreparedCertificate, ViewChange, ViewChangeVote
 from tests.consensus.harness import CONFIG, Table
 from tests.consensus.support import (
     block,

@@ -20,15 +20,7 @@ from consensus.messages import (
     signed_message,
     view_change_message,
 )
-from tests.consensus.support import (
-    CHAIN_ID,
-    commit,
-    hash_of,
-    make_proposal,
-    prepare,
-    transaction_id,
-    view_change_vote,
-)
+from tests.consensus.support import CHAIN_ID, commit, hash_of, make_proposal, prepare, transaction_id, view_change_vote
 
 BLOCK = make_proposal(1, transaction_id("parent"), "a", (transaction_id("t"),))
 HASH = hash_of(BLOCK)

@@ -5,14 +5,7 @@ import pytest
 from chain.blocks import Certificate, Proposal
 from chain.errors import InvariantBroken
 from consensus.effects import Deliver, Execute, Persist, Reject, SuggestCatchUp
-from consensus.messages import (
-    Commit,
-    Committed,
-    Prepare,
-    PrePrepare,
-    ViewChange,
-    ViewChangeVote,
-)
+from consensus.messages import Commit, Committed, Prepare, PrePrepare, ViewChange, ViewChangeVote
 from consensus.replica import Replica, Tip
 from tests.consensus.harness import CONFIG, Table
 from tests.consensus.support import (

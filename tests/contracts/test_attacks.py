@@ -61,10 +61,7 @@ EXHAUSTION = {
     "endless loop": ("while True: pass", FUEL),
     "endless loop that catches everything": ("while True:\n    try:\n        while True: pass\n    except: pass", FUEL),
     "endless recursion": ("can_read(request, dataset, ctx)", FAILED),
-    "endless recursion without a bound": (
-        SYS + "sys.setrecursionlimit(10**9)\ndef f(): return f()\nreturn f()",
-        FUEL,
-    ),
+    "endless recursion without a bound": (SYS + "sys.setrecursionlimit(10**9)\ndef f(): return f()\nreturn f()", FUEL),
     "catastrophic pattern": ("import re\nre.match('(a*)*b', 'a' * 64)", FUEL),
     "huge power": ("10 ** 10 ** 8", None),
     "one huge list": ("[0] * 10**9", MEMORY),
@@ -77,10 +74,7 @@ EXHAUSTION = {
     "deep source": ("eval('(' * 10000)", TRAPPED),
     "megabytes of note": ("return allow(note='a' * 10**7)", FUEL),
     "exception with megabytes": ("raise Exception('a' * 10**7)", FAILED),
-    "exception that cannot be shown": (
-        "class E(Exception):\n    def __str__(self): raise ValueError\nraise E",
-        FAILED,
-    ),
+    "exception that cannot be shown": ("class E(Exception):\n    def __str__(self): raise ValueError\nraise E", FAILED),
     "finaliser that raises": ("class E:\n    def __del__(self): raise ValueError\nE()\nreturn allow()", None),
 }
 

@@ -12,14 +12,7 @@ from chain.proofs.trust import TrustHistory
 from chain.transactions.base import Transaction
 from evidence.disclosure import make_disclosure_evidence
 from evidence.record import make_record_evidence
-from sealing import (
-    CommitmentKind,
-    SealedParcel,
-    SealingContext,
-    disclose,
-    disclosure_to_json,
-    seal_parcel,
-)
+from sealing import CommitmentKind, SealedParcel, SealingContext, disclose, disclosure_to_json, seal_parcel
 from sealing.context import ParcelContext
 from tests.chain.access_world import AccessWorld
 from tests.ledgers import packages_of

@@ -220,11 +220,7 @@ class ScriptedPeer:
     """A member's node that answers as a test says."""
 
     def __init__(
-        self,
-        network: Network,
-        name: str,
-        answer: Callable[[int, bytes], Awaitable[bytes]],
-        height: int = 0,
+        self, network: Network, name: str, answer: Callable[[int, bytes], Awaitable[bytes]], height: int = 0
     ) -> None:
         home = open_home(load_config(network.home(name), {}))
         home.lock.close()

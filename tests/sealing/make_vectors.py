@@ -13,14 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chain.primitives.encoding import encode
-from sealing import (
-    CommitmentKind,
-    KemSuite,
-    disclose,
-    disclosure_to_json,
-    release_share,
-    seal_parcel,
-)
+from sealing import CommitmentKind, KemSuite, disclose, disclosure_to_json, release_share, seal_parcel
 from tests.sealing.world import CHAIN_ID, FLIGHTS, RECORDS, RELEASE, Sealed, key_pair, public_keys, validators
 
 PATH = Path(__file__).parents[1] / "vectors" / "sealing.json"

@@ -3,14 +3,7 @@
 from typing import Any
 
 from chain.state.entries import derived_key, erasure_key
-from tests.vectors.network import (
-    RECORDS,
-    ChainMaker,
-    dataset_transaction,
-    erase_transaction,
-    parcel_transaction,
-    seed,
-)
+from tests.vectors.network import RECORDS, ChainMaker, dataset_transaction, erase_transaction, parcel_transaction, seed
 from tests.vectors.rendering import block_of, state_proofs_of
 
 
@@ -29,11 +22,7 @@ def make_erasure() -> dict[str, Any]:
         ]
     )
     maker.commit(
-        [
-            erase_transaction(0x65, source),
-            erase_transaction(0x66, source),
-            erase_transaction(0x67, seed("nothing")),
-        ]
+        [erase_transaction(0x65, source), erase_transaction(0x66, source), erase_transaction(0x67, seed("nothing"))]
     )
     keys = [
         derived_key(source),
