@@ -1,20 +1,9 @@
-"""What can be wrong with an evidence file: one function a defect, each spoiling a good file in that one way.
+"""What can be wrong with an evidence file: a row or a function a defect, each spoiling a good file in that one way.
 
 Code and step of the refusal are written down here, not taken from a verifier.
 """
 
-from tests.vectors.defects import absences, blocks, disclosures, misbehaviour, reads, records, shapes, uses
-from tests.vectors.defects.registry import DEFECTS, Defect
+from tests.vectors.defects import absences, blocks, disclosures, misbehaviour, reads, records, shapes, uses  # noqa: F401
+from tests.vectors.defects.registry import DEFECTS
 
-__all__ = [
-    "DEFECTS",
-    "Defect",
-    "absences",
-    "blocks",
-    "disclosures",
-    "misbehaviour",
-    "reads",
-    "records",
-    "shapes",
-    "uses",
-]
+__all__ = ["DEFECTS"]

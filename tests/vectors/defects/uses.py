@@ -12,7 +12,7 @@ from chain.state.entries import (
     parcel_reads_key,
 )
 from tests.vectors.defects.records import MEMBER
-from tests.vectors.defects.registry import defect, flipped, to_base64
+from tests.vectors.defects.registry import Refused, drop, flip, put, reverse, to_base64
 from tests.vectors.evidence_world import OPEN, SEALED, EvidenceWorld
 from tests.vectors.forgery import ForgedBlock, Json
 
@@ -36,45 +36,43 @@ def show_after(file: Json, world: EvidenceWorld, parcel_id: Hash, height: int) -
     uses["derived"] = world.entry_part(derived_key(parcel_id), height)
 
 
-@defect("record", "bad_evidence", "uses")
+evidence = Refused("record", "bad_evidence", "uses")
+proof = Refused("record", "bad_proof", "uses")
+history = Refused("record_sealed", "bad_proof", "uses")
+
+
+@evidence.by
 def uses_before_the_parcel(file: Json, world: EvidenceWorld) -> None:
     """the uses are told as of a block before the parcel's"""
     show_after(file, world, world.ids["open"], 1)
     file["uses"]["derived_transactions"] = []
 
 
-@defect("record", "bad_certificate", "uses")
-def uses_not_final(file: Json, world: EvidenceWorld) -> None:
-    """the block of the uses has a bad vote"""
-    vote = file["uses"]["block"]["certificate"]["votes"][0]
-    vote["signature"] = flipped(vote["signature"])
+Refused("record", "bad_certificate", "uses")(
+    "uses_not_final", "the block of the uses has a bad vote", flip("uses.block.certificate.votes.0.signature")
+)
+proof(
+    "uses_of_another_block",
+    "the entries are those after another block than the one that is shown",
+    put("uses.block", lambda world: world.block_part(9)),
+)
+Refused("record_erased", "bad_evidence", "uses")(
+    "erasure_left_out",
+    "the record is left out as if erased, told as of a block when it was not",
+    lambda file, world: show_after(file, world, world.ids["secret"], 3),
+)
+Refused("record_erased", "parcel_erased", "uses")(
+    "erased_shown",
+    "the record's body is shown, though its parcel was erased",
+    put("record.body", to_base64(b'{"flight":7}')),
+    put("record.leaf", None),
+)
+Refused("record_erased", "bad_proof", "uses")(
+    "erasure_denied", "the erasure is said to be absent, though the proof shows it", put("uses.erasure.value", None)
+)
 
 
-@defect("record", "bad_proof", "uses")
-def uses_of_another_block(file: Json, world: EvidenceWorld) -> None:
-    """the entries are those after another block than the one that is shown"""
-    file["uses"]["block"] = world.block_part(9)
-
-
-@defect("record_erased", "bad_evidence", "uses")
-def erasure_left_out(file: Json, world: EvidenceWorld) -> None:
-    """the record is left out as if erased, told as of a block when it was not"""
-    show_after(file, world, world.ids["secret"], 3)
-
-
-@defect("record_erased", "parcel_erased", "uses")
-def erased_shown(file: Json, world: EvidenceWorld) -> None:
-    """the record's body is shown, though its parcel was erased"""
-    file["record"] |= {"body": to_base64(b'{"flight":7}'), "leaf": None}
-
-
-@defect("record_erased", "bad_proof", "uses")
-def erasure_denied(file: Json, world: EvidenceWorld) -> None:
-    """the erasure is said to be absent, though the proof shows it"""
-    file["uses"]["erasure"]["value"] = None
-
-
-@defect("record_erased", "bad_evidence", "uses")
+@Refused("record_erased", "bad_evidence", "uses").by
 def erasure_of_another_dataset(file: Json, world: EvidenceWorld) -> None:
     """the erasure is of another dataset in the block, which a quorum made up"""
     id_ = world.ids["secret"]
@@ -83,44 +81,37 @@ def erasure_of_another_dataset(file: Json, world: EvidenceWorld) -> None:
     file["uses"]["derived_transactions"] = []
 
 
-@defect("record_sealed", "bad_proof", "uses")
-def truncated_history(file: Json, world: EvidenceWorld) -> None:
-    """the last transaction that names the parcel is left out"""
-    file["uses"]["read_transactions"].pop()
+history(
+    "truncated_history", "the last transaction that names the parcel is left out", drop("uses.read_transactions.-1")
+)
+history(
+    "history_reordered", "the transactions that name the parcel are in another order", reverse("uses.read_transactions")
+)
 
 
-@defect("record_sealed", "bad_proof", "uses")
-def history_reordered(file: Json, world: EvidenceWorld) -> None:
-    """the transactions that name the parcel are in another order"""
-    file["uses"]["read_transactions"].reverse()
-
-
-@defect("record_sealed", "bad_proof", "uses")
+@history.by
 def history_with_one_more(file: Json, world: EvidenceWorld) -> None:
     """a transaction is listed twice among those that name the parcel"""
     listed = file["uses"]["read_transactions"]
     listed.append(listed[0])
 
 
-@defect("record", "bad_evidence", "uses")
-def empty_history_left_out(file: Json, world: EvidenceWorld) -> None:
-    """the list of reads is left out, though there are none"""
-    file["uses"]["read_transactions"] = None
+evidence(
+    "empty_history_left_out",
+    "the list of reads is left out, though there are none",
+    put("uses.read_transactions", None),
+)
+proof(
+    "derived_parcel_left_out", "a parcel that was made from this one is left out", drop("uses.derived_transactions.0")
+)
+evidence(
+    "derived_left_out",
+    "the list of parcels made from this one is left out, though it is not too long",
+    put("uses.derived_transactions", None),
+)
 
 
-@defect("record", "bad_proof", "uses")
-def derived_parcel_left_out(file: Json, world: EvidenceWorld) -> None:
-    """a parcel that was made from this one is left out"""
-    del file["uses"]["derived_transactions"][0]
-
-
-@defect("record", "bad_evidence", "uses")
-def derived_left_out(file: Json, world: EvidenceWorld) -> None:
-    """the list of parcels made from this one is left out, though it is not too long"""
-    file["uses"]["derived_transactions"] = None
-
-
-@defect("record_sealed", "bad_evidence", "uses")
+@Refused("record_sealed", "bad_evidence", "uses").by
 def reads_counted_wrongly(file: Json, world: EvidenceWorld) -> None:
     """requests and read reports are as many as listed, and counted as others in the block, which a quorum made up"""
     id_, history = world.ids["sealed"], EMPTY_HISTORY
@@ -130,7 +121,7 @@ def reads_counted_wrongly(file: Json, world: EvidenceWorld) -> None:
     use_state(file, {MEMBER: world.value(MEMBER)} | reads, SEALED, id_)
 
 
-@defect("record", "bad_evidence", "uses")
+@evidence.by
 def reads_of_another_dataset(file: Json, world: EvidenceWorld) -> None:
     """a request is listed that does not name the parcel, in a block that a quorum made up"""
     id_, request = world.ids["open"], world.transaction_part("granted")["header"]
@@ -140,7 +131,7 @@ def reads_of_another_dataset(file: Json, world: EvidenceWorld) -> None:
     file["uses"] |= {"read_transactions": [request], "derived_transactions": []}
 
 
-@defect("record", "bad_evidence", "uses")
+@evidence.by
 def derived_from_elsewhere(file: Json, world: EvidenceWorld) -> None:
     """a parcel is listed that was not made from this one, in a block that a quorum made up"""
     id_, other = world.ids["open"], world.transaction_part("quiet 0")["header"]
