@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from pathlib import Path
 
 from chain.errors import ErrorCode, PoolError
+from chain.storage.slots import storage_error
 
 
 class FolderLock:
@@ -24,7 +24,7 @@ class FolderLock:
             folder.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise _failed(path, error) from None
+            raise storage_error(path, error) from None
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -36,13 +36,8 @@ class FolderLock:
             os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
         except OSError as error:
             os.close(self._descriptor)
-            raise _failed(path, error) from None
+            raise storage_error(path, error) from None
 
     def close(self) -> None:
         """Let go."""
         os.close(self._descriptor)
-
-
-def _failed(path: Path, error: OSError) -> PoolError:
-    code = ErrorCode.DISK_FULL if error.errno == errno.ENOSPC else ErrorCode.STORAGE_FAILED
-    return PoolError(code, f"{path}: {error.strerror}")

@@ -9,7 +9,6 @@ either, and finds out from its peers whether it is new.
 
 from __future__ import annotations
 
-import errno
 import itertools
 import logging
 import shutil
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.ledger import Ledger
-from chain.storage.slots import sync_folder
+from chain.storage.slots import storage_error, sync_folder
 from chain.storage.votes import MemoryVotes, VoteFile, VoteStore
 from consensus.memory import is_own_memory
 from node.engine_process import ContractEngine
@@ -157,8 +156,7 @@ def mark(path: Path) -> None:
         path.touch()
         sync_folder(path.parent)
     except OSError as error:
-        code = ErrorCode.DISK_FULL if error.errno == errno.ENOSPC else ErrorCode.STORAGE_FAILED
-        raise PoolError(code, f"{path}: {error.strerror}") from None
+        raise storage_error(path, error) from None
 
 
 def _report_progress(done: int, total: int) -> None:

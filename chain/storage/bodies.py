@@ -17,10 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.encoding import EncodingError, decode, encode
-from chain.storage.slots import sync_folder
+from chain.storage.slots import storage_error, sync_folder
 
 _FIELDS = struct.Struct(">QI")
 _CHECKSUM = struct.Struct(">I")
@@ -51,7 +50,7 @@ class BodyFile:
                 self._descriptor = os.open(path, os.O_RDWR)
                 found = [_read(self._descriptor, place) for place in range(2)]
         except OSError as error:
-            raise _failed(path, error) from None
+            raise storage_error(path, error) from None
         newest = max((place for place in found if place is not None), default=None)
         self._next_place = 0 if newest is None else 1 - found.index(newest)
         self._sequence, self.bodies = newest or _Place(0, ())
@@ -69,7 +68,7 @@ class BodyFile:
                 sync_folder(self._path.parent)
             self._write_place(self._descriptor, self._next_place)
         except OSError as error:
-            raise _failed(self._path, error) from None
+            raise storage_error(self._path, error) from None
         self._next_place = 1 - self._next_place
 
     def replace(self, bodies: Sequence[bytes]) -> None:
@@ -89,7 +88,7 @@ class BodyFile:
             self._fresh_path.replace(self._path)
             sync_folder(self._path.parent)
         except OSError as error:
-            raise _failed(self._path, error) from None
+            raise storage_error(self._path, error) from None
         finally:
             if old is not None:
                 os.close(old)
@@ -123,8 +122,3 @@ def _read(descriptor: int, place: int) -> _Place | None:
         return _Place(sequence, decode(Bodies, content))
     except EncodingError:
         return None
-
-
-def _failed(path: Path, error: OSError) -> PoolError:
-    code = ErrorCode.DISK_FULL if error.errno == errno.ENOSPC else ErrorCode.STORAGE_FAILED
-    return PoolError(code, f"{path}: {error.strerror}")

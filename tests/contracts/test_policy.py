@@ -12,6 +12,7 @@ import pytest
 
 from chain.access.policy import AccessPolicy, contract_hash
 from chain.blocks import Outcome, Verdict
+from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
 from chain.state.entries import (
@@ -26,11 +27,13 @@ from chain.state.entries import (
 from chain.transactions.base import Transaction
 from contracts.engine import ENGINE_IDENTITY, Engine
 from contracts.library import source_of
-from contracts.policy import SandboxPolicy, verify_engine
+from contracts.policy import BlockContracts, SandboxPolicy, verify_engine
 from contracts.sandbox import Sandbox
 from contracts.worker import SandboxProcess
 from tests.networks import TIME_MS, TestNetwork
 from tests.refusals import refuses
+from tests.vectors.access import make_access
+from tests.vectors.network import make_genesis
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -252,3 +255,19 @@ def test_the_engine_of_the_genesis_is_the_one_that_must_run(engine: Engine) -> N
     other = msgspec.structs.replace(ENGINE_IDENTITY, wasmtime_version="1.0.0")
     with refuses(ErrorCode.ENGINE_UNAVAILABLE, "wasmtime 1.0.0"):
         verify_engine(other)
+
+
+class HereForAny(SandboxPolicy):
+    """Runs the contracts of a network whose genesis names another engine."""
+
+    def open_block(self, engine: EngineIdentity) -> BlockContracts:
+        return super().open_block(ENGINE_IDENTITY)
+
+
+def test_the_vectors_say_what_an_engine_decides(engine: Engine) -> None:
+    policy = HereForAny(Sandbox(engine, make_genesis().chain_id))
+    with_engine, without = (
+        [outcome | {"fuel": bool(outcome["fuel"])} for block in made["blocks"] for outcome in block["outcomes"]]
+        for made in (make_access(policy), make_access())
+    )
+    assert with_engine == without

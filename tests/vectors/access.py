@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from chain.access.policy import AccessCase, AccessDecision, ReadDigest, contract_hash
+from chain.access.policy import AccessCase, AccessDecision, AccessPolicy, ReadDigest, contract_hash
 from chain.contract_engine import EngineIdentity
 from chain.facts import pack
 from chain.primitives.crypto import hash_tagged
@@ -46,7 +46,9 @@ FUEL = 250_000
 
 @dataclass
 class VectorPolicy:
-    """Decides as ``SOURCE`` does, without an engine, and notes what a contract would be told."""
+    """Decides as ``SOURCE`` does, without an engine, so that the vectors outlast it, and notes what a contract would be
+    told. A test holds it against an engine.
+    """
 
     calls: list[tuple[bytes, bytes]] = field(default_factory=list)
     """(request id, inputs) of each call."""
@@ -85,10 +87,14 @@ def read_digest(parcel_id: bytes) -> ReadDigest:
     return digest
 
 
-def make_access() -> dict[str, Any]:
-    """A conditional dataset, a sealed parcel, requests, answers, two read reports and a revocation, in six blocks."""
+def make_access(engine: AccessPolicy | None = None) -> dict[str, Any]:
+    """A conditional dataset, a sealed parcel, requests, answers, two read reports and a revocation, in six blocks.
+
+    Args:
+        engine: runs the contract instead of ``VectorPolicy``, which knows what it says.
+    """
     policy = VectorPolicy()
-    maker = ChainMaker(policy)
+    maker = ChainMaker(engine or policy)
     ledger, chain_id = maker.ledger, maker.genesis.chain_id
     maker.commit([contract_transaction(0x50), dataset_transaction(sharing="conditional", contract="aviation.rule")])
     parcel_id = maker.commit([sealed_parcel_transaction(0x51)]).transactions[0].id
