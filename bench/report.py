@@ -25,7 +25,7 @@ DISTURBED_SHARE = 0.25
 """Part of a core from which on other programs are said to have disturbed a run."""
 _LIBRARIES = (
     *("msgspec", "pynacl", LIBRARY, "uvloop", "uvicorn", "fastapi", "orjson", "cryptography"),
-    *("pycryptodome", "wasmtime", "httpx"),
+    *("pycryptodome", "wasmtime", "aiohttp"),
 )
 _STYLES = {"aim reached": "green", "reached": "cyan", "missed": "red", "": ""}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
@@ -32,14 +33,11 @@ class _Connected(Methods):
         nodes = NodePool(urls, time.monotonic)
         trust = TrustHistory(genesis) if genesis is not None else None
         self._session = Session(nodes, retry or RetryPolicy(), trust, identity)
-        self._open(urls)
-
-    def _open(self, urls: Sequence[str]) -> None:
-        raise NotImplementedError
 
 
 class Client(_Connected):
-    """A connection to a pool through one or several of its nodes. Use it in one thread, and close it (or use ``with``).
+    """A connection to a pool through one or several of its nodes. It may be used from several threads, whose
+    calls travel together. Close it, or use ``with``.
 
     No node is believed where proof is possible: receipts, records and evidence are verified against ``genesis``.
     Proxies named in the environment are not used.
@@ -53,8 +51,9 @@ class Client(_Connected):
     Every method raises ``PoolError`` with a stable code: a node's refusal, ``unreachable``, or what did not verify.
     """
 
-    def _open(self, urls: Sequence[str]) -> None:
-        self._runner = Runner(urls)
+    @cached_property
+    def _runner(self) -> Runner:
+        return Runner()
 
     def __enter__(self) -> Self:
         return self
@@ -72,8 +71,9 @@ class Client(_Connected):
 class AsyncClient(_Connected):
     """A connection to a pool from one event loop. Close it, or use ``async with``. It is ``Client`` with ``await``."""
 
-    def _open(self, urls: Sequence[str]) -> None:
-        self._runner = AsyncRunner(urls)
+    @cached_property
+    def _runner(self) -> AsyncRunner:
+        return AsyncRunner()
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,7 +1,7 @@
 """How a request gets an answer from one of several nodes, without doing any I/O.
 
 An operation is a generator: it yields what should be done (send this, pause so long, here is an item) and is sent
-what came of it. ``Client`` and ``AsyncClient`` carry operations out over httpx and add no rule of their own, so
+what came of it. ``Client`` and ``AsyncClient`` carry operations out over HTTP and add no rule of their own, so
 retries, failover and checks exist once.
 
 Every request may be repeated: reads change nothing, and a transaction's id is fixed by its bytes, so a node that has it
@@ -44,6 +44,8 @@ class Request:
     body: bytes | None = None
     timeout_s: float = 10.0
     """How long the node may be silent."""
+    is_transaction: bool = False
+    """Whether it is a transaction to be committed, which may travel with others in one request."""
 
 
 @dataclass(frozen=True, slots=True)

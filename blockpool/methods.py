@@ -38,7 +38,7 @@ from blockpool.operations.access import AccessRequest
 from blockpool.operations.key_shares import OnCulprit
 from blockpool.operations.parcels import Parcel
 from blockpool.operations.session import Session
-from blockpool.operations.submitting import PARCELS_IN_FLIGHT, Submission, SubmissionOptions
+from blockpool.operations.submitting import Submission, SubmissionOptions
 from blockpool.provenance import DEFAULT_BOUNDS, Provenance, ProvenanceBounds
 from blockpool.reading import Read
 from blockpool.sealing import Commitments
@@ -192,7 +192,7 @@ class Methods:
         sealed: bool | None = None,
         journal: Path | None = None,
         derived_from: Sequence[RecordId] = (),
-        in_flight: int = PARCELS_IN_FLIGHT,
+        in_flight: int | None = None,
     ) -> Submission:
         """Share records: cut into parcels, sealed unless the dataset is open, signed, committed and verified. Gives the
         receipts in order, each as it comes; ``submit`` gives all of them as a list. Nothing is sent until you iterate.
@@ -211,8 +211,9 @@ class Methods:
                 parcels are kept there, and sent again as they are. Remove it once the submission is complete, or when
                 the validators have refused a parcel.
             derived_from: records, at most 256, that all of these were made from; every parcel names them.
-            in_flight: parcels that wait for their commit at the same time; with more than 1 they may change places on
-                the chain. When one fails, those after it that are in flight are given up: they may still commit.
+            in_flight: parcels that wait for their commit at the same time; None for as many as keep the network busy.
+                With more than 1 they may change places on the chain. When one fails, those after it that are in flight
+                are given up: they may still commit.
 
         Raises:
             TransactionRejected: the validators refused a parcel; earlier ones are committed.

@@ -1,55 +1,61 @@
-"""Carries operations out over httpx, for blocking programs: adds no rule of its own."""
+"""Carries operations out for blocking programs: adds no rule of its own.
+
+Requests are made on an event loop in a thread of its own, so what a program asks for from several threads, and the
+parcels of one submission, share connections and travel together. Operations themselves, and what they call back, run in
+the thread that asked.
+"""
 
 from __future__ import annotations
 
-import time
+import asyncio
+import threading
+import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import AsyncGenerator, Coroutine, Iterator
+from concurrent.futures import Future
 from itertools import chain
-from threading import Event
-from typing import TypeVar
-
-import httpx
+from typing import Any, TypeVar
 
 from blockpool.answers import BlockSummary, Record, VerifiedReceipt
+from blockpool.async_runner import AsyncRunner
 from blockpool.events import EventFeed
-from blockpool.exchange import Answer, Emit, Operation, Pause, Reply, Request, Send, Stream, Unreachable
-from blockpool.operations.reading import Opened, Place, ReadPlan, SealedReading
+from blockpool.exchange import Answer, Emit, Operation, Stream
+from blockpool.operations.reading import ReadPlan, SealedReading
 from blockpool.operations.submitting import Submission
-from blockpool.over_httpx import ReplyReader, arguments, client_settings, describe
-from blockpool.pipeline import Stopped, in_order
 from blockpool.reading import Reading
 
 T = TypeVar("T")
 
+_CLOSING_S = 5.0
+_END: Any = object()
+
 
 class Runner:
-    """Connections to nodes.
+    """Connections to nodes. It may be used from several threads."""
 
-    Args:
-        urls: base URLs of all of them.
-    """
-
-    def __init__(self, urls: Sequence[str]) -> None:
-        self._http = httpx.Client(**client_settings(urls))
+    def __init__(self) -> None:
+        self._async = AsyncRunner()
+        self._starting = threading.Lock()
+        self._thread: _LoopThread | None = None
+        self._is_closed = False
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._is_closed = True
+        if self._thread is not None:
+            self._thread.close()
 
-    def run(self, operation: Operation[T], stop: Event | None = None) -> T:
-        """Carry out an operation that gives one result; raises ``Stopped`` once ``stop`` is set."""
+    def run(self, operation: Operation[T]) -> T:
+        """Carry out an operation that gives one result."""
         answer: Answer = None
         try:
             while True:
-                answer = self._do(operation.send(answer), stop)
+                answer = self._wait(self._async.do(operation.send(answer)))
         except StopIteration as end:
             result: T = end.value
             return result
 
-    def iterate(self, operation: Stream[T], stop: Event | None = None) -> Iterator[T]:
+    def iterate(self, operation: Stream[T]) -> Iterator[T]:
         """Carry out an operation that gives many items."""
         answer: Answer = None
         try:
@@ -59,43 +65,33 @@ class Runner:
                     answer = None
                     yield action.item
                 else:
-                    answer = self._do(action, stop)
+                    answer = self._wait(self._async.do(action))
         except StopIteration:
             return
 
     def read(self, plan: ReadPlan) -> Iterator[Record]:
-        """Carry out a reading, fetching ahead in threads; they end with the iterator."""
-
-        def chunks(stop: Event) -> Iterator[Sequence[Place]]:
-            return self.iterate(plan.chunks(), stop)
-
-        def fetch(chunk: Sequence[Place], stop: Event) -> list[Opened]:
-            return self.run(plan.fetch(chunk), stop)
-
-        with closing(in_order(chunks, fetch)) as fetched:
-            for opened in chain.from_iterable(fetched):
-                yield from plan.records(opened)
+        """Carry out a reading, fetching ahead while records are handed out."""
+        for opened in chain.from_iterable(self._each(self._async.fetched(plan))):
+            yield from plan.records(opened)
 
     def reading(self, plan: SealedReading) -> Reading:
         """Carry out a reading, and tell of it."""
         return Reading(plan, self.read(plan))
 
     def submit(self, submission: Submission) -> Iterator[VerifiedReceipt]:
-        """Carry out a submission, several parcels at once in threads."""
-        stop = Event()
+        """Carry out a submission, with as many parcels in flight as its window allows."""
         begun = self.run(submission.begin())
         waiting: deque[Future[VerifiedReceipt]] = deque()
-        threads = ThreadPoolExecutor(submission.options.in_flight, "blockpool-submit")
         try:
             for group in begun.groups():
-                waiting.append(threads.submit(self.run, begun.commit(begun.sign(*group)), stop))
-                if len(waiting) >= submission.options.in_flight:
+                waiting.append(self._start(self._async.commit(begun, begun.sign(*group))))
+                while waiting and (waiting[0].done() or len(waiting) >= begun.window.limit):
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
-            stop.set()
-            threads.shutdown(cancel_futures=True)
+            for future in waiting:
+                future.cancel()
 
     def collect(self, stream: Iterator[T]) -> list[T]:
         """All that a stream gives."""
@@ -103,39 +99,73 @@ class Runner:
 
     def events(self, feed: EventFeed) -> Iterator[BlockSummary]:
         """Follow a feed."""
-        while True:
-            url, pause_s, request = feed.connection()
-            time.sleep(pause_s)
-            try:
-                with self._http.stream(**arguments(url, request)) as response:
-                    if response.status_code == 200:
-                        feed.opened()
-                        yield from filter(None, map(feed.take_line, response.iter_lines()))
-                        feed.lost("the stream ended")
-                    else:
-                        feed.refused(_read(request, response))
-            except httpx.RequestError as error:
-                feed.lost(describe(error))
+        return self._each(self._async.events(feed))
 
-    def _do(self, action: Send | Pause, stop: Event | None) -> Answer:
-        if stop is not None and stop.is_set():
-            raise Stopped
-        if isinstance(action, Pause):
-            if stop is None:
-                time.sleep(action.seconds)
-            else:
-                stop.wait(action.seconds)
-        elif isinstance(action, Send):
-            try:
-                with self._http.stream(**arguments(action.url, action.request)) as response:
-                    return _read(action.request, response)
-            except httpx.RequestError as error:
-                return Unreachable(describe(error))
-        return None
+    def _each(self, items: AsyncGenerator[T]) -> Iterator[T]:
+        async def following() -> T:
+            return await anext(items, _END)
+
+        try:
+            while (item := self._wait(following())) is not _END:
+                yield item
+        finally:
+            if not self._is_closed:
+                self._wait(items.aclose())
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        future = self._start(work)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # the program was interrupted
+            raise
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        with self._starting:
+            if self._is_closed or (self._thread is not None and self._thread.is_current):
+                work.close()
+                raise RuntimeError("the client is closed, or called from within what it calls back")
+            if self._thread is None or not self._thread.is_alive:  # a forked process has no threads of its parent
+                self._thread = _LoopThread(self._async)
+            return asyncio.run_coroutine_threadsafe(work, self._thread.loop)
 
 
-def _read(request: Request, response: httpx.Response) -> Reply:
-    reader = ReplyReader(request)
-    for piece in response.iter_bytes():
-        reader.take(piece)
-    return reader.reply(response)
+class _LoopThread:
+    """An event loop that runs in a thread until it is closed, forgotten, or the program ends."""
+
+    def __init__(self, runner: AsyncRunner) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=_serve, args=(self.loop,), name="blockpool", daemon=True)
+        self._thread.start()
+        self.close = weakref.finalize(self, _end, self.loop, self._thread, runner)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs in this process."""
+        return self._thread.is_alive()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this is called in it."""
+        return self._thread is threading.current_thread()
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.close()
+
+
+def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread, runner: AsyncRunner) -> None:
+    async def end() -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await loop.shutdown_asyncgens()
+        await runner.close()
+        loop.stop()
+
+    if thread.is_alive():
+        asyncio.run_coroutine_threadsafe(end(), loop)
+        if thread is not threading.current_thread():
+            thread.join(_CLOSING_S)

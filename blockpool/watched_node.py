@@ -31,7 +31,7 @@ class WatchedNode:
     def __init__(self, url: str, trust: TrustHistory) -> None:
         self.url = url
         self._session = Session(NodePool([url], time.monotonic), _ONCE, trust)
-        self._runner = Runner([url])
+        self._runner = Runner()
 
     def close(self) -> None:
         """Close the connection."""

@@ -10,10 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-
-import httpx
 
 from blockpool import Client, ErrorCode, PoolError, RetryPolicy
 from cli.homes import NODE_FOLDER, MemberPlan
@@ -25,6 +23,7 @@ SETTLE_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0
 _POLL_S = 0.05
 _LOG_TAIL_LINES = 15
+_ONCE = RetryPolicy(attempts_max=1)
 _FEW = RetryPolicy(attempts_max=3, total_max_s=10)
 _SOURCE_ROOT = Path(__file__).resolve().parent.parent
 
@@ -65,15 +64,14 @@ class NodeProcess:
             PoolError: code ``not_ready``, with the end of its log, if it ended or took too long.
         """
         deadline_s = time.monotonic() + timeout_s
-        while time.monotonic() < deadline_s:
-            if self.pid is None:
-                raise self._failed("ended")
-            try:
-                if httpx.get(f"{self.url}/readyz", timeout=2, trust_env=False).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(_POLL_S)
+        with Client(self.url, retry=_ONCE) as client:
+            while time.monotonic() < deadline_s:
+                if self.pid is None:
+                    raise self._failed("ended")
+                with suppress(PoolError):
+                    if client.status().is_ready:
+                        return
+                time.sleep(_POLL_S)
         raise self._failed(f"is not ready after {timeout_s:.0f} s")
 
     def height(self) -> int:

@@ -38,6 +38,7 @@ from blockpool import (
     VerifiedReceipt,
 )
 from blockpool.signing import PARCEL_RECORDS
+from blockpool.window import IN_FLIGHT_MAX
 from chain.errors import Refusal
 from chain.facts import unpack
 from chain.limits import LIMITS
@@ -84,8 +85,8 @@ class Plan:
     dataset: str
     batch: int
     """Records in a parcel."""
-    in_flight: int
-    """Parcels sent at a time."""
+    in_flight: int | None
+    """Parcels sent at a time; None for as many as keep the network busy."""
     commitments: Commitments
     derived_from: tuple[RecordId, ...]
     """What the records were made from."""
@@ -108,7 +109,11 @@ def journal_of(file: Path, dataset: str) -> Path:
     show_default=True,
     help="Records in a parcel. Use the same number when you repeat an interrupted submission.",
 )
-@click.option("--in-flight", type=click.IntRange(1, 64), default=4, show_default=True, help="Parcels sent at a time.")
+@click.option(
+    "--in-flight",
+    type=click.IntRange(1, IN_FLIGHT_MAX),
+    help="Parcels sent at a time; by default as many as keep the network busy. 1 keeps the order of the file.",
+)
 @click.option("--sealed", is_flag=True, help="Insist on sealing: refuse to share in an open dataset.")
 @click.option(
     "--commitments",
@@ -129,7 +134,7 @@ def submit(
     file: Path,
     dataset_id: str,
     batch: int,
-    in_flight: int,
+    in_flight: int | None,
     sealed: bool,
     commitments: Commitments,
     derived_from: tuple[RecordId, ...],

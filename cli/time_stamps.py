@@ -6,13 +6,15 @@ file's exact bytes, and is worthless for any others.
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 from pathlib import Path
 
-import httpx
 from cryptography import x509
 from rfc3161_client import TimestampRequestBuilder, VerificationError, VerifierBuilder, decode_timestamp_response
 
+from blockpool.exchange import Reply, Request, Unreachable
+from blockpool.transport import Transport
 from chain.errors import ErrorCode, PoolError
 from chain.storage.files import replace_file
 
@@ -74,14 +76,21 @@ class TimeStamper:
 
     def _ask(self, request: bytes) -> bytes:
         headers = {"Content-Type": "application/timestamp-query"}
-        try:
-            answer = httpx.post(self._url, content=request, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise PoolError(ErrorCode.UNREACHABLE, f"time-stamping service {self._url}: {error}") from None
-        if answer.status_code != 200 or len(answer.content) > _ANSWER_SIZE_BYTES_MAX:
-            detail = f"time-stamping service {self._url}: status {answer.status_code}, {len(answer.content)} bytes"
+        answer = asyncio.run(_post(self._url, Request("POST", "", {}, headers, request, _TIMEOUT_S)))
+        if isinstance(answer, Unreachable):
+            raise PoolError(ErrorCode.UNREACHABLE, f"time-stamping service {self._url}: {answer.reason}")
+        if answer.status != 200 or len(answer.body) > _ANSWER_SIZE_BYTES_MAX:
+            detail = f"time-stamping service {self._url}: status {answer.status}, {len(answer.body)} bytes"
             raise PoolError(ErrorCode.UNREACHABLE, detail)
-        return answer.content
+        return answer.body
+
+
+async def _post(url: str, request: Request) -> Reply | Unreachable:
+    transport = Transport()
+    try:
+        return await transport.send(url, request)
+    finally:
+        await transport.close()
 
 
 def stamp_path(path: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from threading import Lock
 from typing import NamedTuple, Protocol, TypeVar
@@ -29,12 +29,13 @@ from blockpool.exchange import (
 )
 from blockpool.identity import Identity
 from blockpool.signing import SignedTransaction
-from chain.blocks import block_hash, decode_header
+from chain.blocks import BlockHeader, Certificate, block_hash, decode_header
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.primitives.encoding import decode
-from chain.proofs.receipts import Receipt, verify_receipt
+from chain.proofs.receipts import Receipt, verify_outcome
 from chain.proofs.trust import TrustHistory
+from chain.state.entries import DatasetEntry
 from chain.state.members import Member
 
 T = TypeVar("T")
@@ -43,7 +44,7 @@ COMMIT_TIMEOUT_MS = 15_000
 """How long a node may hold a submission until it is committed; then the client asks again."""
 _TIMEOUT_MARGIN_S = 5.0
 _DOWNLOAD_TIMEOUT_S = 60.0
-
+_BLOCKS_KEPT = 16
 
 _MAY_MISS_HANDOVERS = frozenset({ErrorCode.UNKNOWN_VALIDATORS, ErrorCode.BAD_CHECKPOINT})
 
@@ -68,6 +69,16 @@ class KnownMember(NamedTuple):
     member: Member
 
 
+class KnownDataset(NamedTuple):
+    """How a dataset is shared, proven."""
+
+    since_s: float
+    """When it was proven, by the session's clock."""
+    entry: DatasetEntry
+    kem_keys: Mapping[str, bytes] | None
+    """Validators' keys to seal to; None where nothing is sealed."""
+
+
 class Session:
     """The state of one client.
 
@@ -88,6 +99,10 @@ class Session:
         """Highest block that was verified: a node that is behind it is not asked about the present."""
         self.members: dict[str, KnownMember] = {}
         """Entries that were proven, by name."""
+        self.datasets: dict[str, KnownDataset] = {}
+        """Entries that were proven, by id, as long as no answer contradicts them."""
+        self._blocks: dict[tuple[bytes, Certificate], BlockHeader] = {}
+        """The last blocks that were verified."""
         self._trust = trust
         self._identity = identity
         self._learning = Lock()
@@ -190,6 +205,7 @@ class Session:
             {"content-type": MSGPACK, "accept": MSGPACK},
             transaction.content,
             COMMIT_TIMEOUT_MS / 1000 + _TIMEOUT_MARGIN_S,
+            is_transaction=True,
         )
         try:
             return (yield from self.exchange(request, lambda reply: self._read_commit(transaction, reply)))
@@ -218,10 +234,21 @@ class Session:
         return verified
 
     def _verified(self, id_: bytes, receipt: Receipt, record_count: int = 0) -> VerifiedReceipt:
-        trust = self.trust
-        header, outcome = untrue_unless(lambda: verify_receipt(trust, id_, receipt))
+        header = untrue_unless(lambda: self._block(receipt))
+        outcome = untrue_unless(lambda: verify_outcome(header, id_, receipt))
         self.saw(header.height)
         return VerifiedReceipt(id_, header, outcome, receipt, record_count)
+
+    def _block(self, receipt: Receipt) -> BlockHeader:
+        """The verified header of a receipt's block. Many receipts of one block come at a time: its signatures are
+        checked once, as long as its bytes are the same.
+        """
+        block = receipt.header, receipt.certificate
+        header = self._blocks.get(block)
+        if header is None:
+            header = self.trust.verify_header(*block)
+            self._blocks = {**dict(list(self._blocks.items())[1 - _BLOCKS_KEPT :]), block: header}
+        return header
 
 
 def download_request(path: str, **parameters: str | int) -> Request:

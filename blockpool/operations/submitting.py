@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from blockpool.journal import Journal
 from blockpool.operations import queries
 from blockpool.operations.members import sealing_keys
 from blockpool.operations.proofs import newest_header, state_entry
-from blockpool.operations.session import Session
+from blockpool.operations.session import KnownDataset, Session
 from blockpool.sealing import (
     SEALED_RECORD_SIZE_MAX_BYTES,
     Commitments,
@@ -33,18 +34,22 @@ from blockpool.signing import (
     sign_parcel,
     source_links,
 )
+from blockpool.window import Window
 from chain.access.policy import contract_hash
 from chain.errors import ErrorCode, PoolError, Refusal
 from chain.facts import unpack
-from chain.limits import LIMITS
+from chain.limits import KIB, LIMITS
 from chain.messages import sentence
 from chain.primitives.types import verify_dataset_id
 from chain.schema import RecordSchema, compile_schema
 from chain.state.entries import DatasetEntry, dataset_key
 from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
 
-PARCELS_IN_FLIGHT = 4
-"""Unless told otherwise."""
+_PROBED = 64
+"""Unknown parcels in a row after which an earlier run is taken to have sent no more."""
+_KNOWN_S = 60.0
+_KNOWN_DATASETS = 1024
+_QUICK_SIZE_BYTES = 64 * KIB
 _ENTRY_ATTEMPTS = 8
 _ENTRY_PAUSE_S = 0.2
 
@@ -62,6 +67,7 @@ def define(session: Session, definition: DatasetDefinition) -> Operation[Verifie
         if all(getattr(present, name) == getattr(definition, name) for name in names):
             return None
         version = present.version + 1
+    session.datasets.pop(definition.dataset, None)
     return (yield from session.commit(sign_dataset(session.genesis, session.identity, definition, version)))
 
 
@@ -99,8 +105,8 @@ class SubmissionOptions:
     """Folder that makes a sealed submission repeatable."""
     derived_from: tuple[RecordId, ...] = ()
     """Records that these were made from."""
-    in_flight: int = PARCELS_IN_FLIGHT
-    """Parcels that wait for their commit at the same time."""
+    in_flight: int | None = None
+    """Parcels that wait for their commit at the same time; None for as many as keep the network busy."""
 
     @property
     def is_repeatable(self) -> bool:
@@ -111,12 +117,12 @@ class SubmissionOptions:
 class ResumeProbe:
     """Decides whether a repeatable submission asks for a parcel before it sends it.
 
-    It asks until it has met as many unknown parcels in a row as can have been in flight when an earlier run stopped:
-    what comes after those was never sent. Asking only saves the upload; sending a committed parcel again is harmless.
+    It asks until it has met so many unknown parcels in a row that what comes after them was hardly ever sent. Asking
+    only saves the upload; sending a committed parcel again is harmless.
     """
 
-    def __init__(self, in_flight: int) -> None:
-        self._misses_left = self._in_flight = in_flight
+    def __init__(self, misses: int = _PROBED) -> None:
+        self._misses_left = self._misses = misses
 
     @property
     def is_active(self) -> bool:
@@ -125,7 +131,7 @@ class ResumeProbe:
 
     def saw(self, *, known: bool) -> None:
         """Note an answer."""
-        self._misses_left = self._in_flight if known else self._misses_left - 1
+        self._misses_left = self._misses if known else self._misses_left - 1
 
 
 class ParcelSubmission:
@@ -139,7 +145,9 @@ class ParcelSubmission:
     ) -> None:
         self._session, self._dataset, options, self._records = submission
         self._options = options
-        self._probe = ResumeProbe(options.in_flight) if options.is_repeatable else None
+        self._probe = ResumeProbe() if options.is_repeatable else None
+        self._in_flight = 0
+        self.window = Window(options.in_flight)
         self._schema = schema
         self._kem_keys = kem_keys or {}
         self.is_sealed = sealed = kem_keys is not None
@@ -159,6 +167,22 @@ class ParcelSubmission:
         for position, group in enumerate(group_records(bodies, self._options.parcel_records, overhead)):
             yield position, first, group
             first += len(group)
+
+    def is_quick(self, group: tuple[int, int, list[bytes]]) -> bool:
+        """Whether signing takes well under a millisecond."""
+        return not self.is_sealed and self._journal is None and sum(map(len, group[2])) < _QUICK_SIZE_BYTES
+
+    @contextmanager
+    def timed(self, parcel: SignedTransaction, clock: Callable[[], float]) -> Iterator[None]:
+        """While a parcel is committed: what that takes decides how many are in flight."""
+        started_s = clock()
+        self.window.sent(len(parcel.content))
+        self._in_flight += 1
+        try:
+            yield
+            self.window.committed(clock() - started_s, self._in_flight)
+        finally:
+            self._in_flight -= 1
 
     def sign(self, position: int, first: int, group: list[bytes]) -> SignedTransaction:
         """The parcel's transaction. Sealing is pure computation: it may run in another thread.
@@ -207,7 +231,11 @@ class ParcelSubmission:
                 if not found.outcome.is_ok:
                     raise TransactionRejected(found)
                 return replace(found, is_earlier=True)
-        return (yield from self._session.commit(parcel))
+        try:
+            return (yield from self._session.commit(parcel))
+        except PoolError:
+            self._session.datasets.pop(self._dataset, None)  # perhaps it is no longer what it was
+            raise
 
 
 class Submission(NamedTuple):
@@ -229,20 +257,36 @@ class Submission(NamedTuple):
         session, dataset, options, _ = self
         commitment_kind(options.commitments)
         source_links(options.derived_from)
+        if options.in_flight is not None and options.in_flight < 1:
+            raise PoolError(ErrorCode.BAD_REQUEST, "at least one parcel is in flight")
         _ = session.identity  # nothing is asked for a submission that could not be signed
-        entry = yield from _catalogue_entry(session, dataset)
+        _, entry, kem_keys = yield from _known_dataset(session, dataset)
         sealed = entry.sharing != "open" if options.sealed is None else options.sealed
         if not sealed:
             return ParcelSubmission(self, None, None)
-        if entry.sharing == "open":
+        if kem_keys is None:
             raise Refusal(ErrorCode.OPEN_PARCEL_REQUIRED, dataset=dataset)
-        kem_keys = yield from sealing_keys(session)
         if options.idempotency_key is not None and options.journal is None:
             raise PoolError(
                 ErrorCode.BAD_REQUEST,
                 "a sealed parcel is random, so a key cannot make the submission repeatable: give a journal instead",
             )
         return ParcelSubmission(self, kem_keys, compile_schema(entry.schema) if entry.schema else None)
+
+
+def _known_dataset(session: Session, dataset: str) -> Operation[KnownDataset]:
+    """What was proven of a dataset, for a minute: whoever changes how it is shared may rely on that. A submission that
+    fails has it looked up again.
+    """
+    now_s = session.nodes.clock()
+    known = session.datasets.get(dataset)
+    if known is None or now_s - known.since_s > _KNOWN_S:
+        entry = yield from _catalogue_entry(session, dataset)
+        kem_keys = None if entry.sharing == "open" else (yield from sealing_keys(session))
+        if len(session.datasets) >= _KNOWN_DATASETS:
+            session.datasets.clear()
+        known = session.datasets[dataset] = KnownDataset(now_s, entry, kem_keys)
+    return known
 
 
 def _catalogue_entry(session: Session, dataset: str) -> Operation[DatasetEntry]:

@@ -58,9 +58,18 @@ def verify_receipt(trust: TrustHistory, transaction_id: Hash, receipt: Receipt) 
         PoolError: code ``bad_receipt``; codes of ``TrustHistory.verify_header``; ``bad_proof``, ``malformed``.
     """
     header = trust.verify_header(receipt.header, receipt.certificate)
+    return header, verify_outcome(header, transaction_id, receipt)
+
+
+def verify_outcome(header: BlockHeader, transaction_id: Hash, receipt: Receipt) -> Outcome:
+    """Check the part of a receipt below its header, which is verified.
+
+    Raises:
+        PoolError: codes ``bad_receipt``, ``bad_proof``, ``malformed``.
+    """
     leaf = leaf_hash(receipt.outcome)
     verify_inclusion(leaf, receipt.index, header.transaction_count, receipt.proof, header.result_root)
     outcome = decode(Outcome, receipt.outcome)
     if outcome.transaction_id != transaction_id:
         raise PoolError(ErrorCode.BAD_RECEIPT, "the receipt is for another transaction")
-    return header, outcome
+    return outcome

@@ -32,7 +32,7 @@ class _Names(msgspec.Struct, frozen=True):
 def fetch_accusations(url: str) -> Iterator[bytes]:
     """Each file of evidence that a node keeps, as it gives it: nothing is verified here."""
     session = Session(NodePool([url], time.monotonic), _RETRY)
-    with closing(Runner([url])) as runner:
+    with closing(Runner()) as runner:
         names = runner.run(session.get("/v1/misbehaviour", _Names)).misbehaviour
         if len(names) > _FILES_MAX:
             raise PoolError(ErrorCode.BAD_EVIDENCE, f"{len(names):,} files; a node keeps {_FILES_MAX} at most")

@@ -150,7 +150,7 @@ def test_events_follow_new_blocks(running_network: RunningNetwork) -> None:
         first = client.status().height + 1
         follower = threading.Thread(target=follow)
         follower.start()
-        client.submit(records(2), dataset, parcel_records=1)
+        client.submit(records(2), dataset, parcel_records=1, in_flight=1)
         follower.join(timeout=20)
     assert seen == [first, first + 1]
 

@@ -1,0 +1,70 @@
+"""What a client has proven of a dataset: asked once, and again when an answer contradicts it or it is old."""
+
+from __future__ import annotations
+
+import pytest
+
+from blockpool.operations.submitting import Submission, SubmissionOptions
+from chain.errors import ErrorCode
+from chain.ledger import Ledger
+from tests.blockpool.ledger_node import LedgerNode, Nodes
+from tests.networks import TestNetwork
+from tests.refusals import refuses
+
+NETWORK = TestNetwork(has_contracts=True)
+
+
+def submission(nodes: Nodes, **options: object) -> Submission:
+    return Submission(nodes.session, "a.flights", SubmissionOptions(1, **options), [b'{"n":1}'])  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    ledger = NETWORK.ledger()
+    NETWORK.commit(ledger, [NETWORK.dataset()])
+    return ledger
+
+
+def asked(nodes: Nodes) -> int:
+    """How often a node was asked since the last time."""
+    (node,) = nodes.nodes.values()
+    count = len(node.asked)
+    node.asked.clear()
+    return count
+
+
+def test_a_dataset_is_looked_up_once_a_minute(ledger: Ledger) -> None:
+    nodes = Nodes(NETWORK, [LedgerNode(ledger)], "a")
+    assert not nodes.run(submission(nodes).begin()).is_sealed
+    assert asked(nodes) == 2
+    nodes.now_s += 59
+    assert not nodes.run(submission(nodes).begin()).is_sealed
+    assert asked(nodes) == 0
+    nodes.now_s += 2
+    NETWORK.commit(ledger, [NETWORK.dataset(version=2, sharing="closed")])
+    assert nodes.run(submission(nodes).begin()).is_sealed
+    assert asked(nodes) > 2
+    assert nodes.run(submission(nodes).begin()).is_sealed
+    assert asked(nodes) == 0
+
+
+def test_what_is_known_decides_as_what_is_asked(ledger: Ledger) -> None:
+    nodes = Nodes(NETWORK, [LedgerNode(ledger)], "a")
+    nodes.run(submission(nodes).begin())
+    with refuses(ErrorCode.OPEN_PARCEL_REQUIRED):
+        nodes.run(submission(nodes, sealed=True).begin())
+    with refuses(ErrorCode.BAD_REQUEST):
+        nodes.run(submission(nodes, in_flight=0).begin())
+
+
+def test_a_submission_that_fails_has_it_looked_up_again(ledger: Ledger) -> None:
+    nodes = Nodes(NETWORK, [LedgerNode(ledger)], "a")
+    begun = nodes.run(submission(nodes).begin())
+    (group,) = begun.groups()
+    (node,) = nodes.nodes.values()
+    node.is_up = False
+    with refuses(ErrorCode.UNREACHABLE):
+        nodes.run(begun.commit(begun.sign(*group)))
+    node.is_up = True
+    NETWORK.commit(ledger, [NETWORK.dataset(version=2, sharing="closed")])
+    assert nodes.run(submission(nodes).begin()).is_sealed
