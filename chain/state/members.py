@@ -11,7 +11,9 @@ from chain.primitives.crypto import key_id
 from chain.primitives.encoding import Wire
 from chain.primitives.kem import KemKey
 from chain.primitives.types import KeyId, Name, PublicKey, Title, Unsigned
-from chain.proofs.validators import Validator
+from chain.proofs.validators import Validator, ValidatorSet
+from chain.state.entries import member_key
+from chain.state.working import StateReader
 
 MemberKind = Literal["government", "enterprise", "social", "public"]
 """政府部门, 企业, 社会组织, 公共机构."""
@@ -98,3 +100,9 @@ def signing_key(member: Member | None, name: str, id_: KeyId, height: int) -> by
     if not key.is_valid_at(height):
         raise Refusal(ErrorCode.REVOKED_KEY, member=name, key_id=id_, height=height)
     return key.public_key
+
+
+def kem_keys(read: StateReader, validators: ValidatorSet) -> dict[str, bytes]:
+    """Encoded KEM public keys, by name, of the validators that have one."""
+    members = (read(member_key(name), Member) for name in validators.names)
+    return {member.name: member.kem_key for member in members if member and member.kem_key}

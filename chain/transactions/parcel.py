@@ -24,11 +24,10 @@ from chain.state.entries import (
     MemberSharing,
     dataset_key,
     derived_key,
-    member_key,
     sharing_key,
     usage_key,
 )
-from chain.state.members import Member
+from chain.state.members import kem_keys
 from chain.state.working import StateReader
 from chain.transactions.base import (
     CheckedTransaction,
@@ -241,7 +240,8 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Par
     if header.envelope:
         envelope = decode_envelope(header.envelope)
         verify_suite(envelope.suite, context.protocol.kem_suite)
-        verify_envelope_keys(envelope, _kem_keys(context))
+        keys = kem_keys(context.state.read, context.validators)
+        verify_envelope_keys(envelope, keys)
     elif entry.schema:
         violation = verdict_on_records(checked, compile_schema(entry.schema))
         if violation is not None:
@@ -266,12 +266,6 @@ def _count(context: ExecutionContext, header: ParcelHeader, size_bytes: int) -> 
     sharing = context.state.read(key, MemberSharing) or MemberSharing()
     sharing = MemberSharing(sharing.parcels + 1, sharing.records + header.record_count, context.height, context.time_ms)
     context.state.write(key, sharing)
-
-
-def _kem_keys(context: ExecutionContext) -> dict[str, bytes]:
-    """KEM keys of the validators that have one."""
-    members = (context.state.read(member_key(name), Member) for name in context.validators.names)
-    return {member.name: member.kem_key for member in members if member and member.kem_key}
 
 
 def verdict_on_records(checked: CheckedTransaction, schema: RecordSchema) -> Refusal | None:

@@ -15,6 +15,7 @@ from chain.primitives.crypto import Ed25519Signer, Hash
 from chain.primitives.encoding import decode
 from chain.proofs.receipts import Receipt
 from chain.state.entries import DatasetEntry
+from chain.state.members import kem_keys
 from node.api.bodies import JSON, BodyAbandoned, Receive, Scope, Send, read_body, request_headers, respond
 from node.api.commit import committed_answer
 from node.api.problems import MEDIA_TYPE, bad_request, problem_body, problem_headers
@@ -158,9 +159,8 @@ class Gateway:
         if entry.sharing == "open":
             return {}
         ledger = self._service.ledger
-        members = [ledger.member(name) for name in ledger.validators.names]
-        keys = {member.name: member.kem_key for member in members if member is not None and member.kem_key}
-        if len(keys) != len(members):
+        keys = kem_keys(ledger.entry, ledger.validators)
+        if len(keys) != len(ledger.validators):
             raise PoolError(ErrorCode.NO_CONTRACTS, "the validators have no keys to seal to")
         return keys
 
