@@ -322,9 +322,8 @@ def test_bulk_and_single_checks_agree(records: list[bytes]) -> None:
     assert (bulk.detail if bulk else None) == first
 
 
-numbers = (
-    st.decimals(-5, 5, allow_nan=False).map(str) | st.integers(-5, 5).map(str) | st.sampled_from(["1e400", "-1e-400"])
-)
+decimals = st.decimals(-5, 5, allow_nan=False).map(str).filter(lambda text: len(text) <= LIMITS.number_digits)
+numbers = decimals | st.integers(-5, 5).map(str) | st.sampled_from(["1e400", "-1e-400"])
 schemas = st.recursive(
     st.fixed_dictionaries(
         {},
