@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from blockpool.answers import BlockSummary
-from blockpool.exchange import NodePool, Reply, Request, RetryPolicy, error_of_reply
+from blockpool.exchange import NodePool, NodeRequest, Reply, RetryPolicy, error_of_reply
 from chain.errors import ErrorCode, PoolError
 
 _SILENCE_MAX_S = 60.0
@@ -30,7 +30,7 @@ class EventFeed:
         self._failures = 0
         self._data: list[str] = []
 
-    def connection(self) -> tuple[str, float, Request]:
+    def connection(self) -> tuple[str, float, NodeRequest]:
         """The node to connect to, how long to wait before (seconds), and the request."""
         self._url, pause_s = self._nodes.choose()
         self._data = []
@@ -40,7 +40,7 @@ class EventFeed:
             headers["last-event-id"] = str(self._last_height)
         elif self._from_height is not None:
             parameters["from"] = self._from_height
-        return self._url, pause_s, Request("GET", "/v1/events", parameters, headers, timeout_s=_SILENCE_MAX_S)
+        return self._url, pause_s, NodeRequest("GET", "/v1/events", parameters, headers, timeout_s=_SILENCE_MAX_S)
 
     def opened(self) -> None:
         """The node accepted: lines follow."""

@@ -34,7 +34,7 @@ _DETAIL_LENGTH_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class NodeRequest:
     """An HTTP request to whichever node is asked."""
 
     method: str
@@ -72,7 +72,7 @@ class Send:
     """To do: send ``request`` to the node at ``url``; answer with ``Reply`` or ``Unreachable``."""
 
     url: str
-    request: Request
+    request: NodeRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ def _is_url(text: str) -> bool:
 def exchange(
     nodes: NodePool,
     policy: RetryPolicy,
-    request: Request,
+    request: NodeRequest,
     read: Callable[[Reply], T],
     check: Callable[[T], Operation[None]] | None = None,
 ) -> Operation[T]:

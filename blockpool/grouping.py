@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from blockpool.exchange import Reply, Request, Unreachable
+from blockpool.exchange import NodeRequest, Reply, Unreachable
 from blockpool.transport import Broken, Response, Transport
 from chain.limits import KIB
 from chain.primitives.encoding import EncodingError, Wire, decode, encode
@@ -36,7 +36,7 @@ class _Item(Wire, frozen=True):
 
 
 class _Waiting(NamedTuple):
-    request: Request
+    request: NodeRequest
     answer: asyncio.Future[Reply | Unreachable]
 
     def give(self, answer: Reply | Unreachable) -> None:
@@ -63,7 +63,7 @@ class Groups:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def send(self, url: str, request: Request) -> Reply | Unreachable:
+    async def send(self, url: str, request: NodeRequest) -> Reply | Unreachable:
         """Send ``request``, which is a transaction, and give the answer to it."""
         loop = asyncio.get_running_loop()
         waiting = self._waiting.setdefault(url, deque())
@@ -111,7 +111,7 @@ def _next_group(waiting: deque[_Waiting]) -> list[_Waiting]:
     return group
 
 
-def _batch(requests: Sequence[Request]) -> Request:
+def _batch(requests: Sequence[NodeRequest]) -> NodeRequest:
     """One request for all, as patient as each alone."""
     first = requests[0]
     return replace(first, path=f"{first.path}/batch", body=encode(tuple(request.body for request in requests)))

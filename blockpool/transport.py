@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from blockpool.exchange import Reply, Request, Unreachable
+from blockpool.exchange import NodeRequest, Reply, Unreachable
 from chain.packages import MAX_PACKAGE_SIZE_BYTES
 
 REPLY_SIZE_MAX_BYTES = 2 * MAX_PACKAGE_SIZE_BYTES
@@ -43,7 +43,7 @@ class Transport:
         await self._http.close()
 
     @asynccontextmanager
-    async def open(self, url: str, request: Request, *, is_endless: bool = False) -> AsyncGenerator[Response]:
+    async def open(self, url: str, request: NodeRequest, *, is_endless: bool = False) -> AsyncGenerator[Response]:
         """Send a request to the node at ``url``; raises ``Broken``, also out of the block."""
         total_s = None if is_endless else _SLOWNESS_MAX * request.timeout_s
         try:
@@ -60,7 +60,7 @@ class Transport:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Broken(str(error) or type(error).__name__) from None
 
-    async def send(self, url: str, request: Request) -> Reply | Unreachable:
+    async def send(self, url: str, request: NodeRequest) -> Reply | Unreachable:
         """Send a request and read the whole answer."""
         try:
             async with self.open(url, request) as response:

@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography import x509
 from rfc3161_client import TimestampRequestBuilder, VerificationError, VerifierBuilder, decode_timestamp_response
 
-from blockpool.exchange import Reply, Request, Unreachable
+from blockpool.exchange import NodeRequest, Reply, Unreachable
 from blockpool.transport import Transport
 from chain.errors import ErrorCode, PoolError
 from chain.storage.files import replace_file
@@ -76,7 +76,7 @@ class TimeStamper:
 
     def _ask(self, request: bytes) -> bytes:
         headers = {"Content-Type": "application/timestamp-query"}
-        answer = asyncio.run(_post(self._url, Request("POST", "", {}, headers, request, _TIMEOUT_S)))
+        answer = asyncio.run(_post(self._url, NodeRequest("POST", "", {}, headers, request, _TIMEOUT_S)))
         if isinstance(answer, Unreachable):
             raise PoolError(ErrorCode.UNREACHABLE, f"time-stamping service {self._url}: {answer.reason}")
         if answer.status != 200 or len(answer.body) > _ANSWER_SIZE_BYTES_MAX:
@@ -85,7 +85,7 @@ class TimeStamper:
         return answer.body
 
 
-async def _post(url: str, request: Request) -> Reply | Unreachable:
+async def _post(url: str, request: NodeRequest) -> Reply | Unreachable:
     transport = Transport()
     try:
         return await transport.send(url, request)

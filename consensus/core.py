@@ -13,7 +13,7 @@ from chain.primitives.crypto import Hash, Signer
 from chain.primitives.encoding import encode
 from chain.proofs.validators import ValidatorSet
 from consensus.config import ConsensusConfig
-from consensus.effects import Broadcast, Effect, Evidence, Persist, Reject, Send
+from consensus.effects import Broadcast, Effect, Evidence, Persist, Reject, SendMessage
 from consensus.evidence import Verifier, is_contradiction
 from consensus.height import new_height_state
 from consensus.memory import PROPOSAL_KEYS, VOTES_KEY, VoteRecord, load_proposals, load_vote_record
@@ -116,7 +116,7 @@ class Core:
 
     def send(self, to: str, message: Message) -> None:
         """Send to one peer."""
-        self.effects.append(Send(to, message))
+        self.effects.append(SendMessage(to, message))
 
     def broadcast(self, message: Message) -> None:
         """Send to all other validators, if there are any."""

@@ -26,7 +26,7 @@ class Persist(_Effect, frozen=True):
     value: bytes
 
 
-class Send(_Effect, frozen=True):
+class SendMessage(_Effect, frozen=True):
     """Send a message to one validator. It may be lost."""
 
     to: str
@@ -103,7 +103,7 @@ class Reject(_Effect, frozen=True):
 
 Effect: TypeAlias = (
     Persist
-    | Send
+    | SendMessage
     | Broadcast
     | Build
     | Execute

@@ -27,7 +27,7 @@ from consensus.effects import (
     Effect,
     Execute,
     Persist,
-    Send,
+    SendMessage,
     SuggestCatchUp,
 )
 from consensus.memory import PROPOSAL_KEYS
@@ -194,7 +194,7 @@ class ConsensusDriver:
             match effect:
                 case Broadcast(message):
                     self._broadcast(encode_message(message))
-                case Send(to, message):
+                case SendMessage(to, message):
                     self._links.send(to, FrameKind.CONSENSUS, encode_message(message), urgent=True)
                 case Build(height, view):
                     self._build(height, view)

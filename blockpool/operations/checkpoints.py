@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from blockpool.exchange import Operation, Reply, Request, UntrueAnswer, expect_ok, reader, untrue_unless
+from blockpool.exchange import NodeRequest, Operation, Reply, UntrueAnswer, expect_ok, reader, untrue_unless
 from blockpool.operations.session import Session
 from chain.errors import ErrorCode
 from chain.primitives.types import Name, Unsigned
@@ -58,7 +58,7 @@ def checkpoint(session: Session, witnesses: int) -> Operation[Checkpoint]:
             raise UntrueAnswer(ErrorCode.BAD_CHECKPOINT, f"fewer than {witnesses} witnesses have cosigned it")
         return found
 
-    return session.exchange(Request("GET", "/v1/checkpoint", {"witnesses": witnesses}), read)
+    return session.exchange(NodeRequest("GET", "/v1/checkpoint", {"witnesses": witnesses}), read)
 
 
 def own_checkpoint(session: Session, size: int) -> Operation[Checkpoint]:
@@ -71,7 +71,7 @@ def own_checkpoint(session: Session, size: int) -> Operation[Checkpoint]:
             raise UntrueAnswer(ErrorCode.BAD_CHECKPOINT, f"it gave {found.head.size} blocks for {size}")
         return found
 
-    return session.exchange(Request("GET", "/v1/checkpoint", {"size": size}), read)
+    return session.exchange(NodeRequest("GET", "/v1/checkpoint", {"size": size}), read)
 
 
 def verify_continues(session: Session, old: TreeHead, new: TreeHead) -> Operation[None]:
@@ -81,7 +81,7 @@ def verify_continues(session: Session, old: TreeHead, new: TreeHead) -> Operatio
         proof = [bytes.fromhex(item) for item in reader(ConsistencyAnswer)(reply).proof]
         untrue_unless(lambda: verify_consistency(old.size, new.size, old.root, new.root, proof))
 
-    return session.exchange(Request("GET", "/v1/history/consistency", {"from": old.size, "to": new.size}), read)
+    return session.exchange(NodeRequest("GET", "/v1/history/consistency", {"from": old.size, "to": new.size}), read)
 
 
 def misbehaviour(session: Session) -> Operation[tuple[MisbehaviourEntry, ...]]:
@@ -103,4 +103,4 @@ def misbehaviour_file(session: Session, entry: MisbehaviourEntry) -> Operation[b
         untrue_unless(lambda: verify(content))
         return content
 
-    return session.exchange(Request("GET", f"/v1/misbehaviour/{entry.name}"), read)
+    return session.exchange(NodeRequest("GET", f"/v1/misbehaviour/{entry.name}"), read)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blockpool.answers import TransactionAnswer, VerifiedReceipt
-from blockpool.exchange import Operation, Reply, Request, UntrueAnswer, reader, untrue_unless
+from blockpool.exchange import NodeRequest, Operation, Reply, UntrueAnswer, reader, untrue_unless
 from blockpool.operations.members import member_at
 from blockpool.operations.session import Session
 from chain.errors import ErrorCode
@@ -36,5 +36,5 @@ def committed_header(session: Session, id_: bytes) -> Operation[tuple[VerifiedRe
         if not verify_signature(key, signing_message(chain_id, answer.header), answer.signature):
             raise UntrueAnswer(ErrorCode.BAD_SIGNATURE, f"the signature of {header.member} does not verify")
 
-    header, _ = yield from session.exchange(Request("GET", f"/v1/transactions/{id_.hex()}"), read, check)
+    header, _ = yield from session.exchange(NodeRequest("GET", f"/v1/transactions/{id_.hex()}"), read, check)
     return receipt, header

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from blockpool.exchange import MSGPACK, Operation, Reply, Request, UntrueAnswer, error_of_reply, untrue_unless
+from blockpool.exchange import MSGPACK, NodeRequest, Operation, Reply, UntrueAnswer, error_of_reply, untrue_unless
 from blockpool.operations.parcels import Parcel
 from blockpool.operations.session import Session
 from chain.errors import ErrorCode, PoolError
@@ -145,10 +145,10 @@ class _Shares:
         )
 
 
-def _request(query: ShareQuery, scope: str) -> Request:
+def _request(query: ShareQuery, scope: str) -> NodeRequest:
     """``all`` brings as many releases as are needed, ``every`` all that can be had."""
     headers = {"content-type": MSGPACK, "accept": MSGPACK}
-    return Request("POST", "/v1/shares", {"scope": scope}, headers, encode(query), _TIMEOUT_S)
+    return NodeRequest("POST", "/v1/shares", {"scope": scope}, headers, encode(query), _TIMEOUT_S)
 
 
 def _decode_answer(body: bytes, parcels: int) -> ShareAnswer:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Protocol, TypeVar
 
 from blockpool.answers import ParcelPage, ParcelSummary
-from blockpool.exchange import Emit, Operation, Request, Stream, UntrueAnswer, reader
+from blockpool.exchange import Emit, NodeRequest, Operation, Stream, UntrueAnswer, reader
 from blockpool.operations.proofs import header_at, newest_header, state_entry
 from blockpool.operations.session import Session
 from chain.blocks import BlockHeader
@@ -134,7 +134,7 @@ class ParcelListing:
         self, after: str | None, check: Callable[[ParcelPage], Operation[None]] | None = None
     ) -> Operation[ParcelPage]:
         parameters: dict[str, str | int] = {"limit": PAGE_PARCELS} | ({} if after is None else {"after": after})
-        request = Request("GET", f"/v1/datasets/{self._dataset}/parcels", parameters)
+        request = NodeRequest("GET", f"/v1/datasets/{self._dataset}/parcels", parameters)
         return self._session.exchange(request, reader(ParcelPage), check)
 
     def _verify_order(self, listed: Sequence[ParcelSummary], page: ParcelPage) -> None:

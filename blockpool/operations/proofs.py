@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from blockpool.answers import BlockAnswer, StateAnswer
-from blockpool.exchange import Operation, Reply, Request, UntrueAnswer, reader, untrue_unless
+from blockpool.exchange import NodeRequest, Operation, Reply, UntrueAnswer, reader, untrue_unless
 from blockpool.operations.session import Session
 from chain.blocks import BlockHeader, block_hash, decode_header
 from chain.errors import ErrorCode
@@ -27,7 +27,7 @@ def newest_header(session: Session) -> Operation[BlockHeader]:
         session.saw(header.height)
         return header
 
-    return session.exchange(Request("GET", "/v1/blocks/latest"), read)
+    return session.exchange(NodeRequest("GET", "/v1/blocks/latest"), read)
 
 
 def header_at(session: Session, height: int) -> Operation[BlockHeader]:
@@ -39,7 +39,7 @@ def header_at(session: Session, height: int) -> Operation[BlockHeader]:
             raise UntrueAnswer(ErrorCode.BAD_PROOF, f"it gave block {header.height} for {height}")
         return header
 
-    return session.exchange(Request("GET", f"/v1/blocks/{height}"), read)
+    return session.exchange(NodeRequest("GET", f"/v1/blocks/{height}"), read)
 
 
 def state_entry(session: Session, key: bytes, type_: type[Entry], header: BlockHeader) -> Operation[Entry | None]:
@@ -56,7 +56,7 @@ def state_entry(session: Session, key: bytes, type_: type[Entry], header: BlockH
 
         return untrue_unless(verified)
 
-    return session.exchange(Request("GET", f"/v1/state/{key.decode()}", {"height": header.height}), read)
+    return session.exchange(NodeRequest("GET", f"/v1/state/{key.decode()}", {"height": header.height}), read)
 
 
 def _read_header(session: Session, reply: Reply) -> BlockHeader:

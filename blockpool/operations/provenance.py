@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from blockpool.answers import ParcelPage, ReadPage
-from blockpool.exchange import Operation, Request, UntrueAnswer, reader
+from blockpool.exchange import NodeRequest, Operation, UntrueAnswer, reader
 from blockpool.operations.headers import committed_header
 from blockpool.operations.proofs import Entry, newest_header, state_entry
 from blockpool.operations.session import PageType, Session
@@ -252,7 +252,7 @@ class _Walk:
             if folded != history:
                 raise UntrueAnswer(ErrorCode.BAD_PROOF, f"its list {path} is not the one that the state has")
 
-        yield from self._session.exchange(Request("GET", path, {"limit": _PAGE_LINES}), reader(type_), check)
+        yield from self._session.exchange(NodeRequest("GET", path, {"limit": _PAGE_LINES}), reader(type_), check)
         return tuple(found)
 
     def _unless_gap(self, parcel_id: bytes, what: Unproven, operation: Operation[T]) -> Operation[T | None]:

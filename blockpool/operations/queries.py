@@ -16,7 +16,7 @@ from blockpool.answers import (
     RequestState,
     TransactionAnswer,
 )
-from blockpool.exchange import Emit, Operation, Request, Stream, reader
+from blockpool.exchange import Emit, NodeRequest, Operation, Stream, reader
 from blockpool.operations.session import Session
 from blockpool.signing import RecordId
 from chain.packages import BlockPackage, Packages
@@ -85,7 +85,7 @@ def request_view(session: Session, id_: bytes, wait_s: float) -> Operation[Reque
     while True:
         held_s = min(max(0.0, ends_s - session.nodes.clock()), _WAIT_MAX_S)
         parameters = {"wait_ms": int(held_s * 1000)} if held_s else {}
-        request = Request("GET", f"/v1/requests/{id_.hex()}", parameters, timeout_s=held_s + _TIMEOUT_MARGIN_S)
+        request = NodeRequest("GET", f"/v1/requests/{id_.hex()}", parameters, timeout_s=held_s + _TIMEOUT_MARGIN_S)
         view = yield from session.exchange(request, reader(RequestState))
         if view.status != "asked" or session.nodes.clock() >= ends_s:
             return view

@@ -14,9 +14,9 @@ from blockpool.exchange import (
     MSGPACK,
     Emit,
     NodePool,
+    NodeRequest,
     Operation,
     Reply,
-    Request,
     RetryPolicy,
     Send,
     Stream,
@@ -133,7 +133,7 @@ class Session:
         self.height_seen = max(self.height_seen, height)
 
     def exchange(
-        self, request: Request, read: Callable[[Reply], T], check: Callable[[T], Operation[None]] | None = None
+        self, request: NodeRequest, read: Callable[[Reply], T], check: Callable[[T], Operation[None]] | None = None
     ) -> Operation[T]:
         """An answer to ``request`` that ``read`` and ``check`` accept: see ``exchange``. One that names validators that
         are not known yet is read again once its node has shown the hand-overs to them.
@@ -159,7 +159,7 @@ class Session:
     def learn_handovers(self, url: str) -> Operation[bool]:
         """Ask a node for the hand-overs that are not known yet; says whether it has shown any."""
         trust = self.trust
-        answer = yield Send(url, Request("GET", "/v1/handovers", {"since": trust.since_height}))
+        answer = yield Send(url, NodeRequest("GET", "/v1/handovers", {"since": trust.since_height}))
         if not isinstance(answer, Reply) or answer.status != 200:
             return False
         handovers = reader(HandOversAnswer)(answer).handovers
@@ -170,7 +170,7 @@ class Session:
 
     def get(self, path: str, type_: type[T], **parameters: str | int) -> Operation[T]:
         """What a node answers, as a value of this type; not verified."""
-        return self.exchange(Request("GET", path, parameters), reader(type_))
+        return self.exchange(NodeRequest("GET", path, parameters), reader(type_))
 
     def download(self, path: str, read: Callable[[bytes], T], **parameters: str | int) -> Operation[T]:
         """Get bytes that ``read`` turns into something verified; another node is asked if it does not hold."""
@@ -198,7 +198,7 @@ class Session:
         """Send a transaction until it is final; raises ``TransactionRejected`` if the validators refuse it. Every error
         names the ``transaction_id``: after some of them it may still commit.
         """
-        request = Request(
+        request = NodeRequest(
             "POST",
             "/v1/transactions",
             {"wait": "commit", "timeout_ms": COMMIT_TIMEOUT_MS},
@@ -251,9 +251,9 @@ class Session:
         return header
 
 
-def download_request(path: str, **parameters: str | int) -> Request:
+def download_request(path: str, **parameters: str | int) -> NodeRequest:
     """A request for bytes, of which there may be many."""
-    return Request("GET", path, parameters, {"accept": MSGPACK}, timeout_s=_DOWNLOAD_TIMEOUT_S)
+    return NodeRequest("GET", path, parameters, {"accept": MSGPACK}, timeout_s=_DOWNLOAD_TIMEOUT_S)
 
 
 def _of_strangers(error: PoolError) -> PoolError:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from blockpool import ErrorCode, PoolError, RetryPolicy
-from blockpool.exchange import NodePool, Request, expect_ok
+from blockpool.exchange import NodePool, NodeRequest, expect_ok
 from blockpool.operations.session import Session
 from blockpool.runner import Runner
 
@@ -37,5 +37,5 @@ def fetch_accusations(url: str) -> Iterator[bytes]:
         if len(names) > _FILES_MAX:
             raise PoolError(ErrorCode.BAD_EVIDENCE, f"{len(names):,} files; a node keeps {_FILES_MAX} at most")
         for file in names:
-            request = Request("GET", f"/v1/misbehaviour/{quote(file.name, safe='')}")
+            request = NodeRequest("GET", f"/v1/misbehaviour/{quote(file.name, safe='')}")
             yield runner.run(session.exchange(request, expect_ok))

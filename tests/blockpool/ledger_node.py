@@ -8,7 +8,18 @@ from typing import Any, TypeVar
 
 import orjson
 
-from blockpool.exchange import Answer, Emit, NodePool, Operation, Pause, Reply, Request, RetryPolicy, Send, Unreachable
+from blockpool.exchange import (
+    Answer,
+    Emit,
+    NodePool,
+    NodeRequest,
+    Operation,
+    Pause,
+    Reply,
+    RetryPolicy,
+    Send,
+    Unreachable,
+)
 from blockpool.identity import Identity
 from blockpool.operations.session import Session
 from chain.access.policy import verify_grant
@@ -54,7 +65,7 @@ class LedgerNode:
     asked: list[str] = field(default_factory=list)
     """Paths."""
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: NodeRequest) -> Answer:
         """What comes back."""
         if not self.is_up:
             return Unreachable("connection refused")
@@ -66,7 +77,7 @@ class LedgerNode:
             return Reply(error.code.info.http_status, {}, orjson.dumps(problem))
         return Reply(200, {}, body if isinstance(body, bytes) else orjson.dumps(body))
 
-    def _body(self, request: Request) -> Body:
+    def _body(self, request: NodeRequest) -> Body:
         ledger, chain_id = self.ledger, self.ledger.chain_id
         match request.path.split("/")[2:]:
             case ["blocks", height]:

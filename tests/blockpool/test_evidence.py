@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from blockpool import ErrorCode, RecordId
-from blockpool.exchange import Operation, Request
+from blockpool.exchange import NodeRequest, Operation
 from blockpool.operations.evidence_files import no_grant_evidence, no_read_evidence, read_evidence, record_evidence
 from blockpool.operations.session import Session
 from evidence.kinds import parse_any_evidence
@@ -24,7 +24,7 @@ Ask = Callable[[Session, Story], Operation[bytes]]
 class EvidenceNode(LedgerNode):
     """Makes evidence too."""
 
-    def _body(self, request: Request) -> Body:
+    def _body(self, request: NodeRequest) -> Body:
         given: dict[str, Any] = dict(request.parameters)
         size = given.get("tree_size")
         heights = given.get("from", 1), given.get("until")

@@ -8,10 +8,10 @@ import pytest
 from blockpool.exchange import (
     Answer,
     NodePool,
+    NodeRequest,
     Operation,
     Pause,
     Reply,
-    Request,
     RetryPolicy,
     Send,
     Unreachable,
@@ -49,7 +49,7 @@ class Play:
         self.pauses_s: list[float] = []
 
     def run(self, operation: Operation[bytes] | None = None) -> bytes:
-        operation = operation or exchange(self.nodes, self.policy, Request("GET", "/"), expect_ok)
+        operation = operation or exchange(self.nodes, self.policy, NodeRequest("GET", "/"), expect_ok)
         answer: Answer = None
         try:
             while True:
@@ -148,7 +148,7 @@ def test_an_answer_that_does_not_verify_makes_another_node_be_asked() -> None:
         return reply.body
 
     play = Play([Reply(200, {}, b"lie"), GOOD], (A, B))
-    assert play.run(exchange(play.nodes, play.policy, Request("GET", "/"), read)) == b"good"
+    assert play.run(exchange(play.nodes, play.policy, NodeRequest("GET", "/"), read)) == b"good"
     assert play.asked == [A, B]
 
 
@@ -158,7 +158,7 @@ def test_an_answer_that_never_verifies_is_never_accepted() -> None:
 
     play = Play([GOOD] * 100, policy=RetryPolicy(attempts_max=2))
     with refuses(ErrorCode.BAD_RECEIPT, "http://a:1: does not verify"):
-        play.run(exchange(play.nodes, play.policy, Request("GET", "/"), read))
+        play.run(exchange(play.nodes, play.policy, NodeRequest("GET", "/"), read))
 
 
 def test_several_requests_that_fail_together_count_once() -> None:

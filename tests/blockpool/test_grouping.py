@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from blockpool.exchange import Reply, Request, Unreachable
+from blockpool.exchange import NodeRequest, Reply, Unreachable
 from blockpool.grouping import Groups
 from blockpool.transport import Transport
 from chain.primitives.encoding import decode, encode
@@ -30,9 +30,9 @@ async def all_well(bodies: list[bytes], response: web.StreamResponse) -> None:
         await response.write(item(index, 200, b"receipt of " + bodies[index]))
 
 
-def transaction(body: bytes) -> Request:
+def transaction(body: bytes) -> NodeRequest:
     parameters = {"wait": "commit", "timeout_ms": 1000}
-    return Request("POST", "/v1/transactions", parameters, body=body, timeout_s=5, is_transaction=True)
+    return NodeRequest("POST", "/v1/transactions", parameters, body=body, timeout_s=5, is_transaction=True)
 
 
 class FakeNode:

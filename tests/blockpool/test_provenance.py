@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from blockpool.exchange import Reply, Request
+from blockpool.exchange import NodeRequest, Reply
 from blockpool.operations import provenance as walking
 from blockpool.provenance import ProvenanceBounds
 from blockpool.signing import RecordId
@@ -183,9 +183,8 @@ def test_a_false_list_is_never_taken(story: Story, lie: Change) -> None:
 def test_a_parcel_that_does_not_verify_is_a_gap(story: Story, parts: list[str]) -> None:
     def forge(path: str, body: Body) -> Body:
         if path.endswith(f"/transactions/{story.weather.hex()}"):
-            other = (
-                story.nodes().nodes["http://node-0"].answer(Request("GET", f"/v1/transactions/{story.delays.hex()}"))
-            )
+            request = NodeRequest("GET", f"/v1/transactions/{story.delays.hex()}")
+            other = story.nodes().nodes["http://node-0"].answer(request)
             assert isinstance(other, Reply)
             return body | {part: orjson.loads(other.body)[part] for part in parts}
         return body

@@ -18,7 +18,7 @@ from consensus.effects import (
     Execute,
     Persist,
     Reject,
-    Send,
+    SendMessage,
     SuggestCatchUp,
     ViewChangeStarted,
     ViewEntered,
@@ -165,7 +165,7 @@ class Table:
     def sent(self, name: str, kind: Any) -> list[Message]:
         """Messages of one kind that a replica has sent."""
         effects = self.effects[name]
-        messages = [effect.message for effect in effects if isinstance(effect, Send | Broadcast)]
+        messages = [effect.message for effect in effects if isinstance(effect, SendMessage | Broadcast)]
         return [message for message in messages if isinstance(message, kind)]
 
     def reasons(self, name: str) -> list[str]:
@@ -202,7 +202,7 @@ class Table:
         """An effect as a line of text."""
         if isinstance(effect, Persist):
             return f"persist {effect.key.decode()}"
-        if isinstance(effect, Send):
+        if isinstance(effect, SendMessage):
             return f"send to {effect.to}: {self.describe_message(effect.message)}"
         if isinstance(effect, Broadcast):
             return f"broadcast {self.describe_message(effect.message)}"
@@ -259,7 +259,7 @@ class Table:
             self.disks[name][effect.key] = effect.value
         elif isinstance(effect, Broadcast):
             self.letters += [(name, peer, effect.message) for peer in self.names if peer != name]
-        elif isinstance(effect, Send):
+        elif isinstance(effect, SendMessage):
             self.letters.append((name, effect.to, effect.message))
         elif isinstance(effect, Build) and self.builds:
             replica.propose(effect.height, effect.view, self._build(name, effect.height))

@@ -111,11 +111,7 @@ SEALING = (
         "a parcel may be sealed to others than the validators",
         53,
         (f"{SEALED}::test_s53_a_parcel_that_not_exactly_the_validators_can_open_is_rejected",),
-        Edit(
-            "parcel._execute",
-            "verify_envelope_keys(envelope, keys)",
-            "pass",
-        ),
+        Edit("parcel._execute", "verify_envelope_keys(envelope, keys)", "pass"),
     ),
     mutant(
         "sealed shares need not be those that were signed",
