@@ -10,6 +10,7 @@ import msgspec
 from blockpool.answers import BlockSummary
 from blockpool.exchange import NodePool, NodeRequest, Reply, RetryPolicy, error_of_reply
 from chain.errors import ErrorCode, PoolError
+from chain.primitives.json_text import json_decoder
 
 _SILENCE_MAX_S = 60.0
 
@@ -79,7 +80,7 @@ class EventFeed:
             return None
         text, self._data = "\n".join(self._data), []
         try:
-            event = msgspec.json.decode(text, type=BlockSummary)
+            event = json_decoder(BlockSummary).decode(text)
         except msgspec.MsgspecError as error:
             raise PoolError(ErrorCode.MALFORMED, f"the node's event is not what the API promises: {error}") from None
         if self._last_height is not None and event.height <= self._last_height:

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from chain.errors import ErrorCode, PoolError, known_code
+from chain.primitives.json_text import json_decoder
 
 T = TypeVar("T")
 Item = TypeVar("Item", covariant=True)
@@ -259,7 +260,7 @@ def error_of_reply(reply: Reply) -> PoolError:
     ``not_ready``.
     """
     try:
-        problem = msgspec.json.decode(reply.body, type=Problem)
+        problem = json_decoder(Problem).decode(reply.body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         problem = Problem(detail=f"HTTP status {reply.status}")
     context: dict[str, str | int] = {"http_status": reply.status}
@@ -294,7 +295,7 @@ def reader(type_: type[T]) -> Callable[[Reply], T]:
     def read(reply: Reply) -> T:
         body = expect_ok(reply)
         try:
-            return msgspec.json.decode(body, type=type_)
+            return json_decoder(type_).decode(body)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise UntrueAnswer(
                 ErrorCode.MALFORMED, f"the node's answer is not what the API promises: {error}"

@@ -33,6 +33,7 @@ from chain.blocks import BlockHeader, Certificate, block_hash, decode_header
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.primitives.encoding import decode
+from chain.primitives.json_text import json_decoder
 from chain.proofs.receipts import Receipt, verify_outcome
 from chain.proofs.trust import TrustHistory
 from chain.state.entries import DatasetEntry
@@ -274,7 +275,7 @@ class _Rejection(msgspec.Struct, frozen=True):
 def _receipt_of_problem(chain_id: bytes, reply: Reply) -> Receipt:
     """The receipt in a rejection's problem document. Without one the node has refused to take the transaction."""
     try:
-        answer = msgspec.json.decode(reply.body, type=_Rejection).receipt
+        answer = json_decoder(_Rejection).decode(reply.body).receipt
         proof = tuple(bytes.fromhex(item) for item in answer.proof)
     except (msgspec.MsgspecError, ValueError):
         raise error_of_reply(reply) from None

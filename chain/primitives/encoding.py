@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from chain.errors import ErrorCode, PoolError
+from chain.primitives.decoders import Decoders
 
 Value = TypeVar("Value")
 
@@ -32,16 +33,7 @@ integers).
 """
 
 
-_decoders: dict[int, tuple[Any, msgspec.msgpack.Decoder[Any]]] = {}
-"""By the type's identity, since hashing an annotated type takes longer than decoding a value. The type is kept
-alive with its decoder, so its identity stays its own."""
-
-
-def _decoder(type_: Any) -> msgspec.msgpack.Decoder[Any]:
-    known = _decoders.get(id(type_))
-    if known is None:
-        known = _decoders[id(type_)] = type_, msgspec.msgpack.Decoder(type_, strict=True)
-    return known[1]
+_decoder = Decoders(lambda type_: msgspec.msgpack.Decoder(type_, strict=True))
 
 
 def decode(type_: type[Value], data: bytes | memoryview) -> Value:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from chain.errors import ErrorCode, PoolError
+from chain.primitives.decoders import Decoders
 from chain.primitives.json_reader import BadJson, read_json
 
 Value = TypeVar("Value")
+
+json_decoder: Decoders[msgspec.json.Decoder[Any]] = Decoders(msgspec.json.Decoder)
+"""Of a type, for any thread."""
 
 
 def decode_json(type_: type[Value], text: bytes, code: ErrorCode, what: str = "") -> Value:
@@ -25,7 +29,7 @@ def decode_json(type_: type[Value], text: bytes, code: ErrorCode, what: str = ""
         PoolError: with ``code``.
     """
     try:
-        return msgspec.json.decode(text, type=type_)
+        return json_decoder(type_).decode(text)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:  # bytes that are no UTF-8 are a ValueError
         raise PoolError(code, f"{what}: {error}" if what else str(error)) from None
 

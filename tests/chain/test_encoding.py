@@ -1,5 +1,7 @@
 """Canonical encoding: one value has one encoding, everything else is refused (scenarios 46, 47)."""
 
+import subprocess
+import sys
 from typing import Annotated
 
 import msgpack
@@ -204,3 +206,27 @@ def test_names_outside_the_pattern_are_malformed(name: str) -> None:
     with pytest.raises(EncodingError) as caught:
         decode(Certificate, encode(Certificate(1, 0, bytes(32), ((name, bytes(64)),))))
     assert caught.value.code is ErrorCode.MALFORMED
+
+
+def test_threads_that_decode_a_type_for_the_first_time_do_not_end_the_process() -> None:
+    """Without one lock around the making of decoders this ends with a segmentation fault within a few rounds."""
+    subprocess.run([sys.executable, "-c", FIRST_DECODES], check=True, timeout=120)
+
+
+FIRST_DECODES = """
+import sys, threading, msgspec
+from chain.primitives.encoding import Wire, decode, encode
+sys.setswitchinterval(1e-6)
+value = encode([[[1, "a"], [2, "b"]], [[3, "c"]]])
+for _ in range(60):
+    inner = msgspec.defstruct("Inner", [("number", int), ("text", str)], bases=(Wire,), frozen=True)
+    fields = [("first", tuple[inner, ...]), ("second", tuple[inner, ...])]
+    outer = msgspec.defstruct("Outer", fields, bases=(Wire,), frozen=True)
+    start = threading.Barrier(8)
+    def work():
+        start.wait()
+        assert encode(decode(outer, value)) == value
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+"""
