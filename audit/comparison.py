@@ -19,7 +19,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.packages import BlockPackage
 from chain.primitives.crypto import Hash
-from chain.primitives.encoding import decode
+from chain.primitives.encoding import Wire, decode
 from chain.state.difference import Subtree, damage, differences
 from chain.state.entries import (
     ContractEntry,
@@ -33,6 +33,7 @@ from chain.state.entries import (
     ParcelReads,
     ReaderEntry,
     RequestEntry,
+    RequestTotals,
 )
 from chain.state.members import Member
 from chain.state.tree import EMPTY, StateTree
@@ -199,7 +200,11 @@ def _fields(name: str, one: Any, other: Any) -> Iterator[Difference]:
         return
     for field_name in one.__struct_fields__:
         values = getattr(one, field_name), getattr(other, field_name)
-        if values[0] != values[1]:
+        if values[0] == values[1]:
+            continue
+        if all(isinstance(value, Wire) for value in values):
+            yield from _fields(f"{name} {field_name}", *values)
+        else:
             yield Difference(f"{name} {field_name}", _text(values[0]), _text(values[1]))
 
 
@@ -221,6 +226,7 @@ _ENTRY_TYPES: dict[bytes, Any] = {
     b"contract": ContractEntry,
     b"contract-state": ContractState,
     b"request": RequestEntry,
+    b"request-totals": RequestTotals,
     b"reads": DatasetReads,
     b"reader": ReaderEntry,
     b"parcel-reads": ParcelReads,

@@ -16,6 +16,7 @@ from audit.parallel import open_audit
 from audit.series import TimeSeries
 from audit.sources import ChainSource
 from audit.walk import OnProgress, silent
+from chain.access.decision import Decision
 from chain.access.history import ReadLog, RequestHistory
 from chain.access.policy import AccessPolicy
 from chain.errors import PoolError
@@ -37,10 +38,10 @@ from chain.state.entries import (
     usage_key,
 )
 from chain.state.members import Member
-from chain.transactions.contract import ContractHeader
-from chain.transactions.dataset import DatasetHeader
-from chain.transactions.erase import EraseHeader
-from chain.transactions.parcel import ParcelHeader
+from chain.transactions.contract import CONTRACT
+from chain.transactions.dataset import DATASET
+from chain.transactions.erase import ERASE, EraseHeader
+from chain.transactions.parcel import PARCEL
 
 Conclusion = Literal["holds", "attention", "fails"]
 """Everything holds; it does, but a member's misbehaviour is proven or a claim of it could not be verified; something
@@ -124,22 +125,17 @@ class Collector:
         for checked, outcome in zip(executed.transactions, executed.outcomes, strict=True):
             if outcome.verdict is not None:
                 self.verdicts.add(outcome.verdict.verdict, header.time_ms)
-            if not outcome.is_ok:
-                self.rejected[checked.header.member] += 1
-                continue
-            self.accepted[checked.header.member] += 1
-            match checked.header:
-                case ParcelHeader(dataset=dataset):
-                    self.datasets[dataset] = place
-                    self.records.add(dataset, header.time_ms, checked.record_count)
-                    if checked.absent is not None:
-                        self._absent[checked.id] = checked.record_count
-                case DatasetHeader(dataset=dataset):
-                    self.datasets[dataset] = place
-                case ContractHeader(contract=contract):
-                    self.contracts.add(contract)
-                case EraseHeader():
-                    self._add_erasure(checked.header, header.height, header.time_ms)
+            (self.accepted if outcome.is_ok else self.rejected)[checked.header.member] += 1
+        for _, entry in executed.accepted(DATASET):
+            self.datasets[entry.dataset] = place
+        for checked, parcel in executed.accepted(PARCEL):
+            self.datasets[parcel.dataset] = place
+            self.records.add(parcel.dataset, header.time_ms, checked.record_count)
+            if checked.absent is not None:
+                self._absent[checked.id] = checked.record_count
+        self.contracts.update(contract.contract for _, contract in executed.accepted(CONTRACT))
+        for _, erase in executed.accepted(ERASE):
+            self._add_erasure(erase, header.height, header.time_ms)
 
     def _add_erasure(self, erase: EraseHeader, height: int, time_ms: int) -> None:
         records = self._absent.pop(erase.parcel, None)
@@ -188,8 +184,8 @@ class Findings:
     verdicts: TimeSeries
     erasures: tuple[ErasureFinding, ...]
     misbehaviour: MisbehaviourFindings
-    entries: Mapping[Hash, RequestEntry]
-    """Of requests that wait or were never used, their entries in the state: who was asked, what the contract noted."""
+    decisions: Mapping[Hash, Decision]
+    """On requests that wait or were never used, as the state has them: who was asked, what the contract noted."""
 
     @property
     def conclusion(self) -> Conclusion:
@@ -288,7 +284,7 @@ def conclude(
         collector.verdicts,
         tuple(collector.erasures),
         misbehaviour,
-        {id_: entry for id_, entry in entries.items() if entry is not None},
+        {id_: entry.decision for id_, entry in entries.items() if entry is not None},
     )
 
 

@@ -15,8 +15,9 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from audit.chain import AuditReport, ChainAudit
-from chain.access.policy import AccessCase, AccessDecision, AccessPolicy, ContractRunner, contract_hash, grant_end_ms
-from chain.blocks import Outcome, Verdict
+from chain.access.decision import CallResult, Decision, Verdict
+from chain.access.policy import AccessCase, AccessPolicy, ContractRunner, contract_hash, grant_end_ms
+from chain.blocks import Outcome
 from chain.contract_engine import EngineIdentity
 from chain.errors import PoolError
 from chain.facts import shown
@@ -24,9 +25,9 @@ from chain.genesis import Genesis
 from chain.packages import BlockPackage, open_package
 from chain.primitives.crypto import Hash
 from chain.state.entries import ContractEntry, RequestEntry
-from chain.transactions.approval import ApprovalHeader
+from chain.transactions.approval import APPROVAL
 from chain.transactions.base import CheckedTransaction
-from chain.transactions.request import RequestHeader
+from chain.transactions.request import REQUEST
 
 Change = Literal["gains", "loses", "differs"]
 """What a proposed contract means for a request: it would get access, would not get it any more, or would get another
@@ -39,7 +40,7 @@ class ContractCall(NamedTuple):
 
     contract: ContractEntry
     case: AccessCase
-    decision: AccessDecision
+    called: CallResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class VerdictDifference:
     """The request, or the answer after which it was decided."""
     request_id: Hash
     part: str
-    """``verdict``, ``failure``, ``facts``, ``fuel``, ``inputs_hash`` ..."""
+    """``verdict``, ``facts``, ``fuel``, ``inputs_hash`` ..."""
     recorded: str
     replayed: str
 
@@ -73,9 +74,9 @@ class TriedRequest:
 
     first: AccessCase
     """As the request came."""
-    real: AccessDecision
+    real: Decision
     """What holds in the chain."""
-    proposed: AccessDecision
+    proposed: Decision
     """What would hold."""
 
     @property
@@ -112,19 +113,19 @@ class Trial:
         case = real.case
         tried = self.requests.get(case.request_id)
         if tried is not None and _is_settled(tried.proposed, case):
-            tried.real = real.decision
+            tried.real = real.called.decision
             return
         dataset = case.dataset.dataset
         own = dataclasses.replace(case, state=self._states.get(dataset, b"{}"))
         entry = self._entry(real.contract)
-        decision = runner.decide(entry, own)
+        called = runner.decide(entry, own)
         self.calls += 1
-        if decision.state is not None:
-            self._states[dataset] = decision.state
-        if decision.failure:
-            self.failures.append(ContractCall(entry, own, decision))
+        if called.state is not None:
+            self._states[dataset] = called.state
+        else:
+            self.failures.append(ContractCall(entry, own, called))
         first = tried.first if tried is not None else case
-        self.requests[case.request_id] = TriedRequest(first, real.decision, decision)
+        self.requests[case.request_id] = TriedRequest(first, real.called.decision, called.decision)
 
     def changes(self) -> Iterator[tuple[Hash, TriedRequest]]:
         """Requests for which the proposal would mean something."""
@@ -227,10 +228,10 @@ class _WatchingRunner:
     def check(self, source: str, parameters: str) -> int:
         return self._runner.check(source, parameters)
 
-    def decide(self, contract: ContractEntry, case: AccessCase) -> AccessDecision:
-        decision = self._runner.decide(contract, case)
-        self._take(ContractCall(contract, case, decision), self._beside)
-        return decision
+    def decide(self, contract: ContractEntry, case: AccessCase) -> CallResult:
+        called = self._runner.decide(contract, case)
+        self._take(ContractCall(contract, case, called), self._beside)
+        return called
 
     def close(self) -> None:
         self._runner.close()
@@ -264,20 +265,15 @@ def _compare(
 
 
 def _request_of(checked: CheckedTransaction) -> Hash | None:
-    match checked.header:
-        case RequestHeader():
-            return checked.id
-        case ApprovalHeader(request=request_id):
-            return request_id
-    return None
+    answer = APPROVAL.of(checked.header)
+    return answer.request if answer else checked.id if checked.type is REQUEST else None
 
 
 def _differing_parts(verdict: Verdict, outcome: Outcome, call: ContractCall) -> dict[str, tuple[str, str]]:
     """(recorded, replayed) by part, where they differ."""
-    decision, contract = call.decision, call.contract
+    decision, contract = call.called.decision, call.contract
     both = {
         "verdict": (verdict.verdict, decision.verdict),
-        "failure": (verdict.failure, decision.failure),
         "facts": (str(shown(outcome.facts)), str(shown(decision.facts))),
         "until_ms": (str(verdict.until_ms), str(grant_end_ms(decision, call.case.request))),
         "fuel": (str(outcome.fuel), str(decision.fuel)),
@@ -289,13 +285,13 @@ def _differing_parts(verdict: Verdict, outcome: Outcome, call: ContractCall) -> 
     return {part: pair for part, pair in both.items() if pair[0] != pair[1]}
 
 
-def _is_settled(proposed: AccessDecision, case: AccessCase) -> bool:
+def _is_settled(proposed: Decision, case: AccessCase) -> bool:
     """Whether an answer to a request would not have counted any more: as in ``chain.access.rules``."""
     is_revoked = bool(case.request.answers) and case.request.answers[-1].answer == "revoke"
     return proposed.verdict == "deny" or (proposed.verdict == "allow" and not is_revoked)
 
 
-def _terms(decision: AccessDecision, request: RequestEntry) -> tuple[object, ...]:
+def _terms(decision: Decision, request: RequestEntry) -> tuple[object, ...]:
     """What a decision means to the reader."""
     return (
         decision.verdict,

@@ -20,7 +20,7 @@ that goes wrong is a ``PoolError`` with a stable ``code``. ``AsyncClient`` is th
 """
 
 from blockpool.access_signing import (
-    RequestTerms,
+    AccessTerms,
     sign_answer,
     sign_contract,
     sign_read_report,
@@ -60,7 +60,7 @@ from blockpool.signing import (
     sign_parcel,
 )
 from blockpool.version import VERSION
-from chain.blocks import Verdict
+from chain.access.decision import Verdict
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from evidence.verification import Step
@@ -70,6 +70,7 @@ __version__ = VERSION
 
 __all__ = [
     "AccessRequest",
+    "AccessTerms",
     "ApproverAnswer",
     "AsyncClient",
     "AsyncReading",
@@ -98,7 +99,6 @@ __all__ = [
     "RecordBody",
     "RecordId",
     "RequestState",
-    "RequestTerms",
     "RetryPolicy",
     "SignedTransaction",
     "Step",

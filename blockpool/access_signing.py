@@ -28,7 +28,7 @@ _HEIGHT_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class RequestTerms:
+class AccessTerms:
     """What is asked for in a request to read."""
 
     dataset: str
@@ -135,7 +135,7 @@ def sign_contract(
 
 
 def sign_request(
-    genesis: Genesis, identity: Identity, terms: RequestTerms, reader_key: ReaderKey, now_ms: int
+    genesis: Genesis, identity: Identity, terms: AccessTerms, reader_key: ReaderKey, now_ms: int
 ) -> SignedTransaction:
     """Sign a request to read.
 
@@ -144,7 +144,7 @@ def sign_request(
         now_ms: present time, milliseconds since 1970.
 
     Raises:
-        PoolError: as ``RequestTerms.verify``.
+        PoolError: as ``AccessTerms.verify``.
     """
     terms.verify(now_ms)
     public_key = reader_key.public_key if isinstance(reader_key, KemPrivateKey) else reader_key

@@ -9,12 +9,12 @@ import msgspec
 import orjson
 
 from blockpool.signing import RecordId, parse_transaction_id
+from chain.access.decision import RequestStatus
 from chain.blocks import BlockHeader, Outcome, block_hash
 from chain.errors import ErrorCode, PoolError, known_code
 from chain.facts import shown
 from chain.primitives.types import Unsigned
 from chain.proofs.receipts import Receipt
-from chain.state.entries import RequestStatus
 from evidence.parts import CertificatePart, HandOverPart
 
 
@@ -125,7 +125,8 @@ class ApproverAnswer(_Answer, frozen=True, kw_only=True):
 
 
 class RequestState(_Answer, frozen=True, kw_only=True):
-    """A request to read as it stands; ``chain.state.entries.RequestEntry`` says what each field means."""
+    """A request to read as it stands; the fields of ``RequestEntry`` and its parts, and of
+    ``RequestTotals``: ``chain.state.entries`` says what each means."""
 
     request: str
     reader: str
@@ -145,7 +146,6 @@ class RequestState(_Answer, frozen=True, kw_only=True):
     facts: dict[str, str | int]
     sentence: str
     """Why it was denied or revoked, for people; else empty."""
-    failure: str
     until_ms: Unsigned
     fields: tuple[str, ...] | None = None
     approvers: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from blockpool import declaring
-from blockpool.access_signing import ReaderKey, RequestTerms
+from blockpool.access_signing import AccessTerms, ReaderKey
 from blockpool.answers import (
     BlockAnswer,
     ContractAnswer,
@@ -43,10 +43,10 @@ from blockpool.provenance import DEFAULT_BOUNDS, Provenance, ProvenanceBounds
 from blockpool.reading import Read
 from blockpool.sealing import Commitments
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
+from chain.access.decision import RequestStatus
 from chain.packages import BlockPackage
 from chain.primitives.types import Answer as AnswerName
 from chain.proofs.history import TreeHead
-from chain.state.entries import RequestStatus
 from sealing import KemPrivateKey
 
 
@@ -287,7 +287,7 @@ class Methods:
         Raises:
             TransactionRejected: it is no request that could be decided on, such as for an open dataset.
         """
-        terms = RequestTerms(
+        terms = AccessTerms(
             dataset, purpose, parcels, from_height, until_height, until_ms, legal_basis, case_number, person
         )
         return access.request(self._session, terms, reader_key, time.time_ns() // 1_000_000)

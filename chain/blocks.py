@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
+from chain.access.decision import Verdict
 from chain.facts import Facts, unpack, verify
 from chain.limits import LIMITS
 from chain.messages import denial, sentence
 from chain.primitives.crypto import Hash, domain, hash_tagged
 from chain.primitives.encoding import Wire, decode, encode
-from chain.primitives.types import OPTIONAL_NAME_PATTERN, DatasetId, Hash32, Name, Signature, Unsigned
+from chain.primitives.types import OPTIONAL_NAME_PATTERN, Hash32, Name, Signature, Unsigned
 
 Version = Annotated[int, Meta(ge=1, le=2**16 - 1)]
 """Of the protocol."""
@@ -47,26 +48,6 @@ class BlockHeader(Wire, frozen=True):
     """Hash of the set that votes on the next block, as the state after this one has it."""
     next_version: Version
     """Of the protocol whose rules the next block follows, as the state after this one has it."""
-
-
-VerdictName = Literal["allow", "deny", "ask"]
-
-
-class Verdict(Wire, frozen=True):
-    """What was decided on a request to read, and on which grounds: enough to decide it again years later."""
-
-    verdict: VerdictName
-    failure: Annotated[str, Meta(max_length=64)]
-    """Error code if the contract failed, which denies; empty if it decided."""
-    until_ms: Unsigned
-    """When the grant ends, milliseconds since 1970; 0 for no end."""
-    contract: DatasetId
-    """The contract that was called; empty if none was."""
-    contract_version: Unsigned
-    contract_hash: Annotated[bytes, Meta(max_length=32)]
-    """``chain.access.policy.contract_hash``; empty without a contract."""
-    inputs_hash: Annotated[bytes, Meta(max_length=32)]
-    """Of everything that the contract was told; empty without a contract."""
 
 
 class Outcome(Wire, frozen=True):

@@ -345,9 +345,9 @@ class Refusal(PoolError):
         super().__init__(code, "", **shown(self.facts))
 
     @classmethod
-    def of(cls, code: ErrorCode, facts: Facts) -> Refusal:
+    def of(cls, code: ErrorCode, facts: Facts, fuel: int = 0) -> Refusal:
         """The refusal with facts that are packed already."""
-        return cls(code, **unpack(facts))  # type: ignore[arg-type]  # no fact is called fuel
+        return cls(code, fuel=fuel, **unpack(facts))
 
     @property
     def detail(self) -> str:

@@ -79,12 +79,14 @@ def test(file: Path, cases_file: Path) -> None:
     for result in results:
         mark = Text("failed", "bold red") if result.differences else Text("ok", "green")
         differs = Text("\n".join(result.differences))
-        table.add_row(mark, Text(result.name), result.decision.verdict, f"{result.decision.fuel:,}", differs)
+        table.add_row(
+            mark, Text(result.name), result.called.decision.verdict, f"{result.called.decision.fuel:,}", differs
+        )
     failed = sum(bool(result.differences) for result in results)
     emit([_summary(result) for result in results], table)
     for result in results:
-        if result.decision.printed:
-            talk().print(Text(f"printed by {result.name!r}:\n{result.decision.printed}"))
+        if result.called.printed:
+            talk().print(Text(f"printed by {result.name!r}:\n{result.called.printed}"))
     talk().print(f"{len(results) - failed} of {len(results)} cases as expected.")
     if failed:
         click.get_current_context().exit(ExitCode.FALSE)
@@ -218,14 +220,14 @@ def _run(sandbox: Sandbox, source: str, case: Case) -> CaseResult:
 
 
 def _summary(result: CaseResult) -> dict[str, object]:
-    decision = result.decision
+    decision = result.called.decision
     return {
         "name": result.name,
         "as_expected": not result.differences,
         "differences": list(result.differences),
         "verdict": decision.verdict,
-        "code": decision.code,
+        "code": decision.failure or None,
         "reason": decision.sentence,
         "fuel": decision.fuel,
-        "printed": decision.printed,
+        "printed": result.called.printed,
     }

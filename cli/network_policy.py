@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from chain.access.policy import AccessCase, AccessDecision, AccessPolicy, ContractRunner
+from chain.access.decision import CallResult
+from chain.access.policy import AccessCase, AccessPolicy, ContractRunner
 from chain.contract_engine import EngineIdentity
 from chain.primitives.crypto import ZERO_HASH
 from chain.state.entries import ContractEntry
@@ -81,7 +82,7 @@ class _WaitingRunner:
     def check(self, source: str, parameters: str) -> int:
         return self._opened().check(source, parameters)
 
-    def decide(self, contract: ContractEntry, case: AccessCase) -> AccessDecision:
+    def decide(self, contract: ContractEntry, case: AccessCase) -> CallResult:
         return self._opened().decide(contract, case)
 
     def close(self) -> None:

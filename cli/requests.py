@@ -15,9 +15,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from blockpool import Client, ErrorCode, KemPrivateKey, PoolError, Record, RequestState
+from chain.access.decision import RequestStatus
 from chain.messages import time_text
 from chain.primitives.types import Answer
-from chain.state.entries import RequestStatus
 from cli.failures import ExitCode
 from cli.options import (
     EndOfTime,
@@ -346,8 +346,7 @@ def _status(view: RequestState) -> str:
         return f"granted until {_until(view.until_ms)}"
     if view.status == "asked":
         return f"asked: the {_approval(view)} is needed"
-    failure = f" ({view.failure})" if view.failure else ""
-    return f"{view.status}: {view.sentence or 'no reason was given'}{failure}"
+    return f"{view.status}: {view.sentence or 'no reason was given'}"
 
 
 def _approval(view: RequestState) -> str:

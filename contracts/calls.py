@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
 
-from chain.access.policy import AccessCase
+from chain.access.policy import AccessCase, EarlierGrant
 from chain.primitives.crypto import Hash
-from chain.state.entries import DatasetEntry, MemberSharing, RequestAnswer, RequestEntry
+from chain.state.entries import DatasetEntry, MemberSharing, RequestAnswer, RequestEntry, RequestTerms, RequestTotals
 from chain.state.members import Member
 from contracts.facts import (
     ApprovalFacts,
@@ -37,7 +37,7 @@ class CallEncoder:
     """
 
     def __init__(self) -> None:
-        self._encoded: dict[int, tuple[object, msgspec.Raw]] = {}
+        self._encoded: dict[int | tuple[int, int], tuple[object, msgspec.Raw]] = {}
 
     def encode(self, case: AccessCase) -> bytes:
         """What the contract is called with.
@@ -46,7 +46,7 @@ class CallEncoder:
             PoolError: code ``too_large``.
         """
         parts = CallParts(
-            request=encode_part(_request(case.request_id, case.request)),
+            request=encode_part(_request(case.request_id, case.request.terms)),
             dataset=self._part(case.dataset, _dataset),
             height=case.height,
             time_ms=case.time_ms,
@@ -60,38 +60,38 @@ class CallEncoder:
         )
         return encode_parts(parts)
 
-    def _grants(self, grants: tuple[tuple[Hash, RequestEntry], ...]) -> list[msgspec.Raw]:
+    def _grants(self, grants: Sequence[EarlierGrant]) -> list[msgspec.Raw]:
         encoded = self._encoded
         found = []
-        for request_id, entry in grants:
-            known = encoded.get(id(entry))
-            found.append(known[1] if known else self._keep(entry, _grant(request_id, entry)))
+        for request_id, entry, totals in grants:
+            known = encoded.get(id(entry) if totals is None else (id(entry), id(totals)))
+            found.append(known[1] if known else self._keep(_grant(request_id, entry, totals), entry, totals))
         return found
 
     def _part(self, entry: Entry, describe: Callable[[Entry], Facts]) -> msgspec.Raw:
         known = self._encoded.get(id(entry))
-        return known[1] if known else self._keep(entry, describe(entry))
+        return known[1] if known else self._keep(describe(entry), entry)
 
-    def _keep(self, entry: object, facts: Facts) -> msgspec.Raw:
-        """Encode, and keep the entry alive with its JSON, so that its identity stays its own."""
+    def _keep(self, facts: Facts, entry: object, totals: object = None) -> msgspec.Raw:
+        """Encode, and keep the entries alive with their JSON, so that their identities stay their own."""
         if len(self._encoded) >= ENCODED_ENTRIES:
             self._encoded.clear()
         part = encode_part(facts)
-        self._encoded[id(entry)] = entry, part
+        self._encoded[id(entry) if totals is None else (id(entry), id(totals))] = (entry, totals), part
         return part
 
 
-def _request(request_id: Hash, entry: RequestEntry) -> RequestFacts:
+def _request(request_id: Hash, terms: RequestTerms) -> RequestFacts:
     return RequestFacts(
         id=request_id.hex(),
-        purpose=entry.purpose,
-        legal_basis=entry.legal_basis,
-        case_number=entry.case_number,
-        person=entry.person,
-        parcels=tuple(parcel.hex() for parcel in entry.parcels),
-        from_height=entry.from_height,
-        until_height=entry.until_height,
-        until_ms=entry.wanted_until_ms,
+        purpose=terms.purpose,
+        legal_basis=terms.legal_basis,
+        case_number=terms.case_number,
+        person=terms.person,
+        parcels=tuple(parcel.hex() for parcel in terms.parcels),
+        from_height=terms.from_height,
+        until_height=terms.until_height,
+        until_ms=terms.wanted_until_ms,
     )
 
 
@@ -116,15 +116,15 @@ def _approval(answer: RequestAnswer) -> ApprovalFacts:
     return ApprovalFacts(answer.member, answer.answer, answer.height, answer.time_ms, answer.reason)
 
 
-def _grant(request_id: Hash, entry: RequestEntry) -> GrantFacts:
+def _grant(request_id: Hash, entry: RequestEntry, totals: RequestTotals | None) -> GrantFacts:
     return GrantFacts(
         request_id.hex(),
         entry.decided_height,
         entry.decided_ms,
-        entry.until_ms,
-        entry.purpose,
-        entry.note,
-        entry.first_report_ms,
+        entry.decision.until_ms,
+        entry.terms.purpose,
+        entry.decision.note,
+        totals.first_report_ms if totals else 0,
     )
 
 

@@ -20,9 +20,8 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import UNSET, UnsetType, field
 
-from chain.blocks import VerdictName
+from chain.access.decision import CallResult, VerdictName
 from chain.errors import ErrorCode, PoolError
-from contracts.decision import Decision
 from contracts.facts import ContextFacts, DatasetFacts, Facts, RequestFacts
 from contracts.library import expand_parts
 
@@ -32,7 +31,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Contract(Protocol):
     """Whatever decides: a session of the sandbox, or a contract loaded locally."""
 
-    def decide(self, request: RequestFacts, dataset: DatasetFacts, ctx: ContextFacts) -> Decision:
+    def decide(self, request: RequestFacts, dataset: DatasetFacts, ctx: ContextFacts) -> CallResult:
         """Call the contract."""
         ...
 
@@ -52,16 +51,17 @@ class Expectation(Facts, frozen=True):
     needed: int | UnsetType = UNSET
     state: dict[str, Any] | UnsetType = UNSET
 
-    def differences(self, decision: Decision) -> list[str]:
+    def differences(self, called: CallResult) -> list[str]:
         """What is not as expected, one line each."""
+        decision = called.decision
         found: dict[str, Any] = {
             "verdict": decision.verdict,
-            "code": decision.code.value if decision.code else None,
+            "code": decision.failure or None,
             "until_ms": decision.until_ms,
             "fields": decision.fields,
             "approvers": decision.approvers,
             "needed": decision.needed,
-            "state": json.loads(decision.state or b"null"),
+            "state": json.loads(called.state or b"null"),
         }
         lines = [
             f"{name} is {value!r}, not {getattr(self, name)!r}"
@@ -91,8 +91,8 @@ class Case:
 
     def run(self, contract: Contract) -> CaseResult:
         """Call the contract with this case's facts."""
-        decision = contract.decide(self.request, self.dataset, self.ctx)
-        return CaseResult(self.name, decision, tuple(self.expect.differences(decision)))
+        called = contract.decide(self.request, self.dataset, self.ctx)
+        return CaseResult(self.name, called, tuple(self.expect.differences(called)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class CaseResult:
     """What came out of one case."""
 
     name: str
-    decision: Decision
+    called: CallResult
     differences: tuple[str, ...]
     """Empty if all is as expected."""
 

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chain.contract_engine import EngineIdentity
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, PoolError, Refusal
 from chain.extras import extra
-from chain.facts import FactValue
 from chain.limits import LIMITS
 from contracts.compiled import OnStage, compiled_component, default_cache_folder
 from contracts.guest import COMPONENT_SHA256, read_component
@@ -37,28 +36,8 @@ ENGINE_IDENTITY = EngineIdentity(bytes.fromhex(COMPONENT_SHA256), WASMTIME_VERSI
 """This installation's."""
 
 
-class GuestTrap(Exception):
-    """The guest was stopped: out of fuel, out of stack, or it reached for something that it does not have.
-
-    Attributes:
-        code: ``contract_out_of_fuel`` or ``contract_trapped``.
-        fuel: spent until then.
-    """
-
-    def __init__(self, fuel: int) -> None:
-        is_spent = fuel == LIMITS.contract_fuel
-        super().__init__(fuel)
-        self.code = ErrorCode.CONTRACT_OUT_OF_FUEL if is_spent else ErrorCode.CONTRACT_TRAPPED
-        self.fuel = fuel
-
-    @property
-    def facts(self) -> dict[str, FactValue]:
-        """Beside the code."""
-        return {"limit": LIMITS.contract_fuel} if self.code is ErrorCode.CONTRACT_OUT_OF_FUEL else {}
-
-
 class GuestInstance:
-    """One guest with its own memory. Not for two threads at once; worthless after a ``GuestTrap``."""
+    """One guest with its own memory. Not for two threads at once; worthless after a ``Refusal``."""
 
     def __init__(self, store: wasmtime.Store, load: Func, decide: Func) -> None:
         self._store = store
@@ -70,7 +49,8 @@ class GuestInstance:
         """Load a contract: the guest's answer and the fuel spent.
 
         Raises:
-            GuestTrap: it was stopped.
+            Refusal: it was stopped, out of fuel, of stack, or reaching for something that it does not have: codes
+                ``contract_out_of_fuel``, ``contract_trapped``.
             PoolError: code ``engine_damaged`` if this machine has no memory for it.
         """
         return self._call(self._load, source, parameters)
@@ -79,7 +59,8 @@ class GuestInstance:
         """Call the contract: the guest's answer and the fuel spent.
 
         Raises:
-            GuestTrap: it was stopped.
+            Refusal: it was stopped, out of fuel, of stack, or reaching for something that it does not have: codes
+                ``contract_out_of_fuel``, ``contract_trapped``.
             PoolError: code ``engine_damaged`` if this machine has no memory for it.
         """
         return self._call(self._decide, call)
@@ -95,7 +76,10 @@ class GuestInstance:
             answer: str = function(self._store, *arguments)
             function.post_return(self._store)
         except wasmtime.WasmtimeError:  # what the library says of it may change with its version
-            raise GuestTrap(self._spent()) from None
+            spent = self._spent()
+            if spent == LIMITS.contract_fuel:
+                raise Refusal(ErrorCode.CONTRACT_OUT_OF_FUEL, fuel=spent, limit=spent) from None
+            raise Refusal(ErrorCode.CONTRACT_TRAPPED, fuel=spent) from None
         return answer, self._spent()
 
     def _spent(self) -> int:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from contracts.engine import Engine, GuestInstance, GuestTrap
-from contracts.runtime import LOADED
+from chain.errors import Refusal
+from contracts.answers import verify_loaded
+from contracts.engine import Engine, GuestInstance
 
 GUESTS_AHEAD = 2
 """Guests that may wait; each holds up to ``contract_memory_size_bytes``."""
@@ -19,11 +20,9 @@ FUEL_AHEAD = 20_000_000
 
 
 class LoadedGuest(NamedTuple):
-    """A guest that was given its contract, and what came of it."""
+    """A guest that has loaded its contract."""
 
     instance: GuestInstance
-    answer: str
-    """``LOADED``, or an error as the guest describes it."""
     fuel: int
     """Spent on loading."""
 
@@ -39,7 +38,7 @@ class Guests:
         """A guest that has done nothing but load this contract; close its instance.
 
         Raises:
-            GuestTrap: it was stopped while loading.
+            Refusal: it does not load, with the fuel spent.
         """
         return self._ahead.pop((source, parameters), None) or self._make(source, parameters)
 
@@ -49,9 +48,9 @@ class Guests:
             return
         try:
             guest = self._make(source, parameters)
-        except GuestTrap:
+        except Refusal:
             return
-        if guest.answer != LOADED or guest.fuel > FUEL_AHEAD:
+        if guest.fuel > FUEL_AHEAD:
             guest.instance.close()
             return
         if len(self._ahead) >= GUESTS_AHEAD:
@@ -59,10 +58,11 @@ class Guests:
         self._ahead[source, parameters] = guest
 
     def _make(self, source: str, parameters: str) -> LoadedGuest:
-        instance = self._engine.instantiate()
+        instance, fuel = self._engine.instantiate(), 0
         try:
             answer, fuel = instance.load(source, parameters)
-        except GuestTrap:
+            verify_loaded(answer)
+        except Refusal as refusal:
             instance.close()
-            raise
-        return LoadedGuest(instance, answer, fuel)
+            raise Refusal.of(refusal.code, refusal.facts, fuel + refusal.fuel) from None
+        return LoadedGuest(instance, fuel)

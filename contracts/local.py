@@ -6,11 +6,12 @@ the answer are the sandbox's.
 
 from __future__ import annotations
 
-from chain.errors import ErrorCode
+from chain.access.decision import CallResult
+from chain.errors import Refusal
 from chain.primitives.crypto import ZERO_HASH
-from contracts.decision import BadAnswer, Decision, failure, read_decision
+from contracts.answers import failed, read_answer, verify_loaded
 from contracts.facts import ContextFacts, DatasetFacts, RequestFacts, encode_call
-from contracts.runtime import LOADED, ContractRuntime
+from contracts.runtime import ContractRuntime
 from contracts.sandbox import inputs_hash, verify_deployable
 
 
@@ -30,12 +31,12 @@ class LocalContract:
         self._runtime = ContractRuntime()
         self._loaded = self._runtime.load(source, parameters)
 
-    def decide(self, request: RequestFacts, dataset: DatasetFacts, ctx: ContextFacts) -> Decision:
-        """Call the contract; ``fuel`` is 0 in the answer."""
+    def decide(self, request: RequestFacts, dataset: DatasetFacts, ctx: ContextFacts) -> CallResult:
+        """Call the contract; its ``fuel`` is 0."""
         call = encode_call(request, dataset, ctx)
-        answer = self._runtime.decide(call.decode()) if self._loaded == LOADED else self._loaded
         inputs = inputs_hash(ZERO_HASH, call)
         try:
-            return read_decision(answer, ctx.time_ms, 0, inputs)
-        except BadAnswer as error:
-            return failure(ErrorCode.CONTRACT_BAD_ANSWER, 0, inputs, part=error.part)
+            verify_loaded(self._loaded)
+            return read_answer(self._runtime.decide(call.decode()), ctx.time_ms, 0, inputs)
+        except Refusal as refusal:
+            return failed(refusal, 0, inputs)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from chain.access.policy import AccessCase, AccessDecision
+from chain.access.decision import CallResult
+from chain.access.policy import AccessCase
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError, Refusal
-from chain.facts import pack, unpack
 from chain.limits import LIMITS
 from chain.state.entries import ContractEntry
+from contracts.answers import failed
 from contracts.calls import CallEncoder
-from contracts.decision import Decision
 from contracts.engine import ENGINE_IDENTITY
 
 
 class ContractSession(Protocol):
     """One contract in one block."""
 
-    def decide_encoded(self, call: bytes, time_ms: int) -> Decision:
+    def decide_encoded(self, call: bytes, time_ms: int) -> CallResult:
         """Call the contract with encoded facts."""
         ...
 
@@ -70,15 +70,12 @@ class BlockContracts:
         """As ``Sandbox.check``."""
         return self._sandbox.check(source, parameters)
 
-    def decide(self, contract: ContractEntry, case: AccessCase) -> AccessDecision:
+    def decide(self, contract: ContractEntry, case: AccessCase) -> CallResult:
         """Call a contract with what the case says."""
         try:
-            decision = self._session(contract).decide_encoded(self._calls.encode(case), case.time_ms)
+            return self._session(contract).decide_encoded(self._calls.encode(case), case.time_ms)
         except Refusal as refusal:  # there is too much to tell the contract
-            code = refusal.code.value
-            facts = pack({"denial": code, **unpack(refusal.facts)})
-            return AccessDecision("deny", code, facts, 0, None, (), 0, "", None, 0, b"")
-        return _plain(decision)
+            return failed(refusal)
 
     def _session(self, contract: ContractEntry) -> ContractSession:
         """The contract's session, from now on the one that was used last."""
@@ -105,19 +102,3 @@ def verify_engine(required: EngineIdentity) -> None:
     """
     if required != ENGINE_IDENTITY:
         raise PoolError(ErrorCode.ENGINE_UNAVAILABLE, f"the network's is {required}; here is {ENGINE_IDENTITY}")
-
-
-def _plain(decision: Decision) -> AccessDecision:
-    return AccessDecision(
-        verdict=decision.verdict,
-        failure=decision.code.value if decision.code else "",
-        facts=decision.facts,
-        until_ms=decision.until_ms,
-        fields=decision.fields,
-        approvers=decision.approvers,
-        needed=decision.needed,
-        note=decision.note,
-        state=decision.state,
-        fuel=decision.fuel,
-        inputs_hash=decision.inputs_hash,
-    )

@@ -8,18 +8,15 @@ code, and the next call gets a fresh guest.
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
+from chain.access.decision import CallResult
 from chain.errors import ErrorCode, Refusal
-from chain.facts import pack, unpack
 from chain.limits import LIMITS
 from chain.primitives.crypto import ZERO_HASH, Hash, hash_tagged
 from chain.primitives.json_reader import BadJson, read_json
-from contracts.decision import BadAnswer, Decision, failure, read_decision, read_error
-from contracts.engine import Engine, GuestInstance, GuestTrap
+from contracts.answers import failed, read_answer
+from contracts.engine import Engine, GuestInstance
 from contracts.facts import ContextFacts, DatasetFacts, RequestFacts, encode_call
 from contracts.guests import FUEL_AHEAD, Guests
-from contracts.runtime import LOADED
 
 
 def inputs_hash(chain_id: bytes, call: bytes) -> Hash:
@@ -49,18 +46,9 @@ class Sandbox:
             Refusal: what is wrong, with the fuel spent; ``bad_contract`` with the guest's words and the line at fault.
         """
         verify_deployable(source, parameters)
-        try:
-            instance, answer, fuel = self._guests.take(source, parameters)
-        except GuestTrap as trap:
-            raise Refusal(trap.code, fuel=trap.fuel, **trap.facts) from None
+        instance, fuel = self._guests.take(source, parameters)
         instance.close()
-        if answer == LOADED:
-            return fuel
-        try:
-            error = read_error(answer)
-        except BadAnswer as error_in_answer:
-            raise Refusal(ErrorCode.CONTRACT_BAD_ANSWER, fuel=fuel, part=error_in_answer.part) from None
-        raise Refusal(ErrorCode.BAD_CONTRACT, fuel=fuel, **error.facts)
+        return fuel
 
     def contract(self, source: str, parameters: str = "{}") -> ContractSession:
         """A contract for one block: make a new session for each.
@@ -87,7 +75,7 @@ class ContractSession:
         self._instance: GuestInstance | None = None
         self._load_fuel = 0
 
-    def decide(self, request: RequestFacts, dataset: DatasetFacts, ctx: ContextFacts) -> Decision:
+    def decide(self, request: RequestFacts, dataset: DatasetFacts, ctx: ContextFacts) -> CallResult:
         """Call the contract.
 
         Raises:
@@ -96,37 +84,24 @@ class ContractSession:
         call = encode_call(request, dataset, ctx)
         return self.decide_encoded(call, ctx.time_ms)
 
-    def decide_encoded(self, call: bytes, time_ms: int) -> Decision:
+    def decide_encoded(self, call: bytes, time_ms: int) -> CallResult:
         """Call the contract with inputs that were encoded before (``encode_call``).
 
         Args:
             call: the inputs.
             time_ms: the block's time, as in the inputs.
         """
-        inputs = inputs_hash(self._chain_id, call)
-        fuel = 0
+        inputs, fuel = inputs_hash(self._chain_id, call), 0
         try:
             if self._instance is None:
-                self._instance, answer, fuel = self._guests.take(self._source, self._parameters)
+                self._instance, fuel = self._guests.take(self._source, self._parameters)
                 self._load_fuel = fuel
-                if answer != LOADED:
-                    return self._failed(read_decision(answer, time_ms, fuel, inputs))
             answer, spent = self._instance.decide(call.decode())
             fuel += spent
-            decision = read_decision(answer, time_ms, fuel, inputs)
-        except GuestTrap as trap:
-            return self._failed(failure(trap.code, fuel + trap.fuel, inputs, **trap.facts))
-        except BadAnswer as error:
-            return self._failed(failure(ErrorCode.CONTRACT_BAD_ANSWER, fuel, inputs, part=error.part))
-        if decision.code is ErrorCode.BAD_CONTRACT:  # it did load: this is an error of its own, such as eval("(")
-            code = ErrorCode.CONTRACT_FAILED
-            decision = replace(decision, code=code, facts=pack({**unpack(decision.facts), "denial": code.value}))
-        return decision if decision.code is None else self._failed(decision)
-
-    def _failed(self, decision: Decision) -> Decision:
-        """The next call gets a fresh guest: what a failure left behind in this one is nobody's business."""
-        self.close()
-        return decision
+            return read_answer(answer, time_ms, fuel, inputs)
+        except Refusal as refusal:
+            self.close()  # the next call gets a fresh guest: what a failure left behind is nobody's business
+            return failed(refusal, fuel, inputs)
 
     def close(self) -> None:
         """Give the guest's memory back."""

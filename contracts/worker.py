@@ -24,10 +24,10 @@ from typing import IO, Self
 
 import msgspec
 
+from chain.access.decision import CallResult
 from chain.errors import ErrorCode, PoolError, Refusal
 from chain.facts import Facts, unpack
 from contracts.compiled import OnStage, Stage
-from contracts.decision import Decision
 from contracts.engine import Engine
 from contracts.facts import ContextFacts, DatasetFacts, RequestFacts, encode_call
 from contracts.guests import GUESTS_AHEAD
@@ -71,7 +71,7 @@ class _Staged(_Message, frozen=True):
 
 class _Done(_Message, frozen=True):
     fuel: int = 0
-    decision: Decision | None = None
+    called: CallResult | None = None
 
 
 class _Failed(_Message, frozen=True):
@@ -197,7 +197,7 @@ class RemoteSession:
         self._sandbox = sandbox
         self._session = session
 
-    def decide(self, request: RequestFacts, dataset: DatasetFacts, ctx: ContextFacts) -> Decision:
+    def decide(self, request: RequestFacts, dataset: DatasetFacts, ctx: ContextFacts) -> CallResult:
         """As ``ContractSession.decide``.
 
         Raises:
@@ -205,16 +205,16 @@ class RemoteSession:
         """
         return self.decide_encoded(encode_call(request, dataset, ctx), ctx.time_ms)
 
-    def decide_encoded(self, call: bytes, time_ms: int) -> Decision:
+    def decide_encoded(self, call: bytes, time_ms: int) -> CallResult:
         """As ``ContractSession.decide_encoded``.
 
         Raises:
             PoolError: code ``engine_damaged`` if the child was lost.
         """
-        decision = self._sandbox._ask(_Decide(self._session, call, time_ms)).decision
-        if decision is None:
+        called = self._sandbox._ask(_Decide(self._session, call, time_ms)).called
+        if called is None:
             raise PoolError(ErrorCode.ENGINE_DAMAGED, "the contract engine's process gave no decision")
-        return decision
+        return called
 
     def close(self) -> None:
         """Give the guest's memory back."""

@@ -222,9 +222,10 @@ def _verify_complete(entry: ReaderEntry, reader: str) -> None:
 
 def _verify_over(request: RequestEntry, id_: str, time_ms: int) -> None:
     """Check that a grant is over at a time: that no key share is given on it."""
-    if request.status == "granted" and (request.until_ms == 0 or request.until_ms > time_ms):
-        end = f"until {utc(request.until_ms)}" if request.until_ms else "without end"
-        raise not_absent(f"request {id_[:16]} of height {request.height} was granted {end}, when the range began")
+    held = request.decision
+    if held.status == "granted" and (held.until_ms == 0 or held.until_ms > time_ms):
+        end = f"until {utc(held.until_ms)}" if held.until_ms else "without end"
+        raise not_absent(f"request {id_[:16]} of height {request.terms.height} was granted {end}, when the range began")
 
 
 def _verify_none_granted(before: ReaderEntry, grants_after: int, dataset: str, reader: str) -> None:

@@ -1,15 +1,15 @@
 """Evidence of a read: who asked for what and why, what was decided, who approved, and what the reader says it fetched;
 complete up to a height.
 
-The request's state entry names every answer and counts the read reports, so none can be left out. The transactions
+The state names every answer to the request and counts its read reports, so none can be left out. The transactions
 themselves are there too, with the signatures of those who gave them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
@@ -18,11 +18,12 @@ from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.primitives.crypto import Hash
 from chain.primitives.types import Name
-from chain.state.entries import RequestEntry, member_key, request_key
+from chain.state.entries import RequestEntry, RequestTotals, member_key, request_key, totals_key
 from chain.storage.blocks import Location
-from chain.transactions.approval import ApprovalHeader
-from chain.transactions.read_report import ReadReportHeader
-from chain.transactions.request import RequestHeader
+from chain.transactions.approval import APPROVAL
+from chain.transactions.base import TransactionType
+from chain.transactions.read_report import READ_REPORT
+from chain.transactions.request import REQUEST, request_terms
 from evidence.making import PartMaker
 from evidence.parts import (
     LISTED_MAX,
@@ -53,7 +54,9 @@ class RequestStatePart(Part, frozen=True):
     block: BlockPart
     """The block as of which all of this holds; not before the request's."""
     request: EntryPart
-    """``request/ID``: the decision that held then, all answers, and the number of read reports."""
+    """``request/ID``: the decision that held then, and all answers."""
+    totals: EntryPart
+    """``request-totals/ID``: the number of read reports, and of the records read; no entry if there are none."""
 
 
 class ReadEvidence(EvidenceFile, frozen=True, tag_field="kind", tag="read"):
@@ -85,21 +88,24 @@ def make_read_evidence(ledger: Ledger, request_id: Hash, tree_size: int | None =
     """
     maker = PartMaker(ledger, tree_size)
     location = maker.location(request_id)
-    header = maker.header(location)
-    if not isinstance(header, RequestHeader):
+    if REQUEST.of(maker.header(location)) is None:
         raise PoolError(ErrorCode.NOT_FOUND, f"transaction {request_id.hex()} is no request")
     request = maker.committed(location)
-    entry = maker.present_value(request_key(request_id), maker.height, RequestEntry)
-    signers = {entry.reader}
+    key, key_of_totals = request_key(request_id), totals_key(request_id)
+    entry = maker.present_value(key, maker.height, RequestEntry)
+    totals = maker.value(key_of_totals, maker.height, RequestTotals) or RequestTotals()
+    signers = {entry.terms.reader}
     answers: CommittedList = None
     if len(entry.answers) <= LISTED_MAX:
         signers |= {answer.member for answer in entry.answers}
         answers = tuple(maker.committed(place) for place in _answers(maker, request_id, entry))
-    read_reports = _read_reports(maker, request_id, entry, location)
+    read_reports = _read_reports(maker, request_id, entry.terms.dataset, totals.read_reports, location)
     file = ReadEvidence(
         *maker.head,
         request=request,
-        state=RequestStatePart(maker.block(maker.height), maker.entry(request_key(request_id), maker.height)),
+        state=RequestStatePart(
+            maker.block(maker.height), maker.entry(key, maker.height), maker.entry(key_of_totals, maker.height)
+        ),
         answers=answers,
         read_reports=None if read_reports is None else tuple(maker.committed(place) for place in read_reports),
         members={name: maker.entry(member_key(name), maker.height) for name in sorted(signers)},
@@ -107,32 +113,32 @@ def make_read_evidence(ledger: Ledger, request_id: Hash, tree_size: int | None =
     return encode_evidence(file)
 
 
-def _answers(maker: PartMaker, request_id: Hash, entry: RequestEntry) -> list[Location]:
+def _answers(maker: PartMaker, request_id: Hash, entry: RequestEntry) -> Iterator[Location]:
     """Where the answers to a request stand."""
-    found = []
     for height in dict.fromkeys(answer.height for answer in entry.answers):
-        for place in _read_transactions(maker, entry.dataset, Location(height - 1, 2**32 - 1), height):
-            header = maker.header(place)
-            is_answer = isinstance(header, ApprovalHeader) and header.request == request_id
-            if is_answer and maker.took_effect(place):
-                found.append(place)
-    return found
+        places = _read_transactions(maker, entry.terms.dataset, Location(height - 1, 2**32 - 1), height)
+        yield from _accepted(maker, APPROVAL, request_id, places)
 
 
-def _read_reports(maker: PartMaker, request_id: Hash, entry: RequestEntry, location: Location) -> list[Location] | None:
+def _read_reports(
+    maker: PartMaker, request_id: Hash, dataset: str, count: int, location: Location
+) -> list[Location] | None:
     """Where the read reports of a request stand; None if they are too many to list or to look for."""
-    if entry.read_reports > LISTED_MAX:
+    if count > LISTED_MAX:
         return None
-    found: list[Location] = []
-    places = _read_transactions(maker, entry.dataset, location, maker.height)
-    for place in islice(places, SEARCHED_MAX):
-        if len(found) == entry.read_reports:
-            break
-        header = maker.header(place)
-        is_report = isinstance(header, ReadReportHeader) and header.request == request_id
-        if is_report and maker.took_effect(place):
-            found.append(place)
-    return found if len(found) == entry.read_reports else None
+    places = islice(_read_transactions(maker, dataset, location, maker.height), SEARCHED_MAX)
+    found = list(islice(_accepted(maker, READ_REPORT, request_id, places), count))
+    return found if len(found) == count else None
+
+
+def _accepted(
+    maker: PartMaker, type_: TransactionType[Any], request_id: Hash, places: Iterable[Location]
+) -> Iterator[Location]:
+    """Which of the places hold a transaction of a type about a request that took effect."""
+    for place in places:
+        header = type_.of(maker.header(place))
+        if header and header.request == request_id and maker.took_effect(place):
+            yield place
 
 
 def _read_transactions(maker: PartMaker, dataset: str, after: Location, until_height: int) -> Iterator[Location]:
@@ -158,8 +164,8 @@ def verify_read(file: ReadEvidence, verifier: Verifier) -> Iterator[str]:
 
     # 2. A final block holds the request, with the outcome that it took effect.
     request = verifier.committed(file.request)
-    header = request.header
-    if not isinstance(header, RequestHeader):
+    header = REQUEST.of(request.header)
+    if header is None:
         raise bad_evidence("the transaction is no request")
     yield (
         f"height {request.block.height}, {utc(request.block.time_ms)}: {header.member} asks for {header.dataset}, "
@@ -168,13 +174,17 @@ def verify_read(file: ReadEvidence, verifier: Verifier) -> Iterator[str]:
 
     # 3. The state after a final block, not an earlier one, says where that request stands.
     block = verifier.block(file.state.block)
-    key = request_key(request.id)
-    entry = verifier.present_entry(block.state_root, key, file.state.request, RequestEntry)
-    _verify_same_request(entry, header, request.block, block)
+    root = block.state_root
+    entry = verifier.present_entry(root, request_key(request.id), file.state.request, RequestEntry)
+    totals = verifier.entry(root, totals_key(request.id), file.state.totals, RequestTotals) or RequestTotals()
+    if block.height < request.block.height:
+        raise bad_evidence(f"it says where the request stands at height {block.height}, before it was made")
+    if entry.terms != request_terms(header, request.block.height, request.block.time_ms):
+        raise bad_evidence("the state's entry is not of this request")
     yield f"as of height {block.height}, {utc(block.time_ms)}"
 
     # 4. The reader's key signed the request.
-    signers = _Signers(file, verifier, block.state_root)
+    signers = _Signers(file, verifier, root)
     signers.verify(request, file.request)
     yield f"{header.member} (in charge: {header.person or 'not named'}) signed it, key {header.key_id.hex()[:16]}"
 
@@ -183,7 +193,7 @@ def verify_read(file: ReadEvidence, verifier: Verifier) -> Iterator[str]:
 
     # 6. and 7. Every answer and every read report, signed by those who gave them.
     yield _verify_answers(file.answers, verifier, signers, request, entry, block)
-    found = _verify_read_reports(file.read_reports, verifier, signers, request, entry, block)
+    found = _verify_read_reports(file.read_reports, verifier, signers, request, totals, block)
     signers.verify_no_more()
     yield found
 
@@ -213,47 +223,14 @@ class _Signers:
             raise bad_evidence(f"there is an entry of {min(unused)}, who signed nothing here")
 
 
-def _verify_same_request(entry: RequestEntry, header: RequestHeader, asked: BlockHeader, block: BlockHeader) -> None:
-    if block.height < asked.height:
-        raise bad_evidence(f"it says where the request stands at height {block.height}, before it was made")
-    said = (
-        header.member,
-        header.dataset,
-        header.parcels,
-        header.from_height,
-        header.until_height,
-        header.until_ms,
-        header.purpose,
-        header.legal_basis,
-        header.case_number,
-        header.person,
-        header.kem_key,
-    )
-    kept = (
-        entry.reader,
-        entry.dataset,
-        entry.parcels,
-        entry.from_height,
-        entry.until_height,
-        entry.wanted_until_ms,
-        entry.purpose,
-        entry.legal_basis,
-        entry.case_number,
-        entry.person,
-        entry.kem_key,
-    )
-    if said != kept or (entry.height, entry.time_ms) != (asked.height, asked.time_ms):
-        raise bad_evidence("the state's entry is not of this request")
-
-
 def _decision(request: CommittedTransaction, entry: RequestEntry) -> str:
     if request.outcome.verdict is None:
         raise bad_evidence("the request's outcome has no verdict")
-    until = f" until {utc(entry.until_ms)}" if entry.status == "granted" and entry.until_ms else ""
-    reason = f": {entry.sentence}" if entry.facts else ""
+    held, first = entry.decision, request.outcome.verdict.verdict
+    until = f" until {utc(held.until_ms)}" if held.status == "granted" and held.until_ms else ""
+    reason = f": {held.sentence}" if held.facts else ""
     by = f"by {entry.contract} version {entry.contract_version}" if entry.contract else "without a contract"
-    first = request.outcome.verdict.verdict
-    return f"{first} at once; since height {entry.decided_height} {entry.status}{until}{reason}, {by}"
+    return f"{first} at once; since height {entry.decided_height} {held.status}{until}{reason}, {by}"
 
 
 def _verify_answers(
@@ -272,8 +249,8 @@ def _verify_answers(
     found = _committed(parts, verifier, signers, block)
     said = []
     for answer in found:
-        header = answer.header
-        if not isinstance(header, ApprovalHeader) or header.request != request.id:
+        header = APPROVAL.of(answer.header)
+        if header is None or header.request != request.id:
             raise bad_evidence("what is listed among the answers is none to this request")
         said.append((header.member, header.answer, header.reason, answer.block.height, answer.block.time_ms))
     kept = [(item.member, item.answer, item.reason, item.height, item.time_ms) for item in entry.answers]
@@ -287,24 +264,24 @@ def _verify_read_reports(
     verifier: Verifier,
     signers: _Signers,
     request: CommittedTransaction,
-    entry: RequestEntry,
+    totals: RequestTotals,
     block: BlockHeader,
 ) -> str:
-    total = f"{entry.read_reports} for {entry.records_read} records"
+    total = f"{totals.read_reports} for {totals.records_read} records"
     if parts is None:
-        if not entry.read_reports:
+        if not totals.read_reports:
             raise bad_evidence("an empty list is left out")
         return f"{total}, too many to list"
     records = 0
     for report in (found := _committed(parts, verifier, signers, block)):
-        header = report.header
-        if not isinstance(header, ReadReportHeader) or header.request != request.id:
+        header = READ_REPORT.of(report.header)
+        if header is None or header.request != request.id:
             raise bad_evidence("what is listed among the read reports is none of this request")
         records += header.record_count
-    if (len(found), records) != (entry.read_reports, entry.records_read):
+    if (len(found), records) != (totals.read_reports, totals.records_read):
         raise bad_evidence(
-            f"{len(found)} read reports for {records} records are listed, the state counts {entry.read_reports} for "
-            f"{entry.records_read}"
+            f"{len(found)} read reports for {records} records are listed, the state counts {totals.read_reports} for "
+            f"{totals.records_read}"
         )
     return total if found else "none"
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from chain.blocks import BlockHeader, decode_header
 from chain.primitives.encoding import decode
-from chain.state.entries import RequestEntry
+from chain.state.entries import RequestEntry, RequestTotals
 from chain.transactions.base import transaction_id
-from chain.transactions.parcel import ParcelHeader
+from chain.transactions.parcel import PARCEL, ParcelHeader
 from chain.transactions.registry import decode_transaction_header
-from chain.transactions.request import RequestHeader
 from evidence.disclosure import DisclosureEvidence
 from evidence.kinds import AnyEvidence
 from evidence.misbehaviour import MisbehaviourEvidence, proved_misbehaviour
@@ -54,14 +53,15 @@ def _record(file: RecordEvidence) -> str:
 
 
 def _read(file: ReadEvidence) -> str:
-    header = decode_transaction_header(bytes.fromhex(file.chain_id), file.request.transaction.header)
-    if not isinstance(header, RequestHeader) or file.state.request.value is None:
+    if file.state.request.value is None:
         raise bad_evidence("the file is about no request")
     entry = decode(RequestEntry, file.state.request.value)
+    totals = decode(RequestTotals, file.state.totals.value) if file.state.totals.value else RequestTotals()
+    asked, as_of = (_when(decode_header(part.block.header)) for part in (file.request, file.state))
     return (
-        f"{entry.reader} asked to read {entry.dataset} at {_when(decode_header(file.request.block.header))}; as of "
-        f"{_when(decode_header(file.state.block.header))} the request is {entry.status}, with {len(entry.answers)} "
-        f"answers, and {entry.records_read} records were reported as read."
+        f"{entry.terms.reader} asked to read {entry.terms.dataset} at {asked}; as of {as_of} the request is "
+        f"{entry.decision.status}, with {len(entry.answers)} answers, and {totals.records_read} records were reported "
+        f"as read."
     )
 
 
@@ -79,8 +79,8 @@ def _origin(file: ParcelEvidence) -> str:
 
 
 def _parcel(chain_id: bytes, data: HeaderBytes) -> ParcelHeader:
-    header = decode_transaction_header(chain_id, data)
-    if not isinstance(header, ParcelHeader):
+    header = PARCEL.of(decode_transaction_header(chain_id, data))
+    if header is None:
         raise bad_evidence("the file is about no parcel")
     return header
 

@@ -25,10 +25,9 @@ from chain.state.entries import (
 )
 from chain.storage.blocks import Location
 from chain.transactions.base import Header, transaction_id
-from chain.transactions.parcel import ParcelHeader, source_parcels
-from chain.transactions.read_report import ReadReportHeader
-from chain.transactions.registry import decode_transaction_header
-from chain.transactions.request import RequestHeader
+from chain.transactions.parcel import PARCEL, ParcelHeader, source_parcels
+from chain.transactions.read_report import READ_REPORT
+from chain.transactions.registry import decode_transaction_header, type_of
 from evidence.making import PartMaker
 from evidence.parcel import FinalParcel
 from evidence.parts import LISTED_MAX, BlockPart, EntryPart, HeaderBytes, Part
@@ -147,14 +146,13 @@ def _headers(verifier: Verifier, listed: Listed, proven: ReadHistory) -> list[He
 def _readers(headers: Sequence[Header] | None, reads: ParcelReads, parcel: FinalParcel) -> tuple[str, ...] | None:
     if headers is None:
         return None
-    read_reports = []
     for header in headers:
-        if not isinstance(header, RequestHeader | ReadReportHeader):
-            raise bad_evidence(f"a listed transaction of {header.member} is neither request nor read report")
-        if header.dataset != parcel.header.dataset or parcel.id not in header.parcels:
-            raise bad_evidence(f"a listed transaction of {header.member} does not name the parcel")
-        if isinstance(header, ReadReportHeader):
-            read_reports.append(header)
+        index = type_of(header).index(header)
+        if index.reads_of != parcel.header.dataset or parcel.id not in index.read_parcels:
+            raise bad_evidence(
+                f"a listed transaction of {header.member} asks for no read of the parcel and reports none"
+            )
+    read_reports = [header for header in headers if READ_REPORT.of(header)]
     if (len(headers) - len(read_reports), len(read_reports)) != (reads.requests, reads.read_reports):
         raise bad_evidence("the listed requests and read reports are not as many as the state counts")
     return tuple(sorted({header.member for header in read_reports}))
@@ -165,7 +163,8 @@ def _made_from(headers: Sequence[Header] | None, parcel_id: Hash, index: int) ->
         return None
     count = 0
     for header in headers:
-        if not isinstance(header, ParcelHeader) or parcel_id not in source_parcels(header):
+        made = PARCEL.of(header)
+        if made is None or parcel_id not in source_parcels(made):
             raise bad_evidence(f"a listed transaction of {header.member} is not made from the parcel")
-        count += (parcel_id, index) in header.derived_from
+        count += (parcel_id, index) in made.derived_from
     return count

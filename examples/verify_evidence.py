@@ -651,16 +651,23 @@ CONTRACT_ENTRY = structure(
     "contract:text owner:name version:number source:text parameters:text hash:hash deployed_height:number "
     "updated_height:number transaction_id:hash"
 )
+VERDICT_NAME = choice("allow", "deny", "ask")
 REQUEST_ENTRY = structure(
-    "reader:name dataset:text parcels:hashes from_height:number until_height:number wanted_until_ms:number "
-    "purpose:text legal_basis:text case_number:text person:text kem_key:bytes height:number time_ms:number status "
-    "facts:facts failure:text until_ms:number fields approvers:texts needed:number note:text contract:text "
-    "contract_version:number contract_hash:bytes inputs_hash:bytes fuel:number decided_height:number "
-    "decided_ms:number answers read_reports:number records_read:number first_report_ms:number",
-    status=choice("asked", "granted", "denied", "revoked"),
-    fields=optional(array(text())),
+    "terms decision contract:text contract_version:number contract_hash:bytes decided_height:number decided_ms:number "
+    "answers",
+    terms=structure(
+        "reader:name dataset:text parcels:hashes from_height:number until_height:number wanted_until_ms:number "
+        "purpose:text legal_basis:text case_number:text person:text kem_key:bytes height:number time_ms:number"
+    ),
+    decision=structure(
+        "verdict until_ms:number facts:facts fields approvers:texts needed:number note:text fuel:number "
+        "inputs_hash:bytes",
+        verdict=VERDICT_NAME,
+        fields=optional(array(text())),
+    ),
     answers=array(structure("member:name answer:answer reason:text height:number time_ms:number")),
 )
+REQUEST_TOTALS = structure("read_reports:number records_read:number first_report_ms:number")
 HISTORY = structure("count:number head:hash")
 DATASET_READS = structure(
     "requests:number grants:number denials:number read_reports:number records_read:number last_height:number history",
@@ -685,9 +692,8 @@ VALIDATORS_ENTRY = structure(
     "validators witnesses", validators=array(SIGNER, 1, 100), witnesses=array(SIGNER, maximum=100)
 )
 VERDICT = structure(
-    "verdict failure until_ms:number contract:dataset contract_version:number contract_hash inputs_hash",
-    verdict=choice("allow", "deny", "ask"),
-    failure=text(maximum=64),
+    "verdict until_ms:number contract:dataset contract_version:number contract_hash inputs_hash",
+    verdict=VERDICT_NAME,
     contract_hash=raw(0, 32),
     inputs_hash=raw(0, 32),
 )
@@ -1272,7 +1278,7 @@ def fields_commitment(chain_id: bytes, disclosure: Any) -> bytes:
 # --- A read -----------------------------------------------------------------------------------------------------------
 
 SAME = ["dataset", "parcels", "from_height", "until_height", "purpose", "legal_basis", "case_number", "person"]
-"""What a request's entry has from its header under the same name."""
+"""What a request's terms have from its header under the same name."""
 
 
 def verify_read(verifier: Verifier, file: Any) -> Steps:
@@ -1287,8 +1293,10 @@ def verify_read(verifier: Verifier, file: Any) -> Steps:
 
     # 3. The state of a block not before it says where the request stands.
     block = verifier.block(file.state.block)
-    entry = verifier.present_entry(block.state_root, f"request/{request.id.hex()}", file.state.request, REQUEST_ENTRY)
-    if block.height < request.place[0] or not is_entry_of(entry, request):
+    root, id_ = block.state_root, request.id.hex()
+    entry = verifier.present_entry(root, f"request/{id_}", file.state.request, REQUEST_ENTRY)
+    totals = verifier.entry(root, f"request-totals/{id_}", file.state.totals, REQUEST_TOTALS) or no_totals()
+    if block.height < request.place[0] or not are_terms_of(entry.terms, request):
         refuse("bad_evidence", "the entry is not of this request, or of a block before it")
     yield f"as of height {block.height}"
 
@@ -1313,19 +1321,23 @@ def verify_read(verifier: Verifier, file: Any) -> Steps:
     yield "; ".join(f"{answer.member}: {answer.answer}" for answer in entry.answers) or "none"
 
     # 7. These are all read reports of its reader, each signed.
-    reports = listed(verifier, signers, file.read_reports, block, entry.read_reports, 0)
+    reports = listed(verifier, signers, file.read_reports, block, totals.read_reports, 0)
     if any(report.tag != REPORT_HEADER or report.request != request.id for report in reports):
         refuse("bad_evidence", "what is listed among the read reports is none of this request")
-    if file.read_reports is not None and sum(report.record_count for report in reports) != entry.records_read:
+    if file.read_reports is not None and sum(report.record_count for report in reports) != totals.records_read:
         refuse("bad_evidence", "the read reports do not come to the number of records read")
     if signers.used != file.members.keys():
         refuse("bad_evidence", "members are there who have signed nothing in the file")
-    yield f"{entry.read_reports} read reports, {entry.records_read} records"
+    yield f"{totals.read_reports} read reports, {totals.records_read} records"
 
 
-def is_entry_of(entry: Any, request: Any) -> bool:
-    same = all(getattr(entry, name) == getattr(request, name) for name in SAME)
-    rest = (entry.reader, entry.wanted_until_ms, entry.kem_key, entry.height, entry.time_ms)
+def no_totals() -> Any:
+    return SimpleNamespace(read_reports=0, records_read=0)
+
+
+def are_terms_of(terms: Any, request: Any) -> bool:
+    same = all(getattr(terms, name) == getattr(request, name) for name in SAME)
+    rest = (terms.reader, terms.wanted_until_ms, terms.kem_key, terms.height, terms.time_ms)
     asked = (request.member, request.until_ms, request.kem_key, request.place[0], request.block_time_ms)
     return same and rest == asked
 
@@ -1371,8 +1383,9 @@ def listed(
 
 def described_status(entry: Any) -> str:
     contract = f"contract {entry.contract} version {entry.contract_version}" if entry.contract else "no contract"
-    why = ", ".join(str(entry.facts[name]) for name in ("denial", "member", "text") if name in entry.facts)
-    return f"{entry.status}{': ' + why if why else ''} ({contract})"
+    facts = entry.decision.facts
+    why = ", ".join(str(facts[name]) for name in ("denial", "member", "text") if name in facts)
+    return f"{entry.decision.verdict}{': ' + why if why else ''} ({contract})"
 
 
 # --- Absences ---------------------------------------------------------------------------------------------------------
@@ -1463,8 +1476,8 @@ def verify_over(verifier: Verifier, requests: dict[str, Any], root: bytes, entry
     if len(entry.granted) >= 100 and entry.grants != len(entry.granted):
         refuse("not_absent", "there were more grants than the state names")
     for id_, part in requests.items():
-        request = verifier.present_entry(root, f"request/{id_}", part, REQUEST_ENTRY)
-        if request.status == "granted" and (not request.until_ms or request.until_ms > time_ms):
+        held = verifier.present_entry(root, f"request/{id_}", part, REQUEST_ENTRY).decision
+        if held.verdict == "allow" and (not held.until_ms or held.until_ms > time_ms):
             refuse("not_absent", f"the grant on request {id_[:16]} was in force when the range begins")
 
 
@@ -1647,7 +1660,7 @@ KINDS = {
     "read": Kind(
         {
             "request": COMMITTED_PART,
-            "state": record_of(block=BLOCK_PART, request=ENTRY_PART),
+            "state": record_of(block=BLOCK_PART, request=ENTRY_PART, totals=ENTRY_PART),
             "answers": COMMITTED_LIST,
             "read_reports": COMMITTED_LIST,
             "members": mapping(NAME, ENTRY_PART),

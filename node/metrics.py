@@ -10,6 +10,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
+from chain.access.decision import failure_of
 from node.pool import CommittedBlock
 
 _EXECUTION_S = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5, 10)
@@ -77,7 +78,7 @@ class Metrics:
                 self.contract_calls.inc()
                 self.contract_fuel.inc(outcome.fuel)
             if outcome.verdict is not None:
-                self.verdicts.labels("failed" if outcome.verdict.failure else outcome.verdict.verdict).inc()
+                self.verdicts.labels("failed" if failure_of(outcome.facts) else outcome.verdict.verdict).inc()
         for waited_ms in block.waiting_ms.values():
             self.commit_latency.observe(waited_ms / 1000)
 

@@ -23,7 +23,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode, encode
 from chain.primitives.kem import kem_key_id
-from chain.state.entries import RequestEntry, request_key
+from chain.state.entries import RequestEntry, RequestTerms, request_key
 from chain.storage.blocks import Location
 from chain.transactions.parcel import ParcelHeader, decode_sealed_shares
 from chain.transactions.registry import decode_transaction_header
@@ -104,8 +104,8 @@ class Shares:
                 ``grant_revoked``, ``not_found``, ``not_covered``, ``access_not_needed`` (an open parcel),
                 ``parcel_erased``, ``bad_request``, ``not_ready``.
         """
-        async with self._verified(query) as (entry, parcels):
-            return await self._beside(self._release, query.request, entry, parcels)
+        async with self._verified(query) as (terms, parcels):
+            return await self._beside(self._release, query.request, terms, parcels)
 
     async def gather(self, query: ShareQuery, *, everything: bool = False) -> ShareAnswer:
         """Releases of all validators, this one included, as soon as each parcel has as many as open it.
@@ -122,9 +122,9 @@ class Shares:
         Raises:
             PoolError: codes as in ``own``.
         """
-        async with self._verified(query) as (entry, parcels):
-            collection = _Collection(query, entry, parcels)
-            own = self._beside(self._release, query.request, entry, parcels)
+        async with self._verified(query) as (terms, parcels):
+            collection = _Collection(query, terms, parcels)
+            own = self._beside(self._release, query.request, terms, parcels)
             sources = [_named(self._name, own), *(self._ask(peer, query) for peer in self._holders(parcels))]
             tasks = [asyncio.ensure_future(source) for source in sources]
             try:
@@ -150,8 +150,8 @@ class Shares:
             PoolError: codes as in ``own``; ``malformed``, ``not_canonical``.
         """
         query = decode(ShareQuery, body)
-        async with self._verified(query, is_granted_elsewhere=True) as (entry, parcels):
-            return encode(await self._beside(self._release, query.request, entry, parcels))
+        async with self._verified(query, is_granted_elsewhere=True) as (terms, parcels):
+            return encode(await self._beside(self._release, query.request, terms, parcels))
 
     async def close(self) -> None:
         """Return when the worker reads the databases no more; they must not be closed under it."""
@@ -162,17 +162,17 @@ class Shares:
     @contextlib.asynccontextmanager
     async def _verified(
         self, query: ShareQuery, *, is_granted_elsewhere: bool = False
-    ) -> AsyncIterator[tuple[RequestEntry, list[SealedParcel]]]:
+    ) -> AsyncIterator[tuple[RequestTerms, list[SealedParcel]]]:
         """A place to work on a query that this node's own state at its tip allows: all of it, or nothing is given."""
         with self._count_refusal():
             await self._admit(query, is_granted_elsewhere)
         async with self._working:
             with self._count_refusal():
-                entry, parcels = await self._verify(query)
+                terms, parcels = await self._verify(query)
             self._metrics.share_queries.labels("ok").inc()
-            asked = {"reader": entry.reader, "request": query.request.hex(), "parcels": len(parcels)}
+            asked = {"reader": terms.reader, "request": query.request.hex(), "parcels": len(parcels)}
             self._log.info("shares are asked for, and granted", extra=asked)
-            yield entry, parcels
+            yield terms, parcels
 
     @contextlib.contextmanager
     def _count_refusal(self) -> Iterator[None]:
@@ -195,15 +195,15 @@ class Shares:
         if self._working.locked():
             raise PoolError(ErrorCode.NOT_READY, f"{_QUERIES} share queries are being worked on")
 
-    async def _verify(self, query: ShareQuery) -> tuple[RequestEntry, list[SealedParcel]]:
+    async def _verify(self, query: ShareQuery) -> tuple[RequestTerms, list[SealedParcel]]:
         entry = self._entry(query.request)
         if entry is None:
             raise PoolError(ErrorCode.UNKNOWN_REQUEST, f"there is no request {query.request.hex()}")
         # A slow clock must not prolong a grant that the chain itself has outlived.
-        verify_grant(entry, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))
+        verify_grant(entry.decision, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))
         for parcel in query.parcels:
             verify_not_erased(self._ledger.entry, parcel)
-        return entry, await self._beside(self._parcels, entry, query.parcels)
+        return entry.terms, await self._beside(self._parcels, entry.terms, query.parcels)
 
     async def _wait_for_blocks(self, query: ShareQuery, is_granted_elsewhere: bool) -> None:
         """Give blocks on their way a moment, if they could make a query good that would be refused now."""
@@ -213,7 +213,7 @@ class Shares:
                 while True:
                     missing = [id_ for id_ in missing if self._ledger.blocks.location(id_) is None]
                     entry = self._entry(query.request)
-                    is_asked = entry is not None and entry.status == "asked"
+                    is_asked = entry is not None and entry.decision.status == "asked"
                     if not missing and not (is_asked and is_granted_elsewhere):
                         return
                     await self._pool.wait_for_height(self._pool.height + 1)
@@ -229,11 +229,11 @@ class Shares:
         except RuntimeError:
             raise PoolError(ErrorCode.NOT_READY, "the node is shutting down") from None
 
-    def _parcels(self, entry: RequestEntry, ids: Sequence[Hash]) -> list[SealedParcel]:
+    def _parcels(self, terms: RequestTerms, ids: Sequence[Hash]) -> list[SealedParcel]:
         blocks: dict[int, Block] = {}
-        return [self._parcel(entry, id_, blocks) for id_ in ids]
+        return [self._parcel(terms, id_, blocks) for id_ in ids]
 
-    def _parcel(self, entry: RequestEntry, id_: Hash, blocks: dict[int, Block]) -> SealedParcel:
+    def _parcel(self, terms: RequestTerms, id_: Hash, blocks: dict[int, Block]) -> SealedParcel:
         """A parcel that took effect and that the request covers."""
         location = self._ledger.blocks.location(id_)
         head = self._ledger.blocks.transaction_head(location) if location else None
@@ -246,7 +246,7 @@ class Shares:
         if not outcome.is_ok:
             raise PoolError(ErrorCode.NOT_FOUND, f"parcel {id_.hex()} was rejected: {outcome.code}", parcel=id_.hex())
         try:
-            verify_covered(entry, id_, header.dataset, location.height)
+            verify_covered(terms, id_, header.dataset, location.height)
         except PoolError as error:
             raise PoolError(error.code, error.detail, parcel=id_.hex()) from None
         if not header.envelope:
@@ -254,8 +254,8 @@ class Shares:
         context = ParcelContext(header.chain_id, header.dataset, header.records_root)
         return SealedParcel(id_, location, decode_envelope(header.envelope), context)
 
-    def _release(self, request: Hash, entry: RequestEntry, parcels: Sequence[SealedParcel]) -> ShareAnswer:
-        reader_key = KemPublicKey(entry.kem_key)
+    def _release(self, request: Hash, terms: RequestTerms, parcels: Sequence[SealedParcel]) -> ShareAnswer:
+        reader_key = KemPublicKey(terms.kem_key)
         return tuple(self._release_one(request, reader_key, parcel) for parcel in parcels)
 
     def _release_one(self, request: Hash, reader_key: KemPublicKey, parcel: SealedParcel) -> tuple[bytes, ...]:
@@ -300,9 +300,9 @@ class Shares:
 class _Collection:
     """What has come for each parcel of a query, as far as a node that cannot open it can tell right from wrong."""
 
-    def __init__(self, query: ShareQuery, entry: RequestEntry, parcels: Sequence[SealedParcel]) -> None:
+    def __init__(self, query: ShareQuery, terms: RequestTerms, parcels: Sequence[SealedParcel]) -> None:
         self._request = query.request
-        self._key_id = kem_key_id(entry.kem_key)
+        self._key_id = kem_key_id(terms.kem_key)
         self._parcels = parcels
         self._found: list[dict[str, bytes]] = [{} for _ in parcels]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from blockpool.access_signing import ReaderKey, RequestTerms, sign_answer, sign_request
+from blockpool.access_signing import AccessTerms, ReaderKey, sign_answer, sign_request
 from blockpool.answers import VerifiedReceipt
 from blockpool.exchange import Operation
 from blockpool.operations.session import Session
-from chain.blocks import Verdict
+from chain.access.decision import Verdict, failure_of
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.types import Answer
 
@@ -48,11 +48,14 @@ class AccessRequest:
         """
         if self.verdict.verdict == "deny":
             raise PoolError(
-                ErrorCode.ACCESS_DENIED, self.reason, contract=self.verdict.contract, failure=self.verdict.failure
+                ErrorCode.ACCESS_DENIED,
+                self.reason,
+                contract=self.verdict.contract,
+                failure=failure_of(self.receipt.outcome.facts),
             )
 
 
-def request(session: Session, terms: RequestTerms, reader_key: ReaderKey, now_ms: int) -> Operation[AccessRequest]:
+def request(session: Session, terms: AccessTerms, reader_key: ReaderKey, now_ms: int) -> Operation[AccessRequest]:
     """Commit a request. A denial is an answer, not an error."""
     signed = sign_request(session.genesis, session.identity, terms, reader_key, now_ms)
     receipt = yield from session.commit(signed)

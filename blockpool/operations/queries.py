@@ -19,9 +19,9 @@ from blockpool.answers import (
 from blockpool.exchange import Emit, NodeRequest, Operation, Stream, reader
 from blockpool.operations.session import Session
 from blockpool.signing import RecordId
+from chain.access.decision import RequestStatus
 from chain.packages import BlockPackage, Packages
 from chain.primitives.encoding import decode
-from chain.state.entries import RequestStatus
 
 _PAGE_ITEMS = 100
 _PACKAGES_AT_ONCE = 256

@@ -152,17 +152,18 @@ class SealedReading:
         if entry is None:
             id_ = self._request_id.hex()[:16]
             raise PoolError(ErrorCode.UNKNOWN_REQUEST, f"there is no request {id_} up to block {header.height}")
-        verify_grant(entry, header.time_ms)
-        if entry.kem_key != self._reader_key.public_key.encoded:
+        terms = entry.terms
+        verify_grant(entry.decision, header.time_ms)
+        if terms.kem_key != self._reader_key.public_key.encoded:
             raise PoolError(ErrorCode.BAD_KEY, "the request names another reader's key than this")
-        self._fields = _allowed_fields(entry, self._wanted_fields)
+        self._fields = _allowed_fields(entry.decision.fields, self._wanted_fields)
         self.request = entry
-        self.log = ReadReporter(self._session.genesis, entry.dataset, self._request_id)
-        named = self._named if self._named is not None else entry.parcels
+        self.log = ReadReporter(self._session.genesis, terms.dataset, self._request_id)
+        named = self._named if self._named is not None else terms.parcels
         if named:
             yield from self._named_chunks(named)
         elif self._named is None:
-            self._listing = ParcelListing(self._session, entry.dataset, entry.from_height, entry.until_height)
+            self._listing = ParcelListing(self._session, terms.dataset, terms.from_height, terms.until_height)
             yield from self._listing.chunks(header)
 
     def _named_chunks(self, ids: Sequence[bytes]) -> Stream[Sequence[Place]]:
@@ -184,13 +185,14 @@ class SealedReading:
         Raises:
             PoolError: codes ``not_covered``, and as ``ShareCollector.seeds``.
         """
-        entry = self._entry()
+        if self.request is None:
+            raise InvariantBroken("parcels are fetched for a reading that has not begun")
         parcels = []
         for place in chunk:
             parcel = yield from _listed(self._session, None, place, self.erased)
             if parcel is None:
                 continue
-            verify_covered(entry, parcel.id, parcel.header.dataset, parcel.height)
+            verify_covered(self.request.terms, parcel.id, parcel.header.dataset, parcel.height)
             parcels.append(parcel)
         sealed = [parcel for parcel in parcels if parcel.is_sealed]
         seeds = (yield from self.shares.seeds(sealed)) if sealed else []
@@ -214,11 +216,6 @@ class SealedReading:
             log.returned(parcel.id, index, plaintext)
             yield parcel.record(index, plaintext if fields is None else keep_fields(plaintext, fields))
 
-    def _entry(self) -> RequestEntry:
-        if self.request is None:
-            raise InvariantBroken("parcels are fetched for a reading that has not begun")
-        return self.request
-
 
 def acknowledge(session: Session, log: ReadReporter) -> Operation[list[VerifiedReceipt]]:
     """Commit the read reports of everything that was handed out and not reported yet."""
@@ -239,10 +236,10 @@ def keep_fields(body: bytes, fields: frozenset[str]) -> bytes:
     return b"{%b}" % b",".join(kept)
 
 
-def _allowed_fields(entry: RequestEntry, wanted: Sequence[str] | None) -> frozenset[str] | None:
+def _allowed_fields(granted: tuple[str, ...] | None, wanted: Sequence[str] | None) -> frozenset[str] | None:
     if wanted is None:
-        return None if entry.fields is None else frozenset(entry.fields)
-    if entry.fields is not None and (more := set(wanted) - set(entry.fields)):
+        return None if granted is None else frozenset(granted)
+    if granted is not None and (more := set(wanted) - set(granted)):
         raise PoolError(ErrorCode.NOT_COVERED, f"the grant does not cover the field {min(more)!r}")
     return frozenset(wanted)
 

@@ -9,13 +9,12 @@ lead there.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from chain.access.policy import STATUS_OF_VERDICT
-from chain.blocks import Outcome, Verdict
+from chain.access.decision import RequestStatus, Verdict, failure_of, status_of
+from chain.blocks import Outcome
 from chain.errors import ErrorCode, PoolError
-from chain.facts import Facts, unpack
+from chain.facts import Facts
 from chain.ledger import ExecutedBlock
 from chain.messages import denial
 from chain.primitives.crypto import Hash
@@ -26,13 +25,13 @@ from chain.state.entries import (
     ParcelReads,
     ReaderEntry,
     ReadHistory,
-    RequestStatus,
 )
-from chain.transactions.approval import ApprovalHeader
-from chain.transactions.base import Header
-from chain.transactions.parcel import ParcelHeader
-from chain.transactions.read_report import ReadReportHeader
-from chain.transactions.request import RequestHeader
+from chain.transactions.approval import APPROVAL
+from chain.transactions.base import Header, Index
+from chain.transactions.parcel import PARCEL
+from chain.transactions.read_report import READ_REPORT
+from chain.transactions.registry import type_of
+from chain.transactions.request import REQUEST, RequestHeader
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,16 @@ class DecisionNote:
     facts: Facts
     """Why it was denied or revoked."""
     fuel: int
-    status: RequestStatus
-    """Where the request stands from then on."""
+
+    @property
+    def status(self) -> RequestStatus:
+        """Where the request stands from then on."""
+        return status_of(self.verdict.verdict, self.facts)
+
+    @property
+    def failure(self) -> str:
+        """Error code if the contract failed, which denies; else empty."""
+        return failure_of(self.facts)
 
     @property
     def sentence(self) -> str:
@@ -209,21 +216,16 @@ class ReadLog:
         if not outcome.is_ok:
             return
         by = Signed(outcome.transaction_id, header.member, height, time_ms)
-        match header:
-            case ParcelHeader() if header.envelope:
-                self._parcels[by.transaction_id] = ParcelPlace(by.transaction_id, header.dataset, height)
-            case RequestHeader():
-                decision = _decision(by, outcome)
-                self._requests[by.transaction_id] = RequestHistory(by, header, (decision,))
-                self._fold(by, header.dataset, header.parcels)
-            case ApprovalHeader():
-                answer = AnswerNote(by, header.answer, header.reason)
-                decision = _decision(by, outcome, header.answer)
-                self._note(header.request, answer, decision)
-                self._fold(by, header.dataset, ())
-            case ReadReportHeader():
-                self._note(header.request, ReportNote(by, header.parcels, header.record_count, header.digest))
-                self._fold(by, header.dataset, header.parcels)
+        if parcel := PARCEL.of(header):
+            if parcel.envelope:
+                self._parcels[by.transaction_id] = ParcelPlace(by.transaction_id, parcel.dataset, height)
+        elif request := REQUEST.of(header):
+            self._requests[by.transaction_id] = RequestHistory(by, request, (_decision(by, outcome),))
+        elif answer := APPROVAL.of(header):
+            self._note(answer.request, AnswerNote(by, answer.answer, answer.reason), _decision(by, outcome))
+        elif report := READ_REPORT.of(header):
+            self._note(report.request, ReportNote(by, report.parcels, report.record_count, report.digest))
+        self._fold(by, type_of(header).index(header))
 
     def reads(self, wanted: ReadFilter = ReadFilter()) -> list[RequestHistory]:
         """The requests that are wanted, in chain order."""
@@ -287,25 +289,23 @@ class ReadLog:
         read = self._request(request_id)
         self._requests[request_id] = replace(read, notes=(*read.notes, *notes))
 
-    def _fold(self, by: Signed, dataset: str, parcels: Sequence[Hash]) -> None:
+    def _fold(self, by: Signed, index: Index) -> None:
         """As ``chain.access.rules`` does it in the state."""
+        dataset = index.reads_of
+        if not dataset:
+            return
         history = self._histories.get(dataset, EMPTY_HISTORY)
         self._histories[dataset] = history.extended(self._chain_id, by.transaction_id)
-        for parcel_id in parcels:
+        for parcel_id in index.read_parcels:
             key = (dataset, parcel_id)
             history = self._parcel_histories.get(key, EMPTY_HISTORY)
             self._parcel_histories[key] = history.extended(self._chain_id, by.transaction_id)
 
 
-def _decision(by: Signed, outcome: Outcome, answer: Answer | None = None) -> DecisionNote:
-    verdict = outcome.verdict
-    if verdict is None:
+def _decision(by: Signed, outcome: Outcome) -> DecisionNote:
+    if outcome.verdict is None:
         raise PoolError(ErrorCode.BAD_PROOF, f"transaction {by.transaction_id.hex()[:16]} has no verdict")
-    named = unpack(outcome.facts)
-    # Taken back for good, which no contract is asked about; or decided anew, as any answer may lead to.
-    is_taken_back = answer == "revoke" and not verdict.contract and named.get("denial") == ErrorCode.GRANT_REVOKED
-    status: RequestStatus = "revoked" if is_taken_back else STATUS_OF_VERDICT[verdict.verdict]
-    return DecisionNote(by, verdict, outcome.facts, outcome.fuel, status)
+    return DecisionNote(by, outcome.verdict, outcome.facts, outcome.fuel)
 
 
 def _verify_same(what: str, found: ReadHistory, proven: ReadHistory) -> None:

@@ -10,18 +10,16 @@ import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
-from chain.blocks import VerdictName
+from chain.access.decision import CallResult, Decision
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
-from chain.facts import Facts
-from chain.messages import denial
 from chain.primitives.crypto import Hash, domain, hash_tagged
 from chain.primitives.encoding import encode
-from chain.state.entries import ContractEntry, DatasetEntry, MemberSharing, RequestEntry, RequestStatus
+from chain.state.entries import ContractEntry, DatasetEntry, MemberSharing, RequestEntry, RequestTerms, RequestTotals
 from chain.state.members import Member
 
-STATUS_OF_VERDICT: dict[VerdictName, RequestStatus] = {"allow": "granted", "deny": "denied", "ask": "asked"}
-"""Where a request stands once this was decided on it."""
+EarlierGrant = tuple[Hash, RequestEntry, RequestTotals | None]
+"""Id of a request of the reader that was granted before, where it stands, and what was read under it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class AccessCase:
     """Block that the decision stands in."""
     time_ms: int
     """That block's time."""
-    grants: tuple[tuple[Hash, RequestEntry], ...]
+    grants: tuple[EarlierGrant, ...]
     """Earlier grants of the reader on the dataset, newest first, at most ``LIMITS.contract_grants``."""
     reader_grants: int
     dataset_grants: int
@@ -46,35 +44,6 @@ class AccessCase:
     """What the reader has shared itself."""
     state: bytes
     """The contract's state on this dataset, a JSON object."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccessDecision:
-    """What came of one call of a contract."""
-
-    verdict: VerdictName
-    failure: str
-    """Error code if the call failed, which denies; empty if the contract decided."""
-    facts: Facts
-    """Why it was denied."""
-    until_ms: int
-    """When the grant ends, milliseconds since 1970; 0 for no end."""
-    fields: tuple[str, ...] | None
-    """The only fields that may be used; None for all."""
-    approvers: tuple[str, ...]
-    """Members that are asked."""
-    needed: int
-    """How many of them must approve."""
-    note: str
-    state: bytes | None
-    """The contract's new state; None leaves it as it was."""
-    fuel: int
-    inputs_hash: bytes
-
-    @property
-    def sentence(self) -> str:
-        """Why it was denied, for people; else empty."""
-        return denial(self.facts)
 
 
 class ContractRunner(Protocol):
@@ -92,7 +61,7 @@ class ContractRunner(Protocol):
         """
         ...
 
-    def decide(self, contract: ContractEntry, case: AccessCase) -> AccessDecision:
+    def decide(self, contract: ContractEntry, case: AccessCase) -> CallResult:
         """Call a contract. A call that fails in whatever way is a decision too: a denial."""
         ...
 
@@ -134,7 +103,7 @@ class MissingEngine:
         """Raises ``engine_unavailable``."""
         raise PoolError(ErrorCode.ENGINE_UNAVAILABLE, self._reason)
 
-    def decide(self, contract: ContractEntry, case: AccessCase) -> AccessDecision:
+    def decide(self, contract: ContractEntry, case: AccessCase) -> CallResult:
         """Raises ``engine_unavailable``."""
         raise PoolError(ErrorCode.ENGINE_UNAVAILABLE, self._reason)
 
@@ -147,7 +116,7 @@ def contract_hash(chain_id: bytes, source: str, parameters: str = "{}") -> Hash:
     return hash_tagged("contract", chain_id, encode([source, parameters]))
 
 
-def grant_end_ms(decision: AccessDecision, entry: RequestEntry) -> int:
+def grant_end_ms(decision: Decision, entry: RequestEntry) -> int:
     """When access ends that a decision gives, milliseconds since 1970; 0 for no end, and if it gives none.
 
     Args:
@@ -155,32 +124,33 @@ def grant_end_ms(decision: AccessDecision, entry: RequestEntry) -> int:
         entry: the request before the decision.
     """
     # No answer prolongs what was granted once: an approver could revoke and approve again for ever, by itself.
-    ends = [until_ms for until_ms in (decision.until_ms, entry.wanted_until_ms, entry.until_ms) if until_ms]
-    return min(ends) if ends and decision.verdict == "allow" else 0
+    ends = (decision.until_ms, entry.terms.wanted_until_ms, entry.decision.until_ms)
+    return min(filter(None, ends), default=0) if decision.verdict == "allow" else 0
 
 
-def verify_grant(entry: RequestEntry, now_ms: int) -> None:
-    """Check that a committed request gives access now.
+def verify_grant(decision: Decision, now_ms: int) -> None:
+    """Check that the decision that holds on a committed request gives access now.
 
     Raises:
         PoolError: codes ``access_denied``, ``approval_pending``, ``grant_revoked``, ``grant_expired``.
     """
-    if entry.status == "denied":
-        raise PoolError(ErrorCode.ACCESS_DENIED, denial(entry.facts))
-    if entry.status == "asked":
-        names = ", ".join(entry.approvers)
-        raise PoolError(ErrorCode.APPROVAL_PENDING, f"{entry.needed} of {names} must approve")
-    if entry.status == "revoked":
-        raise PoolError(ErrorCode.GRANT_REVOKED, denial(entry.facts))
-    if entry.until_ms and entry.until_ms <= now_ms:
-        raise PoolError(ErrorCode.GRANT_EXPIRED, f"it ended {now_ms - entry.until_ms} ms ago")
+    match decision.status:
+        case "denied":
+            raise PoolError(ErrorCode.ACCESS_DENIED, decision.sentence)
+        case "asked":
+            names = ", ".join(decision.approvers)
+            raise PoolError(ErrorCode.APPROVAL_PENDING, f"{decision.needed} of {names} must approve")
+        case "revoked":
+            raise PoolError(ErrorCode.GRANT_REVOKED, decision.sentence)
+    if decision.until_ms and decision.until_ms <= now_ms:
+        raise PoolError(ErrorCode.GRANT_EXPIRED, f"it ended {now_ms - decision.until_ms} ms ago")
 
 
-def verify_covered(entry: RequestEntry, parcel_id: Hash, dataset: str, height: int) -> None:
+def verify_covered(terms: RequestTerms, parcel_id: Hash, dataset: str, height: int) -> None:
     """Check that a request is for a parcel.
 
     Args:
-        entry: the request.
+        terms: of the request.
         parcel_id: transaction id of the parcel.
         dataset: of the parcel.
         height: of the parcel's block.
@@ -188,12 +158,12 @@ def verify_covered(entry: RequestEntry, parcel_id: Hash, dataset: str, height: i
     Raises:
         PoolError: code ``not_covered``.
     """
-    if dataset != entry.dataset:
-        raise PoolError(ErrorCode.NOT_COVERED, f"the parcel is of {dataset}, the request for {entry.dataset}")
-    if entry.parcels and parcel_id not in entry.parcels:
+    if dataset != terms.dataset:
+        raise PoolError(ErrorCode.NOT_COVERED, f"the parcel is of {dataset}, the request for {terms.dataset}")
+    if terms.parcels and parcel_id not in terms.parcels:
         raise PoolError(ErrorCode.NOT_COVERED, f"the request does not name parcel {parcel_id.hex()[:16]}")
-    if height < entry.from_height or (entry.until_height and height > entry.until_height):
-        wanted = f"{entry.from_height} to {entry.until_height or 'any'}"
+    if height < terms.from_height or (terms.until_height and height > terms.until_height):
+        wanted = f"{terms.from_height} to {terms.until_height or 'any'}"
         raise PoolError(ErrorCode.NOT_COVERED, f"the parcel is at height {height}, the request for {wanted}")
 
 

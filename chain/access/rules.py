@@ -7,15 +7,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from chain.access.policy import (
-    STATUS_OF_VERDICT,
-    AccessCase,
-    AccessDecision,
-    grant_end_ms,
-)
-from chain.blocks import Verdict, VerdictName
+from chain.access.decision import Decision, RequestStatus, Verdict, denied
+from chain.access.policy import AccessCase, EarlierGrant, grant_end_ms
 from chain.errors import ErrorCode, Refusal
-from chain.facts import pack
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
 from chain.state.entries import (
@@ -27,7 +21,7 @@ from chain.state.entries import (
     ParcelReads,
     ReaderEntry,
     RequestEntry,
-    RequestStatus,
+    RequestTotals,
     contract_key,
     contract_state_key,
     member_key,
@@ -36,6 +30,7 @@ from chain.state.entries import (
     reads_key,
     request_key,
     sharing_key,
+    totals_key,
 )
 from chain.state.members import Member
 from chain.transactions.context import Effect, ExecutionContext
@@ -59,57 +54,38 @@ class AccessRules:
 
     def decide(self, request_id: Hash, entry: RequestEntry, dataset: DatasetEntry) -> Effect:
         """Decide on a request as it stands, and keep what was decided."""
-        contract, decision = self._decision(request_id, entry, dataset)
-        status = STATUS_OF_VERDICT[decision.verdict]
-        verdict = Verdict(
-            decision.verdict,
-            decision.failure,
-            grant_end_ms(decision, entry),
-            contract.contract if contract else "",
-            contract.version if contract else 0,
-            contract.hash if contract else b"",
-            decision.inputs_hash,
+        contract, decided = self._decision(request_id, entry, dataset)
+        before, until_ms = entry.decision, grant_end_ms(decided, entry)
+        named = (contract.contract, contract.version, contract.hash) if contract else ("", 0, b"")
+        is_ask = decided.verdict == "ask"
+        decision = replace(
+            decided,
+            until_ms=until_ms if decided.verdict == "allow" else before.until_ms,
+            approvers=decided.approvers if is_ask else before.approvers,
+            needed=decided.needed if is_ask else before.needed,
         )
-        is_ask = status == "asked"
-        decided = replace(
-            entry,
-            status=status,
-            facts=decision.facts,
-            failure=decision.failure,
-            until_ms=verdict.until_ms if status == "granted" else entry.until_ms,
-            fields=decision.fields,
-            approvers=decision.approvers if is_ask else entry.approvers,
-            needed=decision.needed if is_ask else entry.needed,
-            note=decision.note,
-            contract=verdict.contract,
-            contract_version=verdict.contract_version,
-            contract_hash=verdict.contract_hash,
-            inputs_hash=verdict.inputs_hash,
-            fuel=decision.fuel,
-            decided_height=self._height,
-            decided_ms=self._time_ms,
-        )
-        self._state.write(request_key(request_id), decided)
-        self._count_decision(request_id, entry.status, decided)
-        return Effect(decision.fuel, decision.facts, verdict)
+        after = RequestEntry(entry.terms, decision, *named, self._height, self._time_ms, entry.answers)
+        self._state.write(request_key(request_id), after)
+        self._count_decision(request_id, before.status, after)
+        return Effect(decided.fuel, decided.facts, Verdict(decided.verdict, until_ms, *named, decided.inputs_hash))
 
     def _decision(
         self, request_id: Hash, entry: RequestEntry, dataset: DatasetEntry
-    ) -> tuple[ContractEntry | None, AccessDecision]:
+    ) -> tuple[ContractEntry | None, Decision]:
         """Who decides: nobody is asked about the owner's own data, nor where nothing is shared or everything is."""
-        if entry.reader == dataset.owner or dataset.sharing == "open":
-            return None, _undisputed("allow")
+        reader_name = entry.terms.reader
+        if reader_name == dataset.owner or dataset.sharing == "open":
+            return None, Decision("allow")
         if dataset.sharing == "closed":
-            return None, _undisputed("deny", denial=ErrorCode.NOT_SHARED.value, dataset=dataset.dataset)
+            return None, denied(ErrorCode.NOT_SHARED, dataset=dataset.dataset)
         contract = self._state.read(contract_key(dataset.contract), ContractEntry)
-        reader = self._state.read(member_key(entry.reader), Member)
+        reader = self._state.read(member_key(reader_name), Member)
         owner = self._state.read(member_key(dataset.owner), Member)
         if contract is None or reader is None or owner is None:
-            denial = ErrorCode.NO_DECIDING_CONTRACT.value
-            return None, _undisputed("deny", denial=denial, dataset=dataset.dataset)
+            return None, denied(ErrorCode.NO_DECIDING_CONTRACT, dataset=dataset.dataset)
         state_key = contract_state_key(dataset.dataset, contract.contract)
         kept = self._state.read(state_key, ContractState)
-        asked = self.reader(dataset.dataset, entry.reader)
+        asked = self.reader(dataset.dataset, reader_name)
         case = AccessCase(
             request_id=request_id,
             request=entry,
@@ -121,35 +97,33 @@ class AccessRules:
             grants=self._grants(asked, request_id),
             reader_grants=asked.grants,
             dataset_grants=self._reads(dataset.dataset).grants,
-            sharing=self._state.read(sharing_key(entry.reader), MemberSharing) or MemberSharing(),
+            sharing=self._state.read(sharing_key(reader_name), MemberSharing) or MemberSharing(),
             state=kept.state if kept else b"{}",
         )
-        decision = self._contracts.decide(contract, case)
-        if decision.state is not None and decision.state != case.state:
-            self._state.write(state_key, ContractState(decision.state))
-        return contract, decision
+        called = self._contracts.decide(contract, case)
+        if called.state is not None and called.state != case.state:
+            self._state.write(state_key, ContractState(called.state))
+        return contract, called.decision
 
-    def _grants(self, asked: ReaderEntry, request_id: Hash) -> tuple[tuple[Hash, RequestEntry], ...]:
-        found = []
-        for granted_id in asked.granted:
-            entry = self._state.read(request_key(granted_id), RequestEntry)
-            if entry is not None and granted_id != request_id:
-                found.append((granted_id, entry))
-        return tuple(found)
+    def _grants(self, asked: ReaderEntry, request_id: Hash) -> tuple[EarlierGrant, ...]:
+        ids = [granted_id for granted_id in asked.granted if granted_id != request_id]
+        entries = self._state.read_all(map(request_key, ids), RequestEntry)
+        totals = self._state.read_all(map(totals_key, ids), RequestTotals)
+        return tuple(zip(ids, entries, totals, strict=True))  # type: ignore[arg-type]  # what was granted is there
 
     # Counters
 
     def _count_decision(self, request_id: Hash, before: RequestStatus, decided: RequestEntry) -> None:
         """Count what has changed with a decision; ``before`` is "denied" for a new request."""
-        dataset, is_granted = decided.dataset, decided.status == "granted"
-        if is_granted and before != "granted":
+        dataset, reader, status = decided.terms.dataset, decided.terms.reader, decided.decision.status
+        if status == "granted" != before:
             reads = self._reads(dataset)
             self._state.write(reads_key(dataset), replace(reads, grants=reads.grants + 1))
-            asked = self.reader(dataset, decided.reader)
-            others = tuple(granted for granted in asked.granted if granted != request_id)
+            asked = self.reader(dataset, reader)
+            others = [granted for granted in asked.granted if granted != request_id]
             newest = (request_id, *others)[: LIMITS.contract_grants]
-            self.write_reader(dataset, decided.reader, replace(asked, grants=asked.grants + 1, granted=newest))
-        elif decided.status == "denied":
+            self.write_reader(dataset, reader, replace(asked, grants=asked.grants + 1, granted=newest))
+        elif status == "denied":
             reads = self._reads(dataset)
             self._state.write(reads_key(dataset), replace(reads, denials=reads.denials + 1))
 
@@ -184,7 +158,7 @@ class AccessRules:
     def request(self, request_id: Hash, dataset: str) -> RequestEntry:
         """A request's entry; raises ``unknown_request``."""
         entry = self._state.read(request_key(request_id), RequestEntry)
-        if entry is None or entry.dataset != dataset:
+        if entry is None or entry.terms.dataset != dataset:
             raise Refusal(ErrorCode.UNKNOWN_REQUEST, request=request_id, dataset=dataset)
         return entry
 
@@ -198,8 +172,3 @@ class AccessRules:
     def write_reader(self, dataset: str, member: str, entry: ReaderEntry) -> None:
         """Change it."""
         self._state.write(reader_key(dataset, member), entry)
-
-
-def _undisputed(verdict: VerdictName, **facts: str) -> AccessDecision:
-    """A decision for which no contract is called."""
-    return AccessDecision(verdict, "", pack(facts), 0, None, (), 0, "", None, 0, b"")

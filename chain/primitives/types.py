@@ -45,13 +45,18 @@ _dataset = re.compile(DATASET_PATTERN)
 _address = re.compile(ADDRESS_PATTERN)
 
 
+def is_name(text: str) -> bool:
+    """Whether ``text`` can be a member's name."""
+    return _name.match(text) is not None
+
+
 def verify_name(name: str) -> None:
     """Check a member's name.
 
     Raises:
         Refusal: code ``bad_name``.
     """
-    if not _name.match(name):
+    if not is_name(name):
         raise Refusal(ErrorCode.BAD_NAME)
 
 

@@ -10,7 +10,8 @@
 | ``sharing/MEMBER``                | ``MemberSharing``| ``parcel``                                   |
 | ``contract/OWNER.NAME``           | ``ContractEntry``| ``contract``                                 |
 | ``contract-state/DATASET/CONTRACT`` | ``ContractState``| ``request``, ``approval``                  |
-| ``request/ID``                    | ``RequestEntry`` | ``request``, ``approval``, ``read_report``       |
+| ``request/ID``                    | ``RequestEntry`` | ``request``, ``approval``                    |
+| ``request-totals/ID``             | ``RequestTotals``| ``read_report``                              |
 | ``reads/DATASET``                 | ``DatasetReads`` | ``request``, ``approval``, ``read_report``       |
 | ``reader/DATASET/MEMBER``         | ``ReaderEntry``  | ``request``, ``approval``                    |
 | ``parcel-reads/DATASET/ID``       | ``ParcelReads``  | ``request``, ``read_report``                     |
@@ -23,15 +24,15 @@ has never asked to read that dataset.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from functools import lru_cache
+from typing import Annotated
 
 from msgspec import Meta
 
+from chain.access.decision import Decision
 from chain.blocks import Version
 from chain.contract_engine import EngineIdentity
-from chain.facts import Facts, verify
 from chain.limits import LIMITS
-from chain.messages import denial
 from chain.primitives.crypto import Hash, hash_tagged
 from chain.primitives.encoding import Wire
 from chain.primitives.kem import KemSuite
@@ -39,6 +40,8 @@ from chain.primitives.types import Answer, Hash32, Name, SharingClass, Unsigned
 
 PROTOCOL_KEY = b"protocol"
 VALIDATORS_KEY = b"validators"
+_KEYS_KEPT = 8192
+"""Keys of requests that are kept: a decision reads those of all earlier grants of a reader."""
 
 
 class ProtocolEntry(Wire, frozen=True):
@@ -136,12 +139,8 @@ class RequestAnswer(Wire, frozen=True):
     time_ms: Unsigned
 
 
-RequestStatus = Literal["asked", "granted", "denied", "revoked"]
-"""Where a request stands: approvers are asked, access is granted (until it expires), denied, or taken back for good."""
-
-
-class RequestEntry(Wire, frozen=True):
-    """A request to read, with the decision that holds now and what came of it."""
+class RequestTerms(Wire, frozen=True):
+    """What a reader has asked for: as its transaction says, and where that stands."""
 
     reader: Name
     dataset: str
@@ -162,47 +161,34 @@ class RequestEntry(Wire, frozen=True):
     """Block of the request."""
     time_ms: Unsigned
     """That block's time."""
-    status: RequestStatus
-    facts: Facts
-    """Why it was denied or revoked; else empty."""
-    failure: str
-    """Error code if the contract failed, which denies."""
-    until_ms: Unsigned
-    """When the grant ends, or ended before it was asked about again; 0 for no end. Never later than before."""
-    fields: tuple[str, ...] | None
-    """The only fields that may be used; None for all."""
-    approvers: tuple[str, ...]
-    """Members that were asked last."""
-    needed: Unsigned
-    """How many of them must approve."""
-    note: str
-    """What the contract wrote down with its verdict."""
-    contract: str
+
+
+class RequestEntry(Wire, frozen=True):
+    """A request to read, with the decision that holds now and the answers to it."""
+
+    terms: RequestTerms
+    decision: Decision
+    """Its end stays while it is asked about again, and is never later than before; who was asked last stays too."""
+    contract: str = ""
     """The contract that decided; empty if none was asked."""
-    contract_version: Unsigned
-    contract_hash: bytes
-    inputs_hash: bytes
-    fuel: Unsigned
-    decided_height: Unsigned
+    contract_version: Unsigned = 0
+    contract_hash: bytes = b""
+    decided_height: Unsigned = 0
     """Block of the decision that holds now."""
-    decided_ms: Unsigned
+    decided_ms: Unsigned = 0
     """That block's time."""
-    answers: tuple[RequestAnswer, ...]
+    answers: tuple[RequestAnswer, ...] = ()
     """Oldest first."""
-    read_reports: Unsigned
-    records_read: Unsigned
+
+
+class RequestTotals(Wire, frozen=True):
+    """What was read under a request. No entry: nothing was reported yet."""
+
+    read_reports: Unsigned = 0
+    records_read: Unsigned = 0
     """Sum over the read reports."""
-    first_report_ms: Unsigned
+    first_report_ms: Unsigned = 0
     """When the first read report was committed; 0 for none yet."""
-
-    def __post_init__(self) -> None:
-        if self.facts:
-            verify(self.facts)
-
-    @property
-    def sentence(self) -> str:
-        """Why it was denied or revoked, for people; else empty."""
-        return denial(self.facts)
 
 
 class ReadHistory(Wire, frozen=True):
@@ -307,9 +293,16 @@ def contract_state_key(dataset: str, contract: str) -> bytes:
     return f"contract-state/{dataset}/{contract}".encode()
 
 
+@lru_cache(_KEYS_KEPT)
 def request_key(request_id: Hash) -> bytes:
     """State key of a request."""
     return b"request/" + request_id.hex().encode()
+
+
+@lru_cache(_KEYS_KEPT)
+def totals_key(request_id: Hash) -> bytes:
+    """State key of what was read under a request."""
+    return b"request-totals/" + request_id.hex().encode()
 
 
 def reads_key(dataset: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from chain.primitives.encoding import Value, encode
@@ -38,6 +39,11 @@ class WorkingState:
         if changed is not None:
             return changed  # type: ignore[return-value]  # a key's kind decides its type
         return self._read_parent(key, type_)
+
+    def read_all(self, keys: Iterable[bytes], type_: type[Value]) -> list[Value | None]:
+        """The entries of many keys of one kind: what a decision is told of a reader's earlier grants."""
+        changed, read_parent = self._entries, self._read_parent
+        return [changed.get(key) or read_parent(key, type_) for key in keys]  # type: ignore[misc]
 
     def write(self, key: bytes, entry: object) -> None:
         """Change an entry."""

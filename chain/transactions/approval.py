@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
+from chain.access.decision import RequestStatus, Verdict, denied
 from chain.access.rules import AccessRules
-from chain.blocks import Verdict
 from chain.errors import ErrorCode, Refusal
-from chain.facts import pack
 from chain.limits import LIMITS
 from chain.primitives.types import Answer, DatasetId, Hash32, Reason
-from chain.state.entries import RequestAnswer, RequestStatus, request_key
+from chain.state.entries import RequestAnswer, request_key
 from chain.transactions.base import CheckedTransaction, Header, Index, TransactionType
 from chain.transactions.context import Effect, ExecutionContext
 
@@ -32,12 +33,12 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: App
     entry = rules.request(header.request, header.dataset)
     dataset = context.dataset(header.dataset)
     answer = RequestAnswer(header.member, header.answer, header.reason, context.height, context.time_ms)
-    may_end = header.answer == "revoke" and header.member in (dataset.owner, entry.reader)
+    may_end = header.answer == "revoke" and header.member in (dataset.owner, entry.terms.reader)
     open_for: tuple[RequestStatus, ...] = ("asked", "granted") if header.answer == "revoke" else ("asked",)
-    if not may_end and header.member not in entry.approvers:
+    if not may_end and header.member not in entry.decision.approvers:
         raise Refusal(ErrorCode.NOT_AN_APPROVER, member=header.member, request=header.request)
-    if entry.status not in open_for:
-        raise Refusal(ErrorCode.REQUEST_SETTLED, request=header.request, status=entry.status)
+    if (status := entry.decision.status) not in open_for:
+        raise Refusal(ErrorCode.REQUEST_SETTLED, request=header.request, status=status)
     # Nobody may fill the answers up so that a grant can no longer be taken back: a revocation is always heard.
     is_full = len(entry.answers) >= LIMITS.request_answers
     if is_full and header.answer != "revoke":
@@ -46,16 +47,16 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: App
     entry = replace(entry, answers=(*entry.answers, answer))
     if not may_end and not is_full:
         return rules.decide(header.request, entry, dataset)
-    words = {"text": header.reason} if header.reason else {}
+    words: dict[str, Any] = {"text": header.reason} if header.reason else {}
+    facts = denied(ErrorCode.GRANT_REVOKED, member=header.member, **words).facts
     entry = replace(
         entry,
-        status="revoked",
-        facts=pack({"denial": ErrorCode.GRANT_REVOKED.value, "member": header.member, **words}),
+        decision=replace(entry.decision, verdict="deny", facts=facts),
         decided_height=context.height,
         decided_ms=context.time_ms,
     )
     context.state.write(request_key(header.request), entry)
-    return Effect(0, entry.facts, Verdict("deny", "", 0, "", 0, b"", b""))
+    return Effect(0, facts, Verdict("deny"))
 
 
 APPROVAL = TransactionType(

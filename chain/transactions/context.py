@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from chain.access.decision import Verdict
 from chain.access.policy import ContractRunner
-from chain.blocks import Verdict
 from chain.errors import ErrorCode, Refusal
 from chain.facts import Facts
 from chain.limits import Limits

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from msgspec import Meta
-from msgspec.structs import replace
 
 from chain.access.rules import AccessRules
 from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
 from chain.primitives.types import DatasetId, Hash32
-from chain.state.entries import request_key
+from chain.state.entries import RequestTotals, totals_key
 from chain.transactions.base import CheckedTransaction, Header, Index, TransactionType, verify_named_once
 from chain.transactions.context import Effect, ExecutionContext
 
@@ -40,12 +39,13 @@ def _check(header: ReadReportHeader) -> None:
 def _execute(context: ExecutionContext, checked: CheckedTransaction, header: ReadReportHeader) -> Effect:
     rules = AccessRules(context)
     entry = rules.request(header.request, header.dataset)
-    if entry.reader != header.member:
-        raise Refusal(ErrorCode.NOT_READER, request=header.request, owner=entry.reader)
-    if entry.status not in ("granted", "revoked"):
-        raise Refusal(ErrorCode.NOTHING_TO_READ, request=header.request, status=entry.status)
-    for parcel_id in header.parcels if entry.parcels else ():
-        if parcel_id not in entry.parcels:
+    terms, status = entry.terms, entry.decision.status
+    if terms.reader != header.member:
+        raise Refusal(ErrorCode.NOT_READER, request=header.request, owner=terms.reader)
+    if status not in ("granted", "revoked"):
+        raise Refusal(ErrorCode.NOTHING_TO_READ, request=header.request, status=status)
+    for parcel_id in header.parcels if terms.parcels else ():
+        if parcel_id not in terms.parcels:
             raise Refusal(ErrorCode.PARCEL_NOT_REQUESTED, parcel=parcel_id, request=header.request)
     there = sum(context.parcel_of(header.dataset, parcel_id).record_count for parcel_id in header.parcels)
     if header.record_count > there:
@@ -53,13 +53,16 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Rea
     rules.list_read(header.dataset, checked.id, read_reports=1, records_read=header.record_count)
     for parcel_id in header.parcels:
         rules.list_parcel_read(header.dataset, parcel_id, checked.id, read_reports=1)
-    entry = replace(
-        entry,
-        read_reports=entry.read_reports + 1,
-        records_read=entry.records_read + header.record_count,
-        first_report_ms=entry.first_report_ms or context.time_ms,
+    key = totals_key(header.request)
+    totals = context.state.read(key, RequestTotals) or RequestTotals()
+    context.state.write(
+        key,
+        RequestTotals(
+            totals.read_reports + 1,
+            totals.records_read + header.record_count,
+            totals.first_report_ms or context.time_ms,
+        ),
     )
-    context.state.write(request_key(header.request), entry)
     return Effect()
 
 

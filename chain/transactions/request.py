@@ -7,12 +7,13 @@ from typing import Annotated
 from msgspec import Meta
 from msgspec.structs import replace
 
+from chain.access.decision import Decision
 from chain.access.rules import AccessRules
 from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
 from chain.primitives.kem import KemKey, verify_kem_key, verify_suite
 from chain.primitives.types import DatasetId, Hash32, Text, Title, Unsigned
-from chain.state.entries import RequestEntry
+from chain.state.entries import RequestEntry, RequestTerms
 from chain.transactions.base import CheckedTransaction, Header, Index, TransactionType, verify_named_once
 from chain.transactions.context import Effect, ExecutionContext
 
@@ -56,7 +57,7 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Req
     verify_suite(verify_kem_key(header.kem_key), context.protocol.kem_suite)
     if header.until_ms and header.until_ms <= context.time_ms:
         raise Refusal(ErrorCode.REQUEST_OVER, until_ms=header.until_ms, time_ms=context.time_ms)
-    entry = _new_entry(context, header)
+    entry = RequestEntry(request_terms(header, context.height, context.time_ms), Decision("deny"))
     rules.list_read(header.dataset, checked.id, requests=1)
     asked = rules.reader(header.dataset, header.member)
     rules.write_reader(header.dataset, header.member, replace(asked, requests=asked.requests + 1))
@@ -65,41 +66,22 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Req
     return rules.decide(checked.id, entry, dataset)
 
 
-def _new_entry(context: ExecutionContext, header: RequestHeader) -> RequestEntry:
-    """A request on which nothing has been decided yet."""
-    return RequestEntry(
-        reader=header.member,
-        dataset=header.dataset,
-        parcels=header.parcels,
-        from_height=header.from_height,
-        until_height=header.until_height,
-        wanted_until_ms=header.until_ms,
-        purpose=header.purpose,
-        legal_basis=header.legal_basis,
-        case_number=header.case_number,
-        person=header.person,
-        kem_key=header.kem_key,
-        height=context.height,
-        time_ms=context.time_ms,
-        status="denied",
-        facts=(),
-        failure="",
-        until_ms=0,
-        fields=None,
-        approvers=(),
-        needed=0,
-        note="",
-        contract="",
-        contract_version=0,
-        contract_hash=b"",
-        inputs_hash=b"",
-        fuel=0,
-        decided_height=context.height,
-        decided_ms=context.time_ms,
-        answers=(),
-        read_reports=0,
-        records_read=0,
-        first_report_ms=0,
+def request_terms(header: RequestHeader, height: int, time_ms: int) -> RequestTerms:
+    """What a request in a block at ``height``, of ``time_ms``, asks for."""
+    return RequestTerms(
+        header.member,
+        header.dataset,
+        header.parcels,
+        header.from_height,
+        header.until_height,
+        header.until_ms,
+        header.purpose,
+        header.legal_basis,
+        header.case_number,
+        header.person,
+        header.kem_key,
+        height,
+        time_ms,
     )
 
 

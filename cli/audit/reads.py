@@ -11,9 +11,9 @@ from rich.text import Text
 
 from audit.reads import FoundReads, ReadProof, Wanted, collect_reads, proof_of
 from blockpool import Client, Genesis, RecordId, RetryPolicy, load_genesis
+from chain.access.decision import RequestStatus
 from chain.access.history import ReadFilter
 from chain.messages import time_text
-from chain.state.entries import RequestStatus
 from cli.audit.bar import AuditBar
 from cli.audit.reads_view import describe_read, read_lines
 from cli.audit.sources import is_url, open_source

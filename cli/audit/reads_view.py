@@ -52,7 +52,7 @@ def _describe_decision(note: DecisionNote) -> dict[str, Any]:
         "verdict": verdict.verdict,
         "status": note.status,
         "reason": note.sentence,
-        "failure": verdict.failure,
+        "failure": note.failure,
         "until_ms": verdict.until_ms,
         "contract": verdict.contract,
         "contract_version": verdict.contract_version,
@@ -105,8 +105,8 @@ def _decision(note: DecisionNote) -> str:
         text += f" by {verdict.contract} version {verdict.contract_version} ({verdict.contract_hash.hex()[:16]})"
     if note.facts:
         text += f": {note.sentence}"
-    if verdict.failure:
-        text += f" [{verdict.failure}]"
+    if note.failure:
+        text += f" [{note.failure}]"
     if verdict.until_ms:
         text += f", until {time_text(verdict.until_ms)}"
     return text + (f", {note.fuel:,} fuel" if note.fuel else "")

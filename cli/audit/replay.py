@@ -12,7 +12,7 @@ from rich.text import Text
 from audit.replay import Change, ProposedContract, Replay, Trial, TriedRequest, VerdictDifference
 from audit.walk import walk
 from blockpool import ErrorCode, PoolError, load_genesis
-from chain.access.policy import AccessDecision
+from chain.access.decision import Decision
 from chain.contract_engine import EngineIdentity
 from chain.messages import printable, time_text
 from chain.primitives.types import verify_dataset_id
@@ -140,7 +140,7 @@ def _describe_trial(trial: Trial) -> dict[str, Any]:
                 "request": request_id.hex(),
                 "reader": tried.first.reader.name,
                 "dataset": tried.first.dataset.dataset,
-                "purpose": tried.first.request.purpose,
+                "purpose": tried.first.request.terms.purpose,
                 "height": tried.first.height,
                 "real": _describe_decision(tried.real),
                 "proposed": _describe_decision(tried.proposed),
@@ -151,15 +151,15 @@ def _describe_trial(trial: Trial) -> dict[str, Any]:
             {
                 "request": call.case.request_id.hex(),
                 "height": call.case.height,
-                "code": call.decision.failure,
-                "reason": call.decision.sentence,
+                "code": call.called.decision.failure,
+                "reason": call.called.decision.sentence,
             }
             for call in trial.failures
         ],
     }
 
 
-def _describe_decision(decision: AccessDecision) -> dict[str, Any]:
+def _describe_decision(decision: Decision) -> dict[str, Any]:
     return {
         "verdict": decision.verdict,
         "failure": decision.failure,
@@ -208,8 +208,8 @@ def _trial_lines(trial: Trial) -> Iterator[Any]:
         yield ""
     for call in trial.failures:
         text = f" at height {call.case.height:,}, request {call.case.request_id.hex()}: "
-        text += printable(call.decision.sentence)
-        yield Text.assemble((f"Fails ({call.decision.failure})", "bold red"), text)
+        text += printable(call.called.decision.sentence)
+        yield Text.assemble((f"Fails ({call.called.decision.failure})", "bold red"), text)
     counts = {name: sum(tried.change == name for _, tried in trial.changes()) for name in _CHANGES}
     changed = ", ".join(f"{count:,} {_CHANGES[name][0]}" for name, count in counts.items())
     yield Text(
@@ -225,14 +225,14 @@ def _change_row(tried: TriedRequest) -> tuple[Text, ...]:
         Text(title, style),
         Text(case.reader.name),
         Text(case.dataset.dataset),
-        Text(printable(case.request.purpose)),
+        Text(printable(case.request.terms.purpose)),
         Text(f"{case.height:,}"),
         Text(_terms(tried.real)),
         Text(_terms(tried.proposed)),
     )
 
 
-def _terms(decision: AccessDecision) -> str:
+def _terms(decision: Decision) -> str:
     text: str = decision.verdict
     if decision.verdict == "ask":
         text += f" {decision.needed} of {', '.join(decision.approvers)}"

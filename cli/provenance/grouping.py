@@ -33,11 +33,11 @@ def uses_by_member(graph: Provenance, parcel_id: bytes) -> list[MemberUse]:
     uses = graph.uses.get(parcel_id)
     reads = uses.reads if uses else ()
     made = graph.made_of(parcel_id)
-    names = dict.fromkeys([*(read.request.reader for read in reads), *(parcel.header.member for parcel in made)])
+    names = dict.fromkeys([*(read.request.terms.reader for read in reads), *(parcel.header.member for parcel in made)])
     return [
         MemberUse(
             name,
-            tuple(read for read in reads if read.request.reader == name),
+            tuple(read for read in reads if read.request.terms.reader == name),
             tuple(parcel for parcel in made if parcel.header.member == name),
         )
         for name in names

@@ -10,8 +10,8 @@ from itertools import islice
 
 from blockpool import Genesis, Provenance
 from blockpool.provenance import Gap, ParcelUse, ProvenParcel, Uses
+from chain.access.decision import RequestStatus
 from chain.messages import time_text
-from chain.state.entries import RequestStatus
 from cli.provenance.drawing import Card, CardKind, Line, LineStyle, picture, two_lines
 from cli.provenance.grouping import MemberUse, SourceParcel, counted, sources_by_parcel, uses_by_member
 from cli.provenance.layout import Edge, columns_from
@@ -145,7 +145,7 @@ class _Parts:
             lines.append(Line(f"and {counted(more, 'more request')} 另有 {more:,} 项申请", "dim"))
         if use.made:
             lines.append(Line(f"made {counted(len(use.made), 'parcel')} 加工生成数据包"))
-        tips = [use.member, *(f"{read.request_id.hex()}: {read.request.purpose}" for read in use.reads)]
+        tips = [use.member, *(f"{read.request_id.hex()}: {read.request.terms.purpose}" for read in use.reads)]
         key = f"{self.key(parcel.id)} {use.member}"
         return Card(key, "use", self._place(parcel, _AFTER, use.member), tuple(lines), "\n".join(tips))
 
@@ -181,9 +181,9 @@ class _Parts:
 def _read_lines(read: ParcelUse) -> Iterator[Line]:
     """What was asked, where it stands, and what was read."""
     request = read.request
-    status, style = _STATUS[request.status]
-    yield from two_lines(f"“{request.purpose}”")
-    yield Line(f"{status} · block 区块 {request.height:,}", style)
+    status, style = _STATUS[request.decision.status]
+    yield from two_lines(f"“{request.terms.purpose}”")
+    yield Line(f"{status} · block 区块 {request.terms.height:,}", style)
     if read.read_reports:
         yield Line(f"read 已读取: {counted(len(read.read_reports), 'read report')} 读取报告", "dim")
     else:

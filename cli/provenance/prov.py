@@ -95,21 +95,21 @@ class _Document:
         return name
 
     def _add_read(self, parcel_id: bytes, use: ParcelUse) -> None:
-        request, plan = use.request, f"pool:request-{use.request_id.hex()}"
-        reader, parcel = self._agent(request.reader), _parcel_name(parcel_id)
+        request, terms, plan = use.request, use.request.terms, f"pool:request-{use.request_id.hex()}"
+        reader, parcel = self._agent(terms.reader), _parcel_name(parcel_id)
         if plan not in self._sections["entity"]:
             said = {
-                "pool:purpose": request.purpose,
-                "pool:legalBasis": request.legal_basis,
-                "pool:caseNumber": request.case_number,
-                "pool:person": request.person,
-                "pool:status": request.status,
+                "pool:purpose": terms.purpose,
+                "pool:legalBasis": terms.legal_basis,
+                "pool:caseNumber": terms.case_number,
+                "pool:person": terms.person,
+                "pool:status": request.decision.status,
                 "pool:contract": request.contract,
             }
             self._declare(
                 "entity",
                 plan,
-                {"prov:type": [_name("pool:Request"), _name("prov:Plan")], "pool:dataset": request.dataset}
+                {"prov:type": [_name("pool:Request"), _name("prov:Plan")], "pool:dataset": terms.dataset}
                 | {key: text for key, text in said.items() if text},
             )
             self._state("wasAttributedTo", entity=plan, agent=reader)

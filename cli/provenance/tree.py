@@ -139,12 +139,12 @@ class ProvenanceTree:
 
 
 def _read_label(use: ParcelUse) -> Text:
-    request = use.request
+    request, terms, decision = use.request, use.request.terms, use.request.decision
     what = "asked for it" if use.is_named else "asked for the dataset"
-    label = Text(f"{what}: {request.purpose} · ").append(request.status, _STATUS_STYLES[request.status])
-    if request.facts:
-        label.append(f" ({request.sentence})")
-    grounds = " · ".join(text for text in (request.legal_basis, request.case_number, request.person) if text)
+    label = Text(f"{what}: {terms.purpose} · ").append(decision.status, _STATUS_STYLES[decision.status])
+    if decision.facts:
+        label.append(f" ({decision.sentence})")
+    grounds = " · ".join(text for text in (terms.legal_basis, terms.case_number, terms.person) if text)
     answers = ", ".join(f"{answer.answer} by {answer.member}" for answer in request.answers)
     for text in (grounds, answers):
         if text:

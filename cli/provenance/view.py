@@ -64,17 +64,17 @@ def _uses(uses: Uses) -> Json:
 
 
 def _read(use: ParcelUse) -> Json:
-    request = use.request
+    request, terms = use.request, use.request.terms
     return {
         "request": use.request_id.hex(),
         "is_named": use.is_named,
-        "reader": request.reader,
-        "purpose": request.purpose,
-        "legal_basis": request.legal_basis,
-        "case_number": request.case_number,
-        "person": request.person,
-        "status": request.status,
-        "reason": request.sentence,
+        "reader": terms.reader,
+        "purpose": terms.purpose,
+        "legal_basis": terms.legal_basis,
+        "case_number": terms.case_number,
+        "person": terms.person,
+        "status": request.decision.status,
+        "reason": request.decision.sentence,
         "contract": request.contract,
         "answers": [{"member": answer.member, "answer": answer.answer} for answer in request.answers],
         "read_reports": [

@@ -13,13 +13,15 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chain.access.decision import RequestStatus
 from chain.errors import ErrorCode, PoolError
+from chain.ledger import Ledger
 from chain.limits import KIB, LIMITS
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode, encode
 from chain.primitives.json_text import decode_json
 from chain.primitives.types import is_dataset_id
-from chain.state.entries import ContractEntry, RequestEntry, RequestStatus, contract_key, request_key
+from chain.state.entries import ContractEntry, RequestEntry, RequestTotals, contract_key, request_key, totals_key
 from chain.storage.blocks import Location
 from chain.transactions.base import transaction_id
 from chain.transactions.registry import type_named_by
@@ -116,9 +118,9 @@ def _add_requests(router: APIRouter, service: NodeService) -> None:
 
         def is_wanted(entry: RequestEntry) -> bool:
             return (
-                (reader is None or entry.reader == reader)
-                and (status is None or entry.status == status)
-                and (approver is None or approver in entry.approvers)
+                (reader is None or entry.terms.reader == reader)
+                and (status is None or entry.decision.status == status)
+                and (approver is None or approver in entry.decision.approvers)
             )
 
         if dataset and not is_dataset_id(dataset):
@@ -133,12 +135,12 @@ def _add_requests(router: APIRouter, service: NodeService) -> None:
         key = request_key(id_)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_ms / 1000):
-                while (entry := ledger.entry(key, RequestEntry)) is None or entry.status == "asked":
+                while (entry := ledger.entry(key, RequestEntry)) is None or entry.decision.status == "asked":
                     await service.pool.wait_for_height(service.pool.height + 1)
         entry = ledger.entry(key, RequestEntry)
         if entry is None:
             raise PoolError(ErrorCode.NOT_FOUND, f"there is no request {request_id}")
-        return json_response(request_view(id_, entry))
+        return json_response(_view(ledger, id_, entry))
 
 
 def _add_reads(router: APIRouter, service: NodeService) -> None:
@@ -191,7 +193,7 @@ async def _find_requests(
         for after in places:
             request = _request_at(service, after)
             if request is not None and is_wanted(request[1]):
-                found.append(request_view(*request))
+                found.append(_view(service.ledger, *request))
                 if len(found) == limit:
                     return found, after
         if len(places) < _SLICE:
@@ -209,6 +211,10 @@ def _request_at(service: NodeService, location: Location) -> tuple[Hash, Request
     id_ = transaction_id(ledger.chain_id, head.header)
     entry = ledger.entry(request_key(id_), RequestEntry)
     return None if entry is None else (id_, entry)
+
+
+def _view(ledger: Ledger, request_id: Hash, entry: RequestEntry) -> Json:
+    return request_view(request_id, entry, ledger.entry(totals_key(request_id), RequestTotals))
 
 
 def _from_json(body: bytes) -> ShareQuery:

@@ -12,7 +12,7 @@ from chain.facts import shown
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Wire
 from chain.proofs.receipts import Receipt
-from chain.state.entries import ContractEntry, DatasetEntry, DatasetUsage, RequestEntry
+from chain.state.entries import ContractEntry, DatasetEntry, DatasetUsage, RequestEntry, RequestTotals
 from chain.state.members import Member
 from chain.transactions.base import Header
 from chain.transactions.registry import type_of
@@ -116,9 +116,12 @@ def contract_summary(entry: ContractEntry) -> Json:
     return {name: value for name, value in fields.items() if name not in ("source", "parameters")}
 
 
-def request_view(request_id: Hash, entry: RequestEntry) -> Json:
-    """A request with the decision that holds now."""
-    return {"request": request_id.hex(), **fields_of(entry), "sentence": entry.sentence}
+def request_view(request_id: Hash, entry: RequestEntry, totals: RequestTotals | None) -> Json:
+    """A request with the decision that holds now, and what was read under it: all fields of all its parts."""
+    terms, decision = entry.terms, entry.decision
+    view = fields_of(terms) | fields_of(entry) | fields_of(decision) | fields_of(totals or RequestTotals())
+    del view["terms"], view["decision"], view["verdict"]
+    return {"request": request_id.hex(), **view, "status": decision.status, "sentence": decision.sentence}
 
 
 def engine_view(engine: EngineIdentity | None) -> Json | None:

@@ -5,13 +5,13 @@ one that others accept all the same.
 import pytest
 from msgspec.structs import replace
 
+from chain.access.decision import CallResult
 from chain.blocks import Proposal, decode_header
 from chain.errors import ErrorCode, PoolError
 from chain.execution import ContractBudget, Execution
 from chain.limits import LIMITS
 from chain.primitives.encoding import encode
 from chain.proofs.merkle import leaf_hashes, root_of_leaves
-from contracts.decision import Decision
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy
 from contracts.sandbox import ContractSession, Sandbox
@@ -146,7 +146,7 @@ class CountedSession:
         self._counter = counter
         self._session = session
 
-    def decide_encoded(self, call: bytes, time_ms: int) -> Decision:
+    def decide_encoded(self, call: bytes, time_ms: int) -> CallResult:
         return self._session.decide_encoded(call, time_ms)
 
     def close(self) -> None:
@@ -168,7 +168,7 @@ def test_s54_a_block_of_many_contracts_does_not_use_up_the_memory(engine: Engine
     calls = [*names, *names[:2], *names[-2:], names[0]]
     requests = [world.network.request(dataset=f"a.{name}") for name in calls]
     world.accept(*requests)
-    notes = [world.request(world.network.id_of(request)).note for request in requests]
+    notes = [world.request(world.network.id_of(request)).decision.note for request in requests]
     assert notes == ["1"] * count + ["1", "1", "2", "2", "2"]
     assert world.replayed(SandboxPolicy(sandbox)).tip.block_hash == world.ledger.tip.block_hash
     assert (sandbox.most, sandbox.open) == (LIMITS.block_contract_guests, 0)

@@ -88,8 +88,8 @@ def test_s52_an_attack_is_a_committed_denial_and_touches_nobody_else(
     assert verdicts([attacked.attack]) == [("deny", code)]
     assert len(text_of(attacked.attack)) <= LIMITS.reason_length
     assert attacked.attack.fuel <= 2 * LIMITS.contract_fuel
-    entry = attacked_world.request(attacked.request)
-    assert (entry.status, entry.failure, entry.until_ms, entry.approvers) == ("denied", code, 0, ())
+    held = attacked_world.request(attacked.request).decision
+    assert (held.status, held.failure, held.until_ms, held.approvers) == ("denied", code, 0, ())
     assert attacked_world.ledger.state_value(contract_state_key(f"a.{name}", f"a.{name}")) is None
     assert verdicts([attacked.before, attacked.after, attacked.next]) == [("allow", "")] * 3
 
@@ -146,7 +146,7 @@ def test_s52_a_failed_call_leaves_the_state_as_it_was(world: World) -> None:
     requests = [world.network.request(purpose=purpose) for purpose in ("a", "huge", "b", "raise", "c", "loop", "d")]
     outcomes = world.commit(*requests)
     assert [failure for _, failure in verdicts(outcomes)] == ["", BAD, "", FAILED, "", FUEL, ""]
-    notes = [world.request(world.network.id_of(request)).note for request in requests]
+    notes = [world.request(world.network.id_of(request)).decision.note for request in requests]
     assert notes == ["{'calls': 1}", "", "{'calls': 2}", "", "{'calls': 3}", "", "{'calls': 4}"]
 
 
@@ -160,5 +160,5 @@ def test_s52_contracts_do_not_see_each_others_state_nor_their_own_on_other_datas
         for member, dataset in (("b", "a.one"), ("d", "c.two"), ("outsider", "a.three"), ("d", "a.one"))
     ]
     world.accept(*asked)
-    notes = [world.request(network.id_of(request)).note for request in asked]
+    notes = [world.request(network.id_of(request)).decision.note for request in asked]
     assert notes == ["{'readers': ['b']}", "{'readers': ['d']}", "{'readers': ['outsider']}", "{'readers': ['b', 'd']}"]

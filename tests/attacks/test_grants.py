@@ -31,7 +31,7 @@ TWO_OF_THREE = contract(
 def state_of(world: World, request: Hash, now_ms: int = TIME_MS) -> str:
     """What a validator says to whoever asks for key shares under the request: ``ok``, or why not."""
     try:
-        verify_grant(world.request(request), now_ms)
+        verify_grant(world.request(request).decision, now_ms)
     except PoolError as error:
         return error.code.value
     return "ok"
@@ -180,7 +180,7 @@ def coverage(world: World, request: Hash, parcel: Transaction) -> str:
     header = world.network.checked(parcel).header
     assert isinstance(header, ParcelHeader)
     try:
-        verify_covered(world.request(request), id_, header.dataset, location.height)
+        verify_covered(world.request(request).terms, id_, header.dataset, location.height)
     except PoolError as error:
         return error.code.value
     return "ok"

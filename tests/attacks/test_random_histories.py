@@ -10,6 +10,7 @@ from typing import get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chain.access.decision import RequestStatus
 from chain.access.history import ReadLog
 from chain.access.policy import verify_grant
 from chain.blocks import OK, Outcome
@@ -18,7 +19,7 @@ from chain.ledger import ExecutedBlock
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, hash_tagged
 from chain.primitives.types import Answer
-from chain.state.entries import DatasetReads, ParcelReads, ReaderEntry, ReadHistory, RequestStatus
+from chain.state.entries import DatasetReads, ParcelReads, ReaderEntry, ReadHistory
 from chain.transactions.approval import ApprovalHeader
 from chain.transactions.base import Header, Transaction
 from chain.transactions.read_report import ReadReportHeader
@@ -172,12 +173,13 @@ class Scene:
 
     def _check_request(self, request: Hash, status: RequestStatus) -> None:
         entry = self.world.request(request)
-        assert entry.status == status
-        assert not (entry.failure and status != "denied")
-        assert status != "asked" or 1 <= entry.needed <= len(entry.approvers)
+        held = entry.decision
+        assert held.status == status
+        assert not (held.failure and status != "denied")
+        assert status != "asked" or 1 <= held.needed <= len(held.approvers)
         opens = True
         try:
-            verify_grant(entry, entry.decided_ms)
+            verify_grant(held, entry.decided_ms)
         except PoolError:
             opens = False
         assert opens == (status == "granted")

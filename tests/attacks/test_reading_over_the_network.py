@@ -22,7 +22,7 @@ from blockpool import (
     load_kem_key,
     sign_request,
 )
-from blockpool.access_signing import RequestTerms
+from blockpool.access_signing import AccessTerms
 from chain.primitives.encoding import decode, encode
 from cli.homes import READER_KEY
 from sealing import ShareAnswer, ShareQuery, ShareRelease
@@ -303,7 +303,7 @@ def test_s18_an_old_block_is_not_taken_for_the_newest(guarded: Guarded) -> None:
 def test_s49_a_request_sent_again_by_anybody_is_the_same_request(guarded: Guarded) -> None:
     """Whoever overhears a request can repeat it: it counts once, and the answer is the same."""
     network = guarded.network
-    terms = RequestTerms(guarded.dataset, "research")
+    terms = AccessTerms(guarded.dataset, "research")
     now_ms = time.time_ns() // 1_000_000
     signed = sign_request(network.genesis, guarded.running.identity(READER), terms, guarded.key(), now_ms)
     receipts = []

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from chain.access.decision import CallResult
 from chain.transactions.request import RequestHeader
-from contracts.decision import Decision
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy
 from contracts.sandbox import ContractSession, Sandbox
@@ -106,7 +106,7 @@ class AheadSession:
     def __init__(self, session: ContractSession) -> None:
         self._session = session
 
-    def decide_encoded(self, call: bytes, time_ms: int) -> Decision:
+    def decide_encoded(self, call: bytes, time_ms: int) -> CallResult:
         return self._session.decide_encoded(call, time_ms)
 
     def close(self) -> None:
@@ -170,12 +170,12 @@ from tests.contracts.support import CONTEXT, DATASET, REQUEST
 source, limit, measure = sys.argv[1:]
 sandbox = Sandbox(Engine.open())
 first, second = sandbox.contract(source), sandbox.contract(source)
-print(first.decide(REQUEST, DATASET, CONTEXT).sentence)
+print(first.decide(REQUEST, DATASET, CONTEXT).decision.sentence)
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 bound = int(status[measure].split()[0]) * 1024 + 30_000_000
 resource.setrlimit(getattr(resource, limit), (bound, bound))
 try:
-    print(second.decide(REQUEST, DATASET, CONTEXT).sentence)
+    print(second.decide(REQUEST, DATASET, CONTEXT).decision.sentence)
 except PoolError as error:
     print(error.code.value)
 """

@@ -245,7 +245,7 @@ def test_s53_a_parcel_copied_under_a_permissive_contract_stays_closed(guarded: W
     guarded.accept(copy)
     request = network.request("outsider", "b.bait")
     guarded.accept(request)
-    assert guarded.request(network.id_of(request)).status == "granted"
+    assert guarded.request(network.id_of(request)).decision.status == "granted"
     parcel = OnChain(guarded, copy)
     for validator in network.names:
         with refuses(ErrorCode.BAD_SEALING, culprit="b"):

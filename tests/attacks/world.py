@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from audit.chain import AuditReport, ChainAudit
+from chain.access.decision import failure_of
 from chain.access.policy import AccessPolicy
 from chain.blocks import Outcome
 from chain.errors import PoolError
@@ -120,7 +121,7 @@ def codes(outcomes: Sequence[Outcome]) -> list[str]:
 
 def verdicts(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
     """Verdict and failure of every outcome that has a verdict."""
-    return [(outcome.verdict.verdict, outcome.verdict.failure) for outcome in outcomes if outcome.verdict]
+    return [(outcome.verdict.verdict, failure_of(outcome.facts)) for outcome in outcomes if outcome.verdict]
 
 
 def traces_of(secret: bytes, data: bytes) -> list[bytes]:

@@ -28,7 +28,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.primitives.encoding import decode, encode
 from chain.proofs.receipts import ReceiptMaker
-from chain.state.entries import RequestEntry, request_key
+from chain.state.entries import RequestEntry, RequestTerms, request_key
 from chain.storage.blocks import Location
 from chain.transactions.parcel import ParcelHeader, decode_sealed_shares
 from chain.transactions.registry import decode_transaction_header
@@ -136,10 +136,10 @@ class LedgerNode:
     def _shares(self, query: ShareQuery) -> tuple[tuple[bytes, ...], ...]:
         entry = self.ledger.entry(request_key(query.request), RequestEntry)
         assert entry is not None
-        verify_grant(entry, self.ledger.tip.header.time_ms)
-        return tuple(self._releases(query.request, entry, parcel) for parcel in query.parcels)
+        verify_grant(entry.decision, self.ledger.tip.header.time_ms)
+        return tuple(self._releases(query.request, entry.terms, parcel) for parcel in query.parcels)
 
-    def _releases(self, request: bytes, entry: RequestEntry, parcel: bytes) -> tuple[bytes, ...]:
+    def _releases(self, request: bytes, terms: RequestTerms, parcel: bytes) -> tuple[bytes, ...]:
         stored = self.ledger.blocks.transaction(self._location(parcel.hex()))
         assert stored is not None
         header = decode_transaction_header(self.ledger.chain_id, stored.header)
@@ -152,7 +152,7 @@ class LedgerNode:
         for validator, key in self.kem.items():
             share = self.give(validator, open_own_share(envelope, sealed_shares, context, validator, key), release)
             if share is not None:
-                given.append(encode(release_share(share, validator, release, KemPublicKey(entry.kem_key))))
+                given.append(encode(release_share(share, validator, release, KemPublicKey(terms.kem_key))))
         return tuple(given)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from blockpool import (
+    AccessTerms,
     ErrorCode,
     Identity,
     PoolError,
-    RequestTerms,
     SignedTransaction,
     sign_answer,
     sign_contract,
@@ -38,7 +38,7 @@ GENESIS = NETWORK.genesis
 IDENTITY = Identity("b", NETWORK.system["b"])
 KEY = NETWORK.readers["b"]
 NOW_MS = 1_700_000_000_000
-TERMS = RequestTerms("a.flights", "flood warning")
+TERMS = AccessTerms("a.flights", "flood warning")
 ID = bytes(32)
 
 
@@ -51,7 +51,7 @@ def checked(signed: SignedTransaction, member: str = "b") -> CheckedTransaction:
 
 
 def test_a_request_says_what_its_terms_say() -> None:
-    terms = RequestTerms("a.flights", "flood warning", (ID,), 3, 9, NOW_MS + 1, "Law", "17", "Li Wei")
+    terms = AccessTerms("a.flights", "flood warning", (ID,), 3, 9, NOW_MS + 1, "Law", "17", "Li Wei")
     header = checked(sign_request(GENESIS, IDENTITY, terms, KEY, NOW_MS)).header
     assert isinstance(header, RequestHeader)
     for name in terms.__dataclass_fields__:

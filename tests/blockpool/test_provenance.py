@@ -36,8 +36,8 @@ def test_a_record_is_followed_both_ways(story: Story) -> None:
 
 def test_reads_show_who_asked_what_for_and_what_was_read(story: Story) -> None:
     (use,) = story.walk().uses[story.flights].reads
-    assert (use.request_id, use.is_named, use.request.reader) == (story.request, True, "b")
-    assert (use.request.purpose, use.request.status) == ("delays by airline", "granted")
+    assert (use.request_id, use.is_named, use.request.terms.reader) == (story.request, True, "b")
+    assert (use.request.terms.purpose, use.request.decision.status) == ("delays by airline", "granted")
     (report,) = use.read_reports
     assert (report.id, report.member, report.parcels, report.record_count) == (story.read_report, "b", 1, 2)
 
@@ -47,7 +47,7 @@ def test_a_read_report_under_a_request_for_the_whole_dataset_is_a_read_too() -> 
     story.world.accept(story.world.network.read_report(story.wide, [story.flights], "c"))
     named, wide = story.walk().uses[story.flights].reads
     assert (named.is_named, wide.is_named) == (True, False)
-    assert (wide.request_id, wide.request.purpose, len(wide.read_reports)) == (story.wide, "statistics", 1)
+    assert (wide.request_id, wide.request.terms.purpose, len(wide.read_reports)) == (story.wide, "statistics", 1)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from blockpool.exchange import Answer, Emit, NodePool, Operation, Reply, RetryPo
 from blockpool.operations import queries
 from blockpool.operations.session import Session
 
-TEXTS = "purpose legal_basis case_number person sentence failure note contract contract_hash inputs_hash"
+TEXTS = "purpose legal_basis case_number person sentence note contract contract_hash inputs_hash"
 NUMBERS = (
     "from_height until_height wanted_until_ms height time_ms until_ms needed contract_version fuel decided_height "
     "decided_ms read_reports records_read first_report_ms"

@@ -5,14 +5,14 @@ behind the same port has its tests in ``tests/contracts``.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from chain.access.policy import AccessCase, AccessDecision
-from chain.blocks import Outcome, Verdict
+from chain.access.decision import CallResult, Decision, Verdict, denied
+from chain.access.policy import AccessCase
+from chain.blocks import Outcome
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, Refusal
-from chain.facts import pack
 from chain.primitives.crypto import sha256
 from chain.primitives.types import Answer
 from chain.state.entries import (
@@ -23,10 +23,12 @@ from chain.state.entries import (
     ReaderEntry,
     ReadHistory,
     RequestEntry,
+    RequestTotals,
     parcel_reads_key,
     reader_key,
     reads_key,
     request_key,
+    totals_key,
 )
 from chain.transactions.base import Transaction
 from tests.networks import TIME_MS, TestNetwork
@@ -35,30 +37,29 @@ CHECK_FUEL = 11
 CALL_FUEL = 1_000
 INPUTS_HASH = sha256(b"inputs")
 HOUR_MS = 3_600_000
-NO_CONTRACT = ("", 0, b"", b"")
-"""What a verdict says of the contract and its inputs if none was called."""
 
-Script = Callable[[AccessCase], AccessDecision]
+Script = Callable[[AccessCase], CallResult]
 
 
-def allow(until_ms: int = 0, note: str = "", fields: tuple[str, ...] | None = None) -> AccessDecision:
-    return AccessDecision("allow", "", (), until_ms, fields, (), 0, note, b"{}", CALL_FUEL, INPUTS_HASH)
+def allow(
+    until_ms: int = 0, note: str = "", fields: tuple[str, ...] | None = None, fuel: int = CALL_FUEL
+) -> CallResult:
+    return CallResult(Decision("allow", until_ms, (), fields, (), 0, note, fuel, INPUTS_HASH), b"{}")
 
 
-def deny(reason: str = "not for you", failure: str = "") -> AccessDecision:
-    new_state = None if failure else b"{}"
-    facts = pack({"denial": failure or ErrorCode.ACCESS_DENIED.value, "text": reason})
-    return AccessDecision("deny", failure, facts, 0, None, (), 0, "", new_state, CALL_FUEL, INPUTS_HASH)
+def deny(reason: str = "not for you", code: ErrorCode = ErrorCode.ACCESS_DENIED) -> CallResult:
+    decision = denied(code, CALL_FUEL, INPUTS_HASH, text=reason)
+    return CallResult(decision, None if decision.failure else b"{}")
 
 
-def ask(*approvers: str, needed: int = 1) -> AccessDecision:
-    return AccessDecision("ask", "", (), 0, None, approvers, needed, "", b"{}", CALL_FUEL, INPUTS_HASH)
+def ask(*approvers: str, needed: int = 1) -> CallResult:
+    return CallResult(Decision("ask", 0, (), None, approvers, needed, "", CALL_FUEL, INPUTS_HASH), b"{}")
 
 
 def approved_by(needed: int, *approvers: str) -> Script:
     """A contract that asks until ``needed`` approve, and denies once too many have not."""
 
-    def decide(case: AccessCase) -> AccessDecision:
+    def decide(case: AccessCase) -> CallResult:
         latest = {answer.member: answer.answer for answer in case.request.answers if answer.member in approvers}
         if sum(answer == "approve" for answer in latest.values()) >= needed:
             return allow()
@@ -75,7 +76,7 @@ PURPOSES: dict[str, Script] = {
     "allow": lambda case: allow(),
     "for-a-while": lambda case: allow(until_ms=case.time_ms + GRANT_MS),
     "deny": lambda case: deny(),
-    "fail": lambda case: deny("line 3: ZeroDivisionError", "contract_failed"),
+    "fail": lambda case: deny("line 3: ZeroDivisionError", ErrorCode.CONTRACT_FAILED),
     "owner": approved_by(1, "a"),
     "one-of-two": approved_by(1, "c", "d"),
     "two-of-three": approved_by(2, "a", "c", "d"),
@@ -84,12 +85,11 @@ PURPOSES: dict[str, Script] = {
 }
 
 
-def by_purpose(case: AccessCase) -> AccessDecision:
+def by_purpose(case: AccessCase) -> CallResult:
     """One contract that does what the request's purpose says, and counts in its state how often it could decide."""
-    decision = PURPOSES[case.request.purpose](case)
-    return (
-        decision if decision.failure else replace(decision, state=b"[%d]" % (int(case.state.strip(b"{}[]") or 0) + 1))
-    )
+    called = PURPOSES[case.request.terms.purpose](case)
+    calls = int(case.state.strip(b"{}[]") or 0) + 1
+    return called if called.state is None else called._replace(state=b"[%d]" % calls)
 
 
 @dataclass
@@ -111,7 +111,7 @@ class ScriptedPolicy:
             raise Refusal(ErrorCode.BAD_CONTRACT, fuel=CHECK_FUEL, line=1, text="there is no such script")
         return CHECK_FUEL
 
-    def decide(self, contract: ContractEntry, case: AccessCase) -> AccessDecision:
+    def decide(self, contract: ContractEntry, case: AccessCase) -> CallResult:
         self.cases.append(case)
         return self.scripts[contract.source](case)
 
@@ -174,6 +174,9 @@ class AccessWorld:
         entry = self.ledger.entry(request_key(request_id), RequestEntry)
         assert entry is not None
         return entry
+
+    def totals(self, request_id: bytes) -> RequestTotals:
+        return self.ledger.entry(totals_key(request_id), RequestTotals) or RequestTotals()
 
     def reads(self, dataset: str = "a.flights") -> DatasetReads:
         return self.ledger.entry(reads_key(dataset), DatasetReads) or DatasetReads()

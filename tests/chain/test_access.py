@@ -5,50 +5,54 @@ import hashlib
 import pytest
 from msgspec.structs import replace
 
+from chain.access.decision import Decision, denied
 from chain.access.policy import ReadDigest, contract_hash, verify_covered, verify_grant
 from chain.errors import ErrorCode, PoolError
-from chain.facts import pack
-from chain.state.entries import RequestEntry, RequestStatus
 from chain.transactions.parcel import ParcelHeader
-from tests.chain.access_world import AccessWorld, ask
+from tests.chain.access_world import AccessWorld
 from tests.refusals import refuses
 
-WORLD = AccessWorld(ask=lambda case: ask("c", "d", needed=2))
+WORLD = AccessWorld()
 CHAIN_ID = WORLD.network.chain_id
-ENTRY: RequestEntry = WORLD.request(WORLD.ask()[0])
+TERMS = WORLD.request(WORLD.ask()[0]).terms
 PARCEL = WORLD.network.checked(WORLD.network.sealed_parcel())
 assert isinstance(PARCEL.header, ParcelHeader)
 HEADER: ParcelHeader = PARCEL.header
 
 
 @pytest.mark.parametrize(
-    ("status", "facts", "until_ms", "code"),
+    ("decision", "status", "code"),
     [
-        ("denied", {"denial": "access_denied", "text": "not for you"}, 0, ErrorCode.ACCESS_DENIED),
-        ("asked", {}, 0, ErrorCode.APPROVAL_PENDING),
-        ("revoked", {"denial": "grant_revoked", "member": "a"}, 0, ErrorCode.GRANT_REVOKED),
-        ("granted", {}, 1_000, ErrorCode.GRANT_EXPIRED),
-        ("granted", {}, 999, ErrorCode.GRANT_EXPIRED),
+        (denied(ErrorCode.ACCESS_DENIED, text="not for you"), "denied", ErrorCode.ACCESS_DENIED),
+        (Decision("ask", approvers=("c",), needed=1), "asked", ErrorCode.APPROVAL_PENDING),
+        (denied(ErrorCode.GRANT_REVOKED, member="a"), "revoked", ErrorCode.GRANT_REVOKED),
+        (Decision("allow", 1_000), "granted", ErrorCode.GRANT_EXPIRED),
+        (Decision("allow", 999), "granted", ErrorCode.GRANT_EXPIRED),
     ],
 )
-def test_what_gives_no_access(status: RequestStatus, facts: dict[str, str], until_ms: int, code: ErrorCode) -> None:
+def test_what_gives_no_access(decision: Decision, status: str, code: ErrorCode) -> None:
+    assert decision.status == status
     with refuses(code) as caught:
-        verify_grant(replace(ENTRY, status=status, facts=pack(facts), until_ms=until_ms), 1_000)
-    for text in (facts.get("text", ""), facts.get("member", "")):
-        assert text in caught.value.detail
+        verify_grant(decision, 1_000)
+    assert decision.sentence in caught.value.detail
 
 
 def test_who_must_still_approve_is_said() -> None:
     with pytest.raises(PoolError, match="2 of c, d must approve"):
-        verify_grant(ENTRY, 0)
+        verify_grant(Decision("ask", approvers=("c", "d"), needed=2), 0)
 
 
 @pytest.mark.parametrize("until_ms", [0, 1_001])
 def test_what_gives_access(until_ms: int) -> None:
-    granted = replace(ENTRY, status="granted", until_ms=until_ms)
-    verify_grant(granted, 1_000)
+    verify_grant(Decision("allow", until_ms), 1_000)
     with pytest.raises(PoolError):
-        verify_grant(replace(granted, status="denied"), 1_000)
+        verify_grant(Decision("deny", until_ms), 1_000)
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_a_call_that_failed_is_told_from_a_denial_by_its_code(code: ErrorCode) -> None:
+    decided = ("access_denied", "not_shared", "no_deciding_contract", "grant_revoked")
+    assert denied(code).failure == ("" if code in decided else code)
 
 
 @pytest.mark.parametrize(
@@ -56,19 +60,19 @@ def test_what_gives_access(until_ms: int) -> None:
     [((), 0, 0), ((), 7, 7), ((), 7, 0), ((), 0, 7), ((PARCEL.id,), 0, 0), ((bytes(32), PARCEL.id), 6, 8)],
 )
 def test_what_a_request_covers(parcels: tuple[bytes, ...], from_height: int, until_height: int) -> None:
-    entry = replace(ENTRY, parcels=parcels, from_height=from_height, until_height=until_height)
-    verify_covered(entry, PARCEL.id, HEADER.dataset, 7)
+    terms = replace(TERMS, parcels=parcels, from_height=from_height, until_height=until_height)
+    verify_covered(terms, PARCEL.id, HEADER.dataset, 7)
     with refuses(ErrorCode.NOT_COVERED):
-        verify_covered(entry, PARCEL.id, "a.trains", 7)
+        verify_covered(terms, PARCEL.id, "a.trains", 7)
 
 
 @pytest.mark.parametrize(
     ("parcels", "from_height", "until_height"), [((), 8, 0), ((), 0, 6), ((bytes(32),), 0, 0), ((PARCEL.id,), 8, 9)]
 )
 def test_what_a_request_does_not_cover(parcels: tuple[bytes, ...], from_height: int, until_height: int) -> None:
-    entry = replace(ENTRY, parcels=parcels, from_height=from_height, until_height=until_height)
+    terms = replace(TERMS, parcels=parcels, from_height=from_height, until_height=until_height)
     with refuses(ErrorCode.NOT_COVERED):
-        verify_covered(entry, PARCEL.id, HEADER.dataset, 7)
+        verify_covered(terms, PARCEL.id, HEADER.dataset, 7)
 
 
 def test_the_digest_covers_every_record_with_its_place() -> None:

@@ -1,15 +1,13 @@
 """Answers to requests: who may give them, what they lead to, and that a grant can always be taken back."""
 
-from dataclasses import replace
-
 import pytest
 
-from chain.access.policy import AccessCase, AccessDecision
-from chain.blocks import Verdict
+from chain.access.decision import CallResult, Verdict
+from chain.access.policy import AccessCase
 from chain.errors import ErrorCode
 from chain.facts import unpack
 from chain.limits import LIMITS
-from tests.chain.access_world import HOUR_MS, NO_CONTRACT, AccessWorld, allow, approved_by, ask, deny, verdict_of
+from tests.chain.access_world import HOUR_MS, AccessWorld, allow, approved_by, ask, deny, verdict_of
 
 
 @pytest.fixture
@@ -20,21 +18,21 @@ def world() -> AccessWorld:
 def test_enough_approvals_grant(world: AccessWorld) -> None:
     request_id, verdict = world.ask()
     entry = world.request(request_id)
-    assert (verdict.verdict, entry.status) == ("ask", "asked")
-    assert (entry.approvers, entry.needed) == (("a", "c", "d"), 2)
+    assert (verdict.verdict, entry.decision.status) == ("ask", "asked")
+    assert (entry.decision.approvers, entry.decision.needed) == (("a", "c", "d"), 2)
     assert world.answer(request_id, "approve", "a").verdict == "ask"
     assert world.answer(request_id, "refuse", "c").verdict == "ask"
     assert world.answer(request_id, "approve", "d").verdict == "allow"
     entry = world.request(request_id)
-    assert entry.status == "granted"
+    assert entry.decision.status == "granted"
     assert [(answer.member, answer.answer) for answer in entry.answers] == [
         ("a", "approve"),
         ("c", "refuse"),
         ("d", "approve"),
     ]
     assert [answer.height for answer in entry.answers] == [3, 4, 5]
-    assert (entry.height, entry.decided_height) == (2, 5)
-    assert entry.approvers == ("a", "c", "d"), "so that they can revoke"
+    assert (entry.terms.height, entry.decided_height) == (2, 5)
+    assert entry.decision.approvers == ("a", "c", "d"), "so that they can revoke"
 
 
 def test_refusals_deny_with_the_contracts_reason(world: AccessWorld) -> None:
@@ -43,7 +41,7 @@ def test_refusals_deny_with_the_contracts_reason(world: AccessWorld) -> None:
     (outcome,) = world.commit(world.network.approval(request_id, "refuse", "c", reason="no need"))
     assert (verdict_of(outcome).verdict, outcome.sentence) == ("deny", "refused")
     entry = world.request(request_id)
-    assert (entry.status, entry.answers[-1].reason) == ("denied", "no need")
+    assert (entry.decision.status, entry.answers[-1].reason) == ("denied", "no need")
 
 
 def test_an_approver_that_revokes_has_the_contract_decide_again(world: AccessWorld) -> None:
@@ -52,7 +50,7 @@ def test_an_approver_that_revokes_has_the_contract_decide_again(world: AccessWor
         world.answer(request_id, "approve", member)
     assert world.answer(request_id, "revoke", "c").verdict == "ask"
     assert world.policy.cases[-1].grants == (), "a request is no earlier grant of itself"
-    assert world.request(request_id).status == "asked"
+    assert world.request(request_id).decision.status == "asked"
     assert world.answer(request_id, "approve", "c").verdict == "allow"
     assert world.reads().grants == world.reader().grants == 2
     assert world.reader().granted == (request_id,), "one request, however often it was granted"
@@ -75,9 +73,9 @@ def test_owner_and_reader_take_back_for_good(world: AccessWorld, member: str, is
     calls = len(world.policy.cases)
     (outcome,) = world.commit(world.network.approval(request_id, "revoke", member, reason="case closed"))
     assert outcome.sentence == f"withdrawn by {member}: case closed"
-    assert outcome.verdict == Verdict("deny", "", 0, *NO_CONTRACT)
+    assert outcome.verdict == Verdict("deny")
     entry = world.request(request_id)
-    assert (entry.status, entry.sentence, entry.decided_height) == (
+    assert (entry.decision.status, entry.decision.sentence, entry.decided_height) == (
         "revoked",
         outcome.sentence,
         world.ledger.tip.height,
@@ -120,7 +118,7 @@ def test_a_denied_request_takes_no_answer() -> None:
 def full() -> tuple[AccessWorld, bytes]:
     """A grant whose approver has given as many answers as there may be, the last one an approval."""
 
-    def decide(case: AccessCase) -> AccessDecision:
+    def decide(case: AccessCase) -> CallResult:
         answers = case.request.answers
         return allow() if answers and answers[-1].answer == "approve" else ask("c")
 
@@ -128,7 +126,7 @@ def full() -> tuple[AccessWorld, bytes]:
     request_id, _ = world.ask()
     flips = [world.network.approval(request_id, "refuse", "c") for _ in range(LIMITS.request_answers - 1)]
     world.accept(*flips, world.network.approval(request_id, "approve", "c"))
-    assert (world.request(request_id).status, len(world.request(request_id).answers)) == ("granted", 128)
+    assert (world.request(request_id).decision.status, len(world.request(request_id).answers)) == ("granted", 128)
     return world, request_id
 
 
@@ -146,7 +144,7 @@ def test_no_number_of_answers_makes_a_grant_irrevocable(full: tuple[AccessWorld,
     world, request_id = full
     calls = len(world.policy.cases)
     assert world.answer(request_id, "revoke", member).verdict == "deny"
-    assert world.request(request_id).status == "revoked"
+    assert world.request(request_id).decision.status == "revoked"
     assert len(world.policy.cases) == calls, "the bound holds: it is over for good"
     world.refuse(world.network.approval(request_id, "revoke", "a"), ErrorCode.REQUEST_SETTLED)
 
@@ -156,29 +154,29 @@ def test_no_answer_prolongs_what_was_granted(answers: list[str]) -> None:
     """Two have approved for an hour; one of them, or a third, must not make it two by itself."""
     enough = approved_by(2, "c", "d", "outsider")
 
-    def for_an_hour(case: AccessCase) -> AccessDecision:
-        decision = enough(case)
-        return replace(decision, until_ms=case.time_ms + HOUR_MS) if decision.verdict == "allow" else decision
+    def for_an_hour(case: AccessCase) -> CallResult:
+        called = enough(case)
+        return allow(case.time_ms + HOUR_MS) if called.decision.verdict == "allow" else called
 
     world = AccessWorld(rule=for_an_hour)
     request_id, _ = world.ask()
     for member in ("c", "d"):
         world.answer(request_id, "approve", member)
-    ends = world.request(request_id).until_ms
+    ends = world.request(request_id).decision.until_ms
     assert ends == world.time_ms + HOUR_MS
     for line in answers:
         member, answer = line.split()
         verdict = world.answer(request_id, answer, member, after_ms=HOUR_MS)  # type: ignore[arg-type]
         assert verdict.until_ms == (ends if verdict.verdict == "allow" else 0)
     entry = world.request(request_id)
-    assert (entry.status, entry.until_ms) == ("granted", ends)
+    assert (entry.decision.status, entry.decision.until_ms) == ("granted", ends)
 
 
 def test_a_dataset_that_is_closed_meanwhile_denies(world: AccessWorld) -> None:
     request_id, _ = world.ask()
     world.accept(world.network.dataset(version=2, sharing="closed"))
     assert world.answer(request_id, "approve", "c").verdict == "deny"
-    assert world.request(request_id).sentence == "a.flights is not shared"
+    assert world.request(request_id).decision.sentence == "a.flights is not shared"
 
 
 def test_a_dataset_that_is_opened_meanwhile_allows(world: AccessWorld) -> None:

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
-from chain.access.policy import AccessCase, AccessDecision, MissingEngine
+from chain.access.decision import CallResult
+from chain.access.policy import AccessCase, MissingEngine
 from chain.blocks import Proposal
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock
@@ -23,15 +23,15 @@ ENGINE_FAILURES = [code for code in ErrorCode if code.is_engine]
 STORAGE_FAILURES = [code for code in ErrorCode if code.is_storage]
 
 
-def costs(fuel: int) -> Callable[[AccessCase], AccessDecision]:
+def costs(fuel: int) -> Callable[[AccessCase], CallResult]:
     """A contract that allows, for this much fuel."""
-    return lambda case: replace(allow(), fuel=fuel)
+    return lambda case: allow(fuel=fuel)
 
 
-def fails(code: ErrorCode) -> Callable[[AccessCase], AccessDecision]:
+def fails(code: ErrorCode) -> Callable[[AccessCase], CallResult]:
     """A machine that fails whenever the contract is called."""
 
-    def decide(case: AccessCase) -> AccessDecision:
+    def decide(case: AccessCase) -> CallResult:
         raise PoolError(code, "this machine is broken")
 
     return decide
@@ -91,8 +91,8 @@ class TestBudget:
     def test_members_share_the_fuel(self) -> None:
         tenth = LIMITS.block_contract_fuel // 10
 
-        def by_reader(case: AccessCase) -> AccessDecision:
-            return replace(allow(), fuel=tenth if case.reader.name == "b" else 10)
+        def by_reader(case: AccessCase) -> CallResult:
+            return allow(fuel=tenth if case.reader.name == "b" else 10)
 
         world = AccessWorld(rule=by_reader)
         network = world.network
@@ -195,7 +195,7 @@ class TestReplay:
         request_id, _ = world.ask()
         world.answer(world.reader().granted[0], "revoke", "a")
         world.accept(network.read_report(world.reader().granted[1], [parcel_id]))
-        assert world.request(request_id).status == "denied"
+        assert world.request(request_id).decision.status == "denied"
         return world
 
     def test_executing_beside_the_ledger_gives_the_same_block(self, world: AccessWorld) -> None:

@@ -2,18 +2,17 @@
 ``chain.access.rules``.
 """
 
-from dataclasses import replace
-
 import pytest
 
-from chain.access.policy import AccessCase, AccessDecision, contract_hash
-from chain.blocks import Verdict
+from chain.access.decision import CallResult, Verdict
+from chain.access.policy import AccessCase, contract_hash
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
 from chain.state.entries import (
     EMPTY_HISTORY,
     ContractEntry,
     ContractState,
+    RequestTotals,
     contract_key,
     contract_state_key,
     reader_key,
@@ -26,7 +25,6 @@ from tests.chain.access_world import (
     CHECK_FUEL,
     HOUR_MS,
     INPUTS_HASH,
-    NO_CONTRACT,
     AccessWorld,
     allow,
     approved_by,
@@ -55,7 +53,7 @@ class TestDeploying:
         assert (first.verdict, first.contract_version) == ("allow", 1)
         assert (second.verdict, second.contract_version) == ("deny", 2)
         assert second.contract_hash == contract_hash(world.network.chain_id, "second", '{"days":1}')
-        assert world.request(first_id).status == "granted", "a grant stays what it was"
+        assert world.request(first_id).decision.status == "granted", "a grant stays what it was"
         entry = world.ledger.entry(contract_key("a.rule"), ContractEntry)
         assert entry is not None
         assert (entry.deployed_height, entry.updated_height) == (1, 3)
@@ -111,31 +109,46 @@ class TestRequests:
         world = AccessWorld(rule=lambda case: allow(until_ms, "a note", ("n",)))
         network = world.network
         outcome = world.commit(network.request(parcels=(bytes(32),), from_height=2, until_height=9))[0]
-        verdict = Verdict("allow", "", until_ms, "a.rule", 1, contract_hash(network.chain_id, "rule"), INPUTS_HASH)
+        verdict = Verdict("allow", until_ms, "a.rule", 1, contract_hash(network.chain_id, "rule"), INPUTS_HASH)
         assert (outcome.code, outcome.sentence, outcome.fuel, outcome.verdict) == ("ok", "", CALL_FUEL, verdict)
         entry = world.request(outcome.transaction_id)
-        assert (entry.status, entry.until_ms, entry.note, entry.fields) == ("granted", until_ms, "a note", ("n",))
-        assert (entry.reader, entry.purpose, entry.legal_basis) == ("b", "flood warning", "Flood Control Law")
-        assert (entry.case_number, entry.person) == ("2023-17", "Li Wei")
-        assert (entry.parcels, entry.from_height, entry.until_height) == ((bytes(32),), 2, 9)
-        assert entry.kem_key == network.readers["b"].public_key.encoded
-        assert (entry.height, entry.time_ms, entry.decided_height, entry.decided_ms) == (2, world.time_ms) * 2
+        assert (entry.decision.status, entry.decision.until_ms, entry.decision.note, entry.decision.fields) == (
+            "granted",
+            until_ms,
+            "a note",
+            ("n",),
+        )
+        assert (entry.terms.reader, entry.terms.purpose, entry.terms.legal_basis) == (
+            "b",
+            "flood warning",
+            "Flood Control Law",
+        )
+        assert (entry.terms.case_number, entry.terms.person) == ("2023-17", "Li Wei")
+        assert (entry.terms.parcels, entry.terms.from_height, entry.terms.until_height) == ((bytes(32),), 2, 9)
+        assert entry.terms.kem_key == network.readers["b"].public_key.encoded
+        assert (entry.terms.height, entry.terms.time_ms, entry.decided_height, entry.decided_ms) == (
+            2,
+            world.time_ms,
+        ) * 2
         assert (entry.contract, entry.contract_version, entry.contract_hash) == ("a.rule", 1, verdict.contract_hash)
-        assert (entry.inputs_hash, entry.fuel, entry.answers, entry.read_reports) == (INPUTS_HASH, CALL_FUEL, (), 0)
+        assert (entry.decision.inputs_hash, entry.decision.fuel, entry.answers) == (INPUTS_HASH, CALL_FUEL, ())
 
     def test_a_denial_is_recorded_with_its_reason(self) -> None:
         world = AccessWorld(rule=lambda case: deny("not on Sundays"))
         (outcome,) = world.commit(world.network.request())
         assert (outcome.code, outcome.sentence, verdict_of(outcome).verdict) == ("ok", "not on Sundays", "deny")
         entry = world.request(outcome.transaction_id)
-        assert (entry.status, entry.sentence, entry.until_ms) == ("denied", "not on Sundays", 0)
+        assert (entry.decision.status, entry.decision.sentence, entry.decision.until_ms) == (
+            "denied",
+            "not on Sundays",
+            0,
+        )
 
     def test_a_contract_that_fails_denies_with_its_code(self) -> None:
-        failure = ErrorCode.CONTRACT_OUT_OF_FUEL.value
-        world = AccessWorld(rule=lambda case: deny("too much work", failure))
+        world = AccessWorld(rule=lambda case: deny("too much work", ErrorCode.CONTRACT_OUT_OF_FUEL))
         request_id, verdict = world.ask()
-        assert (verdict.verdict, verdict.failure) == ("deny", failure)
-        assert world.request(request_id).failure == failure
+        assert verdict.verdict == "deny"
+        assert world.request(request_id).decision.failure == "contract_out_of_fuel"
 
     def test_what_a_contract_is_told(self) -> None:
         world = AccessWorld()
@@ -145,10 +158,14 @@ class TestRequests:
         world.ask("d")
         second, _ = world.ask("b", purpose="research")
         case = world.policy.cases[-1]
-        assert (case.request_id, case.request.purpose, case.request.status) == (second, "research", "denied")
+        assert (case.request_id, case.request.terms.purpose, case.request.decision.status) == (
+            second,
+            "research",
+            "denied",
+        )
         assert (case.dataset.dataset, case.reader.name, case.owner.name) == ("a.flights", "b", "a")
         assert (case.height, case.time_ms) == (world.ledger.tip.height, world.time_ms)
-        assert case.grants == ((first, world.request(first)),)
+        assert case.grants == ((first, world.request(first), None),)
         assert (case.reader_grants, case.dataset_grants) == (1, 2)
         assert (case.sharing.parcels, case.sharing.records) == (1, 1)
         assert (case.sharing.last_height, case.sharing.last_time_ms) == (2, shared_ms)
@@ -166,7 +183,7 @@ class TestRequests:
 
         world = AccessWorld(rule=lambda case: allow(at(given_ms)))
         request_id, verdict = world.ask(until_ms=at(wanted_ms))
-        assert verdict.until_ms == world.request(request_id).until_ms == at(until_ms)
+        assert verdict.until_ms == world.request(request_id).decision.until_ms == at(until_ms)
 
     def test_a_denied_request_has_no_end(self) -> None:
         world = AccessWorld(rule=lambda case: deny())
@@ -174,8 +191,8 @@ class TestRequests:
         assert verdict.until_ms == 0
 
     def test_a_contract_keeps_its_state_for_each_dataset(self) -> None:
-        def count(case: AccessCase) -> AccessDecision:
-            return replace(allow(), state=b'{"n":%d}' % (case.state.count(b"n") and int(case.state[5:-1]) + 1))
+        def count(case: AccessCase) -> CallResult:
+            return allow()._replace(state=b'{"n":%d}' % (case.state.count(b"n") and int(case.state[5:-1]) + 1))
 
         world = AccessWorld(count=count)
         world.accept(world.network.dataset(name="trains", sharing="conditional", contract="a.rule"))
@@ -189,7 +206,9 @@ class TestRequests:
 
     def test_a_call_that_fails_leaves_the_state_as_it_was(self) -> None:
         world = AccessWorld(
-            rule=lambda case: replace(allow(), state=b'{"n":1}') if case.state == b"{}" else deny("broken", "x")
+            rule=lambda case: (
+                allow()._replace(state=b'{"n":1}') if case.state == b"{}" else deny("broken", ErrorCode.CONTRACT_FAILED)
+            )
         )
         world.ask()
         world.ask()
@@ -200,7 +219,7 @@ class TestRequests:
         world = AccessWorld(rule=lambda case: deny())
         request_id, verdict = world.ask("a")
         assert (verdict.verdict, verdict.contract, verdict.contract_version) == ("allow", "", 0)
-        assert world.request(request_id).status == "granted"
+        assert world.request(request_id).decision.status == "granted"
         assert world.policy.cases == []
 
     def test_the_owner_reads_what_is_closed_and_nobody_else(self) -> None:
@@ -208,14 +227,14 @@ class TestRequests:
         _, own = world.ask("c", dataset="c.secret")
         denied_id, foreign = world.ask("a", dataset="c.secret")
         assert (own.verdict, foreign.verdict) == ("allow", "deny")
-        assert (foreign.contract, foreign.contract_version, foreign.contract_hash, foreign.inputs_hash) == NO_CONTRACT
-        assert world.request(denied_id).sentence == "c.secret is not shared"
+        assert foreign == Verdict("deny")
+        assert world.request(denied_id).decision.sentence == "c.secret is not shared"
         assert world.reads("c.secret").denials == 1
 
     def test_one_height_is_a_range(self) -> None:
         world = AccessWorld()
         request_id, _ = world.ask(from_height=5, until_height=5)
-        assert world.request(request_id).until_height == 5
+        assert world.request(request_id).terms.until_height == 5
 
     def test_requests_that_are_rejected(self) -> None:
         world = AccessWorld()
@@ -246,8 +265,8 @@ class TestReadReports:
         (first_id,) = world.accept(first)
         first_ms = world.time_ms
         (second_id,) = world.accept(second)
-        entry, reads = world.request(request_id), world.reads()
-        assert (entry.read_reports, entry.records_read, entry.first_report_ms) == (2, 10, first_ms)
+        reads = world.reads()
+        assert world.totals(request_id) == RequestTotals(2, 10, first_ms)
         assert (reads.requests, reads.read_reports, reads.records_read, reads.last_height) == (1, 2, 10, 5)
         assert (world.parcel_reads(one).requests, world.parcel_reads(one).read_reports) == (1, 1)
         assert world.parcel_reads(two).read_reports == 2
@@ -259,10 +278,10 @@ class TestReadReports:
         request_id, _ = world.ask()
         world.answer(request_id, "revoke", "a")
         world.accept(world.network.read_report(request_id, [parcel]))
-        assert world.request(request_id).read_reports == 1
+        assert world.totals(request_id).read_reports == 1
 
     def test_read_reports_that_are_rejected(self) -> None:
-        world = AccessWorld(rule=lambda case: deny() if case.request.purpose == "none" else allow())
+        world = AccessWorld(rule=lambda case: deny() if case.request.terms.purpose == "none" else allow())
         network = world.network
         one, two, other = world.accept(
             network.sealed_parcel(), network.sealed_parcel(), network.sealed_parcel(member="c", dataset="c.secret")
@@ -327,7 +346,7 @@ class TestCountersAndHistory:
         assert asked.granted == tuple(reversed(ids))[: LIMITS.contract_grants]
         world.ask()
         case = world.policy.cases[-1]
-        assert [granted_id for granted_id, _ in case.grants] == list(asked.granted)
+        assert [granted_id for granted_id, _, _ in case.grants] == list(asked.granted)
         assert case.reader_grants == count
 
     def test_who_never_asked_and_who_was_never_let_in_is_provable(self) -> None:

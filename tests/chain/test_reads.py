@@ -108,7 +108,7 @@ def test_a_revocation_by_an_approver_is_what_the_contract_makes_of_it() -> None:
         for stored, outcome in zip(world.ledger.blocks.transactions(height), block.outcomes, strict=True):
             log.add(height, world.time_ms, world.network.checked(stored).header, outcome)
     assert [note.status for note in log.reads()[0].decisions] == ["asked", "granted", "asked"]
-    assert log.reads()[0].status == world.request(request).status
+    assert log.reads()[0].status == world.request(request).decision.status
     log.verify_reader_complete("a.flights", "b", world.reader())
 
 

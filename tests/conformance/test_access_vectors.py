@@ -64,8 +64,8 @@ def test_verdicts_name_what_the_contract_was_told() -> None:
     for id_, call, verdict in zip(decided, access()["contract_calls"], verdicts, strict=False):
         inputs = call["inputs"]
         assert json.dumps(json.loads(inputs), ensure_ascii=False, separators=(",", ":")) == inputs
-        assert mini.tagged_hash("contract-inputs", genesis().chain_id, inputs.encode()) == verdict[6]
-        assert verdict[5].hex() == access()["contract"]["hash"]
+        assert mini.tagged_hash("contract-inputs", genesis().chain_id, inputs.encode()) == verdict[5]
+        assert verdict[4].hex() == access()["contract"]["hash"]
         (request, *_), (dataset, *_), _ = json.loads(inputs)
         assert (request, dataset) == (call["request"], DATASET)
         assert id_.hex() == request or id_ == id_of(4, 0)
@@ -94,14 +94,13 @@ def test_the_digest_of_what_was_read() -> None:
     assert (receipt[0], receipt[8], receipt[9], receipt[10]) == (6, [unhex(content["parcel"])], 2, digest)
 
 
-def request_entry(
-    height: int, index: int, *decision: object, answers: Sequence[object] = (), read: Sequence[int] = (0, 0, 0)
-) -> bytes:
-    """A request's entry, from its header and what was decided."""
-    header = blocks()[height][2][index]
-    dataset, parcels, from_height, until_height, until_ms, purpose, legal_basis, case_number, person, key = header[6:]
-    asked = [header[2], dataset, parcels, from_height, until_height, until_ms, purpose, legal_basis, case_number]
-    return mini.pack([*asked, person, key, height, TIME_MS + height * 1000, *decision, list(answers), *read])
+def request_entry(index: int, decision: Sequence[object], height: int = 3, answers: Sequence[object] = ()) -> bytes:
+    """A request's entry, from its header in block 3 and what was decided at a height."""
+    header = blocks()[3][2][index]
+    contract = blocks()[1][2][0]
+    terms = [header[2], *header[6:], 3, TIME_MS + 3000]
+    hash_ = mini.contract_hash(genesis().chain_id, contract[8], contract[9])
+    return mini.pack([terms, list(decision), CONTRACT, 1, hash_, height, TIME_MS + height * 1000, list(answers)])
 
 
 def expected_state() -> dict[bytes, bytes]:
@@ -112,8 +111,7 @@ def expected_state() -> dict[bytes, bytes]:
     approval, receipt, revocation = id_of(4, 0), id_of(5, 0), id_of(6, 0)
     listed = [asked, refused, granted, approval, receipt, revocation]
     contract_hash = mini.contract_hash(chain_id, contract[8], contract[9])
-    told = [blocks()[4][1][0][4][6], blocks()[3][1][1][4][6], blocks()[3][1][2][4][6]]
-    called = [CONTRACT, 1, contract_hash]
+    told = [blocks()[4][1][0][4][5], blocks()[3][1][1][4][5], blocks()[3][1][2][4][5]]
     day_ms, half_day_ms = 86_400_000, 43_200_000
     sealed_share_size, body_size = 2 + 16 + 32 + 16, 2 + 64
     payload_size = 1 + 1 + 4 * sealed_share_size + 1 + 2 * body_size
@@ -126,37 +124,22 @@ def expected_state() -> dict[bytes, bytes]:
         f"dataset/{DATASET}": [DATASET, OWNER, *dataset[7:], 1, 1, id_of(1, 1)],
         f"usage/{DATASET}": [1, 2, payload_size, 2],
         f"sharing/{OWNER}": [1, 2, 2, TIME_MS + 2000],
+        f"request-totals/{asked.hex()}": [1, 2, TIME_MS + 5000],
         f"reads/{DATASET}": [3, 2, 1, 1, 2, 6, mini.read_history(chain_id, listed)],
         f"reader/{DATASET}/{READER}": [1, 1, [asked]],
         f"reader/{DATASET}/meteorology": [2, 1, [granted]],
         f"parcel-reads/{DATASET}/{parcel.hex()}": [1, 1, mini.read_history(chain_id, [granted, receipt])],
     }
     found = {key.encode(): mini.pack(value) for key, value in entries.items()}
-    found[f"request/{asked.hex()}".encode()] = request_entry(
-        3, 0, "revoked", facts, "", TIME_MS + half_day_ms, ["flight"], ["registry"], 1, "research", *called, told[0],
-        250_000, 6, TIME_MS + 6000, answers=[registry, aviation], read=(1, 2, TIME_MS + 5000),
-    )  # fmt: skip
-    found[f"request/{refused.hex()}".encode()] = request_entry(
-        3,
-        1,
-        "denied",
-        [[21, "access_denied"], [24, "not for marketing"]],
-        "",
-        0,
-        None,
-        [],
-        0,
-        "",
-        *called,
-        told[1],
-        250_000,
-        3,
-        TIME_MS + 3000,
-    )
-    found[f"request/{granted.hex()}".encode()] = request_entry(
-        3, 2, "granted", [], "", TIME_MS + 3000 + day_ms, ["flight"], [], 0, "forecast", *called, told[2],
-        250_000, 3, TIME_MS + 3000,
-    )  # fmt: skip
+    denied = [[21, "access_denied"], [24, "not for marketing"]]
+    decisions = {
+        asked: ("deny", TIME_MS + half_day_ms, facts, ["flight"], ["registry"], 1, "research", 250_000, told[0]),
+        refused: ("deny", 0, denied, None, [], 0, "", 250_000, told[1]),
+        granted: ("allow", TIME_MS + 3000 + day_ms, [], ["flight"], [], 0, "forecast", 250_000, told[2]),
+    }
+    for index, (id_, decision) in enumerate(decisions.items()):
+        later = (6, [registry, aviation]) if id_ == asked else ()
+        found[f"request/{id_.hex()}".encode()] = request_entry(index, decision, *later)
     return genesis().state() | found
 
 
@@ -172,7 +155,7 @@ def test_entries_are_proved_and_so_is_that_a_member_never_asked() -> None:
         assert state.get(key) == value
         assert mini.is_state_proved(genesis().chain_id, root, key, value, unhex(case["proof"]))
         absent += [case["key"]] if value is None else []
-    assert absent == [f"reader/{DATASET}/airports"]
+    assert absent == [f"request-totals/{id_of(3, 2).hex()}", f"reader/{DATASET}/airports"]
 
 
 def test_headers_are_those_of_the_documented_shapes() -> None:

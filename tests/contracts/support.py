@@ -1,6 +1,6 @@
 """What the tests of contracts share: facts, and running a contract once."""
 
-from contracts.decision import Decision
+from chain.access.decision import CallResult, Decision
 from contracts.facts import ContextFacts, DatasetFacts, MemberFacts, RequestFacts
 from contracts.sandbox import Sandbox
 
@@ -20,6 +20,11 @@ def contract(body: str, imports: str = "allow, ask, deny") -> str:
 
 
 def decide(sandbox: Sandbox, source: str, parameters: str = "{}") -> Decision:
+    """What one call in a fresh guest decides."""
+    return call(sandbox, source, parameters).decision
+
+
+def call(sandbox: Sandbox, source: str, parameters: str = "{}") -> CallResult:
     """One call in a fresh guest."""
     session = sandbox.contract(source, parameters)
     try:

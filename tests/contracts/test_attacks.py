@@ -5,9 +5,9 @@ import pytest
 from chain.errors import ErrorCode
 from chain.facts import unpack
 from chain.limits import LIMITS
-from contracts.decision import ANSWER_SIZE_BYTES_MAX
+from contracts.answers import ANSWER_SIZE_BYTES_MAX
 from contracts.sandbox import Sandbox
-from tests.contracts.support import ALLOW_ALL, CONTEXT, DATASET, REQUEST, contract, decide
+from tests.contracts.support import ALLOW_ALL, CONTEXT, DATASET, REQUEST, call, contract, decide
 
 FAILED = ErrorCode.CONTRACT_FAILED
 FUEL = ErrorCode.CONTRACT_OUT_OF_FUEL
@@ -112,7 +112,7 @@ NONSENSE = {
 @pytest.mark.parametrize("module", FORBIDDEN_IMPORTS)
 def test_s52_what_is_not_pure_cannot_be_imported(sandbox: Sandbox, module: str) -> None:
     decision = decide(sandbox, contract(f"import {module}"))
-    assert (decision.verdict, decision.code) == ("deny", FAILED)
+    assert (decision.verdict, decision.failure) == ("deny", FAILED)
     assert (
         decision.sentence
         == f"line 3: ImportError: a contract cannot import {module}; docs/contracts.md lists what it can"
@@ -125,7 +125,7 @@ def test_s52_there_is_nothing_to_escape_to(sandbox: Sandbox, name: str) -> None:
     decision = decide(sandbox, contract(body))
     assert decision.verdict == "deny"
     if name != "crash the interpreter":  # how it ends is not the point, only that it ends as a deny
-        assert decision.code == code
+        assert decision.failure == (code or "")
     assert reason in decision.sentence
 
 
@@ -135,15 +135,15 @@ def test_s52_work_and_memory_are_bounded(sandbox: Sandbox, name: str) -> None:
     first, second = (decide(sandbox, contract(body)) for _ in range(2))
     assert first == second
     if code is not None:
-        assert (first.verdict, first.code) == ("deny", code)
+        assert (first.verdict, first.failure) == ("deny", code)
     assert first.fuel <= 2 * LIMITS.contract_fuel
     assert len(str(unpack(first.facts).get("text", ""))) <= LIMITS.reason_length
 
 
 @pytest.mark.parametrize("name", NONSENSE)
 def test_s52_nonsense_is_no_verdict(sandbox: Sandbox, name: str) -> None:
-    decision = decide(sandbox, contract(NONSENSE[name]))
-    assert (decision.verdict, decision.code in BAD, decision.state) == ("deny", True, None)
+    decision, state, _ = call(sandbox, contract(NONSENSE[name]))
+    assert (decision.verdict, decision.failure in BAD, state) == ("deny", True, None)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_forged_answer_is_no_verdict(sandbox: Sandbox, answer: str) -> None:
     body = f"{SYS}sys.modules['contracts.runtime']._encode = lambda *_: {answer}\nreturn allow()"
     decision = decide(sandbox, contract(body))
     assert decision.verdict == "deny"
-    assert decision.code in BAD | {TRAPPED}
+    assert decision.failure in BAD | {TRAPPED}
 
 
 def test_s52_exactly_at_the_fuel_limit(sandbox: Sandbox) -> None:
@@ -176,8 +176,8 @@ def test_s52_exactly_at_the_fuel_limit(sandbox: Sandbox) -> None:
 
     def passes(rounds: int) -> bool:
         decision = decide(sandbox, contract(f"for _ in range({rounds}): pass\nreturn allow()"))
-        assert decision.code in (None, FUEL)
-        return decision.code is None
+        assert decision.failure in ("", FUEL)
+        return not decision.failure
 
     def longest() -> int:
         low, high = 0, 40_000_000
@@ -192,18 +192,18 @@ def test_s52_exactly_at_the_fuel_limit(sandbox: Sandbox) -> None:
 
 
 def test_s52_printing_is_harmless_and_shown_to_the_author(sandbox: Sandbox) -> None:
-    decision = decide(sandbox, contract("print('x' * 10**7)\nprint('y')\nreturn allow()"))
+    decision, _, printed = call(sandbox, contract("print('x' * 10**7)\nprint('y')\nreturn allow()"))
     assert decision.verdict == "allow"
-    assert decision.printed == "x" * 4096
+    assert printed == "x" * 4096
 
 
 def test_s52_a_failure_leaves_nothing_behind(sandbox: Sandbox) -> None:
     session = sandbox.contract(
         contract("import json\nif hasattr(json, 'seen'):\n    return deny('seen')\njson.seen = 1\n1 / 0")
     )
-    first, second = (session.decide(REQUEST, DATASET, CONTEXT) for _ in range(2))
+    first, second = (session.decide(REQUEST, DATASET, CONTEXT).decision for _ in range(2))
     assert first == second
-    assert first.code == FAILED
+    assert first.failure == FAILED
     assert first.sentence == "line 7: ZeroDivisionError: division by zero"
 
 

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from chain.access.decision import Decision
 from chain.access.policy import AccessCase
 from chain.errors import ErrorCode
-from chain.state.entries import DatasetEntry, MemberSharing, RequestAnswer, RequestEntry
+from chain.state.entries import DatasetEntry, MemberSharing, RequestAnswer, RequestEntry, RequestTerms, RequestTotals
 from chain.state.members import Member
 from contracts import calls
 from contracts.calls import CallEncoder
@@ -31,24 +32,29 @@ DATASET = DatasetEntry(
 )
 OWNER = Member("aviation", "enterprise", "", "", (), (), None, None, None)
 READER = Member("meteorology", "government", "", "", ("forecast", "warning"), (), None, None, None)
-DENIED = RequestEntry(
-    *("meteorology", "aviation.flights", (b"\x01" * 32,), 5, 50, 99, "flood", "Law", "17", "Li Wei", b"key", 10, 1_000),
-    *("denied", "", "", 0, None, (), 0, "", "", 0, b"", b"", 0, 10, 1_000, (), 0, 0, 0),
+TERMS = RequestTerms(
+    *("meteorology", "aviation.flights", (b"\x01" * 32,), 5, 50, 99, "flood", "Law", "17", "Li Wei", b"key", 10, 1_000)
 )
-GRANTED = replace(DENIED, status="granted", decided_height=20, decided_ms=2_000, until_ms=9_000, note="n")
+NEW = RequestEntry(TERMS, Decision("deny"))
+
+
+def granted(note: str = "n") -> RequestEntry:
+    return RequestEntry(TERMS, Decision("allow", 9_000, note=note), decided_height=20, decided_ms=2_000)
+
+
 ANSWER = RequestAnswer("airports", "approve", "fine", 11, 1_100)
 
 
 def case(**changes: object) -> AccessCase:
     fields: dict[str, object] = {
         "request_id": b"\xab" * 32,
-        "request": replace(DENIED, answers=(ANSWER,)),
+        "request": replace(NEW, answers=(ANSWER,)),
         "dataset": DATASET,
         "reader": READER,
         "owner": OWNER,
         "height": 30,
         "time_ms": 3_000,
-        "grants": ((b"\xcd" * 32, GRANTED), (b"\xef" * 32, replace(GRANTED, note="m", first_report_ms=2_500))),
+        "grants": ((b"\xcd" * 32, granted(), None), (b"\xef" * 32, granted("m"), RequestTotals(2, 3, 2_500))),
         "reader_grants": 2,
         "dataset_grants": 5,
         "sharing": MemberSharing(1, 2, 3, 4),
@@ -83,12 +89,14 @@ GRANT_NOTES = st.lists(st.sampled_from("abc"), max_size=4)
 @given(st.lists(st.tuples(GRANT_NOTES, st.booleans(), st.integers(0, 2)), max_size=8))
 def test_what_was_encoded_before_makes_no_difference(steps: list[tuple[list[str], bool, int]]) -> None:
     """Entries stay the same object or come as an equal or changed one, in any order."""
-    known = {note: replace(GRANTED, note=note) for note in "abc"}
+    known = {note: granted(note) for note in "abc"}
+    totals: dict[str, RequestTotals | None] = dict.fromkeys("abc")
     block = CallEncoder()
     for notes, has_changed, read_reports in steps:
         if has_changed:
-            known = {note: replace(entry, first_report_ms=read_reports) for note, entry in known.items()}
-        grants = tuple((note.encode() * 32, known[note]) for note in notes)
+            known = {note: replace(entry, decided_ms=read_reports) for note, entry in known.items()}
+            totals = {note: RequestTotals(1, 1, read_reports) if read_reports else None for note in "abc"}
+        grants = tuple((note.encode() * 32, known[note], totals[note]) for note in notes)
         now = case(grants=grants, reader=replace(READER), sharing=MemberSharing(read_reports))
         assert block.encode(now) == CallEncoder().encode(now)
 
@@ -97,11 +105,11 @@ def test_the_entries_that_are_kept_have_a_bound(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(calls, "ENCODED_ENTRIES", 3)
     block = CallEncoder()
     for note in range(20):
-        now = case(grants=((bytes(32), replace(GRANTED, note=str(note))),) * 2)
+        now = case(grants=((bytes(32), granted(str(note)), None),) * 2)
         assert json.loads(block.encode(now))[2][5][1][5] == str(note)
 
 
 def test_facts_that_are_too_large_are_refused() -> None:
-    grants = tuple((bytes([index]) * 32, replace(GRANTED, note="n" * 2_000)) for index in range(200))
+    grants = tuple((bytes([index]) * 32, granted("n" * 2_000), None) for index in range(200))
     with refuses(ErrorCode.CONTRACT_INPUTS_TOO_LARGE):
         CallEncoder().encode(case(grants=grants))

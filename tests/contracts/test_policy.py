@@ -10,8 +10,9 @@ import msgspec
 import orjson
 import pytest
 
+from chain.access.decision import Verdict, failure_of
 from chain.access.policy import AccessPolicy, contract_hash
-from chain.blocks import Outcome, Verdict
+from chain.blocks import Outcome
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
@@ -105,10 +106,10 @@ def test_reading_is_bound_to_purposes(policy: SandboxPolicy) -> None:
     assert (verdict.contract, verdict.contract_version) == ("a.rule", 1)
     assert verdict.contract_hash == contract_hash(story.network.chain_id, source_of("purpose_bound"), story.parameters)
     entry = story.request(request_id)
-    assert (entry.status, entry.fields, entry.note) == ("granted", ("n",), "flood warning")
-    assert entry.fuel > 0
+    assert (entry.decision.status, entry.decision.fields, entry.decision.note) == ("granted", ("n",), "flood warning")
+    assert entry.decision.fuel > 0
     _, verdict, reason = story.ask(purpose="marketing")
-    assert (verdict.verdict, verdict.failure) == ("deny", "")
+    assert verdict.verdict == "deny"
     assert reason == "a.flights is not shared for the purpose 'marketing'"
     _, verdict, _ = story.ask(purpose="audit", until_ms=story.time_ms + HOUR_MS)
     assert verdict.until_ms == story.time_ms - 1 + HOUR_MS, "the reader wanted less than it could have"
@@ -119,16 +120,16 @@ def test_people_approve(policy: SandboxPolicy) -> None:
     request_id, verdict, _ = story.ask("outsider")
     assert (verdict.verdict, verdict.until_ms) == ("ask", 0)
     entry = story.request(request_id)
-    assert (entry.approvers, entry.needed) == (("a", "c", "d"), 2)
-    assert entry.note == "outsider asks for a.flights: flood warning"
+    assert (entry.decision.approvers, entry.decision.needed) == (("a", "c", "d"), 2)
+    assert entry.decision.note == "outsider asks for a.flights: flood warning"
     assert story.answer(request_id, "refuse", "a", "why?")[0].verdict == "ask"
     assert story.answer(request_id, "approve", "c")[0].verdict == "ask"
     verdict, _ = story.answer(request_id, "approve", "d")
     assert (verdict.verdict, verdict.until_ms) == ("allow", story.time_ms + DAY_MS)
-    assert story.request(request_id).note == "approved by c, d"
+    assert story.request(request_id).decision.note == "approved by c, d"
     verdict, reason = story.answer(request_id, "revoke", "d")
     assert (verdict.verdict, reason) == ("deny", "refused by a, d")
-    assert story.request(request_id).status == "denied"
+    assert story.request(request_id).decision.status == "denied"
 
 
 def test_a_quota_counts_grants_in_a_window(policy: SandboxPolicy) -> None:
@@ -185,12 +186,8 @@ def test_a_contract_that_fails_denies_and_the_next_call_is_none_the_worse(policy
     network = story.network
     requests = [network.request(purpose=purpose) for purpose in ("good", "bad", "good")]
     _, outcomes = story.commit(*requests)
-    verdicts = [outcome.verdict for outcome in outcomes]
-    assert [(verdict.verdict, verdict.failure) for verdict in verdicts if verdict] == [
-        ("allow", ""),
-        ("deny", code.value),
-        ("allow", ""),
-    ]
+    assert [outcome.verdict and outcome.verdict.verdict for outcome in outcomes] == ["allow", "deny", "allow"]
+    assert [failure_of(outcome.facts) for outcome in outcomes] == ["", code.value, ""]
     assert outcomes[1].sentence
     assert all(outcome.fuel > 0 for outcome in outcomes)
     kept = story.ledger.entry(contract_state_key("a.flights", "a.rule"), ContractState)
@@ -214,13 +211,11 @@ def test_inputs_beyond_their_bound_deny(policy: SandboxPolicy) -> None:
     network = story.network
     calls = LIMITS.contract_inputs_size_bytes // 6_000 + 1
     _, outcomes = story.commit(*(network.request() for _ in range(calls + 1)))
-    verdicts = [outcome.verdict for outcome in outcomes if outcome.verdict]
-    assert verdicts[0].verdict == "allow"
-    assert (verdicts[-1].verdict, verdicts[-1].failure, verdicts[-1].inputs_hash) == (
-        "deny",
-        "contract_inputs_too_large",
-        b"",
-    )
+    first, last = outcomes[0].verdict, outcomes[-1].verdict
+    assert first is not None
+    assert last is not None
+    assert (first.verdict, last.verdict, last.inputs_hash) == ("allow", "deny", b"")
+    assert failure_of(outcomes[-1].facts) == "contract_inputs_too_large"
 
 
 def test_what_the_contract_was_told_has_the_hash_in_the_verdict(policy: SandboxPolicy) -> None:

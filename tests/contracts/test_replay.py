@@ -1,12 +1,13 @@
 """Replaying a chain's verdicts: the same come out years later, others are named, and a proposal is tried fairly."""
 
-import dataclasses
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from audit.replay import ProposedContract, Replay, Trial
-from chain.access.policy import AccessCase, AccessDecision
+from chain.access.decision import CallResult, Decision, failure_of
+from chain.access.policy import AccessCase
 from chain.errors import ErrorCode, PoolError
 from chain.facts import pack
 from chain.ledger import Ledger
@@ -89,8 +90,7 @@ def test_an_endless_loop_is_stopped_at_the_same_place_again(network: TestNetwork
     assert network.policy is not None
     replayed = replay(Replay(network.genesis, network.policy), ledger)
     assert (replayed.verdicts, replayed.differences) == (1, [])
-    assert executed.outcomes[0].verdict is not None
-    assert executed.outcomes[0].verdict.failure == "contract_out_of_fuel"
+    assert failure_of(executed.outcomes[0].facts) == "contract_out_of_fuel"
     assert replayed.report.fuel > 500_000_000
 
 
@@ -103,13 +103,13 @@ def trial_of(network: TestNetwork, ledger: Ledger, proposal: ProposedContract) -
 
 
 def changes(trial: Trial) -> list[tuple[str, str, str | None]]:
-    return [(tried.first.reader.name, tried.first.request.purpose, tried.change) for _, tried in trial.changes()]
+    return [(tried.first.reader.name, tried.first.request.terms.purpose, tried.change) for _, tried in trial.changes()]
 
 
 def test_the_same_contract_proposed_changes_nothing(network: TestNetwork, ledger: Ledger) -> None:
     trial = trial_of(network, ledger, ProposedContract("a.rule", DEPLOYED))
     assert (changes(trial), trial.unchanged, trial.calls) == ([], 5, 6)
-    assert [call.decision.failure for call in trial.failures] == ["contract_failed"]
+    assert [call.called.decision.failure for call in trial.failures] == ["contract_failed"]
 
 
 def test_a_proposal_keeps_its_own_state_and_tells_who_gains_and_loses(network: TestNetwork, ledger: Ledger) -> None:
@@ -131,7 +131,7 @@ def test_a_proposal_that_fails_denies_and_is_shown(network: TestNetwork, ledger:
     )
     assert {tried.proposed.failure for tried in trial.requests.values()} == {"contract_failed"}
     assert len(trial.failures) == trial.calls == 5
-    assert "KeyError" in trial.failures[0].decision.sentence
+    assert "KeyError" in trial.failures[0].called.decision.sentence
     given = trial_of(
         network, ledger, ProposedContract("a.rule", contract('return allow() if ctx.parameters["x"] else 1'), '{"x":1}')
     )
@@ -155,13 +155,14 @@ def certified(scripts: dict[str, Script]) -> AccessWorld:
     return world
 
 
-def differing(change: Callable[[AccessDecision], AccessDecision], readers: set[str]) -> tuple[AccessWorld, Replay]:
+def differing(change: Callable[[Decision], Decision], readers: set[str]) -> tuple[AccessWorld, Replay]:
     """Replay, by an engine that decides otherwise for some readers, a chain that was certified before."""
     honest = approved_by(1, "c")
     world = certified({"rule": honest})
 
-    def other(case: AccessCase) -> AccessDecision:
-        return change(honest(case)) if case.reader.name in readers else honest(case)
+    def other(case: AccessCase) -> CallResult:
+        called = honest(case)
+        return called._replace(decision=change(called.decision)) if case.reader.name in readers else called
 
     replayed = Replay(world.network.genesis, ScriptedPolicy({"rule": other}))
     with refuses(ErrorCode.BAD_BLOCK):
@@ -170,7 +171,7 @@ def differing(change: Callable[[AccessDecision], AccessDecision], readers: set[s
 
 
 def test_a_verdict_that_comes_out_otherwise_is_named_with_its_request() -> None:
-    world, replayed = differing(lambda decision: deny("no"), {"outsider"})
+    world, replayed = differing(lambda decision: deny("no").decision, {"outsider"})
     requests = [outcome.transaction_id for outcome in world.ledger.block_at(3).outcomes]
     assert {(d.height, d.request_id, d.transaction_id) for d in replayed.differences} == {(3, requests[1], requests[1])}
     assert [(d.part, d.recorded, d.replayed) for d in replayed.differences] == [
@@ -183,13 +184,12 @@ def test_a_verdict_that_comes_out_otherwise_is_named_with_its_request() -> None:
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        (lambda decision: dataclasses.replace(decision, fuel=decision.fuel + 1), "fuel"),
-        (lambda decision: dataclasses.replace(decision, inputs_hash=bytes(32)), "inputs_hash"),
-        (lambda decision: dataclasses.replace(decision, failure="contract_failed"), "failure"),
-        (lambda decision: dataclasses.replace(decision, facts=pack({"text": "other"})), "facts"),
+        (lambda decision: replace(decision, fuel=decision.fuel + 1), "fuel"),
+        (lambda decision: replace(decision, inputs_hash=bytes(32)), "inputs_hash"),
+        (lambda decision: replace(decision, facts=pack({"text": "other"})), "facts"),
     ],
 )
-def test_every_part_of_a_verdict_is_compared(change: Callable[[AccessDecision], AccessDecision], part: str) -> None:
+def test_every_part_of_a_verdict_is_compared(change: Callable[[Decision], Decision], part: str) -> None:
     _, replayed = differing(change, {"d", "outsider"})
     assert [(d.height, d.part) for d in replayed.differences] == [(3, part), (3, part)]
     assert len({d.request_id for d in replayed.differences}) == 2
@@ -198,7 +198,7 @@ def test_every_part_of_a_verdict_is_compared(change: Callable[[AccessDecision], 
 def test_a_verdict_after_an_answer_is_named_by_both_transactions() -> None:
     world = certified({"rule": approved_by(1, "c")})
 
-    def refuse(case: AccessCase) -> AccessDecision:
+    def refuse(case: AccessCase) -> CallResult:
         return deny("no") if case.request.answers else approved_by(1, "c")(case)
 
     replayed = Replay(world.network.genesis, ScriptedPolicy({"rule": refuse}))
@@ -223,7 +223,7 @@ def test_an_end_that_differs_is_named() -> None:
 def test_an_engine_that_fails_names_nothing() -> None:
     world = certified({"rule": approved_by(1, "c")})
 
-    def fail(case: AccessCase) -> AccessDecision:
+    def fail(case: AccessCase) -> CallResult:
         raise PoolError(ErrorCode.ENGINE_DAMAGED, "no engine")
 
     replayed = Replay(world.network.genesis, ScriptedPolicy({"rule": fail}))
@@ -284,7 +284,7 @@ def test_an_end_that_the_reader_did_not_want_anyway_is_no_change() -> None:
 def test_a_settled_proposal_is_not_asked_again_but_a_revoked_one_is() -> None:
     calls: list[str] = []
 
-    def proposed(case: AccessCase) -> AccessDecision:
+    def proposed(case: AccessCase) -> CallResult:
         calls.append(case.request.answers[-1].answer if case.request.answers else "request")
         return allow()
 

@@ -10,15 +10,15 @@ import msgspec
 import orjson
 import pytest
 
+from chain.access.decision import CallResult, Decision
 from chain.access.policy import contract_hash
 from chain.errors import ErrorCode, PoolError, Refusal
 from chain.limits import LIMITS
 from chain.primitives.crypto import ZERO_HASH
-from contracts.decision import Decision
 from contracts.facts import encode_call
 from contracts.sandbox import Sandbox, inputs_hash
 from contracts.worker import SandboxProcess
-from tests.contracts.support import ALLOW_ALL, CONTEXT, DATASET, REQUEST, contract, decide
+from tests.contracts.support import ALLOW_ALL, CONTEXT, DATASET, REQUEST, call, contract, decide
 from tests.refusals import refuses
 
 WORK = contract(
@@ -46,7 +46,7 @@ def test_the_same_in_fresh_and_in_used_guests(sandbox: Sandbox) -> None:
 
 
 def test_the_same_calls_in_the_same_order_spend_the_same_fuel(sandbox: Sandbox) -> None:
-    def block() -> list[Decision]:
+    def block() -> list[CallResult]:
         session = sandbox.contract(WORK)
         try:
             return [session.decide(REQUEST, DATASET, msgspec.structs.replace(CONTEXT, height=h)) for h in range(50)]
@@ -55,7 +55,7 @@ def test_the_same_calls_in_the_same_order_spend_the_same_fuel(sandbox: Sandbox) 
 
     first = block()
     assert block() == first
-    assert len({decision.inputs_hash for decision in first}) == 50
+    assert len({called.decision.inputs_hash for called in first}) == 50
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_a_lost_process_is_no_verdict_and_is_replaced(cache_folder: Path) -> Non
         os.kill(process.process_id, signal.SIGKILL)
         with refuses(ErrorCode.ENGINE_DAMAGED):
             session.decide(REQUEST, DATASET, CONTEXT)
-        assert process.contract(ALLOW_ALL).decide(REQUEST, DATASET, CONTEXT).verdict == "allow"
+        assert process.contract(ALLOW_ALL).decide(REQUEST, DATASET, CONTEXT).decision.verdict == "allow"
         with pytest.raises(PoolError, match="the session ended"):
             session.decide(REQUEST, DATASET, CONTEXT)
 
@@ -115,7 +115,7 @@ def test_the_process_ends_with_its_input(cache_folder: Path) -> None:
 def test_names_of_the_module_start_anew_at_every_call(sandbox: Sandbox) -> None:
     source = "from blockpool.contract import deny\nseen = []\n\ndef can_read(request, dataset, ctx):\n"
     session = sandbox.contract(source + "    seen.append(1)\n    return deny(str(len(seen)))\n")
-    assert [session.decide(REQUEST, DATASET, CONTEXT).sentence for _ in range(3)] == ["1", "1", "1"]
+    assert [session.decide(REQUEST, DATASET, CONTEXT).decision.sentence for _ in range(3)] == ["1", "1", "1"]
     session.close()
 
 
@@ -123,11 +123,11 @@ def test_state_is_kept_and_handed_on_as_it_was_written(sandbox: Sandbox) -> None
     source = contract(
         "ctx.state['b'] = [1, 1e-7, 1e16, None, True, '航']\nctx.state['a'] = {'y': 1, 'x': 2}\nreturn deny('no')"
     )
-    decision = decide(sandbox, source)
-    assert decision.state == rb'{"a":{"x":2,"y":1},"b":[1,1e-07,1e+16,null,true,"\u822a"]}'
+    kept = call(sandbox, source).state
+    assert kept == rb'{"a":{"x":2,"y":1},"b":[1,1e-07,1e+16,null,true,"\u822a"]}'
     session = sandbox.contract(contract("return deny(repr(sorted(ctx.state.items())))"))
-    context = msgspec.structs.replace(CONTEXT, state=orjson.loads(decision.state))
-    assert session.decide(REQUEST, DATASET, context).sentence == (
+    context = msgspec.structs.replace(CONTEXT, state=orjson.loads(kept))
+    assert session.decide(REQUEST, DATASET, context).decision.sentence == (
         "[('a', {'x': 2, 'y': 1}), ('b', [1, 1e-07, 1e+16, None, True, '航'])]"
     )
     session.close()
@@ -135,7 +135,7 @@ def test_state_is_kept_and_handed_on_as_it_was_written(sandbox: Sandbox) -> None
 
 def test_the_facts_arrive_whole(sandbox: Sandbox) -> None:
     source = contract("print(request)\nprint(dataset)\nprint(ctx)\nprint(ctx.time)\nreturn allow()")
-    printed = decide(sandbox, source, '{"a": [1]}').printed
+    printed = call(sandbox, source, '{"a": [1]}').printed
     assert "purpose='flood warning', legal_basis='Flood Control Law', case_number='', person='Li Wei'" in printed
     assert "Dataset(id='aviation.flights', owner='aviation', sharing='conditional'" in printed
     assert "reader=Member(name='meteorology', kind='government', roles=('forecast',))" in printed
@@ -153,7 +153,7 @@ def test_what_is_hashed(sandbox: Sandbox) -> None:
 
 def test_first_call_pays_for_loading(sandbox: Sandbox) -> None:
     session = sandbox.contract(ALLOW_ALL)
-    first, second = (session.decide(REQUEST, DATASET, CONTEXT) for _ in range(2))
+    first, second = (session.decide(REQUEST, DATASET, CONTEXT).decision for _ in range(2))
     session.close()
     assert first.fuel > second.fuel + sandbox.check(ALLOW_ALL) // 2
     assert msgspec.structs.replace(first, fuel=0) == msgspec.structs.replace(second, fuel=0)
@@ -228,4 +228,4 @@ def test_the_same_in_a_thread_however_deep_its_caller(sandbox: Sandbox) -> None:
     with ThreadPoolExecutor(1) as threads:
         there = threads.submit(deep, 100).result()
     assert there == decide(sandbox, source)
-    assert there.code == ErrorCode.CONTRACT_TRAPPED
+    assert there.failure == ErrorCode.CONTRACT_TRAPPED

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from audit import store as audit_store
 from blockpool import journal
 from chain import blocks, erasure, packages
+from chain.access import decision
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis, encode_member_file, parse_genesis, parse_member_file
@@ -38,6 +39,8 @@ from chain.state.entries import (
     ReadHistory,
     RequestAnswer,
     RequestEntry,
+    RequestTerms,
+    RequestTotals,
     dataset_key,
 )
 from chain.state.tree import StateProof, verify_state_proof
@@ -68,7 +71,8 @@ WIRE_TYPES: tuple[type, ...] = (
     blocks.Certificate,
     blocks.Outcome,
     blocks.Proposal,
-    blocks.Verdict,
+    decision.Decision,
+    decision.Verdict,
     checkpoints.Cosignature,
     disclosures.DisclosedField,
     disclosures.FieldDisclosure,
@@ -114,6 +118,8 @@ WIRE_TYPES: tuple[type, ...] = (
     ReadHistory,
     RequestAnswer,
     RequestEntry,
+    RequestTerms,
+    RequestTotals,
     StateProof,
     StoredHead,
     VoteRecord,

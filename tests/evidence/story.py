@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from chain.access.policy import AccessCase, AccessDecision
+from chain.access.decision import CallResult
+from chain.access.policy import AccessCase
 from chain.errors import PoolError
 from chain.ledger import Ledger
 from chain.proofs.history import TreeHead, root_at
@@ -24,9 +25,10 @@ RECORDS = (b'{"n":1}', b'{"n":2}', b'{"n":3}')
 Path = tuple[str | int, ...]
 
 
-def _decide(case: AccessCase) -> AccessDecision:
+def _decide(case: AccessCase) -> CallResult:
     """Approvers decide; but a request with an end is granted at once."""
-    return allow(case.request.wanted_until_ms) if case.request.wanted_until_ms else approved_by(1, "c", "d")(case)
+    until_ms = case.request.terms.wanted_until_ms
+    return allow(until_ms) if until_ms else approved_by(1, "c", "d")(case)
 
 
 class Story:

@@ -55,7 +55,7 @@ MUTANTS = (
         "read reports of a read may be left out",
         58,
         BAD,
-        Edit("_verify_read_reports", "(len(found), records) != (entry.read_reports, entry.records_read)", "False"),
+        Edit("_verify_read_reports", "(len(found), records) != (totals.read_reports, totals.records_read)", "False"),
     ),
     mutant(
         "a grant that was in force counts as over",
@@ -63,7 +63,7 @@ MUTANTS = (
         BAD,
         Edit(
             "_verify_over",
-            'request.status == "granted" and (request.until_ms == 0 or request.until_ms > time_ms)',
+            'held.status == "granted" and (held.until_ms == 0 or held.until_ms > time_ms)',
             "False",
         ),
     ),

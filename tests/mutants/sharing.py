@@ -47,44 +47,46 @@ GRANTED = (
         53,
         (f"{SHARES}::test_s53_who_gets_nothing",),
         Edit(
-            "Shares._verify", "verify_grant(entry, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))", "pass"
+            "Shares._verify",
+            "verify_grant(entry.decision, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))",
+            "pass",
         ),
     ),
     mutant(
         "shares are given out for parcels that no grant covers",
         53,
         (f"{SHARES}::test_s53_who_gets_nothing",),
-        Edit("Shares._parcel", "verify_covered(entry, id_, header.dataset, location.height)", "pass"),
+        Edit("Shares._parcel", "verify_covered(terms, id_, header.dataset, location.height)", "pass"),
     ),
     mutant(
         "a revoked grant opens",
         53,
         (f"{GRANTS}::test_s53_a_revoked_grant_opens_nothing_and_stays_revoked",),
-        Edit("verify_grant", 'entry.status == "revoked"', "False"),
+        Edit("verify_grant", 'case "revoked"', 'case "never"'),
     ),
     mutant(
         "an expired grant opens",
         53,
         (f"{GRANTS}::test_s53_an_expired_grant_opens_nothing",),
-        Edit("verify_grant", "entry.until_ms and entry.until_ms <= now_ms", "False"),
+        Edit("verify_grant", "decision.until_ms and decision.until_ms <= now_ms", "False"),
     ),
     mutant(
         "a grant covers parcels that it does not name",
         53,
         (f"{GRANTS}::test_s53_a_grant_covers_the_parcels_it_was_given_for",),
-        Edit("verify_covered", "entry.parcels and parcel_id not in entry.parcels", "False"),
+        Edit("verify_covered", "terms.parcels and parcel_id not in terms.parcels", "False"),
     ),
     mutant(
         "a grant covers parcels of other datasets",
         53,
         (f"{GRANTS}::test_s53_naming_a_foreign_parcel_in_a_request_does_not_cover_it",),
-        Edit("verify_covered", "dataset != entry.dataset", "False"),
+        Edit("verify_covered", "dataset != terms.dataset", "False"),
     ),
     mutant(
         "whoever is not asked may approve",
         53,
         (f"{GRANTS}::test_s53_whoever_is_not_asked_cannot_approve",),
-        Edit("approval._execute", "not may_end and header.member not in entry.approvers", "False"),
+        Edit("approval._execute", "not may_end and header.member not in entry.decision.approvers", "False"),
     ),
     mutant(
         "a dataset may name another member's contract",

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from chain.access.decision import failure_of
 from chain.blocks import Outcome
 from chain.primitives.encoding import decode
 from tests.node.cluster import Network, Node, running
@@ -51,7 +52,7 @@ async def request(node: Node, data: bytes) -> tuple[str, str]:
     """What came of a request: verdict, and failure or reason."""
     outcome = await submit(node, data)
     assert outcome.verdict is not None, outcome
-    return outcome.verdict.verdict, outcome.verdict.failure or outcome.sentence
+    return outcome.verdict.verdict, failure_of(outcome.facts) or outcome.sentence
 
 
 @asynccontextmanager

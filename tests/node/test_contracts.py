@@ -77,7 +77,7 @@ async def test_requests_are_decided_by_a_contract_alike_on_four_nodes(tmp_path: 
         for node in nodes:
             entry = node.ledger.entry(request_key(network.id_of(granted)), RequestEntry)
             assert entry is not None
-            assert (entry.status, entry.note) == ("granted", "asked 0 times before")
+            assert (entry.decision.status, entry.decision.note) == ("granted", "asked 0 times before")
             assert node.service.fatal is None
         assert sample(nodes[3], "contract_calls_total") == 3
         assert sample(nodes[3], "contract_fuel_total") > 1_000_000
@@ -146,7 +146,7 @@ async def test_blocks_that_call_contracts_are_executed_again_at_the_start(tmp_pa
         assert await request(node, granted) == ("allow", "")
         entry = node.ledger.entry(request_key(network.id_of(granted)), RequestEntry)
         assert entry is not None
-        assert entry.note == "asked 1 times before"
+        assert entry.decision.note == "asked 1 times before"
 
 
 async def test_a_validator_finds_out_that_a_dealer_has_cheated_it(

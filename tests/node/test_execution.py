@@ -167,7 +167,7 @@ async def test_catching_up_refuses_a_block_whose_verdicts_are_made_up(tmp_path: 
     async with proposed(tmp_path) as (node, block, certificate):
         [outcome] = block.outcomes
         assert outcome.verdict is not None
-        granted = replace(outcome, facts=(), verdict=replace(outcome.verdict, verdict="allow", failure=""))
+        granted = replace(outcome, facts=(), verdict=replace(outcome.verdict, verdict="allow"))
         lie = dataclasses.replace(block, outcomes=(granted,))
         with refuses(ErrorCode.BAD_BLOCK, "outcomes differ"):
             await node.service.catch_up._take_all((package_of(lie, certificate),))

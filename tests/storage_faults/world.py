@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 from audit.chain import AuditReport, ChainAudit
-from chain.access.policy import AccessDecision
+from chain.access.decision import CallResult
 from chain.ledger import Ledger
 from chain.packages import BlockPackage
 from chain.primitives.encoding import decode, encode
@@ -34,7 +34,7 @@ def new_network() -> TestNetwork:
     return TestNetwork(has_contracts=True, policy=ScriptedPolicy({"allow": _allow}))
 
 
-def _allow(_case: object) -> AccessDecision:
+def _allow(_case: object) -> CallResult:
     return allow()
 
 

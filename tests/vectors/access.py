@@ -5,9 +5,10 @@ from typing import Any
 
 import orjson
 
-from chain.access.policy import AccessCase, AccessDecision, AccessPolicy, ReadDigest, contract_hash
+from chain.access.decision import CallResult, Decision, denied
+from chain.access.policy import AccessCase, AccessPolicy, ReadDigest, contract_hash
 from chain.contract_engine import EngineIdentity
-from chain.facts import pack
+from chain.errors import ErrorCode
 from chain.primitives.crypto import hash_tagged
 from chain.primitives.encoding import encode
 from chain.state.entries import (
@@ -20,6 +21,7 @@ from chain.state.entries import (
     reads_key,
     request_key,
     sharing_key,
+    totals_key,
 )
 from contracts.calls import CallEncoder
 from tests.vectors.network import (
@@ -61,19 +63,19 @@ class VectorPolicy:
         """Any contract will do."""
         return FUEL
 
-    def decide(self, contract: ContractEntry, case: AccessCase) -> AccessDecision:
+    def decide(self, contract: ContractEntry, case: AccessCase) -> CallResult:
         """What ``SOURCE`` says of the case."""
         inputs = CallEncoder().encode(case)
         self.calls.append((case.request_id, inputs))
-        new_state = orjson.dumps({"calls": orjson.loads(case.state).get("calls", 0) + 1})
-        common = (new_state, FUEL, hash_tagged("contract-inputs", make_genesis().chain_id, inputs))
-        purpose = case.request.purpose
+        purpose = case.request.terms.purpose
+        common = (FUEL, hash_tagged("contract-inputs", make_genesis().chain_id, inputs))
         if purpose == "marketing":
-            facts = pack({"denial": "access_denied", "text": f"not for {purpose}"})
-            return AccessDecision("deny", "", facts, 0, None, (), 0, "", *common)
-        if case.reader.kind == "government" or case.request.answers:
-            return AccessDecision("allow", "", (), case.time_ms + 24 * HOUR_MS, ("flight",), (), 0, purpose, *common)
-        return AccessDecision("ask", "", (), 0, None, ("registry",), 1, "", *common)
+            decision = denied(ErrorCode.ACCESS_DENIED, *common, text=f"not for {purpose}")
+        elif case.reader.kind == "government" or case.request.answers:
+            decision = Decision("allow", case.time_ms + 24 * HOUR_MS, (), ("flight",), (), 0, purpose, *common)
+        else:
+            decision = Decision("ask", 0, (), None, ("registry",), 1, "", *common)
+        return CallResult(decision, orjson.dumps({"calls": orjson.loads(case.state).get("calls", 0) + 1}))
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -121,6 +123,8 @@ def make_access(engine: AccessPolicy | None = None) -> dict[str, Any]:
         contract_state_key("aviation.flights", "aviation.rule"),
         sharing_key("aviation"),
         request_key(asked),
+        totals_key(asked),
+        totals_key(requests.transactions[2].id),
         reads_key("aviation.flights"),
         reader_key("aviation.flights", READER),
         reader_key("aviation.flights", "airports"),

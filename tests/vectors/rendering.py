@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chain.blocks import Verdict
+from chain.access.decision import Verdict
 from chain.ledger import Ledger
 from chain.packages import read_package
 from chain.primitives.encoding import Wire, encode

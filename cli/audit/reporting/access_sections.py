@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from audit.findings import DatasetFinding, Findings, tally
+from chain.access.decision import RequestStatus
 from chain.access.history import DecisionNote, RequestHistory
-from chain.state.entries import RequestStatus
 from cli.audit.reporting.html import Element, Node, Words, element
 from cli.audit.reporting.parts import (
     Column,
@@ -141,10 +141,10 @@ def _unused(findings: Findings) -> Element:
 
 def _unused_row(findings: Findings, read: RequestHistory) -> Row:
     granted = next(decision for decision in read.decisions if decision.status == "granted")
-    entry = findings.entries.get(read.by.transaction_id)
-    is_over = entry is not None and 0 < entry.until_ms <= findings.circumstances.made_ms
+    held = findings.decisions.get(read.by.transaction_id)
+    is_over = held is not None and 0 < held.until_ms <= findings.circumstances.made_ms
     stands = EXPIRED if read.status == "granted" and is_over else STATUSES[read.status]
-    note = entry.note if entry is not None else ""
+    note = held.note if held is not None else ""
     return (*_request_cells(read), when(granted.by.time_ms), stands, note or "—")
 
 
@@ -172,7 +172,7 @@ def _denials(findings: Findings) -> Element:
 
 def _denial_row(read: RequestHistory, decision: DecisionNote) -> Row:
     verdict = decision.verdict
-    failure: list[Node] = [element("br"), code_words(verdict.failure)] if verdict.failure else []
+    failure: list[Node] = [element("br"), code_words(decision.failure)] if decision.failure else []
     contract = element("span", name(verdict.contract), f" v{verdict.contract_version}") if verdict.contract else "—"
     return (
         *_request_cells(read),
@@ -229,12 +229,12 @@ def _waiting(findings: Findings) -> Element:
 
 
 def _waiting_row(findings: Findings, read: RequestHistory) -> Row:
-    entry = findings.entries.get(read.by.transaction_id)
+    held = findings.decisions.get(read.by.transaction_id)
     overdue = badge(Words("逾期", "overdue"), "bad")
     return (
         *_request_cells(read),
         when(read.by.time_ms),
-        ", ".join(entry.approvers) if entry is not None else "—",
+        ", ".join(held.approvers) if held is not None else "—",
         number(findings.waited_days(read)),
         overdue if findings.is_overdue(read) else Words("未逾期", "in time"),
     )

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from audit.misbehaviour import Contradiction
 from audit.series import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, WEEK_MS
 from chain import messages
+from chain.access.decision import RequestStatus
 from chain.blocks import OK
 from chain.primitives.types import Answer, SharingClass
-from chain.state.entries import RequestStatus
 from chain.state.members import MemberKind
 from cli.audit.reporting.html import Words
 

@@ -2,7 +2,7 @@
 
 import json
 
-from chain.state.entries import member_key, request_key
+from chain.state.entries import member_key, request_key, totals_key
 from evidence.read import make_read_evidence
 from tests.vectors.defects.registry import Refused, copy, drop, entry, flip, put, reverse
 from tests.vectors.evidence_world import EvidenceWorld
@@ -29,11 +29,17 @@ Refused("read", "bad_evidence", "state")(
     "the state is that of a block before the request's",
     put("state.block", lambda world: world.block_part(4)),
     entry("state.request", lambda world: request_key(world.ids["asked"]), 4),
+    entry("state.totals", lambda world: totals_key(world.ids["asked"]), 4),
 )
 Refused("read", "bad_proof", "state")(
     "entry_of_another_request",
     "the entry is that of another request",
     entry("state.request", lambda world: request_key(world.ids["granted"])),
+)
+Refused("read", "bad_proof", "state")(
+    "totals_of_another_request",
+    "the totals are those of a request under which nothing was read",
+    entry("state.totals", lambda world: totals_key(world.ids["granted"])),
 )
 Refused("read", "bad_signature", "reader")(
     "request_signature_changed", "a bit of the request's signature is changed", flip("request.transaction.signature")
