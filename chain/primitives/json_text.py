@@ -12,8 +12,12 @@ from chain.primitives.json_reader import BadJson, read_json
 
 Value = TypeVar("Value")
 
-json_decoder: Decoders[msgspec.json.Decoder[Any]] = Decoders(msgspec.json.Decoder)
-"""Of a type, for any thread."""
+_decoders: Decoders[msgspec.json.Decoder[Any]] = Decoders(msgspec.json.Decoder)
+
+
+def json_decoder(type_: type[Value]) -> msgspec.json.Decoder[Value]:
+    """The decoder of a type, for any thread."""
+    return _decoders(type_)
 
 
 def decode_json(type_: type[Value], text: bytes, code: ErrorCode, what: str = "") -> Value:
