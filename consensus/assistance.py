@@ -14,7 +14,7 @@ from chain.proofs.validators import verify_certificate
 from consensus import normal_case, view_change
 from consensus.core import Core, Tip
 from consensus.effects import SuggestCatchUp
-from consensus.justification import Refused
+from consensus.justification import Forged
 from consensus.messages import Committed, PrePrepare, Status
 
 
@@ -118,4 +118,4 @@ def _verify(core: Core, certificate: Certificate, hash_: bytes, is_tip: bool = F
     try:
         verify_certificate(core.chain_id, certificate, validators, height, hash_, core.verifier)
     except PoolError:
-        raise Refused("certificate does not verify") from None
+        raise Forged("certificate does not verify") from None

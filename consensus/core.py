@@ -16,6 +16,7 @@ from consensus.config import ConsensusConfig
 from consensus.effects import Broadcast, Effect, Evidence, Persist, Reject, SendMessage
 from consensus.evidence import Verifier, is_contradiction
 from consensus.height import new_height_state
+from consensus.justification import Forged, Refused
 from consensus.memory import PROPOSAL_KEYS, VOTES_KEY, VoteRecord, load_proposals, load_vote_record
 from consensus.messages import Message, Statement, ViewChange, signed_message
 from consensus.timers import RateLimit, ViewTimer
@@ -123,9 +124,9 @@ class Core:
         if len(self.validators) > 1:
             self.effects.append(Broadcast(message))
 
-    def reject(self, peer: str, reason: str) -> None:
+    def reject(self, peer: str, refused: Refused) -> None:
         """Count a refused message."""
-        self.effects.append(Reject(peer, reason))
+        self.effects.append(Reject(peer, refused.reason, isinstance(refused, Forged)))
 
     def sign(self, message: bytes) -> bytes:
         """Our signature."""
@@ -169,10 +170,10 @@ class Core:
         if key in self.current.exposed or not is_contradiction(first, second):
             return False
         if not self.is_signed(second):
-            self.reject(second.validator, "vote does not verify")
+            self._on_forged(second.validator)
             return False
         if not self.is_signed(first):
-            self.reject(first.validator, "vote does not verify")
+            self._on_forged(first.validator)
             return True
         self.current.exposed.add(key)
         self.emit(Evidence(second.validator, first, second))
@@ -195,7 +196,7 @@ class Core:
         return ViewChange(record.view_change, record.prepared, proposal)
 
     def _on_forged(self, validator: str) -> None:
-        self.reject(validator, "vote does not verify")
+        self.reject(validator, Forged("vote does not verify"))
 
     def _restore(self, record: VoteRecord) -> None:
         """Continue from our votes at this height before a restart.

@@ -99,6 +99,8 @@ class Reject(_Effect, frozen=True):
 
     peer: str
     reason: str
+    is_forged: bool
+    """Whether the peer is provably at fault: it sent a signature or certificate that does not verify."""
 
 
 Effect: TypeAlias = (

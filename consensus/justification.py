@@ -28,6 +28,12 @@ class Refused(Exception):
         self.reason = reason
 
 
+class Forged(Refused):
+    """A signature or certificate does not verify: whoever sent it is provably at fault, since nobody passes on what it
+    has not verified.
+    """
+
+
 def verify_proposal(chain_id: bytes, proposal: Proposal, height: int, parent_hash: Hash, hash_: Hash) -> BlockHeader:
     """Check that a proposal is the block ``hash_`` for this height and parent; returns its header.
 
@@ -63,7 +69,7 @@ def verify_prepared(
     for name, signature in certificate.votes:
         key = validators.key_of(name)
         if key is None or not verifier(key, message, signature):
-            raise Refused("prepared certificate does not verify")
+            raise Forged("prepared certificate does not verify")
 
 
 def verify_claim_shape(vote: ViewChangeVote) -> None:
@@ -119,7 +125,7 @@ def verify_new_view(
     ):
         raise Refused("new view without proof of its highest claim")
     if not all(is_signed(vote) for vote in message.votes):
-        raise Refused("new-view vote does not verify")
+        raise Forged("new-view vote does not verify")
     if message.prepared is not None:
         verify_prepared(chain_id, validators, message.prepared, verifier)
 

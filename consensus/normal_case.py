@@ -15,7 +15,7 @@ from chain.errors import InvariantBroken
 from chain.primitives.crypto import Hash
 from consensus.core import Core
 from consensus.effects import Build, Deliver, Execute, SuggestCatchUp
-from consensus.justification import Refused, verify_proposal
+from consensus.justification import Forged, Refused, verify_proposal
 from consensus.messages import Commit, Prepare, PreparedCertificate, PrePrepare, Status, prepare_message
 
 
@@ -86,11 +86,11 @@ def on_pre_prepare(core: Core, sender: str, message: PrePrepare) -> None:
     held = current.prepares.find(vote.view, sender)
     if held is None or held.block_hash != vote.block_hash:
         if not core.is_signed(vote):
-            raise Refused("vote does not verify")
+            raise Forged("vote does not verify")
         if not core.add_vote(current.prepares, vote, is_verified=True):
             return
     elif not current.prepares.is_verified(held) and not core.is_signed(vote):
-        raise Refused("vote does not verify")
+        raise Forged("vote does not verify")
     _accept(core, message)
 
 

@@ -122,7 +122,7 @@ class Replica:
         try:
             self._dispatch(sender, message)
         except Refused as refused:
-            self._core.reject(sender, refused.reason)
+            self._core.reject(sender, refused)
         self._settle()
 
     def tick(self) -> None:

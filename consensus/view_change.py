@@ -14,6 +14,7 @@ from consensus import normal_case
 from consensus.core import Core
 from consensus.effects import ViewChangeStarted, ViewEntered
 from consensus.justification import (
+    Forged,
     Refused,
     make_new_view,
     verify_claim_shape,
@@ -61,7 +62,7 @@ def on_view_change(core: Core, sender: str, message: ViewChange) -> None:
         return
     verify_claim_shape(vote)
     if not core.is_signed(vote):
-        raise Refused("vote does not verify")
+        raise Forged("vote does not verify")
     verify_view_change_claim(core.chain_id, core.validators, core.tip.block_hash, message, core.verifier)
     for commit in current.commits.of(sender):
         core.expose(commit, vote)
@@ -146,4 +147,4 @@ def _begin_view(core: Core) -> None:
         try:
             normal_case.on_pre_prepare(core, core.primary, early)
         except Refused as refused:
-            core.reject(core.primary, refused.reason)
+            core.reject(core.primary, refused)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from chain.errors import ErrorCode, PoolError
 from chain.primitives.encoding import encode
 from consensus.effects import Effect, Evidence, Reject, ViewChangeStarted, ViewEntered
+from node.links import Links
 from node.metrics import Metrics
 from node.misbehaviour import MisbehaviourFolder
 
@@ -16,9 +18,11 @@ class ConsensusEvents:
     Args:
         metrics: counts view changes and refused messages.
         misbehaviour: keeps evidence.
+        links: to the peers, who answer for what they forge.
     """
 
-    def __init__(self, metrics: Metrics, misbehaviour: MisbehaviourFolder) -> None:
+    def __init__(self, metrics: Metrics, misbehaviour: MisbehaviourFolder, links: Links) -> None:
+        self._links = links
         self._metrics = metrics
         self._misbehaviour = misbehaviour
         self._log = logging.getLogger("blockpool.consensus")
@@ -35,7 +39,9 @@ class ConsensusEvents:
                 self._log.warning("view change", extra={"height": height, "view": view, "reason": reason})
             case ViewEntered(height, view, primary):
                 self._log.info("view entered", extra={"height": height, "view": view, "primary": primary})
-            case Reject(peer, reason):
+            case Reject(peer, reason, is_forged):
+                if is_forged:
+                    self._links.is_at_fault(peer, PoolError(ErrorCode.BAD_SIGNATURE, reason))
                 self._metrics.rejected_messages.labels(reason).inc()
                 self._log.debug("message refused", extra={"peer": peer, "reason": reason})
             case Evidence(accused, first, second):

@@ -7,15 +7,16 @@ node that lacks a proposed transaction fetches it.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
-from chain.errors import PoolError
+from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS, MIB
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode, encode
 from chain.storage.blocks import Location
 from chain.transactions.base import CheckedTransaction
-from node.frames import FrameKind, TransactionIds, TransactionList
+from node.frames import FrameKind, TransactionList
 from node.intake import OWN_API, Intake
 from node.links import Links
 from node.pool import Pool
@@ -27,7 +28,8 @@ _REPEAT_AFTER_S = 3.0
 _REPEATED_BYTES = MIB // 4
 """Own transactions repeated at once; a single larger one is repeated too."""
 _FETCH_TIMEOUT_S = 2.0
-_REPLY_BYTES = LIMITS.frame_size_bytes - 64 * 1024
+_REPLY_BYTES = LIMITS.block_size_bytes
+_SLICE_S = 0.0015
 
 
 class Dissemination:
@@ -105,22 +107,41 @@ class Dissemination:
                 reply = await self._links.request(
                     peer, FrameKind.FETCH_TRANSACTIONS, encode(missing), timeout_s=_FETCH_TIMEOUT_S
                 )
-                for data in decode(TransactionList, reply):
-                    verified = self._pool.verify(self._pool.decode(data), is_proposed=True)
-                    if verified.checked is not None:
-                        found[verified.id] = verified.checked
+                await self._take(decode(TransactionList, reply), set(missing), found)
             except PoolError as error:
                 if error.code.is_storage:
                     raise
                 self._intake.refused += 1
+                self._links.is_at_fault(peer, error)
         return found
 
-    async def serve(self, body: bytes) -> bytes:
-        """Answer a peer's fetch from the mempool, what was voted for, and the chain."""
+    async def _take(self, reply: Sequence[bytes], missing: set[Hash], found: dict[Hash, CheckedTransaction]) -> None:
+        """Verify what a peer gave, in slices between which the loop turns.
+
+        Raises:
+            PoolError: it does not verify, or nobody asked for it.
+        """
+        end_s = time.perf_counter() + _SLICE_S
+        for data in reply:
+            checked = self._pool.decode(data)
+            if checked.id not in missing:
+                raise PoolError(ErrorCode.MALFORMED, "an answer holds a transaction that was not asked for, or twice")
+            missing.remove(checked.id)
+            verified = self._pool.verify(checked, is_proposed=True)
+            if verified.checked is not None:
+                found[verified.id] = verified.checked
+            if time.perf_counter() > end_s:
+                await asyncio.sleep(0)
+                end_s = time.perf_counter() + _SLICE_S
+
+    async def serve(self, ids: Sequence[Hash]) -> tuple[bytes, float]:
+        """Answer a peer's fetch from the mempool, what was voted for, and the chain; says how long it took, seconds."""
         found: list[bytes] = []
-        size = 0
-        for id_ in decode(TransactionIds, body):
+        size, spent_s = 0, 0.0
+        for id_ in ids:
+            began_s = time.thread_time()
             data = self._encoded(id_)
+            spent_s += time.thread_time() - began_s
             if data is None:
                 continue
             size += len(data)
@@ -128,7 +149,7 @@ class Dissemination:
                 break
             found.append(data)
             await asyncio.sleep(0)
-        return encode(tuple(found))
+        return encode(tuple(found)), spent_s
 
     def _encoded(self, id_: Hash) -> bytes | None:
         checked = self._pool.mempool.get(id_) or self._pool.voted_for.get(id_)

@@ -7,8 +7,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.primitives.encoding import Wire
+from chain.primitives.crypto import Hash
+from chain.primitives.encoding import Wire, decode
 from chain.primitives.types import Hash32, Unsigned
 from node.links import FIRST_MESSAGE_KIND
 
@@ -41,6 +43,7 @@ TransactionList = Annotated[
 """Encoded transactions."""
 
 TransactionIds = Annotated[tuple[Hash32, ...], Meta(max_length=LIMITS.block_transactions)]
+"""Each once."""
 
 
 class News(Wire, frozen=True):
@@ -54,3 +57,15 @@ class BlockRange(Wire, frozen=True):
 
     first: Unsigned
     limit: Annotated[int, Meta(ge=1, le=LIMITS.catch_up_blocks)]
+
+
+def decode_ids(body: bytes) -> tuple[Hash, ...]:
+    """The ids in a request for transactions.
+
+    Raises:
+        PoolError: codes ``malformed``, ``not_canonical``.
+    """
+    ids: tuple[Hash, ...] = decode(TransactionIds, body)
+    if len(set(ids)) < len(ids):
+        raise PoolError(ErrorCode.MALFORMED, "a request names a transaction twice")
+    return ids

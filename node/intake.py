@@ -1,10 +1,11 @@
-"""Transactions on their way in: decoded, not yet verified, bounded, verified a little at a time.
+"""Transactions on their way in: not yet decoded or verified, bounded, looked at a little at a time.
 
 Checking a signature costs more than everything else that a node does with a transaction. Done as frames come in, a
-burst of them would hold up consensus messages for many times their own cost. So arrivals are queued and verified in
-short slices between which the event loop turns; a transaction that a proposal needs at once is verified out of
-turn. Sources (each peer, this node's own API, and each batch that comes through it) have queues of their own and take
-turns, so that a source that floods delays only itself.
+burst of them would hold up consensus messages for many times their own cost. So arrivals are queued, and decoded and
+verified in short slices between which the event loop turns; a transaction that a proposal needs at once is verified out
+of turn. Sources (each peer, this node's own API, and each batch that comes through it) have queues of their own and
+take turns, so that a source that floods delays only itself. What comes to nothing costs the peer that brought it: a
+provable fault its links, anything else its allowance.
 """
 
 from __future__ import annotations
@@ -14,33 +15,41 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import MIB
 from chain.primitives.crypto import Hash
 from chain.transactions.base import CheckedTransaction
+from node.links import Links
 from node.pool import Pool, Verified
 
 _SLICE_S = 0.0015
 _CAPACITY_BYTES = 32 * MIB
-"""Of one peer's queue, and of all that is handed to this node itself."""
+"""Of the queue of a validator, and of all that is handed to this node itself."""
+_OTHERS_CAPACITY_BYTES = 8 * MIB
+"""The same of a member that does not vote."""
+_DECODED = 16
+"""Transactions of a source that are decoded before one is verified, so that a proposal finds them."""
 OWN_API = ""
 """The source of what is handed to this node itself, one by one; no member has an empty name."""
 
 
-class _Arrival(NamedTuple):
+@dataclass(slots=True, eq=False)
+class _Arrival:
     source: str
     checked: CheckedTransaction
     answer: asyncio.Future[Verified] | None
     """Whoever handed the transaction to this node waits here; None for one that a peer spreads."""
+    is_waiting: bool = True
+    """False once it was verified, in or out of its turn."""
 
 
 @dataclass(slots=True)
 class _Queue:
-    """One source's arrivals in order. Ids that were verified out of turn stay in it until their turn comes."""
+    """One source's arrivals in order."""
 
-    ids: deque[Hash] = field(default_factory=deque)
+    encoded: deque[bytes] = field(default_factory=deque)
+    arrivals: deque[_Arrival] = field(default_factory=deque)
     size_bytes: int = 0
 
 
@@ -49,6 +58,7 @@ class Intake:
 
     Args:
         pool: verifies and keeps.
+        links: to the peers, who answer for what they bring.
         on_fatal: told of a failing disk.
         refusal: why this node takes no transactions at all, or None.
     """
@@ -56,15 +66,18 @@ class Intake:
     def __init__(
         self,
         pool: Pool,
+        links: Links,
         on_fatal: Callable[[Exception], None],
         refusal: str | None = None,
     ) -> None:
         self._refusal = refusal
         self._pool = pool
+        self._links = links
         self._listeners: list[Callable[[], None]] = []
         self._on_fatal = on_fatal
-        self._arrivals: dict[Hash, _Arrival] = {}
         self._queues: dict[str, _Queue] = {}
+        self._arrivals: dict[Hash, list[_Arrival]] = {}
+        """Those that wait to be verified. Ids do not cover signatures, so several may have one."""
         self._own_bytes = 0
         """Of what was handed to this node itself."""
         self._is_due = False
@@ -78,7 +91,7 @@ class Intake:
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits to be verified."""
-        return not self._arrivals
+        return not self._queues
 
     def __contains__(self, id_: object) -> bool:
         return id_ in self._arrivals
@@ -100,114 +113,164 @@ class Intake:
         known = self._pool.recognise(checked)
         if known is not None:
             return Verified(known.id, known, None)
-        if checked.id in self._arrivals:
-            return self._admit(checked)  # at once: the verdict on the other one with its id is not its own
         if self._own_bytes + checked.size_bytes > _CAPACITY_BYTES:
             raise PoolError(ErrorCode.MEMPOOL_FULL, f"{_CAPACITY_BYTES} bytes wait to be verified")
         answer: asyncio.Future[Verified] = asyncio.get_running_loop().create_future()
+        self._own_bytes += checked.size_bytes
         self._queue(_Arrival(source, checked, answer))
+        self._schedule()
         return await answer
 
     def receive(self, peer: str, items: Iterable[bytes]) -> None:
-        """Queue transactions that a peer spreads.
-
-        Those that do not decode are its fault; what has no room is dropped, to be fetched if it is proposed.
-        """
+        """Queue transactions that a peer spreads; what has no room is dropped, to be fetched if it is proposed."""
         for data in items:
-            try:
-                checked = self._pool.decode(data)
-            except PoolError:
-                self.refused += 1
-                continue
-            if checked.id in self._pool.mempool:
-                continue
-            waiting = self._arrivals.get(checked.id)
-            if waiting is None:
-                if self._has_room(peer, checked):
-                    self._queue(_Arrival(peer, checked, None))
-            elif waiting.checked.transaction != checked.transaction:
-                self._verify(_Arrival(peer, checked, None))
+            if self._has_room(peer, len(data)):
+                queue = self._queue_of(peer)
+                queue.encoded.append(data)
+                queue.size_bytes += len(data)
+        self._schedule()
 
     def hurry(self, ids: Iterable[Hash]) -> None:
-        """Verify these now, if they are waiting here: a proposal needs them."""
+        """Verify these now, if they are waiting here: a proposal needs them. One of each source, which may be a
+        forgery; what is missing then is fetched.
+        """
         for id_ in ids:
-            self._verify_waiting(id_)
+            sources = set()
+            for arrival in list(self._arrivals.get(id_, ())):
+                if arrival.source not in sources and id_ not in self._pool.mempool:
+                    sources.add(arrival.source)
+                    self._verify(arrival)
 
     def close(self) -> None:
         """Answer those who wait that the node is stopping."""
-        for arrival in self._arrivals.values():
-            if arrival.answer is not None and not arrival.answer.done():
-                arrival.answer.set_exception(PoolError(ErrorCode.NOT_READY, "the node is shutting down"))
+        for arrivals in self._arrivals.values():
+            for arrival in arrivals:
+                if arrival.answer is not None and not arrival.answer.done():
+                    arrival.answer.set_exception(PoolError(ErrorCode.NOT_READY, "the node is shutting down"))
         self._arrivals.clear()
         self._queues.clear()
 
-    def _has_room(self, peer: str, checked: CheckedTransaction) -> bool:
+    # Queues
+
+    def _queue_of(self, source: str) -> _Queue:
+        queue = self._queues.get(source)
+        if queue is None:
+            queue = self._queues[source] = _Queue()
+        return queue
+
+    def _has_room(self, peer: str, size_bytes: int) -> bool:
+        capacity = _CAPACITY_BYTES if peer in self._pool.ledger.validators else _OTHERS_CAPACITY_BYTES
         queue = self._queues.get(peer)
-        return queue is None or queue.size_bytes + checked.size_bytes <= _CAPACITY_BYTES
+        return queue is None or queue.size_bytes + size_bytes <= capacity
 
     def _queue(self, arrival: _Arrival) -> None:
-        self._arrivals[arrival.checked.id] = arrival
-        queue = self._queues.get(arrival.source)
-        if queue is None:
-            queue = self._queues[arrival.source] = _Queue()
-        queue.ids.append(arrival.checked.id)
-        queue.size_bytes += arrival.checked.size_bytes
-        if arrival.answer is not None:
-            self._own_bytes += arrival.checked.size_bytes
-        if not self._is_due:
-            self._is_due = True
-            asyncio.get_running_loop().call_soon(self._verify_slice)
+        self._queue_of(arrival.source).arrivals.append(arrival)
+        self._arrivals.setdefault(arrival.checked.id, []).append(arrival)
 
-    def _verify_slice(self) -> None:
-        """Verify for a moment, the sources in turn, then let the loop turn before going on."""
+    def _drop(self, source: str) -> None:
+        """Forget what a peer at fault has brought."""
+        queue = self._queues.pop(source, _Queue())
+        for arrival in queue.arrivals:
+            if arrival.is_waiting:
+                self._take_out(arrival)
+        queue.encoded.clear()
+        queue.arrivals.clear()
+
+    def _take_out(self, arrival: _Arrival) -> None:
+        arrival.is_waiting = False
+        namesakes = self._arrivals[arrival.checked.id]
+        namesakes.remove(arrival)
+        if not namesakes:
+            del self._arrivals[arrival.checked.id]
+
+    # Slices
+
+    def _schedule(self) -> None:
+        if not self._is_due and self._queues:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._work)
+
+    def _work(self) -> None:
+        """Decode and verify for a moment, the sources in turn, then let the loop turn before going on."""
         end_s = time.perf_counter() + _SLICE_S
         try:
-            while self._queues and time.perf_counter() < end_s:
-                self._verify_one_of_each()
+            while self._queues and time.perf_counter() < end_s and self._work_for_each():
+                pass
         except PoolError as error:
             self._on_fatal(error)
             return
         self._is_due = bool(self._queues)
         if self._is_due:
-            asyncio.get_running_loop().call_soon(self._verify_slice)
+            waits_s = [self._links.wait_s(source) for source in self._queues]
+            asyncio.get_running_loop().call_later(min(waits_s), self._work)
         for listener in self._listeners:
             listener()
 
-    def _verify_one_of_each(self) -> None:
-        for source, queue in list(self._queues.items()):
-            if queue.ids:
-                self._verify_waiting(queue.ids.popleft())
-            else:
-                del self._queues[source]
+    def _work_for_each(self) -> bool:
+        """Returns False if every source has spent its allowance."""
+        sources = [source for source in self._queues if not self._links.wait_s(source)]
+        for source in sources:
+            queue = self._queues[source]
+            for step in (*(self._decode_next,) * min(_DECODED, len(queue.encoded)), self._verify_next):
+                began_s = time.thread_time()
+                if not step(source, queue):
+                    self._links.spend(source, time.thread_time() - began_s)
+            if not queue.encoded and not queue.arrivals:
+                self._queues.pop(source, None)
+        return bool(sources)
 
-    def _verify_waiting(self, id_: Hash) -> None:
-        arrival = self._arrivals.pop(id_, None)
-        if arrival is None:
-            return
-        queue = self._queues.get(arrival.source)
-        if queue is not None:
-            queue.size_bytes -= arrival.checked.size_bytes
-        if arrival.answer is not None:
-            self._own_bytes -= arrival.checked.size_bytes
-        self._verify(arrival)
-
-    def _verify(self, arrival: _Arrival) -> None:
-        answer = arrival.answer
+    def _decode_next(self, source: str, queue: _Queue) -> bool:
+        """Returns False if it came to nothing."""
+        if not queue.encoded:
+            return True
+        data = queue.encoded.popleft()
         try:
-            verified = self._admit(arrival.checked)
+            checked = self._pool.decode(data)
+            self._pool.mempool.verify_room(checked.header.member, checked.size_bytes)
+        except PoolError as error:
+            queue.size_bytes -= len(data)
+            self._refuse(source, error)
+            return False
+        if checked.id in self._pool.mempool:
+            queue.size_bytes -= len(data)
+            return False
+        self._queue(_Arrival(source, checked, None))
+        return True
+
+    def _verify_next(self, source: str, queue: _Queue) -> bool:
+        """Returns False if it came to nothing."""
+        while queue.arrivals:
+            arrival = queue.arrivals.popleft()
+            if arrival.is_waiting:
+                return self._verify(arrival)
+        return True
+
+    def _verify(self, arrival: _Arrival) -> bool:
+        """Returns False if nothing new waits in the mempool for it."""
+        self._take_out(arrival)
+        checked, answer = arrival.checked, arrival.answer
+        if answer is not None:
+            self._own_bytes -= checked.size_bytes
+        elif (queue := self._queues.get(arrival.source)) is not None:
+            queue.size_bytes -= checked.size_bytes
+        was_known = checked.id in self._pool.mempool
+        try:
+            verified = self._pool.verify(checked)
+            if verified.checked is not None:
+                self._pool.admit(verified.checked)
         except PoolError as error:
             if error.code.is_storage:
                 raise
             if answer is None:
-                self.refused += error.code not in (ErrorCode.MEMPOOL_FULL, ErrorCode.QUOTA_EXCEEDED)
+                self._refuse(arrival.source, error)
             elif not answer.done():
                 answer.set_exception(error)
-            return
+            return False
         if answer is not None and not answer.done():
             answer.set_result(verified)
+        return verified.checked is not None and not was_known
 
-    def _admit(self, checked: CheckedTransaction) -> Verified:
-        verified = self._pool.verify(checked)
-        if verified.checked is not None:
-            self._pool.admit(verified.checked)
-        return verified
+    def _refuse(self, peer: str, error: PoolError) -> None:
+        self.refused += error.code not in (ErrorCode.MEMPOOL_FULL, ErrorCode.QUOTA_EXCEEDED)
+        if self._links.is_at_fault(peer, error):
+            self._drop(peer)

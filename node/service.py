@@ -6,11 +6,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.primitives.crypto import Ed25519Signer
-from chain.primitives.encoding import encode
+from chain.primitives.encoding import decode, encode
 from chain.primitives.keys import new_seed
 from chain.state.entries import member_key
 from chain.state.members import Member
@@ -29,7 +30,7 @@ from node.driver import ConsensusDriver, DriverEvents, ReplicaSettings
 from node.engine_process import ContractEngine
 from node.erasure import Eraser
 from node.execution import Executions, ExecutionThread
-from node.frames import FrameKind
+from node.frames import BlockRange, FrameKind, decode_ids
 from node.home import Home
 from node.intake import Intake
 from node.links import Links, Peer
@@ -42,6 +43,7 @@ from node.priorities import lower_background_threads
 from node.proposal_bodies import ProposalBodies
 from node.readiness import Readiness
 from node.recovery import ProbationFile, open_votes
+from node.serving import Serving
 from node.shares import Shares
 from node.voting_right import VotingRight
 
@@ -89,7 +91,8 @@ class NodeService:
         self.executions = Executions(self.pool, self.execution, home.member.name)
         self.catch_up = CatchUp(self.pool, self.links, self.execution, self.fail)
         self.heights = PeerHeights(self.pool, self.links, self.catch_up if self._engine_problem is None else None)
-        self.intake = Intake(self.pool, self.fail, self._engine_problem)
+        self.serving = Serving(self.pool, self.links)
+        self.intake = Intake(self.pool, self.links, self.fail, self._engine_problem)
         self.dissemination = Dissemination(self.pool, self.links, self.intake)
         settings = ReplicaSettings(
             home.member.name,
@@ -193,6 +196,7 @@ class NodeService:
             peers=self._peers(),
             listen=split_address(home.config.file.peer.listen),
             chain_id=home.genesis.chain_id,
+            validators=lambda: self.ledger.validators,
             height=lambda: self.pool.height,
             # The parts that the dispatcher knows send over these links: it is made last.
             on_message=lambda member, kind, body: self.dispatcher.on_message(member, kind, body),
@@ -210,7 +214,7 @@ class NodeService:
 
     def _make_driver(self, settings: ReplicaSettings) -> ConsensusDriver:
         bodies = ProposalBodies(self.pool, self.votes, self.intake, self.dissemination)
-        report = ConsensusEvents(self.metrics, self.misbehaviour).report
+        report = ConsensusEvents(self.metrics, self.misbehaviour, self.links).report
         events = DriverEvents(report, self.heights.hear, self.fail)
         return ConsensusDriver(settings, self.pool, self.votes, self.links, self.executions, bodies, events)
 
@@ -253,13 +257,19 @@ class NodeService:
         return Routes(
             messages={**messages, FrameKind.NEWS: self.heights.receive},
             requests={
-                FrameKind.FETCH_TRANSACTIONS: lambda _, body: self.dissemination.serve(body),
-                FrameKind.FETCH_BLOCKS: lambda _, body: self.catch_up.serve(body),
+                FrameKind.FETCH_TRANSACTIONS: self._serve_transactions,
+                FrameKind.FETCH_BLOCKS: self._serve_blocks,
                 FrameKind.FETCH_SHARES: lambda _, body: self.shares.serve(body),
                 FrameKind.FETCH_VOTES: self._serve_votes,
             },
             connections=tuple(listener.on_connect for listener in listeners if listener is not None),
         )
+
+    async def _serve_transactions(self, member: str, body: bytes) -> bytes:
+        return await self.serving.serve(member, partial(self.dissemination.serve, decode_ids(body)))
+
+    async def _serve_blocks(self, member: str, body: bytes) -> bytes:
+        return await self.serving.serve(member, partial(self.catch_up.serve, decode(BlockRange, body)))
 
     async def _serve_votes(self, member: str, body: bytes) -> bytes:
         return encode(self.driver.replica.statements_of(member))

@@ -9,13 +9,20 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import cast
 
 from chain.errors import ErrorCode, PoolError
 from node.addresses import origin
+from node.links.allowance import Allowance
 from node.links.framing import FrameDecoder, SendQueue
 from node.links.types import LinkLimits
+
+_RESTING, _TURN = "resting", "turn"
+_BYTE_S = 2e-9
+"""What receiving a byte costs besides: TLS and copies."""
 
 OnFrame = Callable[["Connection", int, bytes], None]
 OnLost = Callable[["Connection"], None]
@@ -32,19 +39,26 @@ class Connection(asyncio.BufferedProtocol):
         self._limits = limits
         self._on_frame = on_frame
         self._on_lost = on_lost
+        self._on_fault: Callable[[str], None] | None = None
         self._loop = asyncio.get_running_loop()
         self._decoder = FrameDecoder()
         self._queue = SendQueue(limits.urgent_queue_bytes, limits.bulk_queue_bytes)
         self._transport: asyncio.Transport | None = None
         self._flush_scheduled = False
         self._write_paused = False
-        self._read_paused = False
+        self._holds: set[str] = set()
+        """Why nothing is read now."""
+        self._allowance: Allowance | None = None
+        self._backlog: deque[int] = deque(maxlen=limits.backlog_intervals)
+        """What had been queued since the beginning, at the latest intervals."""
         self._heard = False
         self._silent_intervals = 0
         self._watch: asyncio.TimerHandle | None = None
         self.error: str | None = None
         """Why it was closed, once it is."""
         self.is_closed = False
+        self._taken_bytes = 0
+        self._moved = asyncio.Event()
         self.sent_frames = 0
         self.sent_bytes = 0
         self.received_frames = 0
@@ -81,27 +95,57 @@ class Connection(asyncio.BufferedProtocol):
             self._loop.call_soon(self._flush)
         return True
 
-    def accept(self) -> None:
-        """The peer's hello is accepted: from now on it may send large frames."""
+    def accept(self, allowance: Allowance, on_fault: Callable[[str], None]) -> None:
+        """The peer's hello is accepted: from now on it may send large frames, within its allowance. `on_fault` is told
+        which rule of the links it has broken, and closes the connection.
+        """
         self._decoder.widen(self._limits.frame_size_bytes)
+        self._allowance = allowance
+        self._on_fault = on_fault
 
     def abandon(self) -> None:
         """There was no connection after all. What refers to this one is let go, for reference counting to free it at
         once: strangers can make many of them."""
         self._on_frame = lambda connection, kind, body: None
         self._on_lost = lambda connection: None
+        self._on_fault = None
 
-    def pause_reading(self) -> None:
-        """Stop reading until `resume_reading`: the peer is faster than we are."""
-        if self._transport is not None and not self.is_closed and not self._read_paused:
-            self._read_paused = True
+    async def taken(self, limit_bytes: int) -> None:
+        """Return once no more than so much waits here, or the connection is closed."""
+        while not self.is_closed and self.queued_bytes > limit_bytes:
+            self._moved.clear()
+            await self._moved.wait()
+
+    def hold(self, reason: str) -> None:
+        """Stop reading, until every reason for it is gone."""
+        if self._transport is not None and not self.is_closed and not self._holds:
             self._transport.pause_reading()
+        self._holds.add(reason)
 
-    def resume_reading(self) -> None:
-        """Read on."""
-        if self._transport is not None and not self.is_closed and self._read_paused:
-            self._read_paused = False
+    def release(self, reason: str) -> None:
+        """A reason not to read is gone."""
+        if reason not in self._holds:
+            return
+        self._holds.discard(reason)
+        if self._transport is not None and not self.is_closed and not self._holds:
             self._transport.resume_reading()
+
+    def spend(self, seconds: float) -> None:
+        """The peer has caused so much work. Nothing is read as long as it has spent more than its allowance."""
+        if self._allowance is not None:
+            self._allowance.spend(seconds)
+            self.rest()
+
+    def rest(self) -> None:
+        """Do not read before the allowance is paid back."""
+        wait_s = self._allowance.wait_s if self._allowance is not None else 0.0
+        if wait_s and not self.is_closed and _RESTING not in self._holds:
+            self.hold(_RESTING)
+            self._loop.call_later(wait_s, self._wake)
+
+    def _wake(self) -> None:
+        self.release(_RESTING)
+        self.rest()
 
     def close(self, error: str) -> None:
         """Send what is queued as far as the transport takes it, then close; `error` says why."""
@@ -125,6 +169,7 @@ class Connection(asyncio.BufferedProtocol):
     def _mark_closed(self, error: str) -> None:
         self.is_closed = True
         self.error = error
+        self._moved.set()
         if self._watch is not None:
             self._watch.cancel()
 
@@ -155,17 +200,29 @@ class Connection(asyncio.BufferedProtocol):
         """`count` bytes have arrived."""
         self._heard = True
         self.received_bytes += count
+        self._take(count)
+
+    def _take(self, count: int) -> None:
+        """Handle the frames that are complete, for a moment; the rest when the loop has turned."""
+        self.release(_TURN)
+        began_s = spent_s = time.thread_time()
         try:
             for kind, body in self._decoder.received(count):
                 if self.is_closed:
                     return
                 self.received_frames += 1
                 self._on_frame(self, kind, body)
+                spent_s = time.thread_time()
+                if spent_s - began_s > self._limits.turn_s:
+                    self.hold(_TURN)
+                    self._loop.call_soon(self._take, 0)
+                    break
         except PoolError as error:
-            self.close(error.detail)
+            (self._on_fault or self.close)(error.detail)
         except Exception as error:
             self.abort("a handler of ours failed")
             self._loop.call_exception_handler({"message": "handler of a frame failed", "exception": error})
+        self.spend(spent_s - began_s + count * _BYTE_S)
 
     def pause_writing(self) -> None:
         """The transport is full."""
@@ -180,18 +237,25 @@ class Connection(asyncio.BufferedProtocol):
         self._flush_scheduled = False
         # write() calls pause_writing() at once when the transport is full, which ends the loop.
         while self._transport is not None and not self.is_closed and not self._write_paused:
+            before = self._queue.size_bytes
             chunk = self._queue.take(self._limits.write_buffer_bytes)
             if not chunk:
                 return
+            self._taken_bytes += before - self._queue.size_bytes
+            self._moved.set()
             self._transport.write(chunk)
 
     def _check_silence(self) -> None:
         # Intervals in which *we* looked are counted, not time: if our own loop stood still, the peer is not to blame.
-        self._silent_intervals = 0 if self._heard or self._read_paused else self._silent_intervals + 1
+        self._silent_intervals = 0 if self._heard or self._holds else self._silent_intervals + 1
         self._heard = False
         if self._silent_intervals >= self._limits.silent_intervals:
             self.abort(f"nothing heard for {self._silent_intervals * self._limits.ping_interval_s:g} s")
             return
+        if len(self._backlog) == self._backlog.maxlen and self._taken_bytes < self._backlog[0]:
+            self.abort("it does not take what it is sent")
+            return
+        self._backlog.append(self._taken_bytes + self.queued_bytes)
         self._watch = self._loop.call_later(self._limits.ping_interval_s, self._check_silence)
 
 

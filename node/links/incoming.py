@@ -10,7 +10,7 @@ from node.links.connection import Connection, protocol_violation
 from node.links.hello import decode_hello
 from node.links.peer_state import LinkSetup, PeerState
 from node.links.requests import IncomingRequests
-from node.links.types import FIRST_MESSAGE_KIND, LinkKind
+from node.links.types import FIRST_MESSAGE_KIND, PING_BYTES, LinkKind
 from node.tls import fingerprint, peer_certificate
 
 Identify = Callable[[bytes], PeerState | None]
@@ -45,7 +45,7 @@ class IncomingLink:
                 self._state.count_fault(error)
         elif kind == LinkKind.REQUEST:
             self._requests.received(body)
-        elif kind == LinkKind.PING:
+        elif kind == LinkKind.PING and len(body) == PING_BYTES:
             connection.send(LinkKind.PONG, body, urgent=True)
         else:
             raise protocol_violation(f"a frame of kind {kind} after the hello")
@@ -59,6 +59,8 @@ class IncomingLink:
             if kind != LinkKind.HELLO:
                 raise protocol_violation(f"a frame of kind {kind} instead of a hello")
             decode_hello(body, state.member, setup.chain_id)
+            if state.barred_s:
+                raise PoolError(ErrorCode.NOT_READY, "it was at fault; no link for now")
         except PoolError as error:
             if state is not None:
                 state.note_refusal(error.detail)
@@ -70,10 +72,10 @@ class IncomingLink:
             state.incoming.abort("replaced by a newer connection of the same member")
         connection.send(LinkKind.HELLO, setup.hello(), urgent=True)
         self._state = state
-        self._requests = IncomingRequests(state.member, connection, setup.on_request, setup.limits, setup.log)
+        self._requests = IncomingRequests(state, connection, setup)
         state.incoming = connection
         state.note_origin(connection.origin)
-        connection.accept()
+        connection.accept(state.allowance, state.bar)
         self.settled.set()
         self._on_established(state)
 

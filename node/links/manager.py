@@ -13,11 +13,13 @@ import random
 from collections.abc import Callable, Mapping
 
 from chain.errors import ErrorCode, PoolError
+from chain.proofs.validators import ValidatorSet
 from node.addresses import origin
+from node.links.allowance import Allowances
 from node.links.framing import KINDS
 from node.links.incoming import IncomingLink
 from node.links.outgoing import OutgoingLink
-from node.links.peer_state import LinkSetup, PeerState
+from node.links.peer_state import PROVABLE, LinkSetup, PeerState
 from node.links.reception import Reception
 from node.links.types import (
     FIRST_MESSAGE_KIND,
@@ -51,6 +53,7 @@ class Links:
         on_connect: OnConnect = lambda member, hello: None,
         on_disconnect: OnDisconnect = lambda member: None,
         on_refused: OnRefused = lambda reason: None,
+        validators: Callable[[], ValidatorSet | None] = lambda: None,
         height: Callable[[], int] = lambda: 0,
         software: str = "",
         limits: LinkLimits | None = None,
@@ -69,12 +72,14 @@ class Links:
             on_connect: our link to a member is up, and `send` to it works.
             on_disconnect: it is down again.
             on_refused: an accepted connection came to nothing: `crowded`, `silent`, `not_tls`, `tls`, `late`, `hello`.
+            validators: who votes now; None for nobody.
             height: our last committed height, told to peers as a hint.
             software: our version, told to peers for people.
             limits: bounds, `LinkLimits()` if not given.
             jitter: uniform in [0, 1), spreads attempts to connect.
             log: where links coming up and going down are reported.
         """
+        limits = limits or LinkLimits()
         self._setup = LinkSetup(
             me=me,
             chain_id=chain_id,
@@ -85,7 +90,8 @@ class Links:
             on_connect=on_connect,
             on_disconnect=on_disconnect,
             on_refused=on_refused,
-            limits=limits or LinkLimits(),
+            allowances=Allowances(validators, limits.share, limits.others_share),
+            limits=limits,
             jitter=jitter,
             log=log or logging.getLogger("blockpool.links"),
         )
@@ -129,7 +135,7 @@ class Links:
         self._server_tls = server_context(self._setup.me, [peer.certificate for peer in self._peers.values()])
         for member, peer in self._peers.items():
             if member not in self._states:
-                state = self._states[member] = PeerState(member, self._setup.log)
+                state = self._states[member] = PeerState(member, self._setup)
                 state.note_origin(origin(peer.host))
                 self._outgoing[member] = OutgoingLink(self._setup, peer, state)
         self._states_by_certificate = {
@@ -188,6 +194,32 @@ class Links:
         except TimeoutError:
             detail = f"{member} did not answer within {timeout_s:g} s"
             raise PoolError(ErrorCode.TIMEOUT, detail, member=member) from None
+
+    def is_at_fault(self, member: str, error: PoolError) -> bool:
+        """Whether what a member has sent is refused for what no honest node could have sent. It then loses its links
+        for a while, see `PeerState.count_fault`.
+        """
+        state = self._states.get(member)
+        if state is None or error.code not in PROVABLE:
+            return False
+        state.count_fault(error)
+        return True
+
+    def spend(self, member: str, seconds: float) -> None:
+        """A member has caused work that came to nothing: it costs its allowance."""
+        if (state := self._states.get(member)) is not None:
+            state.spend(seconds)
+
+    def wait_s(self, member: str) -> float:
+        """How long nothing more is to be done for a member, seconds."""
+        state = self._states.get(member)
+        return state.allowance.wait_s if state is not None else 0.0
+
+    async def taken(self, member: str, limit_bytes: int) -> None:
+        """Return once a member has taken its answers, but for so much."""
+        state = self._states.get(member)
+        if state is not None and state.incoming is not None:
+            await state.incoming.taken(limit_bytes)
 
     def is_connected(self, member: str) -> bool:
         """Whether our link to the member is up."""

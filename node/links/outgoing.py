@@ -75,6 +75,7 @@ class OutgoingLink:
         backoff = Backoff(limits.backoff_min_s, limits.backoff_max_s, self._setup.jitter)
         while True:
             started_s = loop.time()
+            await asyncio.sleep(self._state.barred_s)
             await self._dial_once()
             # Only a link that lasted proves that waiting can start from the bottom again.
             if loop.time() - started_s > limits.backoff_max_s + limits.connect_timeout_s:
@@ -132,7 +133,7 @@ class OutgoingLink:
         if kind != LinkKind.HELLO:
             raise protocol_violation(f"a frame of kind {kind} instead of a hello")
         state.hello = decode_hello(body, state.member, self._setup.chain_id)
-        connection.accept()
+        connection.accept(state.allowance, state.bar)
         state.outgoing = connection
         state.connects += 1
         state.last_error = None

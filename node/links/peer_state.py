@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chain.errors import PoolError
+from chain.errors import ErrorCode, PoolError
+from node.links.allowance import Allowance, Allowances
 from node.links.connection import Connection
 from node.links.hello import Hello, encode_hello
 from node.links.types import LinkLimits, LinkStatus, OnConnect, OnDisconnect, OnMessage, OnRefused, OnRequest
 from node.tls import LinkIdentity
+
+PROVABLE = {
+    ErrorCode.MALFORMED,
+    ErrorCode.NOT_CANONICAL,
+    ErrorCode.TOO_LARGE,
+    ErrorCode.WRONG_CHAIN,
+    ErrorCode.BAD_SIGNATURE,
+    ErrorCode.PAYLOAD_MISMATCH,
+}
+"""Found in the bytes alone, so an honest sender finds it too. Anything else may look different at another height."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +38,7 @@ class LinkSetup:
     on_connect: OnConnect
     on_disconnect: OnDisconnect
     on_refused: OnRefused
+    allowances: Allowances
     limits: LinkLimits
     jitter: Callable[[], float]
     log: logging.Logger
@@ -38,7 +51,7 @@ class LinkSetup:
 class PeerState:
     """One peer's connections and the sums over those that are gone."""
 
-    def __init__(self, member: str, log: logging.Logger) -> None:
+    def __init__(self, member: str, setup: LinkSetup) -> None:
         self.member = member
         self.outgoing: Connection | None = None
         """Our link to the peer, once both hellos are exchanged."""
@@ -52,8 +65,12 @@ class PeerState:
         self.origins: tuple[str, ...] = ()
         """Where the peer was last, at most two: its own address and the one that its connections come from."""
         self.last_refusal = ""
-        self._log = log
+        self._limits = setup.limits
+        self._log = setup.log
+        self._allowances = setup.allowances
         self._faults = 0
+        self._penalty_s = 0.0
+        self._barred_until_s = 0.0
         self._sent = [0, 0]
         self._received = [0, 0]
 
@@ -76,11 +93,43 @@ class PeerState:
             self.last_refusal = reason
             self._log.warning("refused a link from %s: %s", self.member, reason)
 
+    @property
+    def allowance(self) -> Allowance:
+        """What the peer may take of our time."""
+        return self._allowances.of(self.member)
+
+    @property
+    def barred_s(self) -> float:
+        """How long the peer gets no link, seconds; 0 if it may have one."""
+        return max(0.0, self._barred_until_s - time.monotonic())
+
+    def spend(self, seconds: float) -> None:
+        """The peer has caused so much work."""
+        self.allowance.spend(seconds)
+        for link in (self.outgoing, self.incoming):
+            if link is not None:
+                link.rest()
+
     def count_fault(self, error: PoolError) -> None:
-        """Remember a frame that broke a rule; a peer that sends nothing else must not fill the log."""
+        """Remember what the peer has sent that is refused. If no honest node could have sent it, that costs the peer
+        its links for a while, which doubles each time; what may have come about otherwise is only counted.
+        """
         self._faults += 1
-        if self._faults & (self._faults - 1) == 0:
-            self._log.warning("%s sent a bad message (%d so far): %s", self.member, self._faults, error)
+        if self._faults & (self._faults - 1) == 0:  # a peer that sends nothing else must not fill the log
+            self._log.warning("%s sent what is refused (%d so far): %s", self.member, self._faults, error)
+        if error.code in PROVABLE:
+            self.bar(f"at fault: {error.detail}")
+
+    def bar(self, reason: str) -> None:
+        """Close the links to the peer, and let no new one come up for a while."""
+        now_s, limits = time.monotonic(), self._limits
+        if now_s - self._barred_until_s > limits.penalty_max_s:
+            self._penalty_s = 0.0
+        self._penalty_s = min(max(2 * self._penalty_s, limits.penalty_min_s), limits.penalty_max_s)
+        self._barred_until_s = now_s + self._penalty_s
+        for link in (self.outgoing, self.incoming):
+            if link is not None:
+                link.close(reason)
 
     def note_error(self, error: str) -> None:
         """Remember why there is no link; the same reason again and again is logged once."""

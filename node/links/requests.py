@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import struct
 from collections import deque
 
 from chain.errors import ErrorCode, PoolError
 from node.links.connection import Connection, protocol_violation
 from node.links.framing import SEGMENT_SIZE_BYTES
-from node.links.types import LinkKind, LinkLimits, OnRequest
+from node.links.peer_state import PROVABLE, LinkSetup, PeerState
+from node.links.types import LinkKind, LinkLimits
 
 _ID = struct.Struct(">I")
 _REQUEST = struct.Struct(">IB")
 _ID_MODULUS = 2**32
+_SERVING = "serving"
 
 
 class OutgoingRequests:
@@ -70,14 +71,12 @@ class OutgoingRequests:
 class IncomingRequests:
     """Requests of one peer on one connection that we work on."""
 
-    def __init__(
-        self, member: str, connection: Connection, on_request: OnRequest, limits: LinkLimits, log: logging.Logger
-    ) -> None:
-        self._member = member
+    def __init__(self, state: PeerState, connection: Connection, setup: LinkSetup) -> None:
+        self._state = state
         self._connection = connection
-        self._on_request = on_request
-        self._limits = limits
-        self._log = log
+        self._on_request = setup.on_request
+        self._limits = setup.limits
+        self._log = setup.log
         self._tasks: set[asyncio.Task[None]] = set()
         # Came in with the last bytes that were read: reading stops while anything is here, which bounds it.
         self._backlog: deque[bytes] = deque()
@@ -86,11 +85,13 @@ class IncomingRequests:
         """Start working on a request, or stop reading from the peer if enough are under way."""
         if len(frame) < _REQUEST.size:
             raise protocol_violation("a request without id and kind")
+        if len(frame) > _REQUEST.size + self._limits.request_size_bytes:
+            raise protocol_violation(f"a request of {len(frame)} bytes")
         if len(self._tasks) < self._limits.requests_served:
             self._start(frame)
         else:
             self._backlog.append(frame)
-            self._connection.pause_reading()
+            self._connection.hold(_SERVING)
 
     def cancel(self) -> None:
         """The connection is gone: nobody waits for the answers."""
@@ -109,19 +110,21 @@ class IncomingRequests:
         if self._backlog:
             self._start(self._backlog.popleft())
         if not self._backlog:
-            self._connection.resume_reading()
+            self._connection.release(_SERVING)
 
     async def _serve(self, id_: int, kind: int, body: bytes) -> None:
         try:
             async with asyncio.timeout(self._limits.request_served_timeout_s):
-                answer = await self._on_request(self._member, kind, body)
+                answer = await self._on_request(self._state.member, kind, body)
         except PoolError as error:
             self._fail(id_, error.detail)
+            if error.code in PROVABLE:
+                self._state.count_fault(error)
         except TimeoutError:
             self._fail(id_, "took too long")
         except Exception as error:
             # Logged and answered: one request that we cannot serve is no reason to lose the link.
-            self._log.exception("request from %s failed", self._member, exc_info=error)
+            self._log.exception("request from %s failed", self._state.member, exc_info=error)
             self._fail(id_, "failed on the other side")
         else:
             self._answer(id_, answer)

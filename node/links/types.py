@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from chain.limits import LIMITS, MIB
+from chain.limits import KIB, LIMITS, MIB
 from node.links.hello import Hello
 
 
@@ -18,7 +18,7 @@ class LinkKind(IntEnum):
     REFUSE = 2
     """Instead of the answering hello, before closing: the reason as UTF-8 text."""
     PING = 3
-    """Eight bytes that come back in a pong."""
+    """`PING_BYTES` that come back in a pong."""
     PONG = 4
     REQUEST = 5
     """Request id (4 bytes, big-endian), kind of the request (1 byte), body."""
@@ -28,6 +28,7 @@ class LinkKind(IntEnum):
     """Request id (4 bytes), reason as UTF-8 text."""
 
 
+PING_BYTES = 8
 FIRST_MESSAGE_KIND = 16
 """Kinds 16 to 63 are messages between nodes, and mean nothing to the links."""
 
@@ -64,6 +65,8 @@ class LinkLimits:
     """The same for each address of a member."""
     handshakes_at_once: int = 64
     """Of either, after a pause."""
+    request_size_bytes: int = 256 * KIB
+    """One request's body."""
     requests_in_flight: int = 8
     """Our requests that a peer works on at once; further ones wait their turn."""
     requests_served: int = 16
@@ -74,6 +77,8 @@ class LinkLimits:
     request_served_timeout_s: float = 30.0
     """After which a request that we work on is given up."""
     ping_interval_s: float = 2.0
+    backlog_intervals: int = 8
+    """A link that has not taken for so long what waited on it then is closed: it holds our memory for nothing."""
     silent_intervals: int = 4
     """A link on which nothing was heard for this many intervals is closed: the other side is gone or frozen."""
     backoff_min_s: float = 0.1
@@ -81,6 +86,16 @@ class LinkLimits:
     backoff_max_s: float = 2.0
     redial_interval_min_s: float = 0.1
     """Between attempts, even if the peer dials in, which otherwise ends the wait."""
+    penalty_min_s: float = 1.0
+    """How long a peer gets no link after its first provable fault. It doubles with each up to `penalty_max_s`, and
+    begins anew once there was none for that long."""
+    penalty_max_s: float = 300.0
+    turn_s: float = 0.005
+    """Frames of one link are handled for so long before the event loop turns."""
+    share: float = 0.5
+    """Of the loop's time, for the frames of validators that may be faulty, all together."""
+    others_share: float = 0.125
+    """The same for all members that do not vote, together."""
     write_buffer_bytes: int = MIB // 4
     """Handed to the transport at once. What is there can no longer be overtaken."""
 

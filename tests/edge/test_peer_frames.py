@@ -6,10 +6,12 @@ import asyncio
 import ssl
 import struct
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from chain.primitives.crypto import Ed25519Signer
@@ -19,6 +21,7 @@ from consensus.messages import Commit, Message, Prepare, ViewChange, ViewChangeV
 from node.config import load_config
 from node.frames import BlockRange, FrameKind, News
 from node.home import open_home
+from node.links import LinkLimits
 from node.links.framing import SEGMENT_SIZE_BYTES
 from node.links.hello import Hello, encode_hello
 from node.tls import LinkIdentity, client_context
@@ -163,7 +166,14 @@ def _segments(flags: int, body: bytes) -> Iterator[bytes]:
     yield struct.pack(">IB", 1 + len(body), flags) + body
 
 
-async def test_s45_s46_s47_frames_of_every_kind_from_a_lying_member(tmp_path: Path) -> None:
+async def test_s45_s46_s47_frames_of_every_kind_from_a_lying_member(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without penalties, so that the handlers get to see all of it."""
+    monkeypatch.setattr(
+        "node.links.manager.LinkLimits",
+        partial(LinkLimits, penalty_min_s=0.0, penalty_max_s=0.0, member_handshakes_per_s=1000.0),
+    )
     failures: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
     network = Network.create(tmp_path, others=())

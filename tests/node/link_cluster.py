@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import ssl
 import struct
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chain.errors import ErrorCode, PoolError
+from chain.limits import MIB
 from chain.primitives.tls_certificate import make_tls_certificate
 from node.links import Hello, LinkIdentity, LinkLimits, Links, Peer
 from node.links.hello import encode_hello
@@ -19,12 +21,20 @@ from node.tls import client_context
 CHAIN_ID = b"\x07" * 32
 HOST = "127.0.0.1"
 FAST = LinkLimits(
-    backoff_min_s=0.01, backoff_max_s=0.05, redial_interval_min_s=0.01, ping_interval_s=0.1, handshake_timeout_s=2.0
+    backoff_min_s=0.01,
+    backoff_max_s=0.05,
+    redial_interval_min_s=0.01,
+    ping_interval_s=0.1,
+    handshake_timeout_s=2.0,
+    penalty_min_s=0.01,
 )
 """Bounds that make a test wait little; the rules are the same."""
 
-ECHO, SLOW, REFUSED, BROKEN = 40, 41, 42, 43
-"""Kinds of requests that a `LinkNode` answers: reversed; when told; with an error of the peer's making; with a bug."""
+ECHO, SLOW, REFUSED, BROKEN, MALFORMED, GREAT = 40, 41, 42, 43, 44, 45
+"""Kinds of requests that a `LinkNode` answers: reversed; when told; with an error of the peer's making; with a bug; as
+malformed; with four megabytes."""
+DEAR = b"dear"
+"""A message that takes ten milliseconds to handle."""
 
 
 def identity(member: str, salt: str = "") -> LinkIdentity:
@@ -74,6 +84,12 @@ class LinkNode:
     def on_message(self, member: str, kind: int, body: bytes) -> None:
         if body == b"bad":
             raise PoolError(ErrorCode.MALFORMED, "this message is bad")
+        if body == b"odd":
+            raise PoolError(ErrorCode.UNKNOWN_KEY, "this message may be right elsewhere")
+        if body == DEAR:
+            end_s = time.thread_time() + 0.01
+            while time.thread_time() < end_s:
+                pass
         if body == b"bug":
             raise RuntimeError("our own bug")
         self.messages.append((member, kind, body))
@@ -81,6 +97,10 @@ class LinkNode:
     async def on_request(self, member: str, kind: int, body: bytes) -> bytes:
         if kind == REFUSED:
             raise PoolError(ErrorCode.NOT_FOUND, "no such block")
+        if kind == MALFORMED:
+            raise PoolError(ErrorCode.MALFORMED, "no honest node asks like this")
+        if kind == GREAT:
+            return bytes(4 * MIB)
         if kind == BROKEN:
             raise RuntimeError("a bug in the handler")
         if kind == SLOW:

@@ -28,7 +28,7 @@ async def build_chain(network: Network) -> list[BlockPackage]:
         while a.height < BLOCKS:
             await a.submit(network.parcel([b'{"n":%d}' % a.height]))
         await until(lambda: min(b.height, c.height) >= BLOCKS)
-        reply = await a.service.catch_up.serve(encode(BlockRange(1, 256)))
+        reply, _ = await a.service.catch_up.serve(BlockRange(1, 256))
         return list(decode(Packages, reply))
 
 

@@ -1,7 +1,6 @@
 """Repeating own transactions: what a broken link may have lost, a little at a time."""
 
 import asyncio
-from typing import cast
 
 from chain.limits import MIB
 from chain.primitives.encoding import decode, encode
@@ -9,18 +8,19 @@ from chain.transactions.base import Transaction
 from node.dissemination import Dissemination
 from node.frames import FrameKind, TransactionList
 from node.intake import Intake
-from node.links import Links
 from node.pool import Pool
 from tests.networks import TIME_MS, TestNetwork
+from tests.node.test_intake import Peers
 
 
-class RecordingLinks:
+class RecordingLinks(Peers):
     """Keeps what is broadcast."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.frames: list[list[bytes]] = []
 
-    def broadcast(self, kind: int, body: bytes, urgent: bool = False) -> int:
+    def broadcast(self, kind: int, body: bytes, *, urgent: bool = False) -> int:
         assert kind == FrameKind.TRANSACTIONS
         self.frames.append(list(decode(TransactionList, body)))
         return 3
@@ -38,8 +38,8 @@ class Setting:
         self.now_s = 0.0
         self.pool = Pool(self.network.ledger(), lambda: TIME_MS, lambda: self.now_s)
         self.links = RecordingLinks()
-        intake = Intake(self.pool, lambda error: None)
-        self.dissemination = Dissemination(self.pool, cast(Links, self.links), intake)
+        intake = Intake(self.pool, self.links, lambda error: None)
+        self.dissemination = Dissemination(self.pool, self.links, intake)
 
     async def submit(self, transaction: Transaction) -> bytes:
         data = encode(transaction)

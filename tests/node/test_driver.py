@@ -1,5 +1,7 @@
 """The loop around the consensus core: missing bodies are fetched, bad proposals refused, certified blocks delivered."""
 
+import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from chain.primitives.encoding import decode, encode
 from chain.primitives.keys import load_signer
 from chain.transactions.base import Transaction
 from consensus.effects import Deliver
-from consensus.messages import Prepare, PrePrepare, encode_message, prepare_message
+from consensus.messages import Committed, Message, Prepare, PrePrepare, encode_message, prepare_message
 from node.frames import FrameKind, TransactionIds
 from tests.node.cluster import SPENT_KEY_UNTIL, Network, Node, ScriptedPeer, forged, running, scripted
 from tests.node.link_cluster import until
@@ -30,6 +32,14 @@ def put_into(node: Node, data: bytes) -> None:
 def primary_of(nodes: list[Node]) -> Node:
     name = nodes[0].service.driver.replica.primary
     return next(node for node in nodes if node.name == name)
+
+
+def forged_vote() -> Message:
+    return Prepare(1, 1, secrets.token_bytes(32), "d", bytes(64))
+
+
+def forged_certificate() -> Message:
+    return Committed(Certificate(1, 0, bytes(32), (("a", bytes(64)), ("b", bytes(64)), ("c", bytes(64)))))
 
 
 async def test_bodies_that_only_the_primary_has_are_fetched(tmp_path: Path) -> None:
@@ -105,6 +115,37 @@ async def test_s18_a_peer_that_serves_forged_bodies_is_passed_over(tmp_path: Pat
         assert await a.service.dissemination.fetch([bytes(32)], "b") == {}
 
 
+async def test_s63_an_answer_with_what_nobody_asked_for_is_thrown_away(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+    wanted, others = network.dataset(), tuple(network.dataset(name=f"other-{number}") for number in range(50))
+
+    async def too_much(kind: int, body: bytes) -> bytes:
+        return encode((*others, wanted))
+
+    liar = ScriptedPeer(network, "d", too_much)
+    async with running(network, "a") as (a,), scripted(liar):
+        await until(lambda: a.service.links.is_connected("d"))
+        assert await a.service.dissemination.fetch([network.id_of(wanted)], "d") == {}
+        assert a.service.links.status()["d"].faults == 1
+
+
+@pytest.mark.parametrize("forge", [forged_vote, forged_certificate])
+async def test_s61_a_forged_vote_costs_the_links(tmp_path: Path, forge: Callable[[], Message]) -> None:
+    network = Network.create(tmp_path)
+
+    async def nothing(kind: int, body: bytes) -> bytes:
+        return b""
+
+    liar = ScriptedPeer(network, "d", nothing)
+    async with running(network, "a", "b", "c") as nodes, scripted(liar):
+        await until(lambda: liar.links.is_connected("a"))
+        for _ in range(2):  # a first vote waits to be counted; one that contradicts it is verified
+            liar.links.send("a", FrameKind.CONSENSUS, encode_message(forge()))
+        await until(lambda: nodes[0].service.links.status()["d"].faults)
+        assert nodes[0].service.links._states["d"].barred_s
+        await nodes[1].submit(network.dataset("b"))
+
+
 async def test_s34_s46_a_peer_that_spreads_forged_transactions_harms_nobody(tmp_path: Path) -> None:
     """s34: neither its forgeries nor frames of nonsense are kept, and the genuine one still gets through."""
 
@@ -118,11 +159,14 @@ async def test_s34_s46_a_peer_that_spreads_forged_transactions_harms_nobody(tmp_
         data = network.dataset()
         for member in "abc":
             await until(lambda member=member: liar.links.is_connected(member))
-            liar.links.send(member, FrameKind.TRANSACTIONS, encode((forged(data), b"nonsense", data[:-1])))
-            liar.links.send(member, FrameKind.TRANSACTIONS, b"\xc1")
-            liar.links.send(member, FrameKind.CONSENSUS, b"\xc1")
-            liar.links.send(member, 63, b"of no known kind")
-        await until(lambda: all(node.service.intake.refused >= 3 for node in nodes))
+        for member, kind, body in (
+            ("a", FrameKind.TRANSACTIONS, encode((forged(data), b"nonsense", data[:-1]))),
+            ("b", FrameKind.TRANSACTIONS, b"\xc1"),
+            ("c", FrameKind.CONSENSUS, b"\xc1"),
+        ):
+            liar.links.send(member, kind, body)
+        await until(lambda: all(node.service.links.status()["d"].faults for node in nodes))
+        assert nodes[0].service.intake.refused == 1
         assert [len(node.service.pool.mempool) for node in nodes] == [0, 0, 0]
         receipt = await nodes[0].submit(data)
         assert receipt.index == 0

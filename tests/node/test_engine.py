@@ -8,7 +8,6 @@ import pytest
 
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
-from chain.primitives.encoding import encode
 from contracts.compiled import default_cache_folder
 from node.config import load_config
 from node.engine_process import ContractEngine
@@ -114,7 +113,7 @@ async def test_a_node_with_another_engine_neither_votes_nor_follows_and_says_so(
             assert not odd.service.readiness.is_validator
             with refuses(ErrorCode.NOT_READY, "wasmtime 0.0.1"):
                 await odd.submit(network.dataset("b"))
-            assert await odd.service.catch_up.serve(encode(BlockRange(0, 1)))
+            assert (await odd.service.catch_up.serve(BlockRange(0, 1)))[0]
             assert voters(nodes[0]) == set("abc")
         finally:
             await odd.stop()

@@ -36,7 +36,7 @@ def has_erased(node: Node) -> bool:
 
 
 async def packages_of(node: Node, first: int = 1) -> list[BlockPackage]:
-    return list(decode(Packages, await node.service.catch_up.serve(encode(BlockRange(first, 256)))))
+    return list(decode(Packages, (await node.service.catch_up.serve(BlockRange(first, 256)))[0]))
 
 
 async def shared(node: Node) -> bytes:

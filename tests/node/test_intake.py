@@ -4,13 +4,17 @@ import asyncio
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.encoding import encode
 from chain.transactions.base import Transaction
 from node.intake import Intake
+from node.links import Links
+from node.links.peer_state import PeerState
 from node.pool import Pool
 from tests.networks import TIME_MS, TestNetwork
+from tests.node.link_cluster import CHAIN_ID, HOST, identity, limits
 from tests.refusals import refuses
 
 
@@ -29,9 +33,29 @@ def forged(transaction: Transaction) -> Transaction:
     return msgspec.structs.replace(transaction, signature=bytes([signature[0] ^ 1]) + signature[1:])
 
 
-def make_intake(pool: Pool) -> tuple[Intake, list[Exception]]:
-    fatal: list[Exception] = []
-    return Intake(pool, fatal.append), fatal
+class Peers(Links):
+    """Links to peers that are not there, with what is kept of each."""
+
+    def __init__(self, *members: str) -> None:
+        super().__init__(
+            me=identity("a"),
+            peers={},
+            listen=(HOST, 0),
+            chain_id=CHAIN_ID,
+            on_message=print,
+            on_request=refuse,
+            limits=limits(others_share=0.001),
+        )
+        self._states = {member: PeerState(member, self._setup) for member in members}
+
+
+async def refuse(member: str, kind: int, body: bytes) -> bytes:
+    raise PoolError(ErrorCode.NOT_FOUND, "nothing is here")
+
+
+def make_intake(pool: Pool) -> tuple[Intake, Peers]:
+    peers = Peers("b", "c", "outsider")
+    return Intake(pool, peers, print), peers
 
 
 async def drained(intake: Intake) -> None:
@@ -96,15 +120,52 @@ async def test_s54_a_batch_takes_turns_with_what_comes_in_by_itself(network: Tes
 
 async def test_what_a_proposal_needs_is_verified_at_once(network: TestNetwork, pool: Pool) -> None:
     intake, _ = make_intake(pool)
-    transactions = [network.dataset() for _ in range(3)]
+    transactions = [network.dataset() for _ in range(100)]
     ids = [network.checked(transaction).id for transaction in transactions]
     intake.receive("b", [encode(transaction) for transaction in transactions])
-    assert ids[2] in intake
-    intake.hurry(ids[2:])
-    assert ids[2] in pool.mempool
-    assert ids[0] not in pool.mempool
+    while ids[-1] not in intake:
+        await asyncio.sleep(0)
+    intake.hurry(ids[-1:])
+    assert ids[-1] in pool.mempool
+    assert ids[-2] not in pool.mempool
     await drained(intake)
     assert all(id_ in pool.mempool for id_ in ids)
+
+
+async def test_s62_many_signatures_of_one_id_wait_their_turn(network: TestNetwork, pool: Pool) -> None:
+    intake, _ = make_intake(pool)
+    genuine = network.dataset()
+    signatures = [replace(genuine, signature=bytes([number]) + genuine.signature[1:]) for number in range(1, 256)]
+    answers = [asyncio.ensure_future(intake.submit(encode(forgery))) for forgery in signatures]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert sum(answer.done() for answer in answers) < 100, "they are verified in slices"
+    results = await asyncio.gather(*answers, return_exceptions=True)
+    assert {error.code for error in results if isinstance(error, PoolError)} == {ErrorCode.BAD_SIGNATURE}
+    assert (await intake.submit(encode(genuine))).id in pool.mempool
+
+
+async def test_s61_who_brings_a_forgery_loses_its_links_and_what_it_brought(network: TestNetwork, pool: Pool) -> None:
+    intake, peers = make_intake(pool)
+    intake.receive("outsider", [encode(forged(network.dataset())), *(encode(network.dataset()) for _ in range(99))])
+    await drained(intake)
+    assert peers._states["outsider"].barred_s
+    assert len(pool.mempool) == 0
+    assert intake.refused == 1
+
+
+async def test_s61_work_that_comes_to_nothing_is_paid_for(network: TestNetwork, pool: Pool) -> None:
+    """What is committed or waits already is no fault, but there is only so much time for it."""
+    intake, peers = make_intake(pool)
+    data = encode(network.parcel())
+    await intake.submit(data)
+    allowance = peers._states["outsider"].allowance
+    allowance.spend(allowance._credit_s)
+    intake.receive("outsider", [data] * 5000)
+    while not allowance.wait_s:
+        await asyncio.sleep(0)
+    assert len(intake._queues["outsider"].encoded) > 4000
+    assert (await intake.submit(encode(network.dataset()))).id in pool.mempool
 
 
 async def test_a_full_queue_drops_a_peers_and_refuses_our_own(

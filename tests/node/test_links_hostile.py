@@ -8,6 +8,7 @@ import random
 import socket
 import ssl
 import struct
+import time
 import tracemalloc
 from collections import Counter
 
@@ -21,7 +22,10 @@ from node.links import Peer
 from node.tls import LinkIdentity, client_context, server_context
 from tests.node.link_cluster import (
     CHAIN_ID,
+    DEAR,
+    GREAT,
     HOST,
+    MALFORMED,
     SLOW,
     LinkNode,
     RawPeer,
@@ -40,7 +44,8 @@ METEOROLOGY = identity("meteorology")
 
 
 async def is_still_served(node: LinkNode) -> bool:
-    """Whether the known peer gets a link and its message through."""
+    """Whether the known peer gets a link and its message through, once its penalty is over."""
+    await until(lambda: not node.links._states["meteorology"].barred_s)
     peer = await RawPeer.established(METEOROLOGY, node)
     before = len(node.messages)
     peer.write_frame(MESSAGE, b"still there")
@@ -454,12 +459,12 @@ async def test_s54_peer_that_floods_requests_is_not_read_meanwhile() -> None:
         assert node.serving == 4
 
 
-async def test_s46_bad_messages_are_counted_and_our_own_bug_is_not_hidden() -> None:
+async def test_s46_a_message_that_may_be_honest_is_counted_and_our_own_bug_is_not_hidden() -> None:
     reported: list[BaseException | None] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context.get("exception")))
     async with single(METEOROLOGY) as node:
         peer = await RawPeer.established(METEOROLOGY, node)
-        peer.write_frame(MESSAGE, b"bad")
+        peer.write_frame(MESSAGE, b"odd")
         peer.write_frame(MESSAGE, b"good")
         await until(lambda: node.messages)
         assert node.links.status()["meteorology"].faults == 1
@@ -467,3 +472,72 @@ async def test_s46_bad_messages_are_counted_and_our_own_bug_is_not_hidden() -> N
         peer.write_frame(MESSAGE, b"bug")
         await until(lambda: reported)
         assert [str(error) for error in reported] == ["our own bug"]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [(MESSAGE, b"bad"), (REQUEST, struct.pack(">IB", 1, MALFORMED)), (PING, b"1234567")],
+    ids=["message", "request", "ping"],
+)
+async def test_s61_a_provable_fault_costs_the_links_for_a_while_that_doubles(frame: tuple[int, bytes]) -> None:
+    async with single(METEOROLOGY, limits(penalty_min_s=0.2, penalty_max_s=30.0)) as node:
+        state = node.links._states["meteorology"]
+        for penalty_s in (0.2, 0.4, 0.8):
+            peer = await RawPeer.established(METEOROLOGY, node)
+            peer.write_frame(*frame)
+            await peer.read_to_end()
+            assert 0 < state.barred_s <= penalty_s
+            early = await RawPeer.dial(METEOROLOGY, node)
+            early.write_frame(HELLO, hello_of(METEOROLOGY))
+            assert await early.read_frame() == (REFUSE, b"it was at fault; no link for now")
+            await until(lambda: not state.barred_s)
+        assert state._penalty_s == 0.8
+
+
+async def test_s61_who_costs_more_than_its_allowance_is_not_read_until_it_is_paid() -> None:
+    """An observer's messages are dear to handle; another's are heard all the same."""
+    async with single(METEOROLOGY, limits(others_share=0.1)) as node:
+        busy = await RawPeer.established(METEOROLOGY, node)
+        for _ in range(200):
+            busy.write_frame(MESSAGE, DEAR)
+        began_s = time.thread_time()
+        async with asyncio.timeout(3):
+            with pytest.raises(TimeoutError):
+                await until(lambda: len(node.messages) == 200, timeout_s=1.5)
+        assert time.thread_time() - began_s < 1.0
+        assert 10 < len(node.messages) < 80
+
+
+async def test_s61_frames_of_one_read_are_handled_in_turns_of_the_loop() -> None:
+    async with single(METEOROLOGY, limits(turn_s=0.01, others_share=1.0)) as node:
+        busy = await RawPeer.established(METEOROLOGY, node)
+        loop = asyncio.get_running_loop()
+        longest_s, seen_s = 0.0, loop.time()
+
+        async def watch() -> None:
+            nonlocal longest_s, seen_s
+            while True:
+                await asyncio.sleep(0)
+                now_s = time.monotonic()
+                longest_s, seen_s = max(longest_s, now_s - seen_s), now_s
+
+        seen_s = time.monotonic()
+        watching = loop.create_task(watch())
+        busy.writer.write(b"".join(struct.pack(">IB", 1 + len(DEAR), MESSAGE) + DEAR for _ in range(40)))
+        await until(lambda: len(node.messages) == 40)
+        watching.cancel()
+        assert longest_s < 0.2, "40 frames of 10 ms each came with one read"
+
+
+async def test_s61_answers_that_nobody_takes_end_the_link() -> None:
+    async with single(METEOROLOGY, limits(ping_interval_s=0.1, backlog_intervals=4)) as node:
+        peer = await RawPeer.established(METEOROLOGY, node)
+        for number in range(100):
+            peer.write_frame(REQUEST, struct.pack(">IB", number, GREAT))
+        for _ in range(100):
+            with contextlib.suppress(ConnectionError):
+                peer.write_frame(PING, b"12345678")  # it is not silent
+            if node.links._states["meteorology"].incoming is None:
+                break
+            await asyncio.sleep(0.05)
+        assert node.links._states["meteorology"].incoming is None

@@ -173,6 +173,11 @@ class Checkers:
             self.fail(f"{node.name} has evidence against {accused}, which is honest")
         self.evidence.append(evidence)
 
+    def on_fault(self, node: Validator, accused: str, error: PoolError) -> None:
+        """A node takes the links from a peer: nothing that an honest one sends may lead to that, on any network."""
+        if not node.is_byzantine and not self.nodes[accused].is_byzantine:
+            self.fail(f"{node.name} finds {accused} at fault, which is honest: {error}")
+
     def on_damage(self, node: Validator, error: Exception) -> None:
         """A database does not open: only a disk that lost what it had promised explains that."""
         if node.name not in self.faulty:

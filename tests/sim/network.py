@@ -13,6 +13,7 @@ from random import Random
 from typing import Protocol
 
 from chain.errors import ErrorCode, PoolError
+from node.links.peer_state import PROVABLE
 from tests.sim.loop import SimLoop
 
 
@@ -160,6 +161,10 @@ class Sender(Protocol):
     name: str
     peers: tuple[str, ...]
 
+    def on_fault(self, member: str, error: PoolError) -> None:
+        """A peer is provably at fault."""
+        ...
+
     def transmit(self, to: str, packet: Packet) -> None:
         """Let a packet go, or do something else with it."""
         ...
@@ -181,6 +186,20 @@ class SimLinks:
     def is_connected(self, member: str) -> bool:
         """Whether the link to ``member`` is up."""
         return self._network.is_linked(self._owner.name, member)
+
+    def is_at_fault(self, member: str, error: PoolError) -> bool:
+        """Whether a member has sent what no honest one could have."""
+        if error.code not in PROVABLE:
+            return False
+        self._owner.on_fault(member, error)
+        return True
+
+    def spend(self, member: str, seconds: float) -> None:
+        """Time costs nothing here."""
+
+    def wait_s(self, member: str) -> float:
+        """Nobody has to wait."""
+        return 0.0
 
     def send(self, member: str, kind: int, body: bytes, *, urgent: bool = False) -> bool:
         """Send a frame; False if the link is down."""

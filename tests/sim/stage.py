@@ -13,7 +13,7 @@ from chain.primitives.crypto import Hash
 from chain.primitives.encoding import encode
 from chain.proofs.receipts import verify_receipt
 from chain.proofs.trust import TrustHistory
-from node import intake
+from node import dissemination, intake
 from tests.networks import TestNetwork
 from tests.sim.checkers import Checkers, Violation
 from tests.sim.disk import Crashed
@@ -57,6 +57,10 @@ class Stopwatch:
     def __init__(self) -> None:
         self._now_s = 0.0
 
+    def thread_time(self) -> float:
+        """Seconds."""
+        return self._now_s
+
     def perf_counter(self) -> float:
         """Seconds."""
         self._now_s += 0.0004
@@ -96,13 +100,13 @@ class Stage:
 
     def __enter__(self) -> Self:
         logging.disable(logging.CRITICAL)
-        intake.time = Stopwatch()  # type: ignore[assignment]
+        intake.time = dissemination.time = Stopwatch()  # type: ignore[assignment]
         self._memo.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._memo.__exit__(None, None, None)
-        intake.time = time
+        intake.time = dissemination.time = time
         logging.disable(logging.NOTSET)
         self.loop.set_exception_handler(lambda loop, context: None)
         for node in self.nodes.values():

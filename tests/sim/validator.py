@@ -19,15 +19,15 @@ from chain.ledger import Ledger
 from chain.limits import Limits
 from chain.packages import read_packages
 from chain.primitives.crypto import Ed25519Signer
-from chain.primitives.encoding import encode
+from chain.primitives.encoding import decode, encode
 from consensus.config import ConsensusConfig
-from consensus.effects import Effect, Evidence, ViewChangeStarted, ViewEntered
+from consensus.effects import Effect, Evidence, Reject, ViewChangeStarted, ViewEntered
 from node.catch_up import CatchUp
 from node.dispatcher import Dispatcher, Routes
 from node.dissemination import Dissemination
 from node.driver import ConsensusDriver, DriverEvents, ReplicaSettings
 from node.execution import Executions, ExecutionThread
-from node.frames import FrameKind
+from node.frames import BlockRange, FrameKind, decode_ids
 from node.intake import Intake
 from node.links import Hello, Links
 from node.mempool import Mempool
@@ -140,7 +140,7 @@ class SimService:
         execution = shared_execution()
         self.catch_up = CatchUp(pool, links, execution, self.fail)
         self.heights = PeerHeights(pool, links, self.catch_up)
-        self.intake = Intake(pool, self.fail)
+        self.intake = Intake(pool, links, self.fail)
         self.dissemination = Dissemination(pool, links, self.intake)
         settings = ReplicaSettings(owner.name, owner.signer, CONFIG, TICK_S)
         self.driver = ConsensusDriver(
@@ -192,12 +192,18 @@ class SimService:
                 FrameKind.NEWS: self.heights.receive,
             },
             requests={
-                FrameKind.FETCH_TRANSACTIONS: lambda _, body: self.dissemination.serve(body),
-                FrameKind.FETCH_BLOCKS: lambda _, body: self.catch_up.serve(body),
+                FrameKind.FETCH_TRANSACTIONS: self._serve_transactions,
+                FrameKind.FETCH_BLOCKS: self._serve_blocks,
                 FrameKind.FETCH_VOTES: self._serve_votes,
             },
             connections=(self.heights.on_connect, self.voting.on_connect),
         )
+
+    async def _serve_transactions(self, member: str, body: bytes) -> bytes:
+        return (await self.dissemination.serve(decode_ids(body)))[0]
+
+    async def _serve_blocks(self, member: str, body: bytes) -> bytes:
+        return (await self.catch_up.serve(decode(BlockRange, body)))[0]
 
     async def _serve_votes(self, member: str, body: bytes) -> bytes:
         return encode(self.driver.replica.statements_of(member))
@@ -332,8 +338,9 @@ class Validator:
         elif isinstance(packet, Frame):
             try:
                 service.dispatcher.on_message(sender, packet.kind, packet.body)
-            except PoolError:
+            except PoolError as error:
                 self.world.counts["bad frames refused"] += 1
+                service.sim_links.is_at_fault(sender, error)
         else:
             self.world.loop.create_task(self._serve(service, sender, packet))
         self.world.checkers.after_event(self)
@@ -372,6 +379,13 @@ class Validator:
         elif isinstance(effect, Evidence):
             self.world.counts["evidence"] += 1
             self.world.checkers.on_evidence(self, effect)
+        elif isinstance(effect, Reject) and effect.is_forged:
+            self.on_fault(effect.peer, PoolError(ErrorCode.BAD_SIGNATURE, effect.reason))
+
+    def on_fault(self, member: str, error: PoolError) -> None:
+        """A peer is provably at fault."""
+        self.world.counts["faults found"] += 1
+        self.world.checkers.on_fault(self, member, error)
 
     def on_committed(self, block: CommittedBlock) -> None:
         """A block is final here."""

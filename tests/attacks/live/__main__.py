@@ -1,0 +1,110 @@
+"""``python -m tests.attacks.live [ATTACK ...] [--seconds N]``: attacks on four real daemons, by as many as the
+model allows. What one client commits and waits for meanwhile is compared with what a process leaves it that burns as
+much processor time and does nothing else. Exit code 1 if an attack takes more than that by its bound.
+"""
+
+import argparse
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from chain.limits import MIB
+from cli.output import grid
+from tests.attacks.live.stage import MEMBERS, OBSERVERS, TURNCOAT, Measured, Stage, in_mib
+
+SHARE = 2 / 3
+"""Of what the burner leaves, others keep at least so much."""
+GROWTH_BYTES = 150 * MIB
+"""A daemon's memory may grow by so much in an attack."""
+RESTART_S = 20.0
+"""Two nodes that restart among strangers are back, and commit, within this."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """Who does what."""
+
+    name: str
+    members: tuple[str, ...] = OBSERVERS
+    share: float = SHARE
+
+
+ATTACKS = (
+    Attack("garbage"),
+    Attack("replays"),
+    Attack("votes", (TURNCOAT,)),
+    Attack("repeated ids"),
+    Attack("unknown ids"),
+    Attack("blocks"),
+    Attack("pings"),
+    Attack("handshakes"),
+    Attack("silence"),
+)
+
+
+def main() -> int:
+    """Measure, and print one table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.attacks.live", description=__doc__)
+    parser.add_argument("attacks", nargs="*", metavar="ATTACK", help="by default all of them")
+    parser.add_argument("--seconds", type=float, default=6, help="how long each is measured")
+    options = parser.parse_args()
+    chosen = [attack for attack in ATTACKS if not options.attacks or attack.name in options.attacks]
+    console = Console(highlight=False, width=120)
+    right = frozenset({"commits/s", "median ms", "slowest ms", "of the burner's", "memory"})
+    table = grid("attack", "commits/s", "median ms", "slowest ms", "of the burner's", "memory", "bound", right=right)
+    failed = []
+    with tempfile.TemporaryDirectory(prefix="blockpool-attacks-") as folder, Stage(Path(folder) / "pool") as stage:
+        stage.measure(options.seconds)
+        calm = stage.measure(options.seconds)
+        with stage.attackers("burner"):
+            burnt = stage.measure(options.seconds)
+        table.add_row("none", *_cells(calm, burnt), "")
+        table.add_row("burner", *_cells(burnt, burnt), "")
+        for attack in chosen:
+            during = run(stage, attack, options.seconds)
+            is_held = (
+                during.commits >= attack.share * burnt.commits
+                and during.resident_bytes < calm.resident_bytes + GROWTH_BYTES
+            )
+            table.add_row(attack.name, *_cells(during, burnt), "held" if is_held else "BROKEN")
+            failed += [] if is_held else [attack.name]
+        if any(attack.name == "silence" for attack in chosen):
+            with stage.attackers("silence"):
+                took_s = stage.restart(MEMBERS[2:])
+            console.print(
+                f"two nodes restarted among silent strangers: a commit after {took_s:.1f} s, at most {RESTART_S:g}"
+            )
+            failed += ["restart"] if took_s > RESTART_S else []
+    console.print(table)
+    return 1 if failed else 0
+
+
+def run(stage: Stage, attack: Attack, seconds: float) -> Measured:
+    """What the client has while an attack goes on; a validator that attacks has no daemon meanwhile."""
+    turncoats = [stage.network.nodes[name] for name in attack.members if name in MEMBERS]
+    for node in turncoats:
+        node.stop()
+    try:
+        with stage.attackers(attack.name, attack.members):
+            return stage.measure(seconds)
+    finally:
+        for node in turncoats:
+            node.start()
+            node.wait_ready()
+
+
+def _cells(measured: Measured, burnt: Measured) -> tuple[str, ...]:
+    return (
+        f"{measured.commits:.1f}",
+        f"{measured.latency_ms:.0f}",
+        f"{measured.slowest_ms:.0f}",
+        f"{measured.commits / burnt.commits:.0%}",
+        in_mib(measured.resident_bytes),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
