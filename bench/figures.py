@@ -74,6 +74,14 @@ CATCH_UP_LEAST, CATCH_UP_AIM = 3, 10
 """Catch-up is held against multiples of the live rate of parcels."""
 
 TARGETS = {
+    "sdk_calls_1": Target(150, 166),
+    "sdk_async_calls_1": Target(150, 166),
+    "sdk_async_calls_8": Target(800, 1_500),
+    "sdk_async_calls_400": Target(2_000, 4_000),
+    "sdk_async_singles_cpu": Target(0.4, 0.2, is_ceiling=True),
+    "sdk_async_bulk_share": Target(80, 95),
+    "delay_25_bulk": Target(60_000, 100_000),
+    "delay_75_bulk": Target(25_000, 100_000),
     "singles_rate": Target(2_000, 4_000),
     "singles_p99": Target(250, 80, is_ceiling=True),
     "parcels_rate": Target(40_000, 100_000),

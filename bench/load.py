@@ -15,10 +15,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
+from typing import TypeVar
 
 import uvloop
 
 from bench.workload import SignedRequest, Workload, parcel_requests
+
+Result = TypeVar("Result")
 
 CONNECTIONS_PER_NODE = 512
 OPENED_IN_ADVANCE = 64
@@ -91,6 +94,10 @@ class LoadProcess:
     def run(self, plan: LoadPlan) -> LoadResult:
         """Run ``plan`` and wait for its result."""
         return self.start(plan).result(timeout=plan.duration_s + plan.grace_s + 120)
+
+    def call(self, function: Callable[..., Result], *arguments: object) -> Result:
+        """What ``function`` gives there."""
+        return self._pool.submit(function, *arguments).result(timeout=300)
 
     def close(self) -> None:
         """End the process."""

@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.records import flight_records
+from bench.records import flight_records, record_groups
+from bench.workload import DIFFERENT_PARCELS
 from blockpool import AsyncClient, Client, Identity, load_genesis
 from chain.primitives.crypto import Ed25519Signer
+
+_GROUP = 100
+"""Records between two looks at the clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +99,7 @@ def submission(program: Program, parcel_records: int, duration_s: float) -> Shar
     with program.client() as client:
         client.submit([_record(0)], program.dataset)
         clock = _Clock(duration_s)
-        records = itertools.chain.from_iterable(flight_records() for _ in itertools.count())
-        stream = client.submit_stream(
-            (record for record, _ in zip(records, clock.until_over(), strict=False)),
-            program.dataset,
-            parcel_records=parcel_records,
-        )
+        stream = client.submit_stream(_records(clock), program.dataset, parcel_records=parcel_records)
         return clock.shared(sum(receipt.record_count for receipt in stream))
 
 
@@ -111,15 +110,16 @@ def async_submission(program: Program, parcel_records: int, duration_s: float) -
         async with program.async_client() as client:
             await client.submit([_record(0)], program.dataset)
             clock = _Clock(duration_s)
-            records = itertools.chain.from_iterable(flight_records() for _ in itertools.count())
-            stream = client.submit_stream(
-                (record for record, _ in zip(records, clock.until_over(), strict=False)),
-                program.dataset,
-                parcel_records=parcel_records,
-            )
+            stream = client.submit_stream(_records(clock), program.dataset, parcel_records=parcel_records)
             return clock.shared(sum([receipt.record_count async for receipt in stream]))
 
     return asyncio.run(main())
+
+
+def _records(clock: _Clock) -> Iterator[bytes]:
+    """Records in groups, as long as there is time."""
+    groups = itertools.cycle(record_groups(_GROUP, DIFFERENT_PARCELS))
+    return itertools.chain.from_iterable(group for group, _ in zip(groups, clock.until_over(), strict=False))
 
 
 def _record(number: int) -> bytes:

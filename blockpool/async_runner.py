@@ -22,6 +22,9 @@ from blockpool.transport import Broken, Transport
 
 T = TypeVar("T")
 
+_TURN_S = 0.002
+"""How long records are signed before the event loop turns."""
+
 
 class AsyncRunner:
     """Connections to nodes from one event loop."""
@@ -96,12 +99,15 @@ class AsyncRunner:
         """Carry out a submission, with as many parcels in flight as its window allows."""
         begun = await self.run(submission.begin())
         waiting: deque[asyncio.Task[VerifiedReceipt]] = deque()
+        turned_s = 0.0
         try:
             for group in begun.groups():
                 # Sealing and writing a journal take milliseconds: the loop goes on meanwhile, and sends what is ready.
                 parcel = begun.sign(*group) if begun.is_quick(group) else await asyncio.to_thread(begun.sign, *group)
                 waiting.append(asyncio.create_task(self.commit(begun, parcel)))
-                await asyncio.sleep(0)
+                if time.monotonic() - turned_s > _TURN_S:
+                    await asyncio.sleep(0)
+                    turned_s = time.monotonic()
                 while waiting and (waiting[0].done() or len(waiting) >= begun.window.limit):
                     yield await waiting.popleft()
             while waiting:

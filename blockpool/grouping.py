@@ -1,8 +1,9 @@
 """Transactions that are sent at the same time travel together: one request carries many (docs/protocol.md, section 13).
 
-Nobody says what belongs together, and nothing waits for company: what is there when the event loop turns is sent. Only
-once several requests are under way to a node does the rest gather until one of them has ended, so that a program with
-many callers at once makes few requests, however they come.
+Nobody says what belongs together. What is sent while nothing is under way to a node goes at once, with all that is
+there when the event loop turns. While something is under way, what comes within 2 ms goes together; and once several
+requests are, the rest gathers until one of them has ended. So a program with many callers at once makes few requests,
+however they come, and one with a single caller waits for nobody.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from chain.primitives.types import Unsigned
 
 _REQUESTS = 16
 """Under way to one node at once."""
+_GATHERING_S = 0.002
 _TRANSACTIONS = 512
 _SIZE_BYTES = 1024 * KIB
 """Of the transactions in one request; a single larger one travels alone."""
@@ -70,7 +72,7 @@ class Groups:
         item = _Waiting(request, loop.create_future())
         waiting.append(item)
         if len(waiting) == 1:
-            loop.call_soon(self._depart, url)
+            loop.call_later(_GATHERING_S if self._under_way[url] else 0, self._depart, url)
         return await item.answer
 
     def _depart(self, url: str) -> None:
