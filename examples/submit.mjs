@@ -18,6 +18,8 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 
 const WAIT_MS = 15_000;
+const REQUEST_PARCELS = 256; // in one request, and
+const REQUEST_BYTES = 4 * 1024 * 1024; // their sizes together
 
 class Refused extends Error {}
 class Unreachable extends Error {}
@@ -246,27 +248,58 @@ function verifyCertificate(genesis, height, blockHash, [certified, view, hash, v
 
 // --- Submission (section 13) -------------------------------------------------------------------------------------------
 
-// Posts until there is a final answer. Sending the same transaction again is harmless: it is committed once.
-async function submit(url, parcel, attempts) {
-  const target = `${url}/v1/transactions?wait=commit&timeout_ms=${WAIT_MS}`;
-  const headers = { 'Content-Type': 'application/msgpack', Accept: 'application/msgpack' };
-  let last = '';
-  for (let attempt = 0; attempt < attempts; attempt++) {
-    let answer;
+// Posts parcels in one request, and those without a final answer again; yields each with its receipt as it is committed.
+// Sending the same transaction again is harmless: it is committed once.
+async function* submit(url, parcels, attempts) {
+  let waiting = parcels;
+  let [last, pauseMs] = ['', 0];
+  for (let attempt = 0; attempt < attempts && waiting.length > 0; attempt++) {
+    await pause(pauseMs);
+    pauseMs = 100 * 2 ** attempt;
+    const committed = new Set();
     try {
-      answer = await fetch(target, { method: 'POST', headers, body: parcel.data, signal: AbortSignal.timeout(2 * WAIT_MS) });
+      for await (const [place, status, body] of post(url, waiting)) {
+        if (status === 200) {
+          committed.add(place);
+          yield [waiting[place], body];
+          continue;
+        }
+        const problem = JSON.parse(body.toString('utf8'));
+        last = `${problem.code}: ${problem.detail}`;
+        if (![429, 503, 504].includes(status)) throw new Refused(last);
+        pauseMs = 1000; // as Retry-After says
+      }
     } catch (error) {
-      last = error.cause?.message ?? error.message;
-      await pause(2 ** attempt * 100);
-      continue;
+      if (error instanceof Refused) throw error;
+      last = error.cause?.message ?? error.message; // the others are sent again
     }
-    if (answer.status === 200) return Buffer.from(await answer.arrayBuffer());
-    const problem = await answer.json();
-    if (![429, 503, 504].includes(answer.status)) throw new Refused(`${problem.code}: ${problem.detail}`);
-    last = `${problem.code}: ${problem.detail}`;
-    await pause(1000 * Number(answer.headers.get('retry-after') ?? 1));
+    waiting = waiting.filter((_, place) => !committed.has(place));
   }
-  throw new Unreachable(`${url}: ${last}`);
+  if (waiting.length > 0) throw new Unreachable(`${url}: ${last}`);
+}
+
+// One batch: yields [place, status, body] of each transaction as its answer comes, in whatever order that is.
+async function* post(url, parcels) {
+  const answer = await fetch(`${url}/v1/transactions/batch?timeout_ms=${WAIT_MS}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/msgpack', Accept: 'application/msgpack' },
+    body: encode(parcels.map((parcel) => parcel.data)),
+    signal: AbortSignal.timeout(2 * WAIT_MS),
+  });
+  if (answer.status !== 200) {
+    const body = Buffer.from(await answer.arrayBuffer());
+    for (const place of parcels.keys()) yield [place, answer.status, body];
+    return;
+  }
+  let received = Buffer.alloc(0);
+  for await (const piece of answer.body) {
+    received = Buffer.concat([received, piece]);
+    while (received.length >= 4 && received.length >= 4 + received.readUInt32BE(0)) {
+      const end = 4 + received.readUInt32BE(0);
+      yield decode(received.subarray(4, end));
+      received = received.subarray(end);
+    }
+  }
 }
 
 // A receipt's validators may follow from those of the genesis file by hand-overs, which the node has to show.
@@ -283,17 +316,33 @@ async function verifyAnswer(genesis, url, id, receipt) {
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-async function* batches(input, size) {
-  let batch = [];
+// The lines of the input, so many at a time.
+async function* groups(input, size) {
+  let group = [];
   for await (const line of createInterface({ input, crlfDelay: Infinity })) {
     if (line.trim() === '') continue;
-    batch.push(Buffer.from(line, 'utf8'));
-    if (batch.length === size) {
-      yield batch;
-      batch = [];
+    group.push(Buffer.from(line, 'utf8'));
+    if (group.length === size) {
+      yield group;
+      group = [];
     }
   }
-  if (batch.length > 0) yield batch;
+  if (group.length > 0) yield group;
+}
+
+// Signed parcels, as many at a time as one request may carry.
+async function* requests(genesis, key, options) {
+  let [parcels, bytes] = [[], 0];
+  for await (const records of groups(process.stdin, Number(options.batch))) {
+    const parcel = { ...makeParcel(genesis, key, options, records), records: records.length };
+    if (parcels.length === REQUEST_PARCELS || (parcels.length > 0 && bytes + parcel.data.length > REQUEST_BYTES)) {
+      yield parcels;
+      [parcels, bytes] = [[], 0];
+    }
+    parcels.push(parcel);
+    bytes += parcel.data.length;
+  }
+  if (parcels.length > 0) yield parcels;
 }
 
 // --- The command -------------------------------------------------------------------------------------------------------
@@ -338,18 +387,19 @@ async function main() {
     return;
   }
   const key = readKey(options.key);
-  let [parcels, records] = [0, 0];
-  for await (const batch of batches(process.stdin, Number(options.batch))) {
-    const parcel = makeParcel(genesis, key, options, batch);
+  let [count, records] = [0, 0];
+  for await (const parcels of requests(genesis, key, options)) {
     if (options.offline) {
-      print({ transaction_id: parcel.id.toString('hex'), records: batch.length, transaction: parcel.data.toString('hex') });
+      for (const { id, data, records } of parcels) print({ transaction_id: id.toString('hex'), records, transaction: data.toString('hex') });
     } else {
-      const receipt = await submit(options.url, parcel, Number(options.attempts));
-      print({ records: batch.length, ...(await verifyAnswer(genesis, options.url, parcel.id, receipt)) });
+      for await (const [parcel, receipt] of submit(options.url, parcels, Number(options.attempts))) {
+        print({ records: parcel.records, ...(await verifyAnswer(genesis, options.url, parcel.id, receipt)) });
+      }
     }
-    [parcels, records] = [parcels + 1, records + batch.length];
+    count += parcels.length;
+    records += parcels.reduce((sum, parcel) => sum + parcel.records, 0);
   }
-  console.error(`${records} records in ${parcels} parcels ${options.offline ? 'signed' : 'committed, receipts verified'}`);
+  console.error(`${records} records in ${count} parcels ${options.offline ? 'signed' : 'committed, receipts verified'}`);
 }
 
 const print = (value) => console.log(JSON.stringify(value));

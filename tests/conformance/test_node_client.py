@@ -176,12 +176,24 @@ def test_it_shares_records_through_a_real_network(running_network: RunningNetwor
     lines = b"".join(b'{"n":%d}\n' % number for number in range(120))
     done = run(*online_options(running_network, dataset), "--batch", "50", lines=lines)
     assert done.returncode == 0, done.stderr
-    results = [json.loads(line) for line in done.stdout.splitlines()]
+    results = sorted(map(json.loads, done.stdout.splitlines()), key=lambda result: -int(result["records"]))
     assert [(result["records"], result["code"]) for result in results] == [(50, "ok"), (50, "ok"), (20, "ok")]
     assert all(len(result["votes"]) >= 3 for result in results)
     with running_network.client() as client:
         record = client.record(f"{results[2]['transaction_id']}/19")
     assert record.body == b'{"n":119}'
+
+
+@pytest.mark.integration
+def test_many_parcels_travel_together(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    lines = b"".join(b'{"n":%d}\n' % number for number in range(600))
+    done = run(*online_options(running_network, dataset), "--batch", "1", lines=lines)
+    assert done.returncode == 0, done.stderr
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len({result["transaction_id"] for result in results}) == 600
+    assert len({result["height"] for result in results}) < 60
+    assert running_network.record_counts(dataset) == {600}
 
 
 @pytest.mark.integration
