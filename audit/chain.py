@@ -14,8 +14,6 @@ that was signed, and one that is not there although nothing later in the chain e
 all the same: the leaves are signed, outcome and state certified.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field

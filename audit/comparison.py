@@ -4,8 +4,6 @@ What may differ is passed over: the certificate of a block (each node keeps the 
 chain is. A payload that only one of them has erased is a difference once both hold the block that erases it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest

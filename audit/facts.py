@@ -15,8 +15,6 @@ say what was verified with what, and the audit compares that with its own state:
 Facts go from one process of an audit to another, and never come from outside.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import msgspec

@@ -2,8 +2,6 @@
 that follows from them.
 """
 
-from __future__ import annotations
-
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,5 @@
 """What a node says of misbehaviour, verified before it is told: a node may accuse whom it likes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal

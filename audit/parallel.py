@@ -1,7 +1,5 @@
 """An audit of a whole chain with many cores and little memory. It can be interrupted and continued."""
 
-from __future__ import annotations
-
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -60,7 +58,7 @@ def open_audit(
     *,
     folder: Path | None = None,
     jobs: int = 1,
-) -> Iterator[ParallelAudit]:
+) -> "Iterator[ParallelAudit]":
     """An audit in ``jobs`` processes that keeps in ``folder`` how far it has come. Raises as ``open_store``."""
     with open_store(folder, genesis) as store, Workers(genesis, jobs if jobs > 1 else 0) as workers:
         yield ParallelAudit(genesis, policy, store, workers, on_block)

@@ -1,7 +1,5 @@
 """The reads of a chain that was verified, and the proof that none is left out."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from audit.chain import ChainAudit

@@ -5,8 +5,6 @@ the chain says breaks its block's roots; here it is also named. A proposed contr
 the same inputs, but for its state, which it keeps by itself; what it says changes nothing in the chain's execution.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Counts over time in few equal stretches, however long the chain is."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import NamedTuple
 

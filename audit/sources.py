@@ -1,7 +1,5 @@
 """Where the blocks of an audit come from: ``ChainSource`` is the port, and a stopped node's database is behind one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -13,8 +13,6 @@ then and leaves the rest intact: the audit goes on from there. Without a databas
 | ``s`` key             | of the state store                                 |
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from chain.blocks import Block, Certificate

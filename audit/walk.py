@@ -1,7 +1,5 @@
 """Taking an auditor through a chain, block by block, to its end or to the first that does not hold."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 

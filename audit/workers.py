@@ -10,8 +10,6 @@ A worker that dies (the system may kill one that it has no memory for) costs tim
 audit has no facts, and looks at them itself.
 """
 
-from __future__ import annotations
-
 import itertools
 import multiprocessing
 import os
@@ -70,7 +68,7 @@ class _Group(NamedTuple):
     """Blocks on their way."""
 
     packages: Sequence[BlockPackage]
-    worker: _Worker | None
+    worker: "_Worker | None"
     """None if nobody looks at them."""
 
 
@@ -103,7 +101,7 @@ class Workers:
         self._workers: deque[_Worker] = deque()
         self._groups: deque[_Group] = deque()
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> "Workers":
         self._workers.extend(self._start() for _ in range(self._count))
         return self
 

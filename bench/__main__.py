@@ -3,8 +3,6 @@
 A full run of all sections also writes docs/benchmarks.md.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """Section about the audit of a whole chain, on one core and on two."""
 
-from __future__ import annotations
-
 import tempfile
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the sections share: the network under test, the load process, and how to find a saturation point."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What a call of a contract costs in the engine alone: no chain, no state, no signatures."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Section about access contracts: what a call costs, and how many verdicts a node can commit."""
 
-from __future__ import annotations
-
 import tempfile
 import time
 from contextlib import closing

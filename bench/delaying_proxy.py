@@ -2,8 +2,6 @@
 ways, each byte so much later. It stands for the distance between nodes.
 """
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from collections import deque

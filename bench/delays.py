@@ -1,7 +1,5 @@
 """Section about nodes that are far from each other: every byte between them takes its time."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import tempfile

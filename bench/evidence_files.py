@@ -1,7 +1,5 @@
 """Section about evidence files: how large they are on a long chain, and what making and verifying one costs."""
 
-from __future__ import annotations
-
 import tempfile
 import time
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Sections about a killed primary and a node that missed everything."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 import time

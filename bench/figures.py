@@ -1,7 +1,5 @@
 """A measured figure, and the targets it is held against."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

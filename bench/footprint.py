@@ -1,7 +1,5 @@
 """Sections about memory and disk."""
 
-from __future__ import annotations
-
 from bench.bench import PLAIN, Bench
 from bench.faults import chain_counts, fill
 from bench.figures import Figure, Section

@@ -5,8 +5,6 @@ so a stall is charged to everything that it delayed (no coordinated omission). O
 at a time; connections are opened as needed, up to a bound, beyond which requests queue here, on the clock.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import time
@@ -194,7 +192,7 @@ class _NodePool:
         for connection in list(self._all):
             connection.close()
 
-    def freed(self, connection: _Connection) -> None:
+    def freed(self, connection: "_Connection") -> None:
         if self._waiting:
             connection.send(*self._waiting.popleft())
         else:
@@ -203,7 +201,7 @@ class _NodePool:
     def done(self, number: int, status: int, body: bytes) -> None:
         self._answered(number, status, body)
 
-    def lost(self, connection: _Connection) -> None:
+    def lost(self, connection: "_Connection") -> None:
         self._all.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)

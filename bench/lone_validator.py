@@ -1,7 +1,5 @@
 """A validator that is its own quorum: a node's ledger on disk, without consensus, network and API."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Chains made in one process: a network's validators with keys of their own, and a ledger."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from chain.blocks import Certificate, commit_message

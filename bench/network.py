@@ -1,7 +1,5 @@
 """Four validators as processes of their own, and what can be seen of them from outside."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

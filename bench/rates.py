@@ -1,7 +1,5 @@
 """Sections about rates and latency under load, and without load."""
 
-from __future__ import annotations
-
 from bench.bench import CHECKED, PLAIN, Bench
 from bench.figures import Figure, Section
 

@@ -1,7 +1,5 @@
 """Sections about reading sealed data with the SDK: one parcel when nothing else goes on, and in bulk."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, replace
 

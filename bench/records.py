@@ -1,7 +1,5 @@
 """The records that are submitted: real flights, about 300 bytes of JSON each, and the schema they satisfy."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Sequence

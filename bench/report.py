@@ -1,7 +1,5 @@
 """The table on the terminal, docs/benchmarks.md, and the results as JSON."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -1,7 +1,5 @@
 """Section about what a program gets through the package: signing, sending and verifying included."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from bench import sdk_client

@@ -2,8 +2,6 @@
 own.
 """
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import time
@@ -116,7 +114,7 @@ def async_submission(program: Program, parcel_records: int, duration_s: float) -
     return asyncio.run(main())
 
 
-def _records(clock: _Clock) -> Iterator[bytes]:
+def _records(clock: "_Clock") -> Iterator[bytes]:
     """Records in groups, as long as there is time."""
     groups = itertools.cycle(record_groups(_GROUP, DIFFERENT_PARCELS))
     return itertools.chain.from_iterable(group for group, _ in zip(groups, clock.until_over(), strict=False))

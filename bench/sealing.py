@@ -1,7 +1,5 @@
 """Sections about sealed parcels: sealing and opening them, and ordering them beside open ones."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ They grant a primary ``crawl_ticks`` for each proposal, on average. This one use
 is what the way to the others and their own pace add.
 """
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a run of the load generator says: rates, percentiles, gaps."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """Section about watchers: what a look at a node costs that node."""
 
-from __future__ import annotations
-
 import time
 from contextlib import closing
 

@@ -1,7 +1,5 @@
 """Signed transactions, ready to be posted: made before the clock starts, so that signing is not measured."""
 
-from __future__ import annotations
-
 import itertools
 import time
 from collections.abc import Iterator

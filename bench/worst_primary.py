@@ -1,7 +1,5 @@
 """Section about a primary that does the worst it can without being replaced."""
 
-from __future__ import annotations
-
 import re
 import sys
 import tempfile

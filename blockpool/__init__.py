@@ -19,13 +19,7 @@ Receipts, records, key shares and evidence are verified here against the genesis
 that goes wrong is a ``PoolError`` with a stable ``code``. ``AsyncClient`` is the same for asyncio.
 """
 
-from blockpool.access_signing import (
-    AccessTerms,
-    sign_answer,
-    sign_contract,
-    sign_read_report,
-    sign_request,
-)
+from blockpool.access_signing import AccessTerms, sign_answer, sign_contract, sign_read_report, sign_request
 from blockpool.answers import (
     ApproverAnswer,
     BlockAnswer,
@@ -51,14 +45,7 @@ from blockpool.pinned import load_genesis, verify_disclosure, verify_evidence
 from blockpool.provenance import Provenance, ProvenanceBounds
 from blockpool.reading import AsyncReading, Reading
 from blockpool.sealing import Commitments, sign_sealed_parcel
-from blockpool.signing import (
-    DatasetDefinition,
-    RecordBody,
-    RecordId,
-    SignedTransaction,
-    sign_dataset,
-    sign_parcel,
-)
+from blockpool.signing import DatasetDefinition, RecordBody, RecordId, SignedTransaction, sign_dataset, sign_parcel
 from blockpool.version import VERSION
 from chain.access.decision import Verdict
 from chain.errors import ErrorCode, PoolError

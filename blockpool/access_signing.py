@@ -1,7 +1,5 @@
 """Transactions of contracts, requests, answers and read reports: checked as far as possible, then signed."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

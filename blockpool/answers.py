@@ -1,7 +1,5 @@
 """What nodes answer, as typed values. Fields that a newer node adds are passed over."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Literal
 

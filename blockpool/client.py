@@ -1,7 +1,5 @@
 """The clients: for ordinary, blocking programs, and for asyncio."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from functools import cached_property

@@ -3,8 +3,6 @@
 The feed remembers the last height it gave out, so a lost connection continues where it broke off, with any node.
 """
 
-from __future__ import annotations
-
 import msgspec
 
 from blockpool.answers import BlockSummary

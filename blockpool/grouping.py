@@ -6,8 +6,6 @@ requests are, the rest gathers until one of them has ended. So a program with ma
 however they come, and one with a single caller waits for nobody.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence

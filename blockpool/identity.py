@@ -1,7 +1,5 @@
 """Who a program signs as."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +30,7 @@ class Identity:
     @classmethod
     def load(
         cls, path: Path | str, genesis: Genesis, *, member: str | None = None, passphrase: str | None = None
-    ) -> Identity:
+    ) -> "Identity":
         """Read a private key file (PKCS#8 PEM, mode 0600) and find whose it is.
 
         Args:

@@ -8,8 +8,6 @@ The folder holds nothing that opens a parcel. It does tell whether guessed recor
 files are readable by their owner only.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The methods of both clients, each declared once: its arguments, its results, its errors."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -126,11 +124,7 @@ class Methods:
 
     @declaring.result
     def no_read_evidence(
-        self,
-        parcel_id: bytes,
-        from_height: int = 1,
-        until_height: int | None = None,
-        tree: TreeHead | None = None,
+        self, parcel_id: bytes, from_height: int = 1, until_height: int | None = None, tree: TreeHead | None = None
     ) -> Operation[bytes]:
         """The evidence file that no read report for a sealed parcel was committed from one height to another, by
         default the newest; raises ``not_absent`` where there is one.

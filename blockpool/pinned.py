@@ -1,7 +1,5 @@
 """What is checked from the genesis file alone, without any node."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from chain.errors import ErrorCode, PoolError

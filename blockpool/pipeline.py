@@ -1,7 +1,5 @@
 """Doing work ahead: results in order, a bounded number of them in the making, nothing left running at the end."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine

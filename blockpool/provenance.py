@@ -5,8 +5,6 @@ What a parcel was made from is what its member signed; nobody can prove more. Th
 the state that a quorum of validators signed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """What a read has handed out, kept for the read reports that tell it."""
 
-from __future__ import annotations
-
 from blockpool.access_signing import sign_read_report
 from blockpool.identity import Identity
 from blockpool.signing import SignedTransaction

@@ -1,7 +1,5 @@
 """A read under way: iterate it for the records, then acknowledge it."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator, Iterator
 from typing import Self
 

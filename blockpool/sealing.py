@@ -1,7 +1,5 @@
 """Sealed parcels on the owner's side: encrypted here, before anything leaves the machine."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Literal
 

@@ -4,8 +4,6 @@ A transaction's id is the hash of its signed header, so the same bytes are the s
 are sent.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,7 +45,7 @@ class RecordId:
     """Place in the parcel, from 0."""
 
     @classmethod
-    def parse(cls, text: str) -> RecordId:
+    def parse(cls, text: str) -> "RecordId":
         """Read the form that ``str()`` gives.
 
         Raises:
@@ -182,11 +180,7 @@ def sign_erasure(
         if len(text) > length:
             raise PoolError(ErrorCode.TOO_LARGE, f"{name} has {len(text)} characters; at most {length}")
     transaction = ERASE.sign(
-        identity.sender(genesis),
-        dataset=dataset,
-        parcel=parcel,
-        legal_basis=legal_basis,
-        reason=reason,
+        identity.sender(genesis), dataset=dataset, parcel=parcel, legal_basis=legal_basis, reason=reason
     )
     return signed(genesis, transaction)
 

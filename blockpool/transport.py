@@ -1,7 +1,5 @@
 """Requests over HTTP, from one event loop: what aiohttp makes of them, within bounds."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -43,7 +41,7 @@ class Transport:
         await self._http.close()
 
     @asynccontextmanager
-    async def open(self, url: str, request: NodeRequest, *, is_endless: bool = False) -> AsyncGenerator[Response]:
+    async def open(self, url: str, request: NodeRequest, *, is_endless: bool = False) -> "AsyncGenerator[Response]":
         """Send a request to the node at ``url``; raises ``Broken``, also out of the block."""
         total_s = None if is_endless else _SLOWNESS_MAX * request.timeout_s
         try:

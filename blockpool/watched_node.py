@@ -1,7 +1,5 @@
 """One node as a watcher sees it: what it says of the history, each answer verified as far as it can be alone."""
 
-from __future__ import annotations
-
 import time
 
 from blockpool.exchange import NodePool, RetryPolicy

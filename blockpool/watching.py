@@ -5,8 +5,6 @@ RFC 6962 proof says so. What cannot be brought together raises an alarm, with ev
 its own signatures allow it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Literal, NamedTuple, Protocol

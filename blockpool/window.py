@@ -7,8 +7,6 @@ proportion and grows slowly from there. A longer way needs more in flight and ge
 others gets less.
 """
 
-from __future__ import annotations
-
 import math
 
 IN_FLIGHT_MAX = 1024

@@ -1,7 +1,5 @@
 """Blocks, proposals and certificates: the shapes, and the bytes that are hashed and signed."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

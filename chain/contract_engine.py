@@ -1,7 +1,5 @@
 """Which machine runs a network's contracts: named in the genesis file, compared by every node with its own."""
 
-from __future__ import annotations
-
 from chain.primitives.crypto import Hash, hash_tagged
 from chain.primitives.encoding import Wire, encode
 from chain.primitives.types import Hash32, Text

@@ -5,8 +5,6 @@ records stay, so every proof about them still holds, and the payload's length, w
 a parcel can be executed again: what the payload would have to be read for is taken from the block's own outcome.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 

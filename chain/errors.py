@@ -4,8 +4,6 @@ A code never changes its meaning: programs match on it, people search for it. Ea
 API answers with (RFC 9457 problem documents); its title, advice and sentence are in ``chain.messages``.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -163,14 +161,7 @@ class ErrorCode(StrEnum):
 
 _C = ErrorCode
 _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
-    400: (
-        _C.MALFORMED,
-        _C.NOT_CANONICAL,
-        _C.WRONG_CHAIN,
-        _C.EXPIRED,
-        _C.PAYLOAD_MISMATCH,
-        _C.BAD_REQUEST,
-    ),
+    400: (_C.MALFORMED, _C.NOT_CANONICAL, _C.WRONG_CHAIN, _C.EXPIRED, _C.PAYLOAD_MISMATCH, _C.BAD_REQUEST),
     401: (_C.BAD_SIGNATURE,),
     403: (
         _C.UNKNOWN_MEMBER,
@@ -263,10 +254,7 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
         _C.WRONG_DATA_FOLDER,
     ),
     423: (_C.DATA_FOLDER_LOCKED,),
-    429: (
-        _C.MEMPOOL_FULL,
-        _C.QUOTA_EXCEEDED,
-    ),
+    429: (_C.MEMPOOL_FULL, _C.QUOTA_EXCEEDED),
     500: (
         _C.LIBRARY_DIFFERS,
         _C.EXTRA_MISSING,
@@ -278,11 +266,7 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
         _C.ENGINE_UNAVAILABLE,
     ),
     502: (_C.UNREACHABLE,),
-    503: (
-        _C.NOT_READY,
-        _C.UNKNOWN_PROTOCOL,
-        _C.NOT_ENOUGH_SHARES,
-    ),
+    503: (_C.NOT_READY, _C.UNKNOWN_PROTOCOL, _C.NOT_ENOUGH_SHARES),
     504: (_C.TIMEOUT,),
     507: (_C.DISK_FULL,),
 }
@@ -345,7 +329,7 @@ class Refusal(PoolError):
         super().__init__(code, "", **shown(self.facts))
 
     @classmethod
-    def of(cls, code: ErrorCode, facts: Facts, fuel: int = 0) -> Refusal:
+    def of(cls, code: ErrorCode, facts: Facts, fuel: int = 0) -> "Refusal":
         """The refusal with facts that are packed already."""
         return cls(code, fuel=fuel, **unpack(facts))
 

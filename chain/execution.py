@@ -6,8 +6,6 @@ and leaves an outcome with the code and facts, so that its sender has a final, p
 this machine (its disk, its contract engine) is no outcome: it is raised.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Libraries that not every installation has: the package brings what a client needs, and its extras the rest."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal

@@ -5,8 +5,6 @@ names, and texts that are data of the chain, cut by code points. Sentences for p
 (``chain.messages``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -4,8 +4,6 @@ Human-readable JSON. The chain's id is the hash of its exact bytes, so a changed
 founding members, their keys and nodes; block 0 and the first state follow from it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise

@@ -9,23 +9,12 @@ state is executed again. In catch-up, where others hold the blocks, many are wri
 at once; a crash before that loses some of them, and HEAD is behind what is left.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Container, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 
 from chain.access.policy import AccessPolicy, MissingEngine
-from chain.blocks import (
-    Block,
-    BlockHeader,
-    Certificate,
-    LedgerTip,
-    Outcome,
-    Proposal,
-    block_hash,
-    decode_header,
-)
+from chain.blocks import Block, BlockHeader, Certificate, LedgerTip, Outcome, Proposal, block_hash, decode_header
 from chain.erasure import ErasedAt, ErasureProofs, payloads_erased_by
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.execution import Executed, Execution

@@ -1,7 +1,5 @@
 """What a ledger knows: its newest block, the state after it, the stored blocks, and what the next block follows."""
 
-from __future__ import annotations
-
 from chain.blocks import Block, BlockHeader, LedgerTip, decode_header
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.genesis import Genesis

@@ -1,7 +1,5 @@
 """Every bound of the system in one type. Enforced at the edge, and again in consensus where validators must agree."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 KIB = 1024

@@ -5,8 +5,6 @@ it was erased. Whoever stores a package must ask for that proof (``verify_erased
 payloads that are still needed. An auditor needs none: the erasure itself must follow later in the chain.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Annotated

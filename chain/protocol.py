@@ -5,8 +5,6 @@ are executed under the rules of their time, whatever the newest are. A program t
 first block under it: what it would compute of that block is worth nothing.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from chain.errors import ErrorCode, PoolError

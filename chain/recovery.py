@@ -1,7 +1,5 @@
 """What a start checks of the blocks on disk, without executing them."""
 
-from __future__ import annotations
-
 from chain.blocks import Block, BlockHeader, LedgerTip, block_hash, decode_header
 from chain.erasure import check_stored_erased
 from chain.errors import ErrorCode, PoolError

@@ -5,8 +5,6 @@ expressions differ), formats, references, ``multipleOf`` or combinators. Schemas
 protocol reads them (``chain.primitives.json_reader``).
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Container, Sequence
 from threading import Lock

@@ -1,7 +1,5 @@
 """Contracts and their parameters in files, and the author's line that an error is about."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import orjson

@@ -1,7 +1,5 @@
 """``blockpool contract``: write, check, test and deploy access contracts. Only deploying and looking need a network."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,11 +121,7 @@ def library(name: str | None) -> None:
 )
 @signing_options
 def deploy(
-    file: Path | None,
-    library_name: str | None,
-    contract_id: str,
-    parameters_file: Path | None,
-    signing: Signing,
+    file: Path | None, library_name: str | None, contract_id: str, parameters_file: Path | None, signing: Signing
 ) -> None:
     """Deploy contract FILE, or update it: what it decides from then on, it decides by the new version.
 
@@ -211,7 +205,7 @@ def _check(source: str, parameters: str) -> int:
         raise
 
 
-def _run(sandbox: Sandbox, source: str, case: Case) -> CaseResult:
+def _run(sandbox: "Sandbox", source: str, case: Case) -> CaseResult:
     session = sandbox.contract(source, case.parameters)
     try:
         return case.run(session)

@@ -1,7 +1,5 @@
 """``blockpool dataset``: the catalogue."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """``blockpool disclose``: prove some fields of one sealed record, or all of it, to somebody who may not read it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

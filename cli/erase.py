@@ -1,7 +1,5 @@
 """``blockpool erase``: have every node drop a parcel's content for good."""
 
-from __future__ import annotations
-
 import click
 
 from blockpool import Client, ErrorCode, Genesis, PoolError
@@ -20,14 +18,7 @@ from cli.output import emit, facts, is_json, talk
 @click.option("--yes", is_flag=True, help="Do not ask; needed with --json.")
 @signing_options
 @click.pass_context
-def erase(
-    context: click.Context,
-    parcel: bytes,
-    legal_basis: str,
-    reason: str,
-    yes: bool,
-    signing: Signing,
-) -> None:
+def erase(context: click.Context, parcel: bytes, legal_basis: str, reason: str, yes: bool, signing: Signing) -> None:
     """Erase PARCEL, a transaction id, as the owner of its dataset: every node drops its records and the shares of its
     key, from its files too. It cannot be undone.
 

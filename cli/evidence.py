@@ -1,7 +1,5 @@
 """``blockpool evidence`` and ``blockpool verify``: take a proof away, and check it anywhere, offline."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

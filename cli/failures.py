@@ -9,8 +9,6 @@
 | 130       | interrupted                                                         |
 """
 
-from __future__ import annotations
-
 from enum import IntEnum
 from typing import Any
 

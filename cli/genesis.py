@@ -1,7 +1,5 @@
 """``blockpool genesis``: the file that founds a network."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any

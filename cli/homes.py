@@ -11,8 +11,6 @@ DIR/node/tls.pem        secret: the node's links; tls.crt is its public certific
 DIR/node/genesis.json   put there by the operator once the network's genesis file is agreed
 """
 
-from __future__ import annotations
-
 import ssl
 from dataclasses import dataclass
 from pathlib import Path

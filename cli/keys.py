@@ -1,7 +1,5 @@
 """``blockpool keys``: private keys."""
 
-from __future__ import annotations
-
 import base64
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``blockpool``: the root of all commands."""
 
-from __future__ import annotations
-
 import click
 
 from blockpool.version import VERSION

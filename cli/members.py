@@ -1,7 +1,5 @@
 """``blockpool member``: what an organisation makes for itself in order to take part."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """``blockpool evidence misbehaviour``: fetch what convicts members from the nodes that have seen it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

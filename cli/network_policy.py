@@ -2,8 +2,6 @@
 when a command comes to need it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -27,7 +25,7 @@ def engine_identity() -> EngineIdentity:
     return ENGINE_IDENTITY
 
 
-def open_sandbox(say: Say, chain_id: bytes = ZERO_HASH) -> Sandbox:
+def open_sandbox(say: Say, chain_id: bytes = ZERO_HASH) -> "Sandbox":
     """The engine's sandbox; ``say`` is told if the engine's first start on this machine takes a while."""
     from contracts.compiled import Stage
     from contracts.engine import Engine

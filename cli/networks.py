@@ -1,7 +1,5 @@
 """``blockpool network``: a whole network on one machine, and a look at all nodes of any network."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from pathlib import Path

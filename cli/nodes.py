@@ -1,7 +1,5 @@
 """``blockpool node``: the daemon."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Options that several commands share, and what they are turned into."""
 
-from __future__ import annotations
-
 import dataclasses
 import datetime
 import functools

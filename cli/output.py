@@ -1,7 +1,5 @@
 """Where words go: payload to standard output, talk and progress to standard error, JSON for programs on request."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterable
@@ -92,10 +90,7 @@ class PlainTable(Table):
     """
 
     def add_row(
-        self,
-        *renderables: RenderableType | None,
-        style: StyleType | None = None,
-        end_section: bool = False,
+        self, *renderables: RenderableType | None, style: StyleType | None = None, end_section: bool = False
     ) -> None:
         """As ``Table.add_row``."""
         cells = (Text(cell) if isinstance(cell, str) else cell for cell in renderables)

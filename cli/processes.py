@@ -1,7 +1,5 @@
 """Nodes as processes of their own, for the demo and for tests: start, wait until ready, kill, and always clean up."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket
@@ -185,7 +183,7 @@ class LocalNetwork:
             time.sleep(_POLL_S)
         return height
 
-    def __enter__(self) -> LocalNetwork:
+    def __enter__(self) -> "LocalNetwork":
         return self
 
     def __exit__(self, *_: object) -> None:

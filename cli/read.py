@@ -9,8 +9,6 @@ A file gets its name when all records are in it; the read report follows. If the
 records are there and the read report is not: reading once more with ``--request`` makes up for it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
@@ -21,14 +19,7 @@ import click
 from rich.text import Text
 
 from blockpool import Client, Dataset, KemPrivateKey, PoolError, Reading, Record, RequestState
-from cli.options import (
-    Signing,
-    TransactionIdType,
-    load_reader_key,
-    reader_key_option,
-    reading_client,
-    signing_options,
-)
+from cli.options import Signing, TransactionIdType, load_reader_key, reader_key_option, reading_client, signing_options
 from cli.output import emit, facts, is_json, progress, talk
 from cli.requests import Terms, settled, terms_options, verify_granted, wait_option
 from cli.writers import Format, RecordWriter, open_output, open_writer

@@ -4,8 +4,6 @@ Asking and answering are transactions: who asked for what, why, and how it was d
 when it was denied.
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,13 +136,7 @@ def request() -> None:
 @wait_option
 @reader_key_option
 @signing_options
-def new(
-    dataset_id: str,
-    terms: Terms,
-    wait_s: float,
-    reader_key_file: Path | None,
-    signing: Signing,
-) -> None:
+def new(dataset_id: str, terms: Terms, wait_s: float, reader_key_file: Path | None, signing: Signing) -> None:
     """Ask to read DATASET, and show the verdict of its access contract.
 
     Exits with 0 if access is granted or members are asked, with 1 if it is denied. Either way it is on the chain.

@@ -1,7 +1,5 @@
 """``blockpool show``: blocks, transactions and records, as a node gives them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

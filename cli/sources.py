@@ -11,8 +11,6 @@ submitted twice gives the same bytes:
 A column that the schema does not describe is text. Lines of NDJSON are taken verbatim.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Callable, Iterator

@@ -12,8 +12,6 @@ Sealing takes fresh randomness, so a sealed parcel cannot be made twice. What is
 beside the file, before it is sent; the same command sends those very bytes again. It goes when all is committed.
 """
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 import time
@@ -27,16 +25,7 @@ from typing import Literal
 import click
 from rich.console import RenderableType
 
-from blockpool import (
-    AsyncClient,
-    Client,
-    Dataset,
-    ErrorCode,
-    PoolError,
-    RecordId,
-    TransactionRejected,
-    VerifiedReceipt,
-)
+from blockpool import AsyncClient, Client, Dataset, ErrorCode, PoolError, RecordId, TransactionRejected, VerifiedReceipt
 from blockpool.signing import PARCEL_RECORDS
 from blockpool.window import IN_FLIGHT_MAX
 from chain.errors import Refusal
@@ -217,10 +206,7 @@ def _share(pool: AsyncClient, source: RecordSource, plan: Plan, total: int) -> S
 
 
 async def _commit_all(
-    pool: AsyncClient,
-    source: RecordSource,
-    plan: Plan,
-    on_receipt: Callable[[VerifiedReceipt], None],
+    pool: AsyncClient, source: RecordSource, plan: Plan, on_receipt: Callable[[VerifiedReceipt], None]
 ) -> None:
     async with pool:
         stream = pool.submit_stream(
@@ -249,7 +235,7 @@ class RecordRules:
     """Whether fields are committed to one by one, which needs JSON objects."""
 
     @classmethod
-    def of(cls, entry: Dataset, commitments: Commitments | None) -> RecordRules:
+    def of(cls, entry: Dataset, commitments: Commitments | None) -> "RecordRules":
         """The rules for a dataset; ``commitments`` is None for open parcels."""
         schema = compile_schema(entry.schema) if entry.schema else None
         overhead_bytes = 0 if commitments is None else SEALED_OVERHEAD_SIZE

@@ -4,8 +4,6 @@ The service's answer is kept beside the file as it came, so that ``openssl ts -v
 file's exact bytes, and is worthless for any others.
 """
 
-from __future__ import annotations
-
 import asyncio
 import datetime
 from pathlib import Path

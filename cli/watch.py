@@ -1,7 +1,5 @@
 """``blockpool watch``: an auditor's own checkpoint file, and an alarm when histories disagree."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager

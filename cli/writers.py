@@ -7,8 +7,6 @@ its order, then what else the first record has. Numbers keep their text, null an
 values are JSON text. A text that a spreadsheet would take for a formula gets an apostrophe before it (CWE-1236).
 """
 
-from __future__ import annotations
-
 import csv
 import os
 import sys

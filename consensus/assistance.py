@@ -6,8 +6,6 @@ justification of its view. A claim without proof only makes the node try to catc
 are rate-limited.
 """
 
-from __future__ import annotations
-
 from chain.blocks import Certificate
 from chain.errors import PoolError
 from chain.proofs.validators import verify_certificate

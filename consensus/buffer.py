@@ -4,8 +4,6 @@ A replica with a slower disk or processor, or one that has just caught up, recei
 before it has stored the last block. If it dropped them, it could only follow by catch-up, always one step late.
 """
 
-from __future__ import annotations
-
 from consensus.messages import Message
 
 WINDOW_HEIGHTS = 16

@@ -1,7 +1,5 @@
 """Settings of the consensus core. Times are ticks; the node decides how long a tick is (defaults suit 20 ms)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """What the parts of a replica share: its identity, the last block, the height in flight, and the list of effects."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

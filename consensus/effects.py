@@ -4,8 +4,6 @@ The node carries the effects out in order. A ``Persist`` must be durable before 
 Several may be written first, in one synced batch: it is always safe to have persisted more than was sent.
 """
 
-from __future__ import annotations
-
 from typing import TypeAlias
 
 import msgspec

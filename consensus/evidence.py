@@ -4,8 +4,6 @@ The rule is a pure function of two signed statements, so all honest nodes judge 
 accuses no validator that follows the protocol and keeps its vote record: statements are persisted before they are sent.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from chain.errors import ErrorCode, PoolError

@@ -1,7 +1,5 @@
 """Everything that a replica knows about the height in flight. A new state replaces it when the block is delivered."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

@@ -6,8 +6,6 @@ claim among the votes needs a proof. A lower claim changes nothing, so a lie the
 without proof makes the message invalid.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 

@@ -10,8 +10,6 @@ latest prepare. A crash between the writes of one batch leaves `votes` older tha
 the proposal of an unprepared vote, never a vote. Values of an old height are overwritten later.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -91,10 +89,7 @@ def load_proposals(memory: Mapping[bytes, bytes]) -> tuple[Proposal | None, Prop
         InvariantBroken: a value is damaged.
     """
     first, second = (memory.get(key) for key in PROPOSAL_KEYS)
-    return (
-        None if first is None else _load(Proposal, first),
-        None if second is None else _load(Proposal, second),
-    )
+    return (None if first is None else _load(Proposal, first), None if second is None else _load(Proposal, second))
 
 
 def _load(type_: type[T], value: bytes) -> T:

@@ -13,8 +13,6 @@ Other messages come over links that authenticate the sender, and prove themselve
 (Castro and Liskov, "Practical Byzantine Fault Tolerance", OSDI 1999, sections 4.2 and 4.4.)
 """
 
-from __future__ import annotations
-
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta

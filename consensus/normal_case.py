@@ -8,8 +8,6 @@ certificate says that at least ``f+1`` honest replicas found it valid, and a ver
 (the proposer's clock) must not be asked for twice.
 """
 
-from __future__ import annotations
-
 from chain.blocks import Certificate, Proposal, block_hash, commit_message, decode_header
 from chain.errors import InvariantBroken
 from chain.primitives.crypto import Hash

@@ -8,8 +8,6 @@ One height is in flight at a time. The protocol is PBFT (Castro and Liskov, OSDI
 and the block as the unit of agreement; ``docs/consensus.md`` has the rules, the bounds and the safety argument.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 
 from chain.blocks import Proposal

@@ -1,7 +1,5 @@
 """Counters of ticks. They only count: once a tick the replica asks what is due."""
 
-from __future__ import annotations
-
 from consensus.config import ConsensusConfig
 
 

@@ -6,8 +6,6 @@ the new view runs only once a quorum wants that view or a later one, so no repli
 ``f+1`` others want later views, so none falls behind.
 """
 
-from __future__ import annotations
-
 from chain.blocks import Certificate
 from chain.primitives.quorum import honest_support
 from consensus import normal_case

@@ -5,8 +5,6 @@ authenticated the sender, and a validator can spoil only its own vote) and verif
 Votes beyond the quorum are never verified. Only the first vote of a validator in a view counts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Generic, TypeVar
 

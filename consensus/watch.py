@@ -11,8 +11,6 @@ primaries are not replaced in turn. Where a primary meets it easily, the next on
 section 5.3; Amir et al., "Prime: Byzantine Replication under Attack", TDSC 2011.)
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from chain.primitives.crypto import Hash

@@ -5,8 +5,6 @@ value in range. Anything else is refused with code ``contract_bad_answer`` and t
 ``form``, ``size``, ``depth``, ``state``, ``reason``, ``until``, ``fields`` or ``approvers``.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Says in JSON what a contract is told about a case on the chain."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 

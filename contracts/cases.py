@@ -10,8 +10,6 @@ The facts are those of ``contracts.facts``. A ``time_ms`` or ``until_ms`` may be
 time zone. ``{"library": NAME}`` in ``parameters.parts`` stands for that contract's source.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -89,7 +87,7 @@ class Case:
     ctx: ContextFacts
     expect: Expectation
 
-    def run(self, contract: Contract) -> CaseResult:
+    def run(self, contract: Contract) -> "CaseResult":
         """Call the contract with this case's facts."""
         called = contract.decide(self.request, self.dataset, self.ctx)
         return CaseResult(self.name, called, tuple(self.expect.differences(called)))

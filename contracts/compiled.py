@@ -9,8 +9,6 @@ Compiling takes ten seconds or so, and every node, command and test on a machine
   believed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import hashlib

@@ -7,8 +7,6 @@ engine's identity. Work is measured in fuel, which is counted by the code itself
 up to its bound; a machine that cannot give so much fails as a machine, before the call, and never decides.
 """
 
-from __future__ import annotations
-
 import mmap
 import platform
 from importlib.metadata import version
@@ -108,7 +106,7 @@ class Engine:
         self.identity = ENGINE_IDENTITY
 
     @classmethod
-    def open(cls, cache_folder: Path | None = None, on_stage: OnStage = lambda stage: None) -> Engine:
+    def open(cls, cache_folder: Path | None = None, on_stage: OnStage = lambda stage: None) -> "Engine":
         """Take the compiled guest from the cache, or compile it (some ten seconds, once a machine).
 
         Args:

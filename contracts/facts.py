@@ -5,8 +5,6 @@ is their JSON: an array ``[request, dataset, ctx]`` of arrays, members in the or
 ``state`` is verbatim what the contract wrote. Its hash stands in the decision.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

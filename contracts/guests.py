@@ -5,8 +5,6 @@ was loaded ahead is as fresh as any other: it has loaded its contract and nothin
 to whoever takes it.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from chain.errors import Refusal

@@ -4,8 +4,6 @@ No sandbox, no fuel, no memory bound, another Python version: never run a contra
 the answer are the sandbox's.
 """
 
-from __future__ import annotations
-
 from chain.access.decision import CallResult
 from chain.errors import Refusal
 from chain.primitives.crypto import ZERO_HASH

@@ -1,7 +1,5 @@
 """Runs a chain's access contracts in the sandbox: ``chain.access.policy.AccessPolicy`` for nodes and auditors alike."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 from chain.access.decision import CallResult
@@ -45,7 +43,7 @@ class SandboxPolicy:
     def __init__(self, sandbox: ContractSandbox) -> None:
         self._sandbox = sandbox
 
-    def open_block(self, engine: EngineIdentity) -> BlockContracts:
+    def open_block(self, engine: EngineIdentity) -> "BlockContracts":
         """A runner for one block; raises ``engine_unavailable`` unless it may run in this installation's engine."""
         verify_engine(engine)
         return BlockContracts(self._sandbox)

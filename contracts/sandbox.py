@@ -6,8 +6,6 @@ makes the same calls in the same order, it would fool nobody but itself. A call 
 code, and the next call gets a fresh guest.
 """
 
-from __future__ import annotations
-
 from chain.access.decision import CallResult
 from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
@@ -50,7 +48,7 @@ class Sandbox:
         instance.close()
         return fuel
 
-    def contract(self, source: str, parameters: str = "{}") -> ContractSession:
+    def contract(self, source: str, parameters: str = "{}") -> "ContractSession":
         """A contract for one block: make a new session for each.
 
         Args:

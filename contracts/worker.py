@@ -9,8 +9,6 @@ The child ends when the parent does: its standard input closes. Should the child
 executed again, and the next session starts a new child: a lost process is never a verdict.
 """
 
-from __future__ import annotations
-
 import contextlib
 import select
 import signal
@@ -119,7 +117,7 @@ class SandboxProcess:
         verify_deployable(source, parameters)
         return self._ask(_Check(source, parameters)).fuel
 
-    def contract(self, source: str, parameters: str = "{}") -> RemoteSession:
+    def contract(self, source: str, parameters: str = "{}") -> "RemoteSession":
         """As ``Sandbox.contract``. Starts a new child if the last one was lost."""
         verify_deployable(source, parameters)
         with self._turn:

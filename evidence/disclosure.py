@@ -5,8 +5,6 @@ that makes the parcel's header true, and what opens some commitments under it. W
 offline, and learns nothing about what is withheld but how many fields there are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from chain.errors import ErrorCode, PoolError
@@ -22,12 +20,7 @@ from evidence.verification import Verifier, numbered
 from sealing.commitments import Field
 from sealing.context import ParcelContext
 from sealing.disclosure import Disclosure, FieldDisclosure, RecordDisclosure, disclose, verify_disclosure
-from sealing.disclosure_json import (
-    FieldDisclosureObject,
-    RecordDisclosureObject,
-    disclosure_object,
-    plain_disclosure,
-)
+from sealing.disclosure_json import FieldDisclosureObject, RecordDisclosureObject, disclosure_object, plain_disclosure
 
 DISCLOSURE_STEPS = tuple("disclosure" if title == "record" else title for title in RECORD_STEPS if title != "uses")
 """Titles of the verification's steps in their order."""

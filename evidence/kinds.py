@@ -1,7 +1,5 @@
 """Evidence files of all kinds: read, verify, and say in a sentence what they prove."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from chain.errors import PoolError

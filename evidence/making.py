@@ -1,7 +1,5 @@
 """How a node makes the parts of evidence files from its ledger. Reads stores only, so it may run in any thread."""
 
-from __future__ import annotations
-
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.primitives.crypto import Hash

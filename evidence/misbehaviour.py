@@ -7,8 +7,6 @@ history was cut off. The first checkpoint may also be one that a quorum of valid
 another root at that size has been overruled by them all. Nobody has to be believed, the file speaks for itself.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Literal
 

@@ -5,8 +5,6 @@ granted before must be over when the range begins. What is over does not come ba
 answer prolongs a grant (``chain.access.policy.grant_end_ms``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated
 

@@ -5,8 +5,6 @@ report is what a reader reports; whether anybody had a grant on the dataset, and
 beside it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from chain.errors import ErrorCode, PoolError
@@ -58,11 +56,7 @@ class NoReadEvidence(EvidenceFile, frozen=True, tag_field="kind", tag="no-read")
 
 
 def make_no_read_evidence(
-    ledger: Ledger,
-    parcel_id: Hash,
-    from_height: int = 1,
-    until_height: int | None = None,
-    tree_size: int | None = None,
+    ledger: Ledger, parcel_id: Hash, from_height: int = 1, until_height: int | None = None, tree_size: int | None = None
 ) -> bytes:
     """The evidence file that nobody reported a read of a parcel at any height of a range.
 

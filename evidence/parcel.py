@@ -2,8 +2,6 @@
 under which dataset, schema and contract.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 

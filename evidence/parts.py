@@ -2,8 +2,6 @@
 hexadecimal, and every byte string that is hashed or signed is in it verbatim.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Annotated, Literal, NamedTuple, TypeVar
 
@@ -54,7 +52,7 @@ class CertificatePart(Part, frozen=True):
     votes: Annotated[tuple[VotePart, ...], Meta(max_length=LIMITS.validators)]
 
     @classmethod
-    def of(cls, certificate: Certificate) -> CertificatePart:
+    def of(cls, certificate: Certificate) -> "CertificatePart":
         """The JSON form of a certificate."""
         return cls(certificate.view, tuple(VotePart(member, signature) for member, signature in certificate.votes))
 
@@ -124,7 +122,7 @@ class HandOverPart(Part, frozen=True):
     """Encoded ``ValidatorsEntry``: the new set, whose hash the header names."""
 
     @classmethod
-    def of(cls, handover: HandOver) -> HandOverPart:
+    def of(cls, handover: HandOver) -> "HandOverPart":
         """The JSON form of a hand-over."""
         return cls(handover.header, CertificatePart.of(handover.certificate), encode(handover.validators))
 

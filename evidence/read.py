@@ -5,8 +5,6 @@ The state names every answer to the request and counts its read reports, so none
 themselves are there too, with the signatures of those who gave them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from typing import Annotated, Any
@@ -25,15 +23,7 @@ from chain.transactions.base import TransactionType
 from chain.transactions.read_report import READ_REPORT
 from chain.transactions.request import REQUEST, request_terms
 from evidence.making import PartMaker
-from evidence.parts import (
-    LISTED_MAX,
-    BlockPart,
-    CommittedPart,
-    EntryPart,
-    EvidenceFile,
-    Part,
-    encode_evidence,
-)
+from evidence.parts import LISTED_MAX, BlockPart, CommittedPart, EntryPart, EvidenceFile, Part, encode_evidence
 from evidence.times import utc
 from evidence.verification import CommittedTransaction, Verifier, bad_evidence
 

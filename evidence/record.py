@@ -5,8 +5,6 @@ Of a sealed record the file holds the ciphertext: it proves who shared it, when 
 ``evidence.disclosure`` proves that. Of an erased record it holds the leaf alone, and says so.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """What a file proves, in one sentence for people. Believe it once the file is verified."""
 
-from __future__ import annotations
-
 from chain.blocks import BlockHeader, decode_header
 from chain.primitives.encoding import decode
 from chain.state.entries import RequestEntry, RequestTotals

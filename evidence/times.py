@@ -1,7 +1,5 @@
 """Times for people."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 _LAST_MS = 253_402_300_799_999

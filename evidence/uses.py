@@ -4,8 +4,6 @@ The state folds the ids of all such transactions into one hash each (``ReadHisto
 a list of headers that leads to the state's hash is complete, in order, and exactly what was signed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 

@@ -2,8 +2,6 @@
 auditor holds. Nothing in a file is believed; what does not hold raises ``PoolError`` with its code.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Where connections come from, as far as it matters for keeping one stranger from taking the room of all."""
 
-from __future__ import annotations
-
 import ipaddress
 
 _IPV6_SITE_BITS = 56

@@ -6,8 +6,6 @@ request. Nor can one that drips blocks: whoever sends less than would fit, and l
 claim too.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

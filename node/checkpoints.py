@@ -9,8 +9,6 @@ What survives a crash: the newest checkpoint, as a note that anyone can read; wh
 (``node.cosigner``). Lines of others come again when they connect.
 """
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable

@@ -3,8 +3,6 @@
 ``BLOCKPOOL_<SECTION>_<KEY>`` wins over the file, for example ``BLOCKPOOL_API_LISTEN=0.0.0.0:8000``.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import os
 import tomllib

@@ -1,7 +1,5 @@
 """What consensus reports to the operator: view changes, refused messages, contradictions."""
 
-from __future__ import annotations
-
 import logging
 
 from chain.errors import ErrorCode, PoolError

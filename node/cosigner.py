@@ -5,8 +5,6 @@ smaller than its last one, and none that does not continue it: where the databas
 history, it refuses. Times never go back either, whatever the clock does (``is_contradiction``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

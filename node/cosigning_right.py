@@ -1,7 +1,5 @@
 """From when on a node may cosign checkpoints: when it knows enough to say that its history is the newest."""
 
-from __future__ import annotations
-
 from node.cosigner import Cosigner
 from node.driver import ConsensusDriver
 from node.peer_heights import PeerHeights

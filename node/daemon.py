@@ -4,8 +4,6 @@ Exit codes: 0 stopped in good order; 1 the node's data cannot be trusted (damage
 contract engine is lost; 2 something about its configuration, keys, ports or version is wrong.
 """
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import gc

@@ -4,8 +4,6 @@ Looked at as the parcel is committed, a dealer's fault comes to light long befor
 nothing on the chain: the parcel is committed, its readers manage with a quorum of good shares, and the operators talk.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import threading

@@ -2,8 +2,6 @@
 failed, and the node with it, so strangers must not be able to take the last.
 """
 
-from __future__ import annotations
-
 import logging
 import resource
 

@@ -1,7 +1,5 @@
 """Hands what peers send to the part of the node that it is for."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass

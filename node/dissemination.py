@@ -4,8 +4,6 @@ A primary then proposes ids only. Links may drop frames, so a node repeats its o
 node that lacks a proposed transaction fetches it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ The core decides, this module acts. Inputs are gathered while the event loop tur
 writes everything that must be durable in one synced batch, and only then sends.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine
@@ -20,16 +18,7 @@ from chain.primitives.crypto import Hash, Signer
 from chain.storage.votes import VoteStore
 from chain.transactions.base import CheckedTransaction
 from consensus.config import ConsensusConfig
-from consensus.effects import (
-    Broadcast,
-    Build,
-    Deliver,
-    Effect,
-    Execute,
-    Persist,
-    SendMessage,
-    SuggestCatchUp,
-)
+from consensus.effects import Broadcast, Build, Deliver, Effect, Execute, Persist, SendMessage, SuggestCatchUp
 from consensus.memory import PROPOSAL_KEYS
 from consensus.messages import decode_message, encode_message
 from consensus.replica import Replica, Tip

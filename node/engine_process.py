@@ -5,8 +5,6 @@ this machine alone (a cache folder that cannot be used, a child that does not st
 other would become a transaction's outcome, on this node only.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable

@@ -7,8 +7,6 @@ that are left are worked off. Databases that were set aside after damage are the
 them, but they are counted, and named whenever something is erased.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import threading

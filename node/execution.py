@@ -4,8 +4,6 @@ Those that do can take some hundred milliseconds, and go to a thread, one after 
 counts only while the tip is still the one that it began with; whoever asked has to look.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence

@@ -1,7 +1,5 @@
 """What nodes say to each other over the links: the kinds of frames, and their bodies."""
 
-from __future__ import annotations
-
 from enum import IntEnum
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """A daemon's home: opening its genesis, keys, lock and ledger, each with an error that says what is wrong."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

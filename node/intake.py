@@ -8,8 +8,6 @@ take turns, so that a source that floods delays only itself. What comes to nothi
 provable fault its links, anything else its allowance.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import deque
@@ -64,11 +62,7 @@ class Intake:
     """
 
     def __init__(
-        self,
-        pool: Pool,
-        links: Links,
-        on_fatal: Callable[[Exception], None],
-        refusal: str | None = None,
+        self, pool: Pool, links: Links, on_fatal: Callable[[Exception], None], refusal: str | None = None
     ) -> None:
         self._refusal = refusal
         self._pool = pool

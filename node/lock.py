@@ -1,7 +1,5 @@
 """One daemon a data folder: an advisory lock that the kernel drops when the process ends, however it ends."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Structured logs: one event a line, with its facts as fields, as text for people or JSON for machines."""
 
-from __future__ import annotations
-
 import datetime
 import logging
 import sys

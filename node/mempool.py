@@ -3,8 +3,6 @@
 Only verified transactions come in, so a forged one can neither take room nor push another out.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Set
 from heapq import heapify, heappop, heappush

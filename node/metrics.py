@@ -1,7 +1,5 @@
 """What a node measures, for Prometheus. All names begin with ``blockpool_``."""
 
-from __future__ import annotations
-
 import shutil
 from collections import Counter as Tally
 from collections.abc import Callable

@@ -4,8 +4,6 @@ What survives a crash: a file is complete or not there at all. At most one for e
 a bound for each member and for all, since a liar can contradict itself as often as it likes: one lie convicts.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from pathlib import Path

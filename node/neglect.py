@@ -5,8 +5,6 @@ block with room should hold every transaction that has been known for long, and 
 of each member. Every replica judges by its own mempool, so it may err; the core needs to see it repeatedly.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -17,10 +15,7 @@ from node.mempool import Mempool
 
 
 def neglected_members(
-    ordered: Sequence[CheckedTransaction],
-    mempool: Mempool,
-    is_overdue: Callable[[Hash], bool],
-    limits: Limits = LIMITS,
+    ordered: Sequence[CheckedTransaction], mempool: Mempool, is_overdue: Callable[[Hash], bool], limits: Limits = LIMITS
 ) -> frozenset[str]:
     """Members of which a block skipped more overdue transactions than it ordered, without an excuse.
 

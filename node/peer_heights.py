@@ -1,7 +1,5 @@
 """How far the other nodes are: what they say of their heights, and what they are told of this node's."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from chain.primitives.encoding import decode, encode

@@ -1,7 +1,5 @@
 """Work that is done again and again while a node runs."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 

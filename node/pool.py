@@ -4,8 +4,6 @@ Every transaction comes in through ``verify``, whoever sent it; every block beco
 whether it came by consensus or by catch-up.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

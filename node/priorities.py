@@ -7,8 +7,6 @@ are raised. They still get about a tenth of what the loop gets, and all that it 
 for is no background thread and says so.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import threading

@@ -11,8 +11,6 @@ A validator that has forgotten nothing, as far as anybody knows (see ``node.roll
 it fetches until then may still show votes that it does not remember.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from chain.proofs.validators import ValidatorSet

@@ -1,7 +1,5 @@
 """The transactions of proposals: a proposal names ids only, so their bodies are found here, fetched, or remembered."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from chain.blocks import Proposal, decode_header

@@ -1,7 +1,5 @@
 """Whether this node can get transactions ordered now."""
 
-from __future__ import annotations
-
 from node.driver import ConsensusDriver
 from node.engine_process import ContractEngine
 from node.links import Links

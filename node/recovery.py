@@ -7,8 +7,6 @@ is gone (see ``VotingRight``), otherwise it could vote against its own earlier v
 either, and finds out from its peers whether it is new.
 """
 
-from __future__ import annotations
-
 import itertools
 import logging
 import shutil

@@ -12,8 +12,6 @@ for a height that is still undecided of which nobody who answers has heard, and 
 certificate; the latter cannot matter any more.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable, Mapping

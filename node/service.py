@@ -1,7 +1,5 @@
 """A running node: builds its parts, starts them, and stops them in order."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

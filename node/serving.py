@@ -5,8 +5,6 @@ at a time, the next once it has taken most of that one and has paid for it from 
 vote are served one after the other. What somebody asks for then delays nobody but itself and its like.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 

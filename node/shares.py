@@ -7,8 +7,6 @@ key in the committed request, so it may pass through anybody's hands.
 The cryptography runs beside the event loop in one thread, which bounds what readers can take from consensus.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging
@@ -290,7 +288,7 @@ class Shares:
             self._log.info("no shares came", extra={"peer": peer, "why": error.detail})
             return peer, ()
 
-    def _collect(self, collection: _Collection, validator: str, answer: ShareAnswer) -> None:
+    def _collect(self, collection: "_Collection", validator: str, answer: ShareAnswer) -> None:
         try:
             collection.add(validator, answer)
         except PoolError as error:

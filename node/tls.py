@@ -4,8 +4,6 @@ Python can only ask a client for a certificate by verifying it against trusted o
 themselves are what is trusted (docs/adr/0001). `Links` then looks up the member by the peer's exact certificate.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import secrets

@@ -4,8 +4,6 @@ After every start it asks the other validators for its own votes (``node.rollbac
 lost, it is also on probation: it waits until every height that they can belong to is decided (``node.probation``).
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from typing import Protocol

@@ -8,8 +8,6 @@ A record whose fields are committed to is a *compact* JSON object, read as stric
 exactly its bytes. Values are kept as they stand: nothing is parsed and written again.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache

@@ -6,8 +6,6 @@ lead to the seed are the dealer's (after Feldman's idea, with hashes instead of 
 its own share at once, the dealing as a whole is checked by whoever may know the seed).
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import secrets

@@ -4,8 +4,6 @@ Whoever holds the seed (the owner, a granted reader) makes a disclosure; whoever
 checks it, offline and without asking anybody. What is not disclosed stays hidden behind salts of 128 bits.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Disclosures as JSON files for people and other programs: the same members, bytes as base64, values as JSON text."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import msgspec

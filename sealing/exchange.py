@@ -4,8 +4,6 @@ A release is sealed to the reader's committed key: it matters neither who asks n
 only the reader can open it.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import Meta

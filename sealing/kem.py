@@ -4,8 +4,6 @@ The hybrid suite is HPKE's MLKEM768-X25519 (draft-ietf-hpke-pq over X-Wing): an 
 and X25519. ``info`` carries the whole context of a message, so a sealed message opens for one key in one place only.
 """
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 
@@ -13,14 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.hpke import (
-    AEAD,
-    KDF,
-    KEM,
-    MLKEM768X25519PrivateKey,
-    MLKEM768X25519PublicKey,
-    Suite,
-)
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, MLKEM768X25519PublicKey, Suite
 
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.kem import ML_KEM_PUBLIC_KEY_SIZE, X25519_KEY_SIZE, KemSuite, kem_key_id, verify_kem_key
@@ -90,13 +81,13 @@ class KemPrivateKey:
         self.public_key = KemPublicKey(bytes([suite]) + public)
 
     @classmethod
-    def generate(cls, suite: KemSuite = KemSuite.HYBRID) -> KemPrivateKey:
+    def generate(cls, suite: KemSuite = KemSuite.HYBRID) -> "KemPrivateKey":
         """A fresh key pair from the operating system's random source."""
         lattice = MLKEM768PrivateKey.generate() if suite is KemSuite.HYBRID else None
         return cls(X25519PrivateKey.generate(), lattice)
 
     @classmethod
-    def from_seed(cls, seed: bytes, suite: KemSuite = KemSuite.HYBRID) -> KemPrivateKey:
+    def from_seed(cls, seed: bytes, suite: KemSuite = KemSuite.HYBRID) -> "KemPrivateKey":
         """The key pair of a 32-byte seed; for the hybrid suite X-Wing's expansion: SHAKE-256 to 64 + 32 bytes."""
         if len(seed) != KEM_SEED_SIZE:
             raise PoolError(ErrorCode.BAD_KEY, f"a KEM seed has {KEM_SEED_SIZE} bytes, this one {len(seed)}")

@@ -1,7 +1,5 @@
 """Sealing a whole parcel, and opening one: the two calls that most callers need."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

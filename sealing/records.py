@@ -4,8 +4,6 @@ A sealed body is ``commitment (32 bytes) | AES-256-GCM ciphertext | tag (16)``. 
 nonces are a counter under a secret base. Chain, dataset, index and commitment are authenticated with each record.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from cryptography.exceptions import InvalidTag

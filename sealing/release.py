@@ -4,8 +4,6 @@ Whether the reader may have it is not decided here: the node releases a share on
 grant. A release is not signed; it is proved right or wrong by the share's hash on chain.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

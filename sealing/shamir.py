@@ -8,8 +8,6 @@ public and the same from parcel to parcel, so they are computed once; its ``comb
 some twenty times as long.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """Asking for access, answering those who ask, and reporting what was read."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from blockpool.access_signing import AccessTerms, ReaderKey, sign_answer, sign_request

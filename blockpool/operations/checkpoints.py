@@ -1,7 +1,5 @@
 """Checkpoints of a node, proofs between them, and the evidence of misbehaviour that it holds."""
 
-from __future__ import annotations
-
 from collections import deque
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """Proving fields of one sealed record to somebody who may not read it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from blockpool.exchange import Operation

@@ -1,7 +1,5 @@
 """Erasing a parcel, and being sure that one was erased."""
 
-from __future__ import annotations
-
 from blockpool.answers import VerifiedReceipt
 from blockpool.exchange import Operation, UntrueAnswer
 from blockpool.operations.headers import committed_header

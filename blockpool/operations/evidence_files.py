@@ -1,7 +1,5 @@
 """Evidence files from a node, verified before they are handed on, and answers to what was asked."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeVar
 

@@ -4,8 +4,6 @@ A node lists the transactions; each comes with its receipt. That none is left ou
 the hash that stands there under ``reads/``, proven under a block header that a quorum has signed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,14 +15,7 @@ from blockpool.operations.session import Session
 from chain.access.history import ParcelPlace, ReadLog
 from chain.blocks import BlockHeader
 from chain.errors import ErrorCode, PoolError
-from chain.state.entries import (
-    DatasetReads,
-    ParcelReads,
-    ReaderEntry,
-    parcel_reads_key,
-    reader_key,
-    reads_key,
-)
+from chain.state.entries import DatasetReads, ParcelReads, ReaderEntry, parcel_reads_key, reader_key, reads_key
 
 OnRead = Callable[[int, int], None]
 """(transactions verified, transactions in all)."""

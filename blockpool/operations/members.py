@@ -1,7 +1,5 @@
 """Members as the state has them, proven: who signs what, and to whose keys parcels are sealed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from blockpool.exchange import Operation, UntrueAnswer

@@ -1,7 +1,5 @@
 """What nodes say, as they say it: to look around, not to rely on."""
 
-from __future__ import annotations
-
 from blockpool.answers import (
     BlockAnswer,
     ContractAnswer,

@@ -5,8 +5,6 @@ the parcels of a chunk with their keys, ``records`` opens one parcel. The client
 out, so a reading holds a few chunks in memory however long it is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 

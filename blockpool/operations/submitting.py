@@ -1,7 +1,5 @@
 """Sharing: catalogue entries, contracts, and parcels of records, open or sealed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,12 +14,7 @@ from blockpool.operations import queries
 from blockpool.operations.members import sealing_keys
 from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import KnownDataset, Session
-from blockpool.sealing import (
-    SEALED_RECORD_SIZE_MAX_BYTES,
-    Commitments,
-    commitment_kind,
-    sign_sealed_parcel,
-)
+from blockpool.sealing import SEALED_RECORD_SIZE_MAX_BYTES, Commitments, commitment_kind, sign_sealed_parcel
 from blockpool.signing import (
     DatasetDefinition,
     RecordBody,
@@ -141,7 +134,7 @@ class ParcelSubmission:
     """
 
     def __init__(
-        self, submission: Submission, kem_keys: Mapping[str, bytes] | None, schema: RecordSchema | None
+        self, submission: "Submission", kem_keys: Mapping[str, bytes] | None, schema: RecordSchema | None
     ) -> None:
         self._session, self._dataset, options, self._records = submission
         self._options = options

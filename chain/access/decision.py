@@ -4,8 +4,6 @@ Whether a call has failed and whether a grant was taken back is said by the deci
 their ``denial`` is the code that it is denied for.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
@@ -22,12 +20,7 @@ RequestStatus = Literal["asked", "granted", "denied", "revoked"]
 """Where a request stands: approvers are asked, access is granted (until it expires), denied, or taken back for good."""
 
 _STATUS: dict[VerdictName, RequestStatus] = {"allow": "granted", "deny": "denied", "ask": "asked"}
-_DECIDED = {
-    ErrorCode.ACCESS_DENIED,
-    ErrorCode.NOT_SHARED,
-    ErrorCode.NO_DECIDING_CONTRACT,
-    ErrorCode.GRANT_REVOKED,
-}
+_DECIDED = {ErrorCode.ACCESS_DENIED, ErrorCode.NOT_SHARED, ErrorCode.NO_DECIDING_CONTRACT, ErrorCode.GRANT_REVOKED}
 """Why a request is denied otherwise than by a call that failed."""
 
 

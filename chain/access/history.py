@@ -6,8 +6,6 @@ dataset's reads is folded into one hash under ``reads/``, so a list with one lef
 lead there.
 """
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass, replace
 
@@ -19,13 +17,7 @@ from chain.ledger import ExecutedBlock
 from chain.messages import denial
 from chain.primitives.crypto import Hash
 from chain.primitives.types import Answer
-from chain.state.entries import (
-    EMPTY_HISTORY,
-    DatasetReads,
-    ParcelReads,
-    ReaderEntry,
-    ReadHistory,
-)
+from chain.state.entries import EMPTY_HISTORY, DatasetReads, ParcelReads, ReaderEntry, ReadHistory
 from chain.transactions.approval import APPROVAL
 from chain.transactions.base import Header, Index
 from chain.transactions.parcel import PARCEL
@@ -138,7 +130,7 @@ class RequestHistory:
         """Sum over the read reports."""
         return sum(report.record_count for report in self.read_reports)
 
-    def concerns(self, parcel: ParcelPlace) -> bool:
+    def concerns(self, parcel: "ParcelPlace") -> bool:
         """Whether it asks for a parcel, or has read it."""
         header = self.header
         if header.dataset != parcel.dataset:

@@ -4,8 +4,6 @@ The chain does not run contracts itself. It asks through ``AccessPolicy``, which
 the sandbox; so the chain's own rules stay free of any engine.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from typing import Protocol

@@ -3,8 +3,6 @@
 A denial is not a rejection: the request took effect, and what it led to is on the chain, with the facts that say why.
 """
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from chain.access.decision import Decision, RequestStatus, Verdict, denied

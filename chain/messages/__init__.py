@@ -5,8 +5,6 @@ somebody else wrote are shown with control and formatting characters written out
 ours.
 """
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Mapping
 from string import Formatter

@@ -281,10 +281,7 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "Made by validators that are not known",
         "Check the genesis file, and get the hand-overs: /v1/handovers.",
     ),
-    "unknown_protocol": (
-        "Rules that this program does not know",
-        "Install the version of blockpool that knows them.",
-    ),
+    "unknown_protocol": ("Rules that this program does not know", "Install the version of blockpool that knows them."),
     "bad_genesis": ("Genesis file not accepted", "Check it with: blockpool genesis check FILE."),
     "bad_evidence": ("Evidence file not accepted", "Export it again from a node: blockpool evidence."),
     "not_absent": ("Not absent", "What is said not to be there is; the detail says which and when."),

@@ -6,8 +6,6 @@ docs/protocol.md, section 3: libraries differ on malformed ones, and replicas mu
 the rule.
 """
 
-from __future__ import annotations
-
 import hashlib
 from functools import lru_cache
 from typing import Protocol

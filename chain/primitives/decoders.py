@@ -4,8 +4,6 @@ The library notes what a struct is made of while it makes the first decoder that
 noted: two threads that made decoders at the same time ended the process (msgspec 0.22.0, a segmentation fault).
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar

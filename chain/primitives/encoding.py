@@ -6,8 +6,6 @@ value again and comparing bytes, which also covers whatever a decoder may leave 
 "Formats").
 """
 
-from __future__ import annotations
-
 from typing import Any, TypeVar
 
 import msgspec

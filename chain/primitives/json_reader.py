@@ -9,8 +9,6 @@ that gives the same bytes, the encoder itself says that they are JSON for this v
 others are read by the scanner of the standard library, whose verdict is used only for what its grammar decides.
 """
 
-from __future__ import annotations
-
 import decimal
 import json
 import re

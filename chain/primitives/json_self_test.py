@@ -1,8 +1,6 @@
 """A test of the libraries that read JSON, made before this process relies on them: they must read these texts as the
 protocol says (docs/protocol.md, section 6), by both ways through ``chain.primitives.json_reader``."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 
 from chain.errors import ErrorCode, PoolError

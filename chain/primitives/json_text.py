@@ -1,7 +1,5 @@
 """JSON from outside as typed values: whatever the text is, it has exactly the members of its type, or is refused."""
 
-from __future__ import annotations
-
 from typing import Any, TypeVar
 
 import msgspec

@@ -5,8 +5,6 @@ valid is decided here with integers alone, so that every replica says the same w
 passes can always be sealed to, and no member can stop an owner's sealing by enrolling a broken one.
 """
 
-from __future__ import annotations
-
 from enum import IntEnum
 from functools import lru_cache
 from typing import Annotated

@@ -4,8 +4,6 @@ An Ed25519 key of a member signs transactions, a validator's node key signs vote
 several keys that belong together, one PEM block each, such as the two parts of a hybrid KEM key.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import secrets
@@ -16,12 +14,7 @@ from pathlib import Path
 from Crypto.IO import PEM, PKCS8
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import SEED_SIZE, Ed25519Signer

@@ -5,8 +5,6 @@ validators, so at least one honest one, for every ``n`` and not only for ``n = 3
 always suffice for a quorum.
 """
 
-from __future__ import annotations
-
 
 def max_faulty(n: int) -> int:
     """How many of ``n`` validators may be faulty."""

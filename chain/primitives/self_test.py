@@ -6,8 +6,6 @@ signature. So what is installed must decide these vectors as the rule says (docs
 tests/chain/test_self_test.py makes them anew, by plain arithmetic.
 """
 
-from __future__ import annotations
-
 from base64 import b64decode
 from functools import cache
 

@@ -4,8 +4,6 @@ It stands in the member's record, and peers trust exactly these bytes (docs/adr/
 expiry (RFC 5280, 4.1.2.5: 99991231235959Z says that there is no well-defined one). Ed25519 as in RFC 8410.
 """
 
-from __future__ import annotations
-
 import datetime
 
 from cryptography import x509

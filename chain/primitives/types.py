@@ -1,7 +1,5 @@
 """Bounded scalar types of the wire format. Decoding refuses values outside these bounds."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Literal
 

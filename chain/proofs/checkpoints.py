@@ -20,8 +20,6 @@ chain: a key may sign all of them. What counts is a quorum of cosignatures by va
 one, so two checkpoints with a quorum each never disagree while at most f validators are faulty.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

@@ -1,7 +1,5 @@
 """The proof that another set of validators, or another version of the rules, begins."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import Meta

@@ -5,8 +5,6 @@ complete it never changes, so appending writes at most ``log2(size)`` nodes, and
 can be made from stored nodes alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ verifiers follow RFC 9162, sections 2.1.3.2 and 2.1.4.2, which restate the algor
 out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from hashlib import sha256 as _sha256
 

@@ -1,7 +1,5 @@
 """Receipts: proof that a transaction was ordered, where, and with which outcome."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import Meta

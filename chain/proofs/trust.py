@@ -7,8 +7,6 @@ names. So whoever holds the genesis file and the hand-overs knows every set, eac
 What members are and which keys they have is in the state; ``member_at`` reads it there with a proof.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -59,7 +57,7 @@ class TrustHistory:
         """First height of the newest set and rules that are known here."""
         return self._epochs[-1].since_height
 
-    def copy(self) -> TrustHistory:
+    def copy(self) -> "TrustHistory":
         """A history that begins with this one and is extended apart from it."""
         copy = TrustHistory(self.genesis)
         copy._epochs = self._epochs

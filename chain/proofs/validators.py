@@ -1,7 +1,5 @@
 """Who votes at a height, and what makes a certificate."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The state's entries as values, decoded once: blocks have much in common with the ones before them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from itertools import islice
 

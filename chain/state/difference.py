@@ -4,8 +4,6 @@ Trees are compared from their roots down, and what two of them have in common is
 hash stands for everything below it). Looking for damage visits everything.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -29,12 +27,12 @@ class Subtree(NamedTuple):
         return int.from_bytes(path, "big") >> (_PATH_BITS - self.depth) == self.bits
 
     @property
-    def left(self) -> Subtree:
+    def left(self) -> "Subtree":
         """The half below a 0."""
         return Subtree(self.depth + 1, self.bits << 1)
 
     @property
-    def right(self) -> Subtree:
+    def right(self) -> "Subtree":
         """The half below a 1."""
         return Subtree(self.depth + 1, self.bits << 1 | 1)
 

@@ -22,8 +22,6 @@ Ids in keys are in hexadecimal. What is not there can be proved not to be: a mem
 has never asked to read that dataset.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Annotated
 
@@ -198,7 +196,7 @@ class ReadHistory(Wire, frozen=True):
     head: Hash32
     """``h(n) = H("read-history", h(n-1) | transaction id)`` from the zero hash on."""
 
-    def extended(self, chain_id: bytes, transaction_id: Hash) -> ReadHistory:
+    def extended(self, chain_id: bytes, transaction_id: Hash) -> "ReadHistory":
         """The history with one more transaction at its end."""
         return ReadHistory(self.count + 1, hash_tagged("read-history", chain_id, self.head + transaction_id))
 

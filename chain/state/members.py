@@ -1,7 +1,5 @@
 """Members of the pool: organisations, their keys, and the node that some of them run."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from msgspec import Meta

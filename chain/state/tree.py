@@ -8,8 +8,6 @@ Leaf: ``SHA-256(0x00 | path | value hash)``; node: ``SHA-256(0x01 | left | right
 so roots share what they have in common and an old root stays readable as long as its nodes are kept.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
@@ -51,7 +49,7 @@ class MemoryNodes:
         """A value by its hash."""
         return self.values.get(hash_)
 
-    def add(self, update: TreeUpdate) -> None:
+    def add(self, update: "TreeUpdate") -> None:
         """Keep what an update made."""
         self.nodes.update(update.nodes)
         self.values.update(update.values)

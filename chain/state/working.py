@@ -1,7 +1,5 @@
 """The state while a block executes: the parent's, with what the block's transactions have changed so far."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Protocol
 

@@ -21,8 +21,6 @@ Integers are big endian, so keys of one kind grow with the chain. A block and al
 synced at once or, in catch-up, together with those after it.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple

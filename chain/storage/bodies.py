@@ -7,8 +7,6 @@ bytes, length 4, CRC-32 of these and the content, 4; then the content, an encode
 file is as large as the largest blocks have made it; its beginning is overwritten in place.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import struct

@@ -1,7 +1,5 @@
 """The key-value port that the stores are written against, and its database in memory. LevelDB is in ``level``."""
 
-from __future__ import annotations
-
 import bisect
 from collections.abc import Iterator, Sequence
 from typing import Protocol

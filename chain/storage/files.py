@@ -1,7 +1,5 @@
 """Whole files that are replaced at once: a reader, and a crash at any moment, meets the old content or the new."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -6,8 +6,6 @@ was promised. The file is a ``SlotFile`` whose sequence is
 the height and whose content is the block hash.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import NamedTuple, Protocol
 

@@ -7,8 +7,6 @@ cut silently): the HEAD anchor is there for that.
 Apart from the port, so that what only verifies needs no LevelDB.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

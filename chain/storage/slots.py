@@ -6,8 +6,6 @@ that is torn by a crash spoils only the slot it went to. A slot: magic 8 bytes, 
 preceding fields and the content, 4; then the content. Integers are big endian.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import struct

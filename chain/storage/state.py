@@ -10,8 +10,6 @@
 Writes are not synced: after a crash the missing blocks are executed again from the block store.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from chain.primitives.crypto import HASH_SIZE, Hash

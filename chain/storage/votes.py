@@ -7,8 +7,6 @@ were sent, so a power cut silences no validator. If no slot is whole, votes may 
 nothing that they concern can still be undecided (``is_doubtful``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol

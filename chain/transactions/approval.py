@@ -1,7 +1,5 @@
 """``approval``: a request to read is answered."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """What executing a transaction has to do with: the state, the block that it stands in, and what comes of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """``contract``: an access contract is deployed or updated."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import Meta

@@ -1,7 +1,5 @@
 """``dataset``: a catalogue entry is registered or updated."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import Meta

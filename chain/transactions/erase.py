@@ -1,7 +1,5 @@
 """``erase``: every node drops the payload of a parcel."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import Meta

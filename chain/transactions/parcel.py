@@ -1,7 +1,5 @@
 """``parcel``: a set of records of one dataset is shared."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """``read_report``: a reader says what it has read."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import Meta

@@ -1,7 +1,5 @@
 """The types of transactions by their tags, and how bytes become a checked transaction of one of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any

@@ -1,7 +1,5 @@
 """``request``: a member asks to read a dataset."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import Meta

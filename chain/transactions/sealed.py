@@ -5,8 +5,6 @@ needs a secret. Validators check these rules when they execute a parcel, auditor
 cryptography behind them is ``sealing``. Byte tables: docs/sealing.md.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from enum import IntEnum

@@ -1,7 +1,5 @@
 """``blockpool audit``: verify whole chains, from a node's files or over HTTP, trusting nobody."""
 
-from __future__ import annotations
-
 import click
 
 from cli.audit.chain import chain

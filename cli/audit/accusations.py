@@ -1,7 +1,5 @@
 """The evidence of misbehaviour that a node gives to whoever audits it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import closing

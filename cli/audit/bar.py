@@ -1,7 +1,5 @@
 """Shows how far an audit is."""
 
-from __future__ import annotations
-
 import time
 
 from rich.progress import Progress, TaskID

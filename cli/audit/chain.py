@@ -1,7 +1,5 @@
 """``blockpool audit chain``: recompute a whole chain."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import time

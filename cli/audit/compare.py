@@ -1,7 +1,5 @@
 """``blockpool audit compare``: the first height, and the key, at which two nodes differ."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path

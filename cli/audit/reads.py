@@ -1,7 +1,5 @@
 """``blockpool audit reads``: who read what and why, with the proof that no read is left out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """How a request's history looks, for programs and for people."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,12 +61,7 @@ def _describe_decision(note: DecisionNote) -> dict[str, Any]:
 
 
 def _signed(by: Signed) -> dict[str, Any]:
-    return {
-        "transaction_id": by.transaction_id.hex(),
-        "member": by.member,
-        "height": by.height,
-        "time_ms": by.time_ms,
-    }
+    return {"transaction_id": by.transaction_id.hex(), "member": by.member, "height": by.height, "time_ms": by.time_ms}
 
 
 def read_lines(read: RequestHistory) -> Iterator[Text]:

@@ -1,7 +1,5 @@
 """``blockpool audit replay``: execute every verdict of a chain again, and try a proposed contract on its requests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """``blockpool audit report``: audit a chain, and write what was found for people who will not run a command."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

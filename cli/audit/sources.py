@@ -1,7 +1,5 @@
 """Where a command's chain comes from: a stopped node's home, or a running node's API."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager

@@ -1,7 +1,5 @@
 """The demo's second half: sealed flights are read, or not; the reads are proven and audited."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections import Counter

@@ -1,7 +1,5 @@
 """The ``demo`` command: sets the scene, runs the story, and leaves nothing behind unless asked to."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 import sys

@@ -2,8 +2,6 @@
 are sealed, under the contract of ``examples/contracts``; everything else is open.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 

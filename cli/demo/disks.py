@@ -1,7 +1,5 @@
 """What stands in a node's files, for those who search them."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """How the demo tells its story: numbered stages with their times, and claims that are checked, not just printed."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterator

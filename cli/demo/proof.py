@@ -1,21 +1,11 @@
 """The demo's last part: what an auditor can find out and prove alone, also about what is not there any more."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from blockpool import (
-    Client,
-    DatasetDefinition,
-    ErrorCode,
-    Identity,
-    PoolError,
-    RecordId,
-    verify_evidence,
-)
+from blockpool import Client, DatasetDefinition, ErrorCode, Identity, PoolError, RecordId, verify_evidence
 from blockpool.watched_node import WatchedNode
 from blockpool.watching import Report, Watch
 from chain.proofs.trust import TrustHistory

@@ -1,7 +1,5 @@
 """The demo's stages in their order. Each says what it does, does it, and checks what it claims."""
 
-from __future__ import annotations
-
 import base64
 import json
 import time

@@ -1,7 +1,5 @@
 """The demo's stream: everybody shares everything at once, and the primary is killed in the middle of it."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import Counter

@@ -1,7 +1,5 @@
 """``blockpool provenance``: asks for the graph, and shows it in the form that is wanted."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """Cards and arrows as SVG text. Sizes are in pixels; text is measured by rule, since there is no font to ask."""
 
-from __future__ import annotations
-
 import html
 import math
 import re

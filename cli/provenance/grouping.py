@@ -1,7 +1,5 @@
 """Uses of a parcel by those who made them, for people: what somebody read, and what the same one made of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

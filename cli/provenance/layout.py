@@ -4,8 +4,6 @@ In the manner of Sugiyama, Tagawa and Toda (1981): every node has a column; an e
 bend in each; the order within a column follows the neighbours' places; then everything is moved near to them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise

@@ -3,8 +3,6 @@
 From left to right: what the record was made from, the record, who used it, what they made of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import islice
 

@@ -14,8 +14,6 @@ Names are made of transaction ids under a namespace of the chain's own, so docum
 are those of blocks.
 """
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """The provenance of a record as a tree in the terminal."""
 
-from __future__ import annotations
-
 from rich.text import Text
 from rich.tree import Tree
 

@@ -1,7 +1,5 @@
 """The provenance of a record for programs: what ``--json`` prints."""
 
-from __future__ import annotations
-
 from blockpool import Provenance
 from blockpool.provenance import ParcelUse, ProvenParcel, Uses
 

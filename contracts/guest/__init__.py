@@ -1,7 +1,5 @@
 """The guest: CPython as a WebAssembly component, pinned by its SHA-256. README.md says how it was built."""
 
-from __future__ import annotations
-
 import hashlib
 import lzma
 from importlib.resources import files

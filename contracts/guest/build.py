@@ -7,8 +7,6 @@ holds the hash seed drawn while it is made), so the artifact ships in the packag
 ``contracts/guest/__init__.py``. See README.md beside this file.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.metadata
 import lzma

@@ -3,8 +3,6 @@
 They run inside the sandbox, where ``blockpool.contract`` is the guest's own; nothing of ours imports them.
 """
 
-from __future__ import annotations
-
 import ast
 from importlib.resources import files
 from typing import Any

@@ -1,7 +1,5 @@
 """Who may read, over HTTP: contracts, requests, the history of a dataset's reads, and key shares for readers."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Callable
@@ -70,7 +68,7 @@ _SHARES_DOC: Json = {
                 }
             },
         },
-    },
+    }
 }
 
 

@@ -1,7 +1,5 @@
 """The application: reads through FastAPI, the hot path in front of it, status, health, events and metrics."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict

@@ -4,8 +4,6 @@ An item of the answer says what the transaction alone would have been answered: 
 other, and sending a batch again, or a part of it, is as harmless as sending a transaction again.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import Sequence

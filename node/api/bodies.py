@@ -1,7 +1,5 @@
 """Bodies of requests, read with a bound on their size and on the time that they take."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping

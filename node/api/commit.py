@@ -1,7 +1,5 @@
 """Handing a transaction to the node and answering with what came of it: the same for every way in."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import orjson

@@ -2,8 +2,6 @@
 refusal for its own form, so answers are described here.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from fastapi import FastAPI
@@ -44,10 +42,7 @@ _PROBLEM: Json = {
     },
 }
 _REFUSALS: Json = {
-    status: {
-        "description": description,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
+    status: {"description": description, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for status, description in (("4XX", "Refused"), ("5XX", "Not possible now"))
 }
 _TRANSACTION: Json = {

@@ -4,8 +4,6 @@ They are made beside the loop, since some take a while. With ``tree_size`` a fil
 block of the checkpoint of that size, and proves that its blocks are in the checkpoint's history.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query

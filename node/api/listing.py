@@ -1,7 +1,5 @@
 """Lines of lists of transactions. Neighbours in a list often share a block, which is then decoded once."""
 
-from __future__ import annotations
-
 from chain.blocks import Block, Outcome
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger

@@ -1,7 +1,5 @@
 """Parameters and answers that several routes share."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import orjson

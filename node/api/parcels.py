@@ -4,8 +4,6 @@ That neither list leaves anything out can be proved: their ids fold to the histo
 ``parcel-reads/DATASET/ID`` of the state (``/v1/state``).
 """
 
-from __future__ import annotations
-
 from fastapi import APIRouter
 from starlette.responses import Response
 

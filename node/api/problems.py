@@ -1,7 +1,5 @@
 """Problem documents (RFC 9457): how refusals look over HTTP."""
 
-from __future__ import annotations
-
 import orjson
 from starlette.responses import Response
 

@@ -6,8 +6,6 @@ documents like any other; only of a flood that does not even read them the rest 
 connection that waits for its refusal costs a descriptor.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Callable

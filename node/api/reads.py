@@ -1,7 +1,5 @@
 """Reading the chain over HTTP: blocks, transactions, records, catalogue, members, state and history proofs."""
 
-from __future__ import annotations
-
 import contextlib
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The HTTP server: uvicorn inside the node's own event loop, on a socket that was bound beforehand."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import errno

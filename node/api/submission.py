@@ -4,8 +4,6 @@ It reads the raw body and builds no request or model objects: routing and valida
 signature check. Everything else goes to the FastAPI application behind it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from urllib.parse import parse_qsl
 

@@ -1,7 +1,5 @@
 """How things of the chain look as JSON: hashes in hexadecimal, other bytes in base64, times in milliseconds."""
 
-from __future__ import annotations
-
 import base64
 
 import msgspec

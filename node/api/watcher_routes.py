@@ -1,7 +1,5 @@
 """What watchers ask a node: its checkpoints, and the evidence of misbehaviour that it holds."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Query

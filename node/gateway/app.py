@@ -1,7 +1,5 @@
 """The gateway's HTTP: who may call it, and its two routes."""
 
-from __future__ import annotations
-
 import asyncio
 import hmac
 import ipaddress

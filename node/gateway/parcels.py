@@ -1,7 +1,5 @@
 """From plain records to a signed parcel: everything that a system with a client library of its own does itself."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 import msgspec

@@ -1,7 +1,5 @@
 """Opening the gateway that a node's configuration asks for."""
 
-from __future__ import annotations
-
 import secrets
 from pathlib import Path
 

@@ -6,8 +6,6 @@ until the debt is paid, which TCP passes on to it. Work that was worth it, such 
 kept, is bounded by its member's quota and costs its carrier nothing.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -4,8 +4,6 @@ A connection knows nothing of members or meanings. Sending never blocks and neve
 together once per turn of the event loop, and held back here (where urgent ones overtake) while the transport is full.
 """
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import ssl

@@ -15,8 +15,6 @@ A length is judged before anything is buffered for it. The receive buffer has a 
 is put together up to the frame limit and no further.
 """
 
-from __future__ import annotations
-
 import struct
 from collections import deque
 from collections.abc import Iterator

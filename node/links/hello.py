@@ -4,8 +4,6 @@ Two bytes of protocol version (big-endian) come first and keep their place in ev
 versions can tell each other why they part. A `Hello` follows.
 """
 
-from __future__ import annotations
-
 import struct
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """A connection that a peer made to us: its hello, then its messages, requests and pings."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 

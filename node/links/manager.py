@@ -5,8 +5,6 @@ only answers come back on it.
 Nothing here blocks: what cannot be queued is dropped and said so, and whoever misses it asks for it again.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random

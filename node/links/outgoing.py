@@ -1,7 +1,5 @@
 """Our link to one peer: dialled again and again with bounded, jittered waits, and used for all that we send to it."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import struct

@@ -1,7 +1,5 @@
 """What all links of one node share, and what is remembered of one peer across its connections."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable
@@ -77,10 +75,7 @@ class PeerState:
     def connection_ended(self, connection: Connection) -> None:
         """Keep the sums of a connection that is gone."""
         self._sent = [self._sent[0] + connection.sent_frames, self._sent[1] + connection.sent_bytes]
-        self._received = [
-            self._received[0] + connection.received_frames,
-            self._received[1] + connection.received_bytes,
-        ]
+        self._received = [self._received[0] + connection.received_frames, self._received[1] + connection.received_bytes]
 
     def note_origin(self, origin: str) -> None:
         """The peer is, or dials from, there."""

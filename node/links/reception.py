@@ -6,8 +6,6 @@ where there is none, the oldest silent connection goes, or else the oldest, of t
 Addresses that members use have places of their own, so strangers cannot keep a node out that restarts.
 """
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import socket

@@ -1,7 +1,5 @@
 """Requests over links: ids and answers on the asking side, bounded work on the answering side."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import struct

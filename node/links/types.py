@@ -1,7 +1,5 @@
 """What links are given and what they say about themselves."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import IntEnum

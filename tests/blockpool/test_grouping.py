@@ -1,7 +1,5 @@
 """Transactions that travel together: what is one request, who gets which answer, and what a node may do to it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager

@@ -1,7 +1,5 @@
 """What a client has proven of a dataset: asked once, and again when an answer contradicts it or it is old."""
 
-from __future__ import annotations
-
 import pytest
 
 from blockpool.operations.submitting import Submission, SubmissionOptions

@@ -1,7 +1,5 @@
 """The blocking client's thread: many callers, and nothing left behind."""
 
-from __future__ import annotations
-
 import gc
 import os
 import threading

@@ -1,7 +1,5 @@
 """How many parcels are in flight, on a network in which time passes only when it is told to."""
 
-from __future__ import annotations
-
 import heapq
 
 import pytest

@@ -61,11 +61,7 @@ MUTANTS = (
         "a grant that was in force counts as over",
         58,
         BAD,
-        Edit(
-            "_verify_over",
-            'held.status == "granted" and (held.until_ms == 0 or held.until_ms > time_ms)',
-            "False",
-        ),
+        Edit("_verify_over", 'held.status == "granted" and (held.until_ms == 0 or held.until_ms > time_ms)', "False"),
     ),
     mutant(
         "the state before a range may be that of any block",

@@ -1,7 +1,5 @@
 """Sections about reading: who asked for what and why, what was decided, what was read, and what was left undone."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 
 from audit.findings import DatasetFinding, Findings, tally
@@ -38,10 +36,7 @@ def access_sections(findings: Findings) -> Iterator[Element]:
 
 def _reads(findings: Findings) -> Element:
     plot = stacked_bars(
-        "verdicts",
-        Words("对查阅申请的裁决", "Verdicts on requests to read"),
-        findings.verdicts,
-        VERDICTS,
+        "verdicts", Words("对查阅申请的裁决", "Verdicts on requests to read"), findings.verdicts, VERDICTS
     )
     return section(
         "reads",
@@ -107,12 +102,7 @@ _REQUEST_COLUMNS = (
 
 def _request_cells(read: RequestHistory) -> Row:
     header = read.header
-    return (
-        short(read.by.transaction_id),
-        name(read.by.member),
-        name(header.dataset),
-        _purpose(read),
-    )
+    return (short(read.by.transaction_id), name(read.by.member), name(header.dataset), _purpose(read))
 
 
 def _purpose(read: RequestHistory) -> Node:
@@ -194,13 +184,7 @@ def _approvals(findings: Findings) -> Element:
         Column(Words("理由", "Reason")),
     )
     rows = [
-        (
-            *_request_cells(read),
-            when(note.by.time_ms),
-            name(note.by.member),
-            ANSWERS[note.answer],
-            note.reason or "—",
-        )
+        (*_request_cells(read), when(note.by.time_ms), name(note.by.member), ANSWERS[note.answer], note.reason or "—")
         for read, note in answers
     ]
     title = Words("审批答复", "Approvals")

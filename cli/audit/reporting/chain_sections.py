@@ -1,7 +1,5 @@
 """Sections about what stands on the chain: numbers, members, datasets, contracts, erasures, misbehaviour."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from audit.findings import DatasetFinding, ErasureFinding, Findings, MemberFinding
@@ -178,10 +176,7 @@ def _dataset_row(dataset: DatasetFinding) -> Row:
 
 def _erasures(findings: Findings) -> Element:
     by_basis = [(basis, number(count)) for basis, count in sorted(findings.report.records_erased.items())]
-    basis_columns = (
-        Column(Words("法律依据", "Legal basis")),
-        Column(Words("记录", "Records"), is_number=True),
-    )
+    basis_columns = (Column(Words("法律依据", "Legal basis")), Column(Words("记录", "Records"), is_number=True))
     columns = (
         Column(Words("数据包", "Parcel")),
         Column(Words("数据集", "Dataset")),

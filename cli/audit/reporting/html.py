@@ -2,8 +2,6 @@
 what members have written on the chain cannot change the page.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Iterable
@@ -32,7 +30,7 @@ class Element:
 
     tag: str
     attributes: tuple[tuple[str, str], ...]
-    children: tuple[Node, ...]
+    children: "tuple[Node, ...]"
 
 
 Node = str | Words | Element

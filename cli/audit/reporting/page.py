@@ -1,7 +1,5 @@
 """The report as a page: verdict on top, then how it was made, the numbers, who and what, and how to check it again."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterator
 

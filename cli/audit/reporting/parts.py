@@ -1,7 +1,5 @@
 """Building blocks of the report: sections, tables, numbers, times."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Stacked bars as inline SVG. Series differ by pattern as well as by colour, so that a grey print can be read."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Mapping, Sequence
 from itertools import count

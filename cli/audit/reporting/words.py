@@ -1,7 +1,5 @@
 """What the chain's own terms are called in Chinese and English."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from audit.misbehaviour import Contradiction

@@ -168,10 +168,7 @@ async def handshakes(address: tuple[str, int]) -> None:
             writer.close()
 
 
-FROM_STRANGERS: dict[str, Callable[[tuple[str, int]], Awaitable[None]]] = {
-    "silence": silence,
-    "handshakes": handshakes,
-}
+FROM_STRANGERS: dict[str, Callable[[tuple[str, int]], Awaitable[None]]] = {"silence": silence, "handshakes": handshakes}
 
 
 async def _attack(attack: str, folder: Path, nodes: list[str], members: list[str]) -> None:
