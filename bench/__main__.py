@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -19,6 +20,7 @@ from bench import (
     evidence_files,
     faults,
     footprint,
+    growth,
     rates,
     reading,
     sdk,
@@ -26,7 +28,7 @@ from bench import (
     watching,
     worst_primary,
 )
-from bench.bench import FULL, QUICK, Bench
+from bench.bench import FULL, QUICK, Bench, Durations
 from bench.figures import Section
 from bench.load import LoadProcess
 from bench.network import running_network
@@ -47,6 +49,7 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "reading": reading.reading,
     "contracts": contracts.contracts,
     "evidence": evidence_files.evidence,
+    "growth": growth.growth,
     "failover": faults.failover,
     "worst_primary": worst_primary.worst_primary,
     "watching": watching.watching,
@@ -66,6 +69,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of: {', '.join(SECTIONS)} (all of them)")
     parser.add_argument("--quick", action="store_true", help="short runs, about three minutes; figures are rough")
+    parser.add_argument(
+        "--million", action="store_true", help="let the section growth go on to a million blocks (about ten minutes)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured to FILE")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the nodes' homes and logs in DIR")
     options = parser.parse_args()
@@ -76,7 +82,10 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 150)
     facts = machine_facts(options.quick)
     with tempfile.TemporaryDirectory(prefix="blockpool-bench-") as folder:
-        sections, failed = _measure(console, names, options.keep or Path(folder) / "pool", options.quick)
+        durations = QUICK if options.quick else FULL
+        if options.million:
+            durations = replace(durations, growth_blocks=(*durations.growth_blocks, 1_000_000))
+        sections, failed = _measure(console, names, options.keep or Path(folder) / "pool", durations)
     sections.sort(key=lambda section: section.name not in FIRST)
     print_table(console, sections)
     if options.json:
@@ -87,16 +96,14 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _measure(console: Console, names: list[str], folder: Path, is_quick: bool) -> tuple[list[Section], list[str]]:
+def _measure(console: Console, names: list[str], folder: Path, durations: Durations) -> tuple[list[Section], list[str]]:
     """Run the sections on one fresh network; a section that fails is named, and the rest still run."""
     done: list[Section] = []
     failed: list[str] = []
     load = LoadProcess()
     try:
         with running_network(folder) as network:
-            bench = Bench(
-                network, load, QUICK if is_quick else FULL, lambda text: console.print(f"  {text}", style="dim")
-            )
+            bench = Bench(network, load, durations, lambda text: console.print(f"  {text}", style="dim"))
             bench.define_datasets()
             for name in names:
                 started = time.monotonic()

@@ -49,6 +49,8 @@ class Durations:
     records_for_reading: int
     evidence_blocks: int
     """Length of the chain that evidence is made of."""
+    growth_blocks: tuple[int, ...]
+    """Lengths at which a growing chain is measured."""
     audit_bulk_records: int
     audit_single_records: int
     """Lengths of the chains that are audited."""
@@ -64,6 +66,7 @@ FULL = Durations(
     reads=80,
     records_for_reading=100_000,
     evidence_blocks=100_000,
+    growth_blocks=(10_000, 100_000),
     audit_bulk_records=1_000_000,
     audit_single_records=60_000,
 )
@@ -77,6 +80,7 @@ QUICK = Durations(
     reads=20,
     records_for_reading=10_000,
     evidence_blocks=5_000,
+    growth_blocks=(1_000, 5_000),
     audit_bulk_records=200_000,
     audit_single_records=10_000,
 )

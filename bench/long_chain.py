@@ -34,11 +34,16 @@ class LongChain:
         self._system = {member.name: Ed25519Signer(sha256(b"system " + member.name.encode())) for member in validators}
         founding = [self._member(member) for member in validators]
         self.genesis = parse_genesis(encode_genesis("Benchmark", TIME_MS, founding, None))
-        self.ledger = Ledger(self.genesis, blocks, states, MemoryHead())
-        self.ledger.open()
+        self._head = MemoryHead()
+        self.open(blocks, states)
         self._names = self.genesis.validators.names
         self._owner = self._names[0]
         self._nonce = 0
+
+    def open(self, blocks: Database, states: Database) -> None:
+        """Open the chain, in databases that are open."""
+        self.ledger = Ledger(self.genesis, blocks, states, self._head)
+        self.ledger.open()
 
     def fill(self, count: int) -> list[bytes]:
         """Commit so many parcels of one record, each in a block of its own; their ids. Every tenth one is made from the
