@@ -150,15 +150,14 @@ class AuditLedger(Ledger):
         """Take the place that an audit had reached for the tip: it was verified then.
 
         Raises:
-            PoolError: code ``database_damaged`` if the state that belongs to it is missing or incomplete.
+            PoolError: code ``database_damaged`` if the state that belongs to it is missing or cannot be read.
         """
         header = decode_header(progress.header)
-        if not self.tree.is_complete(header.state_root):
-            raise PoolError(ErrorCode.DATABASE_DAMAGED, f"the state after block {header.height} is incomplete")
         hash_ = block_hash(self.chain_id, progress.header)
         self.trust = stored_trust(self.blocks, self.genesis)
         self.tip = LedgerTip(header.height, hash_, header, progress.certificate)
-        self._decoded.start_at(header.state_root)
+        self._stand_on_state()
+        _ = self.protocol  # raises if the state cannot be read
 
 
 class ChainAudit:
@@ -244,6 +243,7 @@ class ChainAudit:
             PoolError: codes ``disk_full``, ``storage_failed``.
         """
         tip = self._ledger.tip
+        self._ledger.states.flush()
         self._store.save(AuditProgress(encode_report(self.report), encode(tip.header), tip.certificate))
 
     def _add_genesis(self, package: BlockPackage) -> None:

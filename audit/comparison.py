@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from audit.sources import ChainSource
+from audit.sources import ChainSource, KeptStates
 from chain.blocks import Block, BlockHeader, Outcome, decode_header
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.packages import BlockPackage
-from chain.primitives.crypto import Hash
+from chain.primitives.crypto import ZERO_HASH, Hash
 from chain.primitives.encoding import Wire, decode
 from chain.state.difference import Subtree, damage, differences
 from chain.state.entries import (
@@ -34,7 +34,8 @@ from chain.state.entries import (
     RequestTotals,
 )
 from chain.state.members import Member
-from chain.state.tree import EMPTY, StateTree
+from chain.state.tree import MemoryNodes, StateTree
+from chain.state_history import StateView
 from chain.storage.state import StateStore
 from chain.transactions.base import Transaction
 from chain.transactions.erase import EraseHeader
@@ -109,7 +110,7 @@ class BlockComparison:
     height: int = -1
     found: BlockDifference | None = None
     state_height: int = -1
-    state_roots: tuple[Hash, Hash] = (EMPTY, EMPTY)
+    state_roots: tuple[Hash, Hash] = (ZERO_HASH, ZERO_HASH)
     _erased_in_one: dict[bytes, tuple[int, Difference]] = field(default_factory=dict)
     """Parcels that one of them has without their payload: height and what differs, by id."""
 
@@ -248,31 +249,30 @@ class KeyDamage(NamedTuple):
     what: str
 
 
-def damaged_keys(chain_id: bytes, store: StateStore, root: bytes) -> Iterator[KeyDamage]:
+def damaged_keys(chain_id: bytes, states: KeptStates, height: int, root: bytes) -> Iterator[KeyDamage]:
     """What is missing or wrong in a state database, by the keys that belong there."""
-    found = list(damage(chain_id, store, root))
-    paths = _paths(chain_id, store) if found else {}
+    tree = states.store.at_or_below(height)
+    found = list(damage(chain_id, states.store.view(), tree.reference)) if tree is not None else []
+    paths = _paths(chain_id, states.store) if found else {}
     for place, what in found:
         yield KeyDamage(sorted(_keys_at(place, paths)), what)
+    if not found:
+        try:
+            states.history.at(height, root)
+        except PoolError as error:
+            yield KeyDamage([], error.detail)
 
 
-def differing_keys(
-    chain_id: bytes, first: StateStore, first_root: bytes, second: StateStore, second_root: bytes
-) -> list[KeyDifference]:
-    """Keys, in order, at which the states under two roots differ."""
-    leaves = list(differences(first, first_root, second, second_root))
-    paths = _paths(chain_id, first) | _paths(chain_id, second) if leaves else {}
-    found = []
-    for path, one, other in leaves:
-        key = paths.get(path)
-        values = [None if hash_ is None else store.value(hash_) for store, hash_ in ((first, one), (second, other))]
-        name = key.decode(errors="replace") if key is not None else f"path {path.hex()}"
-        found.append(KeyDifference(name, list(_value_fields(key, values[0], values[1]))))
-    return sorted(found)
+def differing_keys(chain_id: bytes, first: StateView, second: StateView) -> list[KeyDifference]:
+    """Keys, in order, at which two states differ."""
+    found = differences(chain_id, first.nodes, first.root, second.nodes, second.root)
+    return sorted(
+        KeyDifference(key.decode(errors="replace"), list(_value_fields(key, one, other))) for key, one, other in found
+    )
 
 
-def _value_fields(key: bytes | None, one: bytes | None, other: bytes | None) -> Iterator[Difference]:
-    type_ = _ENTRY_TYPES.get(key.split(b"/")[0]) if key is not None else None
+def _value_fields(key: bytes, one: bytes | None, other: bytes | None) -> Iterator[Difference]:
+    type_ = _ENTRY_TYPES.get(key.split(b"/")[0])
     try:
         values = [None if value is None or type_ is None else decode(type_, value) for value in (one, other)]
     except PoolError:
@@ -285,7 +285,7 @@ def _value_fields(key: bytes | None, one: bytes | None, other: bytes | None) -> 
 
 def _paths(chain_id: bytes, store: StateStore) -> dict[bytes, bytes]:
     """All keys of a state database that have or had a value, by their path."""
-    tree = StateTree(chain_id, store)
+    tree = StateTree(chain_id, MemoryNodes())
     return {tree.path(key): key for key in store.keys(b"")}
 
 
@@ -302,7 +302,7 @@ class Holding:
 
     name: str
     chain: ChainSource
-    states: StateStore | None
+    states: KeptStates | None
     """None if it cannot be looked at."""
 
 
@@ -319,7 +319,7 @@ class Comparison:
     state_height: int
     """Block after which the states were compared."""
     keys: list[KeyDifference] | None
-    """None if the states could not be compared: that takes two homes whose states are of that height."""
+    """None if the states could not be compared: that takes two homes whose states are not damaged."""
     damage: dict[str, list[KeyDamage]]
     """By source, of those whose state database was looked at."""
 
@@ -345,18 +345,12 @@ def compare(
     found = [
         (holding.name, holding.states, root)
         for holding, root in zip((first, second), blocks.state_roots, strict=True)
-        if holding.states is not None and _reaches(holding.states, height)
+        if holding.states is not None
     ]
-    damage = {name: list(damaged_keys(chain_id, store, root)) for name, store, root in found}
+    damage = {name: list(damaged_keys(chain_id, states, height, root)) for name, states, root in found}
     keys = None
-    if len(found) == 2:
-        (_, store, root), (_, other_store, other_root) = found
-        keys = differing_keys(chain_id, store, root, other_store, other_root)
+    if len(found) == 2 and not any(damage.values()):
+        one, other = (states.history.at(height, root) for _, states, root in found)
+        keys = differing_keys(chain_id, one, other)
     newest = first.chain.newest, second.chain.newest
     return Comparison((first.name, second.name), newest, blocks.height, blocks.found, height, keys, damage)
-
-
-def _reaches(store: StateStore, height: int) -> bool:
-    """Whether a state database holds the state after the block at ``height``: it keeps all before its newest one."""
-    head = store.head()
-    return head is not None and head.height >= height

@@ -123,7 +123,7 @@ class ParallelAudit:
             self._saved_s = time.monotonic()
 
     def _learn(self, executed: ExecutedBlock) -> None:
-        known = (key for key in executed.update.keys if key.startswith(KNOWN_PREFIXES))
+        known = (key for key in executed.update.changes if key.startswith(KNOWN_PREFIXES))
         self._workers.learn({key: value for key in known if (value := self.audit.value(key)) is not None})
         self._on_block(executed)
 

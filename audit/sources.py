@@ -9,6 +9,7 @@ from pathlib import Path
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.packages import BlockPackage, read_package
+from chain.state_history import StateHistory
 from chain.storage.blocks import BlockStore
 from chain.storage.database import Database
 from chain.storage.head import HeadFile
@@ -23,6 +24,16 @@ class ChainSource:
     """Height of the newest block."""
     blocks: Callable[[int], Iterator[BlockPackage]]
     """Every block from a height on."""
+    store: BlockStore | None = None
+    """Where a node on this machine keeps them."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptStates:
+    """The states that a stopped node keeps."""
+
+    store: StateStore
+    history: StateHistory
 
 
 def open_level(folder: Path) -> Database:
@@ -54,23 +65,25 @@ def open_database(data: Path, genesis: Genesis) -> Iterator[ChainSource]:
     try:
         store = BlockStore(database)
         store.open(genesis.chain_id)
-        yield ChainSource(max(head, store.last_height() or 0), partial(_stored_packages, store))
+        yield ChainSource(max(head, store.last_height() or 0), partial(_stored_packages, store), store)
     finally:
         database.close()
 
 
 @contextmanager
-def open_states(data: Path) -> Iterator[StateStore | None]:
-    """The state database of a stopped node's data folder. None where there is none: it can be made again from the
-    chain.
+def open_states(data: Path, chain: ChainSource, genesis: Genesis) -> Iterator[KeptStates | None]:
+    """The state database of a stopped node's data folder, whose ``chain`` is open. None where there is none: it can be
+    made again from the chain.
     """
     folder = data / "state"
-    if not folder.is_dir():
+    if not folder.is_dir() or chain.store is None:
         yield None
         return
     database = open_level(folder)
     try:
-        yield StateStore(database)
+        store = StateStore(database, genesis.chain_id)
+        history = StateHistory(genesis.chain_id, chain.store, store)
+        yield KeptStates(store, history) if store.has_layout and store.head is not None else None
     finally:
         database.close()
 

@@ -13,7 +13,8 @@ then and leaves the rest intact: the audit goes on from there. Without a databas
 | ``s`` key             | of the state store                                 |
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from chain.blocks import Block, Certificate
 from chain.errors import ErrorCode, PoolError
@@ -23,7 +24,7 @@ from chain.storage.blocks import BlockStore, Location, handover_writes, index_wr
 from chain.storage.database import Database, MemoryDatabase, Write
 from chain.transactions.base import CheckedTransaction, ErasedPayload
 
-LAYOUT_VERSION = b"2"
+LAYOUT_VERSION = b"3"
 _UNREAD = object()
 """Stands for a key that is not among the unsaved ones, where None stands for one that was deleted."""
 
@@ -138,6 +139,10 @@ class _Part:
         """Nothing to rid of anything: no payload is ever kept."""
         return True
 
+    def clear(self) -> None:
+        """Delete everything in this part."""
+        self.write([(key, None) for key, _ in self.scan(b"", b"\xff")], sync=False)
+
     def close(self) -> None:
         """The database is its owner's to close."""
 
@@ -153,10 +158,11 @@ class IndexStore(BlockStore):
         history: Sequence[Write],
         erased: Sequence[tuple[Location, ErasedPayload]] = (),
         handover: HandOver | None = None,
+        changes: Mapping[bytes, bytes] = MappingProxyType({}),
         *,
         sync: bool = True,
     ) -> None:
-        """As ``BlockStore.append``, without blocks, headers and payloads."""
+        """As ``BlockStore.append``, without blocks, changes, headers and payloads."""
         placed = enumerate(zip(transactions, block.outcomes, strict=True))
         index = [index_write(Location(height, place), checked, outcome) for place, (checked, outcome) in placed]
         self._database.write([*history, *index, *handover_writes(height, handover)], sync=sync)

@@ -1,6 +1,6 @@
 """Blocks, proposals and certificates: the shapes, and the bytes that are hashed and signed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from msgspec import Meta
@@ -111,6 +111,13 @@ class Block(Wire, frozen=True):
     outcomes: Annotated[tuple[Outcome, ...], Meta(max_length=LIMITS.block_transactions)]
 
 
+class FinalHeader(Wire, frozen=True):
+    """A finalised block without its outcomes: its first two fields."""
+
+    header: Annotated[bytes, Meta(max_length=1024)]
+    certificate: Certificate | None
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerTip:
     """The newest block. It is durable, unless it was committed without and ``make_durable`` is still to come."""
@@ -120,6 +127,8 @@ class LedgerTip:
     header: BlockHeader
     certificate: Certificate | None
     """None for genesis."""
+    state: bytes = field(default=b"", compare=False)
+    """Reference to the root of the state after it (``chain.state.tree``); empty while the state is not there yet."""
 
 
 def decode_header(data: bytes) -> BlockHeader:

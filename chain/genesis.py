@@ -26,7 +26,7 @@ from chain.proofs.merkle import EMPTY_ROOT
 from chain.proofs.validators import ValidatorSet, Witness
 from chain.state.entries import PROTOCOL_KEY, VALIDATORS_KEY, ProtocolEntry, member_key
 from chain.state.members import Member, MemberKey, NodeRecord
-from chain.state.tree import MemoryNodes, StateTree
+from chain.state.tree import EMPTY, MemoryNodes, StateTree, hash_of
 
 VERSION = 2
 """Of the protocol that a genesis file of this format founds a network with."""
@@ -135,7 +135,7 @@ class Genesis:
                 transaction_count=0,
                 tx_root=EMPTY_ROOT,
                 result_root=EMPTY_ROOT,
-                state_root=tree.update(ZERO_HASH, dict(self.entries)).root,
+                state_root=hash_of(tree.update(EMPTY, dict(self.entries)).root),
                 history_root=EMPTY_ROOT,
                 validators_hash=self.validators.hash(self.chain_id),
                 next_validators_hash=self.validators.hash(self.chain_id),

@@ -2,15 +2,16 @@
 
 It executes proposals on the parent's state, checks them, commits certified blocks durably, and recovers after a crash.
 
-What survives a crash: a block counts once ``commit`` has returned. ``commit`` writes the state (not synced), then
-the block with its certificate, transactions and index as one synced batch, then HEAD, synced. A crash before the
-batch leaves the parent as the tip; one between batch and HEAD leaves HEAD one behind, which ``open`` repairs; lost
-state is executed again. In catch-up, where others hold the blocks, many are written and ``make_durable`` syncs them
-at once; a crash before that loses some of them, and HEAD is behind what is left.
+What survives a crash: a block counts once ``commit`` has returned. ``commit`` writes the block with its certificate,
+transactions, changes of the state and index as one synced batch, then HEAD, synced; the state tree is written now and
+then, not synced. A crash before the batch leaves the parent as the tip; one between batch and HEAD leaves HEAD one
+behind, which ``open`` repairs; a state that is behind is brought up by the changes. In catch-up, where others hold the
+blocks, many are written and ``make_durable`` syncs them at once; a crash before that loses some of them, and HEAD is
+behind what is left.
 """
 
 from collections.abc import Callable, Container, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from chain.access.policy import AccessPolicy, MissingEngine
@@ -21,18 +22,20 @@ from chain.execution import Executed, Execution
 from chain.genesis import Genesis
 from chain.ledger_view import LedgerView, present
 from chain.limits import LIMITS
-from chain.primitives.crypto import ZERO_HASH, Hash
+from chain.primitives.crypto import Hash
 from chain.primitives.encoding import encode
 from chain.proofs import history
 from chain.proofs.handover import HandOver
 from chain.proofs.merkle import leaf_hash, leaf_hashes, root_of_leaves
 from chain.proofs.validators import ValidatorsEntry, validator_set, verify_certificate
-from chain.recovery import damaged, recheck, stored_block, stored_transactions, tip_at
+from chain.recovery import damaged, recheck, stored_transactions, stored_trust, tip_at
 from chain.state.decoded import SMALL_ENTRY_SIZE_BYTES
 from chain.state.entries import PROTOCOL_KEY, VALIDATORS_KEY, ProtocolEntry, erasure_key
-from chain.state.tree import TreeUpdate
+from chain.state.tree import TreeUpdate, hash_of
+from chain.state_history import Progress
 from chain.storage.database import Database
 from chain.storage.head import Head, HeadAnchor
+from chain.storage.migration import Migration
 from chain.transactions.base import CheckedTransaction, HeaderType, TransactionType
 from chain.transactions.context import BlockSetting, ExecutionContext
 from chain.transactions.erase import ERASE
@@ -47,6 +50,8 @@ class ExecutedBlock:
     block_hash: Hash
     transactions: tuple[CheckedTransaction, ...]
     outcomes: tuple[Outcome, ...]
+    changes: dict[bytes, bytes]
+    """New values by state key."""
     update: TreeUpdate
     entries: dict[bytes, object]
     """The small ones among the entries that it changes, decoded."""
@@ -59,10 +64,6 @@ class ExecutedBlock:
             header = type_.of(checked.header)
             if header is not None and outcome.is_ok:
                 yield checked, header
-
-
-Progress = Callable[[int, int], None]
-"""(blocks done, blocks in all)."""
 
 
 class Ledger(LedgerView):
@@ -88,6 +89,7 @@ class Ledger(LedgerView):
         super().__init__(genesis, blocks, states)
         self._policy = policy or MissingEngine("this program runs no contracts")
         self._anchor = anchor
+        self._migration = Migration(blocks)
 
     # Opening and closing
 
@@ -95,12 +97,13 @@ class Ledger(LedgerView):
         """Recover: check HEAD against the database, verify the newest blocks, bring the state up to them.
 
         Args:
-            progress: told of blocks that are executed again.
+            progress: told of blocks whose changes of the state are applied again, or that get a new layout.
 
         Raises:
-            PoolError: codes ``wrong_data_folder``, ``database_version``, ``database_damaged``.
+            PoolError: codes ``wrong_data_folder``, ``database_version``, ``database_damaged``; to migrate, blocks are
+                executed, so also a code that ``is_engine``.
         """
-        self.blocks.open(self.chain_id)
+        self.blocks.open(self.chain_id, migrates=True)
         head, last = self._anchor.read(), self.blocks.last_height()
         if last is None and head is not None and head.height > 0:
             raise damaged(f"HEAD is at height {head.height}, but the database is empty")
@@ -111,8 +114,8 @@ class Ledger(LedgerView):
             raise damaged(f"HEAD is missing, but the database holds {last + 1} blocks")
         if last < head.height:
             raise damaged(f"HEAD is at height {head.height}, but the database ends at {last}: blocks were lost")
-        if (gap := self.blocks.first_gap()) is not None:
-            raise damaged(f"block {gap} is missing")
+        if self._migration.is_needed:
+            self._migrate(last, progress)
         self.tip, self.trust = recheck(self.blocks, self.genesis, head, last)
         if last > head.height:
             self._anchor.write(Head(self.tip.height, self.tip.block_hash))
@@ -149,7 +152,7 @@ class Ledger(LedgerView):
     ) -> ExecutedBlock:
         """Execute a block on top of ``tip``."""
         height, time_ms = tip.height + 1, max(time_ms, tip.header.time_ms)
-        read = self._decoded.reader(tip.header.state_root)
+        read = self._decoded.reader(tip.state)
         rules, validators = self.trust.rules_at(height), self.trust.validators_at(height)
         protocol = present(read(PROTOCOL_KEY, ProtocolEntry))
         setting = BlockSetting(height, time_ms, validators, protocol, rules.limits)
@@ -163,7 +166,7 @@ class Ledger(LedgerView):
             if contracts is not None:
                 contracts.close()
         changes = execution.changes
-        update = self.tree.update(tip.header.state_root, dict(changes))
+        update = self._open_tree().update(tip.state, dict(changes), height)
         small = {key: entry for key, entry in execution.entries.items() if len(changes[key]) <= SMALL_ENTRY_SIZE_BYTES}
         ids = tuple(checked.id for checked in transactions)
         next_set = present(execution.read(VALIDATORS_KEY, ValidatorsEntry))
@@ -177,7 +180,7 @@ class Ledger(LedgerView):
             transaction_count=len(ids),
             tx_root=root_of_leaves(leaf_hashes(ids)),
             result_root=root_of_leaves(leaf_hashes([encode(outcome) for outcome in outcomes])),
-            state_root=update.root,
+            state_root=hash_of(update.root),
             history_root=history.root_at(height, self.blocks.history_node),
             validators_hash=validators.hash(self.chain_id),
             next_validators_hash=(validators if is_same else validator_set(next_set)).hash(self.chain_id),
@@ -185,7 +188,9 @@ class Ledger(LedgerView):
         )
         data = encode(header)
         hash_ = block_hash(self.chain_id, data)
-        return ExecutedBlock(header, Proposal(data, ids), hash_, transactions, outcomes, update, small, next_set)
+        return ExecutedBlock(
+            header, Proposal(data, ids), hash_, transactions, outcomes, changes, update, small, next_set
+        )
 
     def check(
         self,
@@ -251,17 +256,25 @@ class Ledger(LedgerView):
         handover = handed_over(executed, certificate)
         if handover is not None:
             self.trust.extend(handover)
-        self.states.commit(height, executed.update)
         block = Block(executed.proposal.header, certificate, executed.outcomes)
         nodes = history.nodes_completed_by(height, leaf_hash(executed.block_hash), self.blocks.history_node)
         writes = [self.blocks.history_write(*node) for node in nodes]
         erased = self._erased_by(executed)
-        self.blocks.append(height, block, executed.transactions, writes, erased, handover, sync=durable)
+        changes = executed.changes
+        self.blocks.append(height, block, executed.transactions, writes, erased, handover, changes, sync=durable)
         if durable:
             self._anchor.write(Head(height, executed.block_hash))
-        parent_root, root = self.tip.header.state_root, executed.header.state_root
-        self.tip = LedgerTip(height, executed.block_hash, executed.header, certificate)
-        self._decoded.move_on(parent_root, root, executed.update.keys, executed.entries)
+        self._move_on(executed, certificate)
+        if self.states.is_due:
+            if not durable:
+                self.make_durable()
+            self.states.flush()
+
+    def _move_on(self, executed: ExecutedBlock, certificate: Certificate | None) -> None:
+        parent, update = self.tip, executed.update
+        self.states.add(executed.header.height, update)
+        self.tip = LedgerTip(executed.header.height, executed.block_hash, executed.header, certificate, update.root)
+        self._decoded.move_on(parent.state, update.root, update.changes, executed.entries)
 
     def _erased_by(self, executed: ExecutedBlock) -> list[ErasedAt]:
         erasures = [header for _, header in executed.accepted(ERASE)]
@@ -274,11 +287,11 @@ class Ledger(LedgerView):
         """Proof that parcels, named by their ids, were erased up to the tip; None if one was not. Any thread may ask
         for it.
         """
-        tip = self.tip
-        root, keys = tip.header.state_root, [erasure_key(parcel) for parcel in parcels]
-        if tip.certificate is None or any(self.tree.get(root, key) is None for key in keys):
+        tip, keys = self.tip, [erasure_key(parcel) for parcel in parcels]
+        state = self.state_at(tip.height)
+        if tip.certificate is None or any(state.get(key) is None for key in keys):
             return None
-        return ErasureProofs(encode(tip.header), tip.certificate, tuple(self.tree.prove(root, key) for key in keys))
+        return ErasureProofs(encode(tip.header), tip.certificate, tuple(state.prove(key) for key in keys))
 
     def make_durable(self) -> None:
         """Bring everything up to the tip to disk, HEAD last: a crash before that leaves HEAD behind, never ahead.
@@ -327,34 +340,47 @@ class Ledger(LedgerView):
     def _write_genesis(self) -> None:
         genesis = self.genesis
         writes = [self.blocks.history_write(0, 0, leaf_hash(genesis.block_hash))]
-        self.states.commit(0, self.tree.update(ZERO_HASH, dict(genesis.entries)))
         self.blocks.append(0, genesis.block, (), writes)
         self._anchor.write(Head(0, genesis.block_hash))
+        self._recover_state(None)
+
+    def _migrate(self, last: int, progress: Progress | None) -> None:
+        """Give every block the new layout. What it changes of the state is found out by executing it."""
+        self.trust = stored_trust(self.blocks, self.genesis)
+        first = self._migration.begin()
+        self.tip = tip_at(self.blocks, self.chain_id, first)
+        self._recover_state(None)
+        for height in range(first + 1, last + 1):
+            block = self._migration.old_block(height)
+            transactions = stored_transactions(self.blocks, self.chain_id, height, block)
+            header = decode_header(block.header)
+            executed = self._execute(self.tip, Execution.run, transactions, header.time_ms, header.proposer)
+            if executed.proposal.header != block.header:
+                raise damaged(f"executing block {height} again gives another result")
+            self._migration.rewrite(height, block, executed.changes)
+            self._move_on(executed, block.certificate)
+            if self.states.is_due:
+                self.blocks.sync()
+                self.states.flush()
+            if progress is not None:
+                progress(height - first, last - first)
+        self._migration.finish()
 
     def _recover_state(self, progress: Progress | None) -> None:
-        """Execute the blocks that the state database has not seen, from genesis if it is empty or of no use."""
-        target = self.tip
-        found = self.states.head()
-        start = min(found.height, target.height) if found else 0
-        if found is None or not self.tree.is_complete(self.header_at(start).state_root):
-            start = 0
-            self.states.commit(0, self.tree.update(ZERO_HASH, dict(self.genesis.entries)))
-        for height in range(start + 1, target.height + 1):
-            self.tip = tip_at(self.blocks, self.chain_id, height - 1)
-            self._replay(height)
-            if progress is not None:
-                progress(height - start, target.height - start)
-        self.tip = target
-        self._decoded.start_at(target.header.state_root)
+        self._history.recover(dict(self.genesis.entries), self.tip.height, self._state_root_at, progress)
+        self._stand_on_state()
 
-    def _replay(self, height: int) -> None:
-        block = stored_block(self.blocks, height)
-        transactions = stored_transactions(self.blocks, self.chain_id, height, block)
-        header = decode_header(block.header)
-        executed = self._execute(self.tip, Execution.run, transactions, header.time_ms, header.proposer)
-        if executed.proposal.header != block.header:
-            raise damaged(f"executing block {height} again gives another result")
-        self.states.commit(height, executed.update)
+    def _state_root_at(self, height: int) -> Hash:
+        """An audit keeps no headers but the genesis file's."""
+        header = self.header_at(height) if height else decode_header(self.genesis.header)
+        return header.state_root
+
+    def _stand_on_state(self) -> None:
+        head = self.states.head
+        if head is None or head.root != self.tip.header.state_root:
+            raise damaged(f"the state after block {self.tip.height} is missing")
+        self.tip = replace(self.tip, state=head.reference)
+        self._decoded.start_at(head.reference)
 
 
 def handed_over(executed: ExecutedBlock, certificate: Certificate) -> HandOver | None:

@@ -1,13 +1,14 @@
 """What a ledger knows: its newest block, the state after it, the stored blocks, and what the next block follows."""
 
-from chain.blocks import Block, BlockHeader, LedgerTip, decode_header
+from chain.blocks import Block, BlockHeader, FinalHeader, LedgerTip, Outcome, decode_header
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.genesis import Genesis
 from chain.primitives.encoding import Value, decode
+from chain.proofs.receipts import ReceiptMaker
 from chain.proofs.trust import TrustHistory
 from chain.proofs.validators import ValidatorSet
 from chain.protocol import Rules
-from chain.recovery import stored_block
+from chain.recovery import stored_block, stored_header
 from chain.state.decoded import DecodedState
 from chain.state.entries import (
     PROTOCOL_KEY,
@@ -19,8 +20,9 @@ from chain.state.entries import (
     usage_key,
 )
 from chain.state.members import Member, MemberKey, registered_key, signing_key
-from chain.state.tree import StateProof, StateTree
-from chain.storage.blocks import BlockStore
+from chain.state.tree import EMPTY, StateProof, StateTree
+from chain.state_history import StateHistory, StateView
+from chain.storage.blocks import BlockStore, Location
 from chain.storage.database import Database
 from chain.storage.state import StateStore
 from chain.transactions.base import CheckedTransaction, Header, verify_signed_by
@@ -39,12 +41,12 @@ class LedgerView:
         self.genesis = genesis
         self.chain_id = genesis.chain_id
         self.blocks = BlockStore(blocks)
-        self.states = StateStore(states)
-        self.tree = StateTree(self.chain_id, self.states)
+        self.states = StateStore(states, self.chain_id)
+        self._history = StateHistory(self.chain_id, self.blocks, self.states)
         self.tip = LedgerTip(0, genesis.block_hash, decode_header(genesis.header), None)
         self.trust = TrustHistory(genesis)
         """Every hand-over up to the tip."""
-        self._decoded = DecodedState(self.tree, self.tip.header.state_root)
+        self._decoded = DecodedState(self._open_tree, EMPTY)
 
     # What the next block follows
 
@@ -76,7 +78,19 @@ class LedgerView:
 
     def state_value(self, key: bytes) -> bytes | None:
         """Value of a state key at the tip."""
-        return self.tree.get(self.tip.header.state_root, key)
+        return self._open_tree().get(self.tip.state, key)
+
+    def state_at(self, height: int) -> StateView:
+        """The state after the block at ``height``, for any thread. An old one takes some 20 ms to be had again.
+
+        Raises:
+            PoolError: code ``not_found`` for a height that is not there.
+        """
+        return self._history.at(height, self.header_at(height).state_root)
+
+    def _open_tree(self) -> StateTree:
+        """The trees that can be read now."""
+        return StateTree(self.chain_id, self.states.view())
 
     def state_proof(self, key: bytes, height: int | None = None) -> tuple[bytes | None, StateProof]:
         """Value of a state key after the block at ``height`` (the tip by default), and the proof for it.
@@ -84,18 +98,36 @@ class LedgerView:
         Raises:
             PoolError: code ``not_found`` for a height that is not there.
         """
-        root = self.tip.header.state_root if height is None else self.header_at(height).state_root
-        return self.tree.get(root, key), self.tree.prove(root, key)
+        state = self.state_at(self.tip.height if height is None else height)
+        return state.get(key), state.prove(key)
 
     def header_at(self, height: int) -> BlockHeader:
         """Header of the block at ``height``; raises ``not_found``."""
-        return decode_header(self.block_at(height).header)
+        return decode_header(self.final_header_at(height).header)
+
+    def final_header_at(self, height: int) -> FinalHeader:
+        """Header and certificate of the block at ``height``; raises as ``block_at``."""
+        self._verify_height(height)
+        return stored_header(self.blocks, height)
 
     def block_at(self, height: int) -> Block:
         """The block at ``height``; raises ``not_found``, or ``database_damaged`` if it should be there and is not."""
+        self._verify_height(height)
+        return stored_block(self.blocks, height)
+
+    def outcome_at(self, location: Location) -> Outcome:
+        """What became of a transaction; raises as ``block_at``."""
+        self._verify_height(location.height)
+        return self.blocks.outcome(location)
+
+    def receipts_of(self, height: int) -> ReceiptMaker:
+        """Makes receipts of the block at ``height``; raises as ``block_at``, and ``not_found`` for genesis."""
+        block = self.final_header_at(height)
+        return ReceiptMaker(block.header, block.certificate, self.blocks.outcomes(height))
+
+    def _verify_height(self, height: int) -> None:
         if not 0 <= height <= self.tip.height:
             raise PoolError(ErrorCode.NOT_FOUND, f"no block at height {height}; the newest is {self.tip.height}")
-        return stored_block(self.blocks, height)
 
     def member(self, name: str) -> Member | None:
         """A member at the tip."""
@@ -103,7 +135,7 @@ class LedgerView:
 
     def member_at(self, name: str, height: int) -> Member | None:
         """A member after the block at ``height``; raises ``not_found`` for a height that is not there."""
-        value = self.tree.get(self.header_at(height).state_root, member_key(name))
+        value = self.state_at(height).get(member_key(name))
         return None if value is None else decode(Member, value)
 
     def members(self) -> list[Member]:
@@ -120,7 +152,7 @@ class LedgerView:
 
     def entry(self, key: bytes, type_: type[Value]) -> Value | None:
         """A decoded state entry at the tip, or None."""
-        return self._decoded.reader(self.tip.header.state_root)(key, type_)
+        return self._decoded.reader(self.tip.state)(key, type_)
 
     def entries(self, prefix: bytes) -> dict[bytes, bytes]:
         """All state entries at the tip whose keys begin with ``prefix``, encoded, in key order."""

@@ -98,13 +98,6 @@ def read_packages(
     return found
 
 
-def join_packages(packages: list[bytes]) -> bytes:
-    """The encoded array of already encoded packages."""
-    count = len(packages)
-    head = bytes([0x90 | count]) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
-    return head + b"".join(packages)
-
-
 Recognise = Callable[[CheckedTransaction], CheckedTransaction | None]
 """A transaction with the same bytes that was verified before, if there is one."""
 

@@ -1,6 +1,6 @@
 """What a start checks of the blocks on disk, without executing them."""
 
-from chain.blocks import Block, BlockHeader, LedgerTip, block_hash, decode_header
+from chain.blocks import Block, BlockHeader, FinalHeader, LedgerTip, block_hash, decode_header
 from chain.erasure import check_stored_erased
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
@@ -86,9 +86,17 @@ def stored_block(blocks: BlockStore, height: int) -> Block:
     return block
 
 
+def stored_header(blocks: BlockStore, height: int) -> FinalHeader:
+    """Header and certificate of the block at ``height``; raises ``database_damaged`` if they are not there."""
+    found = blocks.final_header(height)
+    if found is None:
+        raise damaged(f"block {height} is missing")
+    return found
+
+
 def tip_at(blocks: BlockStore, chain_id: bytes, height: int) -> LedgerTip:
     """The stored block at ``height`` as a tip."""
-    block = stored_block(blocks, height)
+    block = stored_header(blocks, height)
     return LedgerTip(height, block_hash(chain_id, block.header), decode_header(block.header), block.certificate)
 
 

@@ -5,7 +5,6 @@ from chain.ledger import Ledger
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Value, decode, encode
 from chain.proofs import history
-from chain.proofs.receipts import ReceiptMaker
 from chain.storage.blocks import Location, StoredHead
 from chain.transactions.base import Header
 from chain.transactions.registry import decode_transaction_header
@@ -74,22 +73,21 @@ class PartMaker:
 
     def took_effect(self, location: Location) -> bool:
         """Whether a transaction was accepted."""
-        return self.ledger.block_at(location.height).outcomes[location.position].is_ok
+        return self.ledger.outcome_at(location).is_ok
 
     def block(self, height: int) -> BlockPart:
         """A final block; raises ``not_found`` for genesis, which nobody had to commit."""
-        block = self.ledger.block_at(height)
+        block = self.ledger.final_header_at(height)
         if block.certificate is None:
             raise PoolError(ErrorCode.NOT_FOUND, "the genesis block has no certificate")
         return BlockPart(block.header, CertificatePart.of(block.certificate), self._inclusion(height))
 
     def transaction(self, location: Location) -> TransactionPart:
         """A transaction with its outcome, which must be that it took effect; raises ``not_found``."""
-        block = self.ledger.block_at(location.height)
-        outcome = block.outcomes[location.position]
+        outcome = self.ledger.outcome_at(location)
         if not outcome.is_ok:
             raise PoolError(ErrorCode.NOT_FOUND, f"the transaction was rejected ({outcome.code}): {outcome.sentence}")
-        head, receipt = self._head(location), ReceiptMaker(block).receipt(location.position)
+        head, receipt = self._head(location), self.ledger.receipts_of(location.height).receipt(location.position)
         return TransactionPart(head.header, head.signature, receipt.outcome, receipt.index, hex_proof(receipt.proof))
 
     def committed(self, location: Location) -> CommittedPart:

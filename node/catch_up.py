@@ -17,9 +17,9 @@ from chain.blocks import Block, block_hash
 from chain.errors import PoolError
 from chain.ledger import ExecutedBlock
 from chain.limits import LIMITS
-from chain.packages import BlockPackage, Packages, join_packages, open_package, verify_erased
+from chain.packages import BlockPackage, Packages, open_package, verify_erased
 from chain.primitives.crypto import Hash
-from chain.primitives.encoding import decode, encode
+from chain.primitives.encoding import decode, encode, encode_array
 from chain.proofs.validators import verify_certificate
 from chain.transactions.base import CheckedTransaction
 from node.execution import ExecutionThread, is_local_fault
@@ -80,7 +80,7 @@ class CatchUp:
     async def serve(self, wanted: BlockRange) -> tuple[bytes, float]:
         """Answer a peer that catches up, and say how long it took, seconds. Reading happens beside the loop."""
         began_s = time.perf_counter()
-        answer = join_packages(await self._pool.read_packages(wanted.first, wanted.limit, _REPLY_BYTES))
+        answer = encode_array(await self._pool.read_packages(wanted.first, wanted.limit, _REPLY_BYTES))
         return answer, time.perf_counter() - began_s
 
     async def close(self) -> None:

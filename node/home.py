@@ -9,12 +9,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from chain.access.policy import AccessPolicy
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.genesis import Genesis, parse_genesis
-from chain.ledger import Ledger, Progress
+from chain.ledger import Ledger
 from chain.primitives.crypto import Ed25519Signer
 from chain.primitives.keys import load_signer
 from chain.state.members import Member
+from chain.state_history import Progress
 from chain.storage.head import HeadFile
-from chain.storage.level import LevelDatabase
+from chain.storage.level import LevelDatabase, open_emptied_if_damaged
 from node.config import NodeConfig
 from node.links import LinkIdentity
 from node.lock import FolderLock
@@ -103,8 +104,8 @@ def open_ledger(home: Home, progress: Progress | None = None, policy: AccessPoli
     """
     engines: list[LevelDatabase] = []
     try:
-        for name in ("blocks", "state"):
-            engines.append(LevelDatabase(home.data / name))
+        engines.append(LevelDatabase(home.data / "blocks"))
+        engines.append(open_emptied_if_damaged(home.data / "state"))
         ledger = Ledger(home.genesis, engines[0], engines[1], HeadFile(home.data / "HEAD"), policy)
         ledger.open(progress)
     except (PoolError, InvariantBroken):

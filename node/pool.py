@@ -9,11 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
-from chain.blocks import Block, Certificate
+from chain.blocks import Certificate
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock, Ledger
 from chain.packages import read_packages
 from chain.primitives.crypto import Hash
+from chain.primitives.encoding import encode
 from chain.proofs.receipts import Receipt, ReceiptMaker
 from chain.storage.blocks import Location
 from chain.transactions.base import CheckedTransaction, verify_payload
@@ -226,7 +227,7 @@ class Pool:
     def receipt(self, location: Location) -> Receipt:
         """The receipt of a committed transaction. It is a promise, so what it speaks of is durable first."""
         self.flush()
-        return ReceiptMaker(self.ledger.block_at(location.height)).receipt(location.position)
+        return self.ledger.receipts_of(location.height).receipt(location.position)
 
     async def read_packages(self, first: int, limit: int, size_bytes: int) -> list[bytes]:
         """Encoded packages of blocks (see ``chain.packages``), up to the tip, read beside the loop.
@@ -276,7 +277,8 @@ class Pool:
                 if waiting is None:
                     continue
                 if maker is None:
-                    maker = ReceiptMaker(Block(executed.proposal.header, certificate, executed.outcomes))
+                    outcomes = [encode(outcome) for outcome in executed.outcomes]
+                    maker = ReceiptMaker(executed.proposal.header, certificate, outcomes)
                 receipt = maker.receipt(position)
                 for future in waiting:
                     if not future.done():

@@ -159,4 +159,4 @@ def mark(path: Path) -> None:
 
 def _report_progress(done: int, total: int) -> None:
     if done == total or done % 1000 == 0:
-        _log.info("executing blocks again", extra={"done": done, "of": total})
+        _log.info("bringing the databases up to date", extra={"done": done, "of": total})

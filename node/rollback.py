@@ -86,7 +86,7 @@ class RollbackCheck:
             return
         tip = self._ledger.tip.height
         for height in range(max(1, self._record.height, tip - RECHECKED_BLOCKS + 1), tip + 1):
-            certificate = self._ledger.block_at(height).certificate
+            certificate = self._ledger.final_header_at(height).certificate
             if certificate is not None:
                 self.note_certificate(certificate)
 

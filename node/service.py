@@ -180,7 +180,7 @@ class NodeService:
                 self.fail(error)
 
     def _on_committed(self, block: CommittedBlock) -> None:
-        if any(key.startswith(member_key("")) for key in block.executed.update.keys):
+        if any(key.startswith(member_key("")) for key in block.executed.update.changes):
             self.links.update_peers(self._peers())
         if (unknown := self.ledger.unknown_rules) is not None:
             self._log.error("this node stops here: it neither votes nor follows", extra={"reason": unknown})

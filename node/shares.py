@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar, TypeVarTuple
 
 from chain.access.policy import verify_covered, verify_grant
-from chain.blocks import Block
 from chain.erasure import verify_not_erased
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import Hash
@@ -228,19 +227,16 @@ class Shares:
             raise PoolError(ErrorCode.NOT_READY, "the node is shutting down") from None
 
     def _parcels(self, terms: RequestTerms, ids: Sequence[Hash]) -> list[SealedParcel]:
-        blocks: dict[int, Block] = {}
-        return [self._parcel(terms, id_, blocks) for id_ in ids]
+        return [self._parcel(terms, id_) for id_ in ids]
 
-    def _parcel(self, terms: RequestTerms, id_: Hash, blocks: dict[int, Block]) -> SealedParcel:
+    def _parcel(self, terms: RequestTerms, id_: Hash) -> SealedParcel:
         """A parcel that took effect and that the request covers."""
         location = self._ledger.blocks.location(id_)
         head = self._ledger.blocks.transaction_head(location) if location else None
         header = decode_transaction_header(self._ledger.chain_id, head.header) if head else None
         if location is None or not isinstance(header, ParcelHeader):
             raise PoolError(ErrorCode.NOT_FOUND, f"there is no parcel {id_.hex()}", parcel=id_.hex())
-        if location.height not in blocks:
-            blocks[location.height] = self._ledger.block_at(location.height)
-        outcome = blocks[location.height].outcomes[location.position]
+        outcome = self._ledger.outcome_at(location)
         if not outcome.is_ok:
             raise PoolError(ErrorCode.NOT_FOUND, f"parcel {id_.hex()} was rejected: {outcome.code}", parcel=id_.hex())
         try:

@@ -6,6 +6,7 @@ value again and comparing bytes, which also covers whatever a decoder may leave 
 "Formats").
 """
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,6 +30,13 @@ encode = _encoder.encode
 """``encode(value) -> bytes``: the canonical encoding of a ``Wire`` value (or of plain arrays, bytes, strings,
 integers).
 """
+
+
+def encode_array(items: Sequence[bytes]) -> bytes:
+    """The canonical encoding of an array of fewer than 65,536 already encoded items."""
+    count = len(items)
+    head = bytes([0x90 | count]) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
+    return head + b"".join(items)
 
 
 _decoder = Decoders(lambda type_: msgspec.msgpack.Decoder(type_, strict=True))

@@ -1,13 +1,14 @@
 """Receipts: proof that a transaction was ordered, where, and with which outcome."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta
 
-from chain.blocks import Block, BlockHeader, Certificate, Outcome
+from chain.blocks import BlockHeader, Certificate, Outcome
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import Hash
-from chain.primitives.encoding import Wire, decode, encode
+from chain.primitives.encoding import Wire, decode
 from chain.primitives.types import Hash32, Unsigned
 from chain.proofs.merkle import MAX_PROOF_LENGTH, MerkleTree, leaf_hash, leaf_hashes, verify_inclusion
 from chain.proofs.trust import TrustHistory
@@ -30,14 +31,20 @@ class Receipt(Wire, frozen=True):
 
 
 class ReceiptMaker:
-    """Makes the receipts of one block; the outcome tree is built once for all of them."""
+    """Makes the receipts of one block; the outcome tree is built once for all of them.
 
-    def __init__(self, block: Block) -> None:
-        if block.certificate is None:
+    Args:
+        header: bytes of the block's header.
+        certificate: of the block; that of genesis is None, and it has no receipts (``not_found``).
+        outcomes: encoded, of all its transactions.
+    """
+
+    def __init__(self, header: bytes, certificate: Certificate | None, outcomes: Sequence[bytes]) -> None:
+        if certificate is None:
             raise PoolError(ErrorCode.NOT_FOUND, "the genesis block has no receipts")
-        self._header = block.header
-        self._certificate = block.certificate
-        self._outcomes = [encode(outcome) for outcome in block.outcomes]
+        self._header = header
+        self._certificate = certificate
+        self._outcomes = outcomes
         self._tree = MerkleTree(leaf_hashes(self._outcomes))
 
     def receipt(self, index: int) -> Receipt:

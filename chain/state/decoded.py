@@ -1,11 +1,10 @@
 """The state's entries as values, decoded once: blocks have much in common with the ones before them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 
-from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Value, decode
-from chain.state.tree import StateTree
+from chain.state.tree import Reference, StateTree
 from chain.state.working import StateReader
 
 KEPT_ENTRIES = 4096
@@ -20,23 +19,28 @@ _UNREAD = object()
 class DecodedState:
     """Reads the state under one root, the newest block's, and keeps what it has decoded.
 
+    Args:
+        open_tree: gives the trees as they can be read at that moment.
+        root: of the newest block.
+
     Any thread may read. What is kept is replaced when the state moves on, and not changed: an execution that was given
     up on and still reads, under a root that is the newest no more, reads into entries that nobody else uses.
     """
 
-    def __init__(self, tree: StateTree, root: Hash) -> None:
-        self._tree = tree
-        self._kept: tuple[Hash, dict[bytes, object]] = root, {}
+    def __init__(self, open_tree: Callable[[], StateTree], root: Reference) -> None:
+        self._open_tree = open_tree
+        self._kept: tuple[Reference, dict[bytes, object]] = root, {}
 
-    def reader(self, root: Hash) -> StateReader:
+    def reader(self, root: Reference) -> StateReader:
         """Reads entries under ``root``: those of the newest block are kept."""
         kept_root, kept = self._kept
         entries = kept if kept_root == root else {}
+        tree = self._open_tree()
 
         def read(key: bytes, type_: type[Value]) -> Value | None:
             found = entries.get(key, _UNREAD)
             if found is _UNREAD:
-                data = self._tree.get(root, key)
+                data = tree.get(root, key)
                 if len(entries) >= KEPT_ENTRIES:
                     entries.clear()
                 found = entries[key] = None if data is None else decode(type_, data)
@@ -44,7 +48,9 @@ class DecodedState:
 
         return read
 
-    def move_on(self, parent: Hash, root: Hash, keys: Iterable[bytes], entries: Mapping[bytes, object]) -> None:
+    def move_on(
+        self, parent: Reference, root: Reference, keys: Iterable[bytes], entries: Mapping[bytes, object]
+    ) -> None:
         """The newest block's root is ``root`` now.
 
         Args:
@@ -62,6 +68,6 @@ class DecodedState:
             del kept[key]
         self._kept = root, kept
 
-    def start_at(self, root: Hash) -> None:
+    def start_at(self, root: Reference) -> None:
         """The newest block's root is ``root``, whatever it was before."""
         self._kept = root, {}

@@ -7,10 +7,18 @@ hash stands for everything below it). Looking for damage visits everything.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from chain.primitives.crypto import Hash, hash_tagged, sha256
-from chain.state.tree import EMPTY, NodeReader
+from chain.errors import PoolError
+from chain.state.tree import (
+    EMPTY,
+    NodeReader,
+    Reference,
+    children_of,
+    hash_of,
+    is_leaf,
+    leaf_of,
+    verify_node,
+)
 
-_LEAF = 0
 _PATH_BITS = 256
 
 
@@ -45,67 +53,81 @@ class Damage(NamedTuple):
     what: str
 
 
-class LeafDifference(NamedTuple):
+class EntryDifference(NamedTuple):
     """An entry in which two states differ."""
 
-    path: bytes
-    first: Hash | None
-    """Hash of its value in the first state; None if it is not there."""
-    second: Hash | None
+    key: bytes
+    first: bytes | None
+    """Its value in the first state; None if it is not there."""
+    second: bytes | None
 
 
 ROOT = Subtree(0, 0)
 
 
-def damage(chain_id: bytes, reader: NodeReader, root: Hash) -> Iterator[Damage]:
+def damage(chain_id: bytes, reader: NodeReader, root: Reference) -> Iterator[Damage]:
     """Everything under ``root`` that is missing or has other bytes, from left to right."""
     pending = [(ROOT, root)]
     while pending:
-        place, hash_ = pending.pop()
-        if hash_ == EMPTY:
+        place, reference = pending.pop()
+        if reference == EMPTY:
             continue
-        node = reader.node(hash_)
-        if node is None or sha256(node) != hash_:
-            yield Damage(place, "a tree node is missing" if node is None else "a tree node has other bytes")
-        elif node[0] == _LEAF:
-            value = reader.value(node[33:])
-            if value is None or hash_tagged("state-value", chain_id, value) != node[33:]:
-                what = "its value is missing" if value is None else "its value has other bytes"
-                yield Damage(Subtree(_PATH_BITS, int.from_bytes(node[1:33], "big")), what)
-        else:
-            pending += [(place.right, node[33:]), (place.left, node[1:33])]
+        try:
+            node = reader.node(reference)
+            verify_node(chain_id, reference, node)
+        except PoolError as error:
+            yield Damage(place, error.detail)
+            continue
+        if not is_leaf(node):
+            left, right = children_of(node)
+            pending += [(place.right, right), (place.left, left)]
 
 
-def differences(first: NodeReader, first_root: Hash, second: NodeReader, second_root: Hash) -> Iterator[LeafDifference]:
+def differences(
+    chain_id: bytes, first: NodeReader, first_root: Reference, second: NodeReader, second_root: Reference
+) -> Iterator[EntryDifference]:
     """Entries in which the states under two roots differ. What ``damage`` names in either is passed over."""
+    one, other = _Sound(chain_id, first), _Sound(chain_id, second)
     pending = [(first_root, second_root)]
     while pending:
-        hashes = pending.pop()
-        if hashes[0] == hashes[1]:
+        references = pending.pop()
+        if hash_of(references[0]) == hash_of(references[1]):
             continue
-        one, other = _sound(first, hashes[0]), _sound(second, hashes[1])
-        if one is not None and other is not None and _LEAF not in (one[0], other[0]):
-            pending += [(one[33:], other[33:]), (one[1:33], other[1:33])]
+        nodes = one.node(references[0]), other.node(references[1])
+        if nodes[0] is not None and nodes[1] is not None and not is_leaf(nodes[0]) and not is_leaf(nodes[1]):
+            pending += reversed(list(zip(children_of(nodes[0]), children_of(nodes[1]), strict=True)))
             continue
-        leaves = dict(_leaves(first, hashes[0])), dict(_leaves(second, hashes[1]))
-        for path in sorted(leaves[0].keys() | leaves[1].keys()):
-            values = leaves[0].get(path), leaves[1].get(path)
+        entries = one.entries(references[0]), other.entries(references[1])
+        for key in sorted(entries[0].keys() | entries[1].keys()):
+            values = entries[0].get(key), entries[1].get(key)
             if values[0] != values[1]:
-                yield LeafDifference(path, *values)
+                yield EntryDifference(key, *values)
 
 
-def _leaves(reader: NodeReader, root: Hash) -> Iterator[tuple[bytes, Hash]]:
-    pending = [root]
-    while pending:
-        node = _sound(reader, pending.pop())
-        if node is None:
-            continue
-        if node[0] == _LEAF:
-            yield node[1:33], node[33:]
-        else:
-            pending += [child for child in (node[1:33], node[33:]) if child != EMPTY]
+class _Sound:
+    """Reads what is whole of a tree."""
 
+    def __init__(self, chain_id: bytes, reader: NodeReader) -> None:
+        self._chain_id = chain_id
+        self._reader = reader
 
-def _sound(reader: NodeReader, hash_: Hash) -> bytes | None:
-    node = reader.node(hash_)
-    return node if node is not None and sha256(node) == hash_ else None
+    def node(self, reference: Reference) -> bytes | None:
+        if reference == EMPTY:
+            return None
+        try:
+            node = self._reader.node(reference)
+            verify_node(self._chain_id, reference, node)
+        except PoolError:
+            return None
+        return node
+
+    def entries(self, root: Reference) -> dict[bytes, bytes]:
+        found, pending = {}, [root]
+        while pending:
+            node = self.node(pending.pop())
+            if node is not None and is_leaf(node):
+                leaf = leaf_of(node)
+                found[leaf.key] = leaf.value
+            elif node is not None:
+                pending += children_of(node)
+        return found

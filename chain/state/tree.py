@@ -4,64 +4,86 @@ A key's place is given by the bits of its hash. A subtree that holds one entry i
 depth; an empty subtree is the zero hash; so the shape depends on the entries alone, never on their history (the
 compaction of Dahlberg, Pulls and Peeters, "Efficient Sparse Merkle Trees", 2016, as Jellyfish trees use it).
 
-Leaf: ``SHA-256(0x00 | path | value hash)``; node: ``SHA-256(0x01 | left | right)``. Nodes are kept by their hash,
-so roots share what they have in common and an old root stays readable as long as its nodes are kept.
+Leaf: ``SHA-256(0x00 | path | value hash)``; node: ``SHA-256(0x01 | left | right)``. Nodes are kept by where they were
+made, the height of a block and a number in it: what a block makes lies side by side in a database, and each node has
+one parent, so that it can go when its last tree goes (as versions do in Jellyfish trees). A *reference* names a node by
+its hash, which stands under the root, and by where it is kept, which does not.
+
+| kept node | bytes                                                                     |
+|-----------|---------------------------------------------------------------------------|
+| leaf      | ``0x00`` path(32) value hash(32) length of the key(2) key value           |
+| inner     | ``0x01`` left reference(44) right reference(44)                           |
 """
 
 from bisect import bisect_left
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from chain.errors import ErrorCode, InvariantBroken, PoolError
+from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import HASH_SIZE, ZERO_HASH, Hash, hash_tagged, sha256
 from chain.primitives.encoding import Wire
 from chain.primitives.types import Hash32
 
-EMPTY: Hash = ZERO_HASH
+Reference = bytes
+"""Hash(32), then the place: height(8) of the block that made the node, and its number(4) in that block."""
+PLACE_SIZE = 12
+REFERENCE_SIZE = HASH_SIZE + PLACE_SIZE
+EMPTY: Reference = bytes(REFERENCE_SIZE)
+"""Of an empty subtree, whose hash is zeros."""
 _LEAF = 0
+_KEY_LENGTH_SIZE = 2
+_KEY_OFFSET = 1 + 2 * HASH_SIZE + _KEY_LENGTH_SIZE
 _MAX_DEPTH = 256
 
 
+class Leaf(NamedTuple):
+    """An entry of the state, as its leaf has it."""
+
+    path: bytes
+    value_hash: Hash
+    key: bytes
+    value: bytes
+
+
 class NodeReader(Protocol):
-    """Where tree nodes and values are read from: by hash."""
+    """Where tree nodes are read from."""
 
-    def node(self, hash_: Hash) -> bytes | None:
-        """Bytes of a tree node."""
-        ...
-
-    def value(self, hash_: Hash) -> bytes | None:
-        """A value by its hash."""
+    def node(self, reference: Reference) -> bytes:
+        """Bytes of a tree node; raises ``database_damaged`` if it is not there, or not what its hash says."""
         ...
 
 
 class MemoryNodes:
-    """Nodes and values in two dictionaries."""
+    """Nodes in a dictionary, over another reader if there is one."""
 
-    def __init__(self) -> None:
-        self.nodes: dict[Hash, bytes] = {}
-        self.values: dict[Hash, bytes] = {}
+    def __init__(self, below: NodeReader | None = None) -> None:
+        self.nodes: dict[Reference, bytes] = {}
+        self._below = below
 
-    def node(self, hash_: Hash) -> bytes | None:
+    def node(self, reference: Reference) -> bytes:
         """Bytes of a tree node."""
-        return self.nodes.get(hash_)
-
-    def value(self, hash_: Hash) -> bytes | None:
-        """A value by its hash."""
-        return self.values.get(hash_)
+        node = self.nodes.get(reference)
+        if node is not None:
+            return node
+        if self._below is None:
+            raise missing_node(reference)
+        return self._below.node(reference)
 
     def add(self, update: "TreeUpdate") -> None:
         """Keep what an update made."""
         self.nodes.update(update.nodes)
-        self.values.update(update.values)
 
 
 class TreeUpdate(NamedTuple):
-    """What an update made: the new root, the nodes and values to keep, and the keys that changed."""
+    """What an update made of a tree."""
 
-    root: Hash
-    nodes: dict[Hash, bytes]
-    values: dict[Hash, bytes]
-    keys: frozenset[bytes]
+    root: Reference
+    nodes: dict[Reference, bytes]
+    """The new nodes, in the order of their places."""
+    superseded: list[Reference]
+    """Nodes of the old tree that the new one does not have."""
+    changes: Mapping[bytes, bytes | None]
+    """What was changed."""
 
 
 class StateProof(Wire, frozen=True):
@@ -80,8 +102,29 @@ class StateProof(Wire, frozen=True):
             raise ValueError("no state proof has this shape")
 
 
-_Change = tuple[int, bytes, Hash | None]
-"""(path as an integer, path, value hash or None to delete)."""
+class _Change(NamedTuple):
+    """What becomes of an entry."""
+
+    bits: int
+    """Its path as a number."""
+    leaf: bytes | None
+    """The new leaf's bytes; None to delete it."""
+    reference: Reference | None = None
+    """Where that leaf is kept already."""
+
+
+class _Made:
+    """The nodes that an update makes, and those whose place they take."""
+
+    def __init__(self, height: int) -> None:
+        self._height = height.to_bytes(8, "big")
+        self.nodes: dict[Reference, bytes] = {}
+        self.superseded: list[Reference] = []
+
+    def keep(self, hash_: Hash, node: bytes) -> Reference:
+        reference = hash_ + self._height + len(self.nodes).to_bytes(4, "big")
+        self.nodes[reference] = node
+        return reference
 
 
 class StateTree:
@@ -95,111 +138,126 @@ class StateTree:
         """Place of ``key``: 32 bytes whose bits choose left (0) or right (1) from the root down."""
         return hash_tagged("state-key", self._chain_id, key)
 
-    def get(self, root: Hash, key: bytes) -> bytes | None:
+    def get(self, root: Reference, key: bytes) -> bytes | None:
         """Value of ``key`` under ``root``, or None."""
         path = self.path(key)
         bits, side = int.from_bytes(path, "big"), 1 << _MAX_DEPTH - 1
         current, read = root, self._nodes.node
         while current != EMPTY:
             node = read(current)
-            if node is None:
-                raise InvariantBroken(f"state tree node {current.hex()} is missing")
             if node[0] == _LEAF:
-                return self._value(node[33:]) if node[1:33] == path else None
-            current = node[33:] if bits & side else node[1:33]
+                return leaf_of(node).value if node[1:33] == path else None
+            current = node[45:] if bits & side else node[1:45]
             side >>= 1
         return None
 
-    def prove(self, root: Hash, key: bytes) -> StateProof:
+    def prove(self, root: Reference, key: bytes) -> StateProof:
         """Proof that ``key`` has its value, or none, under ``root``."""
-        siblings, leaf_path, value_hash = self._descend(root, self.path(key))
-        return StateProof(tuple(siblings), leaf_path, value_hash)
-
-    def update(self, root: Hash, changes: Mapping[bytes, bytes | None]) -> TreeUpdate:
-        """The tree after ``changes`` (None deletes a key); nothing is written here."""
-        made = TreeUpdate(EMPTY, {}, {}, frozenset(changes))
-        entries: list[_Change] = []
-        for key, value in changes.items():
-            path = self.path(key)
-            value_hash = None
-            if value is not None:
-                value_hash = hash_tagged("state-value", self._chain_id, value)
-                made.values[value_hash] = value
-            entries.append((int.from_bytes(path, "big"), path, value_hash))
-        entries.sort()
-        new_root = self._apply(root, 0, entries, made.nodes) if entries else root
-        return made._replace(root=new_root)
-
-    def is_complete(self, root: Hash) -> bool:
-        """Whether every node and value under ``root`` is there with the right bytes; reads the whole tree."""
-        pending = [] if root == EMPTY else [root]
-        while pending:
-            hash_ = pending.pop()
-            node = self._nodes.node(hash_)
-            if node is None or sha256(node) != hash_:
-                return False
-            if node[0] == _LEAF:
-                value = self._nodes.value(node[33:])
-                if value is None or hash_tagged("state-value", self._chain_id, value) != node[33:]:
-                    return False
-            else:
-                pending += [child for child in (node[1:33], node[33:]) if child != EMPTY]
-        return True
-
-    def _value(self, hash_: Hash) -> bytes:
-        value = self._nodes.value(hash_)
-        if value is None:
-            raise InvariantBroken(f"state value {hash_.hex()} is missing")
-        return value
-
-    def _descend(self, root: Hash, path: bytes) -> tuple[list[Hash], bytes, bytes]:
         siblings: list[Hash] = []
-        bits = int.from_bytes(path, "big")
+        bits = int.from_bytes(self.path(key), "big")
         current = root
         while current != EMPTY:
-            node = self._read(current, {})
+            node = self._nodes.node(current)
             if node[0] == _LEAF:
-                return siblings, node[1:33], node[33:]
-            left, right = node[1:33], node[33:]
+                return StateProof(tuple(siblings), node[1:33], node[33:65])
+            left, right = children_of(node)
             if bits >> (_MAX_DEPTH - 1 - len(siblings)) & 1:
-                siblings.append(left)
+                siblings.append(hash_of(left))
                 current = right
             else:
-                siblings.append(right)
+                siblings.append(hash_of(right))
                 current = left
-        return siblings, b"", b""
+        return StateProof(tuple(siblings), b"", b"")
 
-    def _apply(self, root: Hash, depth: int, changes: list[_Change], made: dict[Hash, bytes]) -> Hash:
+    def update(self, root: Reference, changes: Mapping[bytes, bytes | None], height: int = 0) -> TreeUpdate:
+        """The tree after ``changes`` (None deletes a key), made by the block at ``height``; nothing is written here."""
+        made, entries = _Made(height), []
+        for key, value in changes.items():
+            path, leaf = self.path(key), None
+            if value is not None:
+                value_hash = hash_tagged("state-value", self._chain_id, value)
+                leaf = b"".join((b"\x00", path, value_hash, len(key).to_bytes(_KEY_LENGTH_SIZE, "big"), key, value))
+            entries.append(_Change(int.from_bytes(path, "big"), leaf))
+        entries.sort()
+        new_root = self._apply(root, 0, entries, made) if entries else root
+        return TreeUpdate(new_root, made.nodes, made.superseded, changes)
+
+    def _apply(self, root: Reference, depth: int, changes: list[_Change], made: _Made) -> Reference:
         """The subtree at ``depth`` after sorted ``changes``, of which there is at least one."""
         if root == EMPTY:
-            return _build(depth, [change for change in changes if change[2] is not None], made)
-        node = self._read(root, made)
+            return _build(depth, [change for change in changes if change.leaf is not None], made)
+        node = self._nodes.node(root)
         if node[0] == _LEAF:
-            path, value_hash = node[1:33], node[33:]
-            kept = [change for change in changes if change[2] is not None]
-            if all(change[1] != path for change in changes):
-                kept.append((int.from_bytes(path, "big"), path, value_hash))
-                kept.sort()
-            return _build(depth, kept, made)
-        left, right, split = node[1:33], node[33:], _split(changes, depth)
-        if split:
-            left = self._apply(left, depth + 1, changes[:split], made)
-        if split < len(changes):
-            right = self._apply(right, depth + 1, changes[split:], made)
-        return self._join(left, right, made)
+            return _build(depth, _beside(root, node, changes, made), made)
+        left, right = children_of(node)
+        split = _split(changes, depth)
+        new_left = self._apply(left, depth + 1, changes[:split], made) if split else left
+        new_right = self._apply(right, depth + 1, changes[split:], made) if split < len(changes) else right
+        if new_left == left and new_right == right:
+            return root
+        made.superseded.append(root)
+        return self._join(new_left, new_right, made)
 
-    def _join(self, left: Hash, right: Hash, made: dict[Hash, bytes]) -> Hash:
-        if left == EMPTY and (right == EMPTY or self._read(right, made)[0] == _LEAF):
+    def _join(self, left: Reference, right: Reference, made: _Made) -> Reference:
+        if left == EMPTY and (right == EMPTY or self._is_leaf(right, made)):
             return right
-        if right == EMPTY and self._read(left, made)[0] == _LEAF:
+        if right == EMPTY and self._is_leaf(left, made):
             return left
-        return _keep(b"\x01" + left + right, made)
+        return _keep_inner(left, right, made)
 
-    def _read(self, hash_: Hash, made: dict[Hash, bytes]) -> bytes:
-        node = made.get(hash_) or self._nodes.node(hash_)
-        if node is None:
-            raise InvariantBroken(f"state tree node {hash_.hex()} is missing")
-        return node
+    def _is_leaf(self, reference: Reference, made: _Made) -> bool:
+        return (made.nodes.get(reference) or self._nodes.node(reference))[0] == _LEAF
+
+
+def hash_of(reference: Reference) -> Hash:
+    """The hash in a reference: of a root, the state root."""
+    return reference[:HASH_SIZE]
+
+
+def place_of(reference: Reference) -> bytes:
+    """Where the node is kept."""
+    return reference[HASH_SIZE:]
+
+
+def children_of(node: bytes) -> tuple[Reference, Reference]:
+    """References of an inner node's two halves."""
+    return node[1:45], node[45:]
+
+
+def leaf_of(node: bytes) -> Leaf:
+    """What a leaf's bytes hold."""
+    value_offset = _KEY_OFFSET + int.from_bytes(node[_KEY_OFFSET - _KEY_LENGTH_SIZE : _KEY_OFFSET], "big")
+    return Leaf(node[1:33], node[33:65], node[_KEY_OFFSET:value_offset], node[value_offset:])
+
+
+def is_leaf(node: bytes) -> bool:
+    """Whether a node is an entry's leaf, not an inner node."""
+    return node[0] == _LEAF
+
+
+def verify_node(chain_id: bytes, reference: Reference, node: bytes) -> None:
+    """Check that ``node`` is what the hash in ``reference`` stands for; raises ``database_damaged``."""
+    if node[:1] == b"\x01" and len(node) == 1 + 2 * REFERENCE_SIZE:
+        left, right = children_of(node)
+        found = sha256(b"\x01" + hash_of(left) + hash_of(right))
+    elif node[:1] == b"\x00" and len(node) >= _KEY_OFFSET:
+        leaf = leaf_of(node)
+        path, value_hash = (
+            hash_tagged("state-key", chain_id, leaf.key),
+            hash_tagged("state-value", chain_id, leaf.value),
+        )
+        found = sha256(b"\x00" + path + value_hash)
+        if (path, value_hash) != (leaf.path, leaf.value_hash):
+            found = ZERO_HASH
+    else:
+        found = ZERO_HASH
+    if found != hash_of(reference):
+        raise PoolError(ErrorCode.DATABASE_DAMAGED, "a node of the state tree has other bytes")
+
+
+def missing_node(reference: Reference) -> PoolError:
+    """A node that should be there."""
+    return PoolError(ErrorCode.DATABASE_DAMAGED, f"node {hash_of(reference).hex()} of the state tree is missing")
 
 
 def verify_state_proof(chain_id: bytes, root: Hash, key: bytes, value: bytes | None, proof: StateProof) -> None:
@@ -233,7 +291,7 @@ def _verify_path(path: bytes, root: Hash, proof: StateProof) -> None:
     """Check that a proof for a place in the tree leads to ``root``."""
     bits = int.from_bytes(path, "big")
     depth = len(proof.siblings)
-    current = EMPTY
+    current = ZERO_HASH
     if proof.leaf_path:
         if depth and (int.from_bytes(proof.leaf_path, "big") ^ bits) >> (_MAX_DEPTH - depth):
             raise PoolError(ErrorCode.BAD_PROOF, "the leaf of the state proof lies elsewhere in the tree")
@@ -246,27 +304,36 @@ def _verify_path(path: bytes, root: Hash, proof: StateProof) -> None:
         raise PoolError(ErrorCode.BAD_PROOF, "the state proof leads to another root")
 
 
-def _build(depth: int, entries: list[_Change], made: dict[Hash, bytes]) -> Hash:
+def _beside(root: Reference, node: bytes, changes: list[_Change], made: _Made) -> list[_Change]:
+    """The entries of a subtree that was one leaf, after ``changes``."""
+    bits = int.from_bytes(node[1:33], "big")
+    kept = [change for change in changes if change.leaf is not None and change.bits != bits]
+    change = next((change for change in changes if change.bits == bits), None)
+    if change is None or change.leaf == node:
+        change = _Change(bits, node, root)
+    else:
+        made.superseded.append(root)
+    return sorted([*kept, change]) if change.leaf is not None else kept
+
+
+def _build(depth: int, entries: list[_Change], made: _Made) -> Reference:
     """Subtree at ``depth`` over sorted ``entries``, all of which have a value."""
     if not entries:
         return EMPTY
     if len(entries) == 1:
-        _, path, value_hash = entries[0]
-        return _keep(b"\x00" + path + (value_hash or b""), made)
+        _, leaf, reference = entries[0]
+        return reference or made.keep(sha256((leaf or b"")[:65]), leaf or b"")
     split = _split(entries, depth)
     left = _build(depth + 1, entries[:split], made)
     right = _build(depth + 1, entries[split:], made)
-    return _keep(b"\x01" + left + right, made)
+    return _keep_inner(left, right, made)
 
 
 def _split(changes: list[_Change], depth: int) -> int:
     """How many of the sorted ``changes``, which agree in all bits before ``depth``, go left there."""
     below = _MAX_DEPTH - 1 - depth
-    first_right = (changes[0][0] >> below | 1) << below
-    return bisect_left(changes, (first_right,))
+    return bisect_left(changes, ((changes[0].bits >> below | 1) << below,))
 
 
-def _keep(node: bytes, made: dict[Hash, bytes]) -> Hash:
-    hash_ = sha256(node)
-    made[hash_] = node
-    return hash_
+def _keep_inner(left: Reference, right: Reference, made: _Made) -> Reference:
+    return made.keep(sha256(b"\x01" + left[:HASH_SIZE] + right[:HASH_SIZE]), b"\x01" + left + right)

@@ -2,45 +2,56 @@
 
 | key                                        | value                                  |
 |--------------------------------------------|----------------------------------------|
-| ``b`` height(8)                            | ``Block``: header, certificate, outcomes |
+| ``b`` height(8)                            | ``FinalHeader``: header, certificate   |
 | ``c`` height(8) index(4)                   | empty: a payload was deleted, but its bytes may still be in the files |
 | ``d`` dataset ``0x00`` height(8) index(4)  | empty: a parcel of that dataset        |
 | ``e`` height(8) index(4)                   | ``ErasedPayload``: what stays of an erased payload |
 | ``h`` level(1) index(8)                    | hash of a complete subtree of history  |
 | ``i`` transaction id(32)                   | height(8) index(4); of an accepted parcel: record count(4), dataset |
-| ``m`` ``version`` / ``chain``              | layout version / chain id              |
+| ``m`` ``version`` / ``chain``              | layout version / chain id; for others see ``chain.storage.migration`` |
 | ``o`` height(8)                            | ``HandOver``: the next block has another set or other rules |
 | ``p`` height(8) index(4)                   | payload of a parcel, unless it was erased |
 | ``q`` dataset ``0x00`` parcel(32) height(8) index(4) | empty: an accepted request or read report that names it |
 | ``r`` dataset ``0x00`` height(8) index(4)  | empty: a request, approval or read report  |
 | ``r`` ``0x00`` height(8) index(4)          | empty: the same, whatever its dataset  |
+| ``s`` height(8)                            | ``Changes``: the state entries that the block has changed |
 | ``t`` height(8) index(4)                   | header and signature of a transaction  |
 | ``u`` source parcel(32) height(8) index(4) | empty: an accepted parcel made from it |
+| ``x`` height(8)                            | array of the ``Outcome`` of each transaction |
 
 Integers are big endian, so keys of one kind grow with the chain. A block and all that belongs to it is one batch,
 synced at once or, in catch-up, together with those after it.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
-from chain.blocks import Block, Outcome
+import msgspec
+
+from chain.blocks import Block, FinalHeader, Outcome
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.primitives.crypto import HASH_SIZE, Hash
-from chain.primitives.encoding import EncodingError, Value, Wire, decode, encode
+from chain.primitives.encoding import EncodingError, Value, Wire, decode, encode, encode_array
 from chain.primitives.types import Signature, is_dataset_id
 from chain.proofs.handover import HandOver
 from chain.storage.database import Database, Write
 from chain.transactions.base import AbsentPayload, CheckedTransaction, ErasedPayload, Index, Transaction
 from chain.transactions.context import AcceptedParcel
 
-LAYOUT_VERSION = b"5"
+LAYOUT_VERSION = b"6"
+OLD_LAYOUT_VERSIONS = (b"5", b"5 to 6")
+"""That ``chain.storage.migration`` makes this one of; the second while it does."""
 _HEIGHT = struct.Struct(">cQ")
 _PLACE = struct.Struct(">cQI")
 _HISTORY = struct.Struct(">cBQ")
 _LOCATION = struct.Struct(">QI")
 _COUNT = struct.Struct(">I")
+
+Changes = tuple[tuple[bytes, bytes], ...]
+"""(state key, encoded entry), ascending by key."""
+_Outcomes = tuple[msgspec.Raw, ...]
 
 
 class Location(NamedTuple):
@@ -64,8 +75,12 @@ class BlockStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def open(self, chain_id: bytes) -> None:
+    def open(self, chain_id: bytes, *, migrates: bool = False) -> None:
         """Bind an empty database to ``chain_id``, or check that it is bound to it.
+
+        Args:
+            chain_id: of the chain.
+            migrates: the caller migrates a database of an old layout before it reads blocks.
 
         Raises:
             PoolError: codes ``wrong_data_folder``, ``database_version``, ``database_damaged``.
@@ -81,7 +96,7 @@ class BlockStore:
             raise PoolError(
                 ErrorCode.WRONG_DATA_FOLDER, f"it holds chain {found}, the genesis is {chain_id.hex()[:16]}"
             )
-        if version != LAYOUT_VERSION:
+        if version != LAYOUT_VERSION and not (migrates and version in OLD_LAYOUT_VERSIONS):
             raise PoolError(ErrorCode.DATABASE_VERSION, f"layout {version!r}, this program writes {LAYOUT_VERSION!r}")
 
     def append(
@@ -92,13 +107,14 @@ class BlockStore:
         history: Sequence[Write],
         erased: Sequence[tuple[Location, ErasedPayload]] = (),
         handover: HandOver | None = None,
+        changes: Mapping[bytes, bytes] = MappingProxyType({}),
         *,
         sync: bool = True,
     ) -> None:
-        """Write a block with its transactions and index as one batch, which is durable with ``sync``. What stays of the
-        payloads that it erases takes their place in the same batch.
+        """Write a block with its transactions, its changes of the state and index as one batch, which is durable with
+        ``sync``. What stays of the payloads that it erases takes their place in the same batch.
         """
-        batch: list[Write] = [(_HEIGHT.pack(b"b", height), encode(block)), *history, *handover_writes(height, handover)]
+        batch = [*block_writes(height, block, changes), *history, *handover_writes(height, handover)]
         kept = dict(erased)
         for place, payload in kept.items():
             batch.append((_PLACE.pack(b"p", *place), None))
@@ -126,12 +142,40 @@ class BlockStore:
 
     def block(self, height: int) -> Block | None:
         """The block at ``height``; raises ``database_damaged`` if its bytes do not decode."""
-        data = self._database.get(_HEIGHT.pack(b"b", height))
+        data = self.block_bytes(height)
         return None if data is None else _decoded(Block, data)
 
     def block_bytes(self, height: int) -> bytes | None:
         """The encoded block at ``height``."""
-        return self._database.get(_HEIGHT.pack(b"b", height))
+        data = self._database.get(_HEIGHT.pack(b"b", height))
+        return None if data is None else b"\x93" + data[1:] + self._outcomes(height)
+
+    def final_header(self, height: int) -> FinalHeader | None:
+        """Header and certificate of the block at ``height``; raises as ``block``."""
+        data = self._database.get(_HEIGHT.pack(b"b", height))
+        return None if data is None else _decoded(FinalHeader, data)
+
+    def outcomes(self, height: int) -> list[bytes]:
+        """The encoded outcomes of the block at ``height``; raises ``database_damaged``."""
+        return [bytes(outcome) for outcome in _decoded(_Outcomes, self._outcomes(height))]
+
+    def _outcomes(self, height: int) -> bytes:
+        data = self._database.get(_HEIGHT.pack(b"x", height))
+        if data is None:
+            raise PoolError(ErrorCode.DATABASE_DAMAGED, f"the outcomes of block {height} are missing")
+        return data
+
+    def outcome(self, location: Location) -> Outcome:
+        """What became of the transaction at ``location``; raises ``database_damaged``."""
+        outcomes = _decoded(_Outcomes, self._outcomes(location.height))
+        if location.position >= len(outcomes):
+            raise PoolError(ErrorCode.DATABASE_DAMAGED, f"there is no outcome of transaction {location}")
+        return _decoded(Outcome, bytes(outcomes[location.position]))
+
+    def changes(self, first: int, last: int) -> Iterator[tuple[int, dict[bytes, bytes]]]:
+        """(height, new values by state key) of the blocks from ``first`` to ``last``."""
+        for key, value in self._database.scan(_HEIGHT.pack(b"s", first), _HEIGHT.pack(b"s", last + 1)):
+            yield int(_HEIGHT.unpack(key)[1]), dict(_decoded(Changes, value))
 
     def last_height(self) -> int | None:
         """Height of the last block in the database, or None if it is empty."""
@@ -251,18 +295,6 @@ class BlockStore:
             raise InvariantBroken(f"history node {level}/{index} is missing")
         return node
 
-    def first_gap(self) -> int | None:
-        """The lowest height that is missing between blocks that are there, or None.
-
-        Each block's leaf of the history tree was written with it, so leaves without a gap mean blocks without a gap: if
-        LevelDB forgets a table, it forgets whole batches. Reads some 40 bytes a block.
-        """
-        leaves = self._database.scan(_HISTORY.pack(b"h", 0, 0), _HISTORY.pack(b"h", 1, 0))
-        for height, (key, _) in enumerate(leaves):
-            if int(_HISTORY.unpack(key)[2]) != height:
-                return height
-        return None
-
     def history_write(self, level: int, index: int, value: Hash) -> Write:
         """The write that keeps a history node."""
         return _HISTORY.pack(b"h", level, index), value
@@ -275,6 +307,16 @@ class BlockStore:
     def close(self) -> None:
         """Release the database."""
         self._database.close()
+
+
+def block_writes(height: int, block: Block, changes: Mapping[bytes, bytes]) -> list[Write]:
+    """The writes that keep a block without its transactions."""
+    outcomes = encode_array([encode(outcome) for outcome in block.outcomes])
+    return [
+        (_HEIGHT.pack(b"b", height), encode(FinalHeader(block.header, block.certificate))),
+        (_HEIGHT.pack(b"s", height), encode(tuple(sorted(changes.items())))),
+        (_HEIGHT.pack(b"x", height), outcomes),
+    ]
 
 
 def handover_writes(height: int, handover: HandOver | None) -> list[Write]:

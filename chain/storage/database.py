@@ -33,6 +33,10 @@ class Database(Protocol):
         """
         ...
 
+    def clear(self) -> None:
+        """Delete everything, the files that held it included."""
+        ...
+
     def close(self) -> None:
         """Release files; later calls fail."""
         ...
@@ -71,6 +75,11 @@ class MemoryDatabase:
     def purge(self, keys: Sequence[bytes]) -> bool:
         """Nothing to rid of anything."""
         return True
+
+    def clear(self) -> None:
+        """Delete everything."""
+        self._entries.clear()
+        self._keys.clear()
 
     def close(self) -> None:
         """Nothing to release."""

@@ -1,8 +1,8 @@
 """LevelDB as a database of the key-value port.
 
 It is opened with paranoid checks, every read verifies checksums (paranoid checks alone do not make it), and durability
-is asked for by each write. What LevelDB does not do is tell that the tail of its log is gone (it drops records after a
-cut silently): the HEAD anchor is there for that.
+is asked for by each write. What LevelDB does not tell is that the tail of its log is gone (it drops records after a cut
+silently): the HEAD anchor is there for that; or that of its MANIFEST, and a table with it: ``chain.storage.manifest``.
 
 Apart from the port, so that what only verifies needs no LevelDB.
 """
@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 from chain.errors import ErrorCode, PoolError
 from chain.extras import extra
 from chain.storage.database import Write
+from chain.storage.manifest import missing_log
 
 with extra("audit"):
     if sys.version_info >= (3, 13):  # plyvel has no wheels for these; this is its code, maintained
@@ -51,10 +53,15 @@ class LevelDatabase:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        if (log := missing_log(path)) is not None:
+            raise PoolError(ErrorCode.DATABASE_DAMAGED, f"{path}: {log} is missing: the end of the MANIFEST was lost")
+        self._open()
+
+    def _open(self) -> None:
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            self._path.mkdir(parents=True, exist_ok=True)
             self._db = plyvel.DB(
-                str(path),
+                str(self._path),
                 create_if_missing=True,
                 paranoid_checks=True,
                 write_buffer_size=WRITE_BUFFER_SIZE,
@@ -66,7 +73,7 @@ class LevelDatabase:
                 max_open_files=256,
             )
         except (plyvel.Error, OSError) as error:
-            raise _storage_error(path, error) from None
+            raise _storage_error(self._path, error) from None
 
     def get(self, key: bytes) -> bytes | None:
         """Value of ``key``, or None."""
@@ -136,6 +143,12 @@ class LevelDatabase:
         except (plyvel.Error, OSError) as error:
             raise _storage_error(self._path, error) from None
 
+    def clear(self) -> None:
+        """Delete everything, the files that held it included. Nobody may read meanwhile."""
+        self._db.close()
+        _remove(self._path)
+        self._open()
+
     def close(self) -> None:
         """Release files; later calls fail."""
         self._db.close()
@@ -148,6 +161,28 @@ class LevelDatabase:
         """Names of the tables that make up the database now."""
         listing: bytes = self._db.get_property(b"leveldb.sstables") or b""
         return {f"{int(number):06d}.ldb" for number in _TABLE_LINE.findall(listing)}
+
+
+def open_emptied_if_damaged(path: Path) -> LevelDatabase:
+    """A database of what can be made again: one that cannot be trusted is emptied.
+
+    Raises:
+        PoolError: as ``LevelDatabase``, but for ``database_damaged``.
+    """
+    try:
+        return LevelDatabase(path)
+    except PoolError as error:
+        if error.code is not ErrorCode.DATABASE_DAMAGED:
+            raise
+    _remove(path)
+    return LevelDatabase(path)
+
+
+def _remove(path: Path) -> None:
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        raise _storage_error(path, error) from None
 
 
 def _ranges(keys: Sequence[bytes]) -> list[tuple[bytes, bytes]]:

@@ -58,8 +58,8 @@ def compare_sources(genesis: Genesis, sources: tuple[str, str], bar: Progress) -
     with ExitStack() as stack:
         chains = [stack.enter_context(open_source(source, genesis)) for source in sources]
         states = [
-            None if is_url(source) else stack.enter_context(open_states(data_folder(Path(source))))
-            for source in sources
+            None if is_url(source) else stack.enter_context(open_states(data_folder(Path(source)), chain, genesis))
+            for source, chain in zip(sources, chains, strict=True)
         ]
         task = bar.add_task("Comparing blocks", total=min(chain.newest for chain in chains) + 1)
         first, second = map(Holding, sources, chains, states)

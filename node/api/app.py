@@ -150,7 +150,7 @@ async def _events(service: NodeService, height: int) -> AsyncIterator[bytes]:
             continue
         except PoolError:
             return  # the node is shutting down; the client resumes with the height it has
-        summary = block_summary(service.ledger.chain_id, service.ledger.block_at(height).header)
+        summary = block_summary(service.ledger.chain_id, service.ledger.final_header_at(height).header)
         yield b"id: %d\nevent: block\ndata: %b\n\n" % (height, orjson.dumps(summary))
         height += 1
 

@@ -1,6 +1,5 @@
-"""Lines of lists of transactions. Neighbours in a list often share a block, which is then decoded once."""
+"""Lines of lists of transactions."""
 
-from chain.blocks import Block, Outcome
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.storage.blocks import Location
@@ -19,12 +18,10 @@ class Listing:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._height = -1
-        self._block: Block | None = None
 
     def parcel(self, location: Location) -> Json:
         """A parcel in the list of its dataset's."""
-        header, outcome = PARCEL.of(self._header(location)), self._outcome(location)
+        header, outcome = PARCEL.of(self._header(location)), self._ledger.outcome_at(location)
         if header is None:
             raise _damaged(location)
         return {
@@ -38,7 +35,7 @@ class Listing:
 
     def read(self, location: Location) -> Json:
         """A request, approval or read report in the list of its dataset's."""
-        header, outcome = self._header(location), self._outcome(location)
+        header, outcome = self._header(location), self._ledger.outcome_at(location)
         return {
             "transaction_id": outcome.transaction_id.hex(),
             "height": location.height,
@@ -53,11 +50,6 @@ class Listing:
         if head is None:
             raise _damaged(location)
         return decode_transaction_header(self._ledger.chain_id, head.header)
-
-    def _outcome(self, location: Location) -> Outcome:
-        if self._block is None or self._height != location.height:
-            self._height, self._block = location.height, self._ledger.block_at(location.height)
-        return self._block.outcomes[location.position]
 
 
 def _damaged(location: Location) -> PoolError:

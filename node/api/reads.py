@@ -7,13 +7,11 @@ import orjson
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from chain.blocks import decode_header
 from chain.erasure import verify_not_erased
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS, MIB
-from chain.packages import join_packages
 from chain.primitives.crypto import Hash
-from chain.primitives.encoding import decode, encode
+from chain.primitives.encoding import decode, encode, encode_array
 from chain.proofs import history
 from chain.state.entries import DatasetEntry, Erasure, erasure_key, member_key
 from chain.state.members import Member
@@ -62,7 +60,7 @@ def _add_blocks(router: APIRouter, service: NodeService) -> None:
         newest = ledger.tip.height if before is None else min(before - 1, ledger.tip.height)
         heights = range(newest, max(-1, newest - limit), -1)
         return json_response(
-            {"blocks": [block_summary(ledger.chain_id, ledger.block_at(height).header) for height in heights]}
+            {"blocks": [block_summary(ledger.chain_id, ledger.final_header_at(height).header) for height in heights]}
         )
 
     @router.get("/blocks/{height}", tags=["blocks"])
@@ -76,7 +74,7 @@ def _add_blocks(router: APIRouter, service: NodeService) -> None:
     async def get_chain(from_: Annotated[int, Query(alias="from", ge=0)] = 0, limit: Limit = 100) -> Response:
         """Blocks with all transactions from the height ``from`` on, as MessagePack, for audits and copies."""
         packages = await service.pool.read_packages(from_, min(limit, LIMITS.catch_up_blocks), _CHAIN_REPLY_BYTES)
-        return Response(join_packages(packages), media_type=MSGPACK)
+        return Response(encode_array(packages), media_type=MSGPACK)
 
 
 def _add_transactions(router: APIRouter, service: NodeService) -> None:
@@ -93,7 +91,7 @@ def _add_transactions(router: APIRouter, service: NodeService) -> None:
         if head is None:
             raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {transaction_id}")
         header = decode_transaction_header(ledger.chain_id, head.header)
-        outcome = ledger.block_at(location.height).outcomes[location.position]
+        outcome = ledger.outcome_at(location)
         view = transaction_view(header, outcome, location.height, location.position, head.header, head.signature)
         erasure = ledger.entry(erasure_key(id_), Erasure)
         return json_response(view | {"erasure": erasure and fields_of(erasure)})
@@ -124,15 +122,14 @@ def _add_records(router: APIRouter, service: NodeService) -> None:
     async def get_record(transaction_id: str, index: int) -> Response:
         """A record with where it comes from; 410 if its parcel was erased."""
         location, header, body = _record(service, transaction_id, index)
-        block = ledger.block_at(location.height)
         is_sealed = bool(header.envelope)
         view: Json = {
             "record": f"{transaction_id}/{index}",
             "dataset": header.dataset,
             "member": header.member,
             "height": location.height,
-            "time_ms": decode_header(block.header).time_ms,
-            "outcome": block.outcomes[location.position].code,
+            "time_ms": ledger.header_at(location.height).time_ms,
+            "outcome": ledger.outcome_at(location).code,
             "sealed": is_sealed,
             "body": text_of(body),
         }

@@ -74,5 +74,6 @@ class EventfulChain:
         """A stopped node's home with this chain, or one of these blocks."""
         ledger = open_home(home, self.network)
         self.commit_to(ledger, self.blocks if blocks is None else blocks)
+        ledger.states.flush()
         ledger.close()
         return home

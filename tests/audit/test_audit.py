@@ -9,8 +9,8 @@ from audit.chain import ChainAudit
 from chain.blocks import Block, Outcome
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
-from chain.packages import BlockPackage, Packages, join_packages, open_package, read_packages
-from chain.primitives.encoding import decode, encode
+from chain.packages import BlockPackage, Packages, open_package, read_packages
+from chain.primitives.encoding import decode, encode, encode_array
 from chain.state.entries import ReaderEntry, reader_key
 from chain.transactions.base import Transaction
 from tests.chain.access_world import CALL_FUEL, CHECK_FUEL, AccessWorld, ScriptedPolicy, allow, deny
@@ -107,12 +107,12 @@ def test_another_chains_genesis_block_is_refused(ledger: Ledger) -> None:
 
 
 def test_packages_travel_joined_and_bounded(network: TestNetwork, ledger: Ledger) -> None:
-    joined = join_packages(read_packages(ledger.blocks, 1, 100, 1 << 20))
+    joined = encode_array(read_packages(ledger.blocks, 1, 100, 1 << 20))
     assert decode(Packages, joined) == tuple(packages_of(ledger)[1:])
     assert len(read_packages(ledger.blocks, 1, 2, 1 << 20)) == 2
     assert len(read_packages(ledger.blocks, 1, 100, 1)) == 1, "one block at least, however small the bound"
-    assert decode(Packages, join_packages([])) == ()
-    assert len(decode(Packages, join_packages([encode(packages_of(ledger)[1])] * 20))) == 20
+    assert decode(Packages, encode_array([])) == ()
+    assert len(decode(Packages, encode_array([encode(packages_of(ledger)[1])] * 20))) == 20
 
 
 def test_a_package_has_one_transaction_for_each_outcome(network: TestNetwork, ledger: Ledger) -> None:

@@ -143,13 +143,13 @@ def test_something_else_than_an_audit_is_refused(chain: EventfulChain) -> None:
         audit_on(chain, engine)
 
 
-@pytest.mark.parametrize("kind", [b"sn", b"sv"], ids=["node", "value"])
-def test_an_incomplete_state_is_refused(chain: EventfulChain, kind: bytes) -> None:
+@pytest.mark.parametrize(("kind", "detail"), [(b"sn", "other bytes"), (b"sr", "is missing")], ids=["nodes", "root"])
+def test_a_state_that_cannot_be_read_is_refused(chain: EventfulChain, kind: bytes, detail: str) -> None:
     engine = saved_engine(chain)
     keys = [key for key, _ in engine.scan(kind, kind + b"\xff" * 33)]
     for key in keys:
         put(engine, key, b"\x00" * 65)
-    with refuses(ErrorCode.DATABASE_DAMAGED, "is incomplete"):
+    with refuses(ErrorCode.DATABASE_DAMAGED, detail):
         audit_on(chain, engine)
 
 

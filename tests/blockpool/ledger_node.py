@@ -27,7 +27,6 @@ from chain.erasure import verify_not_erased
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.primitives.encoding import decode, encode
-from chain.proofs.receipts import ReceiptMaker
 from chain.state.entries import RequestEntry, RequestTerms, request_key
 from chain.storage.blocks import Location
 from chain.transactions.parcel import ParcelHeader, decode_sealed_shares
@@ -90,7 +89,7 @@ class LedgerNode:
                 return self._parcels(dataset, request.parameters.get("after"), int(request.parameters["limit"]))
             case ["transactions", id_, "receipt"]:
                 place = self._location(id_)
-                return encode(ReceiptMaker(ledger.block_at(place.height)).receipt(place.position))
+                return encode(ledger.receipts_of(place.height).receipt(place.position))
             case ["transactions", id_, "raw"]:
                 verify_not_erased(ledger.entry, bytes.fromhex(id_))
                 return encode(ledger.blocks.transaction(self._location(id_)))

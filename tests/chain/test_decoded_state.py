@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain.primitives.crypto import ZERO_HASH, sha256
+from chain.primitives.crypto import sha256
 from chain.primitives.encoding import encode
 from chain.state import decoded as decoded_state
 from chain.state.decoded import DecodedState
 from chain.state.entries import ContractState
-from chain.state.tree import MemoryNodes, StateTree
+from chain.state.tree import EMPTY, MemoryNodes, StateTree
 
 KEYS = [b"a", b"b", b"c", b"d"]
 
@@ -20,8 +20,8 @@ class Chain:
     def __init__(self) -> None:
         self.nodes = MemoryNodes()
         self.tree = StateTree(sha256(b"chain"), self.nodes)
-        self.root = ZERO_HASH
-        self.decoded = DecodedState(self.tree, self.root)
+        self.root = EMPTY
+        self.decoded = DecodedState(lambda: self.tree, self.root)
         self.holds: dict[bytes, dict[bytes, bytes]] = {self.root: {}}
 
     def change(self, *, kept: bool = True, **changes: bytes) -> None:
@@ -30,7 +30,7 @@ class Chain:
         update = self.tree.update(self.root, {key: encode(entry) for key, entry in entries.items()})
         self.nodes.add(update)
         self.holds[update.root] = self.holds[self.root] | values
-        self.decoded.move_on(self.root, update.root, update.keys, entries if kept else {})
+        self.decoded.move_on(self.root, update.root, update.changes, entries if kept else {})
         self.root = update.root
 
     def found(self, root: bytes) -> dict[bytes, bytes]:

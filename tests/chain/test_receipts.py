@@ -6,7 +6,7 @@ import pytest
 from chain.blocks import Certificate, Outcome
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.encoding import encode
-from chain.proofs.receipts import Receipt, ReceiptMaker, verify_receipt
+from chain.proofs.receipts import Receipt, verify_receipt
 from tests.networks import TestNetwork
 from tests.refusals import refuses
 
@@ -15,7 +15,7 @@ def receipts_of(network: TestNetwork, count: int) -> list[tuple[bytes, Receipt]]
     ledger = network.ledger()
     network.commit(ledger, [network.dataset()])
     executed = network.commit(ledger, [network.parcel() for _ in range(count)])
-    maker = ReceiptMaker(ledger.block_at(2))
+    maker = ledger.receipts_of(2)
     return [(checked.id, maker.receipt(position)) for position, checked in enumerate(executed.transactions)]
 
 

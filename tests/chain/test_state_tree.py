@@ -7,10 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain.errors import ErrorCode, InvariantBroken, PoolError
+from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import hash_tagged
 from chain.primitives.encoding import decode, encode
-from chain.state.tree import EMPTY, MemoryNodes, StateProof, StateTree, verify_state_proof
+from chain.state.tree import (
+    EMPTY,
+    MemoryNodes,
+    StateProof,
+    StateTree,
+    children_of,
+    hash_of,
+    is_leaf,
+    place_of,
+    verify_node,
+    verify_state_proof,
+)
 from tests.refusals import refuses
 
 CHAIN = bytes(range(32))
@@ -54,14 +65,14 @@ def test_any_history_gives_the_root_of_what_is_left(history: list[dict[bytes, by
     earlier = []
     for changes in history:
         update = tree.update(root, changes)
-        assert update.keys == frozenset(changes)
+        assert update.changes == changes
         nodes.add(update)
         root = update.root
         for key, value in changes.items():
             content.pop(key, None)
             if value is not None:
                 content[key] = value
-        assert root == naive_root(content)
+        assert hash_of(root) == naive_root(content)
         earlier.append((root, dict(content)))
     for old_root, old_content in earlier:
         for key in {key for changes in history for key in changes}:
@@ -78,14 +89,14 @@ def test_the_order_of_changes_does_not_matter(content: dict[bytes, bytes], rando
         update = tree.update(root, {key: value})
         nodes.add(update)
         root = update.root
-    assert root == tree_of(content)[1]
+    assert hash_of(root) == hash_of(tree_of(content)[1])
 
 
 @given(contents, keys)
 def test_every_key_is_provably_present_or_absent(content: dict[bytes, bytes], other: bytes) -> None:
     tree, root = tree_of(content)
     for key in [*content, other]:
-        verify_state_proof(CHAIN, root, key, content.get(key), tree.prove(root, key))
+        verify_state_proof(CHAIN, hash_of(root), key, content.get(key), tree.prove(root, key))
 
 
 @given(contents, keys, st.binary(max_size=3))
@@ -95,7 +106,7 @@ def test_nothing_else_can_be_proved(content: dict[bytes, bytes], key: bytes, cla
     for wrong in (claim, None, b"something else"):
         if wrong != truth:
             assert_refused(root, key, wrong, proof)
-    assert_refused(bytes(32) if content else b"\x01" * 32, key, truth, proof)
+    assert_refused(EMPTY if content else b"\x01" * 44, key, truth, proof)
     path = tree.path(key)
     forged_value = b"forged"
     value_hash = hash_tagged("state-value", CHAIN, forged_value)
@@ -154,24 +165,66 @@ def test_an_empty_value_is_not_an_absent_one() -> None:
 def test_another_chain_has_another_tree() -> None:
     update = StateTree(bytes(32), MemoryNodes()).update(EMPTY, {b"a": b"1"})
     tree, root = tree_of({b"a": b"1"})
-    assert update.root != root
+    assert hash_of(update.root) != hash_of(root)
     with pytest.raises(PoolError):
-        verify_state_proof(bytes(32), root, b"a", b"1", tree.prove(root, b"a"))
+        verify_state_proof(bytes(32), hash_of(root), b"a", b"1", tree.prove(root, b"a"))
 
 
-def test_a_missing_node_is_our_own_fault() -> None:
-    with pytest.raises(InvariantBroken):
-        StateTree(CHAIN, MemoryNodes()).get(b"\x01" * 32, b"a")
+def test_a_missing_node_is_damage() -> None:
+    with pytest.raises(PoolError) as caught:
+        StateTree(CHAIN, MemoryNodes()).get(b"\x01" * 44, b"a")
+    assert caught.value.code is ErrorCode.DATABASE_DAMAGED
 
 
-def test_a_missing_value_is_our_own_fault() -> None:
+@given(histories)
+def test_what_is_superseded_is_what_the_new_tree_does_not_have(history: list[dict[bytes, bytes | None]]) -> None:
     nodes = MemoryNodes()
-    update = StateTree(CHAIN, nodes).update(EMPTY, {b"a": b"1"})
-    nodes.nodes.update(update.nodes)
-    with pytest.raises(InvariantBroken):
-        StateTree(CHAIN, nodes).get(update.root, b"a")
+    tree, root = StateTree(CHAIN, nodes), EMPTY
+    held: set[bytes] = set()
+    for height, changes in enumerate(history):
+        update = tree.update(root, changes, height)
+        assert held.isdisjoint(update.nodes)
+        assert set(update.superseded) <= held
+        assert len(set(update.superseded)) == len(update.superseded)
+        nodes.add(update)
+        root, held = update.root, held.difference(update.superseded) | update.nodes.keys()
+        assert held == references_under(nodes, root)
+        places = [place_of(reference) for reference in update.nodes]
+        assert places == [height.to_bytes(8, "big") + number.to_bytes(4, "big") for number in range(len(places))]
+
+
+def references_under(nodes: MemoryNodes, root: bytes) -> set[bytes]:
+    found, pending = set(), [root]
+    while pending:
+        reference = pending.pop()
+        if reference == EMPTY:
+            continue
+        node = nodes.node(reference)
+        verify_node(CHAIN, reference, node)
+        found.add(reference)
+        pending += [] if is_leaf(node) else children_of(node)
+    return found
+
+
+def test_writing_what_is_there_already_makes_nothing() -> None:
+    content = {bytes([number]): b"x" for number in range(20)}
+    tree, root = tree_of(content)
+    assert tree.update(root, {b"\x03": b"x", b"other": None}, 7)[:3] == (root, {}, [])
+
+
+@given(contents.filter(bool), st.data())
+def test_no_other_bytes_pass_for_a_node(content: dict[bytes, bytes], data: st.DataObject) -> None:
+    nodes = MemoryNodes()
+    nodes.add(StateTree(CHAIN, nodes).update(EMPTY, dict(content)))
+    reference, node = data.draw(st.sampled_from(sorted(nodes.nodes.items())))
+    hashed = range(len(node)) if is_leaf(node) else [*range(33), *range(45, 77)]
+    at = data.draw(st.sampled_from(hashed))
+    for wrong in (node[:at] + bytes([node[at] ^ 1]) + node[at + 1 :], node[:at], node + b"x"):
+        with pytest.raises(PoolError) as caught:
+            verify_node(CHAIN, reference, wrong)
+        assert caught.value.code is ErrorCode.DATABASE_DAMAGED
 
 
 def assert_refused(root: bytes, key: bytes, value: bytes | None, proof: StateProof) -> None:
     with refuses(ErrorCode.BAD_PROOF):
-        verify_state_proof(CHAIN, root, key, value, proof)
+        verify_state_proof(CHAIN, hash_of(root), key, value, proof)

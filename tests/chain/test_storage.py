@@ -209,21 +209,25 @@ class TestBlockStore:
 
 class TestStateStore:
     def test_commits_nodes_values_and_the_head(self, engine: Database) -> None:
-        store = StateStore(engine)
-        assert store.head() is None
-        update = StateTree(HASH, store).update(EMPTY, {b"a": b"1", b"b": b"2"})
-        store.commit(3, update)
-        assert store.head() == StateHead(3, update.root)
-        fresh = StateTree(HASH, StateStore(engine))
+        store = StateStore(engine, HASH)
+        assert store.head is None
+        update = StateTree(HASH, store.view()).update(EMPTY, {b"a": b"1", b"b": b"2"}, 3)
+        store.add(3, update)
+        assert store.head == StateHead(3, update.root)
+        assert StateStore(engine, HASH).head is None
+        store.flush()
+        assert StateStore(engine, HASH).head == StateHead(3, update.root)
+        fresh = StateTree(HASH, StateStore(engine, HASH).view())
         assert (fresh.get(update.root, b"a"), fresh.get(update.root, b"c")) == (b"1", None)
         engine.close()
 
     def test_nodes_beyond_the_cache_are_read_from_the_engine(self, engine: Database) -> None:
-        store = StateStore(engine)
-        tree = StateTree(HASH, store)
+        store = StateStore(engine, HASH)
         content = {number.to_bytes(2, "big"): b"v" for number in range(9000)}
-        update = tree.update(EMPTY, dict(content))
-        store.commit(1, update)
+        update = StateTree(HASH, store.view()).update(EMPTY, dict(content))
+        store.add(1, update)
+        store.flush()
+        tree = StateTree(HASH, StateStore(engine, HASH).view())
         assert all(tree.get(update.root, key) == b"v" for key in list(content)[::500])
         engine.close()
 

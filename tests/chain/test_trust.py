@@ -16,7 +16,7 @@ from chain.primitives.encoding import encode
 from chain.proofs.checkpoints import Checkpoint, encode_checkpoint, sign_head, trusted_head
 from chain.proofs.handover import HandOver
 from chain.proofs.history import TreeHead, root_at
-from chain.proofs.receipts import ReceiptMaker, verify_receipt
+from chain.proofs.receipts import verify_receipt
 from chain.proofs.trust import TrustHistory
 from chain.storage.database import MemoryDatabase
 from chain.storage.head import MemoryHead
@@ -147,7 +147,7 @@ def test_a_program_without_the_rules_stops_before_them(story: Story, monkeypatch
 def test_receipts_of_both_sets_need_the_hand_over(story: Story) -> None:
     network, ledger = story.network, story.ledger
     early, late = network.id_of(story.parcel), network.id_of(story.later)
-    receipts = [ReceiptMaker(ledger.block_at(height)).receipt(0) for height in (2, 4)]
+    receipts = [ledger.receipts_of(height).receipt(0) for height in (2, 4)]
     fresh = TrustHistory(network.genesis)
     verify_receipt(fresh, early, receipts[0])
     assert code_of(lambda: verify_receipt(fresh, late, receipts[1])) is ErrorCode.UNKNOWN_VALIDATORS

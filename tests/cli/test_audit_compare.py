@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from chain.blocks import Block
+from chain.blocks import FinalHeader, Outcome
 from chain.primitives.encoding import decode, encode
-from chain.state.entries import DatasetUsage, dataset_key, member_key, usage_key
+from chain.state.entries import dataset_key, member_key, usage_key
+from chain.state.tree import REFERENCE_SIZE, is_leaf, leaf_of, place_of
 from chain.storage.blocks import StoredHead
 from chain.storage.level import LevelDatabase
 from chain.transactions.base import ErasedPayload
@@ -87,10 +88,13 @@ def _payload_key(height: int) -> bytes:
     return b"p" + height.to_bytes(8, "big")
 
 
+def _outcomes_key(height: int) -> bytes:
+    return b"x" + height.to_bytes(8, "big")
+
+
 def _without_outcome_facts(data: bytes) -> bytes:
-    block = decode(Block, data)
-    outcomes = [msgspec.structs.replace(outcome, facts=()) for outcome in block.outcomes]
-    return encode(msgspec.structs.replace(block, outcomes=tuple(outcomes)))
+    outcomes = decode(tuple[Outcome, ...], data)
+    return encode(tuple(msgspec.structs.replace(outcome, facts=()) for outcome in outcomes))
 
 
 def _resigned(data: bytes) -> bytes:
@@ -102,7 +106,7 @@ def _resigned(data: bytes) -> bytes:
     [
         (_block_key(2), 0, lambda data: None, 2, "block"),
         (_block_key(3), 0, lambda data: data[:-1], 3, "block"),
-        (_block_key(2), 0, _without_outcome_facts, 2, "outcome 1 facts"),
+        (_outcomes_key(2), 0, _without_outcome_facts, 2, "outcome 1 facts"),
         (b"t" + (3).to_bytes(8, "big"), 2, _resigned, 3, "transaction 2 signature"),
         (_payload_key(2), 1, lambda data: data[:-1] + b"!", 2, "transaction 1 payload"),
         (_payload_key(5), 0, lambda data: None, 5, "transaction 0 payload"),
@@ -122,7 +126,7 @@ def test_the_first_height_and_what_differs_there(
 
 def test_certificates_of_other_quorums_are_no_difference(chain: EventfulChain, homes: tuple[Path, Path]) -> None:
     def other_quorum(data: bytes) -> bytes:
-        block = decode(Block, data)
+        block = decode(FinalHeader, data)
         assert block.certificate is not None
         votes = (*block.certificate.votes[1:], ("d", bytes(64)))
         return encode(
@@ -135,7 +139,7 @@ def test_certificates_of_other_quorums_are_no_difference(chain: EventfulChain, h
         homes[1],
         "blocks",
         _block_key(4),
-        lambda data: encode(msgspec.structs.replace(decode(Block, data), certificate=None)),
+        lambda data: encode(msgspec.structs.replace(decode(FinalHeader, data), certificate=None)),
     )
     assert compare(*homes, "--json").json["block"]["parts"] == [
         {"part": "certificate", "first": "there", "second": "absent"}
@@ -167,32 +171,38 @@ def _payloads(home: Path) -> list[tuple[bytes, bytes]]:
 
 @pytest.mark.parametrize(
     ("change", "what"),
-    [(lambda value: None, "its value is missing"), (lambda value: value[:-1] + b"\x7f", "its value has other bytes")],
+    [(lambda value: None, "is missing"), (lambda value: value[:-1] + b"\x7f", "has other bytes")],
     ids=["lost", "changed"],
 )
-def test_a_value_that_a_state_database_has_not_as_it_should_is_named(
-    chain: EventfulChain, homes: tuple[Path, Path], change: Callable[[bytes], bytes | None], what: str
+def test_an_entry_that_a_state_database_has_not_as_it_should_is_named(
+    homes: tuple[Path, Path], change: Callable[[bytes], bytes | None], what: str
 ) -> None:
-    value = chain.ledger.state_value(usage_key("a.flights"))
-    assert value is not None
-    assert decode(DatasetUsage, value).parcels > 0
-    proof = chain.ledger.state_proof(usage_key("a.flights"))[1]
-    edit(homes[1], "state", b"v" + proof.leaf_value_hash, change)
+    edit_leaf(homes[1], usage_key("a.flights"), change)
     done = compare(*homes, "--json")
     assert (done.code, done.json["same"], done.json["block"]) == (1, False, None)
-    assert done.json["state"]["damage"] == {
-        str(homes[0]): [],
-        str(homes[1]): [{"keys": ["usage/a.flights"], "what": what}],
-    }
-    shown = compare(*homes).out
-    assert f"{what}: usage/a.flights" in shown
+    damage = done.json["state"]["damage"]
+    assert damage[str(homes[0])] == []
+    (found,) = damage[str(homes[1])]
+    assert found["keys"] == ["usage/a.flights"]
+    assert what in found["what"]
+    assert f"{found['what']}: usage/a.flights" in " ".join(compare(*homes).out.split())
 
 
-def test_a_lost_tree_node_is_named_by_the_keys_below_it(chain: EventfulChain, homes: tuple[Path, Path]) -> None:
-    root = chain.ledger.tip.header.state_root
-    edit(homes[0], "state", b"n" + root, lambda data: None)
+def edit_leaf(home: Path, key: bytes, change: Callable[[bytes], bytes | None]) -> None:
+    """Change the newest leaf of a state key."""
+    engine = LevelDatabase(home / "data" / "state")
+    leaves = [(place, node) for place, node in engine.scan(b"n", b"o") if is_leaf(node) and leaf_of(node).key == key]
+    engine.write([(leaves[-1][0], change(leaves[-1][1]))], sync=True)
+    engine.close()
+
+
+def test_a_lost_tree_node_is_named_by_the_keys_below_it(homes: tuple[Path, Path]) -> None:
+    engine = LevelDatabase(homes[0] / "data" / "state")
+    *_, (_, root) = engine.scan(b"r", b"s")
+    engine.write([(b"n" + place_of(root[:REFERENCE_SIZE]), None)], sync=True)
+    engine.close()
     (damage,) = compare(*homes, "--json").json["state"]["damage"][str(homes[0])]
-    assert damage["what"] == "a tree node is missing"
+    assert "is missing" in damage["what"]
     assert {member_key("a").decode(), dataset_key("a.flights").decode()} <= set(damage["keys"])
 
 

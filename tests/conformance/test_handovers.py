@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from chain.primitives.encoding import encode
-from chain.proofs.receipts import ReceiptMaker
 from evidence.parts import HandOverPart
 from evidence.record import make_record_evidence
 from tests.networks import TestNetwork
@@ -69,7 +68,7 @@ def test_the_javascript_client_follows_hand_overs(handed: Handed, tmp_path: Path
     (tmp_path / "handovers.json").write_bytes(msgspec.json.encode({"handovers": parts}))
 
     def verify(height: int, transaction: object, *more: str) -> subprocess.CompletedProcess[str]:
-        receipt = ReceiptMaker(handed.ledger.block_at(height)).receipt(0)
+        receipt = handed.ledger.receipts_of(height).receipt(0)
         (tmp_path / "receipt").write_bytes(encode(receipt))
         id_ = network.id_of(transaction).hex()  # type: ignore[arg-type]
         command = ["node", str(EXAMPLES / "submit.mjs"), "--genesis", "genesis.json", "--verify", "receipt"]

@@ -67,6 +67,7 @@ from tests.evidence.story import Story
 WIRE_TYPES: tuple[type, ...] = (
     audit_store.AuditProgress,
     blocks.Block,
+    blocks.FinalHeader,
     blocks.BlockHeader,
     blocks.Certificate,
     blocks.Outcome,

@@ -7,7 +7,6 @@ from chain.genesis import Genesis, encode_member_file
 from chain.primitives.encoding import encode
 from chain.proofs.checkpoints import Checkpoint, encode_checkpoint, sign_head
 from chain.proofs.history import TreeHead
-from chain.proofs.receipts import ReceiptMaker
 from chain.proofs.trust import TrustHistory
 from chain.transactions.base import Transaction
 from evidence.disclosure import make_disclosure_evidence
@@ -82,7 +81,7 @@ class EdgeWorld:
         return tuple(encode(package) for package in (*packages_of(self.ledger, 1), packages_of(other, 2)[0]))
 
     def receipts(self) -> tuple[bytes, ...]:
-        maker = ReceiptMaker(self.ledger.block_at(self.ledger.tip.height))
+        maker = self.ledger.receipts_of(self.ledger.tip.height)
         return tuple(encode(maker.receipt(index)) for index in range(len(self.sealed)))
 
     def proposal(self) -> Proposal:

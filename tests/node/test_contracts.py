@@ -141,7 +141,9 @@ async def test_blocks_that_call_contracts_are_executed_again_at_the_start(tmp_pa
     shutil.rmtree(network.home("a") / "data" / "state")
     async with running(network, "a") as (node,):
         assert node.ledger.tip == tip
-        assert node.ledger.states.head() == (tip.height, tip.header.state_root)
+        head = node.ledger.states.head
+        assert head is not None
+        assert (head.height, head.root) == (tip.height, tip.header.state_root)
         granted = network.request()
         assert await request(node, granted) == ("allow", "")
         entry = node.ledger.entry(request_key(network.id_of(granted)), RequestEntry)

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from chain.blocks import Block, Certificate, Outcome, Proposal, block_hash, commit_message, decode_header
 from chain.errors import ErrorCode
-from chain.packages import BlockPackage, join_packages
-from chain.primitives.encoding import decode, encode
+from chain.packages import BlockPackage
+from chain.primitives.encoding import decode, encode, encode_array
 from chain.primitives.keys import load_signer
 from chain.transactions.base import Transaction
 from consensus.effects import Deliver
@@ -234,7 +234,7 @@ async def test_s15_a_certified_block_whose_bodies_are_missing_is_fetched(tmp_pat
             return encode((data,) if can_fetch else ())
         if kind == FrameKind.FETCH_VOTES:
             return encode(())
-        return join_packages([encode(package)])
+        return encode_array([encode(package)])
 
     peer = ScriptedPeer(network, "a", answer)
     async with running(network, "d") as (d,), scripted(peer):

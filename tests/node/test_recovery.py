@@ -74,7 +74,7 @@ def lose_current(database: Path) -> None:
 def lose_the_beginning(database: Path) -> None:
     """What is left if LevelDB has forgotten its tables and replays its log: the newest blocks alone."""
     db = plyvel.DB(str(database))
-    newest = [(key, value) for key, value in db.iterator() if key[:1] in b"bpt" and key[8] > 4]
+    newest = [(key, value) for key, value in db.iterator() if key[:1] in b"bpstx" and key[8] > 4]
     newest += [(key, value) for key, value in db.iterator() if key[:1] in b"hi"]
     assert newest
     db.close()
@@ -116,8 +116,6 @@ DAMAGES: dict[str, Damage] = {
     "MANIFEST of blocks gone": lambda data: next((data / "blocks").glob("MANIFEST-*")).unlink(),
     "MANIFEST of blocks flipped": lambda data: flip(next((data / "blocks").glob("MANIFEST-*")), 20),
     "blocks gone": lambda data: shutil.rmtree(data / "blocks"),
-    "state log flipped": lambda data: flip(log_of(data / "state"), log_of(data / "state").stat().st_size // 2),
-    "MANIFEST of state gone": lambda data: next((data / "state").glob("MANIFEST-*")).unlink(),
     "HEAD gone": lambda data: (data / "HEAD").unlink(),
     "HEAD torn": lambda data: (data / "HEAD").write_bytes(b"BPHEAD" + bytes(1018)) and None,
     "HEAD ahead": head_ahead,
@@ -142,6 +140,9 @@ def test_s40_damage_is_found_and_set_aside(home: Home, case: str) -> None:
 STATE_LOSSES: dict[str, Damage] = {
     "state gone": lambda data: shutil.rmtree(data / "state"),
     "CURRENT of state gone": lambda data: lose_current(data / "state"),
+    "state log flipped": lambda data: flip(log_of(data / "state"), log_of(data / "state").stat().st_size // 2),
+    "MANIFEST of state gone": lambda data: next((data / "state").glob("MANIFEST-*")).unlink(),
+    "MANIFEST of state flipped": lambda data: flip(next((data / "state").glob("MANIFEST-*")), 20),
     "state log gone": lambda data: log_of(data / "state").unlink(),
     "state log cut": lambda data: cut(log_of(data / "state"), 0.4),
 }

@@ -214,7 +214,7 @@ class Checkers:
                 location = ledger.blocks.location(id_)
                 if location is None or location.height != height:
                     self.fail(f"{node.name} has lost a transaction that was acknowledged at {height}")
-            found = ledger.states.head()
+            found = ledger.states.head
             if found is None or found.root != ledger.tip.header.state_root:
                 self.fail(f"{node.name} has another state than its newest block says")
 
@@ -224,7 +224,7 @@ class Checkers:
         stored = BlockStore(node.disk.blocks.attach(Life())).block(height)
         if stored is None or block_hash(self.members.chain_id, stored.header) != hash_:
             self.fail(f"{node.name} announces block {height}, which is not on its disk")
-        state = StateStore(node.disk.state.attach(Life())).head()
+        state = StateStore(node.disk.state.attach(Life()), self.members.chain_id).head
         root = decode_header(stored.header).state_root
         if state is None or (state.height == height and state.root != root):
             self.fail(f"{node.name} has another state after block {height} than the block's header says")

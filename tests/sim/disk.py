@@ -124,6 +124,10 @@ class AttachedEngine:
         """It has no files."""
         return True
 
+    def clear(self) -> None:
+        """Delete everything; the process may die before or after."""
+        self.write([(key, None) for key, _ in self.scan(b"", b"\xff")], sync=False)
+
     def close(self) -> None:
         """Nothing to release."""
 

@@ -83,6 +83,10 @@ class FaultyDatabase:
         """As the engine."""
         self._step(f"{self._name} sync", self._engine.sync)
 
+    def clear(self) -> None:
+        """As the engine."""
+        self._step(f"{self._name} clear", self._engine.clear)
+
     def _step(self, name: str, work: Callable[[], None]) -> None:
         is_struck = self._plan.strikes(name)
         if not is_struck or self._plan.way == "persisted":

@@ -6,6 +6,7 @@ The normal run draws offsets from a seed; ``make storage-faults`` tries many mor
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -14,7 +15,7 @@ import pytest
 from chain.errors import ErrorCode
 from chain.ledger import Ledger
 from chain.recovery import RECHECKED_BLOCKS
-from chain.storage import level
+from chain.storage import level, state
 from tests.networks import TIME_MS, TestNetwork
 from tests.refusals import refuses
 from tests.storage_faults.damage import Damage, Tally, cut, damages, flip, kind_of, record_ends, try_damage, verdict
@@ -36,6 +37,13 @@ BLOCKS = 200
 MIN_DAMAGES = 150
 
 pytestmark = pytest.mark.timeout(60 + SAMPLES * 20)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _often_flushed() -> Iterator[None]:
+    """So that the state database, too, has more than one table."""
+    with mock.patch.object(state, "FLUSHED_BLOCKS", 1):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from unittest import mock
 import pytest
 
 from chain.errors import PoolError
+from chain.storage import state
 from chain.storage.level import LevelDatabase
 from node import home as home_module
 from tests.node.cluster import Network, Node
@@ -24,9 +25,11 @@ async def start(network: Network, nodes: dict[str, Node], name: str) -> Node:
 
 async def start_faulty(network: Network, nodes: dict[str, Node], name: str, plan: FaultPlan) -> Node:
     """A node whose databases are written under a plan."""
-    with mock.patch.object(
-        home_module, "LevelDatabase", lambda path: FaultyDatabase(LevelDatabase(path), path.name, plan)
-    ):
+
+    def opened(path: Path) -> FaultyDatabase:
+        return FaultyDatabase(LevelDatabase(path), path.name, plan)
+
+    with mock.patch.multiple(home_module, LevelDatabase=opened, open_emptied_if_damaged=opened):
         return await start(network, nodes, name)
 
 
@@ -34,7 +37,10 @@ async def start_faulty(network: Network, nodes: dict[str, Node], name: str, plan
 @pytest.mark.parametrize(
     "step", ["VOTES pwrite", "VOTES sync", "state unsynced batch", "blocks synced batch", "HEAD pwrite", "HEAD sync"]
 )
-async def test_s41_a_validator_stops_when_a_write_fails(tmp_path: Path, step: str, way: Way) -> None:
+async def test_s41_a_validator_stops_when_a_write_fails(
+    tmp_path: Path, step: str, way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "FLUSHED_BLOCKS", 1)
     network = Network.create(tmp_path, others=())
     plan = FaultPlan(way=way, error_number=errno.ENOSPC, within=network.home("d"))
     nodes: dict[str, Node] = {}

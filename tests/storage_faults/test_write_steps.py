@@ -8,14 +8,16 @@ dry run, so that a new step is broken without being listed here.
 
 import errno
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from chain.errors import PoolError
 from chain.ledger import Ledger
+from chain.storage import state
 from chain.storage.head import Head, HeadFile
 from chain.storage.level import LevelDatabase
 from chain.storage.votes import VoteFile
@@ -24,6 +26,7 @@ from tests.storage_faults.report import record
 from tests.storage_faults.world import SeasonedFolder, make_seasoned, open_files, take
 
 BLOCKS = 9
+FLUSHED_BLOCKS = 2
 START = 4
 """Blocks that the folder of a run that goes on holds already."""
 WAYS: tuple[Way, ...] = ("not persisted", "torn", "persisted")
@@ -125,6 +128,12 @@ PREPARATIONS: dict[str, Callable[[Run], None]] = {"first start": emptied, "recov
 """What is done to the folder before the plan begins."""
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _often_flushed() -> Iterator[None]:
+    with mock.patch.object(state, "FLUSHED_BLOCKS", FLUSHED_BLOCKS):
+        yield
+
+
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> SeasonedFolder:
     """The chain as it is when nothing fails."""
@@ -216,6 +225,8 @@ def test_the_table_covers_every_kind_of_step(reference: SeasonedFolder, begun: P
         "catching up: blocks unsynced batch",
         "catching up: blocks sync",
         "catching up: HEAD sync",
+        "catching up: state unsynced batch",
+        "recovery: state clear",
         "recovery: state unsynced batch",
         "recovery: HEAD pwrite",
         "voting: VOTES.new pwrite",

@@ -17,7 +17,7 @@ from chain.state.tree import StateProof
 from chain.storage import level
 from chain.storage.blocks import Location
 from chain.storage.head import HeadFile
-from chain.storage.level import LevelDatabase
+from chain.storage.level import LevelDatabase, open_emptied_if_damaged
 from chain.transactions.base import Transaction
 from tests import ledgers
 from tests.chain.access_world import ScriptedPolicy, allow
@@ -48,8 +48,8 @@ def open_files(network: TestNetwork, folder: Path) -> Iterator[Ledger]:
     engines: list[LevelDatabase] = []
     anchor: HeadFile | None = None
     try:
-        for name in ("blocks", "state"):
-            engines.append(LevelDatabase(folder / name))
+        engines.append(LevelDatabase(folder / "blocks"))
+        engines.append(open_emptied_if_damaged(folder / "state"))
         anchor = HeadFile(folder / "HEAD")
         ledger = Ledger(network.genesis, engines[0], engines[1], anchor, network.policy)
         ledger.open()

@@ -10,7 +10,6 @@ from chain.primitives.encoding import encode
 from chain.proofs.checkpoints import Checkpoint, Cosignature, encode_checkpoint, sign_head, trusted_head
 from chain.proofs.history import TreeHead
 from chain.proofs.merkle import root
-from chain.proofs.receipts import ReceiptMaker
 from chain.proofs.trust import TrustHistory
 from chain.transactions.base import Transaction, transaction_id
 from chain.transactions.sealed import CommitmentKind
@@ -135,7 +134,7 @@ class EvidenceWorld:
         head = location and self.ledger.blocks.transaction_head(location)
         if location is None or head is None:
             raise KeyError(name)
-        receipt = ReceiptMaker(self.ledger.block_at(location.height)).receipt(location.position)
+        receipt = self.ledger.receipts_of(location.height).receipt(location.position)
         proof = hex_proof(receipt.proof)
         return as_json(TransactionPart(head.header, head.signature, receipt.outcome, receipt.index, proof))
 

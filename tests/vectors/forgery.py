@@ -12,7 +12,7 @@ from chain.blocks import OK, BlockHeader, Outcome, block_hash, commit_message
 from chain.primitives.crypto import Ed25519Signer, Hash
 from chain.primitives.encoding import encode
 from chain.proofs.merkle import inclusion_proof, leaf_hashes, root
-from chain.state.tree import EMPTY, MemoryNodes, StateTree
+from chain.state.tree import EMPTY, MemoryNodes, StateTree, hash_of
 from chain.transactions.base import Transaction, transaction_id
 from evidence.parts import BlockPart, CertificatePart, EntryPart, TransactionPart, VotePart, hex_proof
 from tests.vectors.network import TIME_MS, VALIDATORS, consensus_signer, make_genesis
@@ -66,7 +66,7 @@ class ForgedBlock:
             transaction_count=len(transactions),
             tx_root=root([outcome.transaction_id for _, outcome in transactions]),
             result_root=root(self._outcomes),
-            state_root=update.root,
+            state_root=hash_of(update.root),
             history_root=bytes(32),
             validators_hash=validators_hash or genesis.validators.hash(self._chain_id),
             next_validators_hash=genesis.validators.hash(self._chain_id),

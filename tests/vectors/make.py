@@ -15,7 +15,7 @@ from chain.primitives.kem import KemSuite, kem_key_id
 from chain.primitives.keys import encode_private_key
 from chain.proofs import history, merkle
 from chain.state.entries import dataset_key, member_key, usage_key
-from chain.state.tree import EMPTY, MemoryNodes, StateTree
+from chain.state.tree import EMPTY, MemoryNodes, StateTree, hash_of
 from chain.transactions.base import signing_message, transaction_id
 from chain.transactions.parcel import ParcelHeader, record_proof
 from chain.transactions.registry import check_stored, type_of
@@ -161,7 +161,7 @@ def make_state_tree() -> dict[str, Any]:
     return {
         "chain_id": chain_id.hex(),
         "entries": {key: value.hex() for key, value in content.items()},
-        "root": update.root.hex(),
+        "root": hash_of(update.root).hex(),
         "proofs": [
             {
                 "key": key,

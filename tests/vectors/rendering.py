@@ -7,7 +7,6 @@ from chain.access.decision import Verdict
 from chain.ledger import Ledger
 from chain.packages import read_package
 from chain.primitives.encoding import Wire, encode
-from chain.proofs.receipts import ReceiptMaker
 
 
 def fields_of(value: Wire) -> dict[str, Any]:
@@ -32,7 +31,9 @@ def hexadecimal(items: Sequence[bytes]) -> list[str]:
 def block_of(ledger: Ledger, height: int) -> dict[str, Any]:
     """A block with its certificate, outcomes, receipts and package."""
     block, package = ledger.block_at(height), read_package(ledger.blocks, height, ledger.prove_erasures)
-    receipts = [] if block.certificate is None else [ReceiptMaker(block).receipt(n) for n in range(len(block.outcomes))]
+    receipts = (
+        [] if block.certificate is None else [ledger.receipts_of(height).receipt(n) for n in range(len(block.outcomes))]
+    )
     hash_ = ledger.genesis.block_hash if block.certificate is None else block.certificate.block_hash
     return {
         "height": height,
