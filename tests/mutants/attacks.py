@@ -9,8 +9,7 @@ DRIVER = "tests/node/test_driver.py"
 
 RECEPTION = (
     mutant(
-        "a newcomer displaces whoever came last",
-        59,
+        "s59 a newcomer displaces whoever came last",
         (f"{HOSTILE}::test_s59_the_oldest_silent_connection_makes_room",),
         Edit(
             "Reception._evict_from",
@@ -19,8 +18,7 @@ RECEPTION = (
         ),
     ),
     mutant(
-        "strangers may take the places of members' addresses",
-        59,
+        "s59 strangers may take the places of members' addresses",
         (f"{HOSTILE}::test_s59_strangers_at_many_addresses_take_no_place_of_a_members_address",),
         Edit(
             "Reception._make_room_for",
@@ -29,20 +27,17 @@ RECEPTION = (
         ),
     ),
     mutant(
-        "members wait for the handshakes of strangers",
-        59,
+        "s59 members wait for the handshakes of strangers",
         (f"{HOSTILE}::test_s59_members_do_not_wait_for_the_handshakes_of_strangers",),
         Edit("Reception._keep_pace", "is_member = source in reserved", "is_member = False"),
     ),
     mutant(
-        "whatever the first bytes are, a handshake is begun",
-        60,
+        "s60 whatever the first bytes are, a handshake is begun",
         (f"{HOSTILE}::test_s60_handshakes_that_fail_leave_nothing_and_are_counted",),
         Edit("Reception._meet", "not start or not _TLS_HANDSHAKE.startswith(start)", "False"),
     ),
     mutant(
-        "what belongs to a failed handshake is left to the collector",
-        60,
+        "s60 what belongs to a failed handshake is left to the collector",
         (f"{HOSTILE}::test_s60_handshakes_that_fail_leave_nothing_and_are_counted",),
         Edit("Reception._receive", "link.connection.abandon()", "pass"),
     ),
@@ -50,62 +45,52 @@ RECEPTION = (
 
 BUDGETS = (
     mutant(
-        "a provable fault costs nothing",
-        61,
+        "s61 a provable fault costs nothing",
         (f"{HOSTILE}::test_s61_a_provable_fault_costs_the_links_for_a_while_that_doubles",),
         Edit("PeerState.count_fault", "error.code in PROVABLE", "False"),
     ),
     mutant(
-        "forged votes cost nothing",
-        61,
+        "s61 forged votes cost nothing",
         (f"{DRIVER}::test_s61_a_forged_vote_costs_the_links",),
         Edit("ConsensusEvents.report", "if is_forged:", "if False:"),
     ),
     mutant(
-        "who has spent its allowance is read on",
-        61,
+        "s61 who has spent its allowance is read on",
         (f"{HOSTILE}::test_s61_who_costs_more_than_its_allowance_is_not_read_until_it_is_paid",),
         Edit("Connection.rest", "wait_s and not self.is_closed and _RESTING not in self._holds", "False"),
     ),
     mutant(
-        "frames of one read are handled at once",
-        61,
+        "s61 frames of one read are handled at once",
         (f"{HOSTILE}::test_s61_frames_of_one_read_are_handled_in_turns_of_the_loop",),
         Edit("Connection._take", "spent_s - began_s > self._limits.turn_s", "False"),
     ),
     mutant(
-        "answers that nobody takes are kept",
-        61,
+        "s61 answers that nobody takes are kept",
         (f"{HOSTILE}::test_s61_answers_that_nobody_takes_end_the_link",),
         Edit("Connection._check_silence", "self._taken_bytes < self._backlog[0]", "False"),
     ),
     mutant(
-        "work that comes to nothing is free",
-        61,
+        "s61 work that comes to nothing is free",
         (f"{INTAKE}::test_s61_work_that_comes_to_nothing_is_paid_for",),
         Edit("Intake._work_for_each", "self._links.spend(source, time.thread_time() - began_s)", "pass"),
     ),
     mutant(
-        "what is served is free",
-        61,
+        "s61 what is served is free",
         (f"{SERVING}::test_s61_who_was_served_at_length_waits_until_that_is_paid",),
         Edit("Serving._serve", "allowance.spend(spent_s + len(answer) * _BYTE_S)", "pass"),
     ),
     mutant(
-        "a request may name a transaction as often as it likes",
-        61,
+        "s61 a request may name a transaction as often as it likes",
         (f"{SERVING}::test_s61_a_request_names_each_transaction_once",),
         Edit("decode_ids", "len(set(ids)) < len(ids)", "False"),
     ),
     mutant(
-        "what arrives is verified without a break",
-        62,
+        "s62 what arrives is verified without a break",
         (f"{INTAKE}::test_s62_many_signatures_of_one_id_wait_their_turn",),
         Edit("Intake._work", "time.perf_counter() < end_s", "True"),
     ),
     mutant(
-        "whatever stands in an answer is verified",
-        63,
+        "s63 whatever stands in an answer is verified",
         (f"{DRIVER}::test_s63_an_answer_with_what_nobody_asked_for_is_thrown_away",),
         Edit("Dissemination._take", "checked.id not in missing", "False"),
         Edit("Dissemination._take", "missing.remove(checked.id)", "pass"),

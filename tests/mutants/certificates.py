@@ -13,14 +13,12 @@ SELF_TEST = "tests/chain/test_self_test.py"
 
 SIGNATURES = (
     mutant(
-        "the libraries are not held to the protocol",
-        51,
+        "s51 the libraries are not held to the protocol",
         (f"{SELF_TEST}::test_s51_a_cofactored_library_is_refused_before_a_genesis_file_is_read",),
         Edit("parse_genesis", "self_test()", "pass"),
     ),
     mutant(
-        "a signature is verified under a key with a part of small order",
-        51,
+        "s51 a signature is verified under a key with a part of small order",
         (f"{SELF_TEST}::test_s51_the_installed_library_passes_quickly",),
         Edit("verify_signature", "or not _is_key(public_key)", ""),
     ),
@@ -28,14 +26,12 @@ SIGNATURES = (
 
 OBTAINED = (
     mutant(
-        "a certificate from a peer finalises without a check",
-        10,
+        "s10 a certificate from a peer finalises without a check",
         (f"{SAFETY}::test_s10_s11_s12_a_certificate_counts_only_if_it_verifies",),
         Edit("on_committed", "_verify(core, certificate, certificate.block_hash)", "pass"),
     ),
     mutant(
-        "catch-up takes blocks whose certificates nobody checks",
-        10,
+        "s10 catch-up takes blocks whose certificates nobody checks",
         (
             f"{LEDGER}::test_s10_a_block_from_elsewhere_needs_a_certificate",
             "tests/node/test_catch_up.py::test_s10_s18_s35_a_lying_peer_is_left_for_the_next_one",
@@ -43,14 +39,12 @@ OBTAINED = (
         Edit("Ledger.check_certified", "not is_certified", "False"),
     ),
     mutant(
-        "catch-up takes transactions whose signatures nobody checks",
-        50,
+        "s50 catch-up takes transactions whose signatures nobody checks",
         ("tests/chain/test_key_heights.py::test_s50_a_signature_that_does_not_verify_is_refused_at_any_height",),
         Edit("Ledger.check_certified", "if checked.id not in verified:\n    self.verify_signature(checked)", "pass"),
     ),
     mutant(
-        "catch-up takes outcomes that execution does not give",
-        18,
+        "s18 catch-up takes outcomes that execution does not give",
         (f"{LEDGER}::test_s18_a_certified_block_with_other_outcomes_is_refused",),
         Edit("Ledger.check_certified", "executed.outcomes != block.outcomes", "False"),
     ),
@@ -58,26 +52,22 @@ OBTAINED = (
 
 COUNTED = (
     mutant(
-        "a signer counts several times in a certificate",
-        11,
+        "s11 a signer counts several times in a certificate",
         (f"{VALIDATORS}::test_s11_a_signer_counts_once",),
         Edit("verify_certificate", "any(earlier >= later for earlier, later in pairwise(names))", "False"),
     ),
     mutant(
-        "a signer counts several times in a prepared certificate",
-        11,
+        "s11 a signer counts several times in a prepared certificate",
         (f"{PROOFS}::test_s06_a_view_change_that_does_not_prove_its_claim_is_refused",),
         Edit("verify_prepared", "any(earlier >= later for earlier, later in pairwise(names))", "False"),
     ),
     mutant(
-        "a voter counts several times in a new view",
-        11,
+        "s11 a voter counts several times in a new view",
         (f"{PROOFS}::test_s06_an_unjustified_new_view_changes_nothing",),
         Edit("verify_new_view", "any(earlier >= later for earlier, later in pairwise(names))", "False"),
     ),
     mutant(
-        "strangers vote",
-        12,
+        "s12 strangers vote",
         (f"{VALIDATORS}::test_s12_a_stranger_does_not_vote_even_beside_a_quorum",),
         Edit("verify_certificate", "if strangers:", "if False:"),
         Edit(
@@ -87,20 +77,17 @@ COUNTED = (
         ),
     ),
     mutant(
-        "a certificate needs no quorum",
-        12,
+        "s12 a certificate needs no quorum",
         (f"{SAFETY}::test_s10_s11_s12_a_certificate_counts_only_if_it_verifies",),
         Edit("verify_certificate", "len(names) < validators.quorum", "not names"),
     ),
     mutant(
-        "the votes of a certificate need no signature",
-        12,
+        "s12 the votes of a certificate need no signature",
         (f"{VALIDATORS}::test_s12_votes_for_anything_else_condemn_the_certificate",),
         Edit("verify_certificate", "key is None or not verifier(key, message, signature)", "key is None"),
     ),
     mutant(
-        "commits of several views make one certificate",
-        12,
+        "s12 commits of several views make one certificate",
         (f"{VALIDATORS}::test_s12_votes_for_anything_else_condemn_the_certificate",),
         Edit(
             "commit_message",
@@ -109,8 +96,7 @@ COUNTED = (
         ),
     ),
     mutant(
-        "the quorum is right for 3f+1 validators only",
-        12,
+        "s12 the quorum is right for 3f+1 validators only",
         (
             f"{VALIDATORS}::test_s12_quorum_for_every_size",
             f"{SAFETY}::test_s12_quorums_hold_for_sizes_other_than_3f_plus_1",

@@ -42,9 +42,10 @@ class Mutant:
     """Which tests must catch it, as pytest takes them: ``tests/file.py::test_name``."""
 
 
-def mutant(name: str, scenario: int, tests: tuple[str, ...], *edits: Edit) -> Mutant:
-    """A mutant as the catalogue writes it."""
-    return Mutant(name, scenario, edits, tests)
+def mutant(title: str, tests: tuple[str, ...], *edits: Edit) -> Mutant:
+    """A mutant as the catalogue writes it; its title is ``s``, the scenario's number in two digits, and its name."""
+    scenario, _, name = title.removeprefix("s").partition(" ")
+    return Mutant(name, int(scenario), edits, tests)
 
 
 class BadMutant(Exception):

@@ -8,20 +8,17 @@ CLIENT = "tests/blockpool/test_erasure.py"
 
 MUTANTS = (
     mutant(
-        "catch-up takes parcels without payload on a peer's word",
-        57,
+        "s57 catch-up takes parcels without payload on a peer's word",
         (f"{NODE}::test_s57_a_peer_that_holds_payloads_back_is_left_for_the_next_one",),
         Edit("CatchUp._store_all", "verify_erased(ledger.trust, package, transactions)", "pass"),
     ),
     mutant(
-        "a proof that a parcel was not erased serves as well",
-        57,
+        "s57 a proof that a parcel was not erased serves as well",
         (f"{CHAIN}::test_s57_nobody_loses_a_payload_that_was_not_erased",),
         Edit("verify_presence", "proof.leaf_path != path", "False"),
     ),
     mutant(
-        "a proof of erasure needs no certificate",
-        57,
+        "s57 a proof of erasure needs no certificate",
         (f"{CHAIN}::test_s57_nobody_loses_a_payload_that_was_not_erased",),
         Edit(
             "TrustHistory._verify_signed",
@@ -30,38 +27,32 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "the leaves that stay need not be those that were signed",
-        57,
+        "s57 the leaves that stay need not be those that were signed",
         (f"{CHAIN}::test_s57_what_stays_must_be_what_was_signed",),
         Edit("check_erased", "payload.verify_leaves(checked.header, kept.leaves)", "pass"),
     ),
     mutant(
-        "a payload and its deletion may lie in one table for ever",
-        57,
+        "s57 a payload and its deletion may lie in one table for ever",
         (f"{CHAIN}::TestFiles::test_s57_the_bytes_are_gone_from_every_file",),
         Edit("LevelDatabase.purge", "for _ in range(2):", "for _ in range(1):"),
     ),
     mutant(
-        "files that a reader holds are taken for gone",
-        57,
+        "s57 files that a reader holds are taken for gone",
         (f"{CHAIN}::TestFiles::test_s57_what_a_reader_holds_goes_once_it_lets_go",),
         Edit("LevelDatabase.purge", "return before.isdisjoint(self._data_files() - self._tables())", "return True"),
     ),
     mutant(
-        "what was voted for stays in its file",
-        57,
+        "s57 what was voted for stays in its file",
         (f"{NODE}::test_s57_no_file_of_any_node_holds_what_was_erased",),
         Edit("Eraser._purge", "self._votes.replace_bodies", "list"),
     ),
     mutant(
-        "an interrupted erasure is forgotten",
-        57,
+        "s57 an interrupted erasure is forgotten",
         (f"{NODE}::test_s57_an_interrupted_erasure_goes_on_at_the_next_start",),
         Edit("Eraser.start", "self._pool.ledger.blocks.unpurged(1)", "False"),
     ),
     mutant(
-        "clients take a node's word that a parcel was erased",
-        57,
+        "s57 clients take a node's word that a parcel was erased",
         (f"{CLIENT}::test_s57_a_node_that_only_says_so_is_passed_over",),
         Edit(
             "parcel_of.check",
@@ -70,8 +61,7 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "erased records count as verified",
-        57,
+        "s57 erased records count as verified",
         (f"{CHAIN}::TestAudit::test_s57_erased_records_are_counted_by_legal_basis_and_never_as_verified",),
         Edit(
             "AuditReport.records_verified",

@@ -7,23 +7,20 @@ BAD = (f"{VECTORS}::test_s58_bad_files_are_refused_at_their_step_with_their_code
 
 MUTANTS = (
     mutant(
-        "evidence of another chain is taken", 58, BAD, Edit("Verifier.verify_chain", "file.chain_id != own", "False")
+        "s58 evidence of another chain is taken", BAD, Edit("Verifier.verify_chain", "file.chain_id != own", "False")
     ),
     mutant(
-        "blocks of other validators are taken",
-        58,
+        "s58 blocks of other validators are taken",
         BAD,
         Edit("TrustHistory.verify_named", "header.validators_hash != epoch.validators.hash(self.chain_id)", "False"),
     ),
     mutant(
-        "a path to another checkpoint spares the votes",
-        58,
+        "s58 a path to another checkpoint spares the votes",
         BAD,
         Edit("Verifier._place_in_tree", "inclusion.tree_size != tree.size", "inclusion.tree_size > tree.size"),
     ),
     mutant(
-        "rejected transactions are taken for accepted ones",
-        58,
+        "s58 rejected transactions are taken for accepted ones",
         BAD,
         Edit(
             "Verifier.transaction",
@@ -32,58 +29,49 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "one file may be spelled in many ways",
-        58,
+        "s58 one file may be spelled in many ways",
         BAD,
         Edit("parse_evidence", "json.loads(content) != json.loads(msgspec.json.encode(file))", "False"),
     ),
-    mutant("a parcel's uses may be left out of a list", 58, BAD, Edit("_headers", "history != proven", "False")),
+    mutant("s58 a parcel's uses may be left out of a list", BAD, Edit("_headers", "history != proven", "False")),
     mutant(
-        "a record may be left out as if it were erased",
-        58,
+        "s58 a record may be left out as if it were erased",
         BAD,
         Edit("verify_record", "record.body is None and uses.erasure is None", "False"),
     ),
     mutant(
-        "erased content may be shown",
-        58,
+        "s58 erased content may be shown",
         BAD,
         Edit("verify_record", "record.body is not None and uses.erasure is not None", "False"),
     ),
-    mutant("answers to a request may be left out", 58, BAD, Edit("_verify_answers", "said != kept", "False")),
+    mutant("s58 answers to a request may be left out", BAD, Edit("_verify_answers", "said != kept", "False")),
     mutant(
-        "read reports of a read may be left out",
-        58,
+        "s58 read reports of a read may be left out",
         BAD,
         Edit("_verify_read_reports", "(len(found), records) != (totals.read_reports, totals.records_read)", "False"),
     ),
     mutant(
-        "a grant that was in force counts as over",
-        58,
+        "s58 a grant that was in force counts as over",
         BAD,
         Edit("_verify_over", 'held.status == "granted" and (held.until_ms == 0 or held.until_ms > time_ms)', "False"),
     ),
     mutant(
-        "the state before a range may be that of any block",
-        58,
+        "s58 the state before a range may be that of any block",
         BAD,
         Edit("_verify_before", "first.parent_hash != block_hash(verifier.chain_id, before.parent)", "False"),
     ),
     mutant(
-        "reads in the range do not count",
-        58,
+        "s58 reads in the range do not count",
         BAD,
         Edit("_verify_none_came", "after.read_reports != before.read_reports", "False"),
     ),
     mutant(
-        "a checkpoint of too few overrules a member",
-        58,
+        "s58 a checkpoint of too few overrules a member",
         BAD,
         Edit("_verify_checkpoints", "not _signed_by(first, member) and not is_quorum", "False"),
     ),
     mutant(
-        "a member is convicted of checkpoints that agree",
-        58,
+        "s58 a member is convicted of checkpoints that agree",
         BAD,
         Edit("is_contradiction", "return earlier.time_s != later.time_s and later.size < earlier.size", "return True"),
     ),

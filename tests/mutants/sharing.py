@@ -14,14 +14,12 @@ RULES = "tests/chain/test_access_rules.py"
 
 COST = (
     mutant(
-        "a proposed block may hold any amount of contract work",
-        52,
+        "s52 a proposed block may hold any amount of contract work",
         (f"{BUDGET}::test_s52_a_primary_cannot_put_more_contract_work_into_a_block",),
         Edit("Execution.run", "checked.type.calls_contract and self._budget.is_spent", "False"),
     ),
     mutant(
-        "contract calls of a block are not counted",
-        54,
+        "s54 contract calls of a block are not counted",
         (f"{BUDGET}::test_s54_many_cheap_calls_do_not_fill_a_block_beyond_its_calls",),
         Edit(
             "ContractBudget.is_spent",
@@ -30,8 +28,7 @@ COST = (
         ),
     ),
     mutant(
-        "a member may use up all the fuel of a block",
-        54,
+        "s54 a member may use up all the fuel of a block",
         (f"{BUDGET}::test_s54_costly_calls_of_one_leave_the_others_theirs",),
         Edit(
             "Execution.select",
@@ -43,8 +40,7 @@ COST = (
 
 GRANTED = (
     mutant(
-        "shares are given out without a grant",
-        53,
+        "s53 shares are given out without a grant",
         (f"{SHARES}::test_s53_who_gets_nothing",),
         Edit(
             "Shares._verify",
@@ -53,50 +49,42 @@ GRANTED = (
         ),
     ),
     mutant(
-        "shares are given out for parcels that no grant covers",
-        53,
+        "s53 shares are given out for parcels that no grant covers",
         (f"{SHARES}::test_s53_who_gets_nothing",),
         Edit("Shares._parcel", "verify_covered(terms, id_, header.dataset, location.height)", "pass"),
     ),
     mutant(
-        "a revoked grant opens",
-        53,
+        "s53 a revoked grant opens",
         (f"{GRANTS}::test_s53_a_revoked_grant_opens_nothing_and_stays_revoked",),
         Edit("verify_grant", 'case "revoked"', 'case "never"'),
     ),
     mutant(
-        "an expired grant opens",
-        53,
+        "s53 an expired grant opens",
         (f"{GRANTS}::test_s53_an_expired_grant_opens_nothing",),
         Edit("verify_grant", "decision.until_ms and decision.until_ms <= now_ms", "False"),
     ),
     mutant(
-        "a grant covers parcels that it does not name",
-        53,
+        "s53 a grant covers parcels that it does not name",
         (f"{GRANTS}::test_s53_a_grant_covers_the_parcels_it_was_given_for",),
         Edit("verify_covered", "terms.parcels and parcel_id not in terms.parcels", "False"),
     ),
     mutant(
-        "a grant covers parcels of other datasets",
-        53,
+        "s53 a grant covers parcels of other datasets",
         (f"{GRANTS}::test_s53_naming_a_foreign_parcel_in_a_request_does_not_cover_it",),
         Edit("verify_covered", "dataset != terms.dataset", "False"),
     ),
     mutant(
-        "whoever is not asked may approve",
-        53,
+        "s53 whoever is not asked may approve",
         (f"{GRANTS}::test_s53_whoever_is_not_asked_cannot_approve",),
         Edit("approval._execute", "not may_end and header.member not in entry.decision.approvers", "False"),
     ),
     mutant(
-        "a dataset may name another member's contract",
-        53,
+        "s53 a dataset may name another member's contract",
         (f"{RULES}::TestDatasetsWithContracts::test_another_members_contract_is_not_taken",),
         Edit("dataset._verify_contract", "contract.owner != header.member", "False"),
     ),
     mutant(
-        "a contract may be replaced by another member",
-        53,
+        "s53 a contract may be replaced by another member",
         (f"{RULES}::TestDeploying::test_nobody_deploys_for_another_member",),
         Edit("contract._execute", "verify_contract_owner(header.contract, header.member)", "pass"),
     ),
@@ -104,44 +92,37 @@ GRANTED = (
 
 SEALING = (
     mutant(
-        "plaintext is taken into a sealed dataset",
-        53,
+        "s53 plaintext is taken into a sealed dataset",
         (f"{SEALED}::test_s53_plaintext_cannot_slip_into_a_sealed_dataset",),
         Edit("parcel._execute", 'not header.envelope and entry.sharing != "open"', "False"),
     ),
     mutant(
-        "a parcel may be sealed to others than the validators",
-        53,
+        "s53 a parcel may be sealed to others than the validators",
         (f"{SEALED}::test_s53_a_parcel_that_not_exactly_the_validators_can_open_is_rejected",),
         Edit("parcel._execute", "verify_envelope_keys(envelope, keys)", "pass"),
     ),
     mutant(
-        "sealed shares need not be those that were signed",
-        53,
+        "s53 sealed shares need not be those that were signed",
         (f"{SEALED}::test_s53_sealed_shares_that_were_not_signed_are_refused",),
         Edit("verify_sealed_shares", "sealed_share_hash(chain_id, sealed) != share.sealed_hash", "False"),
     ),
     mutant(
-        "a dealer is blamed for a sealed share that it did not sign",
-        53,
+        "s53 a dealer is blamed for a sealed share that it did not sign",
         (f"{DEALING}::test_s53_the_dealer_is_not_blamed_for_a_sealed_share_that_it_did_not_sign",),
         Edit("open_own_share", "sealed_share_hash(context.chain_id, sealed) != entry.sealed_hash", "False"),
     ),
     mutant(
-        "shares are combined without their hashes",
-        53,
+        "s53 shares are combined without their hashes",
         (f"{DEALING}::test_s53_a_flipped_bit_in_a_share_names_its_giver",),
         Edit("dealing.combine", "not is_share(envelope, context, validator, share)", "False"),
     ),
     mutant(
-        "a validator does not check its own share",
-        53,
+        "s53 a validator does not check its own share",
         (f"{DEALING}::test_s53_a_validator_sees_on_arrival_that_its_share_is_wrong",),
         Edit("open_own_share", "not is_share(envelope, context, validator, share)", "False"),
     ),
     mutant(
-        "the seed is not compared with its commitment",
-        53,
+        "s53 the seed is not compared with its commitment",
         (f"{DEALING}::test_s53_an_inconsistent_dealer_is_exposed_to_the_reader",),
         Edit(
             "combine",
@@ -150,14 +131,12 @@ SEALING = (
         ),
     ),
     mutant(
-        "a plaintext is not compared with its commitment",
-        53,
+        "s53 a plaintext is not compared with its commitment",
         ("tests/sealing/test_records.py::test_an_owner_that_commits_to_another_plaintext_is_exposed",),
         Edit("RecordCipher.open", "expected != commitment", "False"),
     ),
     mutant(
-        "a share does not say which records it is for",
-        53,
+        "s53 a share does not say which records it is for",
         (f"{SEALED}::test_s53_a_parcel_copied_under_a_permissive_contract_stays_closed",),
         Edit(
             "share_info",
@@ -171,8 +150,7 @@ SEALING = (
         ),
     ),
     mutant(
-        "a release does not say which request it is for",
-        53,
+        "s53 a release does not say which request it is for",
         ("tests/sealing/test_release.py::test_a_relabelled_answer_to_another_request_does_not_open",),
         Edit(
             "_info",
@@ -184,8 +162,7 @@ SEALING = (
 
 ENTRANCE = (
     mutant(
-        "the gateway asks for no token",
-        56,
+        "s56 the gateway asks for no token",
         (f"{GATEWAY}::test_s56_who_is_not_let_in",),
         Edit(
             "Gateway._verify_caller",
@@ -194,14 +171,12 @@ ENTRANCE = (
         ),
     ),
     mutant(
-        "the gateway serves web pages",
-        56,
+        "s56 the gateway serves web pages",
         (f"{GATEWAY}::test_s56_who_is_not_let_in",),
         Edit("Gateway._verify_caller", 'any(name == b"origin" for name, _ in headers)', "False"),
     ),
     mutant(
-        "the gateway serves other machines",
-        56,
+        "s56 the gateway serves other machines",
         (f"{GATEWAY}::test_s56_it_is_not_reached_from_another_machine",),
         Edit("Gateway._verify_caller", "client is None or not ipaddress.ip_address(client[0]).is_loopback", "False"),
     ),

@@ -11,8 +11,7 @@ RECEIPTS = (f"{TRUST}::test_receipts_of_both_sets_need_the_hand_over",)
 
 MUTANTS = (
     mutant(
-        "the next set need not be the one that the header names",
-        12,
+        "s12 the next set need not be the one that the header names",
         HAND_OVER,
         Edit(
             "TrustHistory.extend",
@@ -21,14 +20,12 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "a hand-over needs no certificate",
-        12,
+        "s12 a hand-over needs no certificate",
         HAND_OVER,
         Edit("TrustHistory.extend", "self._verify_signed(header, handover.header, handover.certificate)", "pass"),
     ),
     mutant(
-        "the new set signs its own hand-over",
-        12,
+        "s12 the new set signs its own hand-over",
         RECEIPTS,
         Edit(
             "TrustHistory.extend",
@@ -39,8 +36,7 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "a block that changes nothing hands over",
-        12,
+        "s12 a block that changes nothing hands over",
         HAND_OVER,
         Edit(
             "TrustHistory.extend",
@@ -49,14 +45,12 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "a known hand-over is added again",
-        12,
+        "s12 a known hand-over is added again",
         HAND_OVER,
         Edit("TrustHistory.extend", "self._verify_known(header, handover)\nreturn", "pass"),
     ),
     mutant(
-        "another hand-over than the known one passes",
-        12,
+        "s12 another hand-over than the known one passes",
         HAND_OVER,
         Edit(
             "TrustHistory._verify_known",
@@ -65,26 +59,22 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "a new set votes one block late",
-        12,
+        "s12 a new set votes one block late",
         (f"{TRUST}::test_a_set_votes_from_its_height_on_only",),
         Edit("TrustHistory.extend", "Epoch(header.height + 1,", "Epoch(header.height + 2,"),
     ),
     mutant(
-        "a header may name any version of the rules",
-        12,
+        "s12 a header may name any version of the rules",
         RECEIPTS,
         Edit("TrustHistory.verify_named", "or header.version != epoch.version", ""),
     ),
     mutant(
-        "blocks of an unknown version are executed under the newest rules",
-        12,
+        "s12 blocks of an unknown version are executed under the newest rules",
         (f"{TRUST}::test_a_program_without_the_rules_stops_before_them",),
         Edit("rules_of", "RULES.get(version)", "RULES.get(version, RULES[max(RULES)])"),
     ),
     mutant(
-        "the next version is the present one",
-        12,
+        "s12 the next version is the present one",
         HEADERS,
         Edit(
             "Ledger._execute",
@@ -93,14 +83,12 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "a change of rules is not handed over",
-        12,
+        "s12 a change of rules is not handed over",
         RECEIPTS,
         Edit("handed_over", "and header.next_version == header.version", ""),
     ),
     mutant(
-        "keys and shares may be of any suite",
-        53,
+        "s53 keys and shares may be of any suite",
         (
             "tests/chain/test_access_execution.py::TestNetworksWithoutContracts::test_they_have_no_validator_to_seal_for",
         ),

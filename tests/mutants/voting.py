@@ -10,8 +10,7 @@ LEDGER = "tests/chain/test_ledger.py"
 
 TWO_VOTES = (
     mutant(
-        "a second vote in one view replaces the first",
-        1,
+        "s01 a second vote in one view replaces the first",
         (
             f"{EVIDENCE}::test_s01_two_proposals_of_one_view_never_both_commit_and_are_evidence",
             f"{EVIDENCE}::test_s02_a_twin_counts_once_and_yields_evidence_for_each_phase",
@@ -19,8 +18,7 @@ TWO_VOTES = (
         Edit("Core.add_vote", "return False", "book.remove(first)\nbook.add(vote)\nreturn True"),
     ),
     mutant(
-        "votes for one block count for another",
-        1,
+        "s01 votes for one block count for another",
         (f"{SAFETY}::test_s01_votes_for_different_blocks_make_no_quorum",),
         Edit(
             "VoteBook.quorum_for",
@@ -30,14 +28,12 @@ TWO_VOTES = (
         Edit("VoteBook.quorum_for", "view in held and held[view].block_hash == block_hash", "view in held"),
     ),
     mutant(
-        "two prepares of one view are no evidence",
-        1,
+        "s01 two prepares of one view are no evidence",
         (f"{SAFETY}::test_s01_a_second_proposal_is_evidence_and_is_not_executed",),
         Edit("is_contradiction", "return first.block_hash != second.block_hash", "return False"),
     ),
     mutant(
-        "two commits of one view are no evidence",
-        2,
+        "s02 two commits of one view are no evidence",
         (f"{EVIDENCE}::test_s02_a_twin_counts_once_and_yields_evidence_for_each_phase",),
         Edit(
             "is_contradiction",
@@ -46,20 +42,17 @@ TWO_VOTES = (
         ),
     ),
     mutant(
-        "prepares are taken from anybody",
-        2,
+        "s02 prepares are taken from anybody",
         (f"{SAFETY}::test_s02_votes_are_accepted_from_their_voter_only",),
         Edit("normal_case.on_prepare", "vote.validator != sender", "False"),
     ),
     mutant(
-        "commits are taken from anybody",
-        2,
+        "s02 commits are taken from anybody",
         (f"{SAFETY}::test_s02_votes_are_accepted_from_their_voter_only",),
         Edit("normal_case.on_commit", "vote.validator != sender", "False"),
     ),
     mutant(
-        "anybody proposes",
-        1,
+        "s01 anybody proposes",
         (f"{SAFETY}::test_s01_nobody_but_the_primary_proposes",),
         Edit(
             "on_pre_prepare",
@@ -71,20 +64,17 @@ TWO_VOTES = (
 
 RESTARTS = (
     mutant(
-        "votes are forgotten in a restart",
-        3,
+        "s03 votes are forgotten in a restart",
         (f"{SAFETY}::test_s03_a_restarted_replica_repeats_its_votes_and_refuses_another_block",),
         Edit("Core.enter_height", "self._restore(remembered)", "pass"),
     ),
     mutant(
-        "votes are not persisted",
-        3,
+        "s03 votes are not persisted",
         (f"{SAFETY}::test_s03_every_vote_is_durable_before_it_is_sent",),
         Edit("Core.record_votes", "self.emit(Persist(VOTES_KEY, encode(self.current.vote_record)))", "pass"),
     ),
     mutant(
-        "a commit is sent before it is durable",
-        3,
+        "s03 a commit is sent before it is durable",
         (f"{SAFETY}::test_s03_every_vote_is_durable_before_it_is_sent",),
         Edit(
             "check_prepared",
@@ -95,16 +85,14 @@ RESTARTS = (
         ),
     ),
     mutant(
-        "damaged memory is taken for none",
-        3,
+        "s03 damaged memory is taken for none",
         (f"{SAFETY}::test_s03_damaged_memory_stops_the_replica",),
         Edit(
             "_load", 'raise InvariantBroken(f"consensus memory is damaged: {error.detail}") from error', "return None"
         ),
     ),
     mutant(
-        "a replica votes at heights that it has passed before",
-        3,
+        "s03 a replica votes at heights that it has passed before",
         (f"{SAFETY}::test_s03_lost_blocks_do_not_lead_to_votes_at_heights_voted_in_before",),
         Edit(
             "Core.can_vote",
@@ -113,8 +101,7 @@ RESTARTS = (
         ),
     ),
     mutant(
-        "a vote file that is not complete raises no doubt",
-        3,
+        "s03 a vote file that is not complete raises no doubt",
         (
             "tests/chain/test_votes.py::test_s03_nothing_whole_is_doubt",
             "tests/chain/test_votes.py::test_s03_a_cut_file_is_doubt",
@@ -126,8 +113,7 @@ RESTARTS = (
         ),
     ),
     mutant(
-        "a validator on probation believes the highest claims",
-        3,
+        "s03 a validator on probation believes the highest claims",
         ("tests/node/test_probation.py::test_s03_safe_height",),
         Edit("safe_height", "heard[validators.max_faulty] if heard", "heard[-1] if heard"),
     ),
@@ -135,26 +121,22 @@ RESTARTS = (
 
 BLOCKS = (
     mutant(
-        "a header's parent is not compared",
-        8,
+        "s08 a header's parent is not compared",
         (f"{SAFETY}::test_s08_s09_a_block_with_a_wrong_height_parent_or_content_is_refused",),
         Edit("verify_proposal", "header.parent_hash != parent_hash", "False"),
     ),
     mutant(
-        "a block is taken for whatever hash was voted for",
-        8,
+        "s08 a block is taken for whatever hash was voted for",
         (f"{SAFETY}::test_s08_the_hash_voted_for_must_be_the_proposal_s",),
         Edit("verify_proposal", "block_hash(chain_id, proposal.header) != hash_", "False"),
     ),
     mutant(
-        "a header's height is not compared",
-        9,
+        "s09 a header's height is not compared",
         (f"{SAFETY}::test_s08_s09_a_block_with_a_wrong_height_parent_or_content_is_refused",),
         Edit("verify_proposal", "header.height != height", "False"),
     ),
     mutant(
-        "a certificate is taken for any block",
-        9,
+        "s09 a certificate is taken for any block",
         ("tests/chain/test_validators.py::test_s09_the_certificate_is_for_the_block_that_is_asked_about",),
         Edit("verify_certificate", "certificate.height != height or certificate.block_hash != block_hash", "False"),
         Edit(
@@ -164,20 +146,17 @@ BLOCKS = (
         ),
     ),
     mutant(
-        "the ids of a block are not compared with its root",
-        17,
+        "s17 the ids of a block are not compared with its root",
         (f"{SAFETY}::test_s17_a_block_that_differs_in_the_ids_only_is_caught",),
         Edit("verify_proposal", "header.tx_root != root(proposal.transaction_ids)", "False"),
     ),
     mutant(
-        "what executing a block gives is not compared with its header",
-        17,
+        "s17 what executing a block gives is not compared with its header",
         (f"{LEDGER}::test_s17_s19_check_accepts_what_execute_made_and_nothing_else",),
         Edit("Ledger.check", "executed.proposal != proposal", "False"),
     ),
     mutant(
-        "a block is prepared that was found invalid",
-        17,
+        "s17 a block is prepared that was found invalid",
         (
             "tests/consensus/test_consensus_liveness.py::test_s32_an_invalid_proposal_changes_the_view_at_once_but_only_once",
         ),
@@ -187,14 +166,12 @@ BLOCKS = (
 
 DELIVERY = (
     mutant(
-        "a block that catch-up brought is taken again",
-        15,
+        "s15 a block that catch-up brought is taken again",
         (f"{SAFETY}::test_s15_a_block_that_comes_again_does_not_undo_a_vote",),
         Edit("Replica.advance", "tip.height <= core.tip.height", "False"),
     ),
     mutant(
-        "catch-up may bring another block than the final one",
-        15,
+        "s15 catch-up may bring another block than the final one",
         (f"{SAFETY}::test_s15_catch_up_of_another_block_than_the_final_one_stops_the_replica",),
         Edit(
             "Replica.advance",
@@ -203,15 +180,13 @@ DELIVERY = (
         ),
     ),
     mutant(
-        "a block is delivered twice",
-        15,
+        "s15 a block is delivered twice",
         (f"{SAFETY}::test_s15_votes_beyond_the_quorum_deliver_nothing_more",),
         Edit("Replica._handle", "if core.current.is_delivered:\n    return", "pass"),
         Edit("_check_committed", "if current.is_decided:\n    return\nvotes", "votes"),
     ),
     mutant(
-        "commits are not counted during a view change",
-        16,
+        "s16 commits are not counted during a view change",
         (f"{SAFETY}::test_s16_a_late_commit_is_delivered_in_a_view_change",),
         Edit(
             "on_commit",
@@ -220,8 +195,7 @@ DELIVERY = (
         ),
     ),
     mutant(
-        "votes are cast in a view that was given up",
-        16,
+        "s16 votes are cast in a view that was given up",
         (f"{SAFETY}::test_s16_no_vote_of_the_abandoned_view_follows_a_view_change",),
         Edit(
             "executed",

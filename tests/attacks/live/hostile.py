@@ -25,7 +25,7 @@ from node.frames import BlockRange, FrameKind
 from node.home import open_home
 from node.links.framing import SEGMENT_SIZE_BYTES
 from node.links.hello import Hello, encode_hello
-from node.tls import Identity, client_context
+from node.tls import LinkIdentity, client_context
 from tests.node.cluster import Network, forged
 
 HELLO, REQUEST = 1, 5
@@ -39,7 +39,7 @@ PAUSE_S = 0.02
 class Hostile:
     """One member's identity towards one node."""
 
-    def __init__(self, identity: Identity, genesis: Genesis, node: str, transaction: bytes) -> None:
+    def __init__(self, identity: LinkIdentity, genesis: Genesis, node: str, transaction: bytes) -> None:
         founder = genesis.founder(node)
         assert founder is not None
         assert founder.node is not None
