@@ -12,16 +12,7 @@ import httpx
 import orjson
 import pytest
 
-from blockpool import (
-    Client,
-    DatasetDefinition,
-    ErrorCode,
-    KemPrivateKey,
-    PoolError,
-    RetryPolicy,
-    load_kem_key,
-    sign_request,
-)
+import blockpool
 from blockpool.access_signing import AccessTerms
 from chain.primitives.encoding import decode, encode
 from cli.homes import READER_KEY
@@ -37,7 +28,7 @@ RULE = contract(
     "if request.purpose == 'ask':\n    return allow() if ctx.approvals else ask([ctx.owner.name])\n"
     f"return allow() if ctx.reader.name == {READER!r} else deny('not for you')"
 )
-ONCE = RetryPolicy(attempts_max=1)
+ONCE = blockpool.RetryPolicy(attempts_max=1)
 _numbers = itertools.count()
 
 
@@ -51,14 +42,14 @@ class Guarded:
         self.secret = f"passenger {secrets.token_hex(12)}"
         with running.client(OWNER) as owner:
             owner.deploy(name, RULE)
-            owner.define(DatasetDefinition(name, "旅客", "Passengers", sharing="conditional", contract=name))
+            owner.define(blockpool.DatasetDefinition(name, "旅客", "Passengers", sharing="conditional", contract=name))
             self.parcel = owner.submit([{"passenger": self.secret}], name)[0].transaction_id
             self.other_parcel = owner.submit([{"passenger": "another"}], name)[0].transaction_id
         self.dataset = name
 
-    def key(self, member: str = READER) -> KemPrivateKey:
+    def key(self, member: str = READER) -> blockpool.KemPrivateKey:
         """What a member reads with."""
-        return load_kem_key(self.network.folder / member / READER_KEY)
+        return blockpool.load_kem_key(self.network.folder / member / READER_KEY)
 
     def request(self, member: str = READER, purpose: str = "research") -> bytes:
         """A committed request's id."""
@@ -69,7 +60,7 @@ class Guarded:
         """What a member reads, from these nodes."""
         urls = urls or self.network.urls
         retry = ONCE if len(urls) == 1 else None
-        with Client(urls, self.network.genesis, self.running.identity(member), retry=retry) as client:
+        with blockpool.Client(urls, self.network.genesis, self.running.identity(member), retry=retry) as client:
             return [record.body for record in client.read(request, self.key(member))]
 
     @property
@@ -95,9 +86,9 @@ def granted(guarded: Guarded) -> bytes:
     return guarded.request()
 
 
-def refusal(action: Callable[[], object]) -> PoolError:
+def refusal(action: Callable[[], object]) -> blockpool.PoolError:
     """The error that an action must end with."""
-    with pytest.raises(PoolError) as caught:
+    with pytest.raises(blockpool.PoolError) as caught:
         action()
     return caught.value
 
@@ -119,28 +110,28 @@ def test_s53_no_nodes_disk_holds_what_was_sealed_and_read(guarded: Guarded, gran
 
 def test_s53_whoever_is_denied_reads_nothing(guarded: Guarded) -> None:
     request = guarded.request(BYSTANDER)
-    assert refusal(lambda: guarded.read(request, BYSTANDER)).code is ErrorCode.ACCESS_DENIED
+    assert refusal(lambda: guarded.read(request, BYSTANDER)).code is blockpool.ErrorCode.ACCESS_DENIED
 
 
 def test_s53_whoever_waits_for_approval_reads_nothing_and_after_revocation_no_more(guarded: Guarded) -> None:
     request = guarded.request(purpose="ask")
-    assert refusal(lambda: guarded.read(request)).code is ErrorCode.APPROVAL_PENDING
+    assert refusal(lambda: guarded.read(request)).code is blockpool.ErrorCode.APPROVAL_PENDING
     with guarded.running.client(OWNER) as owner:
         owner.answer(request, guarded.dataset, "approve")
         assert guarded.read(request) == guarded.bodies
         owner.answer(request, guarded.dataset, "revoke", "misuse")
-    assert refusal(lambda: guarded.read(request)).code is ErrorCode.GRANT_REVOKED
+    assert refusal(lambda: guarded.read(request)).code is blockpool.ErrorCode.GRANT_REVOKED
 
 
 def test_s53_someone_elses_grant_opens_nothing(guarded: Guarded, granted: bytes) -> None:
     """A bystander may ask any node for the reader's shares, and sees them go by; only the reader's key opens them."""
-    with Client(guarded.network.urls, guarded.network.genesis) as client:
+    with blockpool.Client(guarded.network.urls, guarded.network.genesis) as client:
         stolen = refusal(lambda: list(client.read(granted, guarded.key(BYSTANDER))))
-    assert stolen.code is ErrorCode.BAD_KEY
+    assert stolen.code is blockpool.ErrorCode.BAD_KEY
     for release in releases_of(guarded, granted, guarded.parcel)[0]:
         sealed = decode(ShareRelease, release).sealed
         keys = [guarded.key(BYSTANDER)]
-        keys += [load_kem_key(file) for file in guarded.network.folder.glob("*/node/kem.pem")]
+        keys += [blockpool.load_kem_key(file) for file in guarded.network.folder.glob("*/node/kem.pem")]
         assert len(keys) == 5
         assert all(not key.open(sealed, info) for key in keys for info in (b"", granted, guarded.parcel))
 
@@ -241,15 +232,15 @@ def invent_a_state(guarded: Guarded, granted: bytes) -> Change:
 
 
 LIES = {
-    swap_ciphertexts: {ErrorCode.BAD_PROOF},
-    flip_ciphertext: {ErrorCode.PAYLOAD_MISMATCH},
-    leave_out_a_parcel: {ErrorCode.BAD_PROOF},
-    swap_shares: {ErrorCode.NOT_ENOUGH_SHARES},
-    break_shares: {ErrorCode.NOT_ENOUGH_SHARES},
-    give_no_shares: {ErrorCode.NOT_ENOUGH_SHARES},
-    answer_nonsense: {ErrorCode.NOT_CANONICAL, ErrorCode.MALFORMED},
-    invent_a_denial: {ErrorCode.ACCESS_DENIED},
-    invent_a_state: {ErrorCode.BAD_PROOF},
+    swap_ciphertexts: {blockpool.ErrorCode.BAD_PROOF},
+    flip_ciphertext: {blockpool.ErrorCode.PAYLOAD_MISMATCH},
+    leave_out_a_parcel: {blockpool.ErrorCode.BAD_PROOF},
+    swap_shares: {blockpool.ErrorCode.NOT_ENOUGH_SHARES},
+    break_shares: {blockpool.ErrorCode.NOT_ENOUGH_SHARES},
+    give_no_shares: {blockpool.ErrorCode.NOT_ENOUGH_SHARES},
+    answer_nonsense: {blockpool.ErrorCode.NOT_CANONICAL, blockpool.ErrorCode.MALFORMED},
+    invent_a_denial: {blockpool.ErrorCode.ACCESS_DENIED},
+    invent_a_state: {blockpool.ErrorCode.BAD_PROOF},
 }
 """What a reader that has only the lying node is told."""
 
@@ -272,7 +263,7 @@ def test_s18_a_node_cannot_have_plaintext_sent_by_calling_a_dataset_open(guarded
 
     with (
         lying_proxy(guarded.network.urls[0], change) as url,
-        Client(url, guarded.network.genesis, guarded.running.identity(OWNER), retry=ONCE) as owner,
+        blockpool.Client(url, guarded.network.genesis, guarded.running.identity(OWNER), retry=ONCE) as owner,
     ):
         assert owner.dataset(guarded.dataset).sharing == "open"
         owner.submit([{"passenger": secret}], guarded.dataset)
@@ -291,10 +282,10 @@ def test_s18_an_old_block_is_not_taken_for_the_newest(guarded: Guarded) -> None:
 
     with (
         lying_proxy(guarded.network.urls[0], only("/blocks/latest", keep)) as url,
-        Client(url, guarded.network.genesis, guarded.running.identity(OWNER), retry=ONCE) as owner,
+        blockpool.Client(url, guarded.network.genesis, guarded.running.identity(OWNER), retry=ONCE) as owner,
     ):
         assert owner.submit([{"passenger": "first"}], dataset)
-        assert refusal(lambda: owner.submit([{"passenger": "second"}], dataset)).code is (ErrorCode.NOT_READY)
+        assert refusal(lambda: owner.submit([{"passenger": "second"}], dataset)).code is (blockpool.ErrorCode.NOT_READY)
 
 
 # Replays
@@ -305,13 +296,13 @@ def test_s49_a_request_sent_again_by_anybody_is_the_same_request(guarded: Guarde
     network = guarded.network
     terms = AccessTerms(guarded.dataset, "research")
     now_ms = time.time_ns() // 1_000_000
-    signed = sign_request(network.genesis, guarded.running.identity(READER), terms, guarded.key(), now_ms)
+    signed = blockpool.sign_request(network.genesis, guarded.running.identity(READER), terms, guarded.key(), now_ms)
     receipts = []
     for member in (READER, BYSTANDER, OWNER):
         with guarded.running.client(member) as client:
             receipts.append(client.commit(signed))
     assert len({(receipt.height, receipt.receipt.index) for receipt in receipts}) == 1
-    with Client(network.urls, network.genesis) as client:
+    with blockpool.Client(network.urls, network.genesis) as client:
         history = client.read_history(guarded.dataset, reader=READER)
     asked = [read.by.transaction_id for read in history.log.reads() if read.by.transaction_id == signed.transaction_id]
     assert len(asked) == 1

@@ -3,15 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from blockpool import (
-    AccessRequest,
-    Client,
-    Commitments,
-    DatasetDefinition,
-    KemPrivateKey,
-    VerifiedReceipt,
-    load_kem_key,
-)
+import blockpool
 from cli.homes import READER_KEY
 from contracts.library import source_of
 from tests.networks import SCHEMA
@@ -27,13 +19,15 @@ class SealedDataset:
 
     network: RunningNetwork
     id: str
-    receipts: list[VerifiedReceipt]
+    receipts: list[blockpool.VerifiedReceipt]
 
-    def reader_key(self, member: str = READER) -> KemPrivateKey:
+    def reader_key(self, member: str = READER) -> blockpool.KemPrivateKey:
         """The key that a member reads with."""
-        return load_kem_key(self.network.network.folder / member / READER_KEY)
+        return blockpool.load_kem_key(self.network.network.folder / member / READER_KEY)
 
-    def request(self, client: Client, purpose: str = "flood warning", member: str = READER) -> AccessRequest:
+    def request(
+        self, client: blockpool.Client, purpose: str = "flood warning", member: str = READER
+    ) -> blockpool.AccessRequest:
         """Ask for all of it."""
         return client.request(self.id, purpose, self.reader_key(member))
 
@@ -54,14 +48,14 @@ def sealed_dataset(
     contract: str = "open",
     parameters: dict[str, object] | None = None,
     parcel_records: int = 10,
-    commitments: Commitments = "whole",
+    commitments: blockpool.Commitments = "whole",
 ) -> SealedDataset:
     """Deploy a contract, define a dataset under it, and share records."""
     number = network.new_number()
     name, dataset = f"{OWNER}.rule-{number}", f"{OWNER}.sealed-{number}"
     with network.client(OWNER) as client:
         client.deploy(name, source_of(contract), parameters or {})
-        client.define(DatasetDefinition(dataset, "密封", "Sealed", SCHEMA, "conditional", contract=name))
+        client.define(blockpool.DatasetDefinition(dataset, "密封", "Sealed", SCHEMA, "conditional", contract=name))
         receipts = client.submit(records, dataset, parcel_records=parcel_records, commitments=commitments)
     network.network.settle()
     return SealedDataset(network, dataset, receipts)

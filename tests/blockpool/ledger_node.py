@@ -8,18 +8,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from blockpool.exchange import (
-    Answer,
-    Emit,
-    NodePool,
-    NodeRequest,
-    Operation,
-    Pause,
-    Reply,
-    RetryPolicy,
-    Send,
-    Unreachable,
-)
+from blockpool import exchange
 from blockpool.identity import Identity
 from blockpool.operations.session import Session
 from chain.access.policy import verify_grant
@@ -64,19 +53,19 @@ class LedgerNode:
     asked: list[str] = field(default_factory=list)
     """Paths."""
 
-    def answer(self, request: NodeRequest) -> Answer:
+    def answer(self, request: exchange.NodeRequest) -> exchange.Answer:
         """What comes back."""
         if not self.is_up:
-            return Unreachable("connection refused")
+            return exchange.Unreachable("connection refused")
         self.asked.append(request.path)
         try:
             body = self.change(request.path, self._body(request))
         except PoolError as error:
             problem = {"code": error.code, "detail": error.detail}
-            return Reply(error.code.info.http_status, {}, orjson.dumps(problem))
-        return Reply(200, {}, body if isinstance(body, bytes) else orjson.dumps(body))
+            return exchange.Reply(error.code.info.http_status, {}, orjson.dumps(problem))
+        return exchange.Reply(200, {}, body if isinstance(body, bytes) else orjson.dumps(body))
 
-    def _body(self, request: NodeRequest) -> Body:
+    def _body(self, request: exchange.NodeRequest) -> Body:
         ledger, chain_id = self.ledger, self.ledger.chain_id
         match request.path.split("/")[2:]:
             case ["blocks", height]:
@@ -167,32 +156,32 @@ class Nodes:
     def __init__(self, network: TestNetwork, nodes: Sequence[LedgerNode], member: str = "b") -> None:
         self.nodes = {f"http://node-{number}": node for number, node in enumerate(nodes)}
         self.now_s = 0.0
-        policy = RetryPolicy(attempts_max=3)
+        policy = exchange.RetryPolicy(attempts_max=3)
         identity = Identity(member, network.system[member])
-        pool = NodePool(list(self.nodes), lambda: self.now_s)
+        pool = exchange.NodePool(list(self.nodes), lambda: self.now_s)
         self.session = Session(pool, policy, network.trust, identity)
 
-    def run(self, operation: Operation[T]) -> T:
+    def run(self, operation: exchange.Operation[T]) -> T:
         """The operation's result."""
         return self._run(operation, [])
 
-    def items(self, operation: Operation[None]) -> list[Any]:
+    def items(self, operation: exchange.Operation[None]) -> list[Any]:
         """What an operation emits."""
         emitted: list[Any] = []
         self._run(operation, emitted)
         return emitted
 
-    def _run(self, operation: Operation[T], emitted: list[Any]) -> T:
-        answer: Answer = None
+    def _run(self, operation: exchange.Operation[T], emitted: list[Any]) -> T:
+        answer: exchange.Answer = None
         try:
             while True:
                 action = operation.send(answer)
                 answer = None
-                if isinstance(action, Send):
+                if isinstance(action, exchange.Send):
                     answer = self.nodes[action.url].answer(action.request)
-                elif isinstance(action, Pause):
+                elif isinstance(action, exchange.Pause):
                     self.now_s += action.seconds
-                elif isinstance(action, Emit):
+                elif isinstance(action, exchange.Emit):
                     emitted.append(action.item)
         except StopIteration as end:
             result: T = end.value

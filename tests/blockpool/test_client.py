@@ -6,20 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from blockpool import (
-    AsyncClient,
-    Client,
-    ErrorCode,
-    Identity,
-    PoolError,
-    ProvenanceBounds,
-    RecordId,
-    RetryPolicy,
-    TransactionRejected,
-    load_genesis,
-    sign_parcel,
-    verify_evidence,
-)
+import blockpool
 from chain.primitives.crypto import Ed25519Signer
 from cli.networks import create_network
 from tests.blockpool.access import sealed_dataset, values
@@ -28,7 +15,7 @@ from tests.refusals import refuses
 
 pytestmark = pytest.mark.integration
 
-SOON = RetryPolicy(attempts_max=2, total_max_s=5)
+SOON = blockpool.RetryPolicy(attempts_max=2, total_max_s=5)
 
 
 def records(count: int) -> list[dict[str, object]]:
@@ -54,16 +41,18 @@ def test_a_record_is_found_by_its_id_and_proven(running_network: RunningNetwork)
         answer = client.record(id_)
         content = client.evidence(id_)
     assert (answer.record, answer.dataset, answer.value, answer.outcome) == (str(id_), dataset, {"n": 2}, "ok")
-    assert [step.number for step in verify_evidence(content, running_network.network.genesis)] == list(range(1, 10))
+    assert [step.number for step in blockpool.verify_evidence(content, running_network.network.genesis)] == list(
+        range(1, 10)
+    )
 
 
 def test_a_rejection_comes_with_its_proof(running_network: RunningNetwork) -> None:
     dataset = running_network.new_dataset()
     with running_network.client() as client:
-        with pytest.raises(TransactionRejected) as raised:
+        with pytest.raises(blockpool.TransactionRejected) as raised:
             client.submit([{"n": 1}, {"n": "two"}], dataset)
         rejection = raised.value
-        assert rejection.code is ErrorCode.SCHEMA_VIOLATION
+        assert rejection.code is blockpool.ErrorCode.SCHEMA_VIOLATION
         assert "record 1" in rejection.detail
         receipt = client.receipt(rejection.receipt.transaction_id)
         transaction = client.transaction(rejection.receipt.transaction_id)
@@ -75,29 +64,32 @@ def test_a_rejection_comes_with_its_proof(running_network: RunningNetwork) -> No
 
 def test_a_key_of_nobody_is_refused_at_the_door(running_network: RunningNetwork) -> None:
     dataset = running_network.new_dataset()
-    stranger = Identity("aviation", Ed25519Signer(bytes(32)))
+    stranger = blockpool.Identity("aviation", Ed25519Signer(bytes(32)))
     with (
-        Client(running_network.network.urls, running_network.network.genesis, stranger) as client,
-        refuses(ErrorCode.UNKNOWN_KEY) as raised,
+        blockpool.Client(running_network.network.urls, running_network.network.genesis, stranger) as client,
+        refuses(blockpool.ErrorCode.UNKNOWN_KEY) as raised,
     ):
         client.submit(records(1), dataset)
-    assert not isinstance(raised.value, TransactionRejected)
+    assert not isinstance(raised.value, blockpool.TransactionRejected)
 
 
 def test_an_error_names_the_transaction_that_may_still_commit(running_network: RunningNetwork) -> None:
     genesis, identity = running_network.network.genesis, running_network.identity()
-    parcel = sign_parcel(genesis, identity, "aviation.flights", [b"1"])
+    parcel = blockpool.sign_parcel(genesis, identity, "aviation.flights", [b"1"])
     with (
-        Client("http://127.0.0.1:1", genesis, identity, retry=SOON) as client,
-        refuses(ErrorCode.UNREACHABLE, transaction_id=parcel.transaction_id.hex()),
+        blockpool.Client("http://127.0.0.1:1", genesis, identity, retry=SOON) as client,
+        refuses(blockpool.ErrorCode.UNREACHABLE, transaction_id=parcel.transaction_id.hex()),
     ):
         client.commit(parcel)
 
 
 def test_another_networks_genesis_is_noticed(running_network: RunningNetwork, tmp_path: Path) -> None:
     other = create_network(tmp_path / "other", "Other", ["aviation"], [(7000, 8000)])
-    identity = Identity.load(tmp_path / "other" / "aviation" / "system.pem", other)
-    with Client(running_network.network.urls, other, identity) as client, refuses(ErrorCode.WRONG_CHAIN):
+    identity = blockpool.Identity.load(tmp_path / "other" / "aviation" / "system.pem", other)
+    with (
+        blockpool.Client(running_network.network.urls, other, identity) as client,
+        refuses(blockpool.ErrorCode.WRONG_CHAIN),
+    ):
         client.submit(records(1), "aviation.mine")
 
 
@@ -113,12 +105,12 @@ def test_an_idempotency_key_makes_repetition_harmless(running_network: RunningNe
 
 
 def test_what_is_missing_is_said(running_network: RunningNetwork) -> None:
-    with Client(running_network.network.urls) as client, refuses(ErrorCode.BAD_GENESIS):
-        client.evidence(RecordId(bytes(32), 0))
-    with Client(running_network.network.urls, running_network.network.genesis) as client:
-        with refuses(ErrorCode.BAD_KEY):
+    with blockpool.Client(running_network.network.urls) as client, refuses(blockpool.ErrorCode.BAD_GENESIS):
+        client.evidence(blockpool.RecordId(bytes(32), 0))
+    with blockpool.Client(running_network.network.urls, running_network.network.genesis) as client:
+        with refuses(blockpool.ErrorCode.BAD_KEY):
             client.submit(records(1), "aviation.mine")
-        with refuses(ErrorCode.NOT_FOUND):
+        with refuses(blockpool.ErrorCode.NOT_FOUND):
             client.receipt(bytes(32))
 
 
@@ -159,7 +151,7 @@ async def test_async_receipts_come_in_the_order_of_the_records(running_network: 
     dataset = running_network.new_dataset()
 
     network = running_network.network
-    async with AsyncClient(network.urls, network.genesis, running_network.identity()) as client:
+    async with blockpool.AsyncClient(network.urls, network.genesis, running_network.identity()) as client:
         receipts = await client.submit(records(60), dataset, parcel_records=5, in_flight=6)
         assert sum(receipt.record_count for receipt in receipts) == 60
         found = {record.id: record.json() async for record in client.records(dataset)}
@@ -172,7 +164,7 @@ async def test_async_receipts_come_in_the_order_of_the_records(running_network: 
 async def test_async_repetition_commits_nothing_twice(running_network: RunningNetwork) -> None:
     dataset = running_network.new_dataset()
     network = running_network.network
-    async with AsyncClient(network.urls, network.genesis, running_network.identity()) as client:
+    async with blockpool.AsyncClient(network.urls, network.genesis, running_network.identity()) as client:
         for _ in range(2):
             receipts = await client.submit(records(40), dataset, parcel_records=4, idempotency_key="k", in_flight=3)
     assert [receipt.is_earlier for receipt in receipts] == [True] * 10
@@ -185,18 +177,18 @@ async def test_async_rejection_ends_the_stream(running_network: RunningNetwork) 
     bodies: list[dict[str, object]] = [{"n": 1}, {"n": 2}, {}, {"n": 4}]
 
     async def submit() -> None:
-        async with AsyncClient(network.urls, network.genesis, running_network.identity()) as client:
+        async with blockpool.AsyncClient(network.urls, network.genesis, running_network.identity()) as client:
             async for receipt in client.submit_stream(bodies, dataset, parcel_records=1):
                 committed.append(receipt.record_count)
 
-    with pytest.raises(TransactionRejected) as raised:
+    with pytest.raises(blockpool.TransactionRejected) as raised:
         await submit()
-    assert raised.value.code is ErrorCode.SCHEMA_VIOLATION
+    assert raised.value.code is blockpool.ErrorCode.SCHEMA_VIOLATION
     assert committed == [1, 1]
 
 
 async def test_async_events_and_reads(running_network: RunningNetwork) -> None:
-    async with AsyncClient(running_network.network.urls, running_network.network.genesis) as client:
+    async with blockpool.AsyncClient(running_network.network.urls, running_network.network.genesis) as client:
         async for event in client.events(from_height=1):
             block = await client.block(event.height)
             assert (block.hash, block.height) == (event.hash, 1)
@@ -206,15 +198,15 @@ async def test_async_events_and_reads(running_network: RunningNetwork) -> None:
 
 
 def test_genesis_and_key_files_that_cannot_be_used(tmp_path: Path, running_network: RunningNetwork) -> None:
-    with refuses(ErrorCode.BAD_GENESIS):
-        load_genesis(tmp_path / "missing.json")
+    with refuses(blockpool.ErrorCode.BAD_GENESIS):
+        blockpool.load_genesis(tmp_path / "missing.json")
     (tmp_path / "genesis.json").write_text(json.dumps({"format": "other"}))
-    with refuses(ErrorCode.BAD_GENESIS):
-        load_genesis(tmp_path / "genesis.json")
+    with refuses(blockpool.ErrorCode.BAD_GENESIS):
+        blockpool.load_genesis(tmp_path / "genesis.json")
     other = create_network(tmp_path / "other", "Other", ["aviation"], [(7000, 8000)])
-    with refuses(ErrorCode.UNKNOWN_KEY):
-        Identity.load(running_network.key_file(), other)
-    assert Identity.load(running_network.key_file(), other, member="new-member").member == "new-member"
+    with refuses(blockpool.ErrorCode.UNKNOWN_KEY):
+        blockpool.Identity.load(running_network.key_file(), other)
+    assert blockpool.Identity.load(running_network.key_file(), other, member="new-member").member == "new-member"
 
 
 async def test_both_clients_follow_a_sealed_record_to_what_was_made_of_it(
@@ -225,16 +217,18 @@ async def test_both_clients_follow_a_sealed_record_to_what_was_made_of_it(
     source = shared.receipts[0].record_ids[1]
     with running_network.client("aviation") as client:
         (between,) = client.submit(values(1), shared.id, journal=tmp_path / "journal", derived_from=[source])
-        with pytest.raises(PoolError) as raised:
+        with pytest.raises(blockpool.PoolError) as raised:
             client.submit(values(1), shared.id, journal=tmp_path / "journal")
-        assert raised.value.code is ErrorCode.BAD_REQUEST, "a journal is for one submission: sources belong to it"
+        assert raised.value.code is blockpool.ErrorCode.BAD_REQUEST, (
+            "a journal is for one submission: sources belong to it"
+        )
     with running_network.client("meteorology") as client:
         (last,) = client.submit(values(1), made, derived_from=between.record_ids)
     network.settle()
-    with Client(network.urls, network.genesis) as client:
+    with blockpool.Client(network.urls, network.genesis) as client:
         graph = client.provenance(source)
-    async with AsyncClient(network.urls, network.genesis) as asynchronous:
-        walked = await asynchronous.provenance(source, ProvenanceBounds(depth=2))
+    async with blockpool.AsyncClient(network.urls, network.genesis) as asynchronous:
+        walked = await asynchronous.provenance(source, blockpool.ProvenanceBounds(depth=2))
     assert list(graph.parcels) == [source.transaction_id, between.transaction_id, last.transaction_id]
     assert graph.is_complete
     assert walked.parcels == graph.parcels

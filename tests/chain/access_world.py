@@ -15,21 +15,7 @@ from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, Refusal
 from chain.primitives.crypto import sha256
 from chain.primitives.types import Answer
-from chain.state.entries import (
-    EMPTY_HISTORY,
-    ContractEntry,
-    DatasetReads,
-    ParcelReads,
-    ReaderEntry,
-    ReadHistory,
-    RequestEntry,
-    RequestTotals,
-    parcel_reads_key,
-    reader_key,
-    reads_key,
-    request_key,
-    totals_key,
-)
+from chain.state import entries
 from chain.transactions.base import Transaction
 from tests.networks import TIME_MS, TestNetwork
 
@@ -111,7 +97,7 @@ class ScriptedPolicy:
             raise Refusal(ErrorCode.BAD_CONTRACT, fuel=CHECK_FUEL, line=1, text="there is no such script")
         return CHECK_FUEL
 
-    def decide(self, contract: ContractEntry, case: AccessCase) -> CallResult:
+    def decide(self, contract: entries.ContractEntry, case: AccessCase) -> CallResult:
         self.cases.append(case)
         return self.scripts[contract.source](case)
 
@@ -170,26 +156,28 @@ class AccessWorld:
 
     # What the state says
 
-    def request(self, request_id: bytes) -> RequestEntry:
-        entry = self.ledger.entry(request_key(request_id), RequestEntry)
+    def request(self, request_id: bytes) -> entries.RequestEntry:
+        entry = self.ledger.entry(entries.request_key(request_id), entries.RequestEntry)
         assert entry is not None
         return entry
 
-    def totals(self, request_id: bytes) -> RequestTotals:
-        return self.ledger.entry(totals_key(request_id), RequestTotals) or RequestTotals()
+    def totals(self, request_id: bytes) -> entries.RequestTotals:
+        return self.ledger.entry(entries.totals_key(request_id), entries.RequestTotals) or entries.RequestTotals()
 
-    def reads(self, dataset: str = "a.flights") -> DatasetReads:
-        return self.ledger.entry(reads_key(dataset), DatasetReads) or DatasetReads()
+    def reads(self, dataset: str = "a.flights") -> entries.DatasetReads:
+        return self.ledger.entry(entries.reads_key(dataset), entries.DatasetReads) or entries.DatasetReads()
 
-    def reader(self, member: str = "b", dataset: str = "a.flights") -> ReaderEntry:
-        return self.ledger.entry(reader_key(dataset, member), ReaderEntry) or ReaderEntry()
+    def reader(self, member: str = "b", dataset: str = "a.flights") -> entries.ReaderEntry:
+        return self.ledger.entry(entries.reader_key(dataset, member), entries.ReaderEntry) or entries.ReaderEntry()
 
-    def parcel_reads(self, parcel: bytes, dataset: str = "a.flights") -> ParcelReads:
-        return self.ledger.entry(parcel_reads_key(dataset, parcel), ParcelReads) or ParcelReads()
+    def parcel_reads(self, parcel: bytes, dataset: str = "a.flights") -> entries.ParcelReads:
+        return (
+            self.ledger.entry(entries.parcel_reads_key(dataset, parcel), entries.ParcelReads) or entries.ParcelReads()
+        )
 
-    def history_of(self, *transaction_ids: bytes) -> ReadHistory:
+    def history_of(self, *transaction_ids: bytes) -> entries.ReadHistory:
         """The history of this list of transactions."""
-        history = EMPTY_HISTORY
+        history = entries.EMPTY_HISTORY
         for transaction_id in transaction_ids:
             history = history.extended(self.network.chain_id, transaction_id)
         return history

@@ -8,15 +8,7 @@ from chain.access.decision import CallResult, Verdict
 from chain.access.policy import AccessCase, contract_hash
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
-from chain.state.entries import (
-    EMPTY_HISTORY,
-    ContractEntry,
-    ContractState,
-    RequestTotals,
-    contract_key,
-    contract_state_key,
-    reader_key,
-)
+from chain.state import entries
 from chain.state.tree import verify_state_proof
 from chain.transactions.parcel import ParcelHeader
 from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
@@ -39,7 +31,7 @@ from tests.refusals import refuses
 class TestDeploying:
     def test_a_contract_is_kept_with_its_hash(self) -> None:
         world = AccessWorld()
-        entry = world.ledger.entry(contract_key("a.rule"), ContractEntry)
+        entry = world.ledger.entry(entries.contract_key("a.rule"), entries.ContractEntry)
         assert entry is not None
         assert (entry.owner, entry.version, entry.source, entry.parameters) == ("a", 1, "allow", "{}")
         assert (entry.deployed_height, entry.updated_height) == (1, 1)
@@ -54,7 +46,7 @@ class TestDeploying:
         assert (second.verdict, second.contract_version) == ("deny", 2)
         assert second.contract_hash == contract_hash(world.network.chain_id, "second", '{"days":1}')
         assert world.request(first_id).decision.status == "granted", "a grant stays what it was"
-        entry = world.ledger.entry(contract_key("a.rule"), ContractEntry)
+        entry = world.ledger.entry(entries.contract_key("a.rule"), entries.ContractEntry)
         assert entry is not None
         assert (entry.deployed_height, entry.updated_height) == (1, 3)
 
@@ -199,10 +191,10 @@ class TestRequests:
         for dataset in ("a.flights", "a.flights", "a.trains", "a.flights"):
             world.ask(dataset=dataset)
         kept = [
-            world.ledger.entry(contract_state_key(dataset, "a.rule"), ContractState)
+            world.ledger.entry(entries.contract_state_key(dataset, "a.rule"), entries.ContractState)
             for dataset in ("a.flights", "a.trains")
         ]
-        assert kept == [ContractState(b'{"n":2}'), ContractState(b'{"n":0}')]
+        assert kept == [entries.ContractState(b'{"n":2}'), entries.ContractState(b'{"n":0}')]
 
     def test_a_call_that_fails_leaves_the_state_as_it_was(self) -> None:
         world = AccessWorld(
@@ -212,8 +204,8 @@ class TestRequests:
         )
         world.ask()
         world.ask()
-        kept = world.ledger.entry(contract_state_key("a.flights", "a.rule"), ContractState)
-        assert kept == ContractState(b'{"n":1}')
+        kept = world.ledger.entry(entries.contract_state_key("a.flights", "a.rule"), entries.ContractState)
+        assert kept == entries.ContractState(b'{"n":1}')
 
     def test_nobody_asks_the_contract_about_the_owners_own_request(self) -> None:
         world = AccessWorld(rule=lambda case: deny())
@@ -266,7 +258,7 @@ class TestReadReports:
         first_ms = world.time_ms
         (second_id,) = world.accept(second)
         reads = world.reads()
-        assert world.totals(request_id) == RequestTotals(2, 10, first_ms)
+        assert world.totals(request_id) == entries.RequestTotals(2, 10, first_ms)
         assert (reads.requests, reads.read_reports, reads.records_read, reads.last_height) == (1, 2, 10, 5)
         assert (world.parcel_reads(one).requests, world.parcel_reads(one).read_reports) == (1, 1)
         assert world.parcel_reads(two).read_reports == 2
@@ -328,7 +320,7 @@ class TestCountersAndHistory:
         assert (reads.requests, reads.grants, reads.denials, reads.read_reports) == (2, 1, 1, 1)
         for left_out in range(len(listed)):
             assert reads.history != world.history_of(*listed[:left_out], *listed[left_out + 1 :])
-        assert world.reads("c.secret").history == EMPTY_HISTORY
+        assert world.reads("c.secret").history == entries.EMPTY_HISTORY
 
     def test_a_reader_is_counted_for_itself(self) -> None:
         world = AccessWorld(rule=lambda case: allow() if case.reader.name == "b" else deny())
@@ -353,15 +345,15 @@ class TestCountersAndHistory:
         world = AccessWorld(rule=lambda case: deny())
         world.ask("b")
         ledger, chain_id = world.ledger, world.network.chain_id
-        never_asked, proof = ledger.state_proof(reader_key("a.flights", "d"))
+        never_asked, proof = ledger.state_proof(entries.reader_key("a.flights", "d"))
         assert never_asked is None
         root = ledger.tip.header.state_root
-        verify_state_proof(chain_id, root, reader_key("a.flights", "d"), None, proof)
-        never_granted, proof = ledger.state_proof(reader_key("a.flights", "b"))
+        verify_state_proof(chain_id, root, entries.reader_key("a.flights", "d"), None, proof)
+        never_granted, proof = ledger.state_proof(entries.reader_key("a.flights", "b"))
         assert never_granted is not None
-        verify_state_proof(chain_id, root, reader_key("a.flights", "b"), never_granted, proof)
+        verify_state_proof(chain_id, root, entries.reader_key("a.flights", "b"), never_granted, proof)
         assert world.reader("b").grants == 0
-        before, _ = ledger.state_proof(reader_key("a.flights", "b"), 1)
+        before, _ = ledger.state_proof(entries.reader_key("a.flights", "b"), 1)
         assert before is None, "nor at any earlier height"
 
 

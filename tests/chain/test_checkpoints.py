@@ -8,22 +8,7 @@ from msgspec.structs import replace
 
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import Ed25519Signer
-from chain.proofs.checkpoints import (
-    Checkpoint,
-    CheckpointKeys,
-    Cosignature,
-    SignatureType,
-    checkpoint_text,
-    encode_checkpoint,
-    is_contradiction,
-    key_name,
-    note_key_id,
-    parse_checkpoint,
-    sign_head,
-    trusted_head,
-    verify_cosignature,
-    verify_quorum,
-)
+from chain.proofs import checkpoints
 from chain.proofs.history import TreeHead, root_at
 from chain.proofs.merkle import EMPTY_ROOT
 from tests.networks import TestNetwork, seed
@@ -41,12 +26,12 @@ class World:
         self.network = TestNetwork(witnesses={"outsider": WITNESS.public_key})
         self.keys = self.network.trust
 
-    def sign(self, member: str, head: TreeHead = HEAD, time_s: int | None = TIME_S) -> Cosignature:
+    def sign(self, member: str, head: TreeHead = HEAD, time_s: int | None = TIME_S) -> checkpoints.Cosignature:
         signer = WITNESS if member == "outsider" else self.network.consensus[member]
-        return sign_head(signer, self.network.chain_id, member, head, time_s)
+        return checkpoints.sign_head(signer, self.network.chain_id, member, head, time_s)
 
-    def note(self, *signatures: Cosignature, head: TreeHead = HEAD) -> bytes:
-        return encode_checkpoint(Checkpoint(head, signatures), self.keys)
+    def note(self, *signatures: checkpoints.Cosignature, head: TreeHead = HEAD) -> bytes:
+        return checkpoints.encode_checkpoint(checkpoints.Checkpoint(head, signatures), self.keys)
 
 
 @pytest.fixture(scope="module")
@@ -56,15 +41,15 @@ def world() -> World:
 
 def refusal(world: World, note: bytes) -> str:
     with refuses(ErrorCode.BAD_CHECKPOINT) as caught:
-        trusted_head(note, world.keys)
+        checkpoints.trusted_head(note, world.keys)
     return caught.value.detail
 
 
 def test_key_ids_are_those_of_the_public_checksum_database_of_go() -> None:
     """Its published key, ``sum.golang.org+033de0ae+Ac4z...``, was made by other software."""
     key = base64.b64decode("Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8")
-    assert key[0] == SignatureType.PLAIN
-    assert note_key_id("sum.golang.org", SignatureType.PLAIN, key[1:]).hex() == "033de0ae"
+    assert key[0] == checkpoints.SignatureType.PLAIN
+    assert checkpoints.note_key_id("sum.golang.org", checkpoints.SignatureType.PLAIN, key[1:]).hex() == "033de0ae"
 
 
 def test_the_note_is_text_that_people_and_other_tools_read(world: World) -> None:
@@ -79,41 +64,43 @@ def test_the_note_is_text_that_people_and_other_tools_read(world: World) -> None
 
 
 def test_a_cosignature_covers_its_name_its_time_and_the_text(world: World) -> None:
-    text = b"cosignature/v1\ntime 1700000000\n" + checkpoint_text(world.network.chain_id, HEAD)
+    text = b"cosignature/v1\ntime 1700000000\n" + checkpoints.checkpoint_text(world.network.chain_id, HEAD)
     assert world.sign("a").signature == world.network.consensus["a"].sign(text)
     plain = world.sign("a", time_s=None)
-    assert plain.signature == world.network.consensus["a"].sign(checkpoint_text(world.network.chain_id, HEAD))
+    assert plain.signature == world.network.consensus["a"].sign(
+        checkpoints.checkpoint_text(world.network.chain_id, HEAD)
+    )
 
 
 def test_a_quorum_of_validators_makes_a_head_trusted(world: World) -> None:
     note = world.note(*map(world.sign, "abc"))
-    assert trusted_head(note, world.keys) == HEAD
-    assert parse_checkpoint(note, world.keys).cosigners("abcd") == ("a", "b", "c")
+    assert checkpoints.trusted_head(note, world.keys) == HEAD
+    assert checkpoints.parse_checkpoint(note, world.keys).cosigners("abcd") == ("a", "b", "c")
 
 
 def test_neither_witnesses_nor_plain_signatures_count_for_the_quorum(world: World) -> None:
     few = (world.sign("a"), world.sign("b"), world.sign("outsider"), world.sign("c", time_s=None))
     assert "2 validators have cosigned it; 3 of 4 are needed" in refusal(world, world.note(*few))
-    assert parse_checkpoint(world.note(*few), world.keys).cosigners(["outsider"]) == ("outsider",)
+    assert checkpoints.parse_checkpoint(world.note(*few), world.keys).cosigners(["outsider"]) == ("outsider",)
 
 
 def test_a_member_may_sign_in_both_ways_and_counts_once(world: World) -> None:
     both = (world.sign("a"), world.sign("a", time_s=None), world.sign("b"), world.sign("c"))
-    assert parse_checkpoint(world.note(*both), world.keys).signatures == both
-    assert trusted_head(world.note(*both), world.keys) == HEAD
+    assert checkpoints.parse_checkpoint(world.note(*both), world.keys).signatures == both
+    assert checkpoints.trusted_head(world.note(*both), world.keys) == HEAD
 
 
 def test_lines_of_unknown_keys_are_passed_over(world: World) -> None:
     note = world.note(*map(world.sign, "abc"))
     stranger = f"— example.org/w {base64.b64encode(bytes(76)).decode()}\n"
-    same_name = f"— {key_name(world.network.chain_id, 'a')} {base64.b64encode(bytes(76)).decode()}\n"
-    assert trusted_head(note + (stranger + same_name).encode(), world.keys) == HEAD
+    same_name = f"— {checkpoints.key_name(world.network.chain_id, 'a')} {base64.b64encode(bytes(76)).decode()}\n"
+    assert checkpoints.trusted_head(note + (stranger + same_name).encode(), world.keys) == HEAD
     assert "nobody" in refusal(world, note[: note.index("—".encode())] + stranger.encode())
 
 
 def test_a_validator_signs_with_its_consensus_key_alone() -> None:
     network = TestNetwork(witnesses={"a": Ed25519Signer(seed("witness a")).public_key, "outsider": WITNESS.public_key})
-    keys = CheckpointKeys(network.trust, 1)
+    keys = checkpoints.CheckpointKeys(network.trust, 1)
     assert set(keys.witnesses) == {"outsider"}
     assert keys.key_of("a") == network.consensus["a"].public_key
 
@@ -174,14 +161,14 @@ def test_a_note_without_signature_or_of_a_stranger_is_not_written(world: World) 
 def test_a_stranger_s_signature_and_another_s_do_not_verify(world: World) -> None:
     for wrong in (replace(world.sign("a"), member="e"), replace(world.sign("a"), member="b")):
         with pytest.raises(PoolError):
-            verify_cosignature(wrong, world.keys)
-    verify_cosignature(world.sign("a"), world.keys)
+            checkpoints.verify_cosignature(wrong, world.keys)
+    checkpoints.verify_cosignature(world.sign("a"), world.keys)
 
 
 def test_a_member_counts_once_for_the_quorum(world: World) -> None:
-    once = Checkpoint(HEAD, tuple(world.sign("a", time_s=TIME_S + index) for index in range(3)))
+    once = checkpoints.Checkpoint(HEAD, tuple(world.sign("a", time_s=TIME_S + index) for index in range(3)))
     with pytest.raises(PoolError):
-        verify_quorum(once, world.keys)
+        checkpoints.verify_quorum(once, world.keys)
 
 
 @pytest.mark.parametrize(
@@ -203,9 +190,9 @@ def test_which_two_signatures_no_honest_member_gives(
 ) -> None:
     """Another root at one size; or a smaller size at a later time, where both say which was the largest."""
     one, two = (world.sign("a", TreeHead(size, bytes([root]) * 32), time_s) for size, root, time_s in (first, second))
-    assert is_contradiction(one, two) is expected
-    assert is_contradiction(two, one) is expected
-    assert not is_contradiction(one, replace(two, member="b"))
+    assert checkpoints.is_contradiction(one, two) is expected
+    assert checkpoints.is_contradiction(two, one) is expected
+    assert not checkpoints.is_contradiction(one, replace(two, member="b"))
 
 
 def test_the_head_of_a_ledger_is_the_history_root_of_its_next_block(world: World) -> None:

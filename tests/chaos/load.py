@@ -17,18 +17,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from blockpool import (
-    Client,
-    DatasetDefinition,
-    ErrorCode,
-    PoolError,
-    RecordId,
-    RetryPolicy,
-    SignedTransaction,
-    VerifiedReceipt,
-    sign_parcel,
-    sign_sealed_parcel,
-)
+import blockpool
 from contracts.library import source_of
 from evidence.record import parse_record_evidence
 from tests.chaos.cluster import Cluster
@@ -39,12 +28,12 @@ SEALED_DATASET = f"{OWNER}.sealed"
 PURPOSE = "flood warning"
 _PASSING = frozenset(
     {
-        ErrorCode.UNREACHABLE,
-        ErrorCode.TIMEOUT,
-        ErrorCode.NOT_READY,
-        ErrorCode.MEMPOOL_FULL,
-        ErrorCode.QUOTA_EXCEEDED,
-        ErrorCode.NOT_ENOUGH_SHARES,
+        blockpool.ErrorCode.UNREACHABLE,
+        blockpool.ErrorCode.TIMEOUT,
+        blockpool.ErrorCode.NOT_READY,
+        blockpool.ErrorCode.MEMPOOL_FULL,
+        blockpool.ErrorCode.QUOTA_EXCEEDED,
+        blockpool.ErrorCode.NOT_ENOUGH_SHARES,
     }
 )
 """What a client may be told while faults last; anything else is a violation."""
@@ -97,7 +86,7 @@ class AcknowledgementLog:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def acknowledge(
-        self, kind: str, receipt: VerifiedReceipt, content: bytes = b"", records: Sequence[bytes] = ()
+        self, kind: str, receipt: blockpool.VerifiedReceipt, content: bytes = b"", records: Sequence[bytes] = ()
     ) -> None:
         """Note a receipt."""
         acknowledgement = Acknowledgement(
@@ -117,7 +106,7 @@ class AcknowledgementLog:
         with self._lock:
             self.given_up.append(transaction_id)
 
-    def refused(self, error: PoolError) -> None:
+    def refused(self, error: blockpool.PoolError) -> None:
         """Note a passing refusal."""
         with self._lock:
             self.passing[error.code] += 1
@@ -171,15 +160,17 @@ class LoadClient(threading.Thread):
             self.log.violation(f"{self.name}: {error!r}")
 
     @abstractmethod
-    def step(self, client: Client) -> None:
+    def step(self, client: blockpool.Client) -> None:
         """One unit of work; a ``PoolError`` with a passing code ends it."""
 
-    def commit(self, client: Client, kind: str, transaction: SignedTransaction, records: Sequence[bytes]) -> None:
+    def commit(
+        self, client: blockpool.Client, kind: str, transaction: blockpool.SignedTransaction, records: Sequence[bytes]
+    ) -> None:
         """Send a transaction until it is acknowledged, and note that."""
         while True:
             try:
                 receipt = client.commit(transaction)
-            except PoolError as error:
+            except blockpool.PoolError as error:
                 if error.code not in _PASSING:
                     raise
                 self.log.refused(error)
@@ -190,16 +181,16 @@ class LoadClient(threading.Thread):
             self.log.acknowledge(kind, receipt, transaction.content, records)
             return
 
-    def _work(self, client: Client) -> None:
+    def _work(self, client: blockpool.Client) -> None:
         for _ in range(_STEPS):
             if self._is_over.wait(_PAUSE_S * self.random.random()):
                 return
             self._try(client)
 
-    def _try(self, client: Client) -> None:
+    def _try(self, client: blockpool.Client) -> None:
         try:
             self.step(client)
-        except PoolError as error:
+        except blockpool.PoolError as error:
             if error.code in _PASSING:
                 self.log.refused(error)
             else:
@@ -214,19 +205,19 @@ class LoadClient(threading.Thread):
 class OpenWriter(LoadClient):
     """Shares open records; now and then it sends an acknowledged parcel again, to another node."""
 
-    def step(self, client: Client) -> None:
+    def step(self, client: blockpool.Client) -> None:
         """Share one parcel."""
         cluster, records = self.cluster, self._records()
         dataset = OPEN_DATASET.format(member=self.member)
-        transaction = sign_parcel(cluster.genesis, cluster.identities[self.member], dataset, records)
+        transaction = blockpool.sign_parcel(cluster.genesis, cluster.identities[self.member], dataset, records)
         self.commit(client, "open", transaction, records)
         if self.random.random() < 0.05:
             self.repeat(transaction)
 
-    def repeat(self, transaction: SignedTransaction) -> None:
+    def repeat(self, transaction: blockpool.SignedTransaction) -> None:
         """What is on the chain stays where it is, whoever is asked to add it again."""
         url = self.random.choice(self.cluster.urls)
-        with Client(url, self.cluster.genesis, retry=RetryPolicy(attempts_max=1)) as other:
+        with blockpool.Client(url, self.cluster.genesis, retry=blockpool.RetryPolicy(attempts_max=1)) as other:
             again = other.commit(transaction)
         first = next(item for item in reversed(self.log.acknowledged) if item.transaction_id == again.transaction_id)
         if (again.height, again.receipt.index) != (first.height, first.index):
@@ -236,18 +227,20 @@ class OpenWriter(LoadClient):
 class SealedWriter(LoadClient):
     """Shares sealed records."""
 
-    def step(self, client: Client) -> None:
+    def step(self, client: blockpool.Client) -> None:
         """Share one parcel."""
         cluster, records = self.cluster, self._records()
         identity = cluster.identities[self.member]
-        transaction = sign_sealed_parcel(cluster.genesis, identity, SEALED_DATASET, records, client.sealing_keys())
+        transaction = blockpool.sign_sealed_parcel(
+            cluster.genesis, identity, SEALED_DATASET, records, client.sealing_keys()
+        )
         self.commit(client, "sealed", transaction, records)
 
 
 class Reader(LoadClient):
     """Asks for access, which the contract decides, reads a sealed parcel with the key shares, and reports it."""
 
-    def step(self, client: Client) -> None:
+    def step(self, client: blockpool.Client) -> None:
         """One request, one parcel, one read report."""
         wanted = self.log.pick(self.random, "sealed")
         if wanted is None:
@@ -268,19 +261,19 @@ class Reader(LoadClient):
 class Auditor(LoadClient):
     """Asks one node, whatever is being done to it, for the proof of an acknowledged record."""
 
-    def step(self, client: Client) -> None:
+    def step(self, client: blockpool.Client) -> None:
         """Verify one record's evidence. A node that is behind may not have it yet."""
         known = self.log.pick(self.random, "open")
         if known is None:
             return
         index = self.random.randrange(len(known.record_digests))
         url = self.random.choice(self.cluster.urls)
-        policy = RetryPolicy(attempts_max=1, total_max_s=5)
-        with Client(url, self.cluster.genesis, retry=policy) as node:
+        policy = blockpool.RetryPolicy(attempts_max=1, total_max_s=5)
+        with blockpool.Client(url, self.cluster.genesis, retry=policy) as node:
             try:
-                content = node.evidence(RecordId(known.transaction_id, index))
-            except PoolError as error:
-                if error.code is not ErrorCode.NOT_FOUND:
+                content = node.evidence(blockpool.RecordId(known.transaction_id, index))
+            except blockpool.PoolError as error:
+                if error.code is not blockpool.ErrorCode.NOT_FOUND:
                     raise
                 self.log.refused(error)
                 return
@@ -293,11 +286,13 @@ def found_datasets(cluster: Cluster) -> None:
     """What the load is written to: an open dataset for each member, and a sealed one with a contract."""
     for member in cluster.nodes:
         with cluster.client(member) as client:
-            client.define(DatasetDefinition(OPEN_DATASET.format(member=member), "公开", "Open"))
+            client.define(blockpool.DatasetDefinition(OPEN_DATASET.format(member=member), "公开", "Open"))
     with cluster.client(OWNER) as client:
         rule = f"{OWNER}.rule"
         client.deploy(rule, source_of("purpose_bound"), {"purposes": {PURPOSE: None}})
-        client.define(DatasetDefinition(SEALED_DATASET, "密封", "Sealed", sharing="conditional", contract=rule))
+        client.define(
+            blockpool.DatasetDefinition(SEALED_DATASET, "密封", "Sealed", sharing="conditional", contract=rule)
+        )
 
 
 @contextmanager

@@ -18,53 +18,13 @@ from chain.primitives.encoding import Wire, encode
 from chain.proofs.checkpoints import Cosignature
 from chain.proofs.receipts import Receipt
 from chain.proofs.validators import ValidatorsEntry
-from chain.state.entries import (
-    PROTOCOL_KEY,
-    VALIDATORS_KEY,
-    ContractEntry,
-    ContractState,
-    DatasetEntry,
-    DatasetReads,
-    DatasetUsage,
-    DerivedParcels,
-    Erasure,
-    MemberSharing,
-    ParcelReads,
-    ProtocolEntry,
-    ReaderEntry,
-    RequestEntry,
-    RequestTerms,
-    RequestTotals,
-    contract_key,
-    contract_state_key,
-    dataset_key,
-    derived_key,
-    erasure_key,
-    member_key,
-    parcel_reads_key,
-    reader_key,
-    reads_key,
-    request_key,
-    sharing_key,
-    totals_key,
-    usage_key,
-)
+from chain.state import entries
 from chain.state.members import Member
 from chain.state.tree import StateProof
 from chain.transactions.base import ErasedPayload, Header, Transaction, transaction_id
 from chain.transactions.parcel import records_root
 from chain.transactions.registry import TRANSACTION_TYPES
-from consensus.messages import (
-    Commit,
-    Committed,
-    NewView,
-    Prepare,
-    PreparedCertificate,
-    PrePrepare,
-    Status,
-    ViewChange,
-    ViewChangeVote,
-)
+from consensus import messages
 from evidence import misbehaviour, no_grant, no_read, parts, record, uses
 from sealing import ShareQuery
 from tests.conformance.mini import key_id, public_key_of
@@ -148,12 +108,14 @@ def array_of(type_: type[Wire]) -> list[str]:
 @pytest.mark.parametrize(
     "type_",
     [
-        Transaction, StateProof, ProtocolEntry, ValidatorsEntry, Member, DatasetEntry, DatasetUsage,
-        MemberSharing, ContractEntry, ContractState, RequestEntry, RequestTerms, Decision, RequestTotals,
-        DatasetReads, ReaderEntry, ParcelReads, DerivedParcels, Erasure, BlockHeader, Certificate, Outcome,
-        Verdict, Block, BlockPackage, ErasedParcel, ErasedPayload, ErasureProofs, Receipt, ShareQuery,
-        Cosignature, Prepare, Commit, ViewChangeVote, PrePrepare, ViewChange, NewView, Committed, Status,
-        Proposal, PreparedCertificate,
+        Transaction, StateProof, entries.ProtocolEntry, ValidatorsEntry, Member, entries.DatasetEntry,
+        entries.DatasetUsage, entries.MemberSharing, entries.ContractEntry, entries.ContractState,
+        entries.RequestEntry, entries.RequestTerms, Decision, entries.RequestTotals, entries.DatasetReads,
+        entries.ReaderEntry, entries.ParcelReads, entries.DerivedParcels, entries.Erasure, BlockHeader, Certificate,
+        Outcome, Verdict, Block, BlockPackage, ErasedParcel, ErasedPayload, ErasureProofs, Receipt, ShareQuery,
+        Cosignature, messages.Prepare, messages.Commit, messages.ViewChangeVote, messages.PrePrepare,
+        messages.ViewChange, messages.NewView, messages.Committed, messages.Status, Proposal,
+        messages.PreparedCertificate,
     ],
 )  # fmt: skip
 def test_every_structure_is_listed_with_its_fields_numbered_in_their_order(type_: type[Wire]) -> None:
@@ -182,14 +144,14 @@ def test_every_part_of_evidence_files_is_listed_with_its_members(type_: type[par
 
 def test_every_state_key_is_listed() -> None:
     keys = {
-        member_key("NAME"), dataset_key("OWNER.NAME"), usage_key("OWNER.NAME"),
-        sharing_key("MEMBER"), contract_key("OWNER.NAME"), reads_key("DATASET"),
-        contract_state_key("DATASET", "CONTRACT"), reader_key("DATASET", "MEMBER"),
-        request_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
-        totals_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
-        parcel_reads_key("DATASET", b"ID").replace(b"ID".hex().encode(), b"ID"),
-        derived_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
-        erasure_key(b"ID").replace(b"ID".hex().encode(), b"ID"), PROTOCOL_KEY, VALIDATORS_KEY,
+        entries.member_key("NAME"), entries.dataset_key("OWNER.NAME"), entries.usage_key("OWNER.NAME"),
+        entries.sharing_key("MEMBER"), entries.contract_key("OWNER.NAME"), entries.reads_key("DATASET"),
+        entries.contract_state_key("DATASET", "CONTRACT"), entries.reader_key("DATASET", "MEMBER"),
+        entries.request_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
+        entries.totals_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
+        entries.parcel_reads_key("DATASET", b"ID").replace(b"ID".hex().encode(), b"ID"),
+        entries.derived_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
+        entries.erasure_key(b"ID").replace(b"ID".hex().encode(), b"ID"), entries.PROTOCOL_KEY, entries.VALIDATORS_KEY,
     }  # fmt: skip
     section = DOCUMENT.partition("| key (ASCII) | value |")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)) == {key.decode() for key in keys}

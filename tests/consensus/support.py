@@ -14,22 +14,12 @@ from chain.primitives.crypto import ZERO_HASH, Hash, sha256
 from chain.primitives.encoding import encode
 from chain.proofs.merkle import root
 from chain.proofs.validators import Validator, ValidatorSet
-from consensus.messages import (
-    Commit,
-    NewView,
-    Prepare,
-    PreparedCertificate,
-    PrePrepare,
-    Statement,
-    ViewChange,
-    ViewChangeVote,
-    signed_message,
-)
+from consensus import messages
 from consensus.replica import Tip
 
 CHAIN_ID = sha256(b"the chain of the consensus tests")
 GENESIS_HASH = sha256(b"the genesis of the consensus tests")
-S = TypeVar("S", bound=Statement)
+S = TypeVar("S", bound=messages.Statement)
 NAMES = tuple("abcdefghijklmnopqrstuvwxyz")
 
 
@@ -76,25 +66,25 @@ def hash_of(proposal: Proposal) -> Hash:
 
 def signed(statement: S) -> S:
     """The statement with a genuine signature of its validator."""
-    signature = FakeSigner(statement.validator).sign(signed_message(CHAIN_ID, statement))
+    signature = FakeSigner(statement.validator).sign(messages.signed_message(CHAIN_ID, statement))
     return msgspec.structs.replace(statement, signature=signature)
 
 
-def prepare(validator: str, height: int, view: int, hash_: Hash) -> Prepare:
+def prepare(validator: str, height: int, view: int, hash_: Hash) -> messages.Prepare:
     """A genuine prepare."""
-    return signed(Prepare(height, view, hash_, validator, bytes(64)))
+    return signed(messages.Prepare(height, view, hash_, validator, bytes(64)))
 
 
-def commit(validator: str, height: int, view: int, hash_: Hash) -> Commit:
+def commit(validator: str, height: int, view: int, hash_: Hash) -> messages.Commit:
     """A genuine commit."""
-    return signed(Commit(height, view, hash_, validator, bytes(64)))
+    return signed(messages.Commit(height, view, hash_, validator, bytes(64)))
 
 
 def view_change_vote(
     validator: str, height: int, view: int, prepared_view: int | None = None, prepared_hash: Hash | None = None
-) -> ViewChangeVote:
+) -> messages.ViewChangeVote:
     """A genuine view-change vote."""
-    return signed(ViewChangeVote(height, view, prepared_view, prepared_hash, validator, bytes(64)))
+    return signed(messages.ViewChangeVote(height, view, prepared_view, prepared_hash, validator, bytes(64)))
 
 
 def block(label: str, proposer: str = "a", height: int = 1, parent: Hash = GENESIS_HASH) -> Proposal:
@@ -102,15 +92,15 @@ def block(label: str, proposer: str = "a", height: int = 1, parent: Hash = GENES
     return make_proposal(height, parent, proposer, (transaction_id(label),))
 
 
-def pre_prepare(proposal: Proposal, by: str = "a", view: int = 0, height: int = 1) -> PrePrepare:
+def pre_prepare(proposal: Proposal, by: str = "a", view: int = 0, height: int = 1) -> messages.PrePrepare:
     """A primary's proposal."""
-    return PrePrepare(prepare(by, height, view, hash_of(proposal)), proposal)
+    return messages.PrePrepare(prepare(by, height, view, hash_of(proposal)), proposal)
 
 
-def prepared_certificate(proposal: Proposal, view: int, voters: str) -> PreparedCertificate:
+def prepared_certificate(proposal: Proposal, view: int, voters: str) -> messages.PreparedCertificate:
     """Proof that the voters prepared a block."""
     hash_ = hash_of(proposal)
-    return PreparedCertificate(
+    return messages.PreparedCertificate(
         1, view, hash_, tuple((name, prepare(name, 1, view, hash_).signature) for name in voters)
     )
 
@@ -123,17 +113,21 @@ def certificate(proposal: Proposal, view: int, voters: str, height: int = 1) -> 
     )
 
 
-def prepared_view_change(by: str, view: int, proposal: Proposal, prepared_view: int, voters: str) -> ViewChange:
+def prepared_view_change(
+    by: str, view: int, proposal: Proposal, prepared_view: int, voters: str
+) -> messages.ViewChange:
     """A view change that claims and proves a prepared block."""
     vote = view_change_vote(by, 1, view, prepared_view, hash_of(proposal))
-    return ViewChange(vote, prepared_certificate(proposal, prepared_view, voters), proposal)
+    return messages.ViewChange(vote, prepared_certificate(proposal, prepared_view, voters), proposal)
 
 
-def empty_view_change(by: str, view: int) -> ViewChange:
+def empty_view_change(by: str, view: int) -> messages.ViewChange:
     """A view change that claims nothing."""
-    return ViewChange(view_change_vote(by, 1, view), None, None)
+    return messages.ViewChange(view_change_vote(by, 1, view), None, None)
 
 
-def new_view(view: int, changes: list[ViewChange], prepared: PreparedCertificate | None) -> NewView:
+def new_view(
+    view: int, changes: list[messages.ViewChange], prepared: messages.PreparedCertificate | None
+) -> messages.NewView:
     """A new view of the votes of these view changes."""
-    return NewView(1, view, tuple(change.vote for change in changes), prepared)
+    return messages.NewView(1, view, tuple(change.vote for change in changes), prepared)

@@ -8,23 +8,8 @@ from chain.blocks import Certificate
 from consensus.effects import Build, Deliver, Execute, Persist, SuggestCatchUp, ViewChangeStarted, ViewEntered
 from consensus.messages import Commit, Committed, Message, NewView, Prepare, PrePrepare, Status
 from consensus.replica import Replica, Tip
+from tests.consensus import support
 from tests.consensus.harness import CONFIG, Table
-from tests.consensus.support import (
-    CHAIN_ID,
-    GENESIS_HASH,
-    FakeSigner,
-    block,
-    certificate,
-    commit,
-    empty_view_change,
-    fake_verifier,
-    hash_of,
-    pre_prepare,
-    prepare,
-    transaction_id,
-    validator_set,
-    view_change_vote,
-)
 
 TIMEOUT = CONFIG.view_timeout_ticks
 
@@ -60,17 +45,17 @@ def test_the_normal_case_checks_no_signature_it_does_not_need() -> None:
 
     def counting_verifier(key: bytes, message: bytes, signature: bytes) -> bool:
         checked.append(signature)
-        return fake_verifier(key, message, signature)
+        return support.fake_verifier(key, message, signature)
 
-    replica = Replica(CHAIN_ID, "g", FakeSigner("g"), Table(7).tip("a"), CONFIG, {}, counting_verifier)
-    x = block("x")
-    replica.step("a", pre_prepare(x))
-    replica.executed(hash_of(x), None)
+    replica = Replica(support.CHAIN_ID, "g", support.FakeSigner("g"), Table(7).tip("a"), CONFIG, {}, counting_verifier)
+    x = support.block("x")
+    replica.step("a", support.pre_prepare(x))
+    replica.executed(support.hash_of(x), None)
     for name in "bcdef":
-        replica.step(name, prepare(name, 1, 0, hash_of(x)))
-        replica.step(name, prepare(name, 1, 0, hash_of(x)))
+        replica.step(name, support.prepare(name, 1, 0, support.hash_of(x)))
+        replica.step(name, support.prepare(name, 1, 0, support.hash_of(x)))
     for name in "abcdef":
-        replica.step(name, commit(name, 1, 0, hash_of(x)))
+        replica.step(name, support.commit(name, 1, 0, support.hash_of(x)))
     assert any(isinstance(effect, Deliver) for effect in replica.take_effects())
     assert len(checked) == 1 + 3 + 4  # the pre-prepare; three prepares and four commits beside our own
 
@@ -80,7 +65,7 @@ def test_the_next_block_is_asked_for_at_once_while_work_is_pending() -> None:
     table.builds = False
     replica = table.replicas["a"]
     table.work("t")
-    replica.propose(1, 0, block("x"))
+    replica.propose(1, 0, support.block("x"))
     table.carry_out("a")
     assert [effect.height for effect in table.of("a", Build) if isinstance(effect, Build)] == [1, 2]
 
@@ -174,11 +159,11 @@ def test_s29_timeouts_double_and_fall_back_after_progress() -> None:
 def test_s29_a_timeout_that_was_needed_is_kept_for_a_while_and_given_up_block_by_block() -> None:
     """A network that needed two doublings starts the next height with one, and the one after that with none."""
     table = Table(4)
-    x = block("x")
-    y = block("y", height=2, parent=hash_of(x))
+    x = support.block("x")
+    y = support.block("y", height=2, parent=support.hash_of(x))
     waits = []
     for proposal, view in ((x, 2), (y, 2)):
-        table.store("d", proposal, certificate(proposal, view, "abc", height=table.replicas["d"].height))
+        table.store("d", proposal, support.certificate(proposal, view, "abc", height=table.replicas["d"].height))
         before = len(view_changes(table, "d"))
         table.work(f"t{len(waits)}", "d")
         ticks = 0
@@ -191,18 +176,18 @@ def test_s29_a_timeout_that_was_needed_is_kept_for_a_while_and_given_up_block_by
 
 def test_s29_f_plus_1_wishes_are_followed_into_the_lowest_of_their_views() -> None:
     table = Table(7)
-    table.step("g", "a", empty_view_change("a", 5))
-    table.step("g", "b", empty_view_change("b", 3))
+    table.step("g", "a", support.empty_view_change("a", 5))
+    table.step("g", "b", support.empty_view_change("b", 3))
     assert view_changes(table, "g") == []
-    table.step("g", "c", empty_view_change("c", 4))
+    table.step("g", "c", support.empty_view_change("c", 4))
     assert view_changes(table, "g") == [(3, "joined")]
 
 
 def test_s29_wishes_for_views_below_do_not_pull_back() -> None:
     table = Table(4)
-    table.step("d", "a", empty_view_change("a", 2))
-    table.step("d", "b", empty_view_change("b", 2))
-    table.step("d", "c", empty_view_change("c", 1))
+    table.step("d", "a", support.empty_view_change("a", 2))
+    table.step("d", "b", support.empty_view_change("b", 2))
+    table.step("d", "c", support.empty_view_change("c", 1))
     assert table.replicas["d"].view == 2
 
 
@@ -278,24 +263,24 @@ def test_s35_a_claimed_height_causes_bounded_looks_only() -> None:
     table = Table(4)
     for _ in range(100):
         table.step("b", "d", Status(10**9, 0))
-        table.step("b", "d", Committed(Certificate(10**9, 0, transaction_id("?"), ())))
+        table.step("b", "d", Committed(Certificate(10**9, 0, support.transaction_id("?"), ())))
     assert len(table.of("b", SuggestCatchUp)) == 1
     assert table.replicas["b"].height == 1
 
 
 def test_s36_a_replica_far_behind_asks_for_blocks_when_it_hears_later_votes() -> None:
     table = Table(4)
-    table.step("d", "a", prepare("a", 9, 0, transaction_id("?")))
+    table.step("d", "a", support.prepare("a", 9, 0, support.transaction_id("?")))
     assert [effect.height for effect in table.of("d", SuggestCatchUp) if isinstance(effect, SuggestCatchUp)] == [8]
 
 
 def test_s37_help_for_a_peer_is_limited() -> None:
     table = Table(4, replace(CONFIG, assist_ticks=5))
-    x = block("x")
-    table.store("b", x, certificate(x, 0, "abc"))
+    x = support.block("x")
+    table.store("b", x, support.certificate(x, 0, "abc"))
     for _ in range(20):
         table.step("b", "d", Status(0, 0))
-        table.step("b", "d", empty_view_change("d", 3))
+        table.step("b", "d", support.empty_view_change("d", 3))
     assert len(table.sent("b", Committed)) == 1
     table.tick(5, "b")
     table.step("b", "d", Status(0, 0))
@@ -316,21 +301,21 @@ def test_s27_a_replica_that_missed_the_new_view_is_shown_it() -> None:
 
 def test_a_final_block_without_its_proposal_is_delivered_when_the_proposal_comes() -> None:
     table = Table(4)
-    x = block("x")
+    x = support.block("x")
     for name in "abc":
-        table.step("d", name, commit(name, 1, 0, hash_of(x)))
+        table.step("d", name, support.commit(name, 1, 0, support.hash_of(x)))
     assert table.of("d", Deliver) == []
     assert [effect.height for effect in table.of("d", SuggestCatchUp) if isinstance(effect, SuggestCatchUp)] == [1]
-    table.step("d", "a", pre_prepare(x))
+    table.step("d", "a", support.pre_prepare(x))
     assert len(table.of("d", Deliver)) == 1
 
 
 def test_s45_any_order_of_one_conversation_gives_one_block() -> None:
-    x = block("x")
-    hash_ = hash_of(x)
-    messages: list[tuple[str, Message]] = [("a", pre_prepare(x))]
-    messages += [(name, prepare(name, 1, 0, hash_)) for name in "bc"]
-    messages += [(name, commit(name, 1, 0, hash_)) for name in "abc"]
+    x = support.block("x")
+    hash_ = support.hash_of(x)
+    messages: list[tuple[str, Message]] = [("a", support.pre_prepare(x))]
+    messages += [(name, support.prepare(name, 1, 0, hash_)) for name in "bc"]
+    messages += [(name, support.commit(name, 1, 0, hash_)) for name in "abc"]
     for shift in range(len(messages)):
         for ordered in (messages[shift:] + messages[:shift], list(reversed(messages[shift:] + messages[:shift]))):
             table = Table(4)
@@ -342,25 +327,25 @@ def test_s45_any_order_of_one_conversation_gives_one_block() -> None:
 
 def test_s45_votes_that_come_before_the_height_are_used_when_it_begins() -> None:
     table = Table(4)
-    x = block("x")
-    y = block("y", height=2, parent=hash_of(x))
-    table.step("d", "a", pre_prepare(y, height=2))
+    x = support.block("x")
+    y = support.block("y", height=2, parent=support.hash_of(x))
+    table.step("d", "a", support.pre_prepare(y, height=2))
     for name in "abc":
-        table.step("d", name, commit(name, 2, 0, hash_of(y)))
-    table.step("d", "a", pre_prepare(x))
+        table.step("d", name, support.commit(name, 2, 0, support.hash_of(y)))
+    table.step("d", "a", support.pre_prepare(x))
     for name in "abc":
-        table.step("d", name, commit(name, 1, 0, hash_of(x)))
+        table.step("d", name, support.commit(name, 1, 0, support.hash_of(x)))
     assert table.heights()["d"] == 2
 
 
 def test_s45_a_flood_of_future_messages_takes_bounded_room() -> None:
     table = Table(4)
     for number in range(1000):
-        hash_ = transaction_id(f"{number}")
-        table.step("b", "d", prepare("d", 2, number, hash_))
-        table.step("b", "d", commit("d", 1, number, hash_))
-        table.step("b", "d", prepare("d", 1, number, hash_))
-        table.step("b", "d", pre_prepare(block(f"{number}", "d"), "d", 4 * number + 3))
+        hash_ = support.transaction_id(f"{number}")
+        table.step("b", "d", support.prepare("d", 2, number, hash_))
+        table.step("b", "d", support.commit("d", 1, number, hash_))
+        table.step("b", "d", support.prepare("d", 1, number, hash_))
+        table.step("b", "d", support.pre_prepare(support.block(f"{number}", "d"), "d", 4 * number + 3))
     core = table.replicas["b"]._core
     assert len(core.current.commits.of("d")) == CONFIG.views_kept
     assert len(core.current.prepares.of("d")) == CONFIG.views_kept
@@ -373,33 +358,33 @@ def test_s45_proposals_of_many_views_take_bounded_room() -> None:
     table.executes = False
     for view in range(0, 200, 4):
         if view:
-            votes = tuple(view_change_vote(name, 1, view) for name in "acd")
+            votes = tuple(support.view_change_vote(name, 1, view) for name in "acd")
             table.step("b", "a", NewView(1, view, votes, None))
-        table.step("b", "a", pre_prepare(block(f"{view}"), view=view))
+        table.step("b", "a", support.pre_prepare(support.block(f"{view}"), view=view))
     assert len(table.replicas["b"]._core.current.proposals) <= CONFIG.proposals_kept + 3
 
 
 def test_a_member_that_does_not_vote_follows_silently_and_may_join_later() -> None:
-    tip = Tip(0, GENESIS_HASH, None, validator_set(3))
-    replica = Replica(CHAIN_ID, "d", FakeSigner("d"), tip, CONFIG, {}, fake_verifier)
-    replica.work_pending(transaction_id("t"))
-    replica.step("a", pre_prepare(block("x")))
+    tip = Tip(0, support.GENESIS_HASH, None, support.validator_set(3))
+    replica = Replica(support.CHAIN_ID, "d", support.FakeSigner("d"), tip, CONFIG, {}, support.fake_verifier)
+    replica.work_pending(support.transaction_id("t"))
+    replica.step("a", support.pre_prepare(support.block("x")))
     for _ in range(10 * TIMEOUT):
         replica.tick()
     replica.step("a", Status(1, 0))
     effects = replica.take_effects()
     assert [type(effect) for effect in effects] == [SuggestCatchUp]
-    x = block("x")
-    replica.advance(Tip(1, hash_of(x), certificate(x, 0, "abc"), validator_set(4)))
-    replica.step("a", pre_prepare(block("y", height=2, parent=hash_of(x)), height=2))
+    x = support.block("x")
+    replica.advance(Tip(1, support.hash_of(x), support.certificate(x, 0, "abc"), support.validator_set(4)))
+    replica.step("a", support.pre_prepare(support.block("y", height=2, parent=support.hash_of(x)), height=2))
     assert any(isinstance(effect, Execute) for effect in replica.take_effects())
 
 
 def test_a_validator_that_left_votes_no_more() -> None:
     table = Table(4)
-    x = block("x")
-    table.replicas["d"].advance(Tip(1, hash_of(x), certificate(x, 0, "abc"), validator_set(3)))
-    table.step("d", "a", pre_prepare(block("y", height=2, parent=hash_of(x)), height=2))
+    x = support.block("x")
+    table.replicas["d"].advance(Tip(1, support.hash_of(x), support.certificate(x, 0, "abc"), support.validator_set(3)))
+    table.step("d", "a", support.pre_prepare(support.block("y", height=2, parent=support.hash_of(x)), height=2))
     table.work("t", "d")
     table.tick(5 * TIMEOUT, "d")
     assert table.of("d", Persist) == []
@@ -410,9 +395,9 @@ def test_stale_answers_of_the_node_are_ignored() -> None:
     table = Table(4)
     table.builds = table.executes = False
     table.work("t", "a")
-    table.replicas["a"].propose(1, 7, block("x"))
-    table.replicas["a"].propose(2, 0, block("x"))
-    table.replicas["b"].executed(transaction_id("?"), None)
+    table.replicas["a"].propose(1, 7, support.block("x"))
+    table.replicas["a"].propose(2, 0, support.block("x"))
+    table.replicas["b"].executed(support.transaction_id("?"), None)
     table.carry_out("a")
     table.carry_out("b")
     assert table.sent("a", PrePrepare) == table.sent("b", Prepare) == []

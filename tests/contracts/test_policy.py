@@ -16,15 +16,7 @@ from chain.blocks import Outcome
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
-from chain.state.entries import (
-    ContractState,
-    DatasetReads,
-    RequestEntry,
-    contract_key,
-    contract_state_key,
-    reads_key,
-    request_key,
-)
+from chain.state import entries
 from chain.transactions.base import Transaction
 from contracts.engine import ENGINE_IDENTITY, Engine
 from contracts.library import source_of
@@ -81,9 +73,9 @@ class Story:
         assert outcome.verdict is not None
         return outcome.verdict, outcome.sentence
 
-    def request(self, request_id: bytes) -> RequestEntry:
+    def request(self, request_id: bytes) -> entries.RequestEntry:
         """A request as it stands."""
-        entry = self.ledger.entry(request_key(request_id), RequestEntry)
+        entry = self.ledger.entry(entries.request_key(request_id), entries.RequestEntry)
         assert entry is not None
         return entry
 
@@ -137,7 +129,7 @@ def test_a_quota_counts_grants_in_a_window(policy: SandboxPolicy) -> None:
     assert [story.ask()[1].verdict for _ in range(3)] == ["allow", "allow", "deny"]
     assert story.ask("d")[1].verdict == "allow", "every reader has its own"
     assert story.ask(after_ms=7 * DAY_MS)[1].verdict == "allow"
-    reads = story.ledger.entry(reads_key("a.flights"), DatasetReads)
+    reads = story.ledger.entry(entries.reads_key("a.flights"), entries.DatasetReads)
     assert reads is not None
     assert (reads.requests, reads.grants, reads.denials) == (5, 4, 1)
 
@@ -190,8 +182,8 @@ def test_a_contract_that_fails_denies_and_the_next_call_is_none_the_worse(policy
     assert [failure_of(outcome.facts) for outcome in outcomes] == ["", code.value, ""]
     assert outcomes[1].sentence
     assert all(outcome.fuel > 0 for outcome in outcomes)
-    kept = story.ledger.entry(contract_state_key("a.flights", "a.rule"), ContractState)
-    assert kept == ContractState(b'{"calls":2}')
+    kept = story.ledger.entry(entries.contract_state_key("a.flights", "a.rule"), entries.ContractState)
+    assert kept == entries.ContractState(b'{"calls":2}')
 
 
 def test_a_contract_that_cannot_be_deployed_is_rejected_with_its_line(policy: SandboxPolicy) -> None:
@@ -202,7 +194,7 @@ def test_a_contract_that_cannot_be_deployed_is_rejected_with_its_line(policy: Sa
     )
     (outcome,) = executed.outcomes
     assert (outcome.code, outcome.sentence[:8]) == ("bad_contract", "line 1: ")
-    assert story.ledger.state_value(contract_key("a.wrong")) is None
+    assert story.ledger.state_value(entries.contract_key("a.wrong")) is None
 
 
 def test_inputs_beyond_their_bound_deny(policy: SandboxPolicy) -> None:

@@ -23,26 +23,7 @@ from chain.proofs import checkpoints, handover, receipts
 from chain.proofs.trust import TrustHistory
 from chain.proofs.validators import Validator, ValidatorsEntry, Witness, verify_certificate
 from chain.schema import compile_schema
-from chain.state import members
-from chain.state.entries import (
-    ContractEntry,
-    ContractState,
-    DatasetEntry,
-    DatasetReads,
-    DatasetUsage,
-    DerivedParcels,
-    Erasure,
-    MemberSharing,
-    ParcelReads,
-    ProtocolEntry,
-    ReaderEntry,
-    ReadHistory,
-    RequestAnswer,
-    RequestEntry,
-    RequestTerms,
-    RequestTotals,
-    dataset_key,
-)
+from chain.state import entries, members
 from chain.state.tree import StateProof, verify_state_proof
 from chain.storage import votes
 from chain.storage.blocks import StoredHead
@@ -105,22 +86,22 @@ WIRE_TYPES: tuple[type, ...] = (
     sealed.SealedShare,
     ShareQuery,
     ShareRelease,
-    ContractEntry,
-    ContractState,
-    DatasetEntry,
-    DatasetReads,
-    DatasetUsage,
-    DerivedParcels,
-    Erasure,
-    MemberSharing,
-    ProtocolEntry,
-    ParcelReads,
-    ReaderEntry,
-    ReadHistory,
-    RequestAnswer,
-    RequestEntry,
-    RequestTerms,
-    RequestTotals,
+    entries.ContractEntry,
+    entries.ContractState,
+    entries.DatasetEntry,
+    entries.DatasetReads,
+    entries.DatasetUsage,
+    entries.DerivedParcels,
+    entries.Erasure,
+    entries.MemberSharing,
+    entries.ProtocolEntry,
+    entries.ParcelReads,
+    entries.ReaderEntry,
+    entries.ReadHistory,
+    entries.RequestAnswer,
+    entries.RequestEntry,
+    entries.RequestTerms,
+    entries.RequestTotals,
     StateProof,
     StoredHead,
     VoteRecord,
@@ -226,7 +207,7 @@ def _verify_certificate(world: EdgeWorld, data: bytes) -> blocks.Certificate:
 
 
 def _state_proof(world: EdgeWorld) -> Target:
-    ledger, key = world.ledger, dataset_key("a.flights")
+    ledger, key = world.ledger, entries.dataset_key("a.flights")
     value, proof = ledger.state_proof(key)
     root = ledger.tip.header.state_root
 

@@ -14,20 +14,8 @@ from node.engine_process import ContractEngine
 from node.frames import BlockRange
 from node.home import open_home
 from node.recovery import open_recovered
+from tests.node import contract_cluster
 from tests.node.cluster import Network, Node, running
-from tests.node.contract_cluster import (
-    BY_PURPOSE,
-    LOOPS,
-    agree,
-    contract_network,
-    eventually,
-    is_checking,
-    kill_engine,
-    request,
-    sample,
-    share,
-    submit,
-)
 from tests.refusals import refuses
 
 OTHER_ENGINE = EngineIdentity(bytes(32), "0.0.1", "x86_64-unknown-linux-gnu")
@@ -40,30 +28,33 @@ def use_cache(network: Network, folder: Path) -> None:
 
 
 async def test_a_block_is_executed_again_when_the_engine_is_lost_meanwhile(tmp_path: Path) -> None:
-    async with contract_network(tmp_path, *"abcd") as (network, nodes):
-        await share(nodes[0], network, LOOPS)
+    async with contract_cluster.contract_network(tmp_path, *"abcd") as (network, nodes):
+        await contract_cluster.share(nodes[0], network, contract_cluster.LOOPS)
         primary = next(node for node in nodes if node.service.driver.replica.is_primary)
-        answer = asyncio.create_task(request(primary, network.request()))
-        await eventually(lambda: primary.service.executions.is_making)
-        kill_engine(primary)
+        answer = asyncio.create_task(contract_cluster.request(primary, network.request()))
+        await contract_cluster.eventually(lambda: primary.service.executions.is_making)
+        contract_cluster.kill_engine(primary)
         others = [node for node in nodes if node is not primary]
-        await eventually(lambda: any(is_checking(node) for node in others))
-        kill_engine(next(node for node in others if is_checking(node)))
+        await contract_cluster.eventually(lambda: any(contract_cluster.is_checking(node) for node in others))
+        contract_cluster.kill_engine(next(node for node in others if contract_cluster.is_checking(node)))
         assert await answer == ("deny", ErrorCode.CONTRACT_OUT_OF_FUEL.value)
-        assert await request(primary, network.request()) == ("deny", ErrorCode.CONTRACT_OUT_OF_FUEL.value)
-        await agree(nodes)
-        assert sum(sample(node, "engine_restarts_total") for node in nodes) == 2
+        assert await contract_cluster.request(primary, network.request()) == (
+            "deny",
+            ErrorCode.CONTRACT_OUT_OF_FUEL.value,
+        )
+        await contract_cluster.agree(nodes)
+        assert sum(contract_cluster.sample(node, "engine_restarts_total") for node in nodes) == 2
         assert all(node.service.fatal is None for node in nodes)
 
 
 async def test_an_engine_that_was_lost_while_idle_is_replaced(tmp_path: Path) -> None:
-    async with contract_network(tmp_path, "a", others=("b",)) as (network, [node]):
-        await share(node, network, BY_PURPOSE)
-        kill_engine(node)
-        assert await request(node, network.request()) == ("allow", "")
-        kill_engine(node)
-        assert (await submit(node, network.contract(BY_PURPOSE, version=2))).is_ok
-        assert sample(node, "engine_restarts_total") == 2
+    async with contract_cluster.contract_network(tmp_path, "a", others=("b",)) as (network, [node]):
+        await contract_cluster.share(node, network, contract_cluster.BY_PURPOSE)
+        contract_cluster.kill_engine(node)
+        assert await contract_cluster.request(node, network.request()) == ("allow", "")
+        contract_cluster.kill_engine(node)
+        assert (await contract_cluster.submit(node, network.contract(contract_cluster.BY_PURPOSE, version=2))).is_ok
+        assert contract_cluster.sample(node, "engine_restarts_total") == 2
 
 
 async def test_a_node_whose_engine_stays_lost_stops_with_the_reason(
@@ -76,12 +67,12 @@ async def test_a_node_whose_engine_stays_lost_stops_with_the_reason(
     shutil.copytree(default_cache_folder(), cache)
     use_cache(network, cache)
     async with running(network, "a") as (node,):
-        await share(node, network, BY_PURPOSE)
+        await contract_cluster.share(node, network, contract_cluster.BY_PURPOSE)
         cache.chmod(0o777)
-        kill_engine(node)
+        contract_cluster.kill_engine(node)
         with pytest.raises(PoolError):
             await node.submit(network.request(), timeout_s=1)
-        await eventually(lambda: node.is_stopped)
+        await contract_cluster.eventually(lambda: node.is_stopped)
         assert isinstance(node.service.fatal, PoolError)
         assert node.service.fatal.code == ErrorCode.ENGINE_DAMAGED
         assert "writable by nobody else" in node.service.fatal.detail
@@ -98,14 +89,14 @@ async def test_a_node_with_another_engine_neither_votes_nor_follows_and_says_so(
 ) -> None:
     network = Network.create(tmp_path, contracts=True)
     async with running(network, *"abc") as nodes:
-        await share(nodes[0], network, BY_PURPOSE)
+        await contract_cluster.share(nodes[0], network, contract_cluster.BY_PURPOSE)
         odd = Node(network, "d", engine=ContractEngine(OTHER_ENGINE, network.genesis.chain_id, None))
         await odd.start()
         try:
-            await eventually(lambda: len(odd.service.links.connected) == 3)
-            assert await request(nodes[0], network.request()) == ("allow", "")
+            await contract_cluster.eventually(lambda: len(odd.service.links.connected) == 3)
+            assert await contract_cluster.request(nodes[0], network.request()) == ("allow", "")
             odd.service.heights.hear("a", nodes[0].height)
-            await agree(nodes)
+            await contract_cluster.agree(nodes)
             assert (odd.height, odd.service.catch_up.is_running) == (0, False)
             assert odd.engine is not None
             assert odd.service.readiness.unready_reason == odd.engine.problem
@@ -130,7 +121,7 @@ async def test_an_engine_that_cannot_be_started_stops_the_node_with_the_reason(t
     await node.start()
     try:
         assert node.service.readiness.unready_reason == "the contract engine is being started"
-        await eventually(lambda: node.is_stopped)
+        await contract_cluster.eventually(lambda: node.is_stopped)
         assert isinstance(node.service.fatal, PoolError)
         assert node.service.fatal.code == ErrorCode.BAD_CONFIGURATION
         assert str(cache) in node.service.fatal.detail
@@ -141,7 +132,7 @@ async def test_an_engine_that_cannot_be_started_stops_the_node_with_the_reason(t
 async def test_without_its_engine_a_node_that_has_to_execute_again_does_not_start(tmp_path: Path) -> None:
     network = Network.create(tmp_path, validators="a", others=("b",), contracts=True)
     async with running(network, "a") as (node,):
-        await share(node, network, BY_PURPOSE)
+        await contract_cluster.share(node, network, contract_cluster.BY_PURPOSE)
     shutil.rmtree(network.home("a") / "data" / "state")
     home = open_home(load_config(network.home("a"), {}))
     try:

@@ -17,31 +17,22 @@ from chain.primitives.encoding import encode
 from chain.primitives.keys import load_signer
 from consensus.config import ConsensusConfig
 from consensus.effects import Deliver, Execute
+from tests.node import contract_cluster
 from tests.node.cluster import Network, Node, running
-from tests.node.contract_cluster import (
-    LOOPS,
-    TIMEOUT_S,
-    contract_network,
-    eventually,
-    executions,
-    is_checking,
-    request,
-    share,
-)
 from tests.refusals import refuses
 
 TIMEOUT_TICKS = 2 * ConsensusConfig().view_timeout_ticks
 
 
 async def test_a_block_that_is_being_made_is_not_begun_twice(tmp_path: Path) -> None:
-    async with contract_network(tmp_path, "a", others=("b",)) as (network, [node]):
-        await share(node, network, LOOPS)
-        driver, before = node.service.driver, executions(node)
-        answer = asyncio.create_task(request(node, network.request()))
-        await eventually(lambda: node.service.executions.is_making)
+    async with contract_cluster.contract_network(tmp_path, "a", others=("b",)) as (network, [node]):
+        await contract_cluster.share(node, network, contract_cluster.LOOPS)
+        driver, before = node.service.driver, contract_cluster.executions(node)
+        answer = asyncio.create_task(contract_cluster.request(node, network.request()))
+        await contract_cluster.eventually(lambda: node.service.executions.is_making)
         driver._build(node.height + 1, driver.replica.view)
         await answer
-        assert executions(node) == before + 1
+        assert contract_cluster.executions(node) == before + 1
 
 
 @asynccontextmanager
@@ -51,7 +42,10 @@ async def proposed(folder: Path) -> AsyncIterator[tuple[Node, ExecutedBlock, Cer
     """
     network = Network.create(folder, contracts=True)
     async with running(network, "d") as (node,):
-        for data in (network.contract(LOOPS), network.dataset(sharing="conditional", contract="a.rule")):
+        for data in (
+            network.contract(contract_cluster.LOOPS),
+            network.dataset(sharing="conditional", contract="a.rule"),
+        ):
             executed = execute(node, data)
             node.service.pool.commit(executed, certify(network, executed))
         executed = execute(node, network.request())
@@ -81,12 +75,12 @@ def certify(network: Network, executed: ExecutedBlock) -> Certificate:
 async def test_a_block_that_is_committed_while_it_is_judged_is_executed_once(tmp_path: Path) -> None:
     async with proposed(tmp_path) as (node, block, certificate):
         node.service.driver._carry_out([Execute(block.block_hash, block.proposal)])
-        await eventually(lambda: is_checking(node))
+        await contract_cluster.eventually(lambda: contract_cluster.is_checking(node))
         node.service.driver._carry_out([Deliver(block.proposal, certificate)])
         assert node.height == 2
-        await eventually(lambda: node.height == 3)
+        await contract_cluster.eventually(lambda: node.height == 3)
         assert node.ledger.tip.block_hash == certificate.block_hash
-        assert executions(node) == 1
+        assert contract_cluster.executions(node) == 1
 
 
 async def test_what_is_executed_on_a_tip_that_is_gone_is_dropped(tmp_path: Path) -> None:
@@ -94,10 +88,10 @@ async def test_what_is_executed_on_a_tip_that_is_gone_is_dropped(tmp_path: Path)
 
     async with proposed(tmp_path) as (node, block, certificate):
         node.service.driver._carry_out([Execute(block.block_hash, block.proposal)])
-        await eventually(lambda: is_checking(node))
+        await contract_cluster.eventually(lambda: contract_cluster.is_checking(node))
         node.service.pool.commit(block, certificate)
-        assert not is_checking(node)
-        await eventually(lambda: not node.service.driver._tasks)
+        assert not contract_cluster.is_checking(node)
+        await contract_cluster.eventually(lambda: not node.service.driver._tasks)
 
 
 def keep_busy(node: Node, block: ExecutedBlock) -> threading.Event:
@@ -105,7 +99,7 @@ def keep_busy(node: Node, block: ExecutedBlock) -> threading.Event:
     go_on = threading.Event()
 
     def other() -> ExecutedBlock:
-        go_on.wait(TIMEOUT_S)
+        go_on.wait(contract_cluster.TIMEOUT_S)
         return block
 
     node.service.execution.submit(other)
@@ -121,7 +115,7 @@ async def test_an_execution_whose_turn_comes_too_late_is_nobodys_fault(tmp_path:
         driver._carry_out([Execute(block.block_hash, block.proposal), Deliver(block.proposal, certificate)])
         pool.store(block, certificate)
         go_on.set()
-        await eventually(lambda: not driver._tasks)
+        await contract_cluster.eventually(lambda: not driver._tasks)
         assert node.service.fatal is None
         pool.flush()
         assert driver.replica.height == 4
@@ -133,12 +127,12 @@ async def test_a_node_that_is_executing_does_not_suspect_the_primary(tmp_path: P
         driver.start_voting()
         go_on = keep_busy(node, block)
         driver._carry_out([Execute(block.block_hash, block.proposal)])
-        await eventually(lambda: is_checking(node))
+        await contract_cluster.eventually(lambda: contract_cluster.is_checking(node))
         for _ in range(TIMEOUT_TICKS):
             driver.tick()
         assert not driver.replica.is_changing_view
         go_on.set()
-        await eventually(lambda: not node.service.executions.is_holding_up)
+        await contract_cluster.eventually(lambda: not node.service.executions.is_holding_up)
         for _ in range(TIMEOUT_TICKS):
             driver.tick()
         assert driver.replica.is_changing_view

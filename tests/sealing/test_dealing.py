@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+import sealing
 from chain.errors import ErrorCode, PoolError, Refusal
 from chain.limits import LIMITS
 from chain.primitives.encoding import encode
@@ -21,18 +22,6 @@ from chain.transactions.sealed import (
     sealed_share_hash,
     verify_envelope_keys,
     verify_sealed_shares,
-)
-from sealing import (
-    KemPrivateKey,
-    KemSuite,
-    ParcelContext,
-    combine,
-    deal,
-    open_own_share,
-    open_parcel,
-    seal_parcel,
-    shamir,
-    verify_dealing,
 )
 from sealing.dealing import share_hash, share_info
 from tests.refusals import refuses
@@ -54,9 +43,9 @@ from tests.sealing.world import (
 SEED = bytes(range(16))
 
 
-@pytest.mark.parametrize("suite", list(KemSuite))
+@pytest.mark.parametrize("suite", list(sealing.KemSuite))
 @pytest.mark.parametrize("count", [1, 4, 7, 10])
-def test_a_parcel_goes_all_the_way(count: int, suite: KemSuite) -> None:
+def test_a_parcel_goes_all_the_way(count: int, suite: sealing.KemSuite) -> None:
     world = seal(count, suite=suite)
     assert len(world.envelope.shares) == count
     assert world.envelope.threshold == quorum(count)
@@ -64,8 +53,8 @@ def test_a_parcel_goes_all_the_way(count: int, suite: KemSuite) -> None:
     names = validators(count)
     for answering in (names[: quorum(count)], names[-quorum(count) :], names):
         shares = world.shares(answering)
-        assert tuple(open_parcel(world.parcel.bodies, world.envelope, world.context, shares)) == RECORDS
-        verify_dealing(world.envelope, world.context, shares)
+        assert tuple(sealing.open_parcel(world.parcel.bodies, world.envelope, world.context, shares)) == RECORDS
+        sealing.verify_dealing(world.envelope, world.context, shares)
 
 
 @pytest.mark.parametrize("count", [4, 7, 10])
@@ -75,34 +64,34 @@ def test_s53_fewer_than_a_quorum_get_nothing(count: int) -> None:
     for pooled in (max_faulty(count), quorum(count) - 1):
         shares = world.shares(validators(count)[:pooled])
         with refuses(ErrorCode.NOT_ENOUGH_SHARES):
-            combine(world.envelope, world.context, shares)
+            sealing.combine(world.envelope, world.context, shares)
         points = dict(enumerate(shares.values()))
-        assert shamir.value_at(0, points) != world.parcel.seed
+        assert sealing.shamir.value_at(0, points) != world.parcel.seed
 
 
 @given(st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16))
 def test_s53_with_one_share_too_few_every_seed_is_still_possible(seed: bytes, other_seed: bytes) -> None:
     """For any other seed there is a polynomial of the right degree through the pooled shares: they tell nothing."""
-    shares = dict(enumerate(shamir.split(seed, 3, 4)))
+    shares = dict(enumerate(sealing.shamir.split(seed, 3, 4)))
     pooled = {position: shares[position] for position in (0, 1)}
-    missing = shamir.value_at(3, {**pooled, -1: other_seed})
-    assert shamir.value_at(0, {**pooled, 2: missing}) == other_seed
-    assert shamir.value_at(0, {**pooled, 2: shares[2]}) == seed
+    missing = sealing.shamir.value_at(3, {**pooled, -1: other_seed})
+    assert sealing.shamir.value_at(0, {**pooled, 2: missing}) == other_seed
+    assert sealing.shamir.value_at(0, {**pooled, 2: shares[2]}) == seed
 
 
 def test_a_share_is_evenly_distributed_whatever_the_seed() -> None:
     """Chi-square over the bytes of one share of an all-zero seed; the bound is missed by chance once in 10^12."""
-    counts = Counter(itertools.chain.from_iterable(shamir.split(bytes(16), 3, 4)[0] for _ in range(3000)))
+    counts = Counter(itertools.chain.from_iterable(sealing.shamir.split(bytes(16), 3, 4)[0] for _ in range(3000)))
     expected = 3000 * 16 / 256
     assert sum((counts[value] - expected) ** 2 / expected for value in range(256)) < 255 + 9 * (2 * 255) ** 0.5
 
 
 def test_the_field_is_that_of_an_independent_implementation() -> None:
     for count in (1, 4):
-        shares = shamir.split(SEED, quorum(count), count)
+        shares = sealing.shamir.split(SEED, quorum(count), count)
         for chosen in itertools.combinations(range(count), quorum(count)):
             assert mini.recover({position + 1: shares[position] for position in chosen}) == SEED
-            assert shamir.value_at(0, {position: shares[position] for position in chosen}) == SEED
+            assert sealing.shamir.value_at(0, {position: shares[position] for position in chosen}) == SEED
 
 
 @given(st.integers(0, 3), st.integers(0, 127))
@@ -111,9 +100,9 @@ def test_s53_a_flipped_bit_in_a_share_names_its_giver(giver: int, bit: int) -> N
     shares = {name: world.own_share(name) for name in names}
     shares[names[giver]] = flip(shares[names[giver]], bit)
     with refuses(ErrorCode.BAD_SHARE, culprit=names[giver]):
-        combine(world.envelope, world.context, shares)
+        sealing.combine(world.envelope, world.context, shares)
     del shares[names[giver]]
-    assert combine(world.envelope, world.context, shares) == world.parcel.seed
+    assert sealing.combine(world.envelope, world.context, shares) == world.parcel.seed
 
 
 @pytest.mark.parametrize("wrong", [b"", bytes(15), bytes(16), bytes(17)])
@@ -121,7 +110,7 @@ def test_shares_of_any_other_size_name_their_giver(wrong: bytes) -> None:
     world = sealed()
     shares = {**{name: world.own_share(name) for name in validators(4)}, "v02": wrong}
     with refuses(ErrorCode.BAD_SHARE, culprit="v02"):
-        combine(world.envelope, world.context, shares)
+        sealing.combine(world.envelope, world.context, shares)
 
 
 def test_shares_of_others_and_of_other_parcels_name_their_giver() -> None:
@@ -129,9 +118,9 @@ def test_shares_of_others_and_of_other_parcels_name_their_giver() -> None:
     good = {name: world.own_share(name) for name in validators(3)}
     for wrong in (world.own_share("v01"), other.own_share("v02"), world.parcel.seed):
         with refuses(ErrorCode.BAD_SHARE, culprit="v02"):
-            combine(world.envelope, world.context, {**good, "v02": wrong})
+            sealing.combine(world.envelope, world.context, {**good, "v02": wrong})
     with refuses(ErrorCode.BAD_SHARE, culprit="stranger"):
-        combine(world.envelope, world.context, {**good, "stranger": good["v00"]})
+        sealing.combine(world.envelope, world.context, {**good, "stranger": good["v00"]})
 
 
 def recommitted(world: Sealed, shares: dict[str, bytes]) -> Sealed:
@@ -139,7 +128,7 @@ def recommitted(world: Sealed, shares: dict[str, bytes]) -> Sealed:
     entries, sealed_shares = [], []
     for position, entry in enumerate(world.envelope.shares):
         key, share = key_pair(entry.validator).public_key, shares[entry.validator]
-        info = share_info(world.context, KemSuite.HYBRID, world.envelope.threshold, entry.validator, key.id)
+        info = share_info(world.context, sealing.KemSuite.HYBRID, world.envelope.threshold, entry.validator, key.id)
         hashed = share_hash(world.context, world.envelope.salt, entry.validator, position, share)
         sealed_shares.append(key.seal(share, info))
         sealed_hash = sealed_share_hash(CHAIN_ID, sealed_shares[position])
@@ -160,28 +149,28 @@ def test_s53_an_inconsistent_dealer_is_exposed_to_the_reader() -> None:
     cheating = recommitted(world, {**right, "v01": bytes(16)})
     found = {name: cheating.own_share(name) for name in names}  # each is as committed, no validator can tell
     with refuses(ErrorCode.BAD_SEALING, culprit=OWNER):
-        combine(cheating.envelope, cheating.context, found)
+        sealing.combine(cheating.envelope, cheating.context, found)
     untouched = {name: found[name] for name in ("v00", "v02", "v03")}
-    assert combine(cheating.envelope, cheating.context, untouched) == world.parcel.seed
+    assert sealing.combine(cheating.envelope, cheating.context, untouched) == world.parcel.seed
     with refuses(ErrorCode.BAD_SEALING, culprit=OWNER):
-        verify_dealing(cheating.envelope, cheating.context, untouched)
+        sealing.verify_dealing(cheating.envelope, cheating.context, untouched)
 
 
 def test_a_dealer_of_another_seed_is_exposed() -> None:
     world = sealed()
-    cheating = recommitted(world, dict(zip(validators(4), shamir.split(SEED, 3, 4), strict=True)))
+    cheating = recommitted(world, dict(zip(validators(4), sealing.shamir.split(SEED, 3, 4), strict=True)))
     with refuses(ErrorCode.BAD_SEALING, culprit=OWNER):
-        combine(cheating.envelope, cheating.context, {name: cheating.own_share(name) for name in validators(4)})
+        sealing.combine(cheating.envelope, cheating.context, {name: cheating.own_share(name) for name in validators(4)})
 
 
 def test_a_dealer_of_too_high_a_degree_is_exposed() -> None:
     """Four points on a cubic: every three of them lead to something else."""
     world = sealed()
-    cheating = recommitted(world, dict(zip(validators(4), shamir.split(world.parcel.seed, 4, 4), strict=True)))
+    cheating = recommitted(world, dict(zip(validators(4), sealing.shamir.split(world.parcel.seed, 4, 4), strict=True)))
     shares = {name: cheating.own_share(name) for name in validators(4)}
     for chosen in itertools.combinations(shares, 3):
         with refuses(ErrorCode.BAD_SEALING, culprit=OWNER):
-            combine(cheating.envelope, cheating.context, {name: shares[name] for name in chosen})
+            sealing.combine(cheating.envelope, cheating.context, {name: shares[name] for name in chosen})
 
 
 def changed_entry(world: Sealed, **changes: object) -> Envelope:
@@ -195,13 +184,13 @@ def test_s53_a_validator_sees_on_arrival_that_its_share_is_wrong() -> None:
     signed_so = changed_entry(world, sealed_hash=world.envelope.shares[1].sealed_hash)
     for envelope, dealt in ((signed_so, anothers), (changed_entry(world, share_hash=bytes(32)), shares)):
         with refuses(ErrorCode.BAD_SEALING, culprit=OWNER):
-            open_own_share(envelope, dealt, world.context, "v00", key)
+            sealing.open_own_share(envelope, dealt, world.context, "v00", key)
     with refuses(ErrorCode.BAD_KEY):
-        open_own_share(changed_entry(world, key_id=bytes(16)), shares, world.context, "v00", key)
+        sealing.open_own_share(changed_entry(world, key_id=bytes(16)), shares, world.context, "v00", key)
     with refuses(ErrorCode.BAD_KEY):
-        open_own_share(world.envelope, shares, world.context, "v00", KemPrivateKey.generate())
+        sealing.open_own_share(world.envelope, shares, world.context, "v00", sealing.KemPrivateKey.generate())
     with refuses(ErrorCode.NOT_FOUND):
-        open_own_share(world.envelope, shares, world.context, "stranger", key)
+        sealing.open_own_share(world.envelope, shares, world.context, "stranger", key)
 
 
 def test_s53_the_dealer_is_not_blamed_for_a_sealed_share_that_it_did_not_sign() -> None:
@@ -209,16 +198,16 @@ def test_s53_the_dealer_is_not_blamed_for_a_sealed_share_that_it_did_not_sign() 
     shares = world.sealed_shares
     for given_shares in ((shares[1], *shares[1:]), (flip(shares[0], 99), *shares[1:]), ()):
         with refuses(ErrorCode.PAYLOAD_MISMATCH):
-            open_own_share(world.envelope, given_shares, world.context, "v00", key)
+            sealing.open_own_share(world.envelope, given_shares, world.context, "v00", key)
 
 
 @pytest.mark.parametrize(
     "context",
     [
-        lambda c: ParcelContext(c.chain_id, "enterprise.bait", c.records_root),
-        lambda c: ParcelContext(c.chain_id, "aviation.open-crews", c.records_root),
-        lambda c: ParcelContext(c.chain_id, c.dataset, bytes(32)),
-        lambda c: ParcelContext(b"\x01" * 32, c.dataset, c.records_root),
+        lambda c: sealing.ParcelContext(c.chain_id, "enterprise.bait", c.records_root),
+        lambda c: sealing.ParcelContext(c.chain_id, "aviation.open-crews", c.records_root),
+        lambda c: sealing.ParcelContext(c.chain_id, c.dataset, bytes(32)),
+        lambda c: sealing.ParcelContext(b"\x01" * 32, c.dataset, c.records_root),
     ],
     ids=["owner", "dataset", "records", "chain"],
 )
@@ -231,7 +220,7 @@ def test_an_envelope_copied_elsewhere_gives_no_share(context: object) -> None:
     envelope = replace(world.envelope, shares=tuple(replace(entry, sealed_hash=hash_) for entry, hash_ in entries))
     for name in validators(4):
         with refuses(ErrorCode.BAD_SEALING, culprit=moved.owner):
-            open_own_share(envelope, world.sealed_shares, moved, name, key_pair(name))
+            sealing.open_own_share(envelope, world.sealed_shares, moved, name, key_pair(name))
 
 
 def read_all(envelope: bytes) -> None:
@@ -241,7 +230,7 @@ def read_all(envelope: bytes) -> None:
     verify_envelope_keys(world.envelope, public_keys(4))
     verify_sealed_shares(CHAIN_ID, world.envelope, world.sealed_shares)
     shares = {name: world.own_share(name) for name in validators(4)}
-    assert tuple(open_parcel(world.parcel.bodies, world.envelope, world.context, shares)) == RECORDS
+    assert tuple(sealing.open_parcel(world.parcel.bodies, world.envelope, world.context, shares)) == RECORDS
 
 
 @settings(max_examples=150)
@@ -288,28 +277,28 @@ def test_envelopes_for_other_validators_or_thresholds_are_refused() -> None:
 
 
 def test_suites_are_not_mixed() -> None:
-    mixed = {**public_keys(3), "v03": key_pair("v03", KemSuite.X25519).public_key.encoded}
-    for suite, culprit in ((KemSuite.HYBRID, "v03"), (KemSuite.X25519, "v00")):
+    mixed = {**public_keys(3), "v03": key_pair("v03", sealing.KemSuite.X25519).public_key.encoded}
+    for suite, culprit in ((sealing.KemSuite.HYBRID, "v03"), (sealing.KemSuite.X25519, "v00")):
         with refuses(ErrorCode.BAD_KEY, culprit=culprit):
-            seal_parcel(RECORDS, FLIGHTS, mixed, suite=suite)
+            sealing.seal_parcel(RECORDS, FLIGHTS, mixed, suite=suite)
     with refuses(ErrorCode.KEM_KEY_SIZE, culprit="v01"):
-        seal_parcel(RECORDS, FLIGHTS, {**public_keys(4), "v01": b"\x02broken"})
+        sealing.seal_parcel(RECORDS, FLIGHTS, {**public_keys(4), "v01": b"\x02broken"})
 
 
 def test_dealing_is_bounded() -> None:
-    context = ParcelContext(CHAIN_ID, FLIGHTS.dataset, bytes(32))
-    one = key_pair("v00", KemSuite.X25519).public_key.encoded
+    context = sealing.ParcelContext(CHAIN_ID, FLIGHTS.dataset, bytes(32))
+    one = key_pair("v00", sealing.KemSuite.X25519).public_key.encoded
     for keys in ({}, {f"v{number}": one for number in range(101)}):
         with refuses(ErrorCode.BAD_ENVELOPE):
-            deal(SEED, context, keys, CommitmentKind.WHOLE, KemSuite.X25519)
+            sealing.deal(SEED, context, keys, CommitmentKind.WHOLE, sealing.KemSuite.X25519)
     with refuses(ErrorCode.BAD_SEALING):
-        deal(bytes(15), context, {"v0": one}, CommitmentKind.WHOLE, KemSuite.X25519)
+        sealing.deal(bytes(15), context, {"v0": one}, CommitmentKind.WHOLE, sealing.KemSuite.X25519)
 
 
 def test_the_largest_envelope_fits_its_header() -> None:
     """A hundred validators with the longest names; their sealed shares fit what is left of a transaction for them."""
     keys = {f"{number:03}".rjust(32, "n"): key_pair("v00").public_key.encoded for number in range(100)}
-    parcel = seal_parcel([b"x"], FLIGHTS, keys)
+    parcel = sealing.seal_parcel([b"x"], FLIGHTS, keys)
     verify_sealed_shares(CHAIN_ID, decode_envelope(parcel.envelope), parcel.sealed_shares)
     assert len(parcel.envelope) == 12_160
     assert len(parcel.envelope) + len(encode(parcel.sealed_shares)) <= LIMITS.header_size_bytes - 2_000

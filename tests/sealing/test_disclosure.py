@@ -9,21 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import sealing
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.encoding import encode
-from sealing import (
-    CommitmentKind,
-    Disclosure,
-    Field,
-    FieldDisclosure,
-    ParcelContext,
-    RecordDisclosure,
-    decode_disclosure,
-    disclose,
-    disclosure_from_json,
-    disclosure_to_json,
-    verify_disclosure,
-)
 from sealing.disclosure import DisclosedField
 from tests.refusals import refuses
 from tests.sealing.world import RECORDS, RELEASE, Sealed, flip, seal, sealed
@@ -31,18 +19,18 @@ from tests.sealing.world import RECORDS, RELEASE, Sealed, flip, seal, sealed
 PARCEL = RELEASE.parcel_id
 
 
-def disclosed(world: Sealed, index: int, *names: str) -> Disclosure:
+def disclosed(world: Sealed, index: int, *names: str) -> sealing.Disclosure:
     kind = world.envelope.commitments
-    return disclose(world.parcel.bodies, world.parcel.seed, world.context, kind, PARCEL, index, names)
+    return sealing.disclose(world.parcel.bodies, world.parcel.seed, world.context, kind, PARCEL, index, names)
 
 
-def checked(disclosure: Disclosure, world: Sealed | None = None) -> list[Field] | bytes:
+def checked(disclosure: sealing.Disclosure, world: Sealed | None = None) -> list[sealing.Field] | bytes:
     world = world or sealed()
-    return verify_disclosure(disclosure, world.context, PARCEL, len(RECORDS))
+    return sealing.verify_disclosure(disclosure, world.context, PARCEL, len(RECORDS))
 
 
-def fields_of(disclosure: Disclosure) -> FieldDisclosure:
-    assert isinstance(disclosure, FieldDisclosure)
+def fields_of(disclosure: sealing.Disclosure) -> sealing.FieldDisclosure:
+    assert isinstance(disclosure, sealing.FieldDisclosure)
     return disclosure
 
 
@@ -54,35 +42,35 @@ def test_every_choice_of_fields_is_proved(index: int) -> None:
     for count in range(1, len(values) + 1):
         for names in itertools.combinations(values, count):
             disclosure = disclosed(sealed(), index, *names)
-            assert checked(disclosure) == [Field(name, values[name]) for name in names]
+            assert checked(disclosure) == [sealing.Field(name, values[name]) for name in names]
             assert fields_of(disclosure).field_count == len(values)
             hidden = set(values) - set(names)
             assert not any(name.encode() in encode(disclosure) for name in hidden)
 
 
 def test_a_whole_record_is_proved() -> None:
-    world = sealed(CommitmentKind.WHOLE)
+    world = sealed(sealing.CommitmentKind.WHOLE)
     for index, record in enumerate(RECORDS):
         assert checked(disclosed(world, index), world) == record
 
 
-@pytest.mark.parametrize("kind", list(CommitmentKind))
-def test_both_forms_keep_everything(kind: CommitmentKind) -> None:
-    names = ("dest", "flight") if kind is CommitmentKind.FIELDS else ()
+@pytest.mark.parametrize("kind", list(sealing.CommitmentKind))
+def test_both_forms_keep_everything(kind: sealing.CommitmentKind) -> None:
+    names = ("dest", "flight") if kind is sealing.CommitmentKind.FIELDS else ()
     disclosure = disclosed(sealed(kind), 1, *names)
-    assert decode_disclosure(encode(disclosure)) == disclosure
-    assert disclosure_from_json(disclosure_to_json(disclosure)) == disclosure
-    assert orjson.loads(disclosure_to_json(disclosure))["place"]["index"] == 1
+    assert sealing.decode_disclosure(encode(disclosure)) == disclosure
+    assert sealing.disclosure_from_json(sealing.disclosure_to_json(disclosure)) == disclosure
+    assert orjson.loads(sealing.disclosure_to_json(disclosure))["place"]["index"] == 1
 
 
-@pytest.mark.parametrize("kind", list(CommitmentKind))
+@pytest.mark.parametrize("kind", list(sealing.CommitmentKind))
 @settings(max_examples=150)
 @given(st.integers(min_value=0))
-def test_a_flipped_bit_is_refused(kind: CommitmentKind, bit: int) -> None:
-    names = ("dest", "crew") if kind is CommitmentKind.FIELDS else ()
+def test_a_flipped_bit_is_refused(kind: sealing.CommitmentKind, bit: int) -> None:
+    names = ("dest", "crew") if kind is sealing.CommitmentKind.FIELDS else ()
     data = flip(encode(disclosed(sealed(kind), 1, *names)), bit)
     with pytest.raises(PoolError) as caught:
-        checked(decode_disclosure(data), sealed(kind))
+        checked(sealing.decode_disclosure(data), sealed(kind))
     assert caught.value.code in {ErrorCode.MALFORMED, ErrorCode.NOT_CANONICAL, ErrorCode.BAD_DISCLOSURE}
 
 
@@ -91,18 +79,18 @@ def test_a_flipped_bit_is_refused(kind: CommitmentKind, bit: int) -> None:
 def test_a_changed_file_is_refused_or_says_the_same(bit: int, cut: int) -> None:
     """A bit of JSON may be flipped without a change of meaning: white space, unused bits of base64."""
     disclosure = disclosed(sealed(), 1, "dest", "crew")
-    text = disclosure_to_json(disclosure)
+    text = sealing.disclosure_to_json(disclosure)
     try:
-        found = disclosure_from_json(flip(text, bit))
+        found = sealing.disclosure_from_json(flip(text, bit))
         assert checked(found) == checked(disclosure)
     except PoolError as error:
         code = error.code
         assert code is ErrorCode.BAD_DISCLOSURE
     with refuses(ErrorCode.BAD_DISCLOSURE):
-        disclosure_from_json(text[: cut % (len(text) - 2)])
+        sealing.disclosure_from_json(text[: cut % (len(text) - 2)])
 
 
-def replaced(disclosure: FieldDisclosure, **changes: object) -> FieldDisclosure:
+def replaced(disclosure: sealing.FieldDisclosure, **changes: object) -> sealing.FieldDisclosure:
     shown = msgspec.structs.replace(disclosure.fields[0], **changes)
     return msgspec.structs.replace(disclosure, fields=(shown, *disclosure.fields[1:]))
 
@@ -146,11 +134,11 @@ def test_a_disclosure_holds_for_its_own_parcel_and_place_only() -> None:
         (other.context, PARCEL, len(RECORDS)),
         (context, bytes(32), len(RECORDS)),
         (context, PARCEL, len(RECORDS) + 4),
-        (ParcelContext(b"\x01" * 32, context.dataset, context.records_root), PARCEL, len(RECORDS)),
+        (sealing.ParcelContext(b"\x01" * 32, context.dataset, context.records_root), PARCEL, len(RECORDS)),
     )
     for where in elsewhere:
         with refuses(ErrorCode.BAD_DISCLOSURE):
-            verify_disclosure(disclosure, *where)
+            sealing.verify_disclosure(disclosure, *where)
     for index in (1, 2, 4, 4095):
         place = msgspec.structs.replace(disclosure.place, index=index)
         with refuses(ErrorCode.BAD_DISCLOSURE):
@@ -161,13 +149,13 @@ def test_the_kinds_of_disclosure_cannot_be_confused() -> None:
     """Neither a record of fields shown as one of bytes, nor the other way round, with any bytes that fit."""
     fields = fields_of(disclosed(sealed(), 0, "dest"))
     with refuses(ErrorCode.BAD_DISCLOSURE):
-        checked(RecordDisclosure(fields.place, RECORDS[0], fields.fields[0].salt))
-    whole = disclosed(sealed(CommitmentKind.WHOLE), 0)
-    assert isinstance(whole, RecordDisclosure)
+        checked(sealing.RecordDisclosure(fields.place, RECORDS[0], fields.fields[0].salt))
+    whole = disclosed(sealed(sealing.CommitmentKind.WHOLE), 0)
+    assert isinstance(whole, sealing.RecordDisclosure)
     with refuses(ErrorCode.BAD_DISCLOSURE):
         checked(
-            FieldDisclosure(whole.place, 1, (DisclosedField(0, "dest", '"IAH"', whole.salt, ()),)),
-            sealed(CommitmentKind.WHOLE),
+            sealing.FieldDisclosure(whole.place, 1, (DisclosedField(0, "dest", '"IAH"', whole.salt, ()),)),
+            sealed(sealing.CommitmentKind.WHOLE),
         )
 
 
@@ -181,7 +169,7 @@ def test_what_cannot_be_disclosed_is_said() -> None:
         with refuses(code):
             disclosed(sealed(), index, *names)
     with refuses(ErrorCode.BAD_REQUEST):
-        disclosed(sealed(CommitmentKind.WHOLE), 0, "dest")
+        disclosed(sealed(sealing.CommitmentKind.WHOLE), 0, "dest")
 
 
 def test_a_low_entropy_value_cannot_be_guessed() -> None:
@@ -210,11 +198,11 @@ def test_a_low_entropy_value_cannot_be_guessed() -> None:
 )
 def test_other_files_are_refused(text: bytes) -> None:
     with refuses(ErrorCode.BAD_DISCLOSURE):
-        disclosure_from_json(text)
+        sealing.disclosure_from_json(text)
 
 
 def test_a_file_with_extra_members_is_refused() -> None:
-    content = orjson.loads(disclosure_to_json(disclosed(sealed(), 0, "dest")))
+    content = orjson.loads(sealing.disclosure_to_json(disclosed(sealed(), 0, "dest")))
     content["fields"][0]["note"] = "x"
     with refuses(ErrorCode.BAD_DISCLOSURE):
-        disclosure_from_json(orjson.dumps(content))
+        sealing.disclosure_from_json(orjson.dumps(content))

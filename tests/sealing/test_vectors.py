@@ -6,26 +6,10 @@ from typing import Any
 
 import pytest
 
+import sealing
 from chain.primitives.encoding import decode
 from chain.transactions.parcel import SealedPayload
 from chain.transactions.sealed import CommitmentKind, decode_envelope, verify_sealed_shares
-from sealing import (
-    Field,
-    KemPrivateKey,
-    KemSuite,
-    ParcelContext,
-    Release,
-    SealingContext,
-    combine,
-    decode_disclosure,
-    disclosure_from_json,
-    open_own_share,
-    open_records,
-    open_release,
-    seal_parcel,
-    verify_dealing,
-    verify_disclosure,
-)
 from sealing.dealing import seed_commitment, share_hash
 from tests.sealing.make_vectors import PATH, fixed_random_bytes
 from tests.sealing.mini import Hpke, Reader
@@ -43,7 +27,7 @@ CASES = pytest.mark.parametrize("case", content()["cases"], ids=lambda case: f"{
 
 def test_the_file_covers_every_suite_and_kind() -> None:
     found = [(case["suite"], case["commitments"]) for case in content()["cases"]]
-    assert found == [(suite, kind) for suite in KemSuite for kind in CommitmentKind]
+    assert found == [(suite, kind) for suite in sealing.KemSuite for kind in CommitmentKind]
 
 
 @CASES
@@ -69,14 +53,16 @@ def test_an_independent_reader_opens_them(case: dict[str, Any]) -> None:
 def test_this_code_seals_the_same_bytes(case: dict[str, Any]) -> None:
     """All that follows from the injected random bytes: seed, salt, bodies, root."""
     common = content()
-    suite = KemSuite(case["suite"])
+    suite = sealing.KemSuite(case["suite"])
     keys = {
-        name: KemPrivateKey.from_seed(unhex(common["key_seeds"][name]), suite).public_key.encoded
+        name: sealing.KemPrivateKey.from_seed(unhex(common["key_seeds"][name]), suite).public_key.encoded
         for name in case["shares"]
     }
     records = [record.encode() for record in common["records"]]
-    context = SealingContext(unhex(common["chain_id"]), common["dataset"])
-    parcel = seal_parcel(records, context, keys, CommitmentKind(case["commitments"]), suite, fixed_random_bytes())
+    context = sealing.SealingContext(unhex(common["chain_id"]), common["dataset"])
+    parcel = sealing.seal_parcel(
+        records, context, keys, CommitmentKind(case["commitments"]), suite, fixed_random_bytes()
+    )
     made, expected = decode_envelope(parcel.envelope), decode_envelope(unhex(case["envelope"]))
     assert parcel.seed.hex() == case["seed"]
     assert parcel.bodies == decode(SealedPayload, unhex(case["payload"])).bodies
@@ -89,36 +75,36 @@ def test_this_code_seals_the_same_bytes(case: dict[str, Any]) -> None:
 @CASES
 def test_this_code_opens_them(case: dict[str, Any]) -> None:
     common = content()
-    suite = KemSuite(case["suite"])
-    keys = {name: KemPrivateKey.from_seed(unhex(seed), suite) for name, seed in common["key_seeds"].items()}
-    context = ParcelContext(unhex(common["chain_id"]), common["dataset"], unhex(case["records_root"]))
-    release = Release(context.chain_id, unhex(common["request_id"]), unhex(common["parcel_id"]))
+    suite = sealing.KemSuite(case["suite"])
+    keys = {name: sealing.KemPrivateKey.from_seed(unhex(seed), suite) for name, seed in common["key_seeds"].items()}
+    context = sealing.ParcelContext(unhex(common["chain_id"]), common["dataset"], unhex(case["records_root"]))
+    release = sealing.Release(context.chain_id, unhex(common["request_id"]), unhex(common["parcel_id"]))
     envelope, payload = decode_envelope(unhex(case["envelope"])), decode(SealedPayload, unhex(case["payload"]))
     verify_sealed_shares(context.chain_id, envelope, payload.sealed_shares)
     shares = {}
     for position, (name, share) in enumerate(sorted(case["shares"].items())):
         shares[name] = unhex(share)
-        assert open_own_share(envelope, payload.sealed_shares, context, name, keys[name]) == shares[name]
+        assert sealing.open_own_share(envelope, payload.sealed_shares, context, name, keys[name]) == shares[name]
         answer = unhex(case["releases"][name])
-        assert open_release(answer, name, release, envelope, context, keys["reader"]) == shares[name]
+        assert sealing.open_release(answer, name, release, envelope, context, keys["reader"]) == shares[name]
         expected = envelope.shares[position].share_hash
         assert share_hash(context, envelope.salt, name, position, shares[name]) == expected
-    seed = combine(envelope, context, shares)
-    verify_dealing(envelope, context, shares)
+    seed = sealing.combine(envelope, context, shares)
+    sealing.verify_dealing(envelope, context, shares)
     assert seed.hex() == case["seed"]
     assert seed_commitment(context, envelope.salt, seed) == envelope.seed_commitment
-    records = [record.decode() for record in open_records(payload.bodies, seed, context, envelope.commitments)]
+    records = [record.decode() for record in sealing.open_records(payload.bodies, seed, context, envelope.commitments)]
     assert records == common["records"]
 
 
 @CASES
 def test_the_disclosures_hold(case: dict[str, Any]) -> None:
     common = content()
-    context = ParcelContext(unhex(common["chain_id"]), common["dataset"], unhex(case["records_root"]))
-    disclosure = decode_disclosure(unhex(case["disclosure"]))
-    assert disclosure_from_json(case["disclosure_file"].encode()) == disclosure
-    shown = verify_disclosure(disclosure, context, unhex(common["parcel_id"]), len(common["records"]))
+    context = sealing.ParcelContext(unhex(common["chain_id"]), common["dataset"], unhex(case["records_root"]))
+    disclosure = sealing.decode_disclosure(unhex(case["disclosure"]))
+    assert sealing.disclosure_from_json(case["disclosure_file"].encode()) == disclosure
+    shown = sealing.verify_disclosure(disclosure, context, unhex(common["parcel_id"]), len(common["records"]))
     if case["commitments"] == CommitmentKind.FIELDS:
-        assert shown == [Field("dest", b'"MIA"'), Field("delay", b"-4.50")]
+        assert shown == [sealing.Field("dest", b'"MIA"'), sealing.Field("delay", b"-4.50")]
     else:
         assert shown == common["records"][2].encode()

@@ -18,27 +18,13 @@ from chain.packages import BlockPackage, Packages
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode, encode
 from chain.transactions.base import CheckedTransaction
-from consensus.messages import (
-    Commit,
-    Message,
-    NewView,
-    Prepare,
-    PreparedCertificate,
-    PrePrepare,
-    Statement,
-    Status,
-    ViewChange,
-    ViewChangeVote,
-    decode_message,
-    encode_message,
-    signed_message,
-)
+from consensus import messages
 from node.frames import BlockRange, FrameKind, News
 from node.mempool import Mempool
 from tests.sim.network import Frame, Packet, Request, Response
 from tests.sim.validator import CONFIG, LIMITS, TICK_S, SimPool, SimService, Validator, World
 
-S = TypeVar("S", bound=Statement)
+S = TypeVar("S", bound=messages.Statement)
 
 
 class Byzantine(Validator):
@@ -48,23 +34,23 @@ class Byzantine(Validator):
 
     def transmit(self, to: str, packet: Packet) -> None:
         if isinstance(packet, Frame) and packet.kind == FrameKind.CONSENSUS and self.service is not None:
-            for message in self.lie(self.service, to, decode_message(packet.body)):
-                super().transmit(to, Frame(FrameKind.CONSENSUS, encode_message(message)))
+            for message in self.lie(self.service, to, messages.decode_message(packet.body)):
+                super().transmit(to, Frame(FrameKind.CONSENSUS, messages.encode_message(message)))
         else:
             super().transmit(to, packet)
 
-    def lie(self, service: SimService, to: str, message: Message) -> Sequence[Message]:
+    def lie(self, service: SimService, to: str, message: messages.Message) -> Sequence[messages.Message]:
         """What goes to ``to`` instead of a message."""
         return [message]
 
     def signed(self, statement: S) -> S:
         """The statement with this node's genuine signature."""
-        signature = self.signer.sign(signed_message(self.world.members.chain_id, statement))
+        signature = self.signer.sign(messages.signed_message(self.world.members.chain_id, statement))
         return msgspec.structs.replace(statement, signature=signature)
 
-    def prepare(self, height: int, view: int, hash_: bytes) -> Prepare:
+    def prepare(self, height: int, view: int, hash_: bytes) -> messages.Prepare:
         """A genuine prepare of this node's."""
-        return self.signed(Prepare(height, view, hash_, self.name, bytes(64)))
+        return self.signed(messages.Prepare(height, view, hash_, self.name, bytes(64)))
 
     def hash_of(self, proposal: Proposal) -> bytes:
         """A proposal's block hash."""
@@ -81,8 +67,8 @@ class Silent(Byzantine):
 class Mute(Byzantine):
     """Follows, answers and spreads transactions, but never votes or proposes."""
 
-    def lie(self, service: SimService, to: str, message: Message) -> Sequence[Message]:
-        return [message] if isinstance(message, Status) else []
+    def lie(self, service: SimService, to: str, message: messages.Message) -> Sequence[messages.Message]:
+        return [message] if isinstance(message, messages.Status) else []
 
 
 class Equivocator(Byzantine):
@@ -94,25 +80,25 @@ class Equivocator(Byzantine):
         """What the misled were told instead, by height and view."""
         self.misled = {peer for peer in self.peers if world.random.random() < 0.5}
 
-    def lie(self, service: SimService, to: str, message: Message) -> Sequence[Message]:
+    def lie(self, service: SimService, to: str, message: messages.Message) -> Sequence[messages.Message]:
         if to not in self.misled:
             return [message]
-        if isinstance(message, PrePrepare):
+        if isinstance(message, messages.PrePrepare):
             vote = message.prepare
             other = self.told.get((vote.height, vote.view)) or self._make_other(service, message)
             if other is None:
                 return [message]
             self.told[vote.height, vote.view] = other
             self.world.counts["equivocations"] += 1
-            return [PrePrepare(self.prepare(vote.height, vote.view, self.hash_of(other)), other)]
-        if isinstance(message, Prepare | Commit):
+            return [messages.PrePrepare(self.prepare(vote.height, vote.view, self.hash_of(other)), other)]
+        if isinstance(message, messages.Prepare | messages.Commit):
             other = self.told.get((message.height, message.view))
             if other is not None:
                 vote = type(message)(message.height, message.view, self.hash_of(other), self.name, bytes(64))
                 return [self.signed(vote)]
         return [message]
 
-    def _make_other(self, service: SimService, message: PrePrepare) -> Proposal | None:
+    def _make_other(self, service: SimService, message: messages.PrePrepare) -> Proposal | None:
         """A valid block like its own, a millisecond later."""
         header, tip = decode_header(message.proposal.header), service.ledger.tip
         if header.proposer != self.name or header.height != tip.height + 1:
@@ -132,13 +118,13 @@ class Falsifier(Byzantine):
         self._false: dict[bytes, Proposal] = {}
         """By the hash of the true block."""
 
-    def lie(self, service: SimService, to: str, message: Message) -> Sequence[Message]:
-        if isinstance(message, Prepare | Commit):
+    def lie(self, service: SimService, to: str, message: messages.Message) -> Sequence[messages.Message]:
+        if isinstance(message, messages.Prepare | messages.Commit):
             told = self._false.get(message.block_hash)
             if told is None:
                 return [message]
             return [self.signed(msgspec.structs.replace(message, block_hash=self.hash_of(told)))]
-        if not isinstance(message, PrePrepare):
+        if not isinstance(message, messages.PrePrepare):
             return [message]
         true = self.hash_of(message.proposal)
         false = self._false.get(true)
@@ -150,7 +136,7 @@ class Falsifier(Byzantine):
             false = self._false[true] = Proposal(encode(lie), message.proposal.transaction_ids)
         self.world.counts["false headers"] += 1
         vote = message.prepare
-        return [PrePrepare(self.prepare(vote.height, vote.view, self.hash_of(false)), false)]
+        return [messages.PrePrepare(self.prepare(vote.height, vote.view, self.hash_of(false)), false)]
 
 
 class YesSayer(Byzantine):
@@ -161,29 +147,29 @@ class YesSayer(Byzantine):
         if not isinstance(packet, Frame) or packet.kind != FrameKind.CONSENSUS or self.service is None:
             return
         try:
-            message = decode_message(packet.body)
+            message = messages.decode_message(packet.body)
         except PoolError:
             return
-        if isinstance(message, PrePrepare):
+        if isinstance(message, messages.PrePrepare):
             self.world.counts["votes for anything"] += 1
             self.assent(message.prepare, message.prepare.block_hash, self.peers)
 
-    def assent(self, to_vote: Prepare, hash_: Hash, peers: Sequence[str]) -> None:
+    def assent(self, to_vote: messages.Prepare, hash_: Hash, peers: Sequence[str]) -> None:
         """Vote for a block at the height and in the view of a proposal, before some of the peers."""
-        for phase in (Prepare, Commit):
+        for phase in (messages.Prepare, messages.Commit):
             vote = self.signed(phase(to_vote.height, to_vote.view, hash_, self.name, bytes(64)))
             for peer in peers:
-                self.world.network.send(self.name, peer, Frame(FrameKind.CONSENSUS, encode_message(vote)))
+                self.world.network.send(self.name, peer, Frame(FrameKind.CONSENSUS, messages.encode_message(vote)))
 
-    def lie(self, service: SimService, to: str, message: Message) -> Sequence[Message]:
-        return [] if isinstance(message, Prepare | Commit) else [message]
+    def lie(self, service: SimService, to: str, message: messages.Message) -> Sequence[messages.Message]:
+        return [] if isinstance(message, messages.Prepare | messages.Commit) else [message]
 
 
 class Amnesiac(Byzantine):
     """Claims in every view change that it saw nothing prepared, and asks for view changes without need."""
 
-    def lie(self, service: SimService, to: str, message: Message) -> Sequence[Message]:
-        if isinstance(message, ViewChange):
+    def lie(self, service: SimService, to: str, message: messages.Message) -> Sequence[messages.Message]:
+        if isinstance(message, messages.ViewChange):
             return [self._empty(message.vote.height, message.vote.view)]
         if self.world.random.random() < 0.05:
             self.world.counts["needless view changes"] += 1
@@ -191,37 +177,41 @@ class Amnesiac(Byzantine):
             return [message, self._empty(replica.height, replica.view + 1)]
         return [message]
 
-    def _empty(self, height: int, view: int) -> ViewChange:
-        vote = self.signed(ViewChangeVote(height, view, None, None, self.name, bytes(64)))
-        return ViewChange(vote, None, None)
+    def _empty(self, height: int, view: int) -> messages.ViewChange:
+        vote = self.signed(messages.ViewChangeVote(height, view, None, None, self.name, bytes(64)))
+        return messages.ViewChange(vote, None, None)
 
 
 class Forger(Byzantine):
     """Signs nothing properly when it counts: forged votes, claims with forged proofs, new views without proof."""
 
-    def lie(self, service: SimService, to: str, message: Message) -> Sequence[Message]:
-        if self.world.random.random() < 0.5 or not isinstance(message, Prepare | Commit | ViewChange | NewView):
+    def lie(self, service: SimService, to: str, message: messages.Message) -> Sequence[messages.Message]:
+        if self.world.random.random() < 0.5 or not isinstance(
+            message, messages.Prepare | messages.Commit | messages.ViewChange | messages.NewView
+        ):
             return [message]
         self.world.counts["forgeries"] += 1
         match message:
-            case Prepare() | Commit():
+            case messages.Prepare() | messages.Commit():
                 return [msgspec.structs.replace(message, signature=bytes(64))]
-            case ViewChange(vote=vote):
+            case messages.ViewChange(vote=vote):
                 hash_ = self.world.random.randbytes(32)
-                claim = self.signed(ViewChangeVote(vote.height, vote.view, vote.view - 1, hash_, self.name, bytes(64)))
-                return [ViewChange(claim, self._proof(vote.height, vote.view - 1, hash_), message.proposal)]
-            case NewView(height=height, view=view):
+                claim = self.signed(
+                    messages.ViewChangeVote(vote.height, vote.view, vote.view - 1, hash_, self.name, bytes(64))
+                )
+                return [messages.ViewChange(claim, self._proof(vote.height, vote.view - 1, hash_), message.proposal)]
+            case messages.NewView(height=height, view=view):
                 hash_ = self.world.random.randbytes(32)
-                claim = self.signed(ViewChangeVote(height, view, view - 1, hash_, self.name, bytes(64)))
+                claim = self.signed(messages.ViewChangeVote(height, view, view - 1, hash_, self.name, bytes(64)))
                 votes = tuple(claim if vote.validator == self.name else vote for vote in message.votes)
                 proof = self.world.random.choice((None, self._proof(height, view - 1, hash_)))
-                return [NewView(height, view, votes, proof)]
+                return [messages.NewView(height, view, votes, proof)]
 
-    def _proof(self, height: int, view: int, hash_: Hash) -> PreparedCertificate:
+    def _proof(self, height: int, view: int, hash_: Hash) -> messages.PreparedCertificate:
         """Prepares of all, of which only its own is genuine."""
         own = self.prepare(height, view, hash_).signature
         names = self.world.members.names
-        return PreparedCertificate(
+        return messages.PreparedCertificate(
             height, view, hash_, tuple((name, own if name == self.name else bytes(64)) for name in names)
         )
 
@@ -268,11 +258,11 @@ class CatchUpLiar(Byzantine):
     def claimed_height(self) -> int:
         return super().claimed_height() + self.world.random.choice((0, 5, 10**12))
 
-    def lie(self, service: SimService, to: str, message: Message) -> Sequence[Message]:
-        if isinstance(message, Status):
+    def lie(self, service: SimService, to: str, message: messages.Message) -> Sequence[messages.Message]:
+        if isinstance(message, messages.Status):
             if self.world.random.random() < 0.2:
                 super().transmit(to, Frame(FrameKind.NEWS, encode(News(self.claimed_height()))))
-            return [Status(message.height + self.world.random.choice((0, 1, 100)), message.view)]
+            return [messages.Status(message.height + self.world.random.choice((0, 1, 100)), message.view)]
         return [message]
 
     async def answer(self, service: SimService, sender: str, request: Request) -> bytes:
@@ -349,8 +339,10 @@ class Babbler(Byzantine):
             body[random.randrange(len(body))] ^= 1 << random.randrange(8)
             return Frame(heard.kind, bytes(body))
         height, view = replica.height + random.choice((0, 1, 2, 15, 16, 17, 10**9)), replica.view + random.randrange(3)
-        vote = random.choice((Prepare, Commit))(height, view, random.randbytes(32), self.name, bytes(64))
-        return Frame(FrameKind.CONSENSUS, encode_message(self.signed(vote)))
+        vote = random.choice((messages.Prepare, messages.Commit))(
+            height, view, random.randbytes(32), self.name, bytes(64)
+        )
+        return Frame(FrameKind.CONSENSUS, messages.encode_message(self.signed(vote)))
 
 
 class _Twin(Validator):

@@ -24,30 +24,12 @@ from evidence.read import make_read_evidence
 from evidence.record import make_record_evidence
 from sealing.context import SealingContext
 from sealing.records import seal_records
+from tests.vectors import network
 from tests.vectors.access import VectorPolicy, read_digest
 from tests.vectors.forgery import Json, as_json
-from tests.vectors.network import (
-    READER,
-    RECORDS,
-    TIME_MS,
-    VALIDATORS,
-    WITNESS,
-    ChainMaker,
-    approval_transaction,
-    consensus_signer,
-    contract_transaction,
-    dataset_transaction,
-    erase_transaction,
-    parcel_transaction,
-    read_report_transaction,
-    request_transaction,
-    sealed_parcel_transaction,
-    seed,
-    witness_signer,
-)
 
 OPEN, SEALED = "aviation.delays", "aviation.flights"
-SEALED_SEED = seed("seed of the sealed parcels")[:16]
+SEALED_SEED = network.seed("seed of the sealed parcels")[:16]
 CHECKPOINT_SIZE = 11
 """Blocks, genesis included: all of them."""
 
@@ -70,57 +52,61 @@ class EvidenceWorld:
     """
 
     def __init__(self) -> None:
-        self.maker = ChainMaker(VectorPolicy())
+        self.maker = network.ChainMaker(VectorPolicy())
         self.genesis, self.ledger = self.maker.genesis, self.maker.ledger
         self.chain_id = self.genesis.chain_id
         self.ids: dict[str, Hash] = {}
         self._share()
         self._read()
         for number in range(3):  # so that ranges of heights have something before and after them
-            self._commit({f"quiet {number}": parcel_transaction(RECORDS[:1], 0x90 + number, dataset=OPEN)})
+            self._commit(
+                {f"quiet {number}": network.parcel_transaction(network.RECORDS[:1], 0x90 + number, dataset=OPEN)}
+            )
 
     def _share(self) -> None:
         """Blocks 1 to 4."""
-        delays = dataset_transaction(bytes([0x70]) * 16, dataset=OPEN, title_zh="延误", title_en="Delays")
-        flights = dataset_transaction(sharing="conditional", contract="aviation.rule", schema="")
-        self._commit({"contract": contract_transaction(0x50), "flights": flights, "delays": delays})
+        delays = network.dataset_transaction(bytes([0x70]) * 16, dataset=OPEN, title_zh="延误", title_en="Delays")
+        flights = network.dataset_transaction(sharing="conditional", contract="aviation.rule", schema="")
+        self._commit({"contract": network.contract_transaction(0x50), "flights": flights, "delays": delays})
         by_fields, whole = CommitmentKind.FIELDS, CommitmentKind.WHOLE
         self._commit(
             {
-                "open": parcel_transaction(RECORDS, 0x71, dataset=OPEN),
-                "secret": parcel_transaction((b'{"flight":7}', b'{"flight":8}'), 0x72, dataset=OPEN),
-                "rejected": parcel_transaction((b'{"flight":0}',), 0x73, dataset=OPEN),
-                "sealed": sealed_parcel_transaction(0x74, self.sealed_bodies(by_fields), by_fields),
-                "whole": sealed_parcel_transaction(0x75, self.sealed_bodies(whole), whole),
+                "open": network.parcel_transaction(network.RECORDS, 0x71, dataset=OPEN),
+                "secret": network.parcel_transaction((b'{"flight":7}', b'{"flight":8}'), 0x72, dataset=OPEN),
+                "rejected": network.parcel_transaction((b'{"flight":0}',), 0x73, dataset=OPEN),
+                "sealed": network.sealed_parcel_transaction(0x74, self.sealed_bodies(by_fields), by_fields),
+                "whole": network.sealed_parcel_transaction(0x75, self.sealed_bodies(whole), whole),
             }
         )
         sources = ((self.ids["open"], 1), (self.ids["secret"], 0))
         self._commit(
             {
-                "derived": parcel_transaction(RECORDS[:1], 0x76, sources, dataset=OPEN),
-                "other derived": parcel_transaction(RECORDS[1:2], 0x77, sources[:1], dataset=OPEN),
+                "derived": network.parcel_transaction(network.RECORDS[:1], 0x76, sources, dataset=OPEN),
+                "other derived": network.parcel_transaction(network.RECORDS[1:2], 0x77, sources[:1], dataset=OPEN),
             }
         )
-        self._commit({"erasure": erase_transaction(0x78, self.ids["secret"], dataset=OPEN)})
+        self._commit({"erasure": network.erase_transaction(0x78, self.ids["secret"], dataset=OPEN)})
 
     def _read(self) -> None:
         """Blocks 5 to 7."""
         sealed = self.ids["sealed"]
         self._commit(
             {
-                "asked": request_transaction(0x80, parcels=(sealed,)),
-                "refused": request_transaction(0x81, "meteorology", purpose="marketing"),
-                "granted": request_transaction(0x82, "meteorology", purpose="forecast", parcels=(sealed,), until_ms=0),
+                "asked": network.request_transaction(0x80, parcels=(sealed,)),
+                "refused": network.request_transaction(0x81, "meteorology", purpose="marketing"),
+                "granted": network.request_transaction(
+                    0x82, "meteorology", purpose="forecast", parcels=(sealed,), until_ms=0
+                ),
             }
         )
         asked = self.ids["asked"]
-        self._commit({"approval": approval_transaction(0x83, "registry", asked, "approve", "伦理委员会同意")})
+        self._commit({"approval": network.approval_transaction(0x83, "registry", asked, "approve", "伦理委员会同意")})
         digest = read_digest(sealed).digest()
         self._commit(
             {
-                "read_report": read_report_transaction(0x84, asked, (sealed,), digest),
-                "second read report": read_report_transaction(0x85, asked, (sealed,), digest),
-                "revocation": approval_transaction(0x86, "aviation", asked, "revoke", "the study is over"),
+                "read_report": network.read_report_transaction(0x84, asked, (sealed,), digest),
+                "second read report": network.read_report_transaction(0x85, asked, (sealed,), digest),
+                "revocation": network.approval_transaction(0x86, "aviation", asked, "revoke", "the study is over"),
             }
         )
 
@@ -164,7 +150,7 @@ class EvidenceWorld:
     def sealed_bodies(self, commitments: CommitmentKind) -> tuple[bytes, ...]:
         """The records as they stand in the sealed parcel with this kind of commitment."""
         context = SealingContext(self.chain_id, SEALED)
-        return tuple(seal_records(RECORDS, SEALED_SEED, context, commitments))
+        return tuple(seal_records(network.RECORDS, SEALED_SEED, context, commitments))
 
     # Votes and checkpoints
 
@@ -176,7 +162,7 @@ class EvidenceWorld:
     def head(self, size: int) -> TreeHead:
         """The history's head at a size; what follows the newest block is made up."""
         is_known = size <= self.ledger.tip.height
-        root = self.ledger.header_at(size).history_root if is_known else seed(f"root of {size} blocks")
+        root = self.ledger.header_at(size).history_root if is_known else network.seed(f"root of {size} blocks")
         return TreeHead(size, root)
 
     def cosigned(self, head: TreeHead, members: Sequence[str], time_s: int | None = None) -> Checkpoint:
@@ -184,7 +170,7 @@ class EvidenceWorld:
         return Checkpoint(head, tuple(self._cosignature(name, head, time_s) for name in members))
 
     def _cosignature(self, name: str, head: TreeHead, time_s: int | None) -> Cosignature:
-        signer = witness_signer(name) if name == WITNESS else consensus_signer(name)
+        signer = network.witness_signer(name) if name == network.WITNESS else network.consensus_signer(name)
         return sign_head(signer, self.chain_id, name, head, time_s)
 
     def note(self, checkpoint: Checkpoint) -> str:
@@ -194,18 +180,22 @@ class EvidenceWorld:
     def commit_vote(self, name: str, height: int, view: int, hash_: Hash) -> Commit:
         """A signed commit vote."""
         vote = Commit(height, view, hash_, name, bytes(64))
-        return Commit(height, view, hash_, name, consensus_signer(name).sign(signed_message(self.chain_id, vote)))
+        return Commit(
+            height, view, hash_, name, network.consensus_signer(name).sign(signed_message(self.chain_id, vote))
+        )
 
     def prepare_vote(self, name: str, height: int, view: int, hash_: Hash) -> Prepare:
         """A signed prepare vote."""
         vote = Prepare(height, view, hash_, name, bytes(64))
-        return Prepare(height, view, hash_, name, consensus_signer(name).sign(signed_message(self.chain_id, vote)))
+        return Prepare(
+            height, view, hash_, name, network.consensus_signer(name).sign(signed_message(self.chain_id, vote))
+        )
 
     def view_change_vote(self, name: str, height: int, view: int, prepared_view: int | None) -> ViewChangeVote:
         """A signed view-change vote, which claims ``seed("block")`` if it claims a block."""
-        prepared_hash = None if prepared_view is None else seed("block")
+        prepared_hash = None if prepared_view is None else network.seed("block")
         vote = ViewChangeVote(height, view, prepared_view, prepared_hash, name, bytes(64))
-        signature = consensus_signer(name).sign(signed_message(self.chain_id, vote))
+        signature = network.consensus_signer(name).sign(signed_message(self.chain_id, vote))
         return ViewChangeVote(height, view, prepared_view, prepared_hash, name, signature)
 
     # Files
@@ -214,8 +204,8 @@ class EvidenceWorld:
     def checkpoint(self) -> bytes:
         """The checkpoint that an auditor may hold: of all blocks, with a quorum and the witness."""
         head = TreeHead(CHECKPOINT_SIZE, self._root_of_all())
-        signed = (*VALIDATORS[:3], WITNESS)
-        return encode_checkpoint(self.cosigned(head, signed, TIME_MS // 1000), self.trust)
+        signed = (*network.VALIDATORS[:3], network.WITNESS)
+        return encode_checkpoint(self.cosigned(head, signed, network.TIME_MS // 1000), self.trust)
 
     @cached_property
     def trusted_head(self) -> TreeHead:
@@ -274,7 +264,7 @@ class EvidenceWorld:
             "read_refused": GoodFile(make_read_evidence(ledger, ids["refused"]), "a request that was denied"),
             "no_grant": GoodFile(make_no_grant_evidence(ledger, SEALED, "airports"), "it never had a grant"),
             "no_grant_later": GoodFile(
-                make_no_grant_evidence(ledger, SEALED, READER, 8, 10), "its only grant had been revoked before"
+                make_no_grant_evidence(ledger, SEALED, network.READER, 8, 10), "its only grant had been revoked before"
             ),
             "no_read": GoodFile(make_no_read_evidence(ledger, ids["whole"]), "no read was ever reported"),
             "no_read_later": GoodFile(
@@ -289,10 +279,10 @@ class EvidenceWorld:
         def notes(member: str, first: Checkpoint, second: Checkpoint) -> bytes:
             return make_checkpoint_evidence(self.trust, member, first, second)
 
-        name, block, other = VALIDATORS[3], seed("block"), seed("another block")
-        time_s = TIME_MS // 1000
-        overruled = self.cosigned(self.head(8), VALIDATORS[:3], time_s)
-        fork = TreeHead(8, seed("another history"))
+        name, block, other = network.VALIDATORS[3], network.seed("block"), network.seed("another block")
+        time_s = network.TIME_MS // 1000
+        overruled = self.cosigned(self.head(8), network.VALIDATORS[:3], time_s)
+        fork = TreeHead(8, network.seed("another history"))
         return {
             "misbehaviour_commits": GoodFile(
                 votes(self.commit_vote(name, 11, 0, block), self.commit_vote(name, 11, 0, other)),
@@ -311,7 +301,11 @@ class EvidenceWorld:
                 "it claimed to have seen no block prepared, and had finalised one",
             ),
             "misbehaviour_fork": GoodFile(
-                notes(WITNESS, self.cosigned(self.head(8), [WITNESS], time_s), self.cosigned(fork, [WITNESS])),
+                notes(
+                    network.WITNESS,
+                    self.cosigned(self.head(8), [network.WITNESS], time_s),
+                    self.cosigned(fork, [network.WITNESS]),
+                ),
                 "a witness signed two histories",
             ),
             "misbehaviour_overruled": GoodFile(
