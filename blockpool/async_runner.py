@@ -12,7 +12,7 @@ from blockpool.events import EventFeed
 from blockpool.exchange import Answer, Emit, Operation, Pause, Send, Stream
 from blockpool.grouping import Groups
 from blockpool.operations.reading import Opened, Place, ReadPlan, SealedReading
-from blockpool.operations.submitting import ParcelSubmission, Submission
+from blockpool.operations.submitting import Group, ParcelSubmission, Submission
 from blockpool.pipeline import in_order
 from blockpool.reading import AsyncReading
 from blockpool.signing import SignedTransaction
@@ -102,7 +102,7 @@ class AsyncRunner:
             for group in begun.groups():
                 # Sealing and writing a journal take milliseconds: the loop goes on meanwhile, and sends what is ready.
                 parcel = begun.sign(*group) if begun.is_quick(group) else await asyncio.to_thread(begun.sign, *group)
-                waiting.append(asyncio.create_task(self.commit(begun, parcel)))
+                waiting.append(asyncio.create_task(self.commit(begun, parcel, group)))
                 if time.monotonic() - turned_s > _TURN_S:
                     await asyncio.sleep(0)
                     turned_s = time.monotonic()
@@ -115,10 +115,10 @@ class AsyncRunner:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
 
-    async def commit(self, begun: ParcelSubmission, parcel: SignedTransaction) -> VerifiedReceipt:
+    async def commit(self, begun: ParcelSubmission, parcel: SignedTransaction, group: Group) -> VerifiedReceipt:
         """Commit a parcel of a submission."""
         with begun.timed(parcel, time.monotonic):
-            return await self.run(begun.commit(parcel))
+            return await self.run(begun.commit(parcel, group))
 
     async def collect(self, stream: AsyncGenerator[T]) -> list[T]:
         """All that a stream gives."""

@@ -200,7 +200,7 @@ class Methods:
             commitments: for sealed parcels, ``whole`` or ``fields``. With ``fields`` the records are JSON objects, of
                 which single fields can be disclosed later; text must be compact then.
             sealed: None for what the catalogue demands, which is proven by the state that a quorum has signed, and kept
-                for a minute, or until a submission fails; True to send no plaintext whatever it says.
+                for a minute or until the validators refuse a parcel for it; True to send no plaintext whatever it says.
             journal: folder for this submission alone, which makes it repeatable even if it is sealed: the signed
                 parcels are kept there, and sent again as they are. Remove it once the submission is complete, or when
                 the validators have refused a parcel.

@@ -41,6 +41,15 @@ from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
 _PROBED = 64
 """Unknown parcels in a row after which an earlier run is taken to have sent no more."""
 _KNOWN_S = 60.0
+_CONTRADICTIONS = frozenset(
+    {
+        ErrorCode.OPEN_PARCEL_REQUIRED,
+        ErrorCode.SEALING_REQUIRED,
+        ErrorCode.ENVELOPE_VALIDATORS,
+        ErrorCode.ENVELOPE_KEY,
+    }
+)
+"""Refusals of a parcel that say that its dataset, or who validates, is no longer what is known."""
 _KNOWN_DATASETS = 1024
 _QUICK_SIZE_BYTES = 64 * KIB
 _ENTRY_ATTEMPTS = 8
@@ -127,32 +136,47 @@ class ResumeProbe:
         self._misses_left = self._misses if known else self._misses_left - 1
 
 
+class Sealing(NamedTuple):
+    """What a parcel is sealed with."""
+
+    kem_keys: Mapping[str, bytes]
+    """Of the validators, by name."""
+    schema: RecordSchema | None
+    """What validators cannot check."""
+
+
+Group = tuple[int, int, list[bytes]]
+"""Position of a parcel, number of its first record, record bodies."""
+
+
 class ParcelSubmission:
     """One submission: cuts records into parcels, signs (and seals) them, commits them.
 
     Made by ``Submission.begin``.
     """
 
-    def __init__(
-        self, submission: "Submission", kem_keys: Mapping[str, bytes] | None, schema: RecordSchema | None
-    ) -> None:
+    def __init__(self, submission: "Submission", sealing: Sealing | None) -> None:
+        self._submission = submission
         self._session, self._dataset, options, self._records = submission
         self._options = options
+        self._sealing = sealing
         self._probe = ResumeProbe() if options.is_repeatable else None
         self._in_flight = 0
         self.window = Window(options.in_flight)
-        self._schema = schema
-        self._kem_keys = kem_keys or {}
-        self.is_sealed = sealed = kem_keys is not None
         self._journal: Journal | None = None
         if options.journal is not None:
-            kind = f"sealed {options.commitments}" if sealed else "open"
+            kind = f"sealed {options.commitments}" if sealing else "open"
             parts = [kind, str(options.parcel_records), *map(str, options.derived_from)]
             genesis, member = self._session.genesis, self._session.identity.member
             self._journal = Journal(options.journal, genesis, member, self._dataset, " ".join(parts))
 
-    def groups(self) -> Iterator[tuple[int, int, list[bytes]]]:
-        """(position of the parcel, number of its first record, record bodies), as they are asked for."""
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the next parcel is sealed."""
+        return self._sealing is not None
+
+    def groups(self) -> Iterator[Group]:
+        """What the parcels will hold, as they are asked for."""
         overhead = SEALED_OVERHEAD_SIZE if self.is_sealed else 0
         size_max_bytes = SEALED_RECORD_SIZE_MAX_BYTES if self.is_sealed else LIMITS.record_size_bytes
         bodies = (encode_record(record, size_max_bytes) for record in self._records)
@@ -161,7 +185,7 @@ class ParcelSubmission:
             yield position, first, group
             first += len(group)
 
-    def is_quick(self, group: tuple[int, int, list[bytes]]) -> bool:
+    def is_quick(self, group: Group) -> bool:
         """Whether signing takes well under a millisecond."""
         return not self.is_sealed and self._journal is None and sum(map(len, group[2])) < _QUICK_SIZE_BYTES
 
@@ -189,8 +213,8 @@ class ParcelSubmission:
         return self._journal.transaction(position, group, lambda: self._sign(position, first, group))
 
     def _sign(self, position: int, first: int, group: list[bytes]) -> SignedTransaction:
-        session, options = self._session, self._options
-        if not self.is_sealed:
+        session, options, sealing = self._session, self._options, self._sealing
+        if sealing is None:
             nonce = None
             if options.idempotency_key is not None:
                 key = f"{self._dataset} {options.idempotency_key}"
@@ -199,18 +223,20 @@ class ParcelSubmission:
                 session.genesis, session.identity, self._dataset, group, nonce=nonce, derived_from=options.derived_from
             )
         try:
-            violation = self._schema.check(group) if self._schema is not None else None
+            violation = sealing.schema.check(group) if sealing.schema is not None else None
             if violation is not None:
                 raise violation
-            genesis, identity, keys = session.genesis, session.identity, self._kem_keys
+            genesis, identity, keys = session.genesis, session.identity, sealing.kem_keys
             return sign_sealed_parcel(
                 genesis, identity, self._dataset, group, keys, options.commitments, options.derived_from
             )
         except PoolError as error:
             raise _located(error, first) from None
 
-    def commit(self, parcel: SignedTransaction) -> Operation[VerifiedReceipt]:
-        """Commit a parcel, unless an earlier run has done so."""
+    def commit(self, parcel: SignedTransaction, group: Group) -> Operation[VerifiedReceipt]:
+        """Commit a group's parcel, unless an earlier run has done so. If the dataset is no longer shared as it was, the
+        group is signed again as it is now.
+        """
         probe = self._probe
         if probe is not None and probe.is_active:
             try:
@@ -226,9 +252,12 @@ class ParcelSubmission:
                 return replace(found, is_earlier=True)
         try:
             return (yield from self._session.commit(parcel))
-        except PoolError:
-            self._session.datasets.pop(self._dataset, None)  # perhaps it is no longer what it was
-            raise
+        except PoolError as error:
+            if error.code not in _CONTRADICTIONS or self._journal is not None:
+                raise
+        self._session.datasets.pop(self._dataset, None)
+        self._sealing = yield from self._submission.sealing()
+        return (yield from self._session.commit(self._sign(*group)))
 
 
 class Submission(NamedTuple):
@@ -240,36 +269,39 @@ class Submission(NamedTuple):
     records: Iterable[RecordBody]
 
     def begin(self) -> Operation[ParcelSubmission]:
-        """Find out how the dataset is shared, from its entry in the state, which is proven: a node that says ``open``
-        of what is not would otherwise be sent the plaintext.
-
-        Raises:
-            PoolError: codes ``unknown_dataset``, ``no_contracts``, ``open_parcel_required``, ``bad_request``,
-                ``too_large`` (too many sources).
-        """
-        session, dataset, options, _ = self
+        """Raises as ``sealing``, and ``bad_request`` or ``too_large`` (too many sources)."""
+        options = self.options
         commitment_kind(options.commitments)
         source_links(options.derived_from)
         if options.in_flight is not None and options.in_flight < 1:
             raise PoolError(ErrorCode.BAD_REQUEST, "at least one parcel is in flight")
-        _ = session.identity  # nothing is asked for a submission that could not be signed
-        _, entry, kem_keys = yield from _known_dataset(session, dataset)
-        sealed = entry.sharing != "open" if options.sealed is None else options.sealed
-        if not sealed:
-            return ParcelSubmission(self, None, None)
+        _ = self.session.identity  # nothing is asked for a submission that could not be signed
+        return ParcelSubmission(self, (yield from self.sealing()))
+
+    def sealing(self) -> Operation[Sealing | None]:
+        """How parcels are sealed, None for open ones. It goes by the dataset's entry in the state, which is proven: a
+        node that says ``open`` of what is not would otherwise be sent the plaintext.
+
+        Raises:
+            PoolError: codes ``unknown_dataset``, ``no_contracts``, ``open_parcel_required``, ``bad_request``.
+        """
+        options = self.options
+        _, entry, kem_keys = yield from _known_dataset(self.session, self.dataset)
+        if not (entry.sharing != "open" if options.sealed is None else options.sealed):
+            return None
         if kem_keys is None:
-            raise Refusal(ErrorCode.OPEN_PARCEL_REQUIRED, dataset=dataset)
+            raise Refusal(ErrorCode.OPEN_PARCEL_REQUIRED, dataset=self.dataset)
         if options.idempotency_key is not None and options.journal is None:
             raise PoolError(
                 ErrorCode.BAD_REQUEST,
                 "a sealed parcel is random, so a key cannot make the submission repeatable: give a journal instead",
             )
-        return ParcelSubmission(self, kem_keys, compile_schema(entry.schema) if entry.schema else None)
+        return Sealing(kem_keys, compile_schema(entry.schema) if entry.schema else None)
 
 
 def _known_dataset(session: Session, dataset: str) -> Operation[KnownDataset]:
     """What was proven of a dataset, for a minute: whoever changes how it is shared may rely on that. A submission that
-    fails has it looked up again.
+    the validators refuse for it has it looked up again.
     """
     now_s = session.nodes.clock()
     known = session.datasets.get(dataset)

@@ -2,11 +2,13 @@
 
 import pytest
 
+from blockpool import DatasetDefinition
 from blockpool.operations.submitting import Submission, SubmissionOptions
 from chain.errors import ErrorCode
 from chain.ledger import Ledger
 from tests.blockpool.ledger_node import LedgerNode, Nodes
-from tests.networks import TestNetwork
+from tests.networks import SCHEMA, TestNetwork
+from tests.processes import RunningNetwork
 from tests.refusals import refuses
 
 NETWORK = TestNetwork(has_contracts=True)
@@ -55,14 +57,16 @@ def test_what_is_known_decides_as_what_is_asked(ledger: Ledger) -> None:
         nodes.run(submission(nodes, in_flight=0).begin())
 
 
-def test_a_submission_that_fails_has_it_looked_up_again(ledger: Ledger) -> None:
-    nodes = Nodes(NETWORK, [LedgerNode(ledger)], "a")
-    begun = nodes.run(submission(nodes).begin())
-    (group,) = begun.groups()
-    (node,) = nodes.nodes.values()
-    node.is_up = False
-    with refuses(ErrorCode.UNREACHABLE):
-        nodes.run(begun.commit(begun.sign(*group)))
-    node.is_up = True
-    NETWORK.commit(ledger, [NETWORK.dataset(version=2, sharing="closed")])
-    assert nodes.run(submission(nodes).begin()).is_sealed
+@pytest.mark.integration
+def test_a_dataset_that_is_shared_otherwise_meanwhile_is_looked_up_again(running_network: RunningNetwork) -> None:
+    dataset = running_network.new_dataset()
+    records = [b'{"n":%d}' % number for number in range(6)]
+    with running_network.client("aviation") as client, running_network.client("aviation") as other:
+        (earlier,) = client.submit(records[:1], dataset)
+        for sharing, is_open in (("closed", False), ("open", True)):
+            other.define(DatasetDefinition(dataset, "", "Test", SCHEMA, sharing))  # type: ignore[arg-type]
+            receipts = client.submit(records, dataset, parcel_records=2)
+            assert [receipt.record_count for receipt in receipts] == [2, 2, 2]
+            bodies = [client.record(id_).body for receipt in receipts for id_ in receipt.record_ids]
+            assert (bodies == records) is is_open
+        assert client.record(earlier.record_ids[0]).body == records[0]

@@ -127,6 +127,20 @@ async def test_receipts_are_streamed_before_the_last_is_committed(tmp_path: Path
             assert [(index, status) for index, status, _ in late] == [(0, 504), (3, 504)]
 
 
+async def test_s54_a_batch_does_not_hold_up_another_members_transaction(tmp_path: Path) -> None:
+    async with single(tmp_path) as (network, node, client):
+        await submit(client, network.dataset(schema=""))
+        await submit(client, network.dataset(schema="", member="b"))
+        batch = [network.parcel([b"%d" % number for number in range(300)]) for _ in range(TRANSACTIONS_MAX)]
+        waiting = node.service.intake._arrivals
+        posting = asyncio.ensure_future(post_batch(client, batch))
+        await until(lambda: len(waiting) > TRANSACTIONS_MAX // 2)
+        alone = await client.post("/v1/transactions", content=network.parcel(member="b"), headers=MSGPACK)
+        assert alone.status_code == 202
+        assert len(waiting) > TRANSACTIONS_MAX // 4, "it did not wait for the whole batch"
+        assert {status for status, _ in await posting} == {200}
+
+
 async def test_a_client_that_goes_away_is_not_waited_for_and_loses_nothing(tmp_path: Path) -> None:
     network = Network.create(tmp_path, others=())
     async with running(network, *"abc", api=True) as (node, *_), httpx.AsyncClient(base_url=node.api_url) as client:
