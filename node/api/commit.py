@@ -16,7 +16,7 @@ from node.intake import OWN_API
 from node.service import NodeService
 
 
-class Answer(NamedTuple):
+class ApiAnswer(NamedTuple):
     """What a transaction is answered with."""
 
     status: int
@@ -27,7 +27,7 @@ class Answer(NamedTuple):
 
 async def commit(
     service: NodeService, data: bytes, timeout_s: float | None, accept: str, source: str = OWN_API
-) -> Answer:
+) -> ApiAnswer:
     """Take a transaction in, and wait until it is committed.
 
     Args:
@@ -44,26 +44,26 @@ async def commit(
     if location is not None:
         return committed_answer(id_, service.pool.receipt(location), accept)
     if timeout_s is None:
-        return Answer(202, JSON, orjson.dumps({"transaction_id": id_.hex(), "status": "pending"}))
+        return ApiAnswer(202, JSON, orjson.dumps({"transaction_id": id_.hex(), "status": "pending"}))
     return committed_answer(id_, await service.pool.wait_for_receipt(id_, timeout_s), accept)
 
 
-def committed_answer(id_: Hash, receipt: Receipt, accept: str) -> Answer:
+def committed_answer(id_: Hash, receipt: Receipt, accept: str) -> ApiAnswer:
     """The answer for a committed transaction: its receipt, or a problem document with it."""
     outcome = decode(Outcome, receipt.outcome)
     if not outcome.is_ok:
         error = Refusal.of(ErrorCode(outcome.code), outcome.facts)
         extra: dict[str, object] = {"transaction_id": id_.hex(), "receipt": receipt_view(receipt)}
-        return Answer(error.code.info.http_status, MEDIA_TYPE, problem_body(error, extra))
+        return ApiAnswer(error.code.info.http_status, MEDIA_TYPE, problem_body(error, extra))
     if MSGPACK in accept:
-        return Answer(200, MSGPACK, encode(receipt))
+        return ApiAnswer(200, MSGPACK, encode(receipt))
     answer = {"transaction_id": id_.hex(), "status": "committed", "receipt": receipt_view(receipt)}
-    return Answer(200, JSON, orjson.dumps(answer))
+    return ApiAnswer(200, JSON, orjson.dumps(answer))
 
 
-def refused_answer(service: NodeService, error: PoolError) -> Answer:
+def refused_answer(service: NodeService, error: PoolError) -> ApiAnswer:
     """The answer for a transaction that was not taken in. A failing disk stops the node."""
     service.metrics.refused_transactions.labels(error.code.value).inc()
     if error.code.is_storage:
         service.fail(error)
-    return Answer(error.code.info.http_status, MEDIA_TYPE, problem_body(error))
+    return ApiAnswer(error.code.info.http_status, MEDIA_TYPE, problem_body(error))

@@ -29,7 +29,7 @@ from node.api.bodies import (
     respond,
     verify_content_type,
 )
-from node.api.commit import Answer, commit, refused_answer
+from node.api.commit import ApiAnswer, commit, refused_answer
 from node.api.problems import MEDIA_TYPE, bad_request, method_not_allowed, parse_number, problem_body, problem_headers
 from node.frames import TransactionList
 from node.service import NodeService
@@ -88,7 +88,7 @@ class SubmissionEndpoint:
             status, problem = abandoned.error.code.info.http_status, problem_body(abandoned.error)
             await respond(send, status, MEDIA_TYPE, problem, {"Connection": "close"})
 
-    async def _submit(self, scope: Scope, receive: Receive) -> Answer:
+    async def _submit(self, scope: Scope, receive: Receive) -> ApiAnswer:
         waits, timeout_s = _wait(scope["query_string"])
         is_json, accept, data = await self._read(scope, receive, LIMITS.transaction_size_bytes)
         if is_json:
