@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, Literal
 
 from audit import store as audit_store
-from blockpool import journal
+from blockpool import grouping, journal
 from chain import blocks, erasure, packages
 from chain.access import decision
 from chain.contract_engine import EngineIdentity
@@ -47,6 +47,7 @@ from tests.evidence.story import Story
 
 WIRE_TYPES: tuple[type, ...] = (
     audit_store.AuditProgress,
+    grouping._Item,
     blocks.Block,
     blocks.FinalHeader,
     blocks.BlockHeader,
