@@ -35,7 +35,10 @@ class CallEncoder:
     """
 
     def __init__(self) -> None:
-        self._encoded: dict[int | tuple[int, int], tuple[object, msgspec.Raw]] = {}
+        self._encoded: dict[int | tuple[int, int], msgspec.Raw] = {}
+        """By the identities of what was encoded."""
+        self._kept: list[object] = []
+        """Keeps that alive, so that its identity stays its own."""
 
     def encode(self, case: AccessCase) -> bytes:
         """What the contract is called with.
@@ -59,23 +62,23 @@ class CallEncoder:
         return encode_parts(parts)
 
     def _grants(self, grants: Sequence[EarlierGrant]) -> list[msgspec.Raw]:
-        encoded = self._encoded
-        found = []
-        for request_id, entry, totals in grants:
-            known = encoded.get(id(entry) if totals is None else (id(entry), id(totals)))
-            found.append(known[1] if known else self._keep(_grant(request_id, entry, totals), entry, totals))
-        return found
+        known, keep = self._encoded.get, self._keep
+        return [
+            known(id(entry) if totals is None else (id(entry), id(totals)))
+            or keep(_grant(request_id, entry, totals), entry, totals)
+            for request_id, entry, totals in grants
+        ]
 
     def _part(self, entry: Entry, describe: Callable[[Entry], Facts]) -> msgspec.Raw:
-        known = self._encoded.get(id(entry))
-        return known[1] if known else self._keep(describe(entry), entry)
+        return self._encoded.get(id(entry)) or self._keep(describe(entry), entry)
 
     def _keep(self, facts: Facts, entry: object, totals: object = None) -> msgspec.Raw:
-        """Encode, and keep the entries alive with their JSON, so that their identities stay their own."""
-        if len(self._encoded) >= ENCODED_ENTRIES:
+        if len(self._kept) >= ENCODED_ENTRIES:
             self._encoded.clear()
+            self._kept.clear()
         part = encode_part(facts)
-        self._encoded[id(entry) if totals is None else (id(entry), id(totals))] = (entry, totals), part
+        self._kept.append((entry, totals))
+        self._encoded[id(entry) if totals is None else (id(entry), id(totals))] = part
         return part
 
 

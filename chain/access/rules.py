@@ -3,6 +3,8 @@
 A denial is not a rejection: the request took effect, and what it led to is on the chain, with the facts that say why.
 """
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from chain.access.decision import Decision, RequestStatus, Verdict, denied
@@ -104,7 +106,9 @@ class AccessRules:
         return contract, called.decision
 
     def _grants(self, asked: ReaderEntry, request_id: Hash) -> tuple[EarlierGrant, ...]:
-        ids = [granted_id for granted_id in asked.granted if granted_id != request_id]
+        ids: Sequence[Hash] = asked.granted
+        if request_id in ids:
+            ids = [granted_id for granted_id in ids if granted_id != request_id]
         entries = self._state.read_all(map(request_key, ids), RequestEntry)
         totals = self._state.read_all(map(totals_key, ids), RequestTotals)
         return tuple(zip(ids, entries, totals, strict=True))  # type: ignore[arg-type]  # what was granted is there

@@ -12,9 +12,6 @@ KEPT_ENTRIES = 4096
 SMALL_ENTRY_SIZE_BYTES = 4096
 """Encoded size up to which an entry is kept as it is written; a larger one once it is read."""
 
-_UNREAD = object()
-"""Stands for an entry that was not looked for yet, where None stands for one that is not there."""
-
 
 class DecodedState:
     """Reads the state under one root, the newest block's, and keeps what it has decoded.
@@ -38,13 +35,14 @@ class DecodedState:
         tree = self._open_tree()
 
         def read(key: bytes, type_: type[Value]) -> Value | None:
-            found = entries.get(key, _UNREAD)
-            if found is _UNREAD:
+            try:
+                return entries[key]  # type: ignore[return-value]  # a key's kind decides its type
+            except KeyError:
                 data = tree.get(root, key)
-                if len(entries) >= KEPT_ENTRIES:
-                    entries.clear()
-                found = entries[key] = None if data is None else decode(type_, data)
-            return found  # type: ignore[return-value]  # a key's kind decides its type
+            if len(entries) >= KEPT_ENTRIES:
+                entries.clear()
+            found = entries[key] = None if data is None else decode(type_, data)
+            return found
 
         return read
 

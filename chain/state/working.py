@@ -41,7 +41,7 @@ class WorkingState:
     def read_all(self, keys: Iterable[bytes], type_: type[Value]) -> list[Value | None]:
         """The entries of many keys of one kind: what a decision is told of a reader's earlier grants."""
         changed, read_parent = self._entries, self._read_parent
-        return [changed.get(key) or read_parent(key, type_) for key in keys]  # type: ignore[misc]
+        return [changed[key] if key in changed else read_parent(key, type_) for key in keys]  # type: ignore[misc]
 
     def write(self, key: bytes, entry: object) -> None:
         """Change an entry."""
