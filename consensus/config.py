@@ -28,8 +28,8 @@ class ConsensusConfig:
     least ``censorship_ticks``."""
     crawl_heights: int = 16
     """A primary's mean time to propose is judged over so many heights."""
-    relaxations_max: int = 4
-    """What is required of a primary halves with every new one, at most this many times."""
+    relaxations_max: int = 2
+    """What is required of a primary is halved at most this many times, whatever happens."""
     proposals_kept: int = 8
     """Proposals of one height that are held in addition to those that our votes bind us to."""
     views_kept: int = 4

@@ -9,6 +9,7 @@ from chain.blocks import Certificate, Proposal, block_hash
 from chain.errors import InvariantBroken
 from chain.primitives.crypto import Hash, Signer
 from chain.primitives.encoding import encode
+from chain.primitives.quorum import max_faulty
 from chain.proofs.validators import ValidatorSet
 from consensus.config import ConsensusConfig
 from consensus.effects import Broadcast, Effect, Evidence, Persist, Reject, SendMessage
@@ -82,7 +83,7 @@ class Core:
             self._restore(remembered)
         if remembered is not None and remembered.height <= self.current.height:
             self._remembered, self._remembered_proposals = None, (None, None)
-        self.watch.follow(self.current.start_view)
+        self.watch.follow(self.current.start_view, max_faulty(len(tip.validators)))
 
     @property
     def can_vote(self) -> bool:

@@ -138,9 +138,14 @@ class Replica:
             assistance.broadcast_status(core)
         self._settle()
 
-    def work_pending(self, oldest: Hash | None) -> None:
-        """The id of the oldest pending transaction, None if none is pending. Call before ``advance``, and on change."""
-        self._core.watch.note_oldest(oldest)
+    def work_pending(self, oldest: Hash | None, is_owed: bool = True) -> None:
+        """The id of the oldest pending transaction, None if none is pending. Call before ``advance``, and on change.
+
+        Args:
+            oldest: the transaction.
+            is_owed: whether the primary of this view has been told of it. Only then is it to blame for not ordering it.
+        """
+        self._core.watch.note_oldest(oldest, is_owed)
         normal_case.ask_for_proposal(self._core)
         self._settle()
 
@@ -238,7 +243,7 @@ class Replica:
         if current.is_changing:
             is_waiting = view_change.has_support(core)
         else:
-            is_waiting = core.watch.oldest is not None or current.accepted is not None or current.bound is not None
+            is_waiting = core.watch.is_owed or current.accepted is not None or current.bound is not None
         if not is_waiting:
             core.view_timer.waited_ticks = 0
         elif core.view_timer.has_expired(core.doublings):

@@ -7,7 +7,7 @@ the new view runs only once a quorum wants that view or a later one, so no repli
 """
 
 from chain.blocks import Certificate
-from chain.primitives.quorum import honest_support
+from chain.primitives.quorum import honest_support, max_faulty
 from consensus import normal_case
 from consensus.core import Core
 from consensus.effects import ViewChangeStarted, ViewEntered
@@ -96,7 +96,7 @@ def adopt_start_view(core: Core, certificate: Certificate) -> bool:
         return False
     current.leave_view(view, is_changing=False)
     current.start_view = view
-    core.watch.follow(view)
+    core.watch.follow(view, max_faulty(len(core.validators)))
     _begin_view(core)
     return True
 

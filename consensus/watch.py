@@ -4,9 +4,10 @@ A replica that detects one votes for the next view, as if its timer had expired.
 primary: it takes ``f+1``. View changes belong to one height, so a complaint stands until another primary is in charge,
 its cause is gone, or its time is up. Replicas that detect the same fault within seconds then meet at one height.
 
-A false alarm costs one view change. Every bound doubles with a new primary and halves again with every window of prompt
-blocks. Where no primary can meet a bound (slow network, slow disks, too much load), it relaxes until one does, so good
-primaries are not replaced in turn. Where a primary meets it easily, the next one has to as well.
+A false alarm costs one view change. Every bound doubles once more primaries in succession have missed it than may be
+faulty, up to a cap, and halves again with every window of prompt blocks. Where no primary can meet a bound (slow
+network, slow disks, too much load), it relaxes until one does, so good primaries are not replaced in turn. Where a
+primary meets it easily, the next one has to as well. That others replace a primary relaxes nothing.
 (Clement et al., "Making Byzantine Fault Tolerant Systems Tolerate Byzantine Faults", NSDI 2009,
 section 5.3; Amir et al., "Prime: Byzantine Replication under Attack", TDSC 2011.)
 """
@@ -37,6 +38,7 @@ class PrimaryWatch:
     __slots__ = (
         "_config",
         "_debts",
+        "_missed",
         "_now",
         "_oldest_heights",
         "_oldest_ticks",
@@ -45,6 +47,7 @@ class PrimaryWatch:
         "_view",
         "_waits_ticks",
         "is_crawling",
+        "is_owed",
         "oldest",
     )
 
@@ -53,7 +56,11 @@ class PrimaryWatch:
         self._relaxations = 0
         self._now = 0
         self._view: int | None = None
+        self._missed = 0
+        """Primaries in succession that missed a bound."""
         self.oldest: Hash | None = None
+        self.is_owed = False
+        """Whether the primary has been told of it."""
         self._restart()
 
     def _restart(self) -> None:
@@ -68,19 +75,23 @@ class PrimaryWatch:
 
     def _relax(self) -> None:
         """Double every bound."""
+        self._missed = 0
         self._relaxations = min(self._relaxations + 1, self._config.relaxations_max)
 
-    def follow(self, view: int) -> None:
-        """A height begins in this view. A new view has a new primary, which starts without complaints. In a later view
-        the last primary was replaced, and the bounds double.
+    def follow(self, view: int, faulty: int) -> None:
+        """A height begins in this view. A new view has a new primary, which starts without complaints. ``faulty``
+        validators may be faulty: once more primaries in succession than these have missed a bound, prompt ones miss it
+        too, and the bounds double. That a primary was replaced proves nothing by itself: anybody may have wanted it.
 
         A view that was entered within a height does not count yet. A quorum of the earlier view may still finish the
         height (a faulty primary can arrange that), and then the earlier primary is in charge of the next one.
         """
         if view == self._view:
             return
-        if self._view is not None and view > self._view:
-            self._relax()
+        if self._view is not None and view > self._view and self.complaint is not None:
+            self._missed += 1
+            if self._missed > faulty:
+                self._relax()
         self._view = view
         self._restart()
 
@@ -94,8 +105,9 @@ class PrimaryWatch:
         """How long before a height began a transaction must have been pending to count as overdue."""
         return self._config.overdue_ticks << self._relaxations
 
-    def note_oldest(self, transaction_id: Hash | None) -> None:
-        """The oldest pending transaction is now this one."""
+    def note_oldest(self, transaction_id: Hash | None, is_owed: bool) -> None:
+        """The oldest pending transaction is now this one. It counts from when the primary has been told of it."""
+        self.is_owed = is_owed and transaction_id is not None
         if transaction_id != self.oldest:
             self.oldest = transaction_id
             self._oldest_ticks = 0
@@ -104,7 +116,7 @@ class PrimaryWatch:
     def note_tick(self) -> None:
         """A tick has passed. A complaint that has stood for too long lapses."""
         self._now += 1
-        self._oldest_ticks += 1
+        self._oldest_ticks += self.is_owed
         if self.complaint is None:
             self._standing_ticks = 0
             return
@@ -115,7 +127,7 @@ class PrimaryWatch:
 
     def note_block(self, neglected: Collection[str] | None) -> None:
         """A block was delivered that neglected these members. None: not known, no count changes."""
-        self._oldest_heights += 1
+        self._oldest_heights += self.is_owed
         if neglected is None:
             return
         for member in {*self._debts, *neglected}:
@@ -135,6 +147,8 @@ class PrimaryWatch:
         total = sum(self._waits_ticks)
         self._waits_ticks.clear()
         self.is_crawling = total > window * self.crawl_ticks
+        if not self.is_crawling and not self._debts:
+            self._missed = 0
         if 2 * total <= window * self.crawl_ticks and not self._debts:
             self._relaxations = max(0, self._relaxations - 1)
 

@@ -26,6 +26,7 @@ from node.execution import Executions, is_local_fault
 from node.frames import FrameKind
 from node.links import Links
 from node.neglect import neglected_members
+from node.overdue import Overdue
 from node.pool import CommittedBlock, Pool
 from node.proposal_bodies import ProposalBodies
 
@@ -75,6 +76,7 @@ class ConsensusDriver:
         links: to the other nodes.
         executions: executes blocks.
         bodies: finds the transactions of proposals.
+        overdue: tells the primary what it may have missed.
         events: whom to tell.
 
     Attributes:
@@ -90,6 +92,7 @@ class ConsensusDriver:
         links: Links,
         executions: Executions,
         bodies: ProposalBodies,
+        overdue: Overdue,
         events: DriverEvents,
     ) -> None:
         self._settings = settings
@@ -98,12 +101,14 @@ class ConsensusDriver:
         self._links = links
         self._executions = executions
         self._bodies = bodies
+        self._overdue = overdue
         self._events = events
         self._log = logging.getLogger("blockpool.consensus")
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_pump_due = False
         self._gather_until_s = 0.0
         self._ticks = 0
+        self._told_work: tuple[Hash | None, bool] = (None, False)
         self._height_began_s = 0.0
         self.may_vote = False
         self.replica = self._make_replica()
@@ -123,9 +128,10 @@ class ConsensusDriver:
         and the work would be done twice.
         """
         self._ticks += 1
-        oldest = self._pool.mempool.oldest
         self._pool.forget_expired()
-        if self._pool.mempool.oldest != oldest:
+        if not self.replica.is_primary:
+            self._overdue.tell(self.replica.primary)
+        if self._work() != self._told_work:
             self.work_changed()
         if self._executions.is_holding_up or self._is_stopped:
             return
@@ -133,8 +139,8 @@ class ConsensusDriver:
         self._schedule()
 
     def work_changed(self) -> None:
-        """The mempool may have got its first transaction, or lost its oldest."""
-        self.replica.work_pending(self._pool.mempool.oldest)
+        """The mempool may have got its first transaction, or lost its oldest, or the primary been told of it."""
+        self._tell_work()
         self._schedule()
 
     def start_voting(self) -> None:
@@ -215,7 +221,7 @@ class ConsensusDriver:
         transactions = mempool.select(now_ms)
         if not transactions:
             self.replica.propose(height, view, None)
-            self.replica.work_pending(mempool.oldest)
+            self._tell_work()
             return
         if self._executions.is_for_thread(transactions):
             self._spawn(self._propose_made(height, self._executions.make_beside(transactions, now_ms)))
@@ -345,18 +351,28 @@ class ConsensusDriver:
         self._gather_until_s = asyncio.get_running_loop().time() + _GATHER_S if is_busy else 0.0
         neglected = () if self.replica.is_primary else self._neglected(block)
         self._height_began_s = asyncio.get_running_loop().time()
-        self.replica.work_pending(self._pool.mempool.oldest)
+        self._tell_work()
         self.replica.advance(self._tip(), neglected)
         self._schedule()
 
     def _neglected(self, block: CommittedBlock) -> Collection[str]:
         """Members whose transactions the block skipped, though its primary must have had them when the height began."""
-        pool = self._pool
         height_s = asyncio.get_running_loop().time() - self._height_began_s
         overdue_s = height_s + self.replica.overdue_ticks * self._settings.tick_s
         return neglected_members(
-            block.executed.transactions, pool.mempool, lambda id_: pool.waiting_s(id_) >= overdue_s
+            block.executed.transactions,
+            self._pool.mempool,
+            lambda id_: (self._overdue.known_s(id_) or 0.0) >= overdue_s,
         )
+
+    def _work(self) -> tuple[Hash | None, bool]:
+        """The oldest waiting transaction, and whether the primary has been told of it."""
+        oldest = self._pool.mempool.oldest
+        return oldest, oldest is not None and (self.replica.is_primary or self._overdue.known_s(oldest) is not None)
+
+    def _tell_work(self) -> None:
+        self._told_work = self._work()
+        self.replica.work_pending(*self._told_work)
 
     # Parts
 

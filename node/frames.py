@@ -24,6 +24,8 @@ class FrameKind(IntEnum):
     """The sender's height, told to nodes that do not vote: ``News``."""
     COSIGNATURE = FIRST_MESSAGE_KIND + 3
     """What the sender's member has cosigned: ``chain.proofs.checkpoints.Cosignature``."""
+    OVERDUE = FIRST_MESSAGE_KIND + 4
+    """What waits at the sender and was to be ordered by now, told to the primary: ``TransactionIds``."""
     FETCH_TRANSACTIONS = FIRST_MESSAGE_KIND + 16
     """Request: ``TransactionIds``. Response: ``TransactionList`` of those that the peer has, as far as a frame goes."""
     FETCH_BLOCKS = FIRST_MESSAGE_KIND + 17
@@ -58,12 +60,12 @@ class BlockRange(Wire, frozen=True):
 
 
 def decode_ids(body: bytes) -> tuple[Hash, ...]:
-    """The ids in a request for transactions.
+    """The ids in a frame that names transactions.
 
     Raises:
         PoolError: codes ``malformed``, ``not_canonical``.
     """
     ids: tuple[Hash, ...] = decode(TransactionIds, body)
     if len(set(ids)) < len(ids):
-        raise PoolError(ErrorCode.MALFORMED, "a request names a transaction twice")
+        raise PoolError(ErrorCode.MALFORMED, "a transaction is named twice")
     return ids

@@ -43,6 +43,11 @@ class Mempool:
         return next(iter(self._by_id), None)
 
     @property
+    def ids(self) -> Iterable[Hash]:
+        """Of all that wait, in order of arrival."""
+        return self._by_id.keys()
+
+    @property
     def members(self) -> Set[str]:
         """Members whose transactions wait."""
         return self._by_member.keys()

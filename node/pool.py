@@ -58,7 +58,9 @@ class Pool:
         self.voted_for: dict[Hash, CheckedTransaction] = {}
         """Transactions of the blocks that this node's votes bind it to; they are on disk too."""
         self.clock_ms = clock_ms
-        self._monotonic_s = monotonic_s
+        self.monotonic_s = monotonic_s
+        self.on_admitted: Callable[[Hash], None] = lambda id_: None
+        """Told of every transaction that begins to wait."""
         self._arrivals: dict[Hash, float] = {}
         self._dropped: dict[Hash, int] = {}
         """Expiry of transactions that wait no more while somebody waits for them."""
@@ -132,13 +134,16 @@ class Pool:
         expiry_ms = checked.header.expiry_ms
         if expiry_ms and expiry_ms < self.clock_ms():
             raise PoolError(ErrorCode.EXPIRED, f"it expired {self.clock_ms() - expiry_ms} ms ago by this node's clock")
+        if checked.id in self.mempool:
+            return
         self.mempool.add(checked)
-        self._arrivals.setdefault(checked.id, self._monotonic_s())
+        self._arrivals[checked.id] = self.monotonic_s()
+        self.on_admitted(checked.id)
 
     def waiting_s(self, id_: Hash) -> float:
         """How long a transaction has waited here, seconds; 0 for one that does not wait."""
         arrived = self._arrivals.get(id_)
-        return 0.0 if arrived is None else self._monotonic_s() - arrived
+        return 0.0 if arrived is None else self.monotonic_s() - arrived
 
     def forget_expired(self) -> None:
         """Drop transactions that have expired by this node's clock.
@@ -181,7 +186,7 @@ class Pool:
     def _announce(self, executed: ExecutedBlock, certificate: Certificate) -> None:
         ids = executed.proposal.transaction_ids
         self.mempool.remove(ids)
-        now = self._monotonic_s()
+        now = self.monotonic_s()
         arrived = {id_: self._arrivals.pop(id_, None) for id_ in ids}
         waiting_ms = {id_: (now - moment) * 1000 for id_, moment in arrived.items() if moment is not None}
         self._answer(executed, certificate)

@@ -34,6 +34,7 @@ from node.intake import Intake
 from node.links import Links, Peer
 from node.metrics import Metrics
 from node.misbehaviour import MisbehaviourFolder
+from node.overdue import Overdue
 from node.peer_heights import PeerHeights
 from node.periodic import PeriodicWork
 from node.pool import CommittedBlock, Pool
@@ -98,6 +99,8 @@ class NodeService:
             consensus_config(home.config),
             home.config.file.consensus.tick_ms / 1000,
         )
+        patience_s = settings.timers.overdue_ticks * settings.tick_s / 5
+        self.overdue = Overdue(self.pool, self.links, self.intake, patience_s)
         self.driver = self._make_driver(settings)
         self.intake.add_listener(self.driver.work_changed)
         self.shares = Shares(self.pool, self.links, home.member.name, kem_key, self.metrics)
@@ -151,6 +154,7 @@ class NodeService:
         if self.voting is not None:
             await self.voting.close()
         await self.driver.close()
+        await self.overdue.close()
         await self.links.close()
         await self.execution.close()
         if self._engine_start is not None:
@@ -214,7 +218,9 @@ class NodeService:
         bodies = ProposalBodies(self.pool, self.votes, self.intake, self.dissemination)
         report = ConsensusEvents(self.metrics, self.misbehaviour, self.links).report
         events = DriverEvents(report, self.heights.hear, self.fail)
-        return ConsensusDriver(settings, self.pool, self.votes, self.links, self.executions, bodies, events)
+        return ConsensusDriver(
+            settings, self.pool, self.votes, self.links, self.executions, bodies, self.overdue, events
+        )
 
     def _make_voting_right(self, settings: ReplicaSettings) -> VotingRight | None:
         if self.home.signer is None or self._engine_problem is not None:
@@ -248,6 +254,7 @@ class NodeService:
             FrameKind.CONSENSUS: self.driver.receive,
             FrameKind.TRANSACTIONS: self.dissemination.receive,
             FrameKind.COSIGNATURE: self.checkpoints.receive,
+            FrameKind.OVERDUE: self.overdue.hear,
         }
         if self._engine_problem is not None:
             messages = dict.fromkeys(messages, _ignore)

@@ -91,11 +91,15 @@ def test_s25_a_lone_slow_observer_replaces_nobody() -> None:
 
 
 def test_s25_where_nobody_can_do_better_the_requirement_relaxes() -> None:
-    """A network twice as slow as is granted changes its view once, and then no more."""
+    """A network twice as slow as is granted changes its view until one primary of these must have been honest."""
     table = Table(4)
-    for _ in range(5):
+    for _ in range(4):
         commit_slowly(table, 4 * WINDOW, lambda number: 2 * GRANTED)
-    assert {replica.view for replica in table.replicas.values()} == {1}
+    (view,) = {replica.view for replica in table.replicas.values()}
+    assert view in (2, 3)
+    for _ in range(4):
+        commit_slowly(table, 4 * WINDOW, lambda number: 2 * GRANTED)
+    assert {replica.view for replica in table.replicas.values()} == {view}
 
 
 def test_s25_where_somebody_does_better_the_next_one_has_to_as_well() -> None:
@@ -142,12 +146,48 @@ def store_late(table: Table) -> None:
 def test_s25_relaxing_is_bounded() -> None:
     watch = PrimaryWatch(CONFIG)
     for view in range(100):
-        watch.follow(view)
+        watch.follow(view, 1)
+        for _ in range(WINDOW):
+            watch.note_proposal(1000)
     assert watch.crawl_ticks == CONFIG.crawl_ticks << CONFIG.relaxations_max
     assert watch.overdue_ticks == CONFIG.overdue_ticks << CONFIG.relaxations_max
+    watch.follow(100, 1)
     for _ in range(WINDOW * CONFIG.relaxations_max):
         watch.note_proposal(0)
     assert watch.crawl_ticks == CONFIG.crawl_ticks
+
+
+def test_s64_primaries_that_were_replaced_without_a_fault_relax_nothing() -> None:
+    """The others may have been made to replace them: only what this replica has measured counts."""
+    watch = PrimaryWatch(CONFIG)
+    for view in range(100):
+        watch.follow(view, 1)
+    assert watch.crawl_ticks == CONFIG.crawl_ticks
+    for _ in range(WINDOW):
+        watch.note_proposal(1000)
+    watch.follow(100, 1)
+    assert watch.crawl_ticks == CONFIG.crawl_ticks, "one that missed it may have been faulty"
+
+
+def test_s64_nobody_is_blamed_for_what_it_was_not_told_of() -> None:
+    table = Table(4)
+    table.builds = False
+    withheld = transaction_id("withheld")
+
+    def wait(is_owed: bool) -> None:
+        for name in table.names:
+            table.replicas[name].work_pending(withheld, is_owed)
+
+    for height in range(10 * CONFIG.censorship_heights):
+        wait(is_owed=False)
+        table.tick(TIMEOUT - 1)
+        order(table, f"other {height}")
+    wait(is_owed=False)
+    table.tick(10 * TIMEOUT)
+    assert [reasons(table, name) for name in table.names] == [[]] * 4
+    wait(is_owed=True)
+    table.tick(TIMEOUT)
+    assert reasons(table, "b") == ["timeout"], "the clock starts when it is told"
 
 
 def test_s26_a_primary_that_leaves_a_transaction_out_is_replaced() -> None:
@@ -209,12 +249,12 @@ def test_s26_many_quick_blocks_prove_nothing_yet() -> None:
 
 def test_s26_the_next_primary_begins_without_debts() -> None:
     watch = PrimaryWatch(CONFIG)
-    watch.follow(0)
+    watch.follow(0, 1)
     for _ in range(CONFIG.censorship_ticks):
         watch.note_block({"c"})
         watch.note_tick()
     assert watch.complaint == "neglect"
-    watch.follow(1)
+    watch.follow(1, 1)
     for _ in range(CONFIG.censorship_ticks):
         watch.note_tick()
     watch.note_block({"c"})

@@ -97,4 +97,25 @@ BUDGETS = (
     ),
 )
 
-MUTANTS = RECEPTION + BUDGETS
+BLAME = (
+    mutant(
+        "s64 the primary is not told what waits",
+        ("tests/node/test_suspicion.py::test_s64_what_an_observer_keeps_from_the_primary_deposes_nobody",),
+        Edit("Overdue.tell", "self._links.send(primary, FrameKind.OVERDUE, encode(tuple(due)))", "pass"),
+    ),
+    mutant(
+        "s64 whatever waits is held against the primary",
+        ("tests/consensus/test_consensus_suspicion.py::test_s64_nobody_is_blamed_for_what_it_was_not_told_of",),
+        Edit("PrimaryWatch.note_oldest", "is_owed and transaction_id is not None", "transaction_id is not None"),
+    ),
+    mutant(
+        "s64 every new primary relaxes the bounds",
+        (
+            "tests/consensus/test_consensus_suspicion.py"
+            "::test_s64_primaries_that_were_replaced_without_a_fault_relax_nothing",
+        ),
+        Edit("PrimaryWatch.follow", "view > self._view and self.complaint is not None", "view > self._view"),
+    ),
+)
+
+MUTANTS = RECEPTION + BUDGETS + BLAME

@@ -511,8 +511,7 @@ async def test_s61_who_costs_more_than_its_allowance_is_not_read_until_it_is_pai
 async def test_s61_frames_of_one_read_are_handled_in_turns_of_the_loop() -> None:
     async with single(METEOROLOGY, limits(turn_s=0.01, others_share=1.0)) as node:
         busy = await RawPeer.established(METEOROLOGY, node)
-        loop = asyncio.get_running_loop()
-        longest_s, seen_s = 0.0, loop.time()
+        longest_s, seen_s = 0.0, time.monotonic()
 
         async def watch() -> None:
             nonlocal longest_s, seen_s
@@ -521,12 +520,12 @@ async def test_s61_frames_of_one_read_are_handled_in_turns_of_the_loop() -> None
                 now_s = time.monotonic()
                 longest_s, seen_s = max(longest_s, now_s - seen_s), now_s
 
-        seen_s = time.monotonic()
-        watching = loop.create_task(watch())
+        watching = asyncio.get_running_loop().create_task(watch())
         busy.writer.write(b"".join(struct.pack(">IB", 1 + len(DEAR), MESSAGE) + DEAR for _ in range(40)))
         await until(lambda: len(node.messages) == 40)
+        await asyncio.sleep(0.01)  # for the watch to see the last turn
         watching.cancel()
-        assert longest_s < 0.2, "40 frames of 10 ms each came with one read"
+        assert longest_s < 0.25, "40 frames of 10 ms each came with one read"
 
 
 async def test_s61_answers_that_nobody_takes_end_the_link() -> None:

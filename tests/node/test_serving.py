@@ -74,5 +74,5 @@ async def test_s61_who_was_served_at_length_waits_until_that_is_paid() -> None:
 
 def test_s61_a_request_names_each_transaction_once() -> None:
     assert decode_ids(encode((bytes(32), bytes([1]) * 32))) == (bytes(32), bytes([1]) * 32)
-    with pytest.raises(PoolError, match="names a transaction twice"):
+    with pytest.raises(PoolError, match="a transaction is named twice"):
         decode_ids(encode((bytes(32), bytes(32))))

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from chain.primitives.encoding import encode
 from chain.transactions.base import CheckedTransaction
 from node.driver import ConsensusDriver
-from tests.node.cluster import Network, Node, running
+from node.frames import FrameKind
+from tests.node.cluster import Network, Node, ScriptedPeer, running, scripted
 from tests.node.link_cluster import until
 from tests.node.test_driver import primary_of, put_into
 
@@ -115,6 +117,26 @@ async def test_s26_a_primary_that_leaves_one_member_out_is_replaced(tmp_path: Pa
         await victim.submit(network.parcel(member=victim.name), timeout_s=SOON_S)
         assert primary_of(nodes) is not primary
         assert reasons(nodes) <= {"neglect", "censorship", "joined"}
+
+
+async def test_s64_what_an_observer_keeps_from_the_primary_deposes_nobody(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+
+    async def nothing(kind: int, body: bytes) -> bytes:
+        return b""
+
+    liar = ScriptedPeer(network, "observer", nothing)
+    async with running(network, *"abcd") as nodes, scripted(liar):
+        primary = primary_of(nodes)
+        others = [node for node in nodes if node is not primary]
+        await until(lambda: all(liar.links.is_connected(node.name) for node in others))
+        for number in range(8):
+            data = network.dataset("observer", f"set-{number}")
+            for node in others:
+                liar.links.send(node.name, FrameKind.TRANSACTIONS, encode((data,)))
+            await others[0].service.pool.wait_for_receipt(network.id_of(data), SOON_S)
+        assert primary_of(nodes) is primary
+        assert reasons(nodes) == set()
 
 
 async def test_s25_a_good_primary_is_kept_under_load_and_in_rest(tmp_path: Path) -> None:

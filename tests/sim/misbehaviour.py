@@ -252,6 +252,18 @@ class Censor(Byzantine):
         return pool
 
 
+class Withholder(Byzantine):
+    """Keeps what it is handed from whoever is primary, and tells all the others."""
+
+    def transmit(self, to: str, packet: Packet) -> None:
+        service = self.service
+        is_primary = service is not None and to == service.driver.replica.primary
+        if is_primary and isinstance(packet, Frame) and packet.kind in (FrameKind.TRANSACTIONS, FrameKind.OVERDUE):
+            self.world.counts["transactions withheld"] += 1
+        else:
+            super().transmit(to, packet)
+
+
 class CatchUpLiar(Byzantine):
     """Claims heights that do not exist, and serves false blocks, other blocks, nothing, or rubbish, or stalls."""
 
@@ -421,6 +433,7 @@ KINDS: tuple[type[Validator], ...] = (
     Mute,
     Slow,
     Censor,
+    Withholder,
     CatchUpLiar,
     Babbler,
     Falsifier,

@@ -13,7 +13,7 @@ from chain.transactions.base import CheckedTransaction
 from consensus.evidence import verify_evidence
 from consensus.messages import Commit, Prepare
 from tests.sim.checkers import Violation
-from tests.sim.misbehaviour import Equivocator, Falsifier, Silent, YesSayer
+from tests.sim.misbehaviour import Equivocator, Falsifier, Silent, Withholder, YesSayer
 from tests.sim.stage import Stage
 from tests.sim.validator import Validator
 
@@ -40,6 +40,26 @@ def certificate_of(node: Validator, height: int) -> Certificate:
     certificate = node.service.ledger.block_at(height).certificate
     assert certificate is not None
     return certificate
+
+
+def test_s64_what_is_kept_from_the_primary_deposes_nobody() -> None:
+    """A validator spreads all that its clients hand in to all but the primary, for a minute."""
+    with Stage(Random(64), 4, {"d": Withholder}) as stage:
+        stage.start_all()
+        stage.advance(1)
+        views = {node.name: view_of(node) for node in stage.honest}
+        ids: list[Hash] = []
+        for _ in range(120):
+            ids += submit(stage, 1, stage.nodes["d"])
+            stage.advance(0.5)
+        settle(stage, ids)
+        assert {node.name: view_of(node) for node in stage.honest} == views
+        assert stage.counts["transactions withheld"] > 100
+
+
+def view_of(node: Validator) -> int:
+    assert node.service is not None
+    return node.service.driver.replica.view
 
 
 class Accomplice(YesSayer):

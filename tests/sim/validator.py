@@ -32,6 +32,7 @@ from node.intake import Intake
 from node.links import Hello, Links
 from node.mempool import Mempool
 from node.metrics import Metrics
+from node.overdue import Overdue
 from node.peer_heights import PeerHeights
 from node.periodic import PeriodicWork
 from node.pool import CommittedBlock, Pool
@@ -143,6 +144,7 @@ class SimService:
         self.intake = Intake(pool, links, self.fail)
         self.dissemination = Dissemination(pool, links, self.intake)
         settings = ReplicaSettings(owner.name, owner.signer, CONFIG, TICK_S)
+        self.overdue = Overdue(pool, links, self.intake, CONFIG.overdue_ticks * TICK_S / 5)
         self.driver = ConsensusDriver(
             settings,
             pool,
@@ -150,6 +152,7 @@ class SimService:
             links,
             Executions(pool, execution, owner.name),
             ProposalBodies(pool, votes, self.intake, self.dissemination),
+            self.overdue,
             DriverEvents(owner.on_report, self.heights.hear, self.fail),
         )
         self.intake.add_listener(self.driver.work_changed)
@@ -190,6 +193,7 @@ class SimService:
                 FrameKind.CONSENSUS: self.driver.receive,
                 FrameKind.TRANSACTIONS: self.dissemination.receive,
                 FrameKind.NEWS: self.heights.receive,
+                FrameKind.OVERDUE: self.overdue.hear,
             },
             requests={
                 FrameKind.FETCH_TRANSACTIONS: self._serve_transactions,
