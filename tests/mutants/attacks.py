@@ -118,4 +118,12 @@ BLAME = (
     ),
 )
 
-MUTANTS = RECEPTION + BUDGETS + BLAME
+LOG = (
+    mutant(
+        "s65 what an exception quotes is logged as it is",
+        ("tests/node/test_log.py::test_s65_what_an_exception_quotes_acts_as_little",),
+        Edit("_printable_lines", "printable(line)", "line"),
+    ),
+)
+
+MUTANTS = RECEPTION + BUDGETS + BLAME + LOG

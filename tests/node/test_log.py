@@ -40,9 +40,28 @@ def test_text_is_one_line_with_its_facts() -> None:
     assert line.split(" ", 1)[1] == "warning view change height=7"
 
 
-def test_a_peers_words_make_no_line_and_no_terminal_code_of_their_own() -> None:
-    line = TextFormatter().format(record("no link to b: refused:\n12:00 error\x1b[2J\u202e", reason="气象\u0085"))
-    assert line.split(" ", 1)[1] == r"warning no link to b: refused:\n12:00 error\x1b[2J\u202e reason=气象\x85"
+def test_s65_a_peers_words_make_no_line_no_field_and_no_terminal_code_of_their_own() -> None:
+    said = record(
+        "no link to b: refused:\n12:00 error\x1b[2J\u202e", reason="气象\u0085 height=7", said='"', odd=OSError("\x1b")
+    )
+    line = TextFormatter().format(said)
+    wanted = r'warning no link to b: refused:\n12:00 error\x1b[2J\u202e reason="气象\x85 height=7" said="\"" odd="\x1b"'
+    assert line.split(" ", 1)[1] == wanted
+    entry = json.loads(JsonFormatter().format(said))
+    assert entry["reason"] == r"气象\x85 height=7"
+    assert entry["odd"] == r"\x1b"
+    assert all(text.isprintable() for text in entry.values())
+
+
+def test_s65_what_an_exception_quotes_acts_as_little() -> None:
+    try:
+        raise ValueError("refused:\n13:18:27.001 info    ready\x1b[2J")
+    except ValueError:
+        failed = record("the node stops", exc_info=sys.exc_info())
+    lines = TextFormatter().format(failed).split("\n")
+    assert all(line.startswith("  ") for line in lines[1:])
+    assert all(line.isprintable() for line in lines)
+    assert "\x1b" not in json.loads(JsonFormatter().format(failed))["exception"]
 
 
 def test_an_exception_is_told_in_both_forms() -> None:
