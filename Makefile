@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench sim mutants roots storage-faults chaos fuzz lock clean
+.PHONY: help setup demo test check format bench sim mutants roots storage-faults chaos attack fuzz lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -70,6 +70,9 @@ mutants: setup ## switch every defence off in turn; the tests must notice
 
 chaos: setup ## four real nodes under every kind of fault and load: make chaos MINUTES=20 SEED=1
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+attack: setup ## attacks on four real nodes, beside what a processor burner takes: make attack
+	$(BIN)/python -m tests.attacks.live
 
 fuzz: setup ## every reader of outside bytes, for a while: make fuzz SECONDS=60 (guided by coverage where atheris is)
 	$(BIN)/python -m tests.edge.fuzz all --seconds $(SECONDS)
