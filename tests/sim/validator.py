@@ -59,8 +59,11 @@ LIMITS = Limits(mempool_size_bytes=64 * 1024, block_transactions=8)
 """Small enough that load fills them."""
 
 
+CRASH_FACTORS = {"before a packet": 1, "in a write": 12}
+"""How much likelier power cuts find a process there: it waits for its disk for longer than for its links, longest in
+the write of a file."""
 DISK_CRASH_FACTOR = 4
-"""A process waits for its disk for longer than for its links, so that is where most power cuts find it."""
+"""The same for all other points."""
 
 
 @cache
@@ -309,7 +312,7 @@ class Validator:
             if self.dies_after < 0:
                 self.dies_after = None
                 self._die(point)
-        chance = self.world.crash_chance * (1 if point == "before a packet" else DISK_CRASH_FACTOR)
+        chance = self.world.crash_chance * CRASH_FACTORS.get(point, DISK_CRASH_FACTOR)
         if chance and self.world.random.random() < chance:
             self._die(point)
 
