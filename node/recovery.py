@@ -33,12 +33,12 @@ def open_recovered(home: Home, *, resync: bool, engine: ContractEngine | None = 
     Args:
         home: of the node.
         resync: set what is there aside.
-        engine: runs the contracts, perhaps now already: blocks may have to be executed again.
+        engine: runs the contracts: now already, if the databases are of the layout before.
 
     Raises:
         PoolError: codes of ``Ledger.open`` and of the storage engines; ``database_damaged`` only where there is nobody
-            to fetch the chain from; ``bad_configuration`` for a resync there; a code that ``is_engine`` if blocks have
-            to be executed again and the contracts cannot be run.
+            to fetch the chain from; ``bad_configuration`` for a resync there; a code that ``is_engine`` if the
+            layout has to be changed, which executes the blocks again, and the contracts cannot be run.
     """
     if resync and _is_sole_validator(home):
         raise PoolError(ErrorCode.BAD_CONFIGURATION, "the only validator has nobody to fetch the chain from")

@@ -201,9 +201,10 @@ class Connection(asyncio.BufferedProtocol):
         self._take(count)
 
     def _take(self, count: int) -> None:
-        """Handle the frames that are complete, for a moment; the rest when the loop has turned."""
+        """Handle the frames that are complete, for a moment; the rest after a turn of the loop and its wait."""
         self.release(_TURN)
         began_s = spent_s = time.thread_time()
+        is_left = False
         try:
             for kind, body in self._decoder.received(count):
                 if self.is_closed:
@@ -212,8 +213,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._on_frame(self, kind, body)
                 spent_s = time.thread_time()
                 if spent_s - began_s > self._limits.turn_s:
-                    self.hold(_TURN)
-                    self._loop.call_soon(self._take, 0)
+                    is_left = True
                     break
         except PoolError as error:
             (self._on_fault or self.close)(error.detail)
@@ -221,6 +221,9 @@ class Connection(asyncio.BufferedProtocol):
             self.abort("a handler of ours failed")
             self._loop.call_exception_handler({"message": "handler of a frame failed", "exception": error})
         self.spend(spent_s - began_s + count * _BYTE_S)
+        if is_left:
+            self.hold(_TURN)
+            self._loop.call_later(self._allowance.wait_s if self._allowance is not None else 0.0, self._take, 0)
 
     def pause_writing(self) -> None:
         """The transport is full."""

@@ -274,7 +274,8 @@ def test_s18_a_node_cannot_have_plaintext_sent_by_calling_a_dataset_open(guarded
 
 def test_s18_an_old_block_is_not_taken_for_the_newest(guarded: Guarded) -> None:
     """A node that always shows the same block as its newest one is found out by a client that has seen a later one."""
-    dataset, shown = guarded.running.new_dataset(OWNER, schema=""), list[bytes]()
+    first, second = (guarded.running.new_dataset(OWNER, schema="") for _ in range(2))
+    shown = list[bytes]()
 
     def keep(_path: str, status: int, body: bytes) -> tuple[int, bytes]:
         shown.append(body)
@@ -284,8 +285,8 @@ def test_s18_an_old_block_is_not_taken_for_the_newest(guarded: Guarded) -> None:
         lying_proxy(guarded.network.urls[0], only("/blocks/latest", keep)) as url,
         blockpool.Client(url, guarded.network.genesis, guarded.running.identity(OWNER), retry=ONCE) as owner,
     ):
-        assert owner.submit([{"passenger": "first"}], dataset)
-        assert refusal(lambda: owner.submit([{"passenger": "second"}], dataset)).code is (blockpool.ErrorCode.NOT_READY)
+        assert owner.submit([{"passenger": "first"}], first)
+        assert refusal(lambda: owner.submit([{"passenger": "second"}], second)).code is blockpool.ErrorCode.NOT_READY
 
 
 # Replays

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chain.blocks import Block
+from chain.blocks import FinalHeader
 from chain.genesis import parse_genesis
 from chain.ledger import Ledger
 from chain.primitives.encoding import decode, encode
@@ -131,12 +131,12 @@ class AuditedHome:
         """Take a vote away."""
         key = struct.pack(">cQ", b"b", height)
         with self.database() as database:
-            block = decode(Block, database.get(key) or b"")
+            block = decode(FinalHeader, database.get(key) or b"")
             assert block.certificate is not None
             certificate = type(block.certificate)(
                 height, block.certificate.view, block.certificate.block_hash, block.certificate.votes[:-1]
             )
-            self._put(database, [(key, encode(Block(block.header, certificate, block.outcomes)))])
+            self._put(database, [(key, encode(FinalHeader(block.header, certificate)))])
 
     def change_body(self) -> None:
         """Change a record of the parcel that was not erased."""
