@@ -156,13 +156,10 @@ class StateStore:
             superseded = b"".join(map(place_of, fresh.superseded))
             batch.append((b"s" + height.to_bytes(8, "big"), marks + superseded))
         batch += self._collect(height - KEPT_BLOCKS)
-        if height - self._permanent_height >= PERMANENT_BLOCKS or self._changes >= PERMANENT_CHANGES:
-            self._permanent_height, self._changes = height, 0
         is_permanent = height - self._permanent_height >= PERMANENT_BLOCKS or self._changes >= PERMANENT_CHANGES
         if is_permanent or self._written is None:
-            self._permanent_height, self._changes = height, 0
-        mark = _PERMANENT if self._permanent_height == height else b""
-        batch.append((b"r" + height.to_bytes(8, "big"), root + mark))
+            is_permanent, self._permanent_height, self._changes = True, height, 0
+        batch.append((b"r" + height.to_bytes(8, "big"), root + (_PERMANENT if is_permanent else b"")))
         self._database.write(batch, sync=False)
         self._written = head
         self._layers = (_Fresh(), fresh)
@@ -237,7 +234,7 @@ class StateStore:
         newest = next(trees, None)
         self._written = None if newest is None else StateHead(newest.height, newest.reference)
         permanent = next((tree for tree in self._written_until(_MAX_HEIGHT) if tree.is_permanent), None)
-        self._permanent_height_height = 0 if permanent is None else permanent.height
+        self._permanent_height = 0 if permanent is None else permanent.height
 
 
 class _View:

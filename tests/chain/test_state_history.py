@@ -130,6 +130,16 @@ def test_nothing_is_kept_but_what_trees_have_that_are_written(seed: int) -> None
     assert len(heights) - len(recent) <= chain.height // SMALL["PERMANENT_BLOCKS"] + 1
 
 
+def test_what_is_permanent_stays_when_a_later_process_deletes() -> None:
+    chain = Chain()
+    for _ in range(6):
+        chain.grow(17)
+        chain.start()
+        for _, value in chain.state_database.scan(b"r", b"s"):
+            assert not list(damage(CHAIN, chain.states.view(), value[:REFERENCE_SIZE]))
+    chain.verify(range(chain.height + 1))
+
+
 @pytest.mark.parametrize("lost", [1, 2, 3, 4, 5, 9, 20])
 def test_a_state_that_lost_its_newest_batches_is_brought_up(lost: int) -> None:
     chain, undo = Chain(), []
