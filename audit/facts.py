@@ -44,7 +44,7 @@ class SchemaVerdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     schema: Hash
     """``RecordSchema.hash``."""
-    offence: tuple[ErrorCode, Facts] | None = None
+    violation: tuple[ErrorCode, Facts] | None = None
     """What is wrong with the first bad record; None if all are good."""
 
 
@@ -78,7 +78,7 @@ class ExaminedTransaction(CheckedTransaction):
         self._records_size_bytes = facts.records_size_bytes
         verdict = facts.verdict
         if verdict is not None:
-            self.schema_verdicts[verdict.schema] = _offence(verdict)
+            self.schema_verdicts[verdict.schema] = _violation(verdict)
 
     @property
     def records_size_bytes(self) -> int:
@@ -151,10 +151,10 @@ class Examiner:
         if not text:
             return None
         schema = compile_schema(text)
-        offence = verdict_on_records(checked, schema)
-        if offence is None:
+        violation = verdict_on_records(checked, schema)
+        if violation is None:
             return SchemaVerdict(schema.hash)
-        return SchemaVerdict(schema.hash, (offence.code, offence.facts))
+        return SchemaVerdict(schema.hash, (violation.code, violation.facts))
 
 
 def open_examined(package: BlockPackage, facts: BlockFacts) -> tuple[Block, list[CheckedTransaction]]:
@@ -176,8 +176,8 @@ _headers: dict[int, msgspec.msgpack.Decoder[Header]] = {
 }
 
 
-def _offence(verdict: SchemaVerdict) -> Refusal | None:
-    if verdict.offence is None:
+def _violation(verdict: SchemaVerdict) -> Refusal | None:
+    if verdict.violation is None:
         return None
-    code, facts = verdict.offence
+    code, facts = verdict.violation
     return Refusal.of(code, facts)

@@ -29,14 +29,14 @@ class Overdue:
         pool: of this node.
         links: to the other nodes.
         intake: takes what is fetched.
-        patience_s: how long a transaction waits here before the primary is told, seconds.
+        told_after_s: how long a transaction waits here before the primary is told, seconds.
     """
 
-    def __init__(self, pool: Pool, links: Links, intake: Intake, patience_s: float) -> None:
+    def __init__(self, pool: Pool, links: Links, intake: Intake, told_after_s: float) -> None:
         self._pool = pool
         self._links = links
         self._intake = intake
-        self._patience_s = patience_s
+        self._told_after_s = told_after_s
         self._primary = ""
         self._untold: deque[Hash] = deque()
         """By arrival; some may wait no more."""
@@ -57,7 +57,7 @@ class Overdue:
         due: list[Hash] = []
         while self._untold and len(due) < _NAMED_AT_ONCE:
             if self._untold[0] in pool.mempool:
-                if pool.waiting_s(self._untold[0]) < self._patience_s:
+                if pool.waiting_s(self._untold[0]) < self._told_after_s:
                     break
                 due.append(self._untold[0])
             self._untold.popleft()

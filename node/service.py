@@ -99,8 +99,8 @@ class NodeService:
             consensus_config(home.config),
             home.config.file.consensus.tick_ms / 1000,
         )
-        patience_s = settings.timers.overdue_ticks * settings.tick_s / 5
-        self.overdue = Overdue(self.pool, self.links, self.intake, patience_s)
+        told_after_s = settings.timers.overdue_ticks * settings.tick_s / 5
+        self.overdue = Overdue(self.pool, self.links, self.intake, told_after_s)
         self.driver = self._make_driver(settings)
         self.intake.add_listener(self.driver.work_changed)
         self.shares = Shares(self.pool, self.links, home.member.name, kem_key, self.metrics)

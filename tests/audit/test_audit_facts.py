@@ -71,9 +71,9 @@ def test_facts_are_found_about_every_block_but_the_first(chain: EventfulChain) -
         assert all(transaction.signed_by for transaction in found.transactions)
     good, bad = facts[2].transactions[:2]  # type: ignore[union-attr]
     assert good.verdict is not None
-    assert good.verdict.offence is None
+    assert good.verdict.violation is None
     assert bad.verdict is not None
-    assert bad.verdict.offence == ("schema_violation", ((1, 1), (2, "/n"), (3, "type")))
+    assert bad.verdict.violation == ("schema_violation", ((1, 1), (2, "/n"), (3, "type")))
     assert facts[0] is not None
     assert not facts[0].certified_by
 
