@@ -226,8 +226,12 @@ def children_of(node: bytes) -> tuple[Reference, Reference]:
 
 def leaf_of(node: bytes) -> Leaf:
     """What a leaf's bytes hold."""
-    value_offset = _KEY_OFFSET + int.from_bytes(node[_KEY_OFFSET - _KEY_LENGTH_SIZE : _KEY_OFFSET], "big")
+    value_offset = _KEY_OFFSET + _key_length(node)
     return Leaf(node[1:33], node[33:65], node[_KEY_OFFSET:value_offset], node[value_offset:])
+
+
+def _key_length(node: bytes) -> int:
+    return int.from_bytes(node[_KEY_OFFSET - _KEY_LENGTH_SIZE : _KEY_OFFSET], "big")
 
 
 def is_leaf(node: bytes) -> bool:
@@ -246,9 +250,8 @@ def verify_node(chain_id: bytes, reference: Reference, node: bytes) -> None:
             hash_tagged("state-key", chain_id, leaf.key),
             hash_tagged("state-value", chain_id, leaf.value),
         )
-        found = sha256(b"\x00" + path + value_hash)
-        if (path, value_hash) != (leaf.path, leaf.value_hash):
-            found = ZERO_HASH
+        is_right = len(leaf.key) == _key_length(node) and (path, value_hash) == (leaf.path, leaf.value_hash)
+        found = sha256(b"\x00" + path + value_hash) if is_right else ZERO_HASH
     else:
         found = ZERO_HASH
     if found != hash_of(reference):

@@ -225,6 +225,15 @@ def test_no_other_bytes_pass_for_a_node(content: dict[bytes, bytes], data: st.Da
         assert caught.value.code is ErrorCode.DATABASE_DAMAGED
 
 
+def test_a_leaf_whose_key_is_cut_off_is_refused() -> None:
+    """With its own length the node would be right: a key and a value of nothing."""
+    nodes = MemoryNodes()
+    nodes.add(StateTree(CHAIN, nodes).update(EMPTY, {b"": b""}))
+    [(reference, node)] = nodes.nodes.items()
+    with refuses(ErrorCode.DATABASE_DAMAGED):
+        verify_node(CHAIN, reference, node[:-2] + b"\x01\x00")
+
+
 def assert_refused(root: bytes, key: bytes, value: bytes | None, proof: StateProof) -> None:
     with refuses(ErrorCode.BAD_PROOF):
         verify_state_proof(CHAIN, hash_of(root), key, value, proof)
