@@ -60,6 +60,11 @@ BUDGETS = (
         Edit("Connection.rest", "wait_s and not self.is_closed and _RESTING not in self._holds", "False"),
     ),
     mutant(
+        "s61 frames of one read do not wait for the allowance",
+        (f"{HOSTILE}::test_s61_who_costs_more_than_its_allowance_is_not_read_until_it_is_paid",),
+        Edit("Connection._take", "self._allowance.wait_s if self._allowance is not None else 0.0", "0.0"),
+    ),
+    mutant(
         "s61 frames of one read are handled at once",
         (f"{HOSTILE}::test_s61_frames_of_one_read_are_handled_in_turns_of_the_loop",),
         Edit("Connection._take", "spent_s - began_s > self._limits.turn_s", "False"),

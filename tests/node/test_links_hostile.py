@@ -494,12 +494,17 @@ async def test_s61_a_provable_fault_costs_the_links_for_a_while_that_doubles(fra
         assert state._penalty_s == 0.8
 
 
-async def test_s61_who_costs_more_than_its_allowance_is_not_read_until_it_is_paid() -> None:
-    """An observer's messages are dear to handle; another's are heard all the same."""
-    async with single(METEOROLOGY, limits(others_share=0.1)) as node:
+@pytest.mark.parametrize("is_one_read", [True, False])
+async def test_s61_who_costs_more_than_its_allowance_is_not_read_until_it_is_paid(is_one_read: bool) -> None:
+    """An observer's messages are dear to handle; another's are heard all the same. Whether they come together, so that
+    the rest waits for a turn of the loop, or each by itself.
+    """
+    async with single(METEOROLOGY, limits(others_share=0.1, turn_s=0.005 if is_one_read else 0.03)) as node:
         busy = await RawPeer.established(METEOROLOGY, node)
         for _ in range(200):
             busy.write_frame(MESSAGE, DEAR)
+            if not is_one_read:
+                await asyncio.sleep(0.001)
         began_s = time.thread_time()
         async with asyncio.timeout(3):
             with pytest.raises(TimeoutError):
