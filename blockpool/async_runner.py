@@ -1,5 +1,7 @@
 """Carries operations out for asyncio programs: adds no rule of its own."""
 
+from __future__ import annotations
+
 import asyncio
 import time
 from collections import deque

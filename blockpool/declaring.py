@@ -4,6 +4,8 @@ A method of ``blockpool.methods`` says what is to be done, without doing any I/O
 carries that out. ``Client`` gives what comes of it, ``AsyncClient`` the same to be awaited.
 """
 
+from __future__ import annotations
+
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
@@ -28,9 +30,9 @@ class Declared(Protocol[P, Plain, Async]):
     """A method that gives ``Plain`` from a ``Client`` and ``Async`` from an ``AsyncClient``."""
 
     @overload
-    def __get__(self, client: "Client", owner: object = None, /) -> Callable[P, Plain]: ...
+    def __get__(self, client: Client, owner: object = None, /) -> Callable[P, Plain]: ...
     @overload
-    def __get__(self, client: "AsyncClient", owner: object = None, /) -> Callable[P, Async]: ...
+    def __get__(self, client: AsyncClient, owner: object = None, /) -> Callable[P, Async]: ...
 
 
 def result(method: Callable[Concatenate[Any, P], Operation[T]]) -> Declared[P, T, Coroutine[Any, Any, T]]:

@@ -9,6 +9,8 @@ already answers with its receipt. A node that cannot be reached, is overloaded (
 an answer that does not verify is left alone for a while and the next one is asked; refusals are final.
 """
 
+from __future__ import annotations
+
 import random
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence

@@ -5,6 +5,8 @@ parcels of one submission, share connections and travel together. Operations the
 the thread that asked.
 """
 
+from __future__ import annotations
+
 import asyncio
 import threading
 import weakref

@@ -6,6 +6,8 @@ the new view runs only once a quorum wants that view or a later one, so no repli
 ``f+1`` others want later views, so none falls behind.
 """
 
+from __future__ import annotations
+
 from chain.blocks import Certificate
 from chain.primitives.quorum import honest_support, max_faulty
 from consensus import normal_case

@@ -205,10 +205,12 @@ class Intake:
         sources = [source for source in self._queues if not self._links.wait_s(source)]
         for source in sources:
             queue = self._queues[source]
+            began_s = time.thread_time()
             for step in (*(self._decode_next,) * min(_DECODED, len(queue.encoded)), self._verify_next):
-                began_s = time.thread_time()
-                if not step(source, queue):
-                    self._links.spend(source, time.thread_time() - began_s)
+                is_worth_it, ended_s = step(source, queue), time.thread_time()
+                if not is_worth_it:
+                    self._links.spend(source, ended_s - began_s)
+                began_s = ended_s
             if not queue.encoded and not queue.arrivals:
                 self._queues.pop(source, None)
         return bool(sources)

@@ -1,5 +1,7 @@
 """What a sealed parcel is bound to, and the keys that follow from its seed."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """Committed transactions without their payloads: what was signed, by whom, and what came of it."""
 
+from __future__ import annotations
+
 from blockpool.answers import TransactionAnswer, VerifiedReceipt
 from blockpool.exchange import NodeRequest, Operation, Reply, UntrueAnswer, reader, untrue_unless
 from blockpool.operations.members import member_at

@@ -6,6 +6,8 @@ validator that it is said to come from. Releases are not signed, so the node tha
 changed it; either way it is not used.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 
 from blockpool.exchange import MSGPACK, NodeRequest, Operation, Reply, UntrueAnswer, error_of_reply, untrue_unless
@@ -81,7 +83,7 @@ class ShareCollector:
         refused.add(reply.url)
         return UntrueAnswer(error.code, error.detail, **error.context)
 
-    def _open(self, shares: "_Shares", releases: Iterable[bytes], url: str) -> None:
+    def _open(self, shares: _Shares, releases: Iterable[bytes], url: str) -> None:
         """Take as many shares as are needed, those of validators that were wrong before last."""
         suspects = {member for member, _ in self.culprits}
         from_validators = sorted(_by_validator(releases), key=lambda item: item[0] in suspects)

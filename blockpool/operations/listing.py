@@ -5,6 +5,8 @@ there are up to ``h``. So each stretch of a list is compared with that count bef
 whose list is shorter is passed over. Each parcel's own receipt then shows that it stands where the list has it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Protocol, TypeVar

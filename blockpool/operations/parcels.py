@@ -1,5 +1,7 @@
 """Parcels and records that are verified before they are handed on."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from blockpool.answers import ParcelSummary, Record, VerifiedReceipt

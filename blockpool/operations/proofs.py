@@ -1,5 +1,7 @@
 """State that is proven: a block header that a quorum has signed, and an entry under its state root."""
 
+from __future__ import annotations
+
 from typing import TypeVar
 
 from blockpool.answers import BlockAnswer, StateAnswer

@@ -6,6 +6,8 @@ so that no node can leave one out. All lists are as of one block. What no node c
 walk goes on around it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 

@@ -1,5 +1,7 @@
 """What the operations of one client share: nodes, genesis, who signs, and the ways to ask that all of them use."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from threading import Lock

@@ -1,5 +1,7 @@
 """The state's entries as values, decoded once: blocks have much in common with the ones before them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 
