@@ -164,5 +164,8 @@ class IndexStore(BlockStore):
     ) -> None:
         """As ``BlockStore.append``, without blocks, changes, headers and payloads."""
         placed = enumerate(zip(transactions, block.outcomes, strict=True))
-        index = [index_write(Location(height, place), checked, outcome) for place, (checked, outcome) in placed]
+        index = [
+            index_write(Location(height, place), checked, checked.type.index(checked.header), is_accepted=outcome.is_ok)
+            for place, (checked, outcome) in placed
+        ]
         self._database.write([*history, *index, *handover_writes(height, handover)], sync=sync)

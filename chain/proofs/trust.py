@@ -173,6 +173,9 @@ class TrustHistory:
         return None if value is None else decode(Member, value)
 
     def _epoch(self, height: int) -> Epoch:
+        newest = self._epochs[-1]
+        if height >= newest.since_height:  # what is asked for nearly every time
+            return newest
         place = bisect_right(self._epochs, height, key=lambda epoch: epoch.since_height)
         return self._epochs[max(0, place - 1)]
 

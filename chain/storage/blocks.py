@@ -130,10 +130,9 @@ class BlockStore:
                 batch += _stand_in(height, index, checked.absent)
             elif checked.type.payload is not None and (height, index) not in kept:
                 batch.append((_PLACE.pack(b"p", height, index), transaction.payload))
-            outcome = block.outcomes[index]
-            batch.append(index_write(Location(height, index), checked, outcome))
-            listed = _lists(checked.type.index(checked.header), is_accepted=outcome.is_ok)
-            batch += [(prefix + location, b"") for prefix in listed]
+            is_accepted, listed = block.outcomes[index].is_ok, checked.type.index(checked.header)
+            batch.append(index_write(Location(height, index), checked, listed, is_accepted=is_accepted))
+            batch += [(prefix + location, b"") for prefix in _lists(listed, is_accepted=is_accepted)]
         self._database.write(batch, sync=sync)
 
     def sync(self) -> None:
@@ -324,12 +323,11 @@ def handover_writes(height: int, handover: HandOver | None) -> list[Write]:
     return [] if handover is None else [(_HEIGHT.pack(b"o", height), encode(handover))]
 
 
-def index_write(location: Location, checked: CheckedTransaction, outcome: Outcome) -> Write:
+def index_write(location: Location, checked: CheckedTransaction, index: Index, *, is_accepted: bool) -> Write:
     """The write by which a transaction is found, and the dataset of an accepted parcel."""
     place = _LOCATION.pack(*location)
-    dataset = checked.type.index(checked.header).parcels_of if outcome.is_ok else ""
-    if dataset:
-        place += _COUNT.pack(checked.record_count) + dataset.encode()
+    if is_accepted and index.parcels_of:
+        place += _COUNT.pack(checked.record_count) + index.parcels_of.encode()
     return b"i" + checked.id, place
 
 

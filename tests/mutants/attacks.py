@@ -77,7 +77,7 @@ BUDGETS = (
     mutant(
         "s61 work that comes to nothing is free",
         (f"{INTAKE}::test_s61_work_that_comes_to_nothing_is_paid_for",),
-        Edit("Intake._work_for_each", "self._links.spend(source, time.thread_time() - began_s)", "pass"),
+        Edit("Intake._work_for_each", "self._links.spend(source, ended_s - began_s)", "pass"),
     ),
     mutant(
         "s61 what is served is free",
