@@ -95,7 +95,7 @@ async def test_what_is_sent_at_once_is_one_request_and_each_gets_its_own_answer(
 async def test_a_request_is_bounded_in_count_and_size() -> None:
     async with grouping() as (node, groups):
         await send_all(node, groups, [b"%d" % number for number in range(1300)])
-        assert [len(request) for request in node.requests] == [512, 512, 276]
+        assert sorted(len(request) for request in node.requests) == [276, 512, 512]
         node.requests.clear()
         large = [bytes([number]) * 400_000 for number in range(5)] + [b"x" * 3_000_000]
         await send_all(node, groups, large)

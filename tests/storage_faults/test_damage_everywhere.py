@@ -87,13 +87,13 @@ def test_s40_a_manifest_that_lost_its_end_hides_no_blocks(scratch: Path) -> None
         network.commit(ledger, [network.dataset(name="open")])
         manifest = next((folder / "blocks").glob("MANIFEST-*"))
         beginning = len(record_ends(manifest.read_bytes()))
-        while len(ends := record_ends(manifest.read_bytes())) < beginning + 2:  # two tables
+        while len(record_ends(manifest.read_bytes())) < beginning + 2:  # two tables, perhaps a third that is being made
             ids += commit_parcel(network, ledger, 200_000)
         # Beyond a power of two, verifying the newest blocks reads no node of the history tree that was lost.
         while ledger.tip.height <= 128 + RECHECKED_BLOCKS:
             ids += commit_parcel(network, ledger, 10)
         contents = read_everything(ledger, tuple(ids), ("a.open",))
-    assert record_ends(manifest.read_bytes()) == ends, "another table was made meanwhile"
+    ends = record_ends(manifest.read_bytes())
     seasoned = SeasonedFolder(network, folder, tuple(ids), ("a.open",), contents)
     tally = Tally()
     for end in (*ends[1:], ends[-1] - 1):
