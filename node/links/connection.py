@@ -134,9 +134,13 @@ class Connection(asyncio.BufferedProtocol):
             self._allowance.spend(seconds)
             self.rest()
 
+    @property
+    def _wait_s(self) -> float:
+        return 0.0 if self._allowance is None else self._allowance.wait_s
+
     def rest(self) -> None:
         """Do not read before the allowance is paid back."""
-        wait_s = self._allowance.wait_s if self._allowance is not None else 0.0
+        wait_s = self._wait_s
         if wait_s and not self.is_closed and _RESTING not in self._holds:
             self.hold(_RESTING)
             self._loop.call_later(wait_s, self._wake)
@@ -223,7 +227,7 @@ class Connection(asyncio.BufferedProtocol):
         self.spend(spent_s - began_s + count * _BYTE_S)
         if is_left:
             self.hold(_TURN)
-            self._loop.call_later(self._allowance.wait_s if self._allowance is not None else 0.0, self._take, 0)
+            self._loop.call_later(self._wait_s, self._take, 0)
 
     def pause_writing(self) -> None:
         """The transport is full."""
