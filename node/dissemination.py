@@ -30,6 +30,16 @@ _REPLY_BYTES = LIMITS.block_size_bytes
 _SLICE_S = 0.0015
 
 
+async def request_transactions(links: Links, peer: str, ids: Sequence[Hash]) -> tuple[bytes, ...]:
+    """What a peer gives of the transactions with these ids, encoded; nothing about them is checked.
+
+    Raises:
+        PoolError: it does not answer, or the answer does not decode.
+    """
+    reply = await links.request(peer, FrameKind.FETCH_TRANSACTIONS, encode(tuple(ids)), timeout_s=_FETCH_TIMEOUT_S)
+    return decode(TransactionList, reply)
+
+
 class Dissemination:
     """Sends this node's transactions, receives those of others, and fetches missing ones."""
 
@@ -102,10 +112,7 @@ class Dissemination:
             if not missing:
                 break
             try:
-                reply = await self._links.request(
-                    peer, FrameKind.FETCH_TRANSACTIONS, encode(missing), timeout_s=_FETCH_TIMEOUT_S
-                )
-                await self._take(decode(TransactionList, reply), set(missing), found)
+                await self._take(await request_transactions(self._links, peer, missing), set(missing), found)
             except PoolError as error:
                 if error.code.is_storage:
                     raise

@@ -10,8 +10,9 @@ from collections import deque
 
 from chain.errors import PoolError
 from chain.primitives.crypto import Hash
-from chain.primitives.encoding import decode, encode
-from node.frames import FrameKind, TransactionList, decode_ids
+from chain.primitives.encoding import encode
+from node.dissemination import request_transactions
+from node.frames import FrameKind, decode_ids
 from node.intake import Intake
 from node.links import Links
 from node.pool import CommittedBlock, Pool
@@ -19,7 +20,6 @@ from node.pool import CommittedBlock, Pool
 _NAMED_AT_ONCE = 256
 _WANTED = 4096
 """Ids that one peer has named and that are still to be fetched from it."""
-_FETCH_TIMEOUT_S = 2.0
 
 
 class Overdue:
@@ -99,11 +99,8 @@ class Overdue:
             while wanted := self._wanted.pop(peer, {}):
                 missing = tuple(id_ for id_ in wanted if self._is_missing(id_))
                 for at in range(0, len(missing), _NAMED_AT_ONCE):
-                    ids = encode(missing[at : at + _NAMED_AT_ONCE])
-                    reply = await self._links.request(
-                        peer, FrameKind.FETCH_TRANSACTIONS, ids, timeout_s=_FETCH_TIMEOUT_S
-                    )
-                    self._intake.receive(peer, decode(TransactionList, reply))
+                    ids = missing[at : at + _NAMED_AT_ONCE]
+                    self._intake.receive(peer, await request_transactions(self._links, peer, ids))
         except PoolError as error:
             self._links.is_at_fault(peer, error)
         finally:
