@@ -26,14 +26,14 @@ from chain.state.entries import (
     ContractEntry,
     DatasetEntry,
     DatasetReads,
-    DatasetUsage,
+    DatasetTotals,
     RequestEntry,
     contract_key,
     dataset_key,
+    dataset_totals_key,
     member_key,
     reads_key,
     request_key,
-    usage_key,
 )
 from chain.state.members import Member
 from chain.transactions.contract import CONTRACT
@@ -70,7 +70,7 @@ class DatasetFinding:
     """A dataset as the catalogue has it at the end."""
 
     entry: DatasetEntry
-    usage: DatasetUsage | None
+    totals: DatasetTotals | None
     """None if it never got a parcel."""
     reads: DatasetReads | None
     """None if nobody has asked to read it."""
@@ -305,8 +305,8 @@ def _datasets(audit: ChainAudit, collector: Collector) -> Iterable[DatasetFindin
     for dataset, changed in sorted(collector.datasets.items()):
         entry = audit.entry(dataset_key(dataset), DatasetEntry)
         if entry is not None:
-            usage = audit.entry(usage_key(dataset), DatasetUsage)
-            yield DatasetFinding(entry, usage, audit.entry(reads_key(dataset), DatasetReads), changed)
+            totals = audit.entry(dataset_totals_key(dataset), DatasetTotals)
+            yield DatasetFinding(entry, totals, audit.entry(reads_key(dataset), DatasetReads), changed)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from audit.chain import AuditReport, ChainAudit
-from chain.access.decision import CallResult, Decision, Verdict
+from chain.access.decision import AccessVerdict, CallResult, Decision
 from chain.access.policy import AccessCase, AccessPolicy, ContractRunner, contract_hash, grant_end_ms
 from chain.blocks import Outcome
 from chain.contract_engine import EngineIdentity
@@ -267,7 +267,7 @@ def _request_of(checked: CheckedTransaction) -> Hash | None:
     return answer.request if answer else checked.id if checked.type is REQUEST else None
 
 
-def _differing_parts(verdict: Verdict, outcome: Outcome, call: ContractCall) -> dict[str, tuple[str, str]]:
+def _differing_parts(verdict: AccessVerdict, outcome: Outcome, call: ContractCall) -> dict[str, tuple[str, str]]:
     """(recorded, replayed) by part, where they differ."""
     decision, contract = call.called.decision, call.contract
     both = {

@@ -68,12 +68,12 @@ class _Group(NamedTuple):
     """Blocks on their way."""
 
     packages: Sequence[BlockPackage]
-    worker: "_Worker | None"
+    worker: "_AuditProcess | None"
     """None if nobody looks at them."""
 
 
 @dataclass
-class _Worker:
+class _AuditProcess:
     process: SpawnProcess
     pipe: Connection
     files: tuple[int, ...]
@@ -98,7 +98,7 @@ class Workers:
         self._genesis = genesis
         self._count = count
         self._group_blocks = group_blocks
-        self._workers: deque[_Worker] = deque()
+        self._workers: deque[_AuditProcess] = deque()
         self._groups: deque[_Group] = deque()
 
     def __enter__(self) -> "Workers":
@@ -146,7 +146,7 @@ class Workers:
         while self._groups:
             yield from self._collect()
 
-    def _start(self) -> _Worker:
+    def _start(self) -> _AuditProcess:
         files = tuple(os.memfd_create("blockpool-audit") for _ in range(_FILES_PER_WORKER))
         paths = [f"/proc/{os.getpid()}/fd/{descriptor}" for descriptor in files]
         context = multiprocessing.get_context("spawn")
@@ -158,7 +158,7 @@ class Workers:
         finally:
             signal.signal(signal.SIGINT, handler)
         theirs.close()
-        return _Worker(process, ours, files)
+        return _AuditProcess(process, ours, files)
 
     def _hand_over(self, first_height: int, packages: Sequence[BlockPackage]) -> None:
         worker = self._workers[0]
@@ -181,7 +181,7 @@ class Workers:
                 worker.is_alive = False
         return zip(packages, facts, strict=True)
 
-    def _send(self, worker: _Worker, task: _Task) -> None:
+    def _send(self, worker: _AuditProcess, task: _Task) -> None:
         try:
             worker.pipe.send_bytes(encode(task))
         except OSError:

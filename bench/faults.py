@@ -117,5 +117,5 @@ def fill(bench: Bench, wanted: int, records_per_s: float) -> list[Summary]:
 def chain_counts(bench: Bench) -> tuple[int, int]:
     """Records and parcels on the chain, by the catalogue's counters."""
     entries = bench.network.running()[0].get("/v1/datasets")["datasets"]
-    usages = [entry["usage"] for entry in entries]
-    return sum(usage["records"] for usage in usages), sum(usage["parcels"] for usage in usages)
+    totals = [entry["totals"] for entry in entries]
+    return sum(entry["records"] for entry in totals), sum(entry["parcels"] for entry in totals)

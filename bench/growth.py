@@ -8,7 +8,7 @@ from bench.bench import Bench
 from bench.figures import Figure, Section
 from bench.long_chain import SCHEMA, LongChain
 from bench.statistics import percentile
-from chain.state.entries import usage_key
+from chain.state.entries import dataset_totals_key
 from chain.storage.level import LevelDatabase
 
 OLD_STATES = 50
@@ -84,7 +84,7 @@ class GrowingChain:
         return time.perf_counter() - begun
 
     def _old_state_s(self, blocks: int) -> list[float]:
-        found, key = [], usage_key(f"{self.chain.genesis.validators.names[0]}.flights")
+        found, key = [], dataset_totals_key(f"{self.chain.genesis.validators.names[0]}.flights")
         for height in range(blocks // OLD_STATES, blocks, blocks // OLD_STATES):
             begun = time.perf_counter()
             self.chain.ledger.state_proof(key, height)

@@ -24,8 +24,8 @@ from blockpool.answers import (
     ApproverAnswer,
     BlockAnswer,
     BlockSummary,
+    CatalogueEntry,
     ContractAnswer,
-    Dataset,
     NodeStatus,
     ReadSummary,
     Record,
@@ -47,7 +47,7 @@ from blockpool.reading import AsyncReading, Reading
 from blockpool.sealing import Commitments, sign_sealed_parcel
 from blockpool.signing import DatasetDefinition, RecordBody, RecordId, SignedTransaction, sign_dataset, sign_parcel
 from blockpool.version import VERSION
-from chain.access.decision import Verdict
+from chain.access.decision import AccessVerdict
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from evidence.verification import Step
@@ -58,15 +58,16 @@ __version__ = VERSION
 __all__ = [
     "AccessRequest",
     "AccessTerms",
+    "AccessVerdict",
     "ApproverAnswer",
     "AsyncClient",
     "AsyncReading",
     "BlockAnswer",
     "BlockSummary",
+    "CatalogueEntry",
     "Client",
     "Commitments",
     "ContractAnswer",
-    "Dataset",
     "DatasetDefinition",
     "ErrorCode",
     "Genesis",
@@ -91,7 +92,6 @@ __all__ = [
     "Step",
     "TransactionAnswer",
     "TransactionRejected",
-    "Verdict",
     "VerifiedReceipt",
     "load_genesis",
     "load_kem_key",

@@ -57,7 +57,7 @@ class NodeStatus(_Answer, frozen=True, kw_only=True):
     limits: dict[str, int] = {}
 
 
-class Usage(_Answer, frozen=True, kw_only=True):
+class CatalogueTotals(_Answer, frozen=True, kw_only=True):
     """How much a dataset holds."""
 
     parcels: Unsigned
@@ -66,7 +66,7 @@ class Usage(_Answer, frozen=True, kw_only=True):
     last_height: Unsigned
 
 
-class Dataset(_Answer, frozen=True, kw_only=True):
+class CatalogueEntry(_Answer, frozen=True, kw_only=True):
     """A catalogue entry."""
 
     dataset: str
@@ -81,13 +81,13 @@ class Dataset(_Answer, frozen=True, kw_only=True):
     registered_height: Unsigned
     updated_height: Unsigned
     transaction_id: str
-    usage: Usage
+    totals: CatalogueTotals
 
 
 class DatasetList(_Answer, frozen=True, kw_only=True):
     """The catalogue."""
 
-    datasets: tuple[Dataset, ...]
+    datasets: tuple[CatalogueEntry, ...]
 
 
 class ContractAnswer(_Answer, frozen=True, kw_only=True):

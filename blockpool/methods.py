@@ -9,8 +9,8 @@ from blockpool import declaring
 from blockpool.access_signing import AccessTerms, ReaderKey
 from blockpool.answers import (
     BlockAnswer,
+    CatalogueEntry,
     ContractAnswer,
-    Dataset,
     NodeStatus,
     ReadSummary,
     RecordAnswer,
@@ -64,12 +64,12 @@ class Methods:
         return members.sealing_keys(self._session)
 
     @declaring.result
-    def datasets(self) -> Operation[tuple[Dataset, ...]]:
+    def datasets(self) -> Operation[tuple[CatalogueEntry, ...]]:
         """The catalogue, as the node gives it."""
         return queries.datasets(self._session)
 
     @declaring.result
-    def dataset(self, dataset: str) -> Operation[Dataset]:
+    def dataset(self, dataset: str) -> Operation[CatalogueEntry]:
         """One catalogue entry, as the node gives it; raises ``not_found``."""
         return queries.dataset(self._session, dataset)
 

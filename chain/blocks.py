@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chain.access.decision import Verdict
+from chain.access.decision import AccessVerdict
 from chain.facts import Facts, unpack, verify
 from chain.limits import LIMITS
 from chain.messages import denial, sentence
@@ -58,7 +58,7 @@ class Outcome(Wire, frozen=True):
     """What exactly was wrong, or why the request was denied or revoked; empty otherwise."""
     fuel: Unsigned
     """Contract fuel used; 0 without a contract call."""
-    verdict: Verdict | None = None
+    verdict: AccessVerdict | None = None
     """What this transaction has led to for the request that it makes or answers; None for other transactions."""
 
     def __post_init__(self) -> None:

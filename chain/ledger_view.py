@@ -13,11 +13,11 @@ from chain.state.decoded import DecodedState
 from chain.state.entries import (
     PROTOCOL_KEY,
     DatasetEntry,
-    DatasetUsage,
+    DatasetTotals,
     ProtocolEntry,
     dataset_key,
+    dataset_totals_key,
     member_key,
-    usage_key,
 )
 from chain.state.members import Member, MemberKey, registered_key, signing_key
 from chain.state.tree import EMPTY, StateProof, StateTree
@@ -146,9 +146,9 @@ class LedgerView:
         """A catalogue entry at the tip."""
         return self.entry(dataset_key(dataset), DatasetEntry)
 
-    def usage(self, dataset: str) -> DatasetUsage | None:
+    def dataset_totals(self, dataset: str) -> DatasetTotals | None:
         """A dataset's counters at the tip."""
-        return self.entry(usage_key(dataset), DatasetUsage)
+        return self.entry(dataset_totals_key(dataset), DatasetTotals)
 
     def entry(self, key: bytes, type_: type[Value]) -> Value | None:
         """A decoded state entry at the tip, or None."""

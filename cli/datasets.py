@@ -6,7 +6,7 @@ import click
 from rich.console import RenderableType
 from rich.syntax import Syntax
 
-from blockpool import Client, Dataset, DatasetDefinition, ErrorCode, PoolError
+from blockpool import CatalogueEntry, Client, DatasetDefinition, ErrorCode, PoolError
 from chain.primitives.types import SharingClass
 from cli.options import READABLE_FILE, Signing, reading_client, reading_options, signing_options
 from cli.output import emit, facts, grid, talk
@@ -86,9 +86,9 @@ def list_(nodes: tuple[str, ...], genesis_file: Path | None) -> None:
     right = frozenset({"version", "records", "parcels", "MiB"})
     table = grid("dataset", "title", "sharing", "version", "records", "parcels", "MiB", right=right)
     for entry in entries:
-        usage = entry.usage
+        totals = entry.totals
         title = f"{entry.title_zh} {entry.title_en}".strip()
-        counts = (f"{usage.records:,}", f"{usage.parcels:,}", f"{usage.size_bytes / 2**20:.1f}")
+        counts = (f"{totals.records:,}", f"{totals.parcels:,}", f"{totals.size_bytes / 2**20:.1f}")
         table.add_row(entry.dataset, title, entry.sharing, str(entry.version), *counts)
     emit(entries, table)
 
@@ -108,7 +108,7 @@ def show(dataset_id: str, nodes: tuple[str, ...], genesis_file: Path | None) -> 
     emit(entry, _facts(entry), "", schema)
 
 
-def find_dataset(client: Client, dataset_id: str) -> Dataset | None:
+def find_dataset(client: Client, dataset_id: str) -> CatalogueEntry | None:
     """A catalogue entry, or None."""
     try:
         return client.dataset(dataset_id)
@@ -143,7 +143,8 @@ def _first(*values: str | None) -> str:
     return next((value for value in values if value is not None), "")
 
 
-def _facts(entry: Dataset) -> RenderableType:
+def _facts(entry: CatalogueEntry) -> RenderableType:
+    totals = entry.totals
     return facts(
         {
             "dataset": entry.dataset,
@@ -153,7 +154,7 @@ def _facts(entry: Dataset) -> RenderableType:
             "contract": entry.contract or "-",
             "legal basis": entry.legal_basis or "-",
             "version": f"{entry.version}, of height {entry.updated_height}; registered at {entry.registered_height}",
-            "records": f"{entry.usage.records:,} in {entry.usage.parcels:,} parcels, {entry.usage.size_bytes:,} bytes",
+            "records": f"{totals.records:,} in {totals.parcels:,} parcels, {totals.size_bytes:,} bytes",
             "transaction": entry.transaction_id,
         }
     )

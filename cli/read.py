@@ -18,7 +18,7 @@ from typing import BinaryIO
 import click
 from rich.text import Text
 
-from blockpool import Client, Dataset, KemPrivateKey, PoolError, Reading, Record, RequestState
+from blockpool import CatalogueEntry, Client, KemPrivateKey, PoolError, Reading, Record, RequestState
 from cli.options import Signing, TransactionIdType, load_reader_key, reader_key_option, reading_client, signing_options
 from cli.output import emit, facts, is_json, progress, talk
 from cli.requests import Terms, settled, terms_options, verify_granted, wait_option
@@ -53,7 +53,7 @@ class Target:
         """The stream; a file gets its name once all is in it."""
         return open_output(self.file)
 
-    def writer(self, stream: BinaryIO, entry: Dataset, fields: tuple[str, ...] | None = None) -> RecordWriter:
+    def writer(self, stream: BinaryIO, entry: CatalogueEntry, fields: tuple[str, ...] | None = None) -> RecordWriter:
         """A writer for the records of a dataset, or for ``fields`` of them."""
         return open_writer(stream, self.format, entry.schema, fields)
 
@@ -127,17 +127,17 @@ def read(
     _show(result)
 
 
-def _read_open(client: Client, entry: Dataset, terms: Terms, target: Target) -> ReadResult:
+def _read_open(client: Client, entry: CatalogueEntry, terms: Terms, target: Target) -> ReadResult:
     """Read an open dataset: what anybody may read needs no request and leaves no read report."""
     talk().print(f"{entry.dataset} is open: no request is needed.")
     erased: list[bytes] = []
     wanted = (record for record in client.records(entry.dataset, erased=erased) if terms.is_for(record))
     with target.open() as stream:
-        count = _copy(wanted, target.writer(stream, entry), None if terms.is_narrow else entry.usage.records)
+        count = _copy(wanted, target.writer(stream, entry), None if terms.is_narrow else entry.totals.records)
     return ReadResult(entry.dataset, "", count, str(target.file or ""), erased=tuple(map(bytes.hex, erased)))
 
 
-def _ask(client: Client, entry: Dataset, terms: Terms, reader_key: KemPrivateKey) -> RequestState:
+def _ask(client: Client, entry: CatalogueEntry, terms: Terms, reader_key: KemPrivateKey) -> RequestState:
     view = terms.ask(client, entry.dataset, reader_key)
     talk().print(f"Request {view.request} is final at height {view.height}: {view.status}.")
     return view

@@ -25,7 +25,16 @@ from typing import Literal
 import click
 from rich.console import RenderableType
 
-from blockpool import AsyncClient, Client, Dataset, ErrorCode, PoolError, RecordId, TransactionRejected, VerifiedReceipt
+from blockpool import (
+    AsyncClient,
+    CatalogueEntry,
+    Client,
+    ErrorCode,
+    PoolError,
+    RecordId,
+    TransactionRejected,
+    VerifiedReceipt,
+)
 from blockpool.signing import PARCEL_RECORDS
 from blockpool.window import IN_FLIGHT_MAX
 from chain.errors import Refusal
@@ -235,7 +244,7 @@ class RecordRules:
     """Whether fields are committed to one by one, which needs JSON objects."""
 
     @classmethod
-    def of(cls, entry: Dataset, commitments: Commitments | None) -> "RecordRules":
+    def of(cls, entry: CatalogueEntry, commitments: Commitments | None) -> "RecordRules":
         """The rules for a dataset; ``commitments`` is None for open parcels."""
         schema = compile_schema(entry.schema) if entry.schema else None
         overhead_bytes = 0 if commitments is None else SEALED_OVERHEAD_SIZE

@@ -18,10 +18,10 @@ __all__ = [
     "Context",
     "Dataset",
     "Grant",
+    "GrantCounts",
     "Member",
+    "ReaderTotals",
     "Request",
-    "Sharing",
-    "Usage",
     "Verdict",
     "allow",
     "ask",
@@ -105,7 +105,7 @@ class Grant(NamedTuple):
     """When the reader's read report was committed. 0 for none yet."""
 
 
-class Usage(NamedTuple):
+class GrantCounts(NamedTuple):
     """Read counters."""
 
     reader_grants: int = 0
@@ -114,7 +114,7 @@ class Usage(NamedTuple):
     """Grants of anyone on this dataset, ever."""
 
 
-class Sharing(NamedTuple):
+class ReaderTotals(NamedTuple):
     """What the reader itself has put into the pool."""
 
     parcels: int = 0
@@ -137,8 +137,8 @@ class Context(NamedTuple):
     """Answers to this request so far, oldest first."""
     grants: tuple[Grant, ...]
     """Earlier grants of this reader on this dataset, newest first; at most the newest 100."""
-    usage: Usage
-    sharing: Sharing
+    grant_counts: GrantCounts
+    reader_totals: ReaderTotals
     parameters: dict[str, Any]
     """What the owner set when it deployed the contract."""
     state: dict[str, Any]

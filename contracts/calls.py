@@ -7,18 +7,18 @@ import msgspec
 
 from chain.access.policy import AccessCase, EarlierGrant
 from chain.primitives.crypto import Hash
-from chain.state.entries import DatasetEntry, MemberSharing, RequestAnswer, RequestEntry, RequestTerms, RequestTotals
+from chain.state.entries import DatasetEntry, MemberTotals, RequestAnswer, RequestEntry, RequestTerms, RequestTotals
 from chain.state.members import Member
 from contracts.facts import (
     ApprovalFacts,
     CallParts,
     DatasetFacts,
     Facts,
+    GrantCountFacts,
     GrantFacts,
     MemberFacts,
+    ReaderTotalsFacts,
     RequestFacts,
-    SharingFacts,
-    UsageFacts,
     encode_part,
     encode_parts,
 )
@@ -55,8 +55,8 @@ class CallEncoder:
             owner=self._part(case.owner, _member),
             approvals=[encode_part(_approval(answer)) for answer in case.request.answers],
             grants=self._grants(case.grants),
-            usage=encode_part(UsageFacts(case.reader_grants, case.dataset_grants)),
-            sharing=encode_part(_sharing(case.sharing)),
+            grant_counts=encode_part(GrantCountFacts(case.reader_grants, case.dataset_grants)),
+            reader_totals=encode_part(_reader_totals(case.reader_totals)),
             state=msgspec.Raw(case.state),
         )
         return encode_parts(parts)
@@ -129,5 +129,5 @@ def _grant(request_id: Hash, entry: RequestEntry, totals: RequestTotals | None) 
     )
 
 
-def _sharing(sharing: MemberSharing) -> SharingFacts:
-    return SharingFacts(sharing.parcels, sharing.records, sharing.last_height, sharing.last_time_ms)
+def _reader_totals(totals: MemberTotals) -> ReaderTotalsFacts:
+    return ReaderTotalsFacts(totals.parcels, totals.records, totals.last_height, totals.last_time_ms)

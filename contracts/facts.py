@@ -79,14 +79,14 @@ class GrantFacts(Facts, frozen=True):
     report_ms: int = 0
 
 
-class UsageFacts(Facts, frozen=True):
+class GrantCountFacts(Facts, frozen=True):
     """Read counters."""
 
     reader_grants: int = 0
     dataset_grants: int = 0
 
 
-class SharingFacts(Facts, frozen=True):
+class ReaderTotalsFacts(Facts, frozen=True):
     """What the reader has shared itself."""
 
     parcels: int = 0
@@ -104,8 +104,8 @@ class ContextFacts(Facts, frozen=True):
     time_ms: int = 0
     approvals: tuple[ApprovalFacts, ...] = ()
     grants: tuple[GrantFacts, ...] = ()
-    usage: UsageFacts = UsageFacts()
-    sharing: SharingFacts = SharingFacts()
+    grant_counts: GrantCountFacts = GrantCountFacts()
+    reader_totals: ReaderTotalsFacts = ReaderTotalsFacts()
     state: dict[str, Any] = {}
     """The contract's state, as its last successful decision left it."""
 
@@ -121,8 +121,8 @@ class CallParts(NamedTuple):
     owner: msgspec.Raw
     approvals: Sequence[msgspec.Raw]
     grants: Sequence[msgspec.Raw]
-    usage: msgspec.Raw
-    sharing: msgspec.Raw
+    grant_counts: msgspec.Raw
+    reader_totals: msgspec.Raw
     state: msgspec.Raw
     """As the contract wrote it."""
 
@@ -159,8 +159,8 @@ def encode_call(request: RequestFacts, dataset: DatasetFacts, ctx: ContextFacts)
         owner=encode_part(ctx.owner),
         approvals=[encode_part(approval) for approval in ctx.approvals],
         grants=[encode_part(grant) for grant in ctx.grants],
-        usage=encode_part(ctx.usage),
-        sharing=encode_part(ctx.sharing),
+        grant_counts=encode_part(ctx.grant_counts),
+        reader_totals=encode_part(ctx.reader_totals),
         state=msgspec.Raw(_encoder.encode(ctx.state)),
     )
     return encode_parts(parts)

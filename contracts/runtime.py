@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from contracts.author import Approval, Context, Dataset, Grant, Member, Request, Sharing, Usage, Verdict
+from contracts.author import Approval, Context, Dataset, Grant, GrantCounts, Member, ReaderTotals, Request, Verdict
 from contracts.loader import ENTRY_POINT, SOURCE_NAME, BadContract, ContractModule, printed
 
 LOADED = "[]"
@@ -78,7 +78,7 @@ def _member(facts: list[Any]) -> Member:
 
 
 def _context(facts: list[Any], parameters: dict[str, Any]) -> Context:
-    height, time_ms, reader, owner, approvals, grants, usage, sharing, state = facts
+    height, time_ms, reader, owner, approvals, grants, grant_counts, reader_totals, state = facts
     return Context(
         height,
         time_ms,
@@ -86,8 +86,8 @@ def _context(facts: list[Any], parameters: dict[str, Any]) -> Context:
         _member(owner),
         tuple(map(Approval._make, approvals)),
         tuple(map(Grant._make, grants)),
-        Usage._make(usage),
-        Sharing._make(sharing),
+        GrantCounts._make(grant_counts),
+        ReaderTotals._make(reader_totals),
         parameters,
         state,
     )

@@ -48,7 +48,7 @@ class Sandbox:
         instance.close()
         return fuel
 
-    def contract(self, source: str, parameters: str = "{}") -> "ContractSession":
+    def contract(self, source: str, parameters: str = "{}") -> "SandboxSession":
         """A contract for one block: make a new session for each.
 
         Args:
@@ -59,10 +59,10 @@ class Sandbox:
             Refusal: sizes and parameters that could not have been deployed.
         """
         verify_deployable(source, parameters)
-        return ContractSession(self._guests, self._chain_id, source, parameters)
+        return SandboxSession(self._guests, self._chain_id, source, parameters)
 
 
-class ContractSession:
+class SandboxSession:
     """One contract in one block. Not for two threads at once; close it when the block is done."""
 
     def __init__(self, guests: Guests, chain_id: bytes, source: str, parameters: str) -> None:

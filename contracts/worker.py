@@ -29,7 +29,7 @@ from contracts.compiled import OnStage, Stage
 from contracts.engine import Engine
 from contracts.facts import ContextFacts, DatasetFacts, RequestFacts, encode_call
 from contracts.guests import GUESTS_AHEAD
-from contracts.sandbox import ContractSession, Sandbox, verify_deployable
+from contracts.sandbox import Sandbox, SandboxSession, verify_deployable
 
 SPARE_TIME_S = 0.05
 """Without an order for this long, the child works ahead: not at once, when the block that it has just served is being
@@ -189,14 +189,14 @@ class SandboxProcess:
 
 
 class RemoteSession:
-    """One contract in one block, in the child. As ``ContractSession``."""
+    """One contract in one block, in the child. As ``SandboxSession``."""
 
     def __init__(self, sandbox: SandboxProcess, session: int) -> None:
         self._sandbox = sandbox
         self._session = session
 
     def decide(self, request: RequestFacts, dataset: DatasetFacts, ctx: ContextFacts) -> CallResult:
-        """As ``ContractSession.decide``.
+        """As ``SandboxSession.decide``.
 
         Raises:
             PoolError: code ``contract_inputs_too_large``; ``engine_damaged`` if the child was lost.
@@ -204,7 +204,7 @@ class RemoteSession:
         return self.decide_encoded(encode_call(request, dataset, ctx), ctx.time_ms)
 
     def decide_encoded(self, call: bytes, time_ms: int) -> CallResult:
-        """As ``ContractSession.decide_encoded``.
+        """As ``SandboxSession.decide_encoded``.
 
         Raises:
             PoolError: code ``engine_damaged`` if the child was lost.
@@ -224,8 +224,8 @@ class _Worker:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        self._sessions: dict[int, ContractSession] = {}
-        self._closed: list[ContractSession] = []
+        self._sessions: dict[int, SandboxSession] = {}
+        self._closed: list[SandboxSession] = []
 
     def answer(self, order: _Order) -> _Reply:
         """Carry one order out."""

@@ -31,6 +31,7 @@ from node.execution import Executions, ExecutionThread
 from node.frames import BlockRange, FrameKind, decode_ids
 from node.home import Home
 from node.intake import Intake
+from node.key_shares import KeyShares
 from node.links import Links, Peer
 from node.metrics import Metrics
 from node.misbehaviour import MisbehaviourFolder
@@ -43,7 +44,6 @@ from node.proposal_bodies import ProposalBodies
 from node.readiness import Readiness
 from node.recovery import ProbationFile, open_votes
 from node.serving import Serving
-from node.shares import Shares
 from node.voting_right import VotingRight
 
 
@@ -103,7 +103,7 @@ class NodeService:
         self.overdue = Overdue(self.pool, self.links, self.intake, told_after_s)
         self.driver = self._make_driver(settings)
         self.intake.add_listener(self.driver.work_changed)
-        self.shares = Shares(self.pool, self.links, home.member.name, kem_key, self.metrics)
+        self.key_shares = KeyShares(self.pool, self.links, home.member.name, kem_key, self.metrics)
         self.dealings = DealingCheck(home.member.name, kem_key, self.metrics) if kem_key is not None else None
         if self.dealings is not None:
             self.pool.add_listener(self.dealings.on_committed)
@@ -163,7 +163,7 @@ class NodeService:
             await self.dealings.close()
         await self.pool.finish_reading()
         await self.eraser.close()
-        await self.shares.close()
+        await self.key_shares.close()
         self.checkpoints.close()
         self.ledger.close()
         self.votes.close()
@@ -264,7 +264,7 @@ class NodeService:
             requests={
                 FrameKind.FETCH_TRANSACTIONS: self._serve_transactions,
                 FrameKind.FETCH_BLOCKS: self._serve_blocks,
-                FrameKind.FETCH_SHARES: lambda _, body: self.shares.serve(body),
+                FrameKind.FETCH_SHARES: lambda _, body: self.key_shares.serve(body),
                 FrameKind.FETCH_VOTES: self._serve_votes,
             },
             connections=tuple(listener.on_connect for listener in listeners if listener is not None),

@@ -57,7 +57,7 @@ class RunningNetwork:
         counts = set()
         for url in self.network.urls:
             with Client(url) as client:
-                counts.add(client.dataset(dataset).usage.records)
+                counts.add(client.dataset(dataset).totals.records)
         return counts
 
 

@@ -6,7 +6,7 @@ from blockpool.access_signing import AccessTerms, ReaderKey, sign_answer, sign_r
 from blockpool.answers import VerifiedReceipt
 from blockpool.exchange import Operation
 from blockpool.operations.session import Session
-from chain.access.decision import Verdict, failure_of
+from chain.access.decision import AccessVerdict, failure_of
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.types import Answer
 
@@ -21,7 +21,7 @@ class AccessRequest:
     receipt: VerifiedReceipt
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> AccessVerdict:
         """What was decided at once: ``allow``, ``deny`` or ``ask`` (others must approve)."""
         verdict = self.receipt.outcome.verdict
         if verdict is None:

@@ -1,8 +1,9 @@
 """The parcels of a dataset, with proof that none is left out.
 
-Whoever lists parcels could leave one out. But the state counts them: ``usage/DATASET`` after block ``h`` says how many
-there are up to ``h``. So each stretch of a list is compared with that count before anything of it is used, and a node
-whose list is shorter is passed over. Each parcel's own receipt then shows that it stands where the list has it.
+Whoever lists parcels could leave one out. But the state counts them: ``dataset-totals/DATASET`` after block ``h`` says
+how many there are up to ``h``. So each stretch of a list is compared with that count before anything of it is used,
+and a node whose list is shorter is passed over. Each parcel's own receipt then shows that it stands where the list has
+it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from blockpool.operations.session import Session
 from chain.blocks import BlockHeader
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
-from chain.state.entries import DatasetUsage, usage_key
+from chain.state.entries import DatasetTotals, dataset_totals_key
 
 PAGE_PARCELS = 64
 CHUNK_PARCELS = 8
@@ -90,16 +91,16 @@ class ParcelListing:
             end = yield from header_at(self._session, self._until_height)
         if self._next_height > end.height:
             return
-        usage = yield from self._usage(end)
+        totals = yield from self._dataset_totals(end)
         if self._next_height > 1:
-            before = yield from self._usage((yield from header_at(self._session, self._next_height - 1)))
+            before = yield from self._dataset_totals((yield from header_at(self._session, self._next_height - 1)))
             self._parcels_before = before.parcels
-            self.record_count = usage.records - before.records
+            self.record_count = totals.records - before.records
         else:
-            self.record_count = usage.records
+            self.record_count = totals.records
         chunks = Chunks()
         while self._next_height <= end.height:
-            accepted = yield from self._stretch(end, usage.parcels)
+            accepted = yield from self._stretch(end, totals.parcels)
             for chunk in chunks.of(accepted):
                 yield Emit(chunk)
 
@@ -121,7 +122,7 @@ class ParcelListing:
             accepted[:] = [parcel for parcel in listed if parcel.code == "ok" and parcel.height <= last_height]
             counted = parcels_at_end
             if not is_last:
-                counted = (yield from self._usage((yield from header_at(self._session, last_height)))).parcels
+                counted = (yield from self._dataset_totals((yield from header_at(self._session, last_height)))).parcels
             self._verify_count(len(accepted), last_height, counted)
 
         start = f"{self._next_height - 1}.{LIMITS.block_transactions - 1}" if self._next_height else None
@@ -154,9 +155,9 @@ class ParcelListing:
                 f"the state counts {counted - self._parcels_before}",
             )
 
-    def _usage(self, header: BlockHeader) -> Operation[DatasetUsage]:
-        found = yield from state_entry(self._session, usage_key(self._dataset), DatasetUsage, header)
-        return found or DatasetUsage(0, 0, 0, 0)
+    def _dataset_totals(self, header: BlockHeader) -> Operation[DatasetTotals]:
+        found = yield from state_entry(self._session, dataset_totals_key(self._dataset), DatasetTotals, header)
+        return found or DatasetTotals(0, 0, 0, 0)
 
 
 def _is_last(page: ParcelPage, end: BlockHeader) -> bool:

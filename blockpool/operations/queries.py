@@ -2,9 +2,9 @@
 
 from blockpool.answers import (
     BlockAnswer,
+    CatalogueEntry,
     ContractAnswer,
     ContractList,
-    Dataset,
     DatasetList,
     NodeStatus,
     ReadPage,
@@ -33,14 +33,14 @@ def status(session: Session) -> Operation[NodeStatus]:
     return session.get("/v1/status", NodeStatus)
 
 
-def datasets(session: Session) -> Operation[tuple[Dataset, ...]]:
+def datasets(session: Session) -> Operation[tuple[CatalogueEntry, ...]]:
     """The catalogue."""
     return (yield from session.get("/v1/datasets", DatasetList)).datasets
 
 
-def dataset(session: Session, dataset: str) -> Operation[Dataset]:
+def dataset(session: Session, dataset: str) -> Operation[CatalogueEntry]:
     """One catalogue entry."""
-    return session.get(f"/v1/datasets/{dataset}", Dataset)
+    return session.get(f"/v1/datasets/{dataset}", CatalogueEntry)
 
 
 def contracts(session: Session) -> Operation[tuple[ContractAnswer, ...]]:

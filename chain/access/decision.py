@@ -24,7 +24,7 @@ _DECIDED = {ErrorCode.ACCESS_DENIED, ErrorCode.NOT_SHARED, ErrorCode.NO_DECIDING
 """Why a request is denied otherwise than by a call that failed."""
 
 
-class Verdict(Wire, frozen=True):
+class AccessVerdict(Wire, frozen=True):
     """What was decided on a request to read, and on which grounds: enough to decide it again years later."""
 
     verdict: VerdictName

@@ -9,7 +9,7 @@ lead there.
 import itertools
 from dataclasses import dataclass, replace
 
-from chain.access.decision import RequestStatus, Verdict, failure_of, status_of
+from chain.access.decision import AccessVerdict, RequestStatus, failure_of, status_of
 from chain.blocks import Outcome
 from chain.errors import ErrorCode, PoolError
 from chain.facts import Facts
@@ -43,7 +43,7 @@ class DecisionNote:
 
     by: Signed
     """The request itself, or the answer after which it was decided anew."""
-    verdict: Verdict
+    verdict: AccessVerdict
     """With the contract, its version and hash, the inputs' hash, and until when access is given."""
     facts: Facts
     """Why it was denied or revoked."""

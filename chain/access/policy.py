@@ -13,7 +13,7 @@ from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import Hash, domain, hash_tagged
 from chain.primitives.encoding import encode
-from chain.state.entries import ContractEntry, DatasetEntry, MemberSharing, RequestEntry, RequestTerms, RequestTotals
+from chain.state.entries import ContractEntry, DatasetEntry, MemberTotals, RequestEntry, RequestTerms, RequestTotals
 from chain.state.members import Member
 
 EarlierGrant = tuple[Hash, RequestEntry, RequestTotals | None]
@@ -38,7 +38,7 @@ class AccessCase:
     """Earlier grants of the reader on the dataset, newest first, at most ``LIMITS.contract_grants``."""
     reader_grants: int
     dataset_grants: int
-    sharing: MemberSharing
+    reader_totals: MemberTotals
     """What the reader has shared itself."""
     state: bytes
     """The contract's state on this dataset, a JSON object."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from chain.access.decision import Decision, RequestStatus, Verdict, denied
+from chain.access.decision import AccessVerdict, Decision, RequestStatus, denied
 from chain.access.policy import AccessCase, EarlierGrant, grant_end_ms
 from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
@@ -17,7 +17,7 @@ from chain.state.entries import (
     ContractState,
     DatasetEntry,
     DatasetReads,
-    MemberSharing,
+    MemberTotals,
     ParcelReads,
     ReaderEntry,
     RequestEntry,
@@ -25,11 +25,11 @@ from chain.state.entries import (
     contract_key,
     contract_state_key,
     member_key,
+    member_totals_key,
     parcel_reads_key,
     reader_key,
     reads_key,
     request_key,
-    sharing_key,
     totals_key,
 )
 from chain.state.members import Member
@@ -67,7 +67,9 @@ class AccessRules:
         after = RequestEntry(entry.terms, decision, *named, self._height, self._time_ms, entry.answers)
         self._state.write(request_key(request_id), after)
         self._count_decision(request_id, before.status, after)
-        return Effect(decided.fuel, decided.facts, Verdict(decided.verdict, until_ms, *named, decided.inputs_hash))
+        return Effect(
+            decided.fuel, decided.facts, AccessVerdict(decided.verdict, until_ms, *named, decided.inputs_hash)
+        )
 
     def _decision(
         self, request_id: Hash, entry: RequestEntry, dataset: DatasetEntry
@@ -97,7 +99,7 @@ class AccessRules:
             grants=self._grants(asked, request_id),
             reader_grants=asked.grants,
             dataset_grants=self._reads(dataset.dataset).grants,
-            sharing=self._state.read(sharing_key(reader_name), MemberSharing) or MemberSharing(),
+            reader_totals=self._state.read(member_totals_key(reader_name), MemberTotals) or MemberTotals(),
             state=kept.state if kept else b"{}",
         )
         called = self._contracts.decide(contract, case)

@@ -6,8 +6,8 @@
 | ``validators``                    | ``ValidatorsEntry``| genesis                                    |
 | ``member/NAME``                   | ``Member``       | genesis                                      |
 | ``dataset/OWNER.NAME``            | ``DatasetEntry`` | ``dataset``                                  |
-| ``usage/OWNER.NAME``              | ``DatasetUsage`` | ``dataset``, ``parcel``                      |
-| ``sharing/MEMBER``                | ``MemberSharing``| ``parcel``                                   |
+| ``dataset-totals/OWNER.NAME``              | ``DatasetTotals`` | ``dataset``, ``parcel``                      |
+| ``member-totals/MEMBER``                | ``MemberTotals``| ``parcel``                                   |
 | ``contract/OWNER.NAME``           | ``ContractEntry``| ``contract``                                 |
 | ``contract-state/DATASET/CONTRACT`` | ``ContractState``| ``request``, ``approval``                  |
 | ``request/ID``                    | ``RequestEntry`` | ``request``, ``approval``                    |
@@ -78,7 +78,7 @@ class DatasetEntry(Wire, frozen=True):
     """Transaction of this version."""
 
 
-class DatasetUsage(Wire, frozen=True):
+class DatasetTotals(Wire, frozen=True):
     """How much a dataset holds. Apart from the entry, since it changes with every block that adds to it."""
 
     parcels: Unsigned
@@ -89,7 +89,7 @@ class DatasetUsage(Wire, frozen=True):
     """Last block that added a parcel; 0 for none."""
 
 
-class MemberSharing(Wire, frozen=True):
+class MemberTotals(Wire, frozen=True):
     """What a member has put into the pool, all its datasets together."""
 
     parcels: Unsigned = 0
@@ -271,14 +271,14 @@ def dataset_key(dataset: str) -> bytes:
     return b"dataset/" + dataset.encode()
 
 
-def usage_key(dataset: str) -> bytes:
+def dataset_totals_key(dataset: str) -> bytes:
     """State key of a dataset's counters."""
-    return b"usage/" + dataset.encode()
+    return b"dataset-totals/" + dataset.encode()
 
 
-def sharing_key(member: str) -> bytes:
+def member_totals_key(member: str) -> bytes:
     """State key of what a member has shared."""
-    return b"sharing/" + member.encode()
+    return b"member-totals/" + member.encode()
 
 
 def contract_key(contract: str) -> bytes:

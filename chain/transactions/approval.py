@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from chain.access.decision import RequestStatus, Verdict, denied
+from chain.access.decision import AccessVerdict, RequestStatus, denied
 from chain.access.rules import AccessRules
 from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
@@ -54,7 +54,7 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: App
         decided_ms=context.time_ms,
     )
     context.state.write(request_key(header.request), entry)
-    return Effect(0, facts, Verdict("deny"))
+    return Effect(0, facts, AccessVerdict("deny"))
 
 
 APPROVAL = TransactionType(

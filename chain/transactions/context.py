@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from chain.access.decision import Verdict
+from chain.access.decision import AccessVerdict
 from chain.access.policy import ContractRunner
 from chain.errors import ErrorCode, Refusal
 from chain.facts import Facts
@@ -19,7 +19,7 @@ class Effect(NamedTuple):
 
     fuel: int = 0
     facts: Facts = ()
-    verdict: Verdict | None = None
+    verdict: AccessVerdict | None = None
 
 
 class AcceptedParcel(NamedTuple):

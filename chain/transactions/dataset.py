@@ -8,7 +8,14 @@ from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
 from chain.primitives.types import DatasetId, SharingClass, Text, Title, Version, verify_owner, verify_version
 from chain.schema import compile_schema
-from chain.state.entries import ContractEntry, DatasetEntry, DatasetUsage, contract_key, dataset_key, usage_key
+from chain.state.entries import (
+    ContractEntry,
+    DatasetEntry,
+    DatasetTotals,
+    contract_key,
+    dataset_key,
+    dataset_totals_key,
+)
 from chain.transactions.base import CheckedTransaction, Header, TransactionType
 from chain.transactions.context import Effect, ExecutionContext
 
@@ -53,7 +60,7 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Dat
     )
     context.state.write(key, entry)
     if present is None:
-        context.state.write(usage_key(header.dataset), DatasetUsage(0, 0, 0, 0))
+        context.state.write(dataset_totals_key(header.dataset), DatasetTotals(0, 0, 0, 0))
     return Effect()
 
 

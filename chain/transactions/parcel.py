@@ -17,13 +17,13 @@ from chain.proofs.merkle import MerkleTree, leaf_hash, root_of_leaves
 from chain.schema import RecordSchema, compile_schema
 from chain.state.entries import (
     DatasetEntry,
-    DatasetUsage,
+    DatasetTotals,
     DerivedParcels,
-    MemberSharing,
+    MemberTotals,
     dataset_key,
+    dataset_totals_key,
     derived_key,
-    sharing_key,
-    usage_key,
+    member_totals_key,
 )
 from chain.state.members import kem_keys
 from chain.state.working import StateReader
@@ -254,16 +254,16 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Par
 
 
 def _count(context: ExecutionContext, header: ParcelHeader, size_bytes: int) -> None:
-    key = usage_key(header.dataset)
-    usage = context.state.read(key, DatasetUsage) or DatasetUsage(0, 0, 0, 0)
-    usage = DatasetUsage(
-        usage.parcels + 1, usage.records + header.record_count, usage.size_bytes + size_bytes, context.height
+    key = dataset_totals_key(header.dataset)
+    totals = context.state.read(key, DatasetTotals) or DatasetTotals(0, 0, 0, 0)
+    totals = DatasetTotals(
+        totals.parcels + 1, totals.records + header.record_count, totals.size_bytes + size_bytes, context.height
     )
-    context.state.write(key, usage)
-    key = sharing_key(header.member)
-    sharing = context.state.read(key, MemberSharing) or MemberSharing()
-    sharing = MemberSharing(sharing.parcels + 1, sharing.records + header.record_count, context.height, context.time_ms)
-    context.state.write(key, sharing)
+    context.state.write(key, totals)
+    key = member_totals_key(header.member)
+    shared = context.state.read(key, MemberTotals) or MemberTotals()
+    shared = MemberTotals(shared.parcels + 1, shared.records + header.record_count, context.height, context.time_ms)
+    context.state.write(key, shared)
 
 
 def verdict_on_records(checked: CheckedTransaction, schema: RecordSchema) -> Refusal | None:

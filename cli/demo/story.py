@@ -155,7 +155,7 @@ class Story:
             counts, tips = {}, set()
             for member, node in self.network.nodes.items():
                 with Client(node.url) as client:
-                    counts[member] = {entry.dataset: entry.usage.records for entry in client.datasets()}
+                    counts[member] = {entry.dataset: entry.totals.records for entry in client.datasets()}
                     status = client.status()
                 tips.add((status.height, status.block_hash))
                 shown = (f"{counts[member].get(dataset, 0):,}" for dataset in datasets)

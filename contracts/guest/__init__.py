@@ -6,11 +6,11 @@ from importlib.resources import files
 
 from chain.errors import ErrorCode, PoolError
 
-SOURCES_SHA256 = "4ff6b7955fa26b1592058bf3c91db3197ef2b2222c2694d16e7669423360f0d5"
+SOURCES_SHA256 = "3ac1462a55d972198263431fd63b832ad4665d5187dd2d91c8309b08b118bb92"
 """Of the Python files that are frozen into it (``build.sources_sha256``)."""
-COMPONENT_SHA256 = "80c4da9a5c475029175cfed944a134fdd60240eb7dae7a90eabb7b60c6ef17a9"
+COMPONENT_SHA256 = "6615df342ae9ca106e8d949321074689ffc8a85e2bc00e4d3acc3dfb7515b3a0"
 """Of the component, uncompressed: part of the engine's identity."""
-COMPRESSED_SHA256 = "42c84ccfbea3edeacf5fbf98c80ff3ea2d42012a890bf9371b8023b9a7c5c4d6"
+COMPRESSED_SHA256 = "9fec4d945874a936f1fdf14f631af9a1e8bf5f8070719092ccc3629dbe363395"
 """Of the file in the package."""
 ARTIFACT = "guest.wasm.xz"
 

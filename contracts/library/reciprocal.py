@@ -13,9 +13,9 @@ from blockpool.contract import Context, Dataset, Request, Verdict, allow, deny
 def can_read(request: Request, dataset: Dataset, ctx: Context) -> Verdict:
     """Look at what the reader has shared; grant for as long as its newest parcel counts."""
     days, records = ctx.parameters["days"], ctx.parameters.get("records", 1)
-    if ctx.sharing.records < records:
-        return deny(f"{ctx.reader.name} has shared {ctx.sharing.records} records; {records} are needed")
-    counts_until = ctx.sharing.last_time_ms + timedelta(days=days) // timedelta(milliseconds=1)
+    if ctx.reader_totals.records < records:
+        return deny(f"{ctx.reader.name} has shared {ctx.reader_totals.records} records; {records} are needed")
+    counts_until = ctx.reader_totals.last_time_ms + timedelta(days=days) // timedelta(milliseconds=1)
     if counts_until <= ctx.time_ms:
         return deny(f"{ctx.reader.name} has shared nothing for {days} days")
     return allow(until=counts_until)

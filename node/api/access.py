@@ -173,9 +173,9 @@ def _add_shares(router: APIRouter, service: NodeService) -> None:
         body = await read_body(request.receive, length, _QUERY_BYTES)
         query = _from_json(body) if content_type == JSON else decode(ShareQuery, body)
         if scope == "own":
-            answer = await service.shares.own(query)
+            answer = await service.key_shares.own(query)
         else:
-            answer = await service.shares.gather(query, everything=scope == "every")
+            answer = await service.key_shares.gather(query, everything=scope == "every")
         if JSON in accept or (content_type == JSON and MSGPACK not in accept):
             return json_response(_answer_view(query, answer))
         return Response(encode(answer), media_type=MSGPACK)

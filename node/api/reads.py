@@ -152,7 +152,9 @@ def _add_catalogue(router: APIRouter, service: NodeService) -> None:
     async def list_datasets() -> Response:
         """The catalogue."""
         entries = [decode(DatasetEntry, value) for value in ledger.entries(b"dataset/").values()]
-        return json_response({"datasets": [dataset_view(entry, ledger.usage(entry.dataset)) for entry in entries]})
+        return json_response(
+            {"datasets": [dataset_view(entry, ledger.dataset_totals(entry.dataset)) for entry in entries]}
+        )
 
     @router.get("/datasets/{dataset}", tags=["catalogue"])
     async def get_dataset(dataset: str) -> Response:
@@ -160,7 +162,7 @@ def _add_catalogue(router: APIRouter, service: NodeService) -> None:
         entry = ledger.dataset(dataset)
         if entry is None:
             raise PoolError(ErrorCode.NOT_FOUND, f"{dataset} is not in the catalogue")
-        return json_response(dataset_view(entry, ledger.usage(dataset)))
+        return json_response(dataset_view(entry, ledger.dataset_totals(dataset)))
 
     @router.get("/datasets/{dataset}/parcels", tags=["catalogue"])
     async def list_parcels(dataset: str, after: After = None, limit: Limit = 100) -> Response:

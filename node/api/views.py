@@ -10,7 +10,7 @@ from chain.facts import shown
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Wire
 from chain.proofs.receipts import Receipt
-from chain.state.entries import ContractEntry, DatasetEntry, DatasetUsage, RequestEntry, RequestTotals
+from chain.state.entries import ContractEntry, DatasetEntry, DatasetTotals, RequestEntry, RequestTotals
 from chain.state.members import Member
 from chain.transactions.base import Header
 from chain.transactions.registry import type_of
@@ -103,9 +103,9 @@ def transaction_view(
     }
 
 
-def dataset_view(entry: DatasetEntry, usage: DatasetUsage | None) -> Json:
+def dataset_view(entry: DatasetEntry, totals: DatasetTotals | None) -> Json:
     """A catalogue entry with what it holds."""
-    return fields_of(entry) | {"usage": msgspec.structs.asdict(usage) if usage else None}
+    return fields_of(entry) | {"totals": msgspec.structs.asdict(totals) if totals else None}
 
 
 def contract_summary(entry: ContractEntry) -> Json:

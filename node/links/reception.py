@@ -25,7 +25,7 @@ _TLS_HANDSHAKE = b"\x16\x03"
 
 
 @dataclass(slots=True, eq=False)
-class _Place:
+class _Seat:
     """A connection on its way to its hello."""
 
     origin: str
@@ -55,7 +55,7 @@ class Reception:
         self._member_origins = member_origins
         self._listener: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
-        self._places: dict[asyncio.Task[None], _Place] = {}
+        self._places: dict[asyncio.Task[None], _Seat] = {}
         """Oldest first."""
         self._paces: dict[str, float] = {}
 
@@ -94,7 +94,7 @@ class Reception:
                 self._setup.log.warning("cannot accept a connection: %s", error)
                 await asyncio.sleep(_ACCEPT_RETRY_S)
                 continue
-            place = _Place(origin(address[0]))
+            place = _Seat(origin(address[0]))
             self._make_room_for(place.origin)
             task = loop.create_task(self._receive(sock, place))
             self._places[task] = place
@@ -115,7 +115,7 @@ class Reception:
         oldest_silent.cancel()
         self._setup.on_refused("crowded")
 
-    async def _receive(self, sock: socket.socket, place: _Place) -> None:
+    async def _receive(self, sock: socket.socket, place: _Seat) -> None:
         """Take an accepted connection to its hello; after that it belongs to its member."""
         link = self._new_link()
         try:
@@ -130,7 +130,7 @@ class Reception:
         if refusal:
             self._setup.on_refused(refusal)
 
-    async def _meet(self, sock: socket.socket, place: _Place, link: IncomingLink) -> str | None:
+    async def _meet(self, sock: socket.socket, place: _Seat, link: IncomingLink) -> str | None:
         """Returns why it came to nothing, unless the hello was there and has its answer."""
         limits, loop = self._setup.limits, asyncio.get_running_loop()
         try:

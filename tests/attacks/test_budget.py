@@ -14,7 +14,7 @@ from chain.primitives.encoding import encode
 from chain.proofs.merkle import leaf_hashes, root_of_leaves
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy
-from contracts.sandbox import ContractSession, Sandbox
+from contracts.sandbox import Sandbox, SandboxSession
 from node.mempool import Mempool
 from tests.attacks.world import ALLOW, World, contract, verdicts
 from tests.contracts.test_attacks import SYS
@@ -142,7 +142,7 @@ class CountingSandbox:
 class CountedSession:
     """A session that tells when it ends."""
 
-    def __init__(self, counter: CountingSandbox, session: ContractSession) -> None:
+    def __init__(self, counter: CountingSandbox, session: SandboxSession) -> None:
         self._counter = counter
         self._session = session
 

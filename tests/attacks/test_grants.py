@@ -143,7 +143,7 @@ def test_s23_a_grant_and_its_revocation_in_one_block(approving: World) -> None:
 
 def test_s23_two_requests_for_the_same_thing_in_one_block(world: World) -> None:
     """A contract that grants once grants one of them, and every node the same one."""
-    world.accept(*world.share(contract("return deny('had it') if ctx.usage.reader_grants else allow()")))
+    world.accept(*world.share(contract("return deny('had it') if ctx.grant_counts.reader_grants else allow()")))
     first, second = world.network.request(), world.network.request()
     assert verdicts(world.commit(first, second)) == [("allow", ""), ("deny", "")]
     entry = world.ledger.entry(reader_key("a.flights", "b"), ReaderEntry)

@@ -15,7 +15,7 @@ from chain.state.difference import damage
 from chain.transactions.request import RequestHeader
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy
-from contracts.sandbox import ContractSession, Sandbox
+from contracts.sandbox import Sandbox, SandboxSession
 from contracts.worker import SandboxProcess
 from tests.attacks.world import World, contract
 from tests.contracts.test_attacks import SYS
@@ -104,7 +104,7 @@ class AheadSandbox:
 class AheadSession:
     """A session that is followed by spare time."""
 
-    def __init__(self, session: ContractSession) -> None:
+    def __init__(self, session: SandboxSession) -> None:
         self._session = session
 
     def decide_encoded(self, call: bytes, time_ms: int) -> CallResult:

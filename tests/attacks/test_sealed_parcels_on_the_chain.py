@@ -15,7 +15,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import encode
 from chain.proofs.merkle import root_of_leaves
-from chain.state.entries import DatasetUsage, usage_key
+from chain.state.entries import DatasetTotals, dataset_totals_key
 from chain.transactions.base import CheckedTransaction, Transaction
 from chain.transactions.parcel import ParcelHeader, SealedPayload
 from chain.transactions.sealed import CommitmentKind, Envelope, decode_envelope, sealed_share_hash
@@ -215,7 +215,7 @@ def test_s53_a_parcel_that_not_exactly_the_validators_can_open_is_rejected(
     guarded: World, change: Callable[[Envelope], Envelope], code: str
 ) -> None:
     assert codes(guarded.commit(changed_envelope(guarded.network, change))) == [code]
-    assert guarded.ledger.entry(usage_key("a.flights"), DatasetUsage) == DatasetUsage(0, 0, 0, 0)
+    assert guarded.ledger.entry(dataset_totals_key("a.flights"), DatasetTotals) == DatasetTotals(0, 0, 0, 0)
 
 
 def test_s53_plaintext_cannot_slip_into_a_sealed_dataset(guarded: World) -> None:

@@ -10,7 +10,7 @@ from audit.chain import ChainAudit, decode_report, encode_report
 from audit.store import AuditProgress, AuditStore
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import sha256
-from chain.state.entries import DatasetUsage, usage_key
+from chain.state.entries import DatasetTotals, dataset_totals_key
 from chain.storage.database import MemoryDatabase, Write
 from chain.storage.level import LevelDatabase
 from tests.audit.audit_world import EventfulChain, policy
@@ -43,7 +43,9 @@ def test_it_goes_on_from_any_block(chain: EventfulChain, saved: int, lost: int) 
     assert again.next_height == saved, "what was not saved is verified again"
     audited(again, chain.packages[saved:])
     assert asdict(again.report) == asdict(whole.report)
-    assert again.entry(usage_key("a.flights"), DatasetUsage) == whole.entry(usage_key("a.flights"), DatasetUsage)
+    assert again.entry(dataset_totals_key("a.flights"), DatasetTotals) == whole.entry(
+        dataset_totals_key("a.flights"), DatasetTotals
+    )
     assert list(again.entries(b"dataset/")) == [b"dataset/a.flights", b"dataset/a.plain", b"dataset/a.sealed"]
 
 

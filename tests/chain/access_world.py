@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chain.access.decision import CallResult, Decision, Verdict, denied
+from chain.access.decision import AccessVerdict, CallResult, Decision, denied
 from chain.access.policy import AccessCase
 from chain.blocks import Outcome
 from chain.contract_engine import EngineIdentity
@@ -144,12 +144,12 @@ class AccessWorld:
         assert self.ledger.tip.header.state_root == before
         return outcome
 
-    def ask(self, member: str = "b", after_ms: int = 1, **changes: Any) -> tuple[bytes, Verdict]:
+    def ask(self, member: str = "b", after_ms: int = 1, **changes: Any) -> tuple[bytes, AccessVerdict]:
         """Id of a request that takes effect, and what was decided on it."""
         (outcome,) = self.commit(self.network.request(member, **changes), after_ms=after_ms)
         return outcome.transaction_id, verdict_of(outcome)
 
-    def answer(self, request: bytes, answer: Answer, member: str, after_ms: int = 1) -> Verdict:
+    def answer(self, request: bytes, answer: Answer, member: str, after_ms: int = 1) -> AccessVerdict:
         """What a request has come to after an answer that takes effect."""
         (outcome,) = self.commit(self.network.approval(request, answer, member), after_ms=after_ms)
         return verdict_of(outcome)
@@ -183,7 +183,7 @@ class AccessWorld:
         return history
 
 
-def verdict_of(outcome: Outcome) -> Verdict:
+def verdict_of(outcome: Outcome) -> AccessVerdict:
     """What was decided with a transaction that took effect."""
     assert outcome.code == "ok", outcome
     assert outcome.verdict is not None

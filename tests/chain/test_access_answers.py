@@ -2,7 +2,7 @@
 
 import pytest
 
-from chain.access.decision import CallResult, Verdict
+from chain.access.decision import AccessVerdict, CallResult
 from chain.access.policy import AccessCase
 from chain.errors import ErrorCode
 from chain.facts import unpack
@@ -73,7 +73,7 @@ def test_owner_and_reader_take_back_for_good(world: AccessWorld, member: str, is
     calls = len(world.policy.cases)
     (outcome,) = world.commit(world.network.approval(request_id, "revoke", member, reason="case closed"))
     assert outcome.sentence == f"withdrawn by {member}: case closed"
-    assert outcome.verdict == Verdict("deny")
+    assert outcome.verdict == AccessVerdict("deny")
     entry = world.request(request_id)
     assert (entry.decision.status, entry.decision.sentence, entry.decided_height) == (
         "revoked",

@@ -4,7 +4,7 @@
 
 import pytest
 
-from chain.access.decision import CallResult, Verdict
+from chain.access.decision import AccessVerdict, CallResult
 from chain.access.policy import AccessCase, contract_hash
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
@@ -101,7 +101,7 @@ class TestRequests:
         world = AccessWorld(rule=lambda case: allow(until_ms, "a note", ("n",)))
         network = world.network
         outcome = world.commit(network.request(parcels=(bytes(32),), from_height=2, until_height=9))[0]
-        verdict = Verdict("allow", until_ms, "a.rule", 1, contract_hash(network.chain_id, "rule"), INPUTS_HASH)
+        verdict = AccessVerdict("allow", until_ms, "a.rule", 1, contract_hash(network.chain_id, "rule"), INPUTS_HASH)
         assert (outcome.code, outcome.sentence, outcome.fuel, outcome.verdict) == ("ok", "", CALL_FUEL, verdict)
         entry = world.request(outcome.transaction_id)
         assert (entry.decision.status, entry.decision.until_ms, entry.decision.note, entry.decision.fields) == (
@@ -159,8 +159,8 @@ class TestRequests:
         assert (case.height, case.time_ms) == (world.ledger.tip.height, world.time_ms)
         assert case.grants == ((first, world.request(first), None),)
         assert (case.reader_grants, case.dataset_grants) == (1, 2)
-        assert (case.sharing.parcels, case.sharing.records) == (1, 1)
-        assert (case.sharing.last_height, case.sharing.last_time_ms) == (2, shared_ms)
+        assert (case.reader_totals.parcels, case.reader_totals.records) == (1, 1)
+        assert (case.reader_totals.last_height, case.reader_totals.last_time_ms) == (2, shared_ms)
         assert case.state == b"{}"
 
     @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ class TestRequests:
         _, own = world.ask("c", dataset="c.secret")
         denied_id, foreign = world.ask("a", dataset="c.secret")
         assert (own.verdict, foreign.verdict) == ("allow", "deny")
-        assert foreign == Verdict("deny")
+        assert foreign == AccessVerdict("deny")
         assert world.request(denied_id).decision.sentence == "c.secret is not shared"
         assert world.reads("c.secret").denials == 1
 
@@ -364,9 +364,9 @@ class TestSealedParcels:
         owner = dataset[0]
         world.refuse(world.network.parcel(member=owner, dataset=dataset), ErrorCode.SEALING_REQUIRED)
         (parcel_id,) = world.accept(world.network.sealed_parcel(member=owner, dataset=dataset))
-        usage = world.ledger.usage(dataset)
-        assert usage is not None
-        assert (usage.parcels, usage.records) == (1, 1)
+        totals = world.ledger.dataset_totals(dataset)
+        assert totals is not None
+        assert (totals.parcels, totals.records) == (1, 1)
         assert world.ledger.blocks.location(parcel_id) is not None
 
     def test_what_is_open_takes_none(self) -> None:

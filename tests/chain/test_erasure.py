@@ -122,7 +122,7 @@ def test_a_ledger_with_erased_parcels_opens_again(network: TestNetwork, is_state
     again = Ledger(network.genesis, blocks, MemoryDatabase() if is_state_lost else states, anchor)
     again.open()
     assert again.tip == story.ledger.tip
-    assert again.usage("a.flights") == story.ledger.usage("a.flights")
+    assert again.dataset_totals("a.flights") == story.ledger.dataset_totals("a.flights")
 
 
 def test_a_node_that_fetches_the_chain_needs_no_payload(story: Story) -> None:

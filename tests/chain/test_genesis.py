@@ -23,7 +23,7 @@ from chain.limits import LIMITS
 from chain.primitives.crypto import ZERO_HASH, Ed25519Signer
 from chain.primitives.encoding import decode, encode
 from chain.proofs.merkle import EMPTY_ROOT
-from chain.state.entries import dataset_key, member_key, usage_key
+from chain.state.entries import dataset_key, dataset_totals_key, member_key
 from chain.state.members import Member, MemberKey, signing_key
 from chain.state.tree import EMPTY, MemoryNodes, StateTree, hash_of
 from tests.networks import TIME_MS, TestNetwork
@@ -227,4 +227,4 @@ class TestKeysOfMembers:
 def test_state_keys() -> None:
     assert member_key("a") == b"member/a"
     assert dataset_key("a.b") == b"dataset/a.b"
-    assert usage_key("a.b") == b"usage/a.b"
+    assert dataset_totals_key("a.b") == b"dataset-totals/a.b"

@@ -37,12 +37,12 @@ def disk_ledger(network: TestNetwork, path: Path) -> Ledger:
 def test_dataset_and_parcel_change_state(network: TestNetwork) -> None:
     ledger = network.ledger()
     network.commit(ledger, [network.dataset(), network.parcel([b'{"n":1}', b'{"n":2}'])])
-    entry, usage = ledger.dataset("a.flights"), ledger.usage("a.flights")
+    entry, totals = ledger.dataset("a.flights"), ledger.dataset_totals("a.flights")
     assert entry is not None
     assert entry.version == 1
     assert entry.registered_height == 1
-    assert usage is not None
-    assert (usage.parcels, usage.records, usage.last_height) == (1, 2, 1)
+    assert totals is not None
+    assert (totals.parcels, totals.records, totals.last_height) == (1, 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ class TestRecovery:
         again = disk_ledger(network, tmp_path)
         again.open()
         assert again.tip == tip
-        assert again.usage("a.flights") is not None
+        assert again.dataset_totals("a.flights") is not None
         again.close()
 
     def test_lost_state_is_made_again(self, network: TestNetwork, tmp_path: Path) -> None:
@@ -196,9 +196,9 @@ class TestRecovery:
         shutil.rmtree(tmp_path / "state")
         again = disk_ledger(network, tmp_path)
         again.open()
-        usage = again.usage("a.flights")
-        assert usage is not None
-        assert usage.parcels == 2
+        totals = again.dataset_totals("a.flights")
+        assert totals is not None
+        assert totals.parcels == 2
         again.close()
 
     def test_s40_damaged_state_is_made_again(self, network: TestNetwork, tmp_path: Path) -> None:
@@ -214,9 +214,9 @@ class TestRecovery:
         again = disk_ledger(network, tmp_path)
         again.open()
         assert not list(damage(again.chain_id, again.states.view(), again.tip.state))
-        usage = again.usage("a.flights")
-        assert usage is not None
-        assert usage.parcels == 2
+        totals = again.dataset_totals("a.flights")
+        assert totals is not None
+        assert totals.parcels == 2
         again.close()
 
     def test_s40_head_ahead_of_the_database_is_damage(self, network: TestNetwork, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from chain.blocks import FinalHeader, Outcome
 from chain.primitives.encoding import decode, encode
-from chain.state.entries import dataset_key, member_key, usage_key
+from chain.state.entries import dataset_key, dataset_totals_key, member_key
 from chain.state.tree import REFERENCE_SIZE, is_leaf, leaf_of, place_of
 from chain.storage.blocks import StoredHead
 from chain.storage.level import LevelDatabase
@@ -71,13 +71,13 @@ def test_a_fork_is_found_at_its_first_block_with_the_keys_that_differ(
     assert (parts["header transaction_count"]["first"], parts["header transaction_count"]["second"]) == ("2", "1")
     assert {"header state_root", "header tx_root", "transaction 0", "transaction 1"} <= set(parts)
     assert parts["transaction 1"]["second"] == "absent"
-    usage = {key["key"]: key["fields"] for key in done.json["state"]["keys"]}
-    assert set(usage) == {"usage/a.flights", "sharing/a"}
-    (records,) = [part for part in usage["usage/a.flights"] if part["part"] == "entry records"]
+    changed = {key["key"]: key["fields"] for key in done.json["state"]["keys"]}
+    assert set(changed) == {"dataset-totals/a.flights", "member-totals/a"}
+    (records,) = [part for part in changed["dataset-totals/a.flights"] if part["part"] == "entry records"]
     assert int(records["second"]) == int(records["first"]) + 1
     shown = compare(homes[0], tmp_path / "fork").out
     assert "Differ from height 6 on" in shown
-    assert "Differ in the state after height 6: usage/a.flights" in shown
+    assert "Differ in the state after height 6: dataset-totals/a.flights" in shown
 
 
 def _block_key(height: int) -> bytes:
@@ -177,15 +177,15 @@ def _payloads(home: Path) -> list[tuple[bytes, bytes]]:
 def test_an_entry_that_a_state_database_has_not_as_it_should_is_named(
     homes: tuple[Path, Path], change: Callable[[bytes], bytes | None], what: str
 ) -> None:
-    edit_leaf(homes[1], usage_key("a.flights"), change)
+    edit_leaf(homes[1], dataset_totals_key("a.flights"), change)
     done = compare(*homes, "--json")
     assert (done.code, done.json["same"], done.json["block"]) == (1, False, None)
     damage = done.json["state"]["damage"]
     assert damage[str(homes[0])] == []
     (found,) = damage[str(homes[1])]
-    assert found["keys"] == ["usage/a.flights"]
+    assert found["keys"] == ["dataset-totals/a.flights"]
     assert what in found["what"]
-    assert f"{found['what']}: usage/a.flights" in " ".join(compare(*homes).out.split())
+    assert f"{found['what']}: dataset-totals/a.flights" in " ".join(compare(*homes).out.split())
 
 
 def edit_leaf(home: Path, key: bytes, change: Callable[[bytes], bytes | None]) -> None:

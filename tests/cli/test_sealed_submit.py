@@ -74,11 +74,11 @@ def test_killed_in_mid_stream_a_sealed_submission_resumes_without_duplicates(
     )
     deadline_s = time.monotonic() + 30
     with Client(running_network.network.urls) as client:
-        while client.dataset(dataset).usage.records < 100 and time.monotonic() < deadline_s:
+        while client.dataset(dataset).totals.records < 100 and time.monotonic() < deadline_s:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         assert process.wait(10) == -signal.SIGKILL
-        before = client.dataset(dataset).usage.records
+        before = client.dataset(dataset).totals.records
     assert 100 <= before < 1500
     assert journal_of(file, dataset).is_dir()
     done = run(*arguments)

@@ -66,11 +66,11 @@ def test_killed_in_mid_stream_it_resumes_without_duplicates(running_network: Run
     )
     deadline_s = time.monotonic() + 30
     with Client(running_network.network.urls) as client:
-        while client.dataset(dataset).usage.records < 200 and time.monotonic() < deadline_s:
+        while client.dataset(dataset).totals.records < 200 and time.monotonic() < deadline_s:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         assert process.wait(10) == -signal.SIGKILL
-        before = client.dataset(dataset).usage.records
+        before = client.dataset(dataset).totals.records
     assert 200 <= before < 4000
     done = submit(running_network, file, dataset, "--batch", 5, "--in-flight", 4, "--json")
     assert (done.code, done.json["records"]) == (0, 4000)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chain import schema
-from chain.access.decision import Decision, Verdict
+from chain.access.decision import AccessVerdict, Decision
 from chain.blocks import Block, BlockHeader, Certificate, Outcome, Proposal
 from chain.erasure import ErasureProofs
 from chain.errors import ErrorCode
@@ -109,10 +109,10 @@ def array_of(type_: type[Wire]) -> list[str]:
     "type_",
     [
         Transaction, StateProof, entries.ProtocolEntry, ValidatorsEntry, Member, entries.DatasetEntry,
-        entries.DatasetUsage, entries.MemberSharing, entries.ContractEntry, entries.ContractState,
+        entries.DatasetTotals, entries.MemberTotals, entries.ContractEntry, entries.ContractState,
         entries.RequestEntry, entries.RequestTerms, Decision, entries.RequestTotals, entries.DatasetReads,
         entries.ReaderEntry, entries.ParcelReads, entries.DerivedParcels, entries.Erasure, BlockHeader, Certificate,
-        Outcome, Verdict, Block, BlockPackage, ErasedParcel, ErasedPayload, ErasureProofs, Receipt, ShareQuery,
+        Outcome, AccessVerdict, Block, BlockPackage, ErasedParcel, ErasedPayload, ErasureProofs, Receipt, ShareQuery,
         Cosignature, messages.Prepare, messages.Commit, messages.ViewChangeVote, messages.PrePrepare,
         messages.ViewChange, messages.NewView, messages.Committed, messages.Status, Proposal,
         messages.PreparedCertificate,
@@ -144,8 +144,8 @@ def test_every_part_of_evidence_files_is_listed_with_its_members(type_: type[par
 
 def test_every_state_key_is_listed() -> None:
     keys = {
-        entries.member_key("NAME"), entries.dataset_key("OWNER.NAME"), entries.usage_key("OWNER.NAME"),
-        entries.sharing_key("MEMBER"), entries.contract_key("OWNER.NAME"), entries.reads_key("DATASET"),
+        entries.member_key("NAME"), entries.dataset_key("OWNER.NAME"), entries.dataset_totals_key("OWNER.NAME"),
+        entries.member_totals_key("MEMBER"), entries.contract_key("OWNER.NAME"), entries.reads_key("DATASET"),
         entries.contract_state_key("DATASET", "CONTRACT"), entries.reader_key("DATASET", "MEMBER"),
         entries.request_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
         entries.totals_key(b"ID").replace(b"ID".hex().encode(), b"ID"),

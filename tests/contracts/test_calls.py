@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chain.access.decision import Decision
 from chain.access.policy import AccessCase
 from chain.errors import ErrorCode
-from chain.state.entries import DatasetEntry, MemberSharing, RequestAnswer, RequestEntry, RequestTerms, RequestTotals
+from chain.state.entries import DatasetEntry, MemberTotals, RequestAnswer, RequestEntry, RequestTerms, RequestTotals
 from chain.state.members import Member
 from contracts import calls
 from contracts.calls import CallEncoder
@@ -18,11 +18,11 @@ from contracts.facts import (
     ApprovalFacts,
     ContextFacts,
     DatasetFacts,
+    GrantCountFacts,
     GrantFacts,
     MemberFacts,
+    ReaderTotalsFacts,
     RequestFacts,
-    SharingFacts,
-    UsageFacts,
     encode_call,
 )
 from tests.refusals import refuses
@@ -57,7 +57,7 @@ def case(**changes: object) -> AccessCase:
         "grants": ((b"\xcd" * 32, granted(), None), (b"\xef" * 32, granted("m"), RequestTotals(2, 3, 2_500))),
         "reader_grants": 2,
         "dataset_grants": 5,
-        "sharing": MemberSharing(1, 2, 3, 4),
+        "reader_totals": MemberTotals(1, 2, 3, 4),
         "state": b'{"a":"\xe8\x88\xaa","b":[1,2.5]}',
     }
     return AccessCase(**(fields | changes))  # type: ignore[arg-type]
@@ -76,8 +76,8 @@ def test_every_fact_is_in_its_place() -> None:
             GrantFacts("cd" * 32, 20, 2_000, 9_000, "flood", "n", 0),
             GrantFacts("ef" * 32, 20, 2_000, 9_000, "flood", "m", 2_500),
         ),
-        usage=UsageFacts(2, 5),
-        sharing=SharingFacts(1, 2, 3, 4),
+        grant_counts=GrantCountFacts(2, 5),
+        reader_totals=ReaderTotalsFacts(1, 2, 3, 4),
         state={"a": "航", "b": [1, 2.5]},
     )
     assert CallEncoder().encode(case()) == encode_call(request, dataset, ctx)
@@ -97,7 +97,7 @@ def test_what_was_encoded_before_makes_no_difference(steps: list[tuple[list[str]
             known = {note: replace(entry, decided_ms=read_reports) for note, entry in known.items()}
             totals = {note: RequestTotals(1, 1, read_reports) if read_reports else None for note in "abc"}
         grants = tuple((note.encode() * 32, known[note], totals[note]) for note in notes)
-        now = case(grants=grants, reader=replace(READER), sharing=MemberSharing(read_reports))
+        now = case(grants=grants, reader=replace(READER), reader_totals=MemberTotals(read_reports))
         assert block.encode(now) == CallEncoder().encode(now)
 
 

@@ -10,7 +10,7 @@ import msgspec
 import orjson
 import pytest
 
-from chain.access.decision import Verdict, failure_of
+from chain.access.decision import AccessVerdict, failure_of
 from chain.access.policy import AccessPolicy, contract_hash
 from chain.blocks import Outcome
 from chain.contract_engine import EngineIdentity
@@ -61,13 +61,13 @@ class Story:
         assert {outcome.code for outcome in executed.outcomes} == {"ok"}, executed.outcomes
         return executed.header.height, executed.outcomes
 
-    def ask(self, member: str = "b", after_ms: int = 1, **changes: Any) -> tuple[bytes, Verdict, str]:
+    def ask(self, member: str = "b", after_ms: int = 1, **changes: Any) -> tuple[bytes, AccessVerdict, str]:
         """A request's id, what was decided on it and why."""
         _, (outcome,) = self.commit(self.network.request(member, **changes), after_ms=after_ms)
         assert outcome.verdict is not None
         return outcome.transaction_id, outcome.verdict, outcome.sentence
 
-    def answer(self, request: bytes, answer: Any, member: str, reason: str = "") -> tuple[Verdict, str]:
+    def answer(self, request: bytes, answer: Any, member: str, reason: str = "") -> tuple[AccessVerdict, str]:
         """What a request has come to after an answer."""
         _, (outcome,) = self.commit(self.network.approval(request, answer, member, reason=reason))
         assert outcome.verdict is not None

@@ -17,7 +17,7 @@ from blockpool.contract import allow, deny
 
 def can_read(request, dataset, ctx):
     if request.purpose == "flood warning":
-        return allow(note=f"asked {ctx.usage.reader_grants} times before")
+        return allow(note=f"asked {ctx.grant_counts.reader_grants} times before")
     return deny(f"not for {request.purpose}")
 """
 LOOPS = """

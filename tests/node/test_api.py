@@ -168,8 +168,8 @@ async def test_catalogue_and_members(tmp_path: Path) -> None:
         (entry,) = (await get(client, "/v1/datasets"))["datasets"]
         assert entry == await get(client, "/v1/datasets/a.flights")
         assert (entry["title_zh"], entry["sharing"], entry["version"]) == ("航班", "open", 1)
-        assert entry["usage"]["parcels"] == 1
-        assert entry["usage"]["records"] == 3
+        assert entry["totals"]["parcels"] == 1
+        assert entry["totals"]["records"] == 3
         page = await get(client, "/v1/datasets/a.flights/parcels", limit=1)
         assert [(p["height"], p["code"], p["record_count"]) for p in page["parcels"]] == [(2, "ok", 3)]
         page = await get(client, "/v1/datasets/a.flights/parcels", limit=1, after=page["next"])

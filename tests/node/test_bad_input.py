@@ -153,14 +153,14 @@ async def test_rejected_by_the_validators_with_a_receipt_and_without_effect(tmp_
 
     async with single(tmp_path) as (network, node, client):
         await submit(client, network.dataset())
-        root, usage = node.ledger.tip.header.state_root, node.ledger.usage("a.flights")
+        root, totals = node.ledger.tip.header.state_root, node.ledger.dataset_totals("a.flights")
         data = make(network)
         response = await client.post(SUBMIT, content=data, params={"wait": "commit"}, headers=MSGPACK)
         verify_problem(response, 422, code)
         problem = response.json()
         assert problem["transaction_id"] == network.id_of(data).hex()
         assert base64.b64decode(problem["receipt"]["outcome"])
-        assert (node.ledger.tip.header.state_root, node.ledger.usage("a.flights")) == (root, usage)
+        assert (node.ledger.tip.header.state_root, node.ledger.dataset_totals("a.flights")) == (root, totals)
         again = await client.post(SUBMIT, content=data, params={"wait": "commit"}, headers=MSGPACK)
         assert again.json() == problem
 

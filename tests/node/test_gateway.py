@@ -141,7 +141,7 @@ async def test_records_of_all_other_datasets_are_sealed(tmp_path: Path) -> None:
             assert decode_envelope(header.envelope).commitments is kind
             assert not any(b'"n"' in body for body in sealed)
             raw = (await client.get(f"{node.api_url}/v1/transactions/{id_.hex()}/raw")).content
-            (releases,) = await node.service.shares.own(ShareQuery(request_id, (id_,)))
+            (releases,) = await node.service.key_shares.own(ShareQuery(request_id, (id_,)))
             expected = [b'{"n":1}', '{"n":2,"航":"x"}'.encode()]
             assert opened(network, raw, request_id, releases, "b") == expected
             record = (await client.get(f"{node.api_url}/v1/records/{answer['records'][0]}")).json()

@@ -153,7 +153,7 @@ def test_s40_lost_state_is_built_again(home: Home, case: str) -> None:
     STATE_LOSSES[case](home.data)
     ledger = open_recovered(home, resync=False)
     assert ledger.tip.height >= BLOCKS
-    assert ledger.usage("a.flights") is not None
+    assert ledger.dataset_totals("a.flights") is not None
     assert not home.probation_file.exists()
     ledger.close()
 

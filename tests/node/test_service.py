@@ -16,10 +16,10 @@ async def test_four_nodes_commit_the_same_blocks_whoever_receives(tmp_path: Path
             receipt = await node.submit(network.parcel([b'{"n":%d}' % node.ledger.tip.height]))
             assert decode(Outcome, receipt.outcome).is_ok
         await until(lambda: len({node.ledger.tip.block_hash for node in nodes}) == 1)
-        assert nodes[0].ledger.usage("a.flights") == nodes[3].ledger.usage("a.flights")
-        usage = nodes[0].ledger.usage("a.flights")
-        assert usage is not None
-        assert (usage.parcels, usage.records) == (4, 4)
+        assert nodes[0].ledger.dataset_totals("a.flights") == nodes[3].ledger.dataset_totals("a.flights")
+        totals = nodes[0].ledger.dataset_totals("a.flights")
+        assert totals is not None
+        assert (totals.parcels, totals.records) == (4, 4)
 
 
 async def test_the_network_goes_on_without_its_primary_which_catches_up_when_it_returns(tmp_path: Path) -> None:

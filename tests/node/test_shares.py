@@ -222,7 +222,7 @@ async def test_queries_for_what_never_comes_keep_nobody_from_being_served(tmp_pa
     async with sharing(tmp_path, *"abc") as (network, nodes, client):
         (parcel,) = await share(nodes[0], network.sealed_parcel())
         request_id = await commit(nodes[0], network.request())
-        shares = nodes[0].service.shares
+        shares = nodes[0].service.key_shares
         bogus = [asyncio.create_task(shares.own(ShareQuery(NOBODY, (parcel,)))) for _ in range(100)]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -237,7 +237,7 @@ async def test_queries_beyond_what_is_worked_on_at_once_are_refused(tmp_path: Pa
     async with sharing(tmp_path, *"abc") as (network, nodes, client):
         (parcel,) = await share(nodes[0], network.sealed_parcel())
         request_id = await commit(nodes[0], network.request())
-        shares = nodes[0].service.shares
+        shares = nodes[0].service.key_shares
         asked = [shares.own(ShareQuery(request_id, (parcel,))) for _ in range(100)]
         results = await asyncio.gather(*asked, return_exceptions=True)
         refusals = [result.code for result in results if isinstance(result, PoolError)]

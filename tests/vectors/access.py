@@ -100,7 +100,7 @@ def make_access(engine: AccessPolicy | None = None) -> dict[str, Any]:
     keys = [
         entries.contract_key("aviation.rule"),
         entries.contract_state_key("aviation.flights", "aviation.rule"),
-        entries.sharing_key("aviation"),
+        entries.member_totals_key("aviation"),
         entries.request_key(asked),
         entries.totals_key(asked),
         entries.totals_key(requests.transactions[2].id),

@@ -14,7 +14,7 @@ from chain.primitives.encoding import encode
 from chain.primitives.kem import KemSuite, kem_key_id
 from chain.primitives.keys import encode_private_key
 from chain.proofs import history, merkle
-from chain.state.entries import dataset_key, member_key, usage_key
+from chain.state.entries import dataset_key, dataset_totals_key, member_key
 from chain.state.tree import EMPTY, MemoryNodes, StateTree, hash_of
 from chain.transactions.base import signing_message, transaction_id
 from chain.transactions.parcel import ParcelHeader, record_proof
@@ -225,7 +225,7 @@ def make_chain() -> dict[str, Any]:
     maker.commit([dataset_transaction()])
     maker.commit([parcel, rejected])
     maker.commit([parcel_transaction((record,), 0x40 + n) for n, record in enumerate(RECORDS)], view=5)
-    keys = [member_key("aviation"), dataset_key("aviation.flights"), usage_key("aviation.flights")]
+    keys = [member_key("aviation"), dataset_key("aviation.flights"), dataset_totals_key("aviation.flights")]
     keys.append(dataset_key("aviation.unknown"))
     size = ledger.tip.height
     read = ledger.blocks.history_node

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chain.access.decision import Verdict
+from chain.access.decision import AccessVerdict
 from chain.ledger import Ledger
 from chain.packages import read_package
 from chain.primitives.encoding import Wire, encode
@@ -18,7 +18,7 @@ def plain(value: object) -> object:
     """A value as JSON has it."""
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, Verdict):
+    if isinstance(value, AccessVerdict):
         return fields_of(value)
     return [plain(item) for item in value] if isinstance(value, tuple) else value
 

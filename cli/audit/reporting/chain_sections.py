@@ -161,7 +161,7 @@ def _users(findings: Findings, contract: str) -> str:
 
 
 def _dataset_row(dataset: DatasetFinding) -> Row:
-    entry, usage = dataset.entry, dataset.usage
+    entry, totals = dataset.entry, dataset.totals
     return (
         name(entry.dataset),
         titled(entry.title_zh, entry.title_en),
@@ -169,7 +169,7 @@ def _dataset_row(dataset: DatasetFinding) -> Row:
         SHARING[entry.sharing],
         entry.legal_basis or "—",
         number(entry.version),
-        number(usage.records if usage else 0),
+        number(totals.records if totals else 0),
         element("span", when(dataset.changed.time_ms), fine_print(f"# {number(dataset.changed.height)}")),
     )
 

@@ -58,7 +58,7 @@ Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
 
-class SealedParcel(NamedTuple):
+class WantedParcel(NamedTuple):
     """What the chain says of a parcel whose shares are wanted."""
 
     id: Hash
@@ -68,7 +68,7 @@ class SealedParcel(NamedTuple):
     context: ParcelContext
 
 
-class Shares:
+class KeyShares:
     """See the module. Methods are called on the event loop's thread.
 
     Args:
@@ -159,7 +159,7 @@ class Shares:
     @contextlib.asynccontextmanager
     async def _verified(
         self, query: ShareQuery, *, is_granted_elsewhere: bool = False
-    ) -> AsyncIterator[tuple[RequestTerms, list[SealedParcel]]]:
+    ) -> AsyncIterator[tuple[RequestTerms, list[WantedParcel]]]:
         """A place to work on a query that this node's own state at its tip allows: all of it, or nothing is given."""
         with self._count_refusal():
             await self._admit(query, is_granted_elsewhere)
@@ -192,7 +192,7 @@ class Shares:
         if self._working.locked():
             raise PoolError(ErrorCode.NOT_READY, f"{_QUERIES} share queries are being worked on")
 
-    async def _verify(self, query: ShareQuery) -> tuple[RequestTerms, list[SealedParcel]]:
+    async def _verify(self, query: ShareQuery) -> tuple[RequestTerms, list[WantedParcel]]:
         entry = self._entry(query.request)
         if entry is None:
             raise PoolError(ErrorCode.UNKNOWN_REQUEST, f"there is no request {query.request.hex()}")
@@ -226,10 +226,10 @@ class Shares:
         except RuntimeError:
             raise PoolError(ErrorCode.NOT_READY, "the node is shutting down") from None
 
-    def _parcels(self, terms: RequestTerms, ids: Sequence[Hash]) -> list[SealedParcel]:
+    def _parcels(self, terms: RequestTerms, ids: Sequence[Hash]) -> list[WantedParcel]:
         return [self._parcel(terms, id_) for id_ in ids]
 
-    def _parcel(self, terms: RequestTerms, id_: Hash) -> SealedParcel:
+    def _parcel(self, terms: RequestTerms, id_: Hash) -> WantedParcel:
         """A parcel that took effect and that the request covers."""
         location = self._ledger.blocks.location(id_)
         head = self._ledger.blocks.transaction_head(location) if location else None
@@ -246,13 +246,13 @@ class Shares:
         if not header.envelope:
             raise PoolError(ErrorCode.ACCESS_NOT_NEEDED, f"parcel {id_.hex()} is open", parcel=id_.hex())
         context = ParcelContext(header.chain_id, header.dataset, header.records_root)
-        return SealedParcel(id_, location, decode_envelope(header.envelope), context)
+        return WantedParcel(id_, location, decode_envelope(header.envelope), context)
 
-    def _release(self, request: Hash, terms: RequestTerms, parcels: Sequence[SealedParcel]) -> ShareAnswer:
+    def _release(self, request: Hash, terms: RequestTerms, parcels: Sequence[WantedParcel]) -> ShareAnswer:
         reader_key = KemPublicKey(terms.kem_key)
         return tuple(self._release_one(request, reader_key, parcel) for parcel in parcels)
 
-    def _release_one(self, request: Hash, reader_key: KemPublicKey, parcel: SealedParcel) -> tuple[bytes, ...]:
+    def _release_one(self, request: Hash, reader_key: KemPublicKey, parcel: WantedParcel) -> tuple[bytes, ...]:
         """The encoded release for one parcel, or none: the other validators' shares may be enough."""
         if self._key is None or parcel.envelope.index_of(self._name) is None:
             return ()
@@ -268,7 +268,7 @@ class Shares:
 
     # The other validators
 
-    def _holders(self, parcels: Sequence[SealedParcel]) -> list[str]:
+    def _holders(self, parcels: Sequence[WantedParcel]) -> list[str]:
         """Validators that hold a share of a parcel and can be asked now."""
         holders = {share.validator for parcel in parcels for share in parcel.envelope.shares}
         return [peer for peer in self._links.connected if peer in holders]
@@ -294,7 +294,7 @@ class Shares:
 class _Collection:
     """What has come for each parcel of a query, as far as a node that cannot open it can tell right from wrong."""
 
-    def __init__(self, query: ShareQuery, terms: RequestTerms, parcels: Sequence[SealedParcel]) -> None:
+    def __init__(self, query: ShareQuery, terms: RequestTerms, parcels: Sequence[WantedParcel]) -> None:
         self._request = query.request
         self._key_id = kem_key_id(terms.kem_key)
         self._parcels = parcels
