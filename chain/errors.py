@@ -92,6 +92,7 @@ class ErrorCode(StrEnum):
     CONTRACT_BAD_ANSWER = "contract_bad_answer"
     # Reading
     NOT_FOUND = "not_found"
+    NOT_HERE_YET = "not_here_yet"
     NOT_READY = "not_ready"
     TIMEOUT = "timeout"
     BAD_REQUEST = "bad_request"
@@ -181,6 +182,7 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
     409: (_C.HISTORY_CONFLICT,),
     410: (_C.PARCEL_ERASED,),
     413: (_C.TOO_LARGE, _C.TOO_MANY_RECORDS),
+    421: (_C.NOT_HERE_YET,),
     422: (
         _C.UNKNOWN_DATASET,
         _C.NOT_OWNER,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from chain.access.policy import AccessPolicy, MissingEngine
+from chain.arrival import open_past
 from chain.blocks import Block, BlockHeader, Certificate, LedgerTip, Outcome, Proposal, block_hash, decode_header
 from chain.erasure import ErasedAt, ErasureProofs, payloads_erased_by
 from chain.errors import ErrorCode, InvariantBroken, PoolError
@@ -22,6 +23,7 @@ from chain.execution import Executed, Execution
 from chain.genesis import Genesis
 from chain.ledger_view import LedgerView, present
 from chain.limits import LIMITS
+from chain.packages import BlockPackage
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import encode
 from chain.proofs import history
@@ -292,6 +294,24 @@ class Ledger(LedgerView):
         if tip.certificate is None or any(state.get(key) is None for key in keys):
             return None
         return ErasureProofs(encode(tip.header), tip.certificate, tuple(state.prove(key) for key in keys))
+
+    def fill(self, package: BlockPackage, height: int) -> None:
+        """Make a block of the past whole. Neither synced nor counted as whole: ``end_past`` says so of many at once.
+
+        Args:
+            package: the block as it came from elsewhere.
+            height: that was asked for, at most ``blocks.past_height``.
+
+        Raises:
+            PoolError: what does not hold of it, codes of ``chain.arrival.open_past``.
+        """
+        past = open_past(self.trust, self.state_value, package, height)
+        self.blocks.append(height, past.block, past.transactions, (), past.erased, None, None, sync=False)
+
+    def end_past(self, height: int) -> None:
+        """All blocks after the one at ``height`` have been filled: note that, durably."""
+        self.blocks.sync()
+        self.blocks.end_past(height)
 
     def make_durable(self) -> None:
         """Bring everything up to the tip to disk, HEAD last: a crash before that leaves HEAD behind, never ahead.

@@ -84,9 +84,13 @@ class LedgerView:
         """The state after the block at ``height``, for any thread. An old one takes some 20 ms to be had again.
 
         Raises:
-            PoolError: code ``not_found`` for a height that is not there.
+            PoolError: code ``not_found`` for a height that is not there; ``not_here_yet`` for one before the state that
+                this node has taken from others.
         """
-        return self._history.at(height, self.header_at(height).state_root)
+        root = self.header_at(height).state_root
+        if height < self.blocks.anchor_height:
+            raise _not_here_yet(f"the state after block {height}", height)
+        return self._history.at(height, root)
 
     def _open_tree(self) -> StateTree:
         """The trees that can be read now."""
@@ -103,20 +107,23 @@ class LedgerView:
 
     def header_at(self, height: int) -> BlockHeader:
         """Header of the block at ``height``; raises ``not_found``."""
-        return decode_header(self.final_header_at(height).header)
+        self._verify_height(height)
+        return decode_header(stored_header(self.blocks, height).header)
 
     def final_header_at(self, height: int) -> FinalHeader:
         """Header and certificate of the block at ``height``; raises as ``block_at``."""
-        self._verify_height(height)
+        self.verify_here(height)
         return stored_header(self.blocks, height)
 
     def block_at(self, height: int) -> Block:
-        """The block at ``height``; raises ``not_found``, or ``database_damaged`` if it should be there and is not."""
-        self._verify_height(height)
+        """The block at ``height``; raises ``not_found``, ``not_here_yet``, or ``database_damaged`` if it should be
+        there and is not.
+        """
+        self.verify_here(height)
         return stored_block(self.blocks, height)
 
     def outcome_at(self, location: Location) -> Outcome:
-        """What became of a transaction; raises as ``block_at``."""
+        """What became of a transaction; raises ``not_found``, ``database_damaged``."""
         self._verify_height(location.height)
         return self.blocks.outcome(location)
 
@@ -124,6 +131,12 @@ class LedgerView:
         """Makes receipts of the block at ``height``; raises as ``block_at``, and ``not_found`` for genesis."""
         block = self.final_header_at(height)
         return ReceiptMaker(block.header, block.certificate, self.blocks.outcomes(height))
+
+    def verify_here(self, height: int) -> None:
+        """Check that a block is here with all that belongs to it; raises ``not_found``, ``not_here_yet``."""
+        self._verify_height(height)
+        if 0 < height <= self.blocks.past_height:
+            raise _not_here_yet(f"block {height}", height)
 
     def _verify_height(self, height: int) -> None:
         if not 0 <= height <= self.tip.height:
@@ -185,6 +198,10 @@ class LedgerView:
         ``unknown_key``.
         """
         return registered_key(self.member(header.member), header.member, header.key_id)
+
+
+def _not_here_yet(what: str, height: int) -> PoolError:
+    return PoolError(ErrorCode.NOT_HERE_YET, f"{what} is not here yet", height=height)
 
 
 def present(entry: Value | None) -> Value:

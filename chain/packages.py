@@ -59,7 +59,7 @@ ProveErasures = Callable[[Sequence[Hash]], ErasureProofs | None]
 
 
 def read_package(store: BlockStore, height: int, prove: ProveErasures | None = None) -> BlockPackage | None:
-    """The package of the block at ``height``, or None if the store does not hold it.
+    """The package of the block at ``height``, or None if the store does not hold it, or not all of it.
 
     Args:
         store: of the blocks.
@@ -67,7 +67,7 @@ def read_package(store: BlockStore, height: int, prove: ProveErasures | None = N
         prove: proves erasures; what it cannot prove is not handed out either. None to hand out what was erased without.
     """
     block = store.block_bytes(height)
-    if block is None:
+    if block is None or 0 < height <= store.past_height:
         return None
     transactions = tuple(encode(transaction) for transaction in store.transactions(height))
     kept = store.erased_payloads(height)

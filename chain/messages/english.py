@@ -269,6 +269,10 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "the contract's answer is wrong in its {part}",
     ),
     "not_found": ("Not found", "Check the id, and whether this node has caught up."),
+    "not_here_yet": (
+        "This node does not have it yet",
+        "Ask another node: this one took the chain's state from others, and the past comes after it.",
+    ),
     "not_ready": ("This node is not ready", "Wait until /readyz answers 200, or ask another node."),
     "timeout": ("Not committed in time", "It may still commit: ask for it by its transaction id."),
     "bad_request": ("Request not understood", "See /openapi.json for parameters and their bounds."),

@@ -5,7 +5,7 @@ complete it never changes, so appending writes at most ``log2(size)`` nodes, and
 can be made from stored nodes alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from chain.primitives.crypto import Hash
@@ -38,6 +38,28 @@ def nodes_completed_by(size: int, leaf: Hash, read: NodeReader) -> list[tuple[in
 def root_at(size: int, read: NodeReader) -> Hash:
     """Root of the first ``size`` leaves."""
     return _subtree(0, size, read) if size else EMPTY_ROOT
+
+
+def peaks_of(size: int) -> list[tuple[int, int]]:
+    """The complete subtrees, as large as can be, that the first ``size`` leaves consist of: (level, index), in their
+    order.
+    """
+    found, start = [], 0
+    for level in range(size.bit_length() - 1, -1, -1):
+        if size >> level & 1:
+            found.append((level, start >> level))
+            start += 1 << level
+    return found
+
+
+def root_of_peaks(peaks: Sequence[Hash]) -> Hash:
+    """Root of the tree whose peaks these are."""
+    if not peaks:
+        return EMPTY_ROOT
+    root = peaks[-1]
+    for peak in reversed(peaks[:-1]):
+        root = node_hash(peak, root)
+    return root
 
 
 def inclusion_proof_at(index: int, size: int, read: NodeReader) -> list[Hash]:

@@ -116,13 +116,14 @@ class _Change(NamedTuple):
 class _Made:
     """The nodes that an update makes, and those whose place they take."""
 
-    def __init__(self, height: int) -> None:
+    def __init__(self, height: int, number: int) -> None:
         self._height = height.to_bytes(8, "big")
+        self._number = number
         self.nodes: dict[Reference, bytes] = {}
         self.superseded: list[Reference] = []
 
     def keep(self, hash_: Hash, node: bytes) -> Reference:
-        reference = hash_ + self._height + len(self.nodes).to_bytes(4, "big")
+        reference = hash_ + self._height + (self._number + len(self.nodes)).to_bytes(4, "big")
         self.nodes[reference] = node
         return reference
 
@@ -169,9 +170,13 @@ class StateTree:
                 current = left
         return StateProof(tuple(siblings), b"", b"")
 
-    def update(self, root: Reference, changes: Mapping[bytes, bytes | None], height: int = 0) -> TreeUpdate:
-        """The tree after ``changes`` (None deletes a key), made by the block at ``height``; nothing is written here."""
-        made, entries = _Made(height), []
+    def update(
+        self, root: Reference, changes: Mapping[bytes, bytes | None], height: int = 0, number: int = 0
+    ) -> TreeUpdate:
+        """The tree after ``changes`` (None deletes a key), made by the block at ``height``, its nodes numbered from
+        ``number`` on; nothing is written here.
+        """
+        made, entries = _Made(height, number), []
         for key, value in changes.items():
             path, leaf = self.path(key), None
             if value is not None:

@@ -8,6 +8,8 @@
 | ``e`` height(8) index(4)                   | ``ErasedPayload``: what stays of an erased payload |
 | ``h`` level(1) index(8)                    | hash of a complete subtree of history  |
 | ``i`` transaction id(32)                   | height(8) index(4); of an accepted parcel: record count(4), dataset |
+| ``m`` ``anchor``                           | height(8) of the block whose state was taken from others |
+| ``m`` ``past``                             | height(8): the last of the blocks that are not whole yet |
 | ``m`` ``version`` / ``chain``              | layout version / chain id; for others see ``chain.storage.migration`` |
 | ``o`` height(8)                            | ``HandOver``: the next block has another set or other rules |
 | ``p`` height(8) index(4)                   | payload of a parcel, unless it was erased |
@@ -21,6 +23,10 @@
 
 Integers are big endian, so keys of one kind grow with the chain. A block and all that belongs to it is one batch,
 synced at once or, in catch-up, together with those after it.
+
+A node that has taken the state from others (``chain.arrival``) has of the blocks before it what can be looked up in
+them: ``b`` without certificate, ``h``, ``i``, ``x`` and the lists. A block becomes whole when the rest of it comes.
+``s`` never comes, since nothing proves it.
 """
 
 import struct
@@ -107,12 +113,13 @@ class BlockStore:
         history: Sequence[Write],
         erased: Sequence[tuple[Location, ErasedPayload]] = (),
         handover: HandOver | None = None,
-        changes: Mapping[bytes, bytes] = MappingProxyType({}),
+        changes: Mapping[bytes, bytes] | None = MappingProxyType({}),
         *,
         sync: bool = True,
     ) -> None:
         """Write a block with its transactions, its changes of the state and index as one batch, which is durable with
-        ``sync``. What stays of the payloads that it erases takes their place in the same batch.
+        ``sync``. What stays of the payloads that it erases takes their place in the same batch. ``changes`` are None
+        for a block of the past that was not executed here.
         """
         batch = [*block_writes(height, block, changes), *history, *handover_writes(height, handover)]
         kept = dict(erased)
@@ -303,19 +310,65 @@ class BlockStore:
         scanned = self._database.scan(_HEIGHT.pack(b"o", since), b"p")
         return [_decoded(HandOver, value) for _, value in scanned]
 
+    # A past that is not whole yet
+
+    @property
+    def anchor_height(self) -> int:
+        """Height of the block whose state was taken from others; 0 if every block was executed here."""
+        return self._number(b"manchor")
+
+    @property
+    def past_height(self) -> int:
+        """Height of the last block that is not whole yet; 0 if all are. All after it are whole."""
+        return self._number(b"mpast")
+
+    def transaction_heads(self, height: int) -> list[StoredHead]:
+        """Headers and signatures of a block's transactions, in order."""
+        scanned = self._database.scan(_PLACE.pack(b"t", height, 0), _PLACE.pack(b"t", height + 1, 0))
+        return [_decoded(StoredHead, value) for _, value in scanned]
+
+    def end_past(self, height: int) -> None:
+        """Note durably that all blocks after the one at ``height`` are whole."""
+        self._database.write([past_mark(height)], sync=True)
+
+    def _number(self, key: bytes) -> int:
+        data = self._database.get(key)
+        return int.from_bytes(data, "big") if data else 0
+
     def close(self) -> None:
         """Release the database."""
         self._database.close()
 
 
-def block_writes(height: int, block: Block, changes: Mapping[bytes, bytes]) -> list[Write]:
+def past_mark(height: int) -> Write:
+    """The write that says which is the last block that is not whole."""
+    return b"mpast", height.to_bytes(8, "big") if height else None
+
+
+def block_writes(height: int, block: Block, changes: Mapping[bytes, bytes] | None) -> list[Write]:
     """The writes that keep a block without its transactions."""
     outcomes = encode_array([encode(outcome) for outcome in block.outcomes])
+    kept = [] if changes is None else [(_HEIGHT.pack(b"s", height), encode(tuple(sorted(changes.items()))))]
     return [
         (_HEIGHT.pack(b"b", height), encode(FinalHeader(block.header, block.certificate))),
-        (_HEIGHT.pack(b"s", height), encode(tuple(sorted(changes.items())))),
+        *kept,
         (_HEIGHT.pack(b"x", height), outcomes),
     ]
+
+
+def past_writes(
+    height: int, header: bytes, outcomes: Sequence[Outcome], transactions: Sequence[CheckedTransaction]
+) -> list[Write]:
+    """The writes by which a block of the past can be looked up, though it is not whole."""
+    batch: list[Write] = [
+        (_HEIGHT.pack(b"b", height), encode(FinalHeader(header, None))),
+        (_HEIGHT.pack(b"x", height), encode_array([encode(outcome) for outcome in outcomes])),
+    ]
+    for index, (checked, outcome) in enumerate(zip(transactions, outcomes, strict=True)):
+        place, listed = Location(height, index), checked.type.index(checked.header)
+        batch.append(index_write(place, checked, listed, is_accepted=outcome.is_ok))
+        batch += [(prefix + _LOCATION.pack(*place), b"") for prefix in _lists(listed, is_accepted=outcome.is_ok)]
+    return batch
 
 
 def handover_writes(height: int, handover: HandOver | None) -> list[Write]:

@@ -4,6 +4,7 @@
 |-------------------|------------------------------------------------------------------|
 | ``k`` state key   | empty: a key that has or had a value                             |
 | ``m`` ``version`` | layout version                                                   |
+| ``m`` ``arriving`` | ``Arriving``: what is here of a state that is taken from others |
 | ``n`` place(12)   | tree node (``chain.state.tree``)                                 |
 | ``r`` height(8)   | reference(44) to the root of a tree; ``0x01`` if it is permanent |
 | ``s`` height(8)   | heights(8) of the tree before it and of the last permanent one, then |
@@ -21,7 +22,9 @@ any old height again.
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import Hash
+from chain.primitives.encoding import EncodingError, Wire, decode, encode
 from chain.state.tree import (
     PLACE_SIZE,
     REFERENCE_SIZE,
@@ -58,6 +61,17 @@ class StateHead(NamedTuple):
     def root(self) -> Hash:
         """The block's state root."""
         return hash_of(self.reference)
+
+
+class Arriving(Wire, frozen=True):
+    """A state of which some chunks are here."""
+
+    root: bytes
+    """Reference to the tree of the entries that are here."""
+    nodes: int
+    """How many nodes were made."""
+    following: tuple[bytes, ...]
+    """Of each part of the tree the place where it goes on; empty for one that is complete."""
 
 
 class _Written(NamedTuple):
@@ -177,6 +191,32 @@ class StateStore:
             if before != permanent:
                 yield b"r" + before, None
             yield key, None
+
+    # A state that is taken from others
+
+    def arriving(self) -> Arriving | None:
+        """How far it is; None if there is none."""
+        data = self._database.get(b"marriving")
+        try:
+            return None if data is None else decode(Arriving, data)
+        except EncodingError as error:
+            raise PoolError(ErrorCode.DATABASE_DAMAGED, error.detail) from None
+
+    def arrive(self, update: TreeUpdate | None, arriving: Arriving) -> None:
+        """Write what a chunk brought, and how far that leads, as one batch. Not synced."""
+        batch: list[Write] = [(b"marriving", encode(arriving))]
+        if update is not None:
+            batch += [(b"n" + place_of(reference), node) for reference, node in update.nodes.items()]
+            batch += [(b"n" + place_of(reference), None) for reference in update.superseded]
+            batch += [(b"k" + key, b"") for key in update.changes]
+        self._database.write(batch, sync=False)
+
+    def arrive_whole(self, height: int, root: Reference) -> None:
+        """All of it is here: the tree after the block at ``height``, which stays. Durable."""
+        mark = (b"r" + height.to_bytes(8, "big"), root + _PERMANENT)
+        self._database.sync()
+        self._database.write([(b"mversion", LAYOUT_VERSION), (b"marriving", None), mark], sync=True)
+        self._look()
 
     def go_back_to(self, height: int) -> None:
         """Forget every tree after the one of a block: the chain is shorter than this store has seen it."""
