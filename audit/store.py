@@ -158,7 +158,7 @@ class IndexStore(BlockStore):
         history: Sequence[Write],
         erased: Sequence[tuple[Location, ErasedPayload]] = (),
         handover: HandOver | None = None,
-        changes: Mapping[bytes, bytes] = MappingProxyType({}),
+        changes: Mapping[bytes, bytes] | None = MappingProxyType({}),
         *,
         sync: bool = True,
     ) -> None:
