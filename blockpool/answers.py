@@ -85,9 +85,10 @@ class CatalogueEntry(_Answer, frozen=True, kw_only=True):
 
 
 class DatasetList(_Answer, frozen=True, kw_only=True):
-    """The catalogue."""
+    """A page of the catalogue."""
 
     datasets: tuple[CatalogueEntry, ...]
+    next: str | None = None
 
 
 class ContractAnswer(_Answer, frozen=True, kw_only=True):
@@ -107,8 +108,9 @@ class ContractAnswer(_Answer, frozen=True, kw_only=True):
 
 
 class ContractList(_Answer, frozen=True, kw_only=True):
-    """All contracts."""
+    """A page of the contracts."""
 
+    next: str | None = None
     contracts: tuple[ContractAnswer, ...]
 
 

@@ -1,5 +1,7 @@
 """What a ledger knows: its newest block, the state after it, the stored blocks, and what the next block follows."""
 
+from dataclasses import dataclass
+
 from chain.blocks import Block, BlockHeader, FinalHeader, LedgerTip, Outcome, decode_header
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.genesis import Genesis
@@ -26,6 +28,19 @@ from chain.storage.blocks import BlockStore, Location
 from chain.storage.database import Database
 from chain.storage.state import StateStore
 from chain.transactions.base import CheckedTransaction, Header, verify_signed_by
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the chain knew after one block, for any thread: whatever is committed meanwhile, it stays the same."""
+
+    height: int
+    state: StateView
+
+    def entry(self, key: bytes, type_: type[Value]) -> Value | None:
+        """A decoded state entry, or None."""
+        value = self.state.get(key)
+        return None if value is None else decode(type_, value)
 
 
 class LedgerView:
@@ -92,6 +107,19 @@ class LedgerView:
             raise _not_here_yet(f"the state after block {height}", height)
         return self._history.at(height, root)
 
+    def snapshot(self) -> Snapshot:
+        """The state at the tip. It is for one use, which takes less than the time of ``KEPT_BLOCKS`` blocks."""
+        tip, nodes = self.tip, self.states.view()
+        return Snapshot(tip.height, StateView(nodes, StateTree(self.chain_id, nodes), tip.state))
+
+    def header_bytes_at(self, height: int) -> bytes:
+        """Header of the block at ``height``, encoded; raises as ``block_at``."""
+        self._verify_height(height)
+        header = self.blocks.header_bytes(height)
+        if header is None:
+            raise PoolError(ErrorCode.DATABASE_DAMAGED, f"block {height} is missing")
+        return header
+
     def _open_tree(self) -> StateTree:
         """The trees that can be read now."""
         return StateTree(self.chain_id, self.states.view())
@@ -107,8 +135,7 @@ class LedgerView:
 
     def header_at(self, height: int) -> BlockHeader:
         """Header of the block at ``height``; raises ``not_found``."""
-        self._verify_height(height)
-        return decode_header(stored_header(self.blocks, height).header)
+        return decode_header(self.header_bytes_at(height))
 
     def final_header_at(self, height: int) -> FinalHeader:
         """Header and certificate of the block at ``height``; raises as ``block_at``."""

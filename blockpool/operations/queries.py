@@ -35,7 +35,7 @@ def status(session: Session) -> Operation[NodeStatus]:
 
 def datasets(session: Session) -> Operation[tuple[CatalogueEntry, ...]]:
     """The catalogue."""
-    return (yield from session.get("/v1/datasets", DatasetList)).datasets
+    return session.all("/v1/datasets", DatasetList, lambda page: page.datasets, limit=_PAGE_ITEMS)
 
 
 def dataset(session: Session, dataset: str) -> Operation[CatalogueEntry]:
@@ -45,7 +45,7 @@ def dataset(session: Session, dataset: str) -> Operation[CatalogueEntry]:
 
 def contracts(session: Session) -> Operation[tuple[ContractAnswer, ...]]:
     """The deployed contracts, without their sources."""
-    return (yield from session.get("/v1/contracts", ContractList)).contracts
+    return session.all("/v1/contracts", ContractList, lambda page: page.contracts, limit=_PAGE_ITEMS)
 
 
 def contract(session: Session, contract: str) -> Operation[ContractAnswer]:

@@ -195,6 +195,18 @@ class Session:
                 return
             asked["after"] = page.next
 
+    def all(
+        self, path: str, type_: type[PageType], items: Callable[[PageType], Iterable[T]], **parameters: str | int
+    ) -> Operation[tuple[T, ...]]:
+        """All items of a list that comes in pages; not verified."""
+        found, asked = list[T](), dict(parameters)
+        while True:
+            page = yield from self.get(path, type_, **asked)
+            found += items(page)
+            if page.next is None:
+                return tuple(found)
+            asked["after"] = page.next
+
     def commit(self, transaction: SignedTransaction) -> Operation[VerifiedReceipt]:
         """Send a transaction until it is final; raises ``TransactionRejected`` if the validators refuse it. Every error
         names the ``transaction_id``: after some of them it may still commit.

@@ -68,6 +68,13 @@ class Location(NamedTuple):
     """Place in its block, from 0."""
 
 
+class _HeaderAlone(Wire, frozen=True):
+    """A ``FinalHeader`` whose certificate is left as it is: decoding that takes ten times as long."""
+
+    header: bytes
+    certificate: msgspec.Raw
+
+
 class StoredHead(Wire, frozen=True):
     """What is kept of a transaction apart from its payload."""
 
@@ -155,6 +162,11 @@ class BlockStore:
         """The encoded block at ``height``."""
         data = self._database.get(_HEIGHT.pack(b"b", height))
         return None if data is None else b"\x93" + data[1:] + self._outcomes(height)
+
+    def header_bytes(self, height: int) -> bytes | None:
+        """The header of the block at ``height``, encoded; raises as ``block``."""
+        data = self._database.get(_HEIGHT.pack(b"b", height))
+        return None if data is None else _decoded(_HeaderAlone, data).header
 
     def final_header(self, height: int) -> FinalHeader | None:
         """Header and certificate of the block at ``height``; raises as ``block``."""
@@ -261,34 +273,41 @@ class BlockStore:
         self._database.write([(_PLACE.pack(b"c", *location), None) for location in locations], sync=True)
         return True
 
-    def parcels(self, dataset: str, after: Location | None, limit: int) -> list[Location]:
-        """Up to ``limit`` parcels of ``dataset`` in chain order, beginning after ``after``. Rejected ones are among
-        them.
-        """
-        return self._locations(_dataset_prefix(b"d", dataset), after, limit)
+    # Lists: up to ``limit`` places in chain order, or the newest first, beginning after the place ``after``.
 
-    def read_transactions(self, dataset: str, after: Location | None, limit: int) -> list[Location]:
-        """Up to ``limit`` requests, approvals and read reports that name ``dataset`` (empty: any) in chain order,
-        beginning after ``after``. Rejected ones are among them.
-        """
-        return self._locations(_dataset_prefix(b"r", dataset), after, limit)
+    def parcels(
+        self, dataset: str, after: Location | None, limit: int, *, is_newest_first: bool = False
+    ) -> list[Location]:
+        """Parcels of ``dataset``, rejected ones among them."""
+        return self._locations(_dataset_prefix(b"d", dataset), after, limit, is_newest_first)
 
-    def derived(self, parcel_id: Hash, after: Location | None, limit: int) -> list[Location]:
-        """Up to ``limit`` accepted parcels that were made from records of a parcel, in chain order, beginning after
-        ``after``.
-        """
-        return self._locations(b"u" + parcel_id, after, limit)
+    def read_transactions(
+        self, dataset: str, after: Location | None, limit: int, *, is_newest_first: bool = False
+    ) -> list[Location]:
+        """Requests, approvals and read reports that name ``dataset`` (empty: any), rejected ones among them."""
+        return self._locations(_dataset_prefix(b"r", dataset), after, limit, is_newest_first)
 
-    def parcel_reads(self, dataset: str, parcel_id: Hash, after: Location | None, limit: int) -> list[Location]:
-        """Up to ``limit`` requests and read reports about ``dataset`` that name a parcel and took effect, in chain
-        order, beginning after ``after``: those in the history under ``parcel-reads/DATASET/ID`` of the state.
-        """
-        return self._locations(_read_prefix(dataset, parcel_id), after, limit)
+    def derived(
+        self, parcel_id: Hash, after: Location | None, limit: int, *, is_newest_first: bool = False
+    ) -> list[Location]:
+        """Accepted parcels that were made from records of a parcel."""
+        return self._locations(b"u" + parcel_id, after, limit, is_newest_first)
 
-    def _locations(self, prefix: bytes, after: Location | None, limit: int) -> list[Location]:
-        start = prefix if after is None else prefix + _LOCATION.pack(*after) + b"\x00"
+    def parcel_reads(
+        self, dataset: str, parcel_id: Hash, after: Location | None, limit: int, *, is_newest_first: bool = False
+    ) -> list[Location]:
+        """Requests and read reports about ``dataset`` that name a parcel and took effect: those in the history under
+        ``parcel-reads/DATASET/ID`` of the state.
+        """
+        return self._locations(_read_prefix(dataset, parcel_id), after, limit, is_newest_first)
+
+    def _locations(self, prefix: bytes, after: Location | None, limit: int, is_newest_first: bool) -> list[Location]:
+        start, stop = prefix, prefix + b"\xff" * (_LOCATION.size + 1)
+        if after is not None:
+            place = prefix + _LOCATION.pack(*after)
+            start, stop = (start, place) if is_newest_first else (place + b"\x00", stop)
         found = []
-        for key, _ in self._database.scan(start, prefix + b"\xff" * (_LOCATION.size + 1)):
+        for key, _ in self._database.scan(start, stop, reverse=is_newest_first):
             found.append(Location(*_LOCATION.unpack(key[len(prefix) :])))
             if len(found) == limit:
                 break

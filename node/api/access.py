@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,6 +13,7 @@ from starlette.responses import Response
 from chain.access.decision import RequestStatus
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
+from chain.ledger_view import Snapshot
 from chain.limits import KIB, LIMITS
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode, encode
@@ -26,18 +26,16 @@ from chain.transactions.registry import type_named_by
 from chain.transactions.request import REQUEST
 from node.api.bodies import JSON, MSGPACK, read_body, request_headers, verify_content_type
 from node.api.listing import Listing
-from node.api.parameters import After, Limit, json_response, parse_hash, parse_place, place_text
+from node.api.pages import After, Limit, Order, Register, Wanted, lines_at, make_page
+from node.api.parameters import json_response, parse_hash, read_bytes
 from node.api.problems import bad_request
+from node.api.turns import step_back
 from node.api.views import Json, contract_summary, fields_of, request_view, text_of
 from node.service import NodeService
 from sealing import ShareAnswer, ShareQuery
 
 MAX_WAIT_MS = 60_000
 _QUERY_BYTES = 16 * KIB
-_SLICE = 200
-"""Transactions looked at before others get their turn on the event loop."""
-_SLICES = 10
-"""Slices looked at for one answer; a filter that matches little then gets a short list, and where to go on."""
 
 Name = Annotated[str | None, Query(max_length=LIMITS.name_length)]
 Scope = Literal["all", "own", "every"]
@@ -84,12 +82,20 @@ def access_router(service: NodeService) -> APIRouter:
 
 def _add_contracts(router: APIRouter, service: NodeService) -> None:
     ledger = service.ledger
+    register = Register(ledger, contract_key(""), lambda value: decode(ContractEntry, value).deployed_height)
+    service.pool.add_listener(register.on_committed)
 
     @router.get("/contracts", tags=["access"])
-    async def list_contracts() -> Response:
-        """All access contracts, without their sources."""
-        entries = [decode(ContractEntry, value) for value in ledger.entries(b"contract/").values()]
-        return json_response({"contracts": [contract_summary(entry) for entry in entries]})
+    async def list_contracts(after: After = None, limit: Limit = 100, order: Order = "oldest") -> Response:
+        """Access contracts without their sources, by the time of their first deployment."""
+        snapshot = ledger.snapshot()
+
+        def view(name: str) -> Json | None:
+            entry = snapshot.entry(contract_key(name), ContractEntry)
+            return None if entry is None else contract_summary(entry)
+
+        lines = register.lines(Wanted(after, limit, order == "newest"), view)
+        return await read_bytes(service, lambda: make_page("contracts", lines, limit))
 
     @router.get("/contracts/{contract}", tags=["access"])
     async def get_contract(contract: str) -> Response:
@@ -111,8 +117,9 @@ def _add_requests(router: APIRouter, service: NodeService) -> None:
         approver: Name = None,
         after: After = None,
         limit: Limit = 100,
+        order: Order = "oldest",
     ) -> Response:
-        """Requests to read that took effect, in chain order. A list may be shorter than ``limit`` and still go on."""
+        """Requests to read that took effect. A page may be shorter than ``limit``, or empty, and still go on."""
 
         def is_wanted(entry: RequestEntry) -> bool:
             return (
@@ -123,8 +130,17 @@ def _add_requests(router: APIRouter, service: NodeService) -> None:
 
         if dataset and not is_dataset_id(dataset):
             raise bad_request("a dataset id has the form owner.name")
-        found, following = await _find_requests(service, dataset, is_wanted, parse_place(after), limit)
-        return json_response({"requests": found, "next": following and place_text(following)})
+        wanted, snapshot = Wanted.of_chain(after, limit, order), ledger.snapshot()
+
+        def places(after: Location | None, limit: int, newest: bool) -> list[Location]:
+            return ledger.blocks.read_transactions(dataset, after, limit, is_newest_first=newest)
+
+        def view(location: Location) -> Json | None:
+            found = _request_at(ledger, snapshot, location)
+            return _view(snapshot, *found) if found is not None and is_wanted(found[1]) else None
+
+        lines = lines_at(places, wanted, view)
+        return await read_bytes(service, lambda: make_page("requests", lines, limit))
 
     @router.get("/requests/{request_id}", tags=["access"])
     async def get_request(request_id: str, wait_ms: Annotated[int, Query(ge=0, le=MAX_WAIT_MS)] = 0) -> Response:
@@ -134,6 +150,7 @@ def _add_requests(router: APIRouter, service: NodeService) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_ms / 1000):
                 while (entry := ledger.entry(key, RequestEntry)) is None or entry.decision.status == "asked":
+                    step_back()
                     await service.pool.wait_for_height(service.pool.height + 1)
         entry = ledger.entry(key, RequestEntry)
         if entry is None:
@@ -145,19 +162,21 @@ def _add_reads(router: APIRouter, service: NodeService) -> None:
     ledger = service.ledger
 
     @router.get("/datasets/{dataset}/reads", tags=["access"])
-    async def list_reads(dataset: str, after: After = None, limit: Limit = 100) -> Response:
-        """Requests, approvals and read reports of a dataset in chain order; rejected ones among them.
+    async def list_reads(dataset: str, after: After = None, limit: Limit = 100, order: Order = "oldest") -> Response:
+        """Requests, approvals and read reports of a dataset; rejected ones among them.
 
         That none is left out can be proved: the ids with the code ``ok`` fold to the history in ``reads/DATASET`` of
         the state (``/v1/state``).
         """
-        place = parse_place(after)
+        wanted = Wanted.of_chain(after, limit, order)
         if ledger.dataset(dataset) is None:
             raise PoolError(ErrorCode.NOT_FOUND, f"{dataset} is not in the catalogue")
-        found = ledger.blocks.read_transactions(dataset, place, limit)
-        listing = Listing(ledger)
-        following = place_text(found[-1]) if len(found) == limit else None
-        return json_response({"reads": [listing.read(location) for location in found], "next": following})
+
+        def places(after: Location | None, limit: int, newest: bool) -> list[Location]:
+            return ledger.blocks.read_transactions(dataset, after, limit, is_newest_first=newest)
+
+        lines = lines_at(places, wanted, Listing(ledger).read)
+        return await read_bytes(service, lambda: make_page("reads", lines, limit))
 
 
 def _add_shares(router: APIRouter, service: NodeService) -> None:
@@ -181,38 +200,18 @@ def _add_shares(router: APIRouter, service: NodeService) -> None:
         return Response(encode(answer), media_type=MSGPACK)
 
 
-async def _find_requests(
-    service: NodeService, dataset: str, is_wanted: Callable[[RequestEntry], bool], after: Location | None, limit: int
-) -> tuple[list[Json], Location | None]:
-    """Up to ``limit`` requests, and the place to go on after; None at the end."""
-    found: list[Json] = []
-    for _ in range(_SLICES):
-        places = service.ledger.blocks.read_transactions(dataset, after, _SLICE)
-        for after in places:
-            request = _request_at(service, after)
-            if request is not None and is_wanted(request[1]):
-                found.append(_view(service.ledger, *request))
-                if len(found) == limit:
-                    return found, after
-        if len(places) < _SLICE:
-            return found, None
-        await asyncio.sleep(0)
-    return found, after
-
-
-def _request_at(service: NodeService, location: Location) -> tuple[Hash, RequestEntry] | None:
+def _request_at(ledger: Ledger, snapshot: Snapshot, location: Location) -> tuple[Hash, RequestEntry] | None:
     """The request that was made at a place, if one was and it took effect."""
-    ledger = service.ledger
     head = ledger.blocks.transaction_head(location)
     if head is None or type_named_by(head.header) is not REQUEST:
         return None
     id_ = transaction_id(ledger.chain_id, head.header)
-    entry = ledger.entry(request_key(id_), RequestEntry)
+    entry = snapshot.entry(request_key(id_), RequestEntry)
     return None if entry is None else (id_, entry)
 
 
-def _view(ledger: Ledger, request_id: Hash, entry: RequestEntry) -> Json:
-    return request_view(request_id, entry, ledger.entry(totals_key(request_id), RequestTotals))
+def _view(state: Snapshot | Ledger, request_id: Hash, entry: RequestEntry) -> Json:
+    return request_view(request_id, entry, state.entry(totals_key(request_id), RequestTotals))
 
 
 def _from_json(body: bytes) -> ShareQuery:

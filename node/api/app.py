@@ -1,7 +1,5 @@
 """The application: reads through FastAPI, the hot path in front of it, status, health, events and metrics."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Annotated
 
@@ -19,16 +17,17 @@ from evidence.parts import HandOverPart
 from node.api.access import access_router
 from node.api.bodies import AsgiApp, BodyAbandoned
 from node.api.description import describe
+from node.api.events import Events
 from node.api.evidence_routes import evidence_router
+from node.api.head import HeadAsGet
 from node.api.parcels import parcels_router
 from node.api.problems import bad_request, method_not_allowed, parse_number, problem_response
 from node.api.reads import reads_router
 from node.api.submission import SubmissionEndpoint
-from node.api.views import Json, block_summary, engine_view
+from node.api.turns import TakingTurns, Turns, source_of
+from node.api.views import Json, engine_view
 from node.api.watcher_routes import checkpoints_router
 from node.service import NodeService
-
-_HEARTBEAT_S = 15.0
 
 
 def make_app(service: NodeService) -> AsgiApp:
@@ -41,17 +40,20 @@ def make_app(service: NodeService) -> AsgiApp:
         # FastAPI's pages for people load their scripts from the internet, which a machine room does not have.
         docs_url=None,
         redoc_url=None,
+        # A redirect would lead to whatever host the caller has named.
+        redirect_slashes=False,
     )
+    turns = Turns(lambda: len(service.pool.mempool), lambda: service.pool.height)
     app.include_router(reads_router(service))
     app.include_router(access_router(service))
     app.include_router(checkpoints_router(service))
     app.include_router(parcels_router(service))
     app.include_router(evidence_router(service))
     _add_status(app, service)
-    _add_events(app, service)
+    _add_events(app, service, Events(service, turns))
     _add_problems(app, service)
     app.openapi_schema = describe(app)
-    return SubmissionEndpoint(service, app)
+    return SubmissionEndpoint(service, TakingTurns(HeadAsGet(app), turns))
 
 
 def status_view(service: NodeService) -> Json:
@@ -125,34 +127,20 @@ def _add_status(app: FastAPI, service: NodeService) -> None:
         return Response(service.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _add_events(app: FastAPI, service: NodeService) -> None:
+def _add_events(app: FastAPI, service: NodeService, events: Events) -> None:
     @app.get("/v1/events", tags=["events"])
     async def get_events(
+        request: Request,
         from_: Annotated[int | None, Query(alias="from", ge=0)] = None,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> Response:
         """Blocks as they become final, as server-sent events; resumes by height (``from`` or ``Last-Event-ID``)."""
-        if last_event_id is not None:
+        if last_event_id:
             from_ = parse_number(last_event_id, "Last-Event-ID is a height") + 1
         first = service.pool.height + 1 if from_ is None else from_
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(_events(service, first), media_type="text/event-stream", headers=headers)
-
-
-async def _events(service: NodeService, height: int) -> AsyncIterator[bytes]:
-    """One event a block, and a comment now and then so that a dead connection is noticed."""
-    while not service.pool.is_closing:
-        try:
-            async with asyncio.timeout(_HEARTBEAT_S):
-                await service.pool.wait_for_height(height)
-        except TimeoutError:
-            yield b": waiting\n\n"
-            continue
-        except PoolError:
-            return  # the node is shutting down; the client resumes with the height it has
-        summary = block_summary(service.ledger.chain_id, service.ledger.final_header_at(height).header)
-        yield b"id: %d\nevent: block\ndata: %b\n\n" % (height, orjson.dumps(summary))
-        height += 1
+        followed = events.follow(source_of(request.scope), first)
+        return StreamingResponse(followed, media_type="text/event-stream", headers=headers)
 
 
 def _add_problems(app: FastAPI, service: NodeService) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import MIB
-from node.api.problems import bad_request
+from node.api.problems import MEDIA_TYPE, bad_request, problem_body, problem_headers
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -145,6 +145,12 @@ async def respond(send: Send, status: int, media_type: str, body: bytes, headers
     raw += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body})
+
+
+async def refuse(send: Send, error: PoolError, headers: dict[str, str] | None = None) -> None:
+    """Send a problem document, with more headers if given."""
+    status, more = error.code.info.http_status, problem_headers(error) | (headers or {})
+    await respond(send, status, MEDIA_TYPE, problem_body(error), more)
 
 
 def _too_large(limit: int) -> PoolError:

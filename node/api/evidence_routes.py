@@ -13,8 +13,7 @@ from evidence.no_grant import make_no_grant_evidence
 from evidence.no_read import make_no_read_evidence
 from evidence.read import make_read_evidence
 from evidence.record import make_record_evidence
-from node.api.bodies import JSON
-from node.api.parameters import parse_hash
+from node.api.parameters import parse_hash, read_bytes
 from node.service import NodeService
 
 _LAST = 2**63 - 1
@@ -32,7 +31,7 @@ def evidence_router(service: NodeService) -> APIRouter:
 
 
 def _add_presence(router: APIRouter, service: NodeService) -> None:
-    ledger, read = service.ledger, service.pool.read
+    ledger = service.ledger
 
     @router.get("/records/{transaction_id}/{index}/evidence", tags=["evidence"])
     async def get_record_evidence(
@@ -40,24 +39,26 @@ def _add_presence(router: APIRouter, service: NodeService) -> None:
     ) -> Response:
         """Where a record comes from, and what came of it."""
         id_ = parse_hash(transaction_id)
-        return _file(await read(lambda: make_record_evidence(ledger, id_, index, tree_size)))
+        return await read_bytes(service, lambda: make_record_evidence(ledger, id_, index, tree_size))
 
     @router.get("/requests/{request_id}/evidence", tags=["evidence"])
     async def get_read_evidence(request_id: str, tree_size: TreeSize = None) -> Response:
         """Who asked to read what and why, what was decided, who approved, and what was reported as read."""
         id_ = parse_hash(request_id)
-        return _file(await read(lambda: make_read_evidence(ledger, id_, tree_size)))
+        return await read_bytes(service, lambda: make_read_evidence(ledger, id_, tree_size))
 
 
 def _add_absence(router: APIRouter, service: NodeService) -> None:
-    ledger, read = service.ledger, service.pool.read
+    ledger = service.ledger
 
     @router.get("/absence/grant", tags=["evidence"])
     async def get_no_grant_evidence(
         dataset: str, reader: str, from_: From = 1, until: Until = None, tree_size: TreeSize = None
     ) -> Response:
         """That a member had no grant on a dataset at any height of a range; refused where it had one."""
-        return _file(await read(lambda: make_no_grant_evidence(ledger, dataset, reader, from_, until, tree_size)))
+        return await read_bytes(
+            service, lambda: make_no_grant_evidence(ledger, dataset, reader, from_, until, tree_size)
+        )
 
     @router.get("/absence/read", tags=["evidence"])
     async def get_no_read_evidence(
@@ -67,8 +68,4 @@ def _add_absence(router: APIRouter, service: NodeService) -> None:
         one.
         """
         id_ = parse_hash(parcel)
-        return _file(await read(lambda: make_no_read_evidence(ledger, id_, from_, until, tree_size)))
-
-
-def _file(content: bytes) -> Response:
-    return Response(content, media_type=JSON)
+        return await read_bytes(service, lambda: make_no_read_evidence(ledger, id_, from_, until, tree_size))

@@ -1,7 +1,9 @@
 """Lines of lists of transactions."""
 
+from chain.blocks import Outcome
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
+from chain.primitives.encoding import decode
 from chain.storage.blocks import Location
 from chain.transactions.base import Header
 from chain.transactions.parcel import PARCEL
@@ -18,10 +20,12 @@ class Listing:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._outcomes: tuple[int, list[bytes]] = -1, []
+        """Of the last block looked at: lines of one block follow each other."""
 
     def parcel(self, location: Location) -> Json:
         """A parcel in the list of its dataset's."""
-        header, outcome = PARCEL.of(self._header(location)), self._ledger.outcome_at(location)
+        header, outcome = PARCEL.of(self._header(location)), self._outcome(location)
         if header is None:
             raise _damaged(location)
         return {
@@ -35,7 +39,7 @@ class Listing:
 
     def read(self, location: Location) -> Json:
         """A request, approval or read report in the list of its dataset's."""
-        header, outcome = self._header(location), self._ledger.outcome_at(location)
+        header, outcome = self._header(location), self._outcome(location)
         return {
             "transaction_id": outcome.transaction_id.hex(),
             "height": location.height,
@@ -44,6 +48,14 @@ class Listing:
             "member": header.member,
             "code": outcome.code,
         }
+
+    def _outcome(self, location: Location) -> Outcome:
+        if self._outcomes[0] != location.height:
+            self._outcomes = location.height, self._ledger.blocks.outcomes(location.height)
+        outcomes = self._outcomes[1]
+        if location.position >= len(outcomes):
+            raise _damaged(location)
+        return decode(Outcome, outcomes[location.position])
 
     def _header(self, location: Location) -> Header:
         head = self._ledger.blocks.transaction_head(location)

@@ -1,25 +1,30 @@
 """Parameters and answers that several routes share."""
 
-from typing import Annotated
+from collections.abc import Callable
 
 import orjson
-from fastapi import Query
 from starlette.responses import Response
 
-from chain.limits import LIMITS
 from chain.primitives.crypto import HASH_SIZE, Hash
-from chain.storage.blocks import Location
-from node.api.problems import bad_request, parse_number
-
-Limit = Annotated[int, Query(ge=1, le=1000)]
-"""How many entries of a list are wanted."""
-After = Annotated[str | None, Query(description="HEIGHT.INDEX, as `next` of the last answer has it")]
-"""Where a list goes on."""
+from node.api.bodies import JSON
+from node.api.problems import bad_request
+from node.api.turns import counted
+from node.service import NodeService
 
 
 def json_response(value: object) -> Response:
     """An answer in JSON."""
     return Response(orjson.dumps(value), media_type="application/json")
+
+
+async def read_bytes(service: NodeService, work: Callable[[], bytes], media_type: str = JSON) -> Response:
+    """An answer that ``work`` reads from the stores beside the loop, in the request's time."""
+    return Response(await counted(service.pool.read, work), media_type=media_type)
+
+
+async def read_json(service: NodeService, work: Callable[[], object]) -> Response:
+    """The same, of what JSON is made of."""
+    return await read_bytes(service, lambda: orjson.dumps(work()))
 
 
 def parse_hash(text: str) -> Hash:
@@ -35,24 +40,3 @@ def parse_hash(text: str) -> Hash:
     if len(value) != HASH_SIZE or len(text) != 2 * HASH_SIZE:
         raise bad_request(f"a transaction id is {2 * HASH_SIZE} hexadecimal digits")
     return value
-
-
-def parse_place(text: str | None) -> Location | None:
-    """The place that a list goes on after, ``HEIGHT.INDEX``; none for its beginning.
-
-    Raises:
-        PoolError: code ``bad_request``.
-    """
-    if not text:
-        return None
-    height, _, position = text.partition(".")
-    refusal = "after has the form HEIGHT.INDEX"
-    index = parse_number(position, refusal)
-    if index >= LIMITS.block_transactions:
-        raise bad_request(refusal)
-    return Location(parse_number(height, refusal), index)
-
-
-def place_text(location: Location) -> str:
-    """A place as ``parse_place`` reads it."""
-    return f"{location.height}.{location.position}"

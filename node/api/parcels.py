@@ -10,7 +10,8 @@ from starlette.responses import Response
 from chain.errors import ErrorCode, PoolError
 from chain.storage.blocks import Location
 from node.api.listing import Listing
-from node.api.parameters import After, Limit, json_response, parse_hash, parse_place, place_text
+from node.api.pages import After, Limit, Order, Wanted, lines_at, make_page
+from node.api.parameters import parse_hash, read_bytes
 from node.service import NodeService
 
 
@@ -20,22 +21,30 @@ def parcels_router(service: NodeService) -> APIRouter:
     ledger = service.ledger
 
     @router.get("/{parcel}/derived", tags=["records"])
-    async def list_derived(parcel: str, after: After = None, limit: Limit = 100) -> Response:
-        """Accepted parcels that name a record of this one as a source, in chain order."""
+    async def list_derived(parcel: str, after: After = None, limit: Limit = 100, order: Order = "oldest") -> Response:
+        """Accepted parcels that name a record of this one as a source."""
+        wanted = Wanted.of_chain(after, limit, order)
         id_, _ = _accepted(service, parcel)
-        found = ledger.blocks.derived(id_, parse_place(after), limit)
-        listing = Listing(ledger)
-        return json_response({"parcels": [listing.parcel(location) for location in found], "next": _next(found, limit)})
+
+        def places(after: Location | None, limit: int, newest: bool) -> list[Location]:
+            return ledger.blocks.derived(id_, after, limit, is_newest_first=newest)
+
+        lines = lines_at(places, wanted, Listing(ledger).parcel)
+        return await read_bytes(service, lambda: make_page("parcels", lines, limit))
 
     @router.get("/{parcel}/reads", tags=["access"])
-    async def list_reads(parcel: str, after: After = None, limit: Limit = 100) -> Response:
-        """Requests and read reports that name this parcel and took effect, in chain order. A request for a whole
-        dataset names none; the read reports under it do.
+    async def list_reads(parcel: str, after: After = None, limit: Limit = 100, order: Order = "oldest") -> Response:
+        """Requests and read reports that name this parcel and took effect. A request for a whole dataset names none;
+        the read reports under it do.
         """
+        wanted = Wanted.of_chain(after, limit, order)
         id_, dataset = _accepted(service, parcel)
-        found = ledger.blocks.parcel_reads(dataset, id_, parse_place(after), limit)
-        listing = Listing(ledger)
-        return json_response({"reads": [listing.read(location) for location in found], "next": _next(found, limit)})
+
+        def places(after: Location | None, limit: int, newest: bool) -> list[Location]:
+            return ledger.blocks.parcel_reads(dataset, id_, after, limit, is_newest_first=newest)
+
+        lines = lines_at(places, wanted, Listing(ledger).read)
+        return await read_bytes(service, lambda: make_page("reads", lines, limit))
 
     return router
 
@@ -51,7 +60,3 @@ def _accepted(service: NodeService, parcel: str) -> tuple[bytes, str]:
     if accepted is None:
         raise PoolError(ErrorCode.NOT_FOUND, f"the chain has accepted no parcel {parcel}")
     return id_, accepted.dataset
-
-
-def _next(found: list[Location], limit: int) -> str | None:
-    return place_text(found[-1]) if len(found) == limit else None

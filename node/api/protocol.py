@@ -17,8 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from chain.errors import ErrorCode, PoolError
 from chain.limits import KIB
 from node.addresses import origin
-from node.api.bodies import Receive, Scope, Send, respond
-from node.api.problems import MEDIA_TYPE, bad_request, problem_body, problem_headers
+from node.api.bodies import Receive, Scope, Send, refuse
+from node.api.problems import MEDIA_TYPE, bad_request, problem_body
 
 _HEAD_S = 10.0
 """From the first byte of a request, or from connecting, until its head is complete."""
@@ -182,5 +182,4 @@ class _LateClosing:
 
 async def _overloaded(_scope: Scope, _receive: Receive, send: Send) -> None:
     error = PoolError(ErrorCode.NOT_READY, "this node serves as many connections as it can, or as many of this address")
-    headers = problem_headers(error) | {"Connection": "close"}
-    await respond(send, error.code.info.http_status, MEDIA_TYPE, problem_body(error), headers)
+    await refuse(send, error, {"Connection": "close"})

@@ -9,18 +9,31 @@ from starlette.responses import Response
 
 from chain.erasure import verify_not_erased
 from chain.errors import ErrorCode, PoolError
+from chain.ledger import Ledger
 from chain.limits import LIMITS, MIB
+from chain.packages import read_packages
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode, encode, encode_array
 from chain.proofs import history
-from chain.state.entries import DatasetEntry, Erasure, erasure_key, member_key
+from chain.proofs.receipts import Receipt
+from chain.state.entries import (
+    DatasetEntry,
+    DatasetTotals,
+    Erasure,
+    dataset_key,
+    dataset_totals_key,
+    erasure_key,
+    member_key,
+)
 from chain.state.members import Member
 from chain.storage.blocks import Location
+from chain.transactions.base import Transaction
 from chain.transactions.parcel import PARCEL, ParcelHeader, decode_content
 from chain.transactions.registry import decode_transaction_header
 from node.api.bodies import MSGPACK
 from node.api.listing import Listing
-from node.api.parameters import After, Limit, json_response, parse_hash, parse_place, place_text
+from node.api.pages import After, Limit, Line, Order, Register, Wanted, block_heights, lines_at, make_page
+from node.api.parameters import json_response, parse_hash, read_bytes, read_json
 from node.api.problems import bad_request, parse_number
 from node.api.views import (
     Json,
@@ -47,6 +60,7 @@ def reads_router(service: NodeService) -> APIRouter:
     _add_transactions(router, service)
     _add_records(router, service)
     _add_catalogue(router, service)
+    _add_members(router, service)
     _add_proofs(router, service)
     return router
 
@@ -55,26 +69,34 @@ def _add_blocks(router: APIRouter, service: NodeService) -> None:
     ledger = service.ledger
 
     @router.get("/blocks", tags=["blocks"])
-    async def list_blocks(before: int | None = None, limit: Limit = 20) -> Response:
-        """Summaries of blocks, newest first, below the height ``before``."""
-        newest = ledger.tip.height if before is None else min(before - 1, ledger.tip.height)
-        heights = range(newest, max(-1, newest - limit), -1)
-        return json_response(
-            {"blocks": [block_summary(ledger.chain_id, ledger.final_header_at(height).header) for height in heights]}
-        )
+    async def list_blocks(after: After = None, limit: Limit = 100, order: Order = "oldest") -> Response:
+        """Summaries of blocks."""
+        heights = block_heights(ledger, Wanted(after, limit, order == "newest"))
+
+        def view(height: int) -> Json:
+            return block_summary(ledger.chain_id, ledger.header_bytes_at(height))
+
+        lines = (Line(str(height), view(height)) for height in heights)
+        return await read_bytes(service, lambda: make_page("blocks", lines, limit))
 
     @router.get("/blocks/{height}", tags=["blocks"])
     async def get_block(height: str) -> Response:
         """A block by its height, or ``latest``."""
         newest = ledger.tip.height
         number = newest if height == "latest" else parse_number(height, "a height is a number, or latest")
-        return json_response(block_view(ledger.chain_id, ledger.block_at(number)))
+        return await read_json(service, lambda: block_view(ledger.chain_id, ledger.block_at(number)))
 
     @router.get("/chain", tags=["blocks"])
     async def get_chain(from_: Annotated[int, Query(alias="from", ge=0)] = 0, limit: Limit = 100) -> Response:
         """Blocks with all transactions from the height ``from`` on, as MessagePack, for audits and copies."""
-        packages = await service.pool.read_packages(from_, min(limit, LIMITS.catch_up_blocks), _CHAIN_REPLY_BYTES)
-        return Response(encode_array(packages), media_type=MSGPACK)
+        count = min(limit, LIMITS.catch_up_blocks, ledger.tip.height - from_ + 1)
+        if count <= 0:
+            return Response(encode_array([]), media_type=MSGPACK)
+
+        def packages() -> bytes:
+            return encode_array(read_packages(ledger.blocks, from_, count, _CHAIN_REPLY_BYTES, ledger.prove_erasures))
+
+        return await read_bytes(service, packages, MSGPACK)
 
 
 def _add_transactions(router: APIRouter, service: NodeService) -> None:
@@ -86,33 +108,39 @@ def _add_transactions(router: APIRouter, service: NodeService) -> None:
         id_ = parse_hash(transaction_id)
         if id_ in service.pool.mempool:
             return json_response({"transaction_id": transaction_id, "status": "pending"})
-        location = _location(service, id_)
-        head = ledger.blocks.transaction_head(location)
-        if head is None:
-            raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {transaction_id}")
-        header = decode_transaction_header(ledger.chain_id, head.header)
-        outcome = ledger.outcome_at(location)
-        view = transaction_view(header, outcome, location.height, location.position, head.header, head.signature)
-        erasure = ledger.entry(erasure_key(id_), Erasure)
-        return json_response(view | {"erasure": erasure and fields_of(erasure)})
+        location, snapshot = _location(service, id_), ledger.snapshot()
+
+        def view() -> Json:
+            head = ledger.blocks.transaction_head(location)
+            if head is None:
+                raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {transaction_id}")
+            header = decode_transaction_header(ledger.chain_id, head.header)
+            outcome = ledger.outcome_at(location)
+            fields = transaction_view(header, outcome, location.height, location.position, head.header, head.signature)
+            erasure = snapshot.entry(erasure_key(id_), Erasure)
+            return fields | {"erasure": erasure and fields_of(erasure)}
+
+        return await read_json(service, view)
 
     @router.get("/transactions/{transaction_id}/receipt", tags=["transactions"])
     async def get_receipt(transaction_id: str, accept: Annotated[str, Header()] = "") -> Response:
         """The receipt of a committed transaction, as JSON or MessagePack."""
-        receipt = service.pool.receipt(_location(service, parse_hash(transaction_id)))
+        location = _location(service, parse_hash(transaction_id))
+        service.pool.flush()  # a receipt is a promise, so what it speaks of is durable first
+
+        def receipt() -> Receipt:
+            return ledger.receipts_of(location.height).receipt(location.position)
+
         if MSGPACK in accept.lower():
-            return Response(encode(receipt), media_type=MSGPACK)
-        return json_response(receipt_view(receipt))
+            return await read_bytes(service, lambda: encode(receipt()), MSGPACK)
+        return await read_json(service, lambda: receipt_view(receipt()))
 
     @router.get("/transactions/{transaction_id}/raw", tags=["transactions"])
     async def get_raw(transaction_id: str) -> Response:
         """The transaction's exact bytes, as MessagePack; 410 for a parcel that was erased."""
         id_ = parse_hash(transaction_id)
-        stored = ledger.blocks.transaction(_location(service, id_))
-        if stored is None:
-            raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {transaction_id}")
-        verify_not_erased(ledger.entry, id_)
-        return Response(encode(stored), media_type=MSGPACK)
+        location = _location(service, id_)
+        return await read_bytes(service, lambda: encode(_stored(ledger, id_, location)), MSGPACK)
 
 
 def _add_records(router: APIRouter, service: NodeService) -> None:
@@ -121,40 +149,54 @@ def _add_records(router: APIRouter, service: NodeService) -> None:
     @router.get("/records/{transaction_id}/{index}", tags=["records"])
     async def get_record(transaction_id: str, index: int) -> Response:
         """A record with where it comes from; 410 if its parcel was erased."""
-        location, header, body = _record(service, transaction_id, index)
-        is_sealed = bool(header.envelope)
-        view: Json = {
-            "record": f"{transaction_id}/{index}",
-            "dataset": header.dataset,
-            "member": header.member,
-            "height": location.height,
-            "time_ms": ledger.header_at(location.height).time_ms,
-            "outcome": ledger.outcome_at(location).code,
-            "sealed": is_sealed,
-            "body": text_of(body),
-        }
-        if not is_sealed:
-            with contextlib.suppress(orjson.JSONDecodeError):  # a dataset without a schema may hold any bytes
-                view["value"] = orjson.loads(body)
-        return json_response(view)
+        id_ = parse_hash(transaction_id)
+        location = _location(service, id_)
+
+        def view() -> bytes:
+            header, body = _record(ledger, id_, location, index)
+            fields: Json = {
+                "record": f"{transaction_id}/{index}",
+                "dataset": header.dataset,
+                "member": header.member,
+                "height": location.height,
+                "time_ms": ledger.header_at(location.height).time_ms,
+                "outcome": ledger.outcome_at(location).code,
+                "sealed": bool(header.envelope),
+                "body": text_of(body),
+            }
+            if not header.envelope:
+                with contextlib.suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):
+                    # a dataset without a schema may hold any bytes, and JSON that is nested too deep to be shown
+                    return orjson.dumps(fields | {"value": orjson.loads(body)})
+            return orjson.dumps(fields)
+
+        return await read_bytes(service, view)
 
     @router.get("/records/{transaction_id}/{index}/raw", tags=["records"])
     async def get_record_bytes(transaction_id: str, index: int) -> Response:
         """The record's exact bytes."""
-        _, _, body = _record(service, transaction_id, index)
-        return Response(body, media_type="application/octet-stream")
+        id_ = parse_hash(transaction_id)
+        location = _location(service, id_)
+        return await read_bytes(service, lambda: _record(ledger, id_, location, index)[1], "application/octet-stream")
 
 
 def _add_catalogue(router: APIRouter, service: NodeService) -> None:
     ledger = service.ledger
+    register = Register(ledger, dataset_key(""), lambda value: decode(DatasetEntry, value).registered_height)
+    service.pool.add_listener(register.on_committed)
 
     @router.get("/datasets", tags=["catalogue"])
-    async def list_datasets() -> Response:
-        """The catalogue."""
-        entries = [decode(DatasetEntry, value) for value in ledger.entries(b"dataset/").values()]
-        return json_response(
-            {"datasets": [dataset_view(entry, ledger.dataset_totals(entry.dataset)) for entry in entries]}
-        )
+    async def list_datasets(after: After = None, limit: Limit = 100, order: Order = "oldest") -> Response:
+        """The catalogue, by the time of registration."""
+        snapshot = ledger.snapshot()
+
+        def view(name: str) -> Json | None:
+            entry = snapshot.entry(dataset_key(name), DatasetEntry)
+            totals = snapshot.entry(dataset_totals_key(name), DatasetTotals)
+            return None if entry is None else dataset_view(entry, totals)
+
+        lines = register.lines(Wanted(after, limit, order == "newest"), view)
+        return await read_bytes(service, lambda: make_page("datasets", lines, limit))
 
     @router.get("/datasets/{dataset}", tags=["catalogue"])
     async def get_dataset(dataset: str) -> Response:
@@ -165,31 +207,49 @@ def _add_catalogue(router: APIRouter, service: NodeService) -> None:
         return json_response(dataset_view(entry, ledger.dataset_totals(dataset)))
 
     @router.get("/datasets/{dataset}/parcels", tags=["catalogue"])
-    async def list_parcels(dataset: str, after: After = None, limit: Limit = 100) -> Response:
-        """Parcels of a dataset in chain order; rejected ones among them."""
-        place = parse_place(after)
+    async def list_parcels(dataset: str, after: After = None, limit: Limit = 100, order: Order = "oldest") -> Response:
+        """Parcels of a dataset; rejected ones among them."""
+        wanted = Wanted.of_chain(after, limit, order)
         if ledger.dataset(dataset) is None:
             raise PoolError(ErrorCode.NOT_FOUND, f"{dataset} is not in the catalogue")
-        found = ledger.blocks.parcels(dataset, place, limit)
-        listing = Listing(ledger)
-        following = place_text(found[-1]) if len(found) == limit else None
-        return json_response({"parcels": [listing.parcel(location) for location in found], "next": following})
+
+        def places(after: Location | None, limit: int, newest: bool) -> list[Location]:
+            return ledger.blocks.parcels(dataset, after, limit, is_newest_first=newest)
+
+        lines = lines_at(places, wanted, Listing(ledger).parcel)
+        return await read_bytes(service, lambda: make_page("parcels", lines, limit))
+
+
+def _add_members(router: APIRouter, service: NodeService) -> None:
+    ledger = service.ledger
+    register = Register(ledger, member_key(""), _member_since)
+    service.pool.add_listener(register.on_committed)
 
     @router.get("/members", tags=["members"])
-    async def list_members() -> Response:
-        """All members."""
-        members = [decode(Member, value) for value in ledger.entries(b"member/").values()]
-        return json_response({"members": [member_view(member) for member in members]})
+    async def list_members(after: After = None, limit: Limit = 100, order: Order = "oldest") -> Response:
+        """Members, by the height from which they may sign."""
+        snapshot = ledger.snapshot()
+
+        def view(name: str) -> Json | None:
+            member = snapshot.entry(member_key(name), Member)
+            return None if member is None else member_view(member)
+
+        lines = register.lines(Wanted(after, limit, order == "newest"), view)
+        return await read_bytes(service, lambda: make_page("members", lines, limit))
 
     @router.get("/members/{name}", tags=["members"])
     async def get_member(name: str, height: Annotated[int | None, Query(ge=0)] = None) -> Response:
         """A member, after the block at ``height`` (the newest by default), with the proof of its entry."""
-        height = ledger.tip.height if height is None else height
-        value, proof = ledger.state_proof(member_key(name), height)
-        if value is None:
-            raise PoolError(ErrorCode.NOT_FOUND, f"{name} is no member at height {height}")
-        proven = {"height": height, "value": text_of(value), "proof": text_of(encode(proof))}
-        return json_response(member_view(decode(Member, value)) | proven)
+        at = ledger.tip.height if height is None else height
+
+        def view() -> Json:
+            value, proof = ledger.state_proof(member_key(name), at)
+            if value is None:
+                raise PoolError(ErrorCode.NOT_FOUND, f"{name} is no member at height {at}")
+            proven = {"height": at, "value": text_of(value), "proof": text_of(encode(proof))}
+            return member_view(decode(Member, value)) | proven
+
+        return await read_json(service, view)
 
 
 def _add_proofs(router: APIRouter, service: NodeService) -> None:
@@ -198,16 +258,19 @@ def _add_proofs(router: APIRouter, service: NodeService) -> None:
     @router.get("/state/{key:path}", tags=["proofs"])
     async def get_state(key: str, height: Annotated[int | None, Query(ge=0)] = None) -> Response:
         """A state entry, or its absence, after the block at ``height``, with the proof."""
-        height = ledger.tip.height if height is None else height
-        value, proof = ledger.state_proof(key.encode(), height)
-        answer = {
-            "key": key,
-            "height": height,
-            "value": None if value is None else text_of(value),
-            "proof": text_of(encode(proof)),
-            "state_root": ledger.header_at(height).state_root.hex(),
-        }
-        return json_response(answer)
+        at = ledger.tip.height if height is None else height
+
+        def view() -> Json:
+            value, proof = ledger.state_proof(key.encode(), at)
+            return {
+                "key": key,
+                "height": at,
+                "value": None if value is None else text_of(value),
+                "proof": text_of(encode(proof)),
+                "state_root": ledger.header_at(at).state_root.hex(),
+            }
+
+        return await read_json(service, view)
 
     @router.get("/history/consistency", tags=["proofs"])
     async def get_consistency(from_: Annotated[int, Query(alias="from", ge=0)], to: Height) -> Response:
@@ -233,12 +296,27 @@ def _location(service: NodeService, id_: Hash) -> Location:
     return location
 
 
-def _record(service: NodeService, transaction_id: str, index: int) -> tuple[Location, ParcelHeader, bytes]:
-    id_ = parse_hash(transaction_id)
-    location = _location(service, id_)
-    stored = service.ledger.blocks.transaction(location)
-    header = PARCEL.of(decode_transaction_header(service.ledger.chain_id, stored.header)) if stored else None
-    if stored is None or header is None or not 0 <= index < header.record_count:
-        raise PoolError(ErrorCode.NOT_FOUND, f"no record {transaction_id}/{index}")
-    verify_not_erased(service.ledger.entry, id_)
-    return location, header, decode_content(header, stored.payload).records[index]
+def _stored(ledger: Ledger, id_: Hash, location: Location) -> Transaction:
+    """A transaction with its payload. In a reader's thread a block may erase it at any moment, and is written before
+    the state is known.
+    """
+    stored = ledger.blocks.transaction(location)
+    if stored is None:
+        raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {id_.hex()}")
+    verify_not_erased(ledger.snapshot().entry, id_)
+    if ledger.blocks.erased_payload(location) is not None:
+        raise PoolError(ErrorCode.NOT_READY, "the block that erases it is being committed")
+    return stored
+
+
+def _record(ledger: Ledger, id_: Hash, location: Location, index: int) -> tuple[ParcelHeader, bytes]:
+    head = ledger.blocks.transaction_head(location)
+    header = PARCEL.of(decode_transaction_header(ledger.chain_id, head.header)) if head else None
+    if header is None or not 0 <= index < header.record_count:
+        raise PoolError(ErrorCode.NOT_FOUND, f"no record {id_.hex()}/{index}")
+    stored = _stored(ledger, id_, location)
+    return header, decode_content(header, stored.payload).records[index]
+
+
+def _member_since(value: bytes) -> int:
+    return min((key.from_height for key in decode(Member, value).keys), default=0)

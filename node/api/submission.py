@@ -25,12 +25,13 @@ from node.api.bodies import (
     Scope,
     Send,
     read_body,
+    refuse,
     request_headers,
     respond,
     verify_content_type,
 )
 from node.api.commit import ApiAnswer, commit, refused_answer
-from node.api.problems import MEDIA_TYPE, bad_request, method_not_allowed, parse_number, problem_body, problem_headers
+from node.api.problems import bad_request, method_not_allowed, parse_number, problem_headers
 from node.frames import TransactionList
 from node.service import NodeService
 
@@ -74,8 +75,7 @@ class SubmissionEndpoint:
             await self._other(scope, receive, send)
             return
         if scope["method"] != "POST":
-            error = method_not_allowed(scope["method"])
-            await respond(send, error.code.info.http_status, MEDIA_TYPE, problem_body(error), {"Allow": "POST"})
+            await refuse(send, method_not_allowed(scope["method"]), {"Allow": "POST"})
             return
         try:
             if scope["path"] == PATH:
@@ -85,8 +85,7 @@ class SubmissionEndpoint:
         except PoolError as error:
             await respond(send, *refused_answer(self._service, error), problem_headers(error))
         except BodyAbandoned as abandoned:
-            status, problem = abandoned.error.code.info.http_status, problem_body(abandoned.error)
-            await respond(send, status, MEDIA_TYPE, problem, {"Connection": "close"})
+            await refuse(send, abandoned.error, {"Connection": "close"})
 
     async def _submit(self, scope: Scope, receive: Receive) -> ApiAnswer:
         waits, timeout_s = _wait(scope["query_string"])

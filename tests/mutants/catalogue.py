@@ -1,6 +1,18 @@
 """All mutants, in the order of their scenarios."""
 
-from tests.mutants import attacks, certificates, checkpoints, erasing, evidence, records, sharing, trust, views, voting
+from tests.mutants import (
+    attacks,
+    certificates,
+    checkpoints,
+    erasing,
+    evidence,
+    reading,
+    records,
+    sharing,
+    trust,
+    views,
+    voting,
+)
 
 MUTANTS = tuple(
     sorted(
@@ -15,6 +27,7 @@ MUTANTS = tuple(
             *records.MUTANTS,
             *trust.MUTANTS,
             *attacks.MUTANTS,
+            *reading.MUTANTS,
         ),
         key=lambda mutant: mutant.scenario,
     )

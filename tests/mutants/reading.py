@@ -1,0 +1,44 @@
+"""Mutants of what keeps readers from slowing the others (scenarios 80 on)."""
+
+from tests.mutants.definition import Edit, mutant
+
+PAGES = "tests/node/test_api_pages.py"
+TURNS = "tests/node/test_turns.py"
+EVENTS = "tests/node/test_events.py"
+
+MUTANTS = (
+    mutant(
+        "s80 a page takes as long as it likes",
+        (f"{PAGES}::test_s80_a_page_is_bounded_in_bytes_and_in_time",),
+        Edit("make_page", "size_bytes >= PAGE_BYTES or len(found) == limit or is_late", "len(found) == limit"),
+    ),
+    mutant(
+        "s80 the newest first is the oldest first",
+        (f"{PAGES}::test_s80_every_list_gives_everything_once_in_either_order",),
+        Edit("BlockStore._locations", "reverse=is_newest_first", "reverse=False"),
+    ),
+    mutant(
+        "s81 reads cost nothing while the node orders",
+        (f"{TURNS}::test_s81_what_a_read_has_had_is_waited_out_while_the_node_orders",),
+        Edit("Turns.charge", "if self._is_ordering():", "if False:"),
+    ),
+    mutant(
+        "s81 who asks most is answered most",
+        (f"{TURNS}::test_s81_who_has_had_least_goes_first",),
+        Edit(
+            "Turns._go_on",
+            "min(self._waiting, key=lambda name: max(self._had.get(name, 0.0), self._virtual_s))",
+            "next(iter(self._waiting))",
+        ),
+    ),
+    mutant(
+        "s82 older events are made for each follower",
+        (f"{EVENTS}::test_s82_an_event_is_made_once_however_many_follow",),
+        Edit("Events._since", "making = self._chunks.get(number)", "making = None"),
+    ),
+    mutant(
+        "s82 followers are as many as come",
+        (f"{EVENTS}::test_s82_who_follows_longest_makes_room_for_others",),
+        Edit("Events._enter", "self._evict_from(source)", "pass"),
+    ),
+)
