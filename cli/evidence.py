@@ -27,7 +27,7 @@ from cli.options import (
 )
 from cli.output import emit, facts, talk
 from evidence.disclosure import DisclosureEvidence, disclosed_content
-from evidence.kinds import parse_any_evidence, verify_any_evidence
+from evidence.kinds import parse_any_evidence, read_evidence_file, verify_any_evidence
 from evidence.record import RecordEvidence
 from evidence.summary import summary
 
@@ -176,7 +176,7 @@ def verify(context: click.Context, file: Path, genesis_file: Path, checkpoint_fi
     """
     genesis = load_genesis(genesis_file)
     tree = held_head(checkpoint_file, genesis)
-    content = file.read_bytes()
+    content = read_evidence_file(file)
     passed: list[Step] = []
     refusal: PoolError | None = None
     try:

@@ -11,7 +11,10 @@ DIR/node/tls.pem        secret: the node's links; tls.crt is its public certific
 DIR/node/genesis.json   put there by the operator once the network's genesis file is agreed
 """
 
+import os
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -100,7 +103,7 @@ class MemberPlan:
 
 
 def create_member(plan: MemberPlan, folder: Path, passphrase: str | None) -> MemberObject:
-    """Make a member's folder with fresh keys. Secret files have mode 0600, and no existing file is touched.
+    """Make a member's folder with fresh keys: mode 0700, and all files in it 0600. No existing file is touched.
 
     Raises:
         PoolError: code ``bad_name``; ``bad_key`` if the folder holds a member already.
@@ -108,6 +111,21 @@ def create_member(plan: MemberPlan, folder: Path, passphrase: str | None) -> Mem
     verify_name(plan.name)
     if (folder / MEMBER_FILE).exists():
         raise PoolError(ErrorCode.BAD_KEY, f"{folder} holds a member already and is not overwritten")
+    with _for_owner_alone():
+        return _create_member(plan, folder, passphrase)
+
+
+@contextmanager
+def _for_owner_alone() -> Iterator[None]:
+    """What is made meanwhile is for nobody else on this machine."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _create_member(plan: MemberPlan, folder: Path, passphrase: str | None) -> MemberObject:
     node_folder = folder / NODE_FOLDER
     (folder if plan.node == "none" else node_folder).mkdir(parents=True, exist_ok=True)
     consensus_key = kem_key = witness_key = None

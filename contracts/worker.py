@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -98,16 +99,22 @@ class SandboxProcess:
         chain_id: for the hashes.
         cache_folder: of compiled guests; None for the user's.
         on_stage: told when the start is going to take long, and why.
+        on_start: given the child before it is ready, so that somebody else can end it.
 
     Raises:
         PoolError: as ``Engine.open`` does.
     """
 
     def __init__(
-        self, chain_id: bytes, cache_folder: Path | None = None, on_stage: OnStage = lambda stage: None
+        self,
+        chain_id: bytes,
+        cache_folder: Path | None = None,
+        on_stage: OnStage = lambda stage: None,
+        on_start: Callable[[subprocess.Popen[bytes]], None] = lambda child: None,
     ) -> None:
         self._command = [sys.executable, "-m", "contracts.worker", chain_id.hex(), str(cache_folder or "")]
         self._on_stage = on_stage
+        self._on_start = on_start
         self._turn = threading.Lock()
         self._sessions = 0
         self._process = self._start()
@@ -157,6 +164,7 @@ class SandboxProcess:
 
     def _start(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._on_start(process)
         try:
             self._reply(process)
         except PoolError:

@@ -1,8 +1,10 @@
 """Evidence files of all kinds: read, verify, and say in a sentence what they prove."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from chain.errors import PoolError
+from chain.errors import ErrorCode, PoolError
+from chain.limits import MIB
 from chain.proofs.history import TreeHead
 from chain.proofs.trust import TrustHistory
 from evidence.disclosure import DISCLOSURE_STEPS, DisclosureEvidence, verify_disclosed
@@ -19,12 +21,35 @@ AnyEvidence = (
 )
 
 
+EVIDENCE_SIZE_MAX_BYTES = 32 * MIB
+"""More than any true evidence: reading JSON takes several times its size in memory."""
+
+
+def read_evidence_file(path: Path) -> bytes:
+    """An evidence file, of which no more than the bound is ever read.
+
+    Raises:
+        PoolError: code ``too_large``.
+    """
+    with path.open("rb") as file:
+        content = file.read(EVIDENCE_SIZE_MAX_BYTES + 1)
+    verify_size(content)
+    return content
+
+
+def verify_size(content: bytes) -> None:
+    """Check that it can be evidence; raises ``too_large``."""
+    if len(content) > EVIDENCE_SIZE_MAX_BYTES:
+        raise PoolError(ErrorCode.TOO_LARGE, f"no evidence is larger than {EVIDENCE_SIZE_MAX_BYTES} bytes")
+
+
 def parse_any_evidence(content: bytes) -> AnyEvidence:
     """Read an evidence file of any kind without believing it.
 
     Raises:
-        PoolError: code ``bad_evidence``.
+        PoolError: codes ``bad_evidence``, ``too_large``.
     """
+    verify_size(content)
     file: AnyEvidence = parse_evidence(AnyEvidence, content)  # type: ignore[arg-type]  # a union is a fine target
     return file
 

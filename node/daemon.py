@@ -9,9 +9,11 @@ import errno
 import gc
 import importlib.metadata
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 import uvloop
 
@@ -38,7 +40,17 @@ read.
 
 _GC_THRESHOLD = 50_000
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 _log = logging.getLogger("blockpool.daemon")
+
+
+class _Stopped(BaseException):
+    """A signal came before the node served: its databases are being opened, which survives a crash at any point."""
+
+
+def _stop_at_once(_number: int, _frame: FrameType | None) -> None:
+    raise _Stopped
 
 
 def run(home: Path, *, resync: bool = False) -> int:
@@ -48,10 +60,16 @@ def run(home: Path, *, resync: bool = False) -> int:
         home: folder with ``config.toml`` and what it names.
         resync: set the databases aside and fetch the chain from the peers.
     """
+    for number in _SIGNALS:
+        signal.signal(number, _stop_at_once)
+    os.umask(0o077)  # what the node writes is for nobody else on this machine
     try:
         config = load_config(home)
         set_up_logging(config.file.log.level, config.file.log.format)
         return uvloop.run(_run(config, resync))
+    except _Stopped:
+        _log.info("stopped before it was ready")
+        return EXIT_OK
     except PoolError as error:
         return _refuse(error)
     except OSError as error:
@@ -61,11 +79,11 @@ def run(home: Path, *, resync: bool = False) -> int:
 
 async def _run(config: NodeConfig, resync: bool) -> int:
     home = open_home(config)
+    engine = make_engine(home)
     try:
         sock = bind(*split_address(config.file.api.listen))
-        engine = make_engine(home)
         ledger = open_recovered(home, resync=resync, engine=engine)
-        stop = asyncio.Event()
+        stop = _stopped_by_signals()
         service = NodeService(home, ledger, stop.set, importlib.metadata.version("blockpool"), engine)
         api = config.file.api
         connections = servable_connections(api.connections)
@@ -75,7 +93,7 @@ async def _run(config: NodeConfig, resync: bool) -> int:
         await service.start()
         for server in servers:
             await server.start()
-        _prepare_process(stop)
+        _prepare_process()
         _log.info(
             "ready",
             extra={
@@ -95,13 +113,20 @@ async def _run(config: NodeConfig, resync: bool) -> int:
         _log.info("stopped", extra={"height": ledger.tip.height})
         return EXIT_OK if service.fatal is None else _explain(home, service.fatal)
     finally:
+        if engine is not None:
+            engine.close()
         home.lock.close()
 
 
-def _prepare_process(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+def _stopped_by_signals() -> asyncio.Event:
+    """Set by a signal from now on: the node stops in good order."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in _SIGNALS:
         loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def _prepare_process() -> None:
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     # Everything loaded so far stays for good: keep it out of every later collection. What comes later is freed by
     # counting references; the collector only has to find the rare cycle.

@@ -6,6 +6,7 @@ other would become a transaction's outcome, on this node only.
 """
 
 import logging
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,8 @@ class ContractEngine:
         self._cache_folder = cache_folder
         self._turn = threading.Lock()
         self._process: SandboxProcess | None = None
+        self._child: subprocess.Popen[bytes] | None = None
+        """The last child, ready or not."""
         self._closing = threading.Event()
         try:
             verify_engine(required)
@@ -107,9 +110,16 @@ class ContractEngine:
         return work()
 
     def close(self) -> None:
-        """End the child; whoever waits for it gets ``engine_damaged``."""
+        """End the child, in the middle of its start too; whoever waits for it gets ``engine_damaged``."""
         self._closing.set()
+        if self._child is not None:
+            self._child.kill()
         self._end()
+
+    def _started(self, child: "subprocess.Popen[bytes]") -> None:
+        self._child = child
+        if self._closing.is_set():
+            child.kill()
 
     def _for_call(self) -> SandboxProcess:
         try:
@@ -125,7 +135,7 @@ class ContractEngine:
                 raise PoolError(ErrorCode.ENGINE_DAMAGED, "the node is shutting down")
             if self._process is None:
                 try:
-                    self._process = SandboxProcess(self._chain_id, self._cache_folder, _report)
+                    self._process = SandboxProcess(self._chain_id, self._cache_folder, _report, self._started)
                 except OSError as error:  # the system has no process for us
                     raise PoolError(ErrorCode.ENGINE_DAMAGED, f"its process cannot be started: {error}") from None
                 _log.info("contract engine is ready", extra={"process_id": self._process.process_id})

@@ -19,8 +19,9 @@ class FolderLock:
         """
         path = folder / "LOCK"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)  # others on this machine could hold the lock if they could open the file
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise storage_error(path, error) from None
         try:

@@ -23,6 +23,11 @@ from node.api.problems import MEDIA_TYPE, bad_request, problem_body
 _HEAD_S = 10.0
 """From the first byte of a request, or from connecting, until its head is complete."""
 _HEAD_BYTES = 64 * KIB
+_LARGE_HEAD = f"the request's head is larger than {_HEAD_BYTES} bytes"
+_HEADER_SIGNS = 4
+"""Colon, space and the line's end."""
+_UNTAKEN_S = 60.0
+"""How long an answer may wait for a client that takes nothing of it."""
 _UNREAD_S = 60.0
 """From an answer that was given before its request was complete until the rest has come, which is thrown away."""
 _PIPELINED = 16
@@ -57,8 +62,11 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._is_in_head = False
         self._is_request_complete = True
         self._head_bytes = 0
+        self._parsed_bytes = 0
+        """Of the target and the headers that this request has."""
         self._head_due: asyncio.TimerHandle | None = None
         self._rest_due: asyncio.TimerHandle | None = None
+        self._untaken: asyncio.TimerHandle | None = None
         self._closes_after_request = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -76,6 +84,7 @@ class _BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_arrived()
         self._rest_arrived()
+        self._taken()
         self.connections_from[self._origin] -= 1
         if not self.connections_from[self._origin]:
             del self.connections_from[self._origin]
@@ -94,20 +103,32 @@ class _BoundedProtocol(HttpToolsProtocol):
         if was_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > _HEAD_BYTES:
-                self._refuse(f"the request's head is larger than {_HEAD_BYTES} bytes")
+                self._refuse(_LARGE_HEAD)
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= _PIPELINED:
             raise _TooManyAhead  # out of the parser, which is the end of the connection
         self._is_in_head = True
         self._is_request_complete = False
+        self._parsed_bytes = 0
         super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._parsed_bytes += len(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._parsed_bytes += len(name) + len(value) + _HEADER_SIGNS
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
         self._head_bytes = 0
-        is_overloaded = self._is_refused or len(self.tasks) >= self.connections_max
-        self.app = _overloaded if is_overloaded else self._served
+        if self._is_refused or len(self.tasks) >= self.connections_max:
+            self.app = _overloaded
+        else:
+            # A head may come in one read, complete, and be larger than is read of one that comes in parts.
+            self.app = self._served if self._parsed_bytes <= _HEAD_BYTES else _large_headed
         super().on_headers_complete()
         if self._is_refused or not self.cycle.keep_alive:
             self.cycle.transport = _LateClosing(self.transport, self._close_after_request)  # type: ignore[assignment]
@@ -118,6 +139,19 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         if self._closes_after_request:
             self.transport.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._untaken = self.loop.call_later(_UNTAKEN_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._taken()
+
+    def _taken(self) -> None:
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
 
     def _close_after_request(self) -> None:
         """Close once the request is complete: a connection that is closed with bytes unread is reset, and the answer
@@ -165,6 +199,10 @@ class _BoundedProtocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+async def _large_headed(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await refuse(send, bad_request(_LARGE_HEAD), {"Connection": "close"})
 
 
 class _TooManyAhead(Exception):

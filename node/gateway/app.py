@@ -14,15 +14,16 @@ from chain.primitives.encoding import decode
 from chain.proofs.receipts import Receipt
 from chain.state.entries import DatasetEntry
 from chain.state.members import kem_keys
-from node.api.bodies import JSON, BodyAbandoned, Receive, Scope, Send, read_body, request_headers, respond
+from node.api.bodies import JSON, BodyAbandoned, Receive, Scope, Send, read_body, refuse, request_headers, respond
 from node.api.commit import committed_answer
-from node.api.problems import MEDIA_TYPE, bad_request, problem_body, problem_headers
+from node.api.problems import bad_request, method_not_allowed
 from node.api.views import receipt_view
 from node.gateway.parcels import ParcelObject, decode_parcel, make_parcel
 from node.service import NodeService
 
 _BODY_BYTES = 2 * LIMITS.transaction_size_bytes
 """White space and escapes make a body longer than the records in it; so much of that is enough."""
+_METHODS = {"/v1/gateway/status": "GET, HEAD", "/v1/gateway/parcels": "POST"}
 _PARCELS = 8
 """Parcels worked on at once; further ones are refused."""
 _COMMIT_S = 30.0
@@ -55,11 +56,10 @@ class Gateway:
         except PoolError as error:
             if error.code.is_storage:
                 self._service.fail(error)
-            status = error.code.info.http_status
-            await respond(send, status, MEDIA_TYPE, problem_body(error), problem_headers(error))
+            allowed = error.code is ErrorCode.METHOD_NOT_ALLOWED
+            await refuse(send, error, {"Allow": _METHODS[scope["path"]]} if allowed else {})
         except BodyAbandoned as abandoned:
-            status = abandoned.error.code.info.http_status
-            await respond(send, status, MEDIA_TYPE, problem_body(abandoned.error), {"Connection": "close"})
+            await refuse(send, abandoned.error, {"Connection": "close"})
 
     def _verify_caller(self, scope: Scope) -> None:
         """Check that the caller is on this machine, knows the token and is no web page.
@@ -86,15 +86,15 @@ class Gateway:
 
     async def _serve(self, scope: Scope, receive: Receive) -> tuple[int, str, bytes]:
         match scope["method"], scope["path"]:
-            case "GET", "/v1/gateway/status":
+            case "GET" | "HEAD", "/v1/gateway/status":
                 return 200, JSON, orjson.dumps(self._status())
             case "POST", "/v1/gateway/parcels":
                 content_type, _, length = request_headers(scope)
                 if content_type != JSON:
                     raise bad_request(f"Content-Type must be {JSON}, not {content_type or 'absent'}")
                 return await self._share(receive, length)
-            case _, "/v1/gateway/status" | "/v1/gateway/parcels":
-                raise bad_request(f"{scope['path']} has no method {scope['method']}")
+            case method, path if path in _METHODS:
+                raise method_not_allowed(method)
             case _, path:
                 raise PoolError(ErrorCode.NOT_FOUND, f"no resource at {path}")
 

@@ -63,6 +63,9 @@ def test_private_keys_are_0600_and_their_bytes_are_nowhere_else(tmp_path: Path) 
         assert len(secret) > 40
         assert secret not in shared
     assert len({key.read_bytes() for key in keys}) == len(keys)
+    for name in NAMES:
+        for path in (tmp_path / name, *(tmp_path / name).rglob("*")):
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

@@ -87,6 +87,15 @@ def test_the_auditors_checkpoint_stands_in_for_signatures(folder: Path, tmp_path
     assert run(*arguments, "--checkpoint", folder / "checkpoint.note").json["verified"] is True
 
 
+def test_s83_a_file_that_no_evidence_can_be_is_not_read(folder: Path) -> None:
+    large = folder / "large.json"
+    with large.open("wb") as file:
+        file.truncate(2**33)
+    done = verify(folder, large.name)
+    assert done.code == 1
+    assert "too_large" in done.err
+
+
 def test_a_checkpoint_without_a_quorum_is_no_help(folder: Path) -> None:
     done = verify(folder, "record.json", "--checkpoint", str(folder / "few.note"))
     assert done.code == 1

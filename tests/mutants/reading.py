@@ -41,4 +41,9 @@ MUTANTS = (
         (f"{EVENTS}::test_s82_who_follows_longest_makes_room_for_others",),
         Edit("Events._enter", "self._evict_from(source)", "pass"),
     ),
+    mutant(
+        "s84 an engine that is being compiled is waited for",
+        ("tests/integration/test_stopping.py::test_s84_a_first_start_that_compiles_the_engine_is_stopped",),
+        Edit("ContractEngine.close", "self._child.kill()", "pass"),
+    ),
 )

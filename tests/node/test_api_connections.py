@@ -12,6 +12,7 @@ import pytest
 from chain.errors import ErrorCode, PoolError
 from node.api import bodies, protocol
 from tests.node.cluster import Network, Node, running, single
+from tests.node.link_cluster import until
 from tests.node.test_bad_input import submit
 
 HEAD = b"POST /v1/transactions HTTP/1.1\r\nHost: n\r\nContent-Type: application/msgpack\r\n"
@@ -78,6 +79,28 @@ async def test_s48_a_head_without_end_is_not_kept(tmp_path: Path) -> None:
                 break
             await asyncio.sleep(0)
         assert sent_bytes < 2**22
+
+
+async def test_s48_a_head_that_comes_at_once_is_bounded_too(tmp_path: Path) -> None:
+    async with single(tmp_path) as (_, _, client), connection(client) as (reader, writer):
+        for size, status in ((60_000, b"200"), (70_000, b"400")):
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: n\r\nX-More: " + b"m" * size + b"\r\n\r\n")
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 " + status)
+            await reader.readuntil(b"}")
+
+
+async def test_s48_who_takes_no_answer_loses_the_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "_UNTAKEN_S", 0.2)
+    monkeypatch.setattr(protocol, "_PIPELINED", 200)
+    async with single(tmp_path) as (_, node, client), connection(client) as (reader, writer):
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: n\r\n\r\n" * 199)
+        server = node._server
+        assert server is not None
+        await until(lambda: len(server._server.server_state.connections) == 1)
+        await until(lambda: len(server._server.server_state.connections) == 0)
+        writer.transport.resume_reading()  # type: ignore[attr-defined]
+        assert (await reader.read()).count(b"HTTP/1.1 200") < 199
 
 
 async def test_s48_a_body_that_does_not_come_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

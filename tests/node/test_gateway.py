@@ -222,7 +222,11 @@ async def test_s56_who_is_not_let_in(tmp_path: Path) -> None:
         async with httpx.AsyncClient(base_url=client.base_url) as stranger:
             verify_problem(await stranger.get(STATUS), 403, ErrorCode.GATEWAY_REFUSED)
         verify_problem(await client.get("/v1/status"), 404, ErrorCode.NOT_FOUND)
-        verify_problem(await client.put(PARCELS), 400, ErrorCode.BAD_REQUEST)
+        for path, allowed in ((PARCELS, "POST"), (STATUS, "GET, HEAD")):
+            refused = await client.put(path)
+            verify_problem(refused, 405, ErrorCode.METHOD_NOT_ALLOWED)
+            assert refused.headers["allow"] == allowed
+        assert (await client.head(STATUS)).status_code == 200
 
         # The public listener knows nothing of it, token or not.
         for path in (STATUS, PARCELS):
