@@ -11,7 +11,8 @@ For each block, in this order:
 
 The first thing that does not hold ends the audit, with two exceptions that are counted: a payload that is not the one
 that was signed, and one that is not there although nothing later in the chain erases it. What its block did is certain
-all the same: the leaves are signed, outcome and state certified.
+all the same: the leaves are signed, outcome and state certified. So it is where the source says that it leaves payloads
+to others (``node.payloads``), which is no fault and has a count of its own.
 """
 
 from collections import Counter
@@ -32,7 +33,7 @@ from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Value, decode, encode
 from chain.recovery import stored_trust
 from chain.storage.head import MemoryHead
-from chain.transactions.base import CheckedTransaction
+from chain.transactions.base import CheckedTransaction, DroppedPayload
 from chain.transactions.erase import ERASE
 from chain.transactions.parcel import PARCEL
 
@@ -52,7 +53,7 @@ class AuditReport:
     blocks: int = 0
     transactions: int = 0
     records: int = 0
-    """Records in all parcels, whatever became of them: ``verified + erased + missing + wrong``."""
+    """Records in all parcels, whatever became of them: ``verified + erased + not kept + missing + wrong``."""
     record_bytes: int = 0
     """Bytes of those that were verified."""
     records_wrong: int = 0
@@ -61,6 +62,8 @@ class AuditReport:
     """Ids of the first of those parcels, at most ``PARCELS_NAMED``."""
     records_erased: Counter[str] = field(default_factory=Counter)
     """Records whose bodies were not there because their parcel was erased, by legal basis."""
+    records_not_kept: int = 0
+    """Records whose bodies the source does not keep, and says so; others have them."""
     awaiting_erasure: dict[Hash, int] = field(default_factory=dict)
     """Parcels that came without their payload and whose erasure has not been met so far: their records, by id."""
     certificate_signatures: int = 0
@@ -83,8 +86,8 @@ class AuditReport:
 
     @property
     def records_hash_only(self) -> int:
-        """Records that could be verified by their leaf hash alone: erased or missing."""
-        return self.records_erased.total() + self.records_missing
+        """Records that could be verified by their leaf hash alone: erased, not kept or missing."""
+        return self.records_erased.total() + self.records_not_kept + self.records_missing
 
     @property
     def records_verified(self) -> int:
@@ -93,7 +96,9 @@ class AuditReport:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every record is what was signed, or was erased. Known once the chain has been read to its end."""
+        """Whether every record is what was signed, was erased, or is left to others. Known once the chain has been read
+        to its end.
+        """
         return not self.records_wrong and not self.awaiting_erasure
 
     def count(self, executed: ExecutedBlock) -> None:
@@ -121,6 +126,8 @@ class AuditReport:
             self.records_wrong += checked.record_count
             if len(self.wrong_parcels) < PARCELS_NAMED:
                 self.wrong_parcels.append(checked.id)
+        elif isinstance(checked.absent.kept, DroppedPayload):
+            self.records_not_kept += checked.record_count
         else:
             self.awaiting_erasure[checked.id] = checked.record_count
 

@@ -15,7 +15,7 @@ from audit.sources import ChainSource, KeptStates
 from chain.blocks import Block, BlockHeader, Outcome, decode_header
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
-from chain.packages import BlockPackage
+from chain.packages import BlockPackage, absent_by_index
 from chain.primitives.crypto import ZERO_HASH, Hash
 from chain.primitives.encoding import Wire, decode
 from chain.state.difference import Subtree, damage, differences
@@ -141,7 +141,8 @@ class BlockComparison:
         """Note payloads that only one has erased, and what this block, which both hold, erases."""
         outcomes = one.block.outcomes
         erased = _erased(one), _erased(other)
-        for index in erased[0] ^ erased[1]:
+        dropped = {parcel.index for opened in (one, other) for parcel in opened.package.dropped}
+        for index in (erased[0] ^ erased[1]) - dropped:
             texts = ("erased", "there") if index in erased[0] else ("there", "erased")
             difference = Difference(f"transaction {index} payload", *texts)
             self._erased_in_one[outcomes[index].transaction_id] = self.height, difference
@@ -161,7 +162,7 @@ def _differences(one: ReadableBlock, other: ReadableBlock) -> Iterator[Differenc
     certificates = one.block.certificate, other.block.certificate
     if (certificates[0] is None) != (certificates[1] is None):
         yield Difference("certificate", *("there" if certificate else ABSENT for certificate in certificates))
-    erased = _erased(one) ^ _erased(other)
+    absent = set(absent_by_index(one.package)) | set(absent_by_index(other.package))
     for index, (first, second) in enumerate(zip_longest(_transactions(one), _transactions(other))):
         if first is None or second is None or first.id != second.id:
             yield Difference(
@@ -169,7 +170,7 @@ def _differences(one: ReadableBlock, other: ReadableBlock) -> Iterator[Differenc
             )
             continue
         yield from _fields(f"outcome {index}", first.outcome, second.outcome)
-        if first.data != second.data and index not in erased:
+        if first.data != second.data and index not in absent:
             yield from _fields(f"transaction {index}", *(decode(Transaction, found.data) for found in (first, second)))
 
 

@@ -20,11 +20,11 @@ from collections.abc import Mapping
 import msgspec
 
 from chain.blocks import Block, block_hash
-from chain.erasure import check_erased
+from chain.erasure import check_absent
 from chain.errors import ErrorCode, PoolError, Refusal
 from chain.facts import Facts
 from chain.genesis import Genesis
-from chain.packages import BlockPackage, open_package
+from chain.packages import BlockPackage, absent_by_index, open_package
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode
 from chain.proofs.validators import ValidatorsEntry, validator_set, verify_certificate
@@ -165,8 +165,8 @@ def open_examined(package: BlockPackage, facts: BlockFacts) -> tuple[Block, list
         transaction = _transactions.decode(data)
         header = _headers[type_named_by(transaction.header).tag].decode(transaction.header)
         opened.append(ExaminedTransaction(outcome.transaction_id, header, transaction, len(data), found))
-    for parcel in package.erased:
-        opened[parcel.index] = check_erased(opened[parcel.index], parcel.payload, block.outcomes[parcel.index])
+    for index, kept in absent_by_index(package).items():
+        opened[index] = check_absent(opened[index], kept, block.outcomes[index])
     return block, opened
 
 

@@ -33,7 +33,7 @@ from chain.storage.blocks import BlockStore, Location, handover_writes, past_mar
 from chain.storage.database import Database, Write
 from chain.storage.head import Head, HeadAnchor
 from chain.storage.state import Arriving, StateStore
-from chain.transactions.base import CheckedTransaction, verify_signed_by
+from chain.transactions.base import CheckedTransaction, ErasedPayload, verify_signed_by
 
 PARTS = 16
 """Of the state's places, by their first four bits: so many chunks can be asked for at once."""
@@ -279,8 +279,8 @@ def open_past(trust: TrustHistory, read: ReadEntry, package: BlockPackage, heigh
         sender = checked.header
         member = _entry(read, member_key(sender.member), Member)
         verify_signed_by(checked, registered_key(member, sender.member, sender.key_id).public_key)
-        is_there = checked.type.payload is not None and checked.absent is None
-        if is_there and read(erasure_key(checked.id)) is not None:
+        is_erased = checked.absent is not None and isinstance(checked.absent.kept, ErasedPayload)
+        if checked.type.payload is not None and not is_erased and read(erasure_key(checked.id)) is not None:
             erased.append(ErasedAt(Location(height, index), payload_erased(checked)))
     return WholeBlock(block, transactions, erased)
 

@@ -1,8 +1,11 @@
-"""Erasure: what stays of a parcel's payload, and the proof that the payload had to go.
+"""Payloads that are not there: what stays of an erased or a dropped one, and the proof that one had to go.
 
 An ``erase`` transaction of a dataset's owner has every node drop the payload of one parcel. The leaf hashes of its
 records stay, so every proof about them still holds, and the payload's length, which the state counts. A block with such
 a parcel can be executed again: what the payload would have to be read for is taken from the block's own outcome.
+
+A node whose policy has it drop a payload (``node.payloads``) keeps the same, and the sealed shares of its key. That
+needs no proof: others have the payload, and whoever wants it asks them.
 """
 
 from collections.abc import Sequence
@@ -20,7 +23,13 @@ from chain.state.entries import Erasure, erasure_key
 from chain.state.tree import StateProof, verify_presence
 from chain.state.working import StateReader
 from chain.storage.blocks import BlockStore, Location
-from chain.transactions.base import AbsentPayload, CheckedTransaction, ErasedPayload, Transaction
+from chain.transactions.base import (
+    AbsentPayload,
+    CheckedTransaction,
+    DroppedPayload,
+    ErasedPayload,
+    Transaction,
+)
 from chain.transactions.erase import EraseHeader
 from chain.transactions.registry import check_stored, decode_stored
 
@@ -49,11 +58,28 @@ def payload_erased(checked: CheckedTransaction) -> ErasedPayload:
         PoolError: code ``payload_mismatch`` for what is no parcel, or one that was never seen whole.
     """
     if checked.absent is not None and checked.absent.kept is not None:
-        return checked.absent.kept
+        return _erased(checked.absent.kept)
     if checked.type.payload is None or checked.absent is not None:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, f"there is no payload of {checked.id.hex()} to erase")
     leaves = checked.type.payload.leaves(checked.header, checked.records)
     return ErasedPayload(checked.payload_size_bytes, tuple(leaves))
+
+
+def payload_dropped(checked: CheckedTransaction) -> DroppedPayload:
+    """What is kept of a parcel's payload that others keep. It must be there, and verified.
+
+    Raises:
+        PoolError: code ``payload_mismatch`` for what is no parcel, or one whose payload is not there.
+    """
+    erased = payload_erased(checked)
+    if checked.absent is not None:
+        raise PoolError(ErrorCode.PAYLOAD_MISMATCH, f"there is no payload of {checked.id.hex()} to drop")
+    return DroppedPayload(erased.size_bytes, erased.leaves, checked.sealed_shares)
+
+
+def _erased(kept: ErasedPayload | DroppedPayload) -> ErasedPayload:
+    """What stays once the payload is erased."""
+    return ErasedPayload(kept.size_bytes, kept.leaves)
 
 
 def payloads_erased_by(
@@ -75,13 +101,18 @@ def payloads_erased_by(
             found.append(ErasedAt(Location(height, index), payload_erased(transactions[index])))
             continue
         location = store.location(erasure.parcel)
-        stored = store.transaction(location) if location is not None else None
-        if location is not None and stored is not None and stored.payload:
+        if location is None:
+            continue
+        if (dropped := store.dropped_payload(location)) is not None:
+            found.append(ErasedAt(location, _erased(dropped)))
+        elif (stored := store.transaction(location)) is not None and stored.payload:
             found.append(ErasedAt(location, payload_erased(check_stored(erasure.chain_id, stored))))
     return found
 
 
-def check_erased(checked: CheckedTransaction, kept: ErasedPayload, outcome: Outcome) -> CheckedTransaction:
+def check_absent(
+    checked: CheckedTransaction, kept: ErasedPayload | DroppedPayload, outcome: Outcome
+) -> CheckedTransaction:
     """A parcel without its payload, to be executed in a block that a quorum has certified.
 
     Args:
@@ -90,7 +121,7 @@ def check_erased(checked: CheckedTransaction, kept: ErasedPayload, outcome: Outc
         outcome: the parcel's, as the block has it.
 
     Raises:
-        PoolError: code ``payload_mismatch`` if it is no parcel, has a payload, or the leaves are not those signed;
+        PoolError: code ``payload_mismatch`` if it is no parcel, has a payload, or its leaves or shares were not signed;
             codes of ``decode_envelope``.
     """
     payload = checked.type.payload
@@ -98,19 +129,23 @@ def check_erased(checked: CheckedTransaction, kept: ErasedPayload, outcome: Outc
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "what stays of a payload is given for what has not lost one")
     payload.verify_leaves(checked.header, kept.leaves)
     payload.verify_envelope(checked.header)
+    if isinstance(kept, DroppedPayload):
+        payload.verify_shares(checked.header, kept.sealed_shares)
     absent = AbsentPayload(kept.size_bytes, _violation(outcome), kept)
-    return checked.without_payload(absent, checked.size_bytes + kept.size_bytes)
+    found = checked.without_payload(absent, checked.size_bytes + kept.size_bytes)
+    found.sealed_shares = kept.sealed_shares if isinstance(kept, DroppedPayload) else ()
+    return found
 
 
-def check_stored_erased(
-    chain_id: bytes, transaction: Transaction, kept: ErasedPayload, outcome: Outcome
+def check_stored_absent(
+    chain_id: bytes, transaction: Transaction, kept: ErasedPayload | DroppedPayload, outcome: Outcome
 ) -> CheckedTransaction:
     """The same for a transaction that was checked before it was stored.
 
     Raises:
-        PoolError: codes as in ``check_erased``, and those of decoding.
+        PoolError: codes as in ``check_absent``, and those of decoding.
     """
-    return check_erased(decode_stored(chain_id, transaction), kept, outcome)
+    return check_absent(decode_stored(chain_id, transaction), kept, outcome)
 
 
 def without_payload(checked: CheckedTransaction, outcome: Outcome) -> CheckedTransaction:

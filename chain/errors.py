@@ -93,6 +93,7 @@ class ErrorCode(StrEnum):
     # Reading
     NOT_FOUND = "not_found"
     NOT_HERE_YET = "not_here_yet"
+    PAYLOAD_NOT_KEPT = "payload_not_kept"
     NOT_READY = "not_ready"
     TIMEOUT = "timeout"
     BAD_REQUEST = "bad_request"
@@ -182,7 +183,7 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
     409: (_C.HISTORY_CONFLICT,),
     410: (_C.PARCEL_ERASED,),
     413: (_C.TOO_LARGE, _C.TOO_MANY_RECORDS),
-    421: (_C.NOT_HERE_YET,),
+    421: (_C.NOT_HERE_YET, _C.PAYLOAD_NOT_KEPT),
     422: (
         _C.UNKNOWN_DATASET,
         _C.NOT_OWNER,

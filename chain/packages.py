@@ -3,6 +3,9 @@
 A parcel that was erased comes without its payload; what stays of it comes beside, and from a node with the proof that
 it was erased. Whoever stores a package must ask for that proof (``verify_erased``), or a lying peer could make it lose
 payloads that are still needed. An auditor needs none: the erasure itself must follow later in the chain.
+
+One whose payload the sender does not keep comes with what it keeps, and without proof: the block is whole without, and
+whoever wants the payload asks others for it.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,14 +15,14 @@ from typing import Annotated
 from msgspec import Meta
 
 from chain.blocks import Block, Outcome
-from chain.erasure import ErasureProofs, check_erased, verify_erasures, without_payload
+from chain.erasure import ErasureProofs, check_absent, verify_erasures, without_payload
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Wire, decode, encode
 from chain.proofs.trust import TrustHistory
 from chain.storage.blocks import BlockStore
-from chain.transactions.base import CheckedTransaction, ErasedPayload, verify_payload
+from chain.transactions.base import CheckedTransaction, DroppedPayload, ErasedPayload, verify_payload
 from chain.transactions.registry import decode_transaction
 
 _OVERHEAD_BYTES = 4 * 1024 * 1024
@@ -36,6 +39,14 @@ class ErasedParcel(Wire, frozen=True):
     payload: ErasedPayload
 
 
+class DroppedParcel(Wire, frozen=True):
+    """The same for a payload that the sender does not keep."""
+
+    index: Annotated[int, Meta(ge=0, le=LIMITS.block_transactions - 1)]
+    """As in ``ErasedParcel``."""
+    payload: DroppedPayload
+
+
 class BlockPackage(Wire, frozen=True):
     """A block and its transactions, each as the bytes of its own encoding."""
 
@@ -45,11 +56,13 @@ class BlockPackage(Wire, frozen=True):
         tuple[Annotated[bytes, Meta(max_length=LIMITS.transaction_size_bytes)], ...],
         Meta(max_length=LIMITS.block_transactions),
     ]
-    """Encoded ``Transaction`` in the order of the block; the payload of an erased one is empty."""
+    """Encoded ``Transaction`` in the order of the block; the payload of an erased or dropped one is empty."""
     erased: Annotated[tuple[ErasedParcel, ...], Meta(max_length=LIMITS.block_transactions)] = ()
     """The parcels that were erased, by ascending index."""
     erasures: ErasureProofs | None = None
     """That they were, in the order of ``erased``. None if there are none, or if a stopped node's database was read."""
+    dropped: Annotated[tuple[DroppedParcel, ...], Meta(max_length=LIMITS.block_transactions)] = ()
+    """The parcels whose payload the sender does not keep, by ascending index; none of them is in ``erased``."""
 
 
 Packages = Annotated[tuple[BlockPackage, ...], Meta(max_length=LIMITS.catch_up_blocks)]
@@ -70,15 +83,14 @@ def read_package(store: BlockStore, height: int, prove: ProveErasures | None = N
     if block is None or 0 < height <= store.past_height:
         return None
     transactions = tuple(encode(transaction) for transaction in store.transactions(height))
+    dropped = tuple(DroppedParcel(place.position, kept) for place, kept in store.dropped_payloads(height, height))
     kept = store.erased_payloads(height)
-    if not kept:
-        return BlockPackage(block, transactions)
     erased = tuple(ErasedParcel(index, payload) for index, payload in kept.items())
-    if prove is None:
-        return BlockPackage(block, transactions, erased)
+    if not erased or prove is None:
+        return BlockPackage(block, transactions, erased, None, dropped)
     outcomes = decode(Block, block).outcomes
     erasures = prove([outcomes[index].transaction_id for index in kept])
-    return None if erasures is None else BlockPackage(block, transactions, erased, erasures)
+    return None if erasures is None else BlockPackage(block, transactions, erased, erasures, dropped)
 
 
 def read_packages(
@@ -121,19 +133,19 @@ def open_package(
             than refuse it: for audits, which count them.
 
     Raises:
-        PoolError: codes of ``decode_transaction``, ``verify_payload`` and ``check_erased``; ``bad_block`` if counts
+        PoolError: codes of ``decode_transaction``, ``verify_payload`` and ``check_absent``; ``bad_block`` if counts
             differ.
     """
     block = decode(Block, package.block)
     if len(block.outcomes) != len(package.transactions):
         raise PoolError(ErrorCode.BAD_BLOCK, "a package has one transaction for each outcome")
-    erased = _erased_by_index(package)
+    absent = absent_by_index(package)
     transactions = []
     for index, data in enumerate(package.transactions):
         checked = decode_transaction(chain_id, data)
         known = recognise(checked)
-        if known is None and index in erased:
-            known = check_erased(checked, erased[index], block.outcomes[index])
+        if known is None and index in absent:
+            known = check_absent(checked, absent[index], block.outcomes[index])
         elif known is None:
             known = _with_payload(checked, block.outcomes[index], tolerates_wrong_payloads)
         transactions.append(known)
@@ -160,9 +172,17 @@ def _with_payload(checked: CheckedTransaction, outcome: Outcome, tolerates_wrong
     return checked
 
 
-def _erased_by_index(package: BlockPackage) -> dict[int, ErasedPayload]:
-    indexes = [parcel.index for parcel in package.erased]
-    is_ascending = all(earlier < later for earlier, later in pairwise(indexes))
-    if not is_ascending or (indexes and indexes[-1] >= len(package.transactions)):
-        raise PoolError(ErrorCode.BAD_BLOCK, "a package names the parcels that were erased in order, each once")
-    return {parcel.index: parcel.payload for parcel in package.erased}
+def absent_by_index(package: BlockPackage) -> dict[int, ErasedPayload | DroppedPayload]:
+    """What stands in a package for payloads, by the places of their parcels; raises ``bad_block``."""
+    found: dict[int, ErasedPayload | DroppedPayload] = {}
+    for parcels in (package.erased, package.dropped):
+        indexes = [parcel.index for parcel in parcels]
+        is_ascending = all(earlier < later for earlier, later in pairwise(indexes))
+        if (
+            not is_ascending
+            or (indexes and indexes[-1] >= len(package.transactions))
+            or not found.keys().isdisjoint(indexes)
+        ):
+            raise PoolError(ErrorCode.BAD_BLOCK, "a package names the parcels without payload in order, each once")
+        found |= {parcel.index: parcel.payload for parcel in parcels}
+    return found

@@ -1,7 +1,7 @@
 """What a start checks of the blocks on disk, without executing them."""
 
 from chain.blocks import Block, BlockHeader, FinalHeader, LedgerTip, block_hash, decode_header
-from chain.erasure import check_stored_erased
+from chain.erasure import check_stored_absent
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.primitives.crypto import Hash
@@ -10,7 +10,7 @@ from chain.proofs.merkle import leaf_hashes, root_of_leaves
 from chain.proofs.trust import TrustHistory
 from chain.storage.blocks import BlockStore
 from chain.storage.head import Head
-from chain.transactions.base import CheckedTransaction
+from chain.transactions.base import CheckedTransaction, DroppedPayload, ErasedPayload
 from chain.transactions.registry import check_stored
 
 RECHECKED_BLOCKS = 64
@@ -68,12 +68,13 @@ def stored_trust(blocks: BlockStore, genesis: Genesis) -> TrustHistory:
 
 
 def stored_transactions(blocks: BlockStore, chain_id: bytes, height: int, block: Block) -> list[CheckedTransaction]:
-    """The transactions of a block, payloads verified; of erased ones what stays of them."""
-    erased = blocks.erased_payloads(height)
+    """The transactions of a block, payloads verified; of erased and dropped ones what stays of them."""
+    absent: dict[int, ErasedPayload | DroppedPayload] = dict(blocks.erased_payloads(height))
+    absent |= {place.position: kept for place, kept in blocks.dropped_payloads(height, height)}
     found = []
     for index, transaction in enumerate(blocks.transactions(height)):
-        if index in erased and index < len(block.outcomes):
-            found.append(check_stored_erased(chain_id, transaction, erased[index], block.outcomes[index]))
+        if index in absent and index < len(block.outcomes):
+            found.append(check_stored_absent(chain_id, transaction, absent[index], block.outcomes[index]))
         else:
             found.append(check_stored(chain_id, transaction))
     return found

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -57,6 +57,13 @@ class ApiSection(_Section, frozen=True):
     connections_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 1024
     """Connections from one IPv4 address or one IPv6 /64 network at once; further ones get 503. A reverse proxy counts
     as one address."""
+
+
+class StorageSection(_Section, frozen=True):
+    """What is kept of the chain's contents."""
+
+    payloads: Literal["all", "own"] | Annotated[float, Meta(gt=0, le=36_500)] = "all"
+    """Which payloads: of all parcels, of this member's own, or of the last so many days; see ``node.payloads``."""
 
 
 class ContractsSection(_Section, frozen=True):
@@ -109,6 +116,7 @@ class ConfigFile(_Section, frozen=True):
     log: LogSection = LogSection()
     consensus: ConsensusSection = ConsensusSection()
     contracts: ContractsSection = ContractsSection()
+    storage: StorageSection = StorageSection()
     witness: WitnessSection | None = None
     gateway: GatewaySection | None = None
 

@@ -162,10 +162,10 @@ class Dissemination:
             return encode(checked.transaction)
         blocks = self._pool.ledger.blocks
         location = blocks.location(id_)
-        stored = blocks.transaction(location) if location else None
-        if location is None or stored is None or blocks.erased_payload(location) is not None:
+        if location is None or blocks.dropped_payload(location) or blocks.erased_payload(location):
             return None
-        return encode(stored)
+        stored = blocks.transaction(location)
+        return None if stored is None else encode(stored)
 
     def _schedule_flush(self) -> None:
         if not self._is_flush_due:

@@ -256,15 +256,21 @@ class KeyShares:
         """The encoded release for one parcel, or none: the other validators' shares may be enough."""
         if self._key is None or parcel.envelope.index_of(self._name) is None:
             return ()
-        stored = self._ledger.blocks.transaction(parcel.location)
         try:
-            sealed_shares = decode_sealed_shares(stored.payload) if stored else ()
+            sealed_shares = self._sealed_shares(parcel.location)
             share = open_own_share(parcel.envelope, sealed_shares, parcel.context, self._name, self._key)
         except PoolError as error:
             self._log.warning("no share to release", extra={"parcel": parcel.id.hex(), "why": error.detail})
             return ()
         release = Release(parcel.context.chain_id, request, parcel.id)
         return (encode(release_share(share, self._name, release, reader_key)),)
+
+    def _sealed_shares(self, location: Location) -> tuple[bytes, ...]:
+        """They stay when a payload is dropped; of an erased one there are none."""
+        if (dropped := self._ledger.blocks.dropped_payload(location)) is not None:
+            return dropped.sealed_shares
+        stored = self._ledger.blocks.transaction(location)
+        return decode_sealed_shares(stored.payload) if stored else ()
 
     # The other validators
 

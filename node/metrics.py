@@ -49,6 +49,10 @@ class Metrics:
         self.is_erasing = gauge("erasing", "1 while bytes of erased payloads may still be in the files")
         set_aside = "Folders with databases set aside after damage; they may hold what was erased"
         self.databases_set_aside = gauge("databases_set_aside", set_aside)
+        self.payloads_dropped = counter("payloads_dropped", "Payloads dropped since the start: others keep them")
+        self.payloads_fetched = counter("payloads_fetched", "Payloads fetched since the start that were missing here")
+        keepers = "Other nodes that say that they keep all payloads"
+        self.payload_keepers = gauge("payload_keepers", keepers)
         self.disk_used = gauge("data_bytes", "Size of the data folder")
         self.disk_free = gauge("disk_free_bytes", "Free space on its disk")
         self.contract_calls = counter("contract_calls", "Committed transactions that may call a contract")

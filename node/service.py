@@ -36,6 +36,8 @@ from node.links import Links, Peer
 from node.metrics import Metrics
 from node.misbehaviour import MisbehaviourFolder
 from node.overdue import Overdue
+from node.payloads import TICK_S as PAYLOADS_TICK_S
+from node.payloads import PayloadPolicy, Payloads
 from node.peer_heights import PeerHeights
 from node.periodic import PeriodicWork
 from node.pool import CommittedBlock, Pool
@@ -84,6 +86,7 @@ class NodeService:
         self.metrics = Metrics()
         self.periodic = PeriodicWork(self.fail)
         self.misbehaviour = MisbehaviourFolder(home.data / "misbehaviour", ledger.trust, self.metrics)
+        self._policy = PayloadPolicy(home.config.file.storage.payloads, home.member.name)
         self.links = self._make_links()
         self.votes = open_votes(home)
         self.execution = ExecutionThread(engine, self.metrics.execution.observe)
@@ -107,6 +110,7 @@ class NodeService:
         self.dealings = DealingCheck(home.member.name, kem_key, self.metrics) if kem_key is not None else None
         if self.dealings is not None:
             self.pool.add_listener(self.dealings.on_committed)
+        self.payloads = Payloads(self.pool, self.links, self._policy, self.metrics, self.fail)
         self.eraser = Eraser(self.pool, self.votes, home.data, self.metrics, self.fail)
         self.pool.add_listener(self.eraser.on_committed)
         self.voting = self._make_voting_right(settings)
@@ -129,6 +133,7 @@ class NodeService:
         await self.links.start()
         self.periodic.every(1.0, self.pool.forget_expired)
         self.periodic.every(1.0, lower_background_threads)
+        self.periodic.every(PAYLOADS_TICK_S, self.payloads.tick)
         self.periodic.every(CHECKPOINT_TICK_S, self.checkpoints.tick)
         if self._engine_problem is not None:
             self._log.error(
@@ -151,6 +156,7 @@ class NodeService:
         self.intake.close()
         self.periodic.close()
         await self.catch_up.close()
+        await self.payloads.close()
         if self.voting is not None:
             await self.voting.close()
         await self.driver.close()
@@ -207,6 +213,7 @@ class NodeService:
             on_disconnect=lambda member: self.dispatcher.on_disconnect(member),
             on_refused=lambda reason: self.metrics.links_refused.labels(reason).inc(),
             software=self.software,
+            payloads=self._policy.name,
         )
 
     def _peers(self) -> dict[str, Peer]:

@@ -135,6 +135,7 @@ CHINESE: dict[str, tuple[str, ...]] = {
     "contract_bad_answer": ("合约的答复超出限制", "请数据集所有者遵照 docs/contracts.md。", "合约答复的{part}不合规"),
     "not_found": ("未找到", "请核对标识，并确认本节点已同步。"),
     "not_here_yet": ("本节点尚无此内容", "请询问其他节点：本节点的状态取自其他节点，历史数据随后补齐。"),
+    "payload_not_kept": ("本节点不保存该正文", "请询问 holders 所列成员的节点；所得正文可凭叶子哈希核验。"),
     "not_ready": ("本节点尚未就绪", "请等待 /readyz 返回 200，或询问其他节点。"),
     "timeout": ("未按时提交", "仍有可能提交；请按交易标识查询。"),
     "bad_request": ("请求无法理解", "参数及其范围见 /openapi.json。"),

@@ -273,6 +273,10 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "This node does not have it yet",
         "Ask another node: this one took the chain's state from others, and the past comes after it.",
     ),
+    "payload_not_kept": (
+        "This node does not keep the payload",
+        "Ask a node of a member that holders names; the leaf hashes prove what it gives.",
+    ),
     "not_ready": ("This node is not ready", "Wait until /readyz answers 200, or ask another node."),
     "timeout": ("Not committed in time", "It may still commit: ask for it by its transaction id."),
     "bad_request": ("Request not understood", "See /openapi.json for parameters and their bounds."),

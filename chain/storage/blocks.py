@@ -10,9 +10,11 @@
 | ``i`` transaction id(32)                   | height(8) index(4); of an accepted parcel: record count(4), dataset |
 | ``m`` ``anchor``                           | height(8) of the block whose state was taken from others |
 | ``m`` ``past``                             | height(8): the last of the blocks that are not whole yet |
+| ``l`` height(8) index(4)                   | ``DroppedPayload``: what is kept of a payload that others keep |
 | ``m`` ``version`` / ``chain``              | layout version / chain id; for others see ``chain.storage.migration`` |
+| ``m`` ``reviewed``                         | ``Reviewed``: two heights(8); then the payload policy |
 | ``o`` height(8)                            | ``HandOver``: the next block has another set or other rules |
-| ``p`` height(8) index(4)                   | payload of a parcel, unless it was erased |
+| ``p`` height(8) index(4)                   | payload of a parcel, unless it was erased or dropped |
 | ``q`` dataset ``0x00`` parcel(32) height(8) index(4) | empty: an accepted request or read report that names it |
 | ``r`` dataset ``0x00`` height(8) index(4)  | empty: a request, approval or read report  |
 | ``r`` ``0x00`` height(8) index(4)          | empty: the same, whatever its dataset  |
@@ -43,7 +45,14 @@ from chain.primitives.encoding import EncodingError, Value, Wire, decode, encode
 from chain.primitives.types import Signature, is_dataset_id
 from chain.proofs.handover import HandOver
 from chain.storage.database import Database, Write
-from chain.transactions.base import AbsentPayload, CheckedTransaction, ErasedPayload, Index, Transaction
+from chain.transactions.base import (
+    AbsentPayload,
+    CheckedTransaction,
+    DroppedPayload,
+    ErasedPayload,
+    Index,
+    Transaction,
+)
 from chain.transactions.context import AcceptedParcel
 
 LAYOUT_VERSION = b"6"
@@ -54,6 +63,8 @@ _PLACE = struct.Struct(">cQI")
 _HISTORY = struct.Struct(">cBQ")
 _LOCATION = struct.Struct(">QI")
 _COUNT = struct.Struct(">I")
+_HEIGHTS = struct.Struct(">QQ")
+_REVIEWED = b"mreviewed"
 
 Changes = tuple[tuple[bytes, bytes], ...]
 """(state key, encoded entry), ascending by key."""
@@ -73,6 +84,15 @@ class _HeaderAlone(Wire, frozen=True):
 
     header: bytes
     certificate: msgspec.Raw
+
+
+class Reviewed(NamedTuple):
+    """How far a payload policy was carried out."""
+
+    fetched: int
+    """Up to this height, all that it keeps is there."""
+    dropped: int
+    """Up to this height, nothing is there that it does not keep."""
 
 
 class StoredHead(Wire, frozen=True):
@@ -131,7 +151,7 @@ class BlockStore:
         batch = [*block_writes(height, block, changes), *history, *handover_writes(height, handover)]
         kept = dict(erased)
         for place, payload in kept.items():
-            batch.append((_PLACE.pack(b"p", *place), None))
+            batch += [(_PLACE.pack(b"p", *place), None), (_PLACE.pack(b"l", *place), None)]
             batch.append((_PLACE.pack(b"e", *place), encode(payload)))
             batch.append((_PLACE.pack(b"c", *place), b""))
         for index, checked in enumerate(transactions):
@@ -140,9 +160,9 @@ class BlockStore:
                 (_PLACE.pack(b"t", height, index), encode(StoredHead(transaction.header, transaction.signature)))
             )
             location = _LOCATION.pack(height, index)
-            if checked.absent is not None:
+            if checked.absent is not None and (height, index) not in kept:
                 batch += _stand_in(height, index, checked.absent)
-            elif checked.type.payload is not None and (height, index) not in kept:
+            elif checked.absent is None and checked.type.payload is not None and (height, index) not in kept:
                 batch.append((_PLACE.pack(b"p", height, index), transaction.payload))
             is_accepted, listed = block.outcomes[index].is_ok, checked.type.index(checked.header)
             batch.append(index_write(Location(height, index), checked, listed, is_accepted=is_accepted))
@@ -217,11 +237,17 @@ class BlockStore:
         return AcceptedParcel(rest[_COUNT.size :].decode(), *_COUNT.unpack_from(rest))
 
     def transaction(self, location: Location) -> Transaction | None:
-        """The transaction at ``location`` with its payload."""
+        """The transaction at ``location`` with its payload, which is empty if it was erased.
+
+        Raises:
+            PoolError: code ``payload_not_kept``, with the place, if others keep the payload.
+        """
         head = self.transaction_head(location)
         if head is None:
             return None
         payload = self._database.get(_PLACE.pack(b"p", *location))
+        if payload is None and self.dropped_payload(location) is not None:
+            raise PoolError(ErrorCode.PAYLOAD_NOT_KEPT, "this node does not keep it", **location._asdict())
         return Transaction(head.header, head.signature, payload or b"")
 
     def transaction_head(self, location: Location) -> StoredHead | None:
@@ -230,7 +256,7 @@ class BlockStore:
         return None if data is None else _decoded(StoredHead, data)
 
     def transactions(self, height: int) -> list[Transaction]:
-        """All transactions of the block at ``height`` in order."""
+        """All transactions of the block at ``height`` in order; payloads that were erased or dropped are empty."""
         start, stop = _PLACE.pack(b"p", height, 0), _PLACE.pack(b"p", height + 1, 0)
         payloads = {key[-4:]: value for key, value in self._database.scan(start, stop)}
         start, stop = _PLACE.pack(b"t", height, 0), _PLACE.pack(b"t", height + 1, 0)
@@ -247,11 +273,53 @@ class BlockStore:
 
     def erased_payloads(self, height: int) -> dict[int, ErasedPayload]:
         """The same for all erased parcels of the block at ``height``, by their index, ascending."""
-        start, stop = _PLACE.pack(b"e", height, 0), _PLACE.pack(b"e", height + 1, 0)
-        return {
-            int(_PLACE.unpack(key)[2]): _decoded(ErasedPayload, value)
-            for key, value in self._database.scan(start, stop)
-        }
+        return {place.position: _decoded(ErasedPayload, value) for place, value in self._of(b"e", height, height)}
+
+    def dropped_payload(self, location: Location) -> DroppedPayload | None:
+        """What is kept of the payload of the parcel at ``location``; None if it was not dropped."""
+        data = self._database.get(_PLACE.pack(b"l", *location))
+        return None if data is None else _decoded(DroppedPayload, data)
+
+    def dropped_payloads(self, first: int, last: int) -> Iterator[tuple[Location, DroppedPayload]]:
+        """The same for all parcels of the blocks from ``first`` to ``last``, in order."""
+        return ((place, _decoded(DroppedPayload, value)) for place, value in self._of(b"l", first, last))
+
+    def payloads(self, first: int, last: int) -> Iterator[tuple[Location, bytes]]:
+        """The payloads that are kept of the blocks from ``first`` to ``last``, in order."""
+        return self._of(b"p", first, last)
+
+    def _of(self, kind: bytes, first: int, last: int) -> Iterator[tuple[Location, bytes]]:
+        for key, value in self._database.scan(_PLACE.pack(kind, first, 0), _PLACE.pack(kind, last + 1, 0)):
+            yield Location(*_PLACE.unpack(key)[1:]), value
+
+    def drop(self, payloads: Sequence[tuple[Location, DroppedPayload]]) -> None:
+        """Keep of these payloads only that. One that is gone by now is left as it is. Not synced: a crash brings all
+        of a batch back, or nothing.
+        """
+        batch: list[Write] = []
+        for place, kept in payloads:
+            if self._database.get(_PLACE.pack(b"p", *place)) is not None:
+                batch += [(_PLACE.pack(b"p", *place), None), (_PLACE.pack(b"l", *place), encode(kept))]
+        self._database.write(batch, sync=False)
+
+    def restore(self, payloads: Sequence[tuple[Location, bytes]]) -> None:
+        """Keep payloads that were dropped, verified by the caller. One that was erased meanwhile stays erased. Not
+        synced, as ``drop``.
+        """
+        batch: list[Write] = []
+        for place, payload in payloads:
+            if self._database.get(_PLACE.pack(b"l", *place)) is not None:
+                batch += [(_PLACE.pack(b"l", *place), None), (_PLACE.pack(b"p", *place), payload)]
+        self._database.write(batch, sync=False)
+
+    def reviewed(self, policy: str) -> Reviewed:
+        """How far a payload policy was carried out; not at all if it was another before."""
+        found = self._database.get(_REVIEWED) or b""
+        return Reviewed(*_HEIGHTS.unpack_from(found)) if found[_HEIGHTS.size :] == policy.encode() else Reviewed(0, 0)
+
+    def review(self, policy: str, reviewed: Reviewed) -> None:
+        """Note how far a payload policy was carried out. Not synced: it can be carried out again."""
+        self._database.write([(_REVIEWED, _HEIGHTS.pack(*reviewed) + policy.encode())], sync=False)
 
     def unpurged(self, limit: int) -> list[Location]:
         """Up to ``limit`` parcels whose payload was deleted, but whose bytes may still be in the files."""
@@ -405,7 +473,10 @@ def index_write(location: Location, checked: CheckedTransaction, index: Index, *
 
 def _stand_in(height: int, index: int, absent: AbsentPayload) -> list[Write]:
     """What is kept of a parcel that came without its payload."""
-    return [] if absent.kept is None else [(_PLACE.pack(b"e", height, index), encode(absent.kept))]
+    if absent.kept is None:
+        return []
+    kind = b"l" if isinstance(absent.kept, DroppedPayload) else b"e"
+    return [(_PLACE.pack(kind, height, index), encode(absent.kept))]
 
 
 def _lists(index: Index, *, is_accepted: bool) -> Iterator[bytes]:

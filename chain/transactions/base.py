@@ -73,6 +73,19 @@ class ErasedPayload(Wire, frozen=True):
     """RFC 6962 leaf hashes of its records, in order; ``records_root`` is their root."""
 
 
+class DroppedPayload(Wire, frozen=True):
+    """What a node keeps of a payload that its policy does not have it keep: all that proofs, execution and its own key
+    share need. Others have the payload.
+    """
+
+    size_bytes: Annotated[int, Meta(ge=1, le=LIMITS.transaction_size_bytes)]
+    """Length of the payload: the state counts it."""
+    leaves: Annotated[tuple[Hash32, ...], Meta(min_length=1, max_length=LIMITS.transaction_records)]
+    """As in ``ErasedPayload``."""
+    sealed_shares: Annotated[tuple[bytes, ...], Meta(max_length=LIMITS.validators)]
+    """As in the payload: validators give out their shares all the same."""
+
+
 class AbsentPayload(NamedTuple):
     """What execution is told of a payload that is not there. Only a block that a quorum has certified may hold such a
     transaction: its outcome and its state root vouch for both.
@@ -81,7 +94,7 @@ class AbsentPayload(NamedTuple):
     size_bytes: int
     violation: Refusal | None
     """What the dataset's schema had against its records."""
-    kept: ErasedPayload | None
+    kept: ErasedPayload | DroppedPayload | None
     """None for one that was never seen whole."""
 
 
@@ -134,6 +147,8 @@ class Payload(Generic[HeaderType]):
     """RFC 6962 leaf hashes of the records: they stay when the payload is erased."""
     verify_leaves: Callable[[HeaderType, Sequence[Hash]], None]
     """Raises ``payload_mismatch``."""
+    verify_shares: Callable[[HeaderType, Sequence[bytes]], None]
+    """Raises as ``verify`` for sealed shares that are not those signed."""
     record_count: Callable[[HeaderType], int]
 
 
@@ -218,7 +233,8 @@ class CheckedTransaction:
         sealed_shares: of a sealed parcel, as they stand in its payload; empty until ``verify_payload``.
         schema_verdicts: verdicts on the records by schema hash, so that a schema is applied once and not again at
         execution.
-        absent: stands for the payload of a parcel that was erased; the payload itself is empty then. None otherwise.
+        absent: stands for the payload of a parcel that was erased or dropped; the payload itself is empty then. None
+            otherwise.
     """
 
     __slots__ = (

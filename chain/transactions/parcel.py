@@ -209,9 +209,15 @@ def _verify_envelope(header: ParcelHeader) -> None:
         decode_envelope(header.envelope)
 
 
-def _verify_content(header: ParcelHeader, content: Content) -> None:
+def _verify_shares(header: ParcelHeader, sealed_shares: Sequence[bytes]) -> None:
     if header.envelope:
-        verify_sealed_shares(header.chain_id, decode_envelope(header.envelope), content.sealed_shares)
+        verify_sealed_shares(header.chain_id, decode_envelope(header.envelope), sealed_shares)
+    elif sealed_shares:
+        raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "an open parcel has no sealed shares")
+
+
+def _verify_content(header: ParcelHeader, content: Content) -> None:
+    _verify_shares(header, content.sealed_shares)
     verify_leaves(header, parcel_leaves(header, content.records))
 
 
@@ -297,6 +303,7 @@ PARCEL = TransactionType(
         verify_envelope=_verify_envelope,
         leaves=parcel_leaves,
         verify_leaves=verify_leaves,
+        verify_shares=_verify_shares,
         record_count=lambda header: header.record_count,
     ),
 )

@@ -69,9 +69,9 @@ def chain(context: click.Context, source: str, genesis_file: Path, jobs: int, wo
     HOME is a node's home whose daemon is stopped; URL is a running node's API. With --work, an audit that was
     interrupted goes on, and one that came to the end verifies the blocks that were added since.
 
-    Records are counted as verified; as hash only, if the parcel's payload was erased or is missing and the leaves alone
-    were verified; or as wrong. Exit code 1 if records are missing or wrong, or if anything else does not hold, with the
-    first height and the reason.
+    Records are counted as verified; as hash only, if the parcel's payload was erased, is left to other nodes or is
+    missing, and the leaves alone were verified; or as wrong. Exit code 1 if records are missing or wrong, or if
+    anything else does not hold, with the first height and the reason.
 
     \b
     Example: blockpool audit chain http://127.0.0.1:8000 --genesis genesis.json
@@ -132,6 +132,7 @@ def describe_audit(source: str, report: AuditReport, failure: PoolError | None, 
         "records_verified": report.records_verified,
         "records_hash_only": report.records_hash_only,
         "records_erased": dict(report.records_erased),
+        "records_not_kept": report.records_not_kept,
         "records_missing": report.records_missing,
         "records_wrong": report.records_wrong,
         "missing_parcels": _named(report.awaiting_erasure),
@@ -204,6 +205,8 @@ def _counts(report: AuditReport) -> dict[str, object]:
     }
     for basis, count in sorted(report.records_erased.items()):
         counts[f"    erased: {printable(basis)}"] = f"{count:,}"
+    if report.records_not_kept:
+        counts["    not kept"] = f"{report.records_not_kept:,}, which this source leaves to other nodes"
     if report.records_missing:
         counts["    missing"] = f"{report.records_missing:,}, and nothing up to here has erased them"
     if report.records_wrong:

@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
+from chain.storage.blocks import Location
 from evidence.parts import HandOverPart
 from node.api.access import access_router
 from node.api.bodies import AsgiApp, BodyAbandoned
@@ -84,6 +85,11 @@ def status_view(service: NodeService) -> Json:
             }
             for member, status in sorted(service.links.status().items())
         ],
+        "payloads": {
+            "policy": service.payloads.policy.name,
+            "keepers": service.payloads.keepers,
+            "warning": service.payloads.warning,
+        },
         "engine": engine_view(service.ledger.protocol.engine),
         "gateway": service.home.config.file.gateway is not None,
         "mempool": {"transactions": len(mempool), "size_bytes": mempool.size_bytes},
@@ -148,6 +154,9 @@ def _add_problems(app: FastAPI, service: NodeService) -> None:
     async def on_pool_error(_request: Request, error: PoolError) -> Response:
         if error.code.is_storage:
             service.fail(error)
+        if error.code is ErrorCode.PAYLOAD_NOT_KEPT:
+            location = Location(int(error.context["height"]), int(error.context["position"]))
+            error.context["holders"] = " ".join(service.payloads.holders(location))
         return problem_response(error)
 
     @app.exception_handler(BodyAbandoned)

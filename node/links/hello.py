@@ -13,7 +13,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.primitives.encoding import Wire, decode, encode
 from chain.primitives.types import Unsigned
 
-LINK_VERSION = 1
+LINK_VERSION = 2
 """Of the protocol between nodes."""
 
 _VERSION = struct.Struct(">H")
@@ -30,6 +30,8 @@ class Hello(Wire, frozen=True):
     """Version of the node's software, for people."""
     height: Unsigned
     """Last committed height of the speaker: a hint where to fetch from, never believed."""
+    payloads: Annotated[str, Meta(max_length=32)] = "all"
+    """Which payloads the speaker keeps: `all`, `own` or so many days. A hint whom to ask, as `height`."""
 
 
 def encode_hello(hello: Hello) -> bytes:

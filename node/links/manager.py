@@ -54,6 +54,7 @@ class Links:
         validators: Callable[[], ValidatorSet | None] = lambda: None,
         height: Callable[[], int] = lambda: 0,
         software: str = "",
+        payloads: str = "all",
         limits: LinkLimits | None = None,
         jitter: Callable[[], float] = random.random,
         log: logging.Logger | None = None,
@@ -73,6 +74,7 @@ class Links:
             validators: who votes now; None for nobody.
             height: our last committed height, told to peers as a hint.
             software: our version, told to peers for people.
+            payloads: which payloads we keep, told to peers.
             limits: bounds, `LinkLimits()` if not given.
             jitter: uniform in [0, 1), spreads attempts to connect.
             log: where links coming up and going down are reported.
@@ -82,6 +84,7 @@ class Links:
             me=me,
             chain_id=chain_id,
             software=software,
+            payloads=payloads,
             height=height,
             on_message=on_message,
             on_request=on_request,

@@ -30,6 +30,7 @@ class LinkSetup:
     me: LinkIdentity
     chain_id: bytes
     software: str
+    payloads: str
     height: Callable[[], int]
     on_message: OnMessage
     on_request: OnRequest
@@ -43,7 +44,7 @@ class LinkSetup:
 
     def hello(self) -> bytes:
         """Our hello, as of now."""
-        return encode_hello(Hello(self.chain_id, self.me.member, self.software, self.height()))
+        return encode_hello(Hello(self.chain_id, self.me.member, self.software, self.height(), self.payloads))
 
 
 class PeerState:
@@ -150,4 +151,5 @@ class PeerState:
             last_error=self.last_error,
             height=self.hello.height if self.hello is not None else None,
             software=self.hello.software if self.hello is not None else None,
+            payloads=self.hello.payloads if self.hello is not None else None,
         )

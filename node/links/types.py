@@ -125,6 +125,7 @@ class LinkStatus:
     height: int | None
     """What the peer said in its last hello."""
     software: str | None
+    payloads: str | None
 
 
 OnMessage = Callable[[str, int, bytes], None]

@@ -22,7 +22,7 @@ def blocks() -> dict[int, tuple[list[Any], list[Any], list[list[Any]]]]:
     """(header, outcomes, transactions' headers) by height."""
     found = {}
     for block in access()["blocks"]:
-        encoded, transactions, _, _ = mini.unpack(unhex(block["package"]))
+        encoded, transactions, *_ = mini.unpack(unhex(block["package"]))
         header, certificate, outcomes = mini.unpack(encoded)
         assert genesis().is_certified(header, certificate)
         headers = [mini.unpack(mini.unpack(transaction)[0]) for transaction in transactions]

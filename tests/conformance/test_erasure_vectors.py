@@ -56,6 +56,15 @@ def test_what_stays_of_the_payload_is_what_was_signed() -> None:
     assert mini.merkle_root([mini.record_leaf_data(chain_id, body) for body in mini.unpack(payload)]) in header
 
 
+def test_what_is_kept_of_a_payload_that_others_keep_is_the_same() -> None:
+    after = mini.unpack(unhex(erasure()["blocks"][1]["package"]))
+    block, transactions, erased, erasures, dropped = mini.unpack(
+        unhex(erasure()["block_2_from_a_node_that_does_not_keep_it"]["package"])
+    )
+    assert (block, transactions, erased, erasures) == (after[0], after[1], [], None)
+    assert dropped == [[0, [*after[2][0][1], []]]]
+
+
 def test_the_erasure_is_proved_beside_it() -> None:
     header, certificate, (proof,) = mini.unpack(unhex(erasure()["blocks"][1]["package"]))[3]
     assert genesis().is_certified(header, certificate)

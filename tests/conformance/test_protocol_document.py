@@ -13,7 +13,7 @@ from chain.blocks import Block, BlockHeader, Certificate, Outcome, Proposal
 from chain.erasure import ErasureProofs
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
-from chain.packages import BlockPackage, ErasedParcel
+from chain.packages import BlockPackage, DroppedParcel, ErasedParcel
 from chain.primitives.encoding import Wire, encode
 from chain.proofs.checkpoints import Cosignature
 from chain.proofs.receipts import Receipt
@@ -21,7 +21,7 @@ from chain.proofs.validators import ValidatorsEntry
 from chain.state import entries
 from chain.state.members import Member
 from chain.state.tree import StateProof
-from chain.transactions.base import ErasedPayload, Header, Transaction, transaction_id
+from chain.transactions.base import DroppedPayload, ErasedPayload, Header, Transaction, transaction_id
 from chain.transactions.parcel import records_root
 from chain.transactions.registry import TRANSACTION_TYPES
 from consensus import messages
@@ -112,7 +112,8 @@ def array_of(type_: type[Wire]) -> list[str]:
         entries.DatasetTotals, entries.MemberTotals, entries.ContractEntry, entries.ContractState,
         entries.RequestEntry, entries.RequestTerms, Decision, entries.RequestTotals, entries.DatasetReads,
         entries.ReaderEntry, entries.ParcelReads, entries.DerivedParcels, entries.Erasure, BlockHeader, Certificate,
-        Outcome, AccessVerdict, Block, BlockPackage, ErasedParcel, ErasedPayload, ErasureProofs, Receipt, ShareQuery,
+        Outcome, AccessVerdict, Block, BlockPackage, ErasedParcel, ErasedPayload, DroppedParcel,
+        DroppedPayload, ErasureProofs, Receipt, ShareQuery,
         Cosignature, messages.Prepare, messages.Commit, messages.ViewChangeVote, messages.PrePrepare,
         messages.ViewChange, messages.NewView, messages.Committed, messages.Status, Proposal,
         messages.PreparedCertificate,

@@ -187,7 +187,7 @@ def test_genesis_and_block_0() -> None:
     header = [2, 0, bytes(32), network.TIME_MS, "", 0, empty, empty, root, empty, set_hash, set_hash, 2]
     assert mini.pack(header).hex() == first["header"]
     assert mini.tagged_hash("block", genesis().chain_id, mini.pack(header)).hex() == first["hash"]
-    assert mini.pack([mini.pack([mini.pack(header), None, []]), [], [], None]).hex() == first["package"]
+    assert mini.pack([mini.pack([mini.pack(header), None, []]), [], [], None, []]).hex() == first["package"]
 
 
 def test_blocks_certificates_and_receipts() -> None:
@@ -199,8 +199,8 @@ def test_blocks_certificates_and_receipts() -> None:
         assert fields == [unhex(v) if name in HASH_FIELDS else v for name, v in block["fields"].items()]
         assert (fields[1], fields[2]) == (height, hashes[height - 1])
         assert fields[9] == mini.merkle_root(hashes[:height])
-        encoded_block, transactions, erased, erasures = mini.unpack(unhex(block["package"]))
-        assert (erased, erasures) == ([], None)
+        encoded_block, transactions, erased, erasures, dropped = mini.unpack(unhex(block["package"]))
+        assert (erased, erasures, dropped) == ([], None, [])
         header, certificate, outcomes = mini.unpack(encoded_block)
         assert header == unhex(block["header"])
         assert mini.pack(certificate).hex() == block["certificate"]

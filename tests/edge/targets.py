@@ -28,7 +28,14 @@ from chain.state.tree import StateProof, verify_state_proof
 from chain.storage import votes
 from chain.storage.blocks import StoredHead
 from chain.transactions import sealed
-from chain.transactions.base import CheckedTransaction, ErasedPayload, Header, Transaction, verify_payload
+from chain.transactions.base import (
+    CheckedTransaction,
+    DroppedPayload,
+    ErasedPayload,
+    Header,
+    Transaction,
+    verify_payload,
+)
 from chain.transactions.parcel import Records, SealedPayload
 from chain.transactions.registry import TRANSACTION_TYPES, decode_transaction, decode_transaction_header
 from consensus import messages
@@ -80,6 +87,8 @@ WIRE_TYPES: tuple[type, ...] = (
     messages.ViewChange,
     messages.ViewChangeVote,
     packages.BlockPackage,
+    DroppedPayload,
+    packages.DroppedParcel,
     packages.ErasedParcel,
     handover.HandOver,
     receipts.Receipt,

@@ -6,6 +6,7 @@ from tests.mutants import (
     checkpoints,
     erasing,
     evidence,
+    payloads,
     reading,
     records,
     sharing,
@@ -28,6 +29,7 @@ MUTANTS = tuple(
             *trust.MUTANTS,
             *attacks.MUTANTS,
             *reading.MUTANTS,
+            *payloads.MUTANTS,
         ),
         key=lambda mutant: mutant.scenario,
     )

@@ -47,6 +47,9 @@ def _numbers(findings: Findings) -> Element:
         _part_of(1, Words("正文已核验", "body verified"), figure("verified", report.records_verified)),
         _part_of(1, Words("仅核验哈希", "hash only, body not there"), figure("hash-only", report.records_hash_only)),
         _part_of(2, Words("其中依法删除", "of these erased"), figure("erased", report.records_erased.total())),
+        _part_of(
+            2, Words("其中由其他节点保存", "of these left to others"), figure("not-kept", report.records_not_kept)
+        ),
         _part_of(2, Words("其中缺失", "of these missing"), _alarming("missing", report.records_missing)),
         _part_of(1, Words("与签署不符", "wrong: not what was signed"), _alarming("wrong", report.records_wrong)),
         (Words("正文字节数", "Bytes of bodies verified"), figure("bytes", report.record_bytes)),
