@@ -207,7 +207,9 @@ class Arrival:
         hash_ = block_hash(self._chain_id, past.block.header)
         nodes = [*self._upper_nodes(), *history.nodes_completed_by(self.height, leaf_hash(hash_), self._node)]
         writes = [self.blocks.history_write(*node) for node in nodes]
-        self.blocks.append(self.height, past.block, past.transactions, writes, past.erased, handover, None, sync=False)
+        self.blocks.append(
+            self.height, past.block, past.transactions, writes, past.erased(read), handover, None, sync=False
+        )
         self.blocks.sync()
         marks = [(b"manchor", self.height.to_bytes(8, "big")), past_mark(self.height - 1), (_ARRIVING, None)]
         self._databases[0].write(marks, sync=True)
@@ -246,10 +248,17 @@ class Arrival:
 class WholeBlock(NamedTuple):
     """A block of the past with all that belongs to it, verified."""
 
+    height: int
     block: Block
     transactions: list[CheckedTransaction]
-    erased: list[ErasedAt]
-    """What stays of payloads that came though their parcels were erased."""
+
+    def erased(self, read: ReadEntry) -> list[ErasedAt]:
+        """What stays of payloads that came though their parcels are erased in the newest state."""
+        return [
+            ErasedAt(Location(self.height, index), payload_erased(checked))
+            for index, checked in enumerate(self.transactions)
+            if _has_more_than_leaves(checked) and read(erasure_key(checked.id)) is not None
+        ]
 
 
 def open_past(trust: TrustHistory, read: ReadEntry, package: BlockPackage, height: int) -> WholeBlock:
@@ -274,15 +283,17 @@ def open_past(trust: TrustHistory, read: ReadEntry, package: BlockPackage, heigh
     if root_of_leaves(leaf_hashes([checked.id for checked in transactions])) != header.tx_root:
         raise PoolError(ErrorCode.BAD_BLOCK, f"block {height} came with other transactions")
     verify_erased(trust, package, transactions)
-    erased = []
-    for index, checked in enumerate(transactions):
+    for checked in transactions:
         sender = checked.header
         member = _entry(read, member_key(sender.member), Member)
         verify_signed_by(checked, registered_key(member, sender.member, sender.key_id).public_key)
-        is_erased = checked.absent is not None and isinstance(checked.absent.kept, ErasedPayload)
-        if checked.type.payload is not None and not is_erased and read(erasure_key(checked.id)) is not None:
-            erased.append(ErasedAt(Location(height, index), payload_erased(checked)))
-    return WholeBlock(block, transactions, erased)
+    return WholeBlock(height, block, transactions)
+
+
+def _has_more_than_leaves(checked: CheckedTransaction) -> bool:
+    """Whether a parcel came with its payload, or with what is kept of a dropped one."""
+    is_erased = checked.absent is not None and isinstance(checked.absent.kept, ErasedPayload)
+    return checked.type.payload is not None and not is_erased
 
 
 def _entry(read: ReadEntry, key: bytes, type_: type[Value]) -> Value | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from chain.access.policy import AccessPolicy, MissingEngine
-from chain.arrival import open_past
+from chain.arrival import WholeBlock, open_past
 from chain.blocks import Block, BlockHeader, Certificate, LedgerTip, Outcome, Proposal, block_hash, decode_header
 from chain.erasure import ErasedAt, ErasureProofs, payloads_erased_by
 from chain.errors import ErrorCode, InvariantBroken, PoolError
@@ -295,18 +295,22 @@ class Ledger(LedgerView):
             return None
         return ErasureProofs(encode(tip.header), tip.certificate, tuple(state.prove(key) for key in keys))
 
-    def fill(self, package: BlockPackage, height: int) -> None:
-        """Make a block of the past whole. Neither synced nor counted as whole: ``end_past`` says so of many at once.
+    def open_past(self, package: BlockPackage, height: int) -> WholeBlock:
+        """Verify a block of the past that came from elsewhere. Any thread may ask.
 
         Args:
-            package: the block as it came from elsewhere.
+            package: the block as it came.
             height: that was asked for, at most ``blocks.past_height``.
 
         Raises:
             PoolError: what does not hold of it, codes of ``chain.arrival.open_past``.
         """
-        past = open_past(self.trust, self.state_value, package, height)
-        self.blocks.append(height, past.block, past.transactions, (), past.erased, None, None, sync=False)
+        return open_past(self.trust, self.state_at(self.tip.height).get, package, height)
+
+    def fill(self, past: WholeBlock) -> None:
+        """Make a block of the past whole. Neither synced nor counted as whole: ``end_past`` says so of many at once."""
+        erased = past.erased(self.state_value)
+        self.blocks.append(past.height, past.block, past.transactions, (), erased, None, None, sync=False)
 
     def end_past(self, height: int) -> None:
         """All blocks after the one at ``height`` have been filled: note that, durably."""

@@ -24,7 +24,7 @@ from chain.state.entries import (
 from chain.state.members import Member, MemberKey, registered_key, signing_key
 from chain.state.tree import EMPTY, StateProof, StateTree
 from chain.state_history import StateHistory, StateView
-from chain.storage.blocks import BlockStore, Location
+from chain.storage.blocks import BlockStore, Location, StoredHead
 from chain.storage.database import Database
 from chain.storage.state import StateStore
 from chain.transactions.base import CheckedTransaction, Header, verify_signed_by
@@ -148,6 +148,14 @@ class LedgerView:
         """
         self.verify_here(height)
         return stored_block(self.blocks, height)
+
+    def head_at(self, location: Location) -> StoredHead:
+        """Header and signature of a transaction that the index names; raises as ``block_at``."""
+        self.verify_here(location.height)
+        head = self.blocks.transaction_head(location)
+        if head is None:
+            raise PoolError(ErrorCode.DATABASE_DAMAGED, f"there is no transaction {location}, which the index names")
+        return head
 
     def outcome_at(self, location: Location) -> Outcome:
         """What became of a transaction; raises ``not_found``, ``database_damaged``."""

@@ -112,10 +112,7 @@ class PartMaker:
         return value
 
     def _head(self, location: Location) -> StoredHead:
-        head = self.ledger.blocks.transaction_head(location)
-        if head is None:
-            raise PoolError(ErrorCode.DATABASE_DAMAGED, f"transaction {location} is missing")
-        return head
+        return self.ledger.head_at(location)
 
     def _inclusion(self, height: int) -> InclusionPart | None:
         if self._tree_size is None:

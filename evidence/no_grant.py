@@ -133,7 +133,7 @@ def _before(maker: PartMaker, dataset: str, reader: str, from_height: int, asked
         key = request_key(id_)
         _verify_over(maker.present_value(key, from_height - 1, RequestEntry), id_.hex(), first.time_ms)
         requests[id_.hex()] = maker.entry(key, from_height - 1)
-    parent = maker.ledger.final_header_at(from_height - 1).header
+    parent = maker.ledger.header_bytes_at(from_height - 1)
     entry = maker.entry(reader_key(dataset, reader), from_height - 1)
     return GrantsBefore(maker.block(from_height), parent, entry, requests)
 

@@ -1,4 +1,5 @@
-"""Catching up: fetching blocks that others have and this node lacks, verifying each one in full before it is used.
+"""Catching up: fetching blocks that others have and this node lacks, verifying each one in full before it is used. A
+node that is far behind takes the state first (``node.state_sync``).
 
 What a peer claims is only a reason to ask it. A peer that has nothing to show for its claim, answers too slowly or
 sends something wrong loses the claim, and the next one is asked; so no peer can hold a node up for longer than one
@@ -26,6 +27,7 @@ from node.execution import ExecutionThread, is_local_fault
 from node.frames import BlockRange, FrameKind
 from node.links import Links
 from node.pool import Pool
+from node.state_sync import StateSync
 
 _REQUEST_TIMEOUT_S = 10.0
 _FAILURES_COUNTED = 9
@@ -33,6 +35,8 @@ _FAILURES_COUNTED = 9
 _CLOSE_BLOCKS = 2
 _GRACE_S = 0.25
 """Consensus gets so much time to close a gap of so few blocks by itself."""
+_HEARING_S = 1.0
+_HEARING_TRIES = 20
 _REPLY_BYTES = LIMITS.frame_size_bytes // 4
 """A reply is closed once it holds this much, so that one large block more still fits a frame."""
 
@@ -49,11 +53,17 @@ class CatchUp:
     """Pulls blocks while any peer is ahead."""
 
     def __init__(
-        self, pool: Pool, links: Links, execution: ExecutionThread, on_fatal: Callable[[Exception], None]
+        self,
+        pool: Pool,
+        links: Links,
+        execution: ExecutionThread,
+        state_sync: StateSync,
+        on_fatal: Callable[[Exception], None],
     ) -> None:
         self._pool = pool
         self._links = links
         self._execution = execution
+        self._state_sync = state_sync
         self._on_fatal = on_fatal
         self._claims: dict[str, int] = {}
         self._failures: dict[str, int] = {}
@@ -94,15 +104,30 @@ class CatchUp:
         try:
             await asyncio.sleep(pause_s)
             first = self._pool.height
+            self._is_pulling = True
+            await self._hear_others()
             while (peer := self._next_peer()) is not None:
-                self._is_pulling = True
-                await self._pull(peer)
+                if self._state_sync.is_wanted:
+                    await self._state_sync.run()
+                else:
+                    await self._pull(peer)
         except Exception as error:
             self._on_fatal(error)
         finally:
             self._task, self._is_pulling = None, False
             if self._pool.height > first:
                 self._log.info("caught up", extra={"from_height": first, "to_height": self._pool.height})
+
+    async def _hear_others(self) -> None:
+        """A node that has nothing yet, and hears that the chain is long, waits a moment for more of the others to say
+        so: then it need not begin with blocks that it will not use.
+        """
+        for _ in range(_HEARING_TRIES):
+            if self._pool.height or self._state_sync.is_wanted:
+                return
+            if not self._state_sync.may_be_wanted(max(self._claims.values(), default=0)):
+                return
+            await asyncio.sleep(_HEARING_S / _HEARING_TRIES)
 
     def _next_peer(self) -> str | None:
         """A connected peer with a claim beyond our height, the most reliable first; claims that are met or cannot be
@@ -140,7 +165,7 @@ class CatchUp:
                     self._drop(peer, "its reply ends before what it claims to hold")
                     return
                 self._failures.pop(peer, None)
-                if is_last or self._pool.height + 1 != following:
+                if self._state_sync.is_wanted or is_last or self._pool.height + 1 != following:
                     return
         except PoolError as error:
             if is_local_fault(error):

@@ -107,6 +107,13 @@ class ConsensusSection(_Section, frozen=True):
     """How long a primary may make no progress before the first view change."""
 
 
+class SyncSection(_Section, frozen=True):
+    """How a node comes to where the others are."""
+
+    state_from_blocks: Annotated[int, Meta(ge=0)] = 10_000
+    """A node that is further behind takes the state instead of executing these blocks; 0 for never."""
+
+
 class ConfigFile(_Section, frozen=True):
     """The whole file."""
 
@@ -117,6 +124,7 @@ class ConfigFile(_Section, frozen=True):
     consensus: ConsensusSection = ConsensusSection()
     contracts: ContractsSection = ContractsSection()
     storage: StorageSection = StorageSection()
+    sync: SyncSection = SyncSection()
     witness: WitnessSection | None = None
     gateway: GatewaySection | None = None
 

@@ -60,13 +60,15 @@ def run(home: Path, *, resync: bool = False) -> int:
         home: folder with ``config.toml`` and what it names.
         resync: set the databases aside and fetch the chain from the peers.
     """
-    for number in _SIGNALS:
-        signal.signal(number, _stop_at_once)
     os.umask(0o077)  # what the node writes is for nobody else on this machine
     try:
+        _stop_at_signals()
         config = load_config(home)
         set_up_logging(config.file.log.level, config.file.log.format)
-        return uvloop.run(_run(config, resync))
+        while (ended := uvloop.run(_run(config, resync))) is None:
+            resync = False
+            _stop_at_signals()
+        return ended
     except _Stopped:
         _log.info("stopped before it was ready")
         return EXIT_OK
@@ -77,13 +79,19 @@ def run(home: Path, *, resync: bool = False) -> int:
         return _refuse(PoolError(code, str(error)))
 
 
-async def _run(config: NodeConfig, resync: bool) -> int:
+def _stop_at_signals() -> None:
+    for number in _SIGNALS:
+        signal.signal(number, _stop_at_once)
+
+
+async def _run(config: NodeConfig, resync: bool) -> int | None:
+    """Run the node until it stops; None if it starts again, with a chain that it has taken from its peers."""
     home = open_home(config)
     engine = make_engine(home)
     try:
         sock = bind(*split_address(config.file.api.listen))
         ledger = open_recovered(home, resync=resync, engine=engine)
-        stop = _stopped_by_signals()
+        stop, signalled = asyncio.Event(), _set_by_signals()
         service = NodeService(home, ledger, stop.set, importlib.metadata.version("blockpool"), engine)
         api = config.file.api
         connections = servable_connections(api.connections)
@@ -104,26 +112,35 @@ async def _run(config: NodeConfig, resync: bool) -> int:
                 "peer": config.file.peer.listen,
             },
         )
-        await stop.wait()
+        await _first_of(stop, signalled)
         _log.info("stopping")
         service.pool.close()
         for server in servers:
             await server.stop()
         await service.stop()
         _log.info("stopped", extra={"height": ledger.tip.height})
-        return EXIT_OK if service.fatal is None else _explain(home, service.fatal)
+        if service.fatal is not None:
+            return _explain(home, service.fatal)
+        return None if service.must_restart and not signalled.is_set() else EXIT_OK
     finally:
         if engine is not None:
             engine.close()
         home.lock.close()
 
 
-def _stopped_by_signals() -> asyncio.Event:
+def _set_by_signals() -> asyncio.Event:
     """Set by a signal from now on: the node stops in good order."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    signalled, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in _SIGNALS:
-        loop.add_signal_handler(number, stop.set)
-    return stop
+        loop.add_signal_handler(number, signalled.set)
+    return signalled
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for future in waiting:
+        future.cancel()
 
 
 def _prepare_process() -> None:

@@ -103,4 +103,4 @@ class Eraser:
             loop.call_soon_threadsafe(self._on_fatal, error)
 
     def _set_aside(self) -> list[Path]:
-        return sorted(self._data.glob("damaged-*"))
+        return sorted([*self._data.glob("damaged-*"), *self._data.glob("replaced-*")])

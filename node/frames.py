@@ -10,6 +10,7 @@ from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Wire, decode
 from chain.primitives.types import Hash32, Unsigned
+from chain.proofs.past import SPAN_BLOCKS
 from node.links import FIRST_MESSAGE_KIND
 
 
@@ -34,6 +35,12 @@ class FrameKind(IntEnum):
     """Request: ``sealing.ShareQuery``. Response: ``ShareAnswer`` of the peer's own."""
     FETCH_VOTES = FIRST_MESSAGE_KIND + 19
     """Request: empty. Response: ``node.rollback.Statements``, the asking validator's own at the peer's height."""
+    FETCH_ANCHOR = FIRST_MESSAGE_KIND + 20
+    """Request: ``AnchorQuery``. Response: ``chain.proofs.past.Anchor``."""
+    FETCH_CHUNK = FIRST_MESSAGE_KIND + 21
+    """Request: ``ChunkQuery``. Response: ``chain.state.chunks.StateChunk``."""
+    FETCH_SPAN = FIRST_MESSAGE_KIND + 22
+    """Request: ``SpanQuery``. Response: ``chain.proofs.past.Span``."""
 
 
 TransactionList = Annotated[
@@ -57,6 +64,32 @@ class BlockRange(Wire, frozen=True):
 
     first: Unsigned
     limit: Annotated[int, Meta(ge=1, le=LIMITS.catch_up_blocks)]
+
+
+class AnchorQuery(Wire, frozen=True):
+    """Which anchor is wanted."""
+
+    height: Unsigned
+    since_height: Unsigned
+    """Height from which the newest set is that the asking node knows: hand-overs to later ones are wanted."""
+
+
+class ChunkQuery(Wire, frozen=True):
+    """Which stretch of the state after a block is wanted."""
+
+    height: Unsigned
+    first: Hash32
+    until: Hash32
+
+
+class SpanQuery(Wire, frozen=True):
+    """Which blocks before an anchor are wanted."""
+
+    anchor_height: Unsigned
+    first: Unsigned
+    """Height of the span's first block."""
+    offset: Annotated[int, Meta(ge=0, lt=SPAN_BLOCKS)]
+    """Place in the span of the first block whose content is wanted."""
 
 
 def decode_ids(body: bytes) -> tuple[Hash, ...]:

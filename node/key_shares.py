@@ -232,6 +232,8 @@ class KeyShares:
     def _parcel(self, terms: RequestTerms, id_: Hash) -> WantedParcel:
         """A parcel that took effect and that the request covers."""
         location = self._ledger.blocks.location(id_)
+        if location is not None:
+            self._ledger.verify_here(location.height)
         head = self._ledger.blocks.transaction_head(location) if location else None
         header = decode_transaction_header(self._ledger.chain_id, head.header) if head else None
         if location is None or not isinstance(header, ParcelHeader):

@@ -38,6 +38,10 @@ class Metrics:
         self.evidence = counter("misbehaviour", "Contradictions seen between what one member has signed")
         newest = "Blocks under the newest checkpoint that a quorum of validators has cosigned"
         self.checkpoint_size = gauge("checkpoint_size", newest)
+        self.state_sync = gauge(
+            "state_sync", "Share of the state and the past that has come while it is taken from peers"
+        )
+        self.past_blocks = gauge("past_blocks", "Blocks of the past that are not whole here yet")
         conflicts = "Signed checkpoints of another history than this node's, and refusals to cosign its own"
         self.checkpoint_conflicts = counter("checkpoint_conflicts", conflicts)
         self.refused_transactions = counter(
@@ -47,7 +51,7 @@ class Metrics:
         self.mempool_bytes = gauge("mempool_bytes", "Size of waiting transactions")
         self.parcels_erased = counter("parcels_erased", "Parcels whose payload was erased since the start")
         self.is_erasing = gauge("erasing", "1 while bytes of erased payloads may still be in the files")
-        set_aside = "Folders with databases set aside after damage; they may hold what was erased"
+        set_aside = "Folders with databases set aside or replaced; they may hold what was erased"
         self.databases_set_aside = gauge("databases_set_aside", set_aside)
         self.payloads_dropped = counter("payloads_dropped", "Payloads dropped since the start: others keep them")
         self.payloads_fetched = counter("payloads_fetched", "Payloads fetched since the start that were missing here")

@@ -30,13 +30,18 @@ class PeerHeights:
         return self._claims
 
     @property
-    def lag_blocks(self) -> int:
-        """How many blocks an honest validator is known to be ahead. The f highest claims may be lies, and lies must not
-        take this node out of service.
+    def known_height(self) -> int:
+        """A height that an honest validator is known to have reached. The f highest claims may be lies, and lies must
+        not take this node out of service.
         """
         validators = self._pool.ledger.validators
         claims = sorted((self._claims.get(name, 0) for name in validators.names), reverse=True)
-        return max(0, claims[validators.max_faulty] - self._pool.height)
+        return max(claims[validators.max_faulty], self._pool.height)
+
+    @property
+    def lag_blocks(self) -> int:
+        """How many blocks an honest validator is known to be ahead."""
+        return self.known_height - self._pool.height
 
     @property
     def is_syncing(self) -> bool:

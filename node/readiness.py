@@ -5,6 +5,7 @@ from node.engine_process import ContractEngine
 from node.links import Links
 from node.peer_heights import PeerHeights
 from node.pool import Pool
+from node.state_sync import StateSync
 
 _READY_LAG_BLOCKS = 16
 """A node that is a moment behind takes transactions all the same: it spreads them at once, and others order them."""
@@ -20,6 +21,7 @@ class Readiness:
         heights: of the other nodes.
         driver: knows whether this node votes.
         engine: runs contracts; None where the network has none.
+        state_sync: takes the state from peers.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Readiness:
         heights: PeerHeights,
         driver: ConsensusDriver,
         engine: ContractEngine | None,
+        state_sync: StateSync,
     ) -> None:
         self._member = member
         self._pool = pool
@@ -37,6 +40,7 @@ class Readiness:
         self._heights = heights
         self._driver = driver
         self._engine = engine
+        self._state_sync = state_sync
 
     @property
     def is_validator(self) -> bool:
@@ -54,6 +58,8 @@ class Readiness:
             return self._engine.problem
         if self._engine is not None and not self._engine.is_ready:
             return "the contract engine is being started"
+        if self._state_sync.percent is not None:
+            return f"syncing {self._state_sync.percent} %: the state is being taken from the other nodes"
         if self._heights.lag_blocks > _READY_LAG_BLOCKS:
             return f"catching up from height {self._pool.height}"
         validators = self._pool.ledger.validators

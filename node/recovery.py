@@ -16,13 +16,13 @@ from pathlib import Path
 
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.ledger import Ledger
+from chain.storage.head import HeadFile
 from chain.storage.slots import storage_error, sync_folder
 from chain.storage.votes import MemoryVotes, VoteFile, VoteStore
 from consensus.memory import is_own_memory
 from node.engine_process import ContractEngine
 from node.home import Home, open_ledger
-
-_DATABASES = ("blocks", "state", "HEAD")
+from node.state_sync import COMPLETE, DATABASES, FOLDER
 
 _log = logging.getLogger("blockpool.recovery")
 
@@ -44,6 +44,7 @@ def open_recovered(home: Home, *, resync: bool, engine: ContractEngine | None = 
         raise PoolError(ErrorCode.BAD_CONFIGURATION, "the only validator has nobody to fetch the chain from")
     if resync or (home.damage_file.exists() and not _is_sole_validator(home)):
         _log.warning("databases set aside", extra={"folder": str(set_aside(home))})
+    take_over(home.data)
     try:
         return _open(home, engine)
     except InvariantBroken as error:
@@ -59,6 +60,41 @@ def open_recovered(home: Home, *, resync: bool, engine: ContractEngine | None = 
     return _open(home, engine)
 
 
+def take_over(data: Path) -> None:
+    """Put what has come whole into the place of the databases that are there, if something has. Those are kept in a
+    folder of their own, unless they hold no block but genesis.
+
+    What survives a crash: ``COMPLETE`` stays until everything is in its place, and names the folder of the old ones.
+    Each rename is one step, and is done again only if it was not.
+
+    Raises:
+        PoolError: codes ``disk_full``, ``storage_failed``.
+    """
+    folder = data / FOLDER
+    try:
+        kept = data / (folder / COMPLETE).read_text("ascii")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise storage_error(folder, error) from None
+    try:
+        kept.mkdir(exist_ok=True)
+        for name in DATABASES:
+            source, target = folder / name, data / name
+            if source.exists():
+                if target.exists():
+                    target.rename(kept / name)
+                source.rename(target)
+            sync_folder(kept)
+            sync_folder(data)
+        if _is_fresh(kept):
+            shutil.rmtree(kept)
+        (folder / COMPLETE).unlink()
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise storage_error(folder, error) from None
+
+
 def set_aside(home: Home) -> Path:
     """Move the databases and HEAD into a folder of their own, so that the node starts empty; nothing is deleted.
 
@@ -69,7 +105,7 @@ def set_aside(home: Home) -> Path:
     names = itertools.chain([stamp], (f"{stamp}-{number}" for number in itertools.count(2)))
     target = next(folder for name in names if not (folder := home.data / name).exists())
     target.mkdir()
-    for name in _DATABASES:
+    for name in DATABASES:
         source = home.data / name
         if source.exists():
             shutil.move(source, target / name)
@@ -142,6 +178,19 @@ def _open(home: Home, engine: ContractEngine | None) -> Ledger:
     if engine is None:
         return open_ledger(home, _report_progress)
     return engine.run(lambda: open_ledger(home, _report_progress, engine.policy))
+
+
+def _is_fresh(folder: Path) -> bool:
+    """Whether databases that were replaced held no block but genesis."""
+    path = folder / "HEAD"
+    if not path.is_file():
+        return not any(folder.iterdir())
+    anchor = HeadFile(path)
+    try:
+        head = anchor.read()
+    finally:
+        anchor.close()
+    return head is None or head.height == 0
 
 
 def _is_sole_validator(home: Home) -> bool:

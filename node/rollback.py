@@ -84,8 +84,8 @@ class RollbackCheck:
         """Compare with the newest blocks that are here: they may be newer than the file of votes."""
         if self._record is None:
             return
-        tip = self._ledger.tip.height
-        for height in range(max(1, self._record.height, tip - RECHECKED_BLOCKS + 1), tip + 1):
+        tip, past = self._ledger.tip.height, self._ledger.blocks.past_height
+        for height in range(max(past + 1, self._record.height, tip - RECHECKED_BLOCKS + 1), tip + 1):
             certificate = self._ledger.final_header_at(height).certificate
             if certificate is not None:
                 self.note_certificate(certificate)

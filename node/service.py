@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TypeVar
 
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
@@ -14,6 +15,7 @@ from chain.primitives.keys import new_seed
 from chain.state.entries import member_key
 from chain.state.members import Member
 from consensus.config import ConsensusConfig
+from node.back_fill import BackFill
 from node.catch_up import CatchUp
 from node.checkpoints import TICK_S as CHECKPOINT_TICK_S
 from node.checkpoints import Checkpoints
@@ -28,7 +30,7 @@ from node.driver import ConsensusDriver, DriverEvents, ReplicaSettings
 from node.engine_process import ContractEngine
 from node.erasure import Eraser
 from node.execution import Executions, ExecutionThread
-from node.frames import BlockRange, FrameKind, decode_ids
+from node.frames import AnchorQuery, BlockRange, ChunkQuery, FrameKind, SpanQuery, decode_ids
 from node.home import Home
 from node.intake import Intake
 from node.key_shares import KeyShares
@@ -46,7 +48,11 @@ from node.proposal_bodies import ProposalBodies
 from node.readiness import Readiness
 from node.recovery import ProbationFile, open_votes
 from node.serving import Serving
+from node.state_serving import StateServing
+from node.state_sync import StateSync
 from node.voting_right import VotingRight
+
+Query = TypeVar("Query")
 
 
 class NodeService:
@@ -61,6 +67,7 @@ class NodeService:
 
     Attributes:
         fatal: the error for which the node must stop, once there is one.
+        must_restart: whether it stops in order to start again, with a chain that it has taken from its peers.
     """
 
     def __init__(
@@ -75,6 +82,7 @@ class NodeService:
         self.engine = engine
         self.software = software
         self.fatal: Exception | None = None
+        self.must_restart = False
         self._on_stop = on_stop
         self._log = logging.getLogger("blockpool.node")
         self._engine_start: asyncio.Task[None] | None = None
@@ -91,9 +99,21 @@ class NodeService:
         self.votes = open_votes(home)
         self.execution = ExecutionThread(engine, self.metrics.execution.observe)
         self.executions = Executions(self.pool, self.execution, home.member.name)
-        self.catch_up = CatchUp(self.pool, self.links, self.execution, self.fail)
+        self.state_sync = StateSync(
+            home.genesis,
+            home.data,
+            self.pool,
+            self.links,
+            home.config.file.sync.state_from_blocks,
+            lambda: self.heights.known_height,
+            self.metrics,
+            self._restart,
+        )
+        self.catch_up = CatchUp(self.pool, self.links, self.execution, self.state_sync, self.fail)
+        self.back_fill = BackFill(self.pool, self.links, self.metrics, self.fail)
         self.heights = PeerHeights(self.pool, self.links, self.catch_up if self._engine_problem is None else None)
         self.serving = Serving(self.pool, self.links)
+        self.state_serving = StateServing(self.pool)
         self.intake = Intake(self.pool, self.links, self.fail, self._engine_problem)
         self.dissemination = Dissemination(self.pool, self.links, self.intake)
         settings = ReplicaSettings(
@@ -117,7 +137,9 @@ class NodeService:
         self.pool.add_listener(self.metrics.on_committed)
         self.pool.add_listener(self.heights.on_committed)
         self.pool.add_listener(self._on_committed)
-        self.readiness = Readiness(home.member.name, self.pool, self.links, self.heights, self.driver, engine)
+        self.readiness = Readiness(
+            home.member.name, self.pool, self.links, self.heights, self.driver, engine, self.state_sync
+        )
         self.checkpoints, cosigning = self._make_checkpoints()
         self.dispatcher = Dispatcher(self._routes(cosigning), self.pool, self.fail)
         self._observe()
@@ -144,6 +166,7 @@ class NodeService:
         if self.engine is not None:
             self.engine.on_restart = self.metrics.engine_restarts.inc
             self._engine_start = asyncio.get_running_loop().create_task(self._start_engine())
+        self.back_fill.start()
         self.periodic.every(self.home.config.file.consensus.tick_ms / 1000, self.driver.tick)
         self.periodic.every(self.dissemination.repeat_s, self.dissemination.repeat)
         if self.voting is not None:
@@ -157,6 +180,7 @@ class NodeService:
         self.periodic.close()
         await self.catch_up.close()
         await self.payloads.close()
+        await self.back_fill.close()
         if self.voting is not None:
             await self.voting.close()
         await self.driver.close()
@@ -181,6 +205,10 @@ class NodeService:
             self._log.critical("the node stops", extra={"reason": str(error)}, exc_info=error)
             self.pool.is_closing = True
             self._on_stop()
+
+    def _restart(self) -> None:
+        self.must_restart = True
+        self._on_stop()
 
     async def _start_engine(self) -> None:
         try:
@@ -270,9 +298,12 @@ class NodeService:
             messages={**messages, FrameKind.NEWS: self.heights.receive},
             requests={
                 FrameKind.FETCH_TRANSACTIONS: self._serve_transactions,
-                FrameKind.FETCH_BLOCKS: self._serve_blocks,
+                FrameKind.FETCH_BLOCKS: self._serving(BlockRange, self.catch_up.serve),
                 FrameKind.FETCH_SHARES: lambda _, body: self.key_shares.serve(body),
                 FrameKind.FETCH_VOTES: self._serve_votes,
+                FrameKind.FETCH_ANCHOR: self._serving(AnchorQuery, self.state_serving.anchor),
+                FrameKind.FETCH_CHUNK: self._serving(ChunkQuery, self.state_serving.chunk),
+                FrameKind.FETCH_SPAN: self._serving(SpanQuery, self.state_serving.span),
             },
             connections=tuple(listener.on_connect for listener in listeners if listener is not None),
         )
@@ -280,8 +311,15 @@ class NodeService:
     async def _serve_transactions(self, member: str, body: bytes) -> bytes:
         return await self.serving.serve(member, partial(self.dissemination.serve, decode_ids(body)))
 
-    async def _serve_blocks(self, member: str, body: bytes) -> bytes:
-        return await self.serving.serve(member, partial(self.catch_up.serve, decode(BlockRange, body)))
+    def _serving(
+        self, type_: type[Query], answer: Callable[[Query], Awaitable[tuple[bytes, float]]]
+    ) -> Callable[[str, bytes], Awaitable[bytes]]:
+        """Answers queries of a type when it is the peer's turn."""
+
+        async def serve(member: str, body: bytes) -> bytes:
+            return await self.serving.serve(member, partial(answer, decode(type_, body)))
+
+        return serve
 
     async def _serve_votes(self, member: str, body: bytes) -> bytes:
         return encode(self.driver.replica.statements_of(member))

@@ -203,9 +203,10 @@ def _add_shares(router: APIRouter, service: NodeService) -> None:
 def _request_at(ledger: Ledger, snapshot: Snapshot, location: Location) -> tuple[Hash, RequestEntry] | None:
     """The request that was made at a place, if one was and it took effect."""
     head = ledger.blocks.transaction_head(location)
-    if head is None or type_named_by(head.header) is not REQUEST:
+    if head is not None and type_named_by(head.header) is not REQUEST:
         return None
-    id_ = transaction_id(ledger.chain_id, head.header)
+    # Of a block of the past that is not whole yet the outcomes are here, which have the ids too.
+    id_ = ledger.outcome_at(location).transaction_id if head is None else transaction_id(ledger.chain_id, head.header)
     entry = snapshot.entry(request_key(id_), RequestEntry)
     return None if entry is None else (id_, entry)
 

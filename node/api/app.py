@@ -75,6 +75,8 @@ def status_view(service: NodeService) -> Json:
         "is_ready": unready is None,
         "unready_reason": unready,
         "syncing": service.heights.is_syncing,
+        "state_sync_percent": service.state_sync.percent,
+        "past_blocks": service.ledger.blocks.past_height,
         "peers": [
             {
                 "member": member,
@@ -157,6 +159,8 @@ def _add_problems(app: FastAPI, service: NodeService) -> None:
         if error.code is ErrorCode.PAYLOAD_NOT_KEPT:
             location = Location(int(error.context["height"]), int(error.context["position"]))
             error.context["holders"] = " ".join(service.payloads.holders(location))
+        elif error.code is ErrorCode.NOT_HERE_YET:
+            error.context["holders"] = " ".join(service.payloads.keepers)
         return problem_response(error)
 
     @app.exception_handler(BodyAbandoned)

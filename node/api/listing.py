@@ -58,10 +58,7 @@ class Listing:
         return decode(Outcome, outcomes[location.position])
 
     def _header(self, location: Location) -> Header:
-        head = self._ledger.blocks.transaction_head(location)
-        if head is None:
-            raise _damaged(location)
-        return decode_transaction_header(self._ledger.chain_id, head.header)
+        return decode_transaction_header(self._ledger.chain_id, self._ledger.head_at(location).header)
 
 
 def _damaged(location: Location) -> PoolError:

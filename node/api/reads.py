@@ -293,6 +293,7 @@ def _location(service: NodeService, id_: Hash) -> Location:
     location = service.ledger.blocks.location(id_)
     if location is None:
         raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {id_.hex()}")
+    service.ledger.verify_here(location.height)
     return location
 
 

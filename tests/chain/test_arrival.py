@@ -149,7 +149,7 @@ def test_the_past_becomes_whole(world: PastWorld) -> None:
     for height in range(ANCHOR + 1, BLOCKS + 1):
         take(ledger, world.package(height))
     while height := ledger.blocks.past_height:
-        ledger.fill(world.package(height), height)
+        ledger.fill(ledger.open_past(world.package(height), height))
         ledger.end_past(height - 1)
     for height in range(BLOCKS + 1):
         assert read_package(ledger.blocks, height) == read_package(world.ledger.blocks, height), height
@@ -170,7 +170,7 @@ def test_a_payload_that_was_erased_meanwhile_does_not_come_back(world: PastWorld
         take(ledger, world.package(height))
     place, package = world.before_erasure
     assert place.height < ANCHOR
-    ledger.fill(package, place.height)
+    ledger.fill(ledger.open_past(package, place.height))
     stored, kept = ledger.blocks.transaction(place), ledger.blocks.erased_payload(place)
     assert stored is not None
     assert stored.payload == b""
@@ -371,11 +371,11 @@ def test_a_spoilt_block_of_the_past_is_refused(world: PastWorld, spoil: Callable
     ledger, height = joined(world), world.plain_height
     package = world.package(height)
     with refused(*REFUSALS_OF_BLOCKS):
-        ledger.fill(spoil(package), height)
+        ledger.fill(ledger.open_past(spoil(package), height))
     with refuses(ErrorCode.BAD_BLOCK):
-        ledger.fill(package, height + 1)
+        ledger.fill(ledger.open_past(package, height + 1))
     assert ledger.blocks.transaction_heads(height) == []
-    ledger.fill(package, height)
+    ledger.fill(ledger.open_past(package, height))
     assert len(ledger.blocks.transaction_heads(height)) == len(package.transactions)
 
 

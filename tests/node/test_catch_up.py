@@ -173,7 +173,9 @@ async def test_s35_a_peer_that_drips_blocks_is_left_for_one_that_gives_what_it_h
         await d.start()
         try:
             await until(lambda: d.height == len(chain))
-            assert len([member for member, _, _ in dripper.asked if member == "d"]) <= 2
+            assert (
+                len([kind for member, kind, _ in dripper.asked if (member, kind) == ("d", FrameKind.FETCH_BLOCKS)]) <= 2
+            )
         finally:
             await d.stop()
 

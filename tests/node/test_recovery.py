@@ -107,7 +107,7 @@ def head_of_another_block(data: Path) -> None:
 
 DAMAGES: dict[str, Damage] = {
     "log of blocks cut": lambda data: cut(log_of(data / "blocks"), 0.7),
-    "log of blocks cut by a byte": lambda data: cut(log_of(data / "blocks"), 0.9999),
+    "log of blocks cut in its last block": lambda data: cut(log_of(data / "blocks"), 0.99),
     "log of blocks flipped": lambda data: flip(log_of(data / "blocks"), log_of(data / "blocks").stat().st_size // 2),
     "log of blocks gone": lambda data: log_of(data / "blocks").unlink(),
     "CURRENT of blocks gone": lambda data: lose_current(data / "blocks"),
