@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
-import orjson
 
 from blockpool.signing import RecordId, parse_transaction_id
 from chain.access.decision import RequestStatus
 from chain.blocks import BlockHeader, Outcome, block_hash
 from chain.errors import ErrorCode, PoolError, known_code
 from chain.facts import shown
+from chain.primitives.json_reader import BadJson, read_json
 from chain.primitives.types import Unsigned
 from chain.proofs.receipts import Receipt
 from evidence.parts import CertificatePart, HandOverPart
@@ -358,12 +358,13 @@ class Record:
     body: bytes
 
     def json(self) -> Any:
-        """The body read as JSON.
+        """The body read as JSON: numbers are ``int`` or ``Decimal``, exactly as they were shared.
 
         Raises:
             PoolError: code ``malformed`` if it is none.
         """
         try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError as error:
-            raise PoolError(ErrorCode.MALFORMED, f"record {self.id}: {error}") from None
+            return read_json(self.body)
+        except BadJson as bad:
+            detail = f"record {self.id}: {bad.fault} at {bad.pointer or 'the top level'}"
+            raise PoolError(ErrorCode.MALFORMED, detail) from None

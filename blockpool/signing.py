@@ -7,8 +7,6 @@ are sent.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import orjson
-
 from blockpool.identity import Identity
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
@@ -22,6 +20,7 @@ from chain.transactions.base import NONCE_SIZE, Transaction, transaction_id
 from chain.transactions.dataset import DATASET
 from chain.transactions.erase import ERASE
 from chain.transactions.parcel import Source, open_content, records_root, verify_sources
+from records.json_values import json_text
 
 RecordBody = bytes | str | Mapping[str, object]
 """A record as a program has it: exact bytes, text, or an object that becomes compact JSON."""
@@ -217,9 +216,9 @@ def encode_record(record: RecordBody, size_max_bytes: int = LIMITS.record_size_b
         body = record.encode()
     else:
         try:
-            body = orjson.dumps(record)
-        except TypeError as error:
-            raise PoolError(ErrorCode.MALFORMED, f"a record is not JSON: {error}") from None
+            body = json_text(record).encode()
+        except UnicodeEncodeError:
+            raise PoolError(ErrorCode.MALFORMED, "a record is not JSON: half a surrogate pair is no text") from None
     if len(body) > size_max_bytes:
         raise PoolError(ErrorCode.TOO_LARGE, f"a record of {len(body)} bytes; at most {size_max_bytes}")
     return body

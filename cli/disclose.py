@@ -7,7 +7,7 @@ import click
 from blockpool import RecordId
 from cli.options import Signing, TransactionIdType, load_reader_key, reader_key_option, signing_options
 from cli.output import emit, talk
-from cli.writers import open_output
+from records.writers import open_output
 
 
 @click.command()
@@ -43,5 +43,5 @@ def disclose(
     with open_output(out) as stream:
         stream.write(content)
     written = {"record": str(record), "fields": fields, "file": str(out), "size_bytes": len(content)}
-    emit(written, f"Wrote {out}, {len(content):,} bytes.")
+    emit(written, f"Wrote the disclosure {out} (JSON), {len(content):,} bytes.")
     talk().print(f"Anyone can check it: blockpool verify {out} --genesis {signing.genesis_file}")

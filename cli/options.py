@@ -5,6 +5,7 @@ import datetime
 import functools
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,6 +91,9 @@ reader_key_option = click.option(
 )
 
 
+_EPOCH = datetime.date(1970, 1, 1)
+
+
 class EndOfTime(click.ParamType[int]):
     """When something ends: a date (the end of that day, UTC) or an ISO 8601 time with its zone, as milliseconds since
     1970."""
@@ -102,15 +106,18 @@ class EndOfTime(click.ParamType[int]):
             return value
         try:
             if len(value) == len("2026-12-31"):
-                day = datetime.date.fromisoformat(value) + datetime.timedelta(days=1)
-                end = datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.UTC)
+                days = datetime.date.fromisoformat(value).toordinal() + 1 - _EPOCH.toordinal()
+                end_ms = days * 86_400_000  # computed, since the last day that Python knows has an end too
             else:
                 end = datetime.datetime.fromisoformat(value)
+                if end.tzinfo is None:
+                    self.fail(f"{value!r} has no time zone: end it with Z, or with an offset like +08:00")
+                end_ms = int(end.timestamp() * 1000)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is neither a date like 2026-12-31 nor a time like 2026-12-31T12:00+08:00")
-        if end.tzinfo is None:
-            self.fail(f"{value!r} has no time zone: end it with Z, or with an offset like +08:00")
-        return int(end.timestamp() * 1000)
+        if end_ms <= time.time() * 1000:  # 0 would even mean that there is no end
+            self.fail(f"{value!r} is over already")
+        return end_ms
 
 
 class TransactionIdType(click.ParamType[bytes]):

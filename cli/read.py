@@ -22,7 +22,7 @@ from blockpool import CatalogueEntry, Client, KemPrivateKey, PoolError, Reading,
 from cli.options import Signing, TransactionIdType, load_reader_key, reader_key_option, reading_client, signing_options
 from cli.output import emit, facts, is_json, progress, talk
 from cli.requests import Terms, settled, terms_options, verify_granted, wait_option
-from cli.writers import Format, RecordWriter, open_output, open_writer
+from records.writers import Format, RecordWriter, format_of, open_output, open_writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class ReadResult:
     records: int
     file: str
     """Where the records are; empty for standard output."""
+    format: Format
     read_reports: tuple[str, ...] = ()
     """Transaction ids of the read reports, each of at most 1,024 parcels; none without records or with --no-report."""
     erased: tuple[str, ...] = ()
@@ -69,8 +70,8 @@ class Target:
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["ndjson", "csv"]),
-    help="Of what is written; csv for a file that ends in .csv, else ndjson.",
+    type=click.Choice(["ndjson", "csv", "xlsx"]),
+    help="Of what is written; by default as the file's name ends, ndjson on standard output.",
 )
 @click.option("--no-report", is_flag=True, help="Do not report on the chain what was read.")
 @reader_key_option
@@ -102,7 +103,7 @@ def read(
     if out is None and is_json():
         raise click.UsageError("--json prints a summary to standard output: give the records a file with --out.")
     urls, genesis, identity = signing.load()
-    target = Target(out, format_ or ("csv" if out is not None and out.suffix.lower() == ".csv" else "ndjson"))
+    target = Target(out, format_ or format_of(out))
     with reading_client(tuple(urls), signing.genesis_file) as looking:  # gives up soon if no node can be reached
         present = None if request_id is None else looking.request_view(request_id)
         entry = looking.dataset(present.dataset if present else str(dataset_id))
@@ -121,7 +122,7 @@ def read(
                 writer = target.writer(stream, entry, view.fields)
                 count = _copy_sealed(client, reading, writer, with_report=not no_report)
             erased = tuple(map(bytes.hex, reading.erased))
-            result = ReadResult(entry.dataset, view.request, count, str(out or ""), erased=erased)
+            result = ReadResult(entry.dataset, view.request, count, str(out or ""), target.format, erased=erased)
             if count and not no_report:
                 result = _acknowledge(client, reading, result)
     _show(result)
@@ -134,7 +135,8 @@ def _read_open(client: Client, entry: CatalogueEntry, terms: Terms, target: Targ
     wanted = (record for record in client.records(entry.dataset, erased=erased) if terms.is_for(record))
     with target.open() as stream:
         count = _copy(wanted, target.writer(stream, entry), None if terms.is_narrow else entry.totals.records)
-    return ReadResult(entry.dataset, "", count, str(target.file or ""), erased=tuple(map(bytes.hex, erased)))
+    file, gone = str(target.file or ""), tuple(map(bytes.hex, erased))
+    return ReadResult(entry.dataset, "", count, file, target.format, erased=gone)
 
 
 def _ask(client: Client, entry: CatalogueEntry, terms: Terms, reader_key: KemPrivateKey) -> RequestState:
@@ -165,6 +167,7 @@ def _copy(records: Iterable[Record], writer: RecordWriter, total: int | None) ->
                 bar.update(task, total=records.expected_records or None)
             count += 1
             bar.advance(task)
+    writer.close()
     return count
 
 
@@ -189,7 +192,7 @@ def _show(result: ReadResult) -> None:
     rows: dict[str, object] = {
         "dataset": result.dataset,
         "records": f"{result.records:,}",
-        "file": result.file,
+        "file": f"{result.file} ({result.format})" if result.file else "",
         "request": result.request,
         "read_reports": ", ".join(result.read_reports),
         "left out": f"{len(result.erased):,} parcels that their owner has erased" if result.erased else "",

@@ -20,14 +20,13 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 import click
 from rich.console import RenderableType
 
 from blockpool import (
     AsyncClient,
-    CatalogueEntry,
     Client,
     ErrorCode,
     PoolError,
@@ -38,18 +37,25 @@ from blockpool import (
 from blockpool.signing import PARCEL_RECORDS
 from blockpool.window import IN_FLIGHT_MAX
 from chain.errors import Refusal
-from chain.facts import unpack
 from chain.limits import LIMITS
-from chain.messages import sentence
-from chain.schema import RecordSchema, compile_schema
-from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
-from cli.options import READABLE_FILE, RecordIdType, Signing, signing_options
-from cli.output import emit, facts, progress
-from cli.sources import CompactSource, RecordSource, SourceRecord, open_source
-from sealing import split_fields
+from cli.options import READABLE_FILE, RecordIdType, Signing, signing_options, together
+from cli.output import emit, facts, grid, progress, talk
+from records.checking import Check, RecordRules, check_records
+from records.sources import CompactSource, RecordSource, SourceOptions, open_source, record_bodies
 
 Commitments = Literal["whole", "fields"]
-_CHECKED_AT_ONCE = 500
+
+source_options = together(
+    "read_as",
+    SourceOptions,
+    click.option("--encoding", metavar="NAME", help="Of a text file, such as gb18030; found by itself if not given."),
+    click.option("--delimiter", metavar="CHARACTER", help="Between the fields of CSV; found by itself if not given."),
+    click.option("--sheet", metavar="NAME", help="Of a workbook; needed where more than one sheet holds rows."),
+    click.option(
+        "--null", "nulls", multiple=True, metavar="TEXT", help="A cell's text that means null; repeat for more."
+    ),
+)
+"""What the user says of a file of records."""
 
 
 @dataclass(slots=True)
@@ -127,6 +133,8 @@ def journal_of(file: Path, dataset: str) -> Path:
     metavar="RECORD",
     help="A record (TRANSACTION/INDEX) that these were made from; repeat it for more, up to 256.",
 )
+@click.option("--dry-run", is_flag=True, help="Check the file, name every problem, and send nothing.")
+@source_options
 @signing_options
 def submit(
     file: Path,
@@ -136,18 +144,20 @@ def submit(
     sealed: bool,
     commitments: Commitments,
     derived_from: tuple[RecordId, ...],
+    dry_run: bool,
+    read_as: SourceOptions,
     signing: Signing,
 ) -> None:
-    """Share the records of FILE (.csv, .ndjson or .jsonl), and verify the receipt of every parcel.
+    """Share the records of FILE (.csv, .tsv, .xlsx, .ndjson, .jsonl or .json), and verify the receipt of every parcel.
 
-    The whole file is checked against the dataset's schema first: a bad record is named with its line, and nothing is
-    sent. Interrupted? Run the same command again: nothing is committed twice.
+    The whole file is checked against the dataset's schema first: every bad record is named with its line, and nothing
+    is sent. Interrupted? Run the same command again: nothing is committed twice.
 
     Records of a dataset that is not open are sealed here, before they leave this machine. What is signed is kept in
     the folder FILE.DATASET.journal until all is committed.
 
-    CSV fields become what the schema says (integer, number, boolean, string); empty and NA become null where null is
-    allowed. Lines of NDJSON are shared as they are.
+    The cells of a table become what the schema says (integer, number, boolean, string), digit by digit as they stand;
+    an empty one is null where null is allowed, and so is what --null names. Records of JSON are shared as they are.
 
     Where the records were made from others, name these with --derived-from: every parcel says so then, and
     `blockpool provenance` follows it both ways.
@@ -163,13 +173,22 @@ def submit(
     is_sealed = entry.sharing != "open"
     if sealed and not is_sealed:
         raise Refusal(ErrorCode.OPEN_PARCEL_REQUIRED, dataset=dataset_id)
-    source = open_source(file, entry.schema)
-    if is_sealed and commitments == "fields":
+    source = open_source(file, entry.schema, read_as)
+    by_fields = is_sealed and commitments == "fields"
+    if by_fields:
         source = CompactSource(source)
-    total = check_records(source, RecordRules.of(entry, commitments if is_sealed else None))
+    talk().print(f"{file.name}: {source.description}.", markup=False)
+    check = check_file(source, RecordRules.of(entry.schema, is_sealed=is_sealed, by_fields=by_fields))
+    if check.problems or not check.records:
+        refuse(check, source.description)
+    if dry_run:
+        talk().print("Nothing was sent: --dry-run.")
+        found = {"dataset": dataset_id, "file": str(file), "read_as": source.description, "records": check.records}
+        emit(found, facts(dict(found)))
+        return
     journal = journal_of(file, dataset_id) if is_sealed else None
     plan = Plan(dataset_id, batch, in_flight, commitments, derived_from, journal)
-    submission = _share(AsyncClient(urls, genesis, identity), source, plan, total)
+    submission = _share(AsyncClient(urls, genesis, identity), source, plan, check.records)
     emit(asdict(submission), _facts(submission))
 
 
@@ -219,7 +238,7 @@ async def _commit_all(
 ) -> None:
     async with pool:
         stream = pool.submit_stream(
-            (record.body for record in source),
+            record_bodies(source),
             plan.dataset,
             parcel_records=plan.batch,
             idempotency_key=None if plan.journal else f"batch {plan.batch}",
@@ -234,72 +253,35 @@ async def _commit_all(
                 on_receipt(receipt)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordRules:
-    """What every record of a submission must keep. Validators cannot check sealed ones: nobody does after this."""
-
-    schema: RecordSchema | None
-    size_max_bytes: int
-    by_fields: bool
-    """Whether fields are committed to one by one, which needs JSON objects."""
-
-    @classmethod
-    def of(cls, entry: CatalogueEntry, commitments: Commitments | None) -> "RecordRules":
-        """The rules for a dataset; ``commitments`` is None for open parcels."""
-        schema = compile_schema(entry.schema) if entry.schema else None
-        overhead_bytes = 0 if commitments is None else SEALED_OVERHEAD_SIZE
-        return cls(schema, LIMITS.record_size_bytes - overhead_bytes, commitments == "fields")
-
-    def verify(self, chunk: list[SourceRecord], before: int) -> None:
-        """Check records of which the first is number ``before`` of the file."""
-        for index, record in enumerate(chunk, start=before):
-            if len(record.body) > self.size_max_bytes:
-                detail = f"{len(record.body)} bytes; at most {self.size_max_bytes}"
-                raise _located(ErrorCode.TOO_LARGE, detail, record, index)
-            if self.by_fields:
-                _verify_fields(record, index)
-        error = self.schema.check([record.body for record in chunk]) if self.schema else None
-        if error is not None:
-            offset = int(error.context["record_index"])
-            raise _refused(error, chunk[offset], before + offset)
-
-
-def check_records(source: RecordSource, rules: RecordRules) -> int:
-    """Check every record, before anything is sent, and count them.
-
-    Raises:
-        PoolError: codes ``schema_violation``, ``too_large``, ``bad_sealing``, with ``record_index`` (from 0, in the
-            file) and ``line``; what ``source`` raises.
-    """
-    count = 0
-    records = iter(source)
+def check_file(source: RecordSource, rules: RecordRules) -> Check:
+    """Check every record, before anything is sent, with a bar that shows how many."""
     with progress() as bar:
         task = bar.add_task("Checking", total=None)
-        while chunk := list(islice(records, _CHECKED_AT_ONCE)):
-            rules.verify(chunk, count)
-            count += len(chunk)
-            bar.update(task, completed=count)
-        bar.update(task, total=count)
-    return count
+        check = check_records(source, rules, lambda count: bar.update(task, completed=count))
+        bar.update(task, total=check.records + check.problem_count)
+    return check
 
 
-def _verify_fields(record: SourceRecord, index: int) -> None:
-    try:
-        split_fields(record.body)
-    except Refusal as refusal:
-        raise _refused(refusal, record, index) from None
+def refuse(check: Check, description: str) -> NoReturn:
+    """Name what is wrong with a file. Its first problem is the error.
 
-
-def _refused(refusal: Refusal, record: SourceRecord, index: int) -> PoolError:
-    named = unpack(refusal.facts)
-    del named["record_index"]
-    return _located(refusal.code, sentence(refusal.code, named), record, index)
-
-
-def _located(code: ErrorCode, reason: str, record: SourceRecord, index: int) -> PoolError:
-    return PoolError(
-        code, f"line {record.line} (record {index}): {reason}. Nothing was sent.", record_index=index, line=record.line
-    )
+    Raises:
+        PoolError: always.
+    """
+    if not check.problems:
+        raise PoolError(ErrorCode.MALFORMED, f"the file ({description}) holds no records. Nothing was sent.")
+    if check.problem_count > 1:
+        table = grid("line", "column", "problem", title=f"{check.problem_count:,} problems")
+        for problem in check.problems:
+            table.add_row(str(problem.line), problem.column, problem.reason)
+        if check.problem_count > len(check.problems):
+            table.add_row("…", "", f"and {check.problem_count - len(check.problems):,} more")
+        talk().print(table)
+    error = check.problems[0].error()
+    detail = f"{error.detail}. Nothing was sent."
+    if check.problem_count > 1:
+        detail = f"{check.problem_count:,} problems, the first in {detail}"
+    raise PoolError(error.code, detail, **error.context, problems=check.problem_count)
 
 
 def locate_rejection(error: TransactionRejected, source: RecordSource, confirmed: int) -> PoolError:
@@ -309,7 +291,7 @@ def locate_rejection(error: TransactionRejected, source: RecordSource, confirmed
     offset = context.get("record_index")
     if isinstance(offset, int):
         index = confirmed + offset
-        line = next(islice(source, index, None)).line
+        line = next(islice(source, index, None)).line  # the file was read to its end without a problem before
         detail = f"line {line}: {detail} of its parcel"
         context |= {"record_index": index, "line": line}
     before = f"The {confirmed:,} records before it are" if confirmed else "Nothing is"

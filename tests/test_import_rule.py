@@ -27,9 +27,10 @@ ALLOWED_PACKAGES: dict[str, frozenset[str]] = {
     "contracts": frozenset({"chain", "contracts"}),
     "evidence": frozenset({"chain", "consensus", "sealing", "contracts", "evidence"}),
     "audit": frozenset({"chain", "consensus", "sealing", "contracts", "evidence", "audit"}),
-    "node": frozenset({"chain", "consensus", "sealing", "contracts", "evidence", "node"}),
+    "records": frozenset({"chain", "sealing", "records"}),
+    "node": frozenset({"chain", "consensus", "sealing", "contracts", "evidence", "records", "node"}),
     "blockpool": frozenset({"chain", "sealing", "contracts", "evidence", "audit", "blockpool"}),
-    "cli": frozenset({"chain", "sealing", "contracts", "evidence", "audit", "blockpool", "cli"}),
+    "cli": frozenset({"chain", "sealing", "contracts", "evidence", "audit", "records", "blockpool", "cli"}),
 }
 OUTSIDE = frozenset({"tests", "bench", "examples"})
 """May import anything of ours, and nothing of ours may import them."""

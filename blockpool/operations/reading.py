@@ -6,10 +6,10 @@ out, so a reading holds a few chunks in memory however long it is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from json.encoder import encode_basestring as json_string
 from typing import NamedTuple, Protocol
 
 import msgspec
-import orjson
 
 from blockpool.access_signing import verify_parcel_ids
 from blockpool.answers import ParcelSummary, Record, VerifiedReceipt
@@ -230,7 +230,7 @@ def keep_fields(body: bytes, fields: frozenset[str]) -> bytes:
         members = _objects.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return b"{}"
-    kept = (orjson.dumps(name) + b":" + bytes(value) for name, value in members.items() if name in fields)
+    kept = (json_string(name).encode() + b":" + bytes(value) for name, value in members.items() if name in fields)
     return b"{%b}" % b",".join(kept)
 
 

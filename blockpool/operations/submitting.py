@@ -283,10 +283,12 @@ class Submission(NamedTuple):
         node that says ``open`` of what is not would otherwise be sent the plaintext.
 
         Raises:
-            PoolError: codes ``unknown_dataset``, ``no_contracts``, ``open_parcel_required``, ``bad_request``.
+            PoolError: codes ``unknown_dataset``, ``not_owner``, ``open_parcel_required``, ``bad_request``.
         """
         options = self.options
         _, entry, kem_keys = yield from _known_dataset(self.session, self.dataset)
+        if entry.owner != self.session.identity.member:  # what validators would refuse, every node has seen by then
+            raise Refusal(ErrorCode.NOT_OWNER, dataset=self.dataset, owner=entry.owner)
         if not (entry.sharing != "open" if options.sealed is None else options.sealed):
             return None
         if kem_keys is None:

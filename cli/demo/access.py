@@ -34,6 +34,7 @@ from cli.homes import READER_KEY, SYSTEM_KEY
 from cli.network_policy import NetworkPolicy
 from cli.output import progress
 from cli.processes import LocalNetwork
+from records.sources import record_bodies
 
 _OWNER = "aviation"
 _READER = "meteorology"
@@ -57,7 +58,7 @@ class AccessStory:
     def run(self) -> RecordId:
         """All stages; returns a flight that was read."""
         sealed = next(file for file in self.files if file.is_sealed)
-        self._flights = [record.body for record in sealed.source]
+        self._flights = list(record_bodies(sealed.source))
         record = self.read_for_a_warning()
         self.ask_and_wait()
         self.search_disks()
@@ -128,7 +129,7 @@ class AccessStory:
             step = max(1, len(self._flights) // _SAMPLES)
             sealed = [body[body.index(b'"carrier"') : body.index(b',"air_time"')] for body in self._flights[::step]]
             weather = next(file for file in self.files if file.member == _READER)
-            known = next(iter(weather.source)).body
+            known = next(record_bodies(weather.source))
             found_sealed = found_open = size_bytes = 0
             for node in self.network.nodes.values():
                 content = read_all(node.home / "data")

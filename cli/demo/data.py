@@ -7,7 +7,7 @@ from pathlib import Path
 
 from blockpool import Commitments, DatasetDefinition, ErrorCode, PoolError
 from cli.homes import MemberPlan
-from cli.sources import CsvSource
+from records.sources import CsvSource, SourceOptions
 
 SEALED_DATASET = "aviation.flights"
 CONTRACT = "aviation.flights-access"
@@ -33,7 +33,7 @@ class SharedFile:
     @property
     def source(self) -> CsvSource:
         """Its records."""
-        return CsvSource(self.path, self.definition.schema)
+        return CsvSource(self.path, self.definition.schema, SourceOptions(nulls=("NA",)))
 
     @property
     def is_sealed(self) -> bool:

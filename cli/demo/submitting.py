@@ -15,6 +15,7 @@ from cli.demo.narrator import Narrator
 from cli.homes import SYSTEM_KEY
 from cli.output import RateColumn
 from cli.processes import LocalNetwork, NodeProcess
+from records.sources import record_bodies
 
 PARCEL_RECORDS = 100
 _PARCELS_IN_FLIGHT = 4
@@ -84,7 +85,7 @@ class ConcurrentSubmission:
         identity = Identity.load(network.folder / file.member / SYSTEM_KEY, network.genesis)
         async with AsyncClient(network.urls_from(file.member), network.genesis, identity) as client:
             stream = client.submit_stream(
-                (record.body for record in file.source),
+                record_bodies(file.source),
                 file.dataset,
                 parcel_records=PARCEL_RECORDS,
                 commitments=file.commitments,

@@ -12,6 +12,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.limits import LIMITS, MIB
 from chain.packages import read_packages
+from chain.primitives import json_reader
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode, encode, encode_array
 from chain.proofs import history
@@ -165,9 +166,9 @@ def _add_records(router: APIRouter, service: NodeService) -> None:
                 "body": text_of(body),
             }
             if not header.envelope:
-                with contextlib.suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):
-                    # a dataset without a schema may hold any bytes, and JSON that is nested too deep to be shown
-                    return orjson.dumps(fields | {"value": orjson.loads(body)})
+                with contextlib.suppress(json_reader.BadJson):  # a dataset without a schema may hold any bytes
+                    json_reader.read_json(body)
+                    return orjson.dumps(fields | {"value": orjson.Fragment(body)})  # every digit as it was shared
             return orjson.dumps(fields)
 
         return await read_bytes(service, view)

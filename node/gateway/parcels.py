@@ -1,9 +1,9 @@
 """From plain records to a signed parcel: everything that a system with a client library of its own does itself."""
 
+from json.encoder import encode_basestring as json_string
 from typing import Annotated, Literal
 
 import msgspec
-import orjson
 from msgspec import Meta
 
 from chain.errors import ErrorCode, PoolError
@@ -107,7 +107,7 @@ def _record(raw: bytes, index: int) -> bytes:
         if not raw.startswith(b"{"):
             return msgspec.json.format(raw, indent=-1)
         members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-        texts = [b"%b:%b" % (orjson.dumps(name), _compact(value)) for name, value in members.items()]
+        texts = [b"%b:%b" % (json_string(name).encode(), _compact(value)) for name, value in members.items()]
         return b"{%b}" % b",".join(texts)
     except BadJson as bad:
         raise unreadable(index, bad) from None

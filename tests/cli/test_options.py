@@ -19,19 +19,27 @@ def ms(text: str) -> int:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("2026-12-31", ms("2027-01-01 00:00:00")),
+        ("2098-12-31", ms("2099-01-01 00:00:00")),
         ("2028-02-28", ms("2028-02-29 00:00:00")),
-        ("2026-12-31T12:00Z", ms("2026-12-31 12:00:00")),
-        ("2026-12-31T12:00:30+08:00", ms("2026-12-31 04:00:30")),
+        ("9999-12-31", ms("9999-12-31 00:00:00") + 86_400_000),
+        ("2098-12-31T12:00Z", ms("2098-12-31 12:00:00")),
+        ("2098-12-31T12:00:30+08:00", ms("2098-12-31 04:00:30")),
     ],
 )
 def test_an_end_is_a_whole_day_or_a_time_with_its_zone(text: str, expected: int) -> None:
     assert EndOfTime().convert(text, None, None) == expected
 
 
-@pytest.mark.parametrize("text", ["", "tomorrow", "2026-02-30", "2026-12-31T12:00", "9999-12-31", "12345"])
+@pytest.mark.parametrize("text", ["", "tomorrow", "2026-02-30", "2099-12-31T12:00", "12345"])
 def test_other_ends_are_wrong_usage(text: str) -> None:
     with pytest.raises(click.BadParameter, match=r"time|date"):
+        EndOfTime().convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["1970-01-01", "1970-01-01T00:00Z", "1969-12-31", "2026-01-01", "0001-01-01"])
+def test_an_end_that_is_over_is_refused(text: str) -> None:
+    """Milliseconds of 0 mean that there is no end."""
+    with pytest.raises(click.BadParameter, match="over already"):
         EndOfTime().convert(text, None, None)
 
 

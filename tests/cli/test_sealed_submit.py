@@ -53,7 +53,7 @@ def test_sealed_records_are_checked_before_anything_is_sent(
     assert (done.code, done.json["error"]["code"], done.json["error"]["line"]) == (1, "schema_violation", 2)
     (tmp_path / "r.ndjson").write_text('{"n":1}\n\n{"n":2, "n":3}\n')
     done = as_member(running_network, "aviation", *submit)
-    assert (done.code, done.json["error"]["code"], done.json["error"]["line"]) == (1, "bad_sealing", 3)
+    assert (done.code, done.json["error"]["code"], done.json["error"]["line"]) == (1, "schema_violation", 3)
     assert "Nothing was sent" in done.json["error"]["detail"]
     assert running_network.record_counts(dataset) == {0}
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from blockpool import Client, ErrorCode, TransactionRejected
-from cli.sources import NdjsonSource
 from cli.submit import locate_rejection
+from records.excel import ExcelWriter
+from records.sources import NdjsonSource, SourceOptions, open_source, record_bodies
 from tests.cli.commands import Done, run
 from tests.processes import RunningNetwork
+from tests.refusals import refuses
 
 pytestmark = pytest.mark.integration
 
@@ -94,11 +96,11 @@ def test_a_bad_record_is_named_with_its_line_and_nothing_is_sent(
     done = submit(running_network, file, dataset, "--json")
     assert done.code == 1
     error = done.json["error"]
-    assert (error["code"], error["line"], error["record_index"]) == ("schema_violation", 702, 700)
+    assert (error["code"], error["line"], error["column"]) == ("schema_violation", 702, "n")
     assert "/n breaks type" in error["detail"]
     assert running_network.record_counts(dataset) == {0}
     shown = submit(running_network, file, dataset)
-    assert "line 702 (record 700): /n breaks type. Nothing was sent." in shown.err
+    assert "line 702, column n: /n breaks type. Nothing was sent." in shown.err
 
 
 def test_a_bad_csv_field_is_named_with_its_line(running_network: RunningNetwork, tmp_path: Path) -> None:
@@ -113,9 +115,9 @@ def test_a_rejection_by_the_validators_is_located_in_the_file(running_network: R
     """The schema may change between check and commit; then the validators refuse, and name the record in its parcel."""
     dataset, file = running_network.new_dataset(), tmp_path / "r.ndjson"
     file.write_text('{"n":1}\n\n{"n":2}\n{"n":3}\n{}\n')
-    source = NdjsonSource(file)
+    source = NdjsonSource(file, SourceOptions())
     with running_network.client() as client, pytest.raises(TransactionRejected) as raised:
-        client.submit((record.body for record in source), dataset, parcel_records=2)
+        client.submit(record_bodies(source), dataset, parcel_records=2)
     error = locate_rejection(raised.value, source, confirmed=2)
     assert error.code is ErrorCode.SCHEMA_VIOLATION
     assert (error.context["record_index"], error.context["line"]) == (3, 5)
@@ -123,12 +125,16 @@ def test_a_rejection_by_the_validators_is_located_in_the_file(running_network: R
     assert error.detail.endswith("2 records before it are committed.")
 
 
-def test_anothers_dataset_is_refused(running_network: RunningNetwork, tmp_path: Path) -> None:
+def test_records_for_anothers_dataset_never_leave_the_machine(running_network: RunningNetwork, tmp_path: Path) -> None:
     dataset = running_network.new_dataset("registry")
-    done = submit(running_network, write_records(tmp_path / "r.ndjson", 3), dataset, "--json")
-    assert done.code == 1
-    assert done.json["error"]["code"] == "not_owner"
-    assert len(done.json["error"]["transaction_id"]) == 64
+    file = write_records(tmp_path / "r.ndjson", 3)
+    with running_network.client() as client:
+        height = client.status().height
+        done = submit(running_network, file, dataset, "--json")
+        assert (done.code, done.json["error"]["code"]) == (1, "not_owner")
+        with refuses(ErrorCode.NOT_OWNER):
+            client.submit([b'{"n":1}'], dataset)
+        assert client.status().height == height
 
 
 def test_an_unknown_dataset_is_said(running_network: RunningNetwork, tmp_path: Path) -> None:
@@ -136,15 +142,49 @@ def test_an_unknown_dataset_is_said(running_network: RunningNetwork, tmp_path: P
     assert (done.code, done.json["error"]["code"]) == (1, "not_found")
 
 
-def test_an_empty_file_shares_nothing(running_network: RunningNetwork, tmp_path: Path) -> None:
+def test_a_file_without_records_is_no_success(running_network: RunningNetwork, tmp_path: Path) -> None:
     dataset = running_network.new_dataset()
-    done = submit(running_network, write_records(tmp_path / "r.ndjson", 0), dataset, "--json")
-    assert (done.code, done.json["records"], done.json["first_record"]) == (0, 0, "")
+    (tmp_path / "r.csv").write_text("n,name\n")
+    for file in (write_records(tmp_path / "r.ndjson", 0), tmp_path / "r.csv"):
+        done = submit(running_network, file, dataset, "--json")
+        assert (done.code, done.json["error"]["code"]) == (1, "malformed")
+        assert "holds no records" in done.json["error"]["detail"]
+
+
+def test_a_dry_run_names_every_problem_and_sends_nothing(running_network: RunningNetwork, tmp_path: Path) -> None:
+    dataset, file = running_network.new_dataset(), tmp_path / "r.csv"
+    file.write_bytes("n,name\n1,航\nx,b\n2\n".encode("gb18030"))
+    shown = submit(running_network, file, dataset, "--dry-run")
+    assert shown.code == 1
+    assert "CSV, GB18030, comma" in shown.err
+    assert "2 problems" in shown.err
+    assert "'x' is not integer" in shown.err
+    assert "1 cells, but the first line names 2 columns" in shown.err
+    file.write_bytes("n,name\n1,航\n".encode("gb18030"))
+    good = submit(running_network, file, dataset, "--dry-run", "--json")
+    assert (good.code, good.json["records"], good.json["read_as"]) == (0, 1, "CSV, GB18030, comma")
+    assert running_network.record_counts(dataset) == {0}
+
+
+def test_a_workbook_is_shared_and_read_again(running_network: RunningNetwork, tmp_path: Path) -> None:
+    dataset = running_network.new_dataset()
+    with (tmp_path / "r.xlsx").open("wb") as stream:
+        sheet = ExcelWriter(stream)
+        for row in (["n", "名"], [1, "007"], [2, "=x"]):
+            sheet.write(row)
+        sheet.close()
+    assert submit(running_network, tmp_path / "r.xlsx", dataset).code == 0
+    signing = ("--genesis", running_network.genesis_file, "--key", running_network.key_file())
+    done = run("read", dataset, "--out", tmp_path / "back.xlsx", *signing, "--json")
+    assert (done.code, done.json["format"]) == (0, "xlsx")
+    bodies = list(record_bodies(open_source(tmp_path / "back.xlsx", '{"properties":{"n":{"type":"integer"}}}')))
+    assert bodies == ['{"n":1,"名":"007"}'.encode(), '{"n":2,"名":"=x"}'.encode()]
+    assert run("read", dataset, "--out", tmp_path / "back.xls", *signing).code == 2
 
 
 def test_other_kinds_of_files_are_wrong_usage(running_network: RunningNetwork, tmp_path: Path) -> None:
-    (tmp_path / "r.xlsx").write_bytes(b"PK")
-    done = submit(running_network, tmp_path / "r.xlsx", running_network.new_dataset())
+    (tmp_path / "r.xls").write_bytes(b"PK")
+    done = submit(running_network, tmp_path / "r.xls", running_network.new_dataset())
     assert done.code == 2
 
 

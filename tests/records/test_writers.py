@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from blockpool import ErrorCode, PoolError, Record, RecordId
-from cli.sources import NdjsonSource, open_source
-from cli.writers import Format, open_output, open_writer
+from records.sources import NdjsonSource, SourceOptions, open_source, record_bodies
+from records.writers import Format, format_of, open_output, open_writer
 from tests.refusals import refuses
 
 SCHEMA = '{"type":"object","properties":{"n":{"type":"integer"},"name":{"type":["string","null"]}}}'
@@ -26,6 +27,7 @@ def written(format_: Format, bodies: Sequence[bytes], schema: str = "") -> bytes
     writer = open_writer(stream, format_, schema)
     for index, body in enumerate(bodies):
         writer.write(record(body, index))
+    writer.close()
     return stream.getvalue()
 
 
@@ -84,12 +86,12 @@ def test_csv_refuses_what_is_no_object(body: bytes) -> None:
         written("csv", [body])
 
 
-@pytest.mark.parametrize("format_", ["ndjson", "csv"])
+@pytest.mark.parametrize("format_", ["ndjson", "csv", "xlsx"])
 def test_what_was_written_can_be_submitted_again(tmp_path: Path, format_: Format) -> None:
     bodies = [b'{"n":1,"name":"a"}', b'{"n":-2,"name":null}']
     path = tmp_path / f"r.{format_}"
     path.write_bytes(written(format_, bodies, SCHEMA))
-    assert [found.body for found in open_source(path, SCHEMA)] == bodies
+    assert list(record_bodies(open_source(path, SCHEMA))) == bodies
 
 
 def write_half(path: Path) -> None:
@@ -107,6 +109,49 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     with open_output(path) as stream:
         stream.write(b'{"n":1}\n')
         assert path.read_bytes() == b"what was there"
-    assert [found.body for found in NdjsonSource(path)] == [b'{"n":1}']
+    assert list(record_bodies(NdjsonSource(path, SourceOptions()))) == [b'{"n":1}']
     assert list(tmp_path.iterdir()) == [path]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("format_", ["csv", "xlsx"])
+def test_digits_survive_a_table(tmp_path: Path, format_: Format) -> None:
+    schema = '{"properties":{"n":{"type":"number"},"id":{"type":"string"}}}'
+    numbers = ["1.50", "0.1", "-7", "123456789012345", "1e400", "12345678901234567890.5", "110101199003078515"]
+    bodies = [f'{{"n":{number},"id":"00{number}"}}'.encode() for number in numbers]
+    path = tmp_path / f"r.{format_}"
+    path.write_bytes(written(format_, bodies, schema))
+    assert list(record_bodies(open_source(path, schema))) == bodies
+
+
+def test_a_table_without_records_names_its_columns() -> None:
+    assert written("csv", [], SCHEMA) == b"n,name\r\n"
+
+
+@pytest.mark.parametrize(("name", "format_"), [("a.csv", "csv"), ("a.XLSX", "xlsx"), ("a.jsonl", "ndjson")])
+def test_the_format_is_what_the_name_ends_in(tmp_path: Path, name: str, format_: Format) -> None:
+    assert format_of(tmp_path / name) == format_
+
+
+@pytest.mark.parametrize("name", ["people", "people.xls", "people.txt"])
+def test_another_name_is_refused(tmp_path: Path, name: str) -> None:
+    with refuses(ErrorCode.BAD_REQUEST, "--format"):
+        format_of(tmp_path / name)
+
+
+def test_a_device_stays_a_device_and_a_link_a_link(tmp_path: Path) -> None:
+    target, link, pipe = tmp_path / "far" / "r.ndjson", tmp_path / "r.ndjson", tmp_path / "pipe"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    with open_output(link) as stream:
+        stream.write(b"1\n")
+        assert [path.name for path in tmp_path.iterdir()] == ["far", "r.ndjson"]
+    assert link.is_symlink()
+    assert target.read_bytes() == b"1\n"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with open_output(pipe) as stream:
+        stream.write(b"2\n")
+    assert os.read(reader, 10) == b"2\n"
+    os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
