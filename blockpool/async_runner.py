@@ -116,6 +116,7 @@ class AsyncRunner:
             for task in waiting:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
+            begun.close()
 
     async def commit(self, begun: ParcelSubmission, parcel: SignedTransaction, group: Group) -> VerifiedReceipt:
         """Commit a parcel of a submission."""

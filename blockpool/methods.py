@@ -185,6 +185,7 @@ class Methods:
         commitments: Commitments = "whole",
         sealed: bool | None = None,
         journal: Path | None = None,
+        anew: bool = False,
         derived_from: Sequence[RecordId] = (),
         in_flight: int | None = None,
     ) -> Submission:
@@ -201,9 +202,10 @@ class Methods:
                 which single fields can be disclosed later; text must be compact then.
             sealed: None for what the catalogue demands, which is proven by the state that a quorum has signed, and kept
                 for a minute or until the validators refuse a parcel for it; True to send no plaintext whatever it says.
-            journal: folder for this submission alone, which makes it repeatable even if it is sealed: the signed
-                parcels are kept there, and sent again as they are. Remove it once the submission is complete, or when
-                the validators have refused a parcel.
+            journal: folder for this submission alone, which remembers what was shared. Repeating the submission, with
+                more records at its end or parcels of another size, shares what is new and nothing twice; one process
+                at a time.
+            anew: forget what the journal knows, and share the records once more.
             derived_from: records, at most 256, that all of these were made from; every parcel names them.
             in_flight: parcels that wait for their commit at the same time; None for as many as keep the network busy.
                 With more than 1 they may change places on the chain. When one fails, those after it that are in flight
@@ -215,7 +217,7 @@ class Methods:
                 cannot be sealed: validators cannot check these, so it is done here.
         """
         options = SubmissionOptions(
-            parcel_records, idempotency_key, commitments, sealed, journal, tuple(derived_from), in_flight
+            parcel_records, idempotency_key, commitments, sealed, journal, anew, tuple(derived_from), in_flight
         )
         return Submission(self._session, dataset, options, records)
 

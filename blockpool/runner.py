@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -92,6 +92,8 @@ class Runner:
         finally:
             for future in waiting:
                 future.cancel()
+            wait(waiting)
+            begun.close()
 
     def collect(self, stream: Iterator[T]) -> list[T]:
         """All that a stream gives."""

@@ -6,6 +6,7 @@ are sent.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from blockpool.identity import Identity
 from chain.errors import ErrorCode, PoolError
@@ -191,16 +192,16 @@ def source_links(derived_from: Sequence[RecordId]) -> tuple[Source, ...]:
     return sources
 
 
-def repeatable_nonce(genesis: Genesis, key: str, position: int, records: Sequence[bytes]) -> bytes:
+def repeatable_nonce(genesis: Genesis, key: str, first: int, records: Sequence[bytes]) -> bytes:
     """A nonce that depends only on what is submitted: repeating an interrupted submission gives the same transactions,
     which the chain recognises, so nothing is committed twice.
 
     Args:
         key: names the submission, such as the dataset and batch size.
-        position: the parcel's number in it, from 0, so that equal parcels stay different.
+        first: number of the parcel's first record in it, from 0, so that equal parcels stay different.
         records: the parcel's record bodies.
     """
-    content = encode((key, position, records_root(genesis.chain_id, records)))
+    content = encode((key, first, records_root(genesis.chain_id, records)))
     return hash_tagged("submission-nonce", genesis.chain_id, content)[:NONCE_SIZE]
 
 
@@ -224,19 +225,32 @@ def encode_record(record: RecordBody, size_max_bytes: int = LIMITS.record_size_b
     return body
 
 
-def group_records(bodies: Iterable[bytes], parcel_records: int, overhead_bytes: int = 0) -> Iterator[list[bytes]]:
+def group_records(
+    bodies: Iterable[bytes],
+    parcel_records: int,
+    overhead_bytes: int = 0,
+    lengths: Mapping[int, int] = MappingProxyType({}),
+) -> Iterator[list[bytes]]:
     """Cut a stream of record bodies into parcels of ``parcel_records``, fewer where the size limit demands it: each
     record will take ``overhead_bytes`` more than its body.
 
     Only one group is held at a time. The same stream is always cut at the same places.
+
+    Args:
+        lengths: records in parcels that were cut before, by the number of their first record, from 0: these are cut so
+            again.
     """
     group: list[bytes] = []
-    size_bytes = 0
-    for body in bodies:
+    first = size_bytes = 0
+    for index, body in enumerate(bodies):
         added_bytes = len(body) + overhead_bytes + _RECORD_OVERHEAD_BYTES
-        if group and (len(group) == parcel_records or size_bytes + added_bytes > _RECORDS_SIZE_MAX_BYTES):
+        known = lengths.get(first)
+        is_full = len(group) == (known or parcel_records) or (
+            known is None and (index in lengths or size_bytes + added_bytes > _RECORDS_SIZE_MAX_BYTES)
+        )
+        if group and is_full:
             yield group
-            group, size_bytes = [], 0
+            group, first, size_bytes = [], index, 0
         group.append(body)
         size_bytes += added_bytes
     if group:

@@ -3,17 +3,12 @@
 First the whole file is read and checked against the dataset's schema, so that a file with a bad record changes nothing.
 Then it is cut into parcels, signed and committed, several parcels in flight.
 
-Interrupting it at any moment is harmless. Open parcels need no memory for that: a parcel's nonce is derived from the
-dataset, the batch size, the parcel's number and its records, so running the same command again makes the same
-transactions, and the chain itself knows which it has. If the file has changed in between, parcels with the same records
-are recognised, and those that differ are submitted as new ones: nothing in the chain is replaced.
-
-Sealing takes fresh randomness, so a sealed parcel cannot be made twice. What is signed is kept in a journal, a folder
-beside the file, before it is sent; the same command sends those very bytes again. It goes when all is committed.
+Interrupting it at any moment is harmless, and so is submitting the file again, grown or with parcels of another size: a
+journal beside the file says which of its records are in which parcel (``blockpool.journal``). Where it is lost, an open
+parcel is recognised by its nonce, which is derived from the dataset, the batch size, the place and its records.
 """
 
 import asyncio
-import shutil
 import time
 from collections.abc import Callable
 from contextlib import aclosing
@@ -94,12 +89,14 @@ class Plan:
     commitments: Commitments
     derived_from: tuple[RecordId, ...]
     """What the records were made from."""
-    journal: Path | None
-    """Where signed parcels are kept until all are committed; None for open ones, which can be made again."""
+    sealed: bool
+    journal: Path
+    """Remembers what was shared of the file."""
+    anew: bool
 
 
 def journal_of(file: Path, dataset: str) -> Path:
-    """The folder beside ``file`` that keeps its sealed parcels for ``dataset``."""
+    """The folder beside ``file`` that remembers what was shared of it in ``dataset``."""
     return file.with_name(f"{file.name}.{dataset}.journal")
 
 
@@ -111,7 +108,7 @@ def journal_of(file: Path, dataset: str) -> Path:
     type=click.IntRange(1, LIMITS.transaction_records),
     default=PARCEL_RECORDS,
     show_default=True,
-    help="Records in a parcel. Use the same number when you repeat an interrupted submission.",
+    help="Records in a parcel.",
 )
 @click.option(
     "--in-flight",
@@ -133,6 +130,7 @@ def journal_of(file: Path, dataset: str) -> Path:
     metavar="RECORD",
     help="A record (TRANSACTION/INDEX) that these were made from; repeat it for more, up to 256.",
 )
+@click.option("--again", is_flag=True, help="Share all records once more, whatever was shared of the file before.")
 @click.option("--dry-run", is_flag=True, help="Check the file, name every problem, and send nothing.")
 @source_options
 @signing_options
@@ -144,6 +142,7 @@ def submit(
     sealed: bool,
     commitments: Commitments,
     derived_from: tuple[RecordId, ...],
+    again: bool,
     dry_run: bool,
     read_as: SourceOptions,
     signing: Signing,
@@ -151,10 +150,10 @@ def submit(
     """Share the records of FILE (.csv, .tsv, .xlsx, .ndjson, .jsonl or .json), and verify the receipt of every parcel.
 
     The whole file is checked against the dataset's schema first: every bad record is named with its line, and nothing
-    is sent. Interrupted? Run the same command again: nothing is committed twice.
+    is sent. Interrupted, or has the file grown? Run the command again: what is new is shared, and nothing twice. The
+    folder FILE.DATASET.journal remembers what was shared.
 
-    Records of a dataset that is not open are sealed here, before they leave this machine. What is signed is kept in
-    the folder FILE.DATASET.journal until all is committed.
+    Records of a dataset that is not open are sealed here, before they leave this machine.
 
     The cells of a table become what the schema says (integer, number, boolean, string), digit by digit as they stand;
     an empty one is null where null is allowed, and so is what --null names. Records of JSON are shared as they are.
@@ -186,8 +185,8 @@ def submit(
         found = {"dataset": dataset_id, "file": str(file), "read_as": source.description, "records": check.records}
         emit(found, facts(dict(found)))
         return
-    journal = journal_of(file, dataset_id) if is_sealed else None
-    plan = Plan(dataset_id, batch, in_flight, commitments, derived_from, journal)
+    journal = journal_of(file, dataset_id)
+    plan = Plan(dataset_id, batch, in_flight, commitments, derived_from, is_sealed, journal, again)
     submission = _share(AsyncClient(urls, genesis, identity), source, plan, check.records)
     emit(asdict(submission), _facts(submission))
 
@@ -208,7 +207,7 @@ def verify_sources(client: Client, derived_from: tuple[RecordId, ...]) -> None:
 
 
 def _share(pool: AsyncClient, source: RecordSource, plan: Plan, total: int) -> SubmissionTotals:
-    """Commit all records, and forget the journal then."""
+    """Commit all records."""
     submission = SubmissionTotals(plan.dataset)
     started_s = time.monotonic()
     with progress() as bar:
@@ -223,12 +222,9 @@ def _share(pool: AsyncClient, source: RecordSource, plan: Plan, total: int) -> S
         except TransactionRejected as error:
             raise locate_rejection(error, source, submission.records) from None
         except PoolError as error:
-            if plan.journal is None or error.code is not ErrorCode.BAD_REQUEST:
+            if error.code not in (ErrorCode.BAD_REQUEST, ErrorCode.PARCEL_ERASED):
                 raise
-            detail = f"{error.detail}. To share the changed file anew, remove {plan.journal}"
-            raise PoolError(error.code, detail) from None
-    if plan.journal is not None:
-        shutil.rmtree(plan.journal, ignore_errors=True)
+            raise PoolError(error.code, f"{error.detail}. To share all of the file once more: --again") from None
     submission.seconds = round(time.monotonic() - started_s, 3)
     return submission
 
@@ -241,11 +237,12 @@ async def _commit_all(
             record_bodies(source),
             plan.dataset,
             parcel_records=plan.batch,
-            idempotency_key=None if plan.journal else f"batch {plan.batch}",
+            idempotency_key=None if plan.sealed else f"batch {plan.batch}",
             in_flight=plan.in_flight,
             commitments=plan.commitments,
-            sealed=True if plan.journal else None,  # checked against the proven entry: what a node says is not enough
+            sealed=True if plan.sealed else None,  # checked against the proven entry: what a node says is not enough
             journal=plan.journal,
+            anew=plan.anew,
             derived_from=plan.derived_from,
         )
         async with aclosing(stream) as receipts:

@@ -16,9 +16,9 @@ from chain.state.members import Member
 from chain.state_history import Progress
 from chain.storage.head import HeadFile
 from chain.storage.level import LevelDatabase, open_emptied_if_damaged
+from chain.storage.lock import FolderLock
 from node.config import NodeConfig
 from node.links import LinkIdentity
-from node.lock import FolderLock
 from node.tls import load_identity
 from sealing import KemPrivateKey, load_kem_key
 

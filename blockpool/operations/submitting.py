@@ -35,7 +35,7 @@ from chain.limits import KIB, LIMITS
 from chain.messages import sentence
 from chain.primitives.types import verify_dataset_id
 from chain.schema import RecordSchema, compile_schema
-from chain.state.entries import DatasetEntry, dataset_key
+from chain.state.entries import DatasetEntry, Erasure, dataset_key, erasure_key
 from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
 
 _PROBED = 64
@@ -52,6 +52,8 @@ _CONTRADICTIONS = frozenset(
 """Refusals of a parcel that say that its dataset, or who validates, is no longer what is known."""
 _KNOWN_DATASETS = 1024
 _QUICK_SIZE_BYTES = 64 * KIB
+_ATTEMPTS = 64
+"""Times that the same records were refused in parcels of the same submission, before another is made."""
 _ENTRY_ATTEMPTS = 8
 _ENTRY_PAUSE_S = 0.2
 
@@ -104,7 +106,9 @@ class SubmissionOptions:
     sealed: bool | None = None
     """None for what the dataset's sharing class demands."""
     journal: Path | None = None
-    """Folder that makes a sealed submission repeatable."""
+    """Folder that remembers what was shared."""
+    anew: bool = False
+    """Forget what the journal knows, and share the records once more."""
     derived_from: tuple[RecordId, ...] = ()
     """Records that these were made from."""
     in_flight: int | None = None
@@ -145,14 +149,14 @@ class Sealing(NamedTuple):
     """What validators cannot check."""
 
 
-Group = tuple[int, int, list[bytes]]
-"""Position of a parcel, number of its first record, record bodies."""
+Group = tuple[int, list[bytes]]
+"""Number of a parcel's first record in the submission, from 0, and its record bodies."""
 
 
 class ParcelSubmission:
     """One submission: cuts records into parcels, signs (and seals) them, commits them.
 
-    Made by ``Submission.begin``.
+    Made by ``Submission.begin``; closed when it is over.
     """
 
     def __init__(self, submission: "Submission", sealing: Sealing | None) -> None:
@@ -165,29 +169,42 @@ class ParcelSubmission:
         self.window = Window(options.in_flight)
         self._journal: Journal | None = None
         if options.journal is not None:
-            kind = f"sealed {options.commitments}" if sealing else "open"
-            parts = [kind, str(options.parcel_records), *map(str, options.derived_from)]
+            kind = " ".join([f"sealed {options.commitments}" if sealing else "open", *map(str, options.derived_from)])
             genesis, member = self._session.genesis, self._session.identity.member
-            self._journal = Journal(options.journal, genesis, member, self._dataset, " ".join(parts))
+            self._journal = Journal(options.journal, genesis, member, self._dataset, kind, is_anew=options.anew)
 
     @property
     def is_sealed(self) -> bool:
         """Whether the next parcel is sealed."""
         return self._sealing is not None
 
+    def close(self) -> None:
+        """Let go of the journal."""
+        if self._journal is not None:
+            self._journal.close()
+
     def groups(self) -> Iterator[Group]:
-        """What the parcels will hold, as they are asked for."""
+        """What the parcels will hold, as they are asked for.
+
+        Raises:
+            PoolError: code ``bad_request`` where fewer records come than were shared before.
+        """
         overhead = SEALED_OVERHEAD_SIZE if self.is_sealed else 0
         size_max_bytes = SEALED_RECORD_SIZE_MAX_BYTES if self.is_sealed else LIMITS.record_size_bytes
         bodies = (encode_record(record, size_max_bytes) for record in self._records)
+        lengths = dict(self._journal.lengths) if self._journal else {}
         first = 0
-        for position, group in enumerate(group_records(bodies, self._options.parcel_records, overhead)):
-            yield position, first, group
+        for group in group_records(bodies, self._options.parcel_records, overhead, lengths):
+            yield first, group
             first += len(group)
+        before = max((start + count for start, count in lengths.items()), default=0)
+        if first < before:
+            detail = f"{before:,} records were shared before, these are only {first:,}: what is missing stays shared"
+            raise PoolError(ErrorCode.BAD_REQUEST, detail)
 
     def is_quick(self, group: Group) -> bool:
         """Whether signing takes well under a millisecond."""
-        return not self.is_sealed and self._journal is None and sum(map(len, group[2])) < _QUICK_SIZE_BYTES
+        return not self.is_sealed and sum(map(len, group[1])) < _QUICK_SIZE_BYTES
 
     @contextmanager
     def timed(self, parcel: SignedTransaction, clock: Callable[[], float]) -> Iterator[None]:
@@ -201,24 +218,28 @@ class ParcelSubmission:
         finally:
             self._in_flight -= 1
 
-    def sign(self, position: int, first: int, group: list[bytes]) -> SignedTransaction:
-        """The parcel's transaction. Sealing is pure computation: it may run in another thread.
+    def sign(self, first: int, group: list[bytes]) -> SignedTransaction:
+        """The parcel's transaction; without content if an earlier run has noted its id alone. Sealing is pure
+        computation: it may run in another thread.
 
         Raises:
             PoolError: codes ``schema_violation`` and ``bad_sealing``, with ``record_index`` counted over the whole
                 submission; as the journal.
         """
         if self._journal is None:
-            return self._sign(position, first, group)
-        return self._journal.transaction(position, group, lambda: self._sign(position, first, group))
+            return self._sign(first, group)
+        return self._journal.transaction(first, group, lambda: self._sign(first, group), is_kept=self.is_sealed)
 
-    def _sign(self, position: int, first: int, group: list[bytes]) -> SignedTransaction:
+    def _sign(self, first: int, group: list[bytes], attempt: int = 0) -> SignedTransaction:
         session, options, sealing = self._session, self._options, self._sealing
         if sealing is None:
             nonce = None
-            if options.idempotency_key is not None:
-                key = f"{self._dataset} {options.idempotency_key}"
-                nonce = repeatable_nonce(session.genesis, key, position, group)
+            if options.is_repeatable:
+                run = ""
+                if self._journal is not None:
+                    run, attempt = self._journal.run, self._journal.refusals[first]
+                names = [self._dataset, options.idempotency_key or "", run, str(attempt or "")]
+                nonce = repeatable_nonce(session.genesis, " ".join(filter(None, names)), first, group)
             return sign_parcel(
                 session.genesis, session.identity, self._dataset, group, nonce=nonce, derived_from=options.derived_from
             )
@@ -234,30 +255,81 @@ class ParcelSubmission:
             raise _located(error, first) from None
 
     def commit(self, parcel: SignedTransaction, group: Group) -> Operation[VerifiedReceipt]:
-        """Commit a group's parcel, unless an earlier run has done so. If the dataset is no longer shared as it was, the
-        group is signed again as it is now.
+        """Commit a group's parcel, unless an earlier run has done so. One that was refused then is signed anew: why it
+        was may have been mended. If the dataset is no longer shared as it was, the group is signed again as it is now.
+
+        Raises:
+            PoolError: code ``parcel_erased`` if an earlier run has shared these records and they were erased since.
         """
-        probe = self._probe
-        if probe is not None and probe.is_active:
-            try:
-                found = yield from self._session.receipt(parcel.transaction_id, parcel.record_count)
-            except PoolError as error:
-                if error.code is not ErrorCode.NOT_FOUND:
-                    raise
-                probe.saw(known=False)
-            else:
-                probe.saw(known=True)
-                if not found.outcome.is_ok:
-                    raise TransactionRejected(found)
-                return replace(found, is_earlier=True)
+        for attempt in range(1, _ATTEMPTS):
+            found = yield from self._found(parcel)
+            if found is None or found.outcome.is_ok:
+                break
+            self._refused(group)
+            parcel = self._sign(*group, attempt) if self._journal is None else self.sign(*group)
+        if found is not None:
+            yield from self._verify_not_erased(parcel, group)
+            receipt = replace(found, is_earlier=True)
+        else:
+            receipt = yield from self._commit(parcel, group)
+        if self._journal is not None:
+            self._journal.committed(group[0])
+        return receipt
+
+    def _commit(self, parcel: SignedTransaction, group: Group) -> Operation[VerifiedReceipt]:
+        if not parcel.content:
+            if self.is_sealed:
+                detail = (
+                    f"parcel {parcel.transaction_id.hex()} was committed by an earlier run, and no node knows it yet"
+                )
+                raise PoolError(ErrorCode.NOT_FOUND, detail)
+            parcel = self._sign(*group)
         try:
             return (yield from self._session.commit(parcel))
-        except PoolError as error:
-            if error.code not in _CONTRADICTIONS or self._journal is not None:
+        except TransactionRejected as rejected:
+            if rejected.code not in _CONTRADICTIONS:
+                self._refused(group)
                 raise
+        except PoolError as error:
+            if error.code not in _CONTRADICTIONS:
+                raise
+        self._refused(group)
         self._session.datasets.pop(self._dataset, None)
-        self._sealing = yield from self._submission.sealing()
-        return (yield from self._session.commit(self._sign(*group)))
+        was_sealed, self._sealing = self.is_sealed, (yield from self._submission.sealing())
+        if self._journal is not None and self.is_sealed != was_sealed:
+            detail = f"{self._dataset} is shared in another way since this submission began: submit the rest again"
+            raise PoolError(ErrorCode.BAD_REQUEST, detail)
+        return (yield from self._session.commit(self.sign(*group)))
+
+    def _found(self, parcel: SignedTransaction) -> Operation[VerifiedReceipt | None]:
+        """The receipt of a parcel that an earlier run has committed; None without one, or if asking is not worth it."""
+        probe = self._probe
+        if parcel.content and not (probe is not None and probe.is_active):
+            return None
+        try:
+            found = yield from self._session.receipt(parcel.transaction_id, parcel.record_count)
+        except PoolError as error:
+            if error.code is not ErrorCode.NOT_FOUND:
+                raise
+            found = None
+        if probe is not None:
+            probe.saw(known=found is not None)
+        return found
+
+    def _verify_not_erased(self, parcel: SignedTransaction, group: Group) -> Operation[None]:
+        header = yield from newest_header(self._session)
+        if (yield from state_entry(self._session, erasure_key(parcel.transaction_id), Erasure, header)) is None:
+            return
+        first, records = group
+        detail = (
+            f"records {first + 1:,} to {first + len(records):,} were shared by an earlier run in parcel "
+            f"{parcel.transaction_id.hex()}, which was erased since: they are not shared again unless that is asked for"
+        )
+        raise PoolError(ErrorCode.PARCEL_ERASED, detail, parcel=parcel.transaction_id.hex())
+
+    def _refused(self, group: Group) -> None:
+        if self._journal is not None:
+            self._journal.refused(group[0])
 
 
 class Submission(NamedTuple):
@@ -273,6 +345,8 @@ class Submission(NamedTuple):
         options = self.options
         commitment_kind(options.commitments)
         source_links(options.derived_from)
+        if options.anew and options.journal is None:
+            raise PoolError(ErrorCode.BAD_REQUEST, "without a journal every submission is anew")
         if options.in_flight is not None and options.in_flight < 1:
             raise PoolError(ErrorCode.BAD_REQUEST, "at least one parcel is in flight")
         _ = self.session.identity  # nothing is asked for a submission that could not be signed

@@ -10,22 +10,22 @@ from pathlib import Path
 import pytest
 
 from blockpool import Client
+from chain.storage.lock import FolderLock
 from cli.submit import journal_of
 from tests.cli.access import ROOT, as_member, define_sealed, read, write_records
-from tests.cli.commands import run
+from tests.cli.commands import Done, run
 from tests.processes import RunningNetwork
 
 pytestmark = pytest.mark.integration
 
 
-def test_sealed_records_leave_no_plaintext_and_no_journal(
-    running_network: RunningNetwork, contract: str, tmp_path: Path
-) -> None:
+def test_sealed_records_leave_no_plaintext(running_network: RunningNetwork, contract: str, tmp_path: Path) -> None:
     dataset = define_sealed(running_network, contract, tmp_path)
     (tmp_path / "r.ndjson").write_text('{"n":1,"name":"a very secret flight"}\n')
     done = as_member(running_network, "aviation", "submit", tmp_path / "r.ndjson", "--dataset", dataset, "--json")
     assert (done.code, done.json["records"]) == (0, 1)
-    assert not journal_of(tmp_path / "r.ndjson", dataset).exists()
+    kept = [path.read_bytes() for path in journal_of(tmp_path / "r.ndjson", dataset).iterdir()]
+    assert not any(b"secret" in content for content in kept)
     shown = as_member(running_network, "aviation", "show", "record", done.json["first_record"])
     assert "Sealed, " in shown.out
     running_network.network.settle()
@@ -85,27 +85,48 @@ def test_killed_in_mid_stream_a_sealed_submission_resumes_without_duplicates(
     assert (done.code, done.json["records"]) == (0, 1500)
     assert done.json["parcels_found"] * 5 >= before
     assert running_network.record_counts(dataset) == {1500}
-    assert not journal_of(file, dataset).exists()
+    assert not list(journal_of(file, dataset).glob("*.parcel"))
     out = tmp_path / "out.ndjson"
     assert read(running_network, dataset, "--purpose", "flight safety", "--out", out).code == 0
     assert sorted(out.read_bytes().splitlines()) == sorted(bodies)  # parcels in flight may change places
 
 
-def test_a_journal_is_for_the_file_that_it_was_made_of(
+def test_a_sealed_file_is_shared_once_and_continued_when_it_has_grown(
     running_network: RunningNetwork, contract: str, tmp_path: Path
 ) -> None:
     dataset = define_sealed(running_network, contract, tmp_path)
     file = tmp_path / "r.ndjson"
-    bodies = write_records(file, 3)
-    with running_network.client() as client:  # an earlier run that was ended before it removed its journal
-        client.submit(bodies, dataset, journal=journal_of(file, dataset))
-    submit = ("submit", file, "--dataset", dataset, "--json")
-    write_records(file, 2)
-    changed = as_member(running_network, "aviation", *submit)
-    assert (changed.code, changed.json["error"]["code"]) == (2, "bad_request")
-    assert f"remove {journal_of(file, dataset)}" in changed.json["error"]["detail"]
-    assert running_network.record_counts(dataset) == {3}
+
+    def submit(count: int, *more: object) -> Done:
+        write_records(file, count)
+        return as_member(running_network, "aviation", "submit", file, "--dataset", dataset, "--json", *more)
+
+    assert submit(5, "--batch", 2).json["parcels_found"] == 0
+    again = submit(5)
+    assert (again.code, again.json["records"], again.json["parcels_found"]) == (0, 5, 3)
+    assert running_network.record_counts(dataset) == {5}
+    grown = submit(9, "--batch", 3)
+    assert (grown.code, grown.json["parcels"], grown.json["parcels_found"]) == (0, 5, 3)
+    assert running_network.record_counts(dataset) == {9}
+    shorter = submit(8)
+    assert (shorter.code, shorter.json["error"]["code"]) == (2, "bad_request")
+    assert "--again" in shorter.json["error"]["detail"]
+    assert running_network.record_counts(dataset) == {9}
+    assert submit(8, "--again").json["records"] == 8
+    assert running_network.record_counts(dataset) == {17}
+    assert submit(8).json["parcels_found"] == 1
+    assert running_network.record_counts(dataset) == {17}
+
+
+def test_two_submissions_of_one_file_do_not_run_at_once(
+    running_network: RunningNetwork, contract: str, tmp_path: Path
+) -> None:
+    dataset = define_sealed(running_network, contract, tmp_path)
+    file = tmp_path / "r.ndjson"
     write_records(file, 3)
-    same = as_member(running_network, "aviation", *submit)
-    assert (same.code, same.json["parcels_found"]) == (0, 1)
-    assert running_network.record_counts(dataset) == {3}
+    lock = FolderLock(journal_of(file, dataset))
+    done = as_member(running_network, "aviation", "submit", file, "--dataset", dataset, "--json")
+    lock.close()
+    assert (done.code, done.json["error"]["code"]) == (3, "data_folder_locked")
+    assert f"in use by process {os.getpid()}" in done.json["error"]["detail"]
+    assert running_network.record_counts(dataset) == {0}

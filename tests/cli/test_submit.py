@@ -1,6 +1,7 @@
 """Submitting files to real nodes: interruption, repetition, bad records, rejections."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from blockpool import Client, ErrorCode, TransactionRejected
-from cli.submit import locate_rejection
+from blockpool import Client, DatasetDefinition, ErrorCode, TransactionRejected
+from cli.submit import journal_of, locate_rejection
 from records.excel import ExcelWriter
 from records.sources import NdjsonSource, SourceOptions, open_source, record_bodies
 from tests.cli.commands import Done, run
@@ -80,12 +81,74 @@ def test_killed_in_mid_stream_it_resumes_without_duplicates(running_network: Run
     assert running_network.record_counts(dataset) == {4000}
 
 
-def test_a_file_that_grew_is_continued(running_network: RunningNetwork, tmp_path: Path) -> None:
-    dataset = running_network.new_dataset()
-    submit(running_network, write_records(tmp_path / "r.ndjson", 50), dataset, "--batch", 10)
-    done = submit(running_network, write_records(tmp_path / "r.ndjson", 70), dataset, "--batch", 10, "--json")
+@pytest.mark.parametrize("has_journal", [True, False])
+def test_a_file_that_grew_is_continued(running_network: RunningNetwork, tmp_path: Path, *, has_journal: bool) -> None:
+    """Without the journal, whole parcels of the same size are known by their nonces."""
+    dataset, file = running_network.new_dataset(), tmp_path / "r.ndjson"
+    submit(running_network, write_records(file, 50), dataset, "--batch", 10)
+    if not has_journal:
+        shutil.rmtree(journal_of(file, dataset))
+    done = submit(running_network, write_records(file, 70), dataset, "--batch", 10, "--json")
     assert (done.json["parcels"], done.json["parcels_found"]) == (7, 5)
     assert running_network.record_counts(dataset) == {70}
+
+
+def test_parcels_of_another_size_and_a_further_line_share_nothing_twice(
+    running_network: RunningNetwork, tmp_path: Path
+) -> None:
+    dataset, file = running_network.new_dataset(), tmp_path / "r.ndjson"
+    submit(running_network, write_records(file, 25), dataset, "--batch", 10)
+    done = submit(running_network, write_records(file, 26), dataset, "--batch", 4, "--json")
+    assert (done.json["parcels"], done.json["parcels_found"]) == (4, 3)
+    assert running_network.record_counts(dataset) == {26}
+
+
+def test_a_changed_record_is_named_and_nothing_is_shared(running_network: RunningNetwork, tmp_path: Path) -> None:
+    dataset, file = running_network.new_dataset(), tmp_path / "r.ndjson"
+    submit(running_network, write_records(file, 4), dataset, "--batch", 2)
+    file.write_text(file.read_text().replace('{"n":3}', '{"n":30}'))
+    done = submit(running_network, file, dataset, "--json")
+    assert (done.code, done.json["error"]["code"]) == (2, "bad_request")
+    assert "records 3 to 4 are not those" in done.json["error"]["detail"]
+    assert running_network.record_counts(dataset) == {4}
+
+
+def test_what_was_refused_is_sent_once_its_cause_is_mended(running_network: RunningNetwork, tmp_path: Path) -> None:
+    """The schema forbids the records when they come to the validators, and allows them later."""
+    dataset, file = running_network.new_dataset(), write_records(tmp_path / "r.ndjson", 3)
+    network, identity = running_network.network, running_network.identity("aviation")
+    strict = '{"type":"object","properties":{"n":{"type":"integer","maximum":1}}}'
+    with running_network.client() as client:
+        entry = client.dataset(dataset)
+
+        def define(schema: str) -> None:
+            client.define(DatasetDefinition(dataset, entry.title_zh, entry.title_en, schema))
+            network.settle()
+
+        define(strict)
+        for options in ({"idempotency_key": "k"}, {"journal": tmp_path / "journal"}):
+            with pytest.raises(TransactionRejected):
+                client.submit(record_bodies(NdjsonSource(file, SourceOptions())), dataset, **options)
+        define(entry.schema)
+        for options in ({"idempotency_key": "k"}, {"journal": tmp_path / "journal"}):
+            for is_earlier in (False, True):
+                with Client(network.urls, network.genesis, identity) as again:
+                    (receipt,) = again.submit(record_bodies(NdjsonSource(file, SourceOptions())), dataset, **options)
+                assert receipt.is_earlier == is_earlier
+    assert running_network.record_counts(dataset) == {6}
+
+
+def test_a_file_whose_parcel_was_erased_is_no_success(running_network: RunningNetwork, tmp_path: Path) -> None:
+    dataset, file = running_network.new_dataset(), write_records(tmp_path / "r.ndjson", 2)
+    first = submit(running_network, file, dataset, "--json").json["first_record"]
+    with running_network.client() as client:
+        client.erase(bytes.fromhex(first.partition("/")[0]), "个人信息保护法")
+    running_network.network.settle()
+    done = submit(running_network, file, dataset, "--json")
+    assert (done.code, done.json["error"]["code"]) == (1, "parcel_erased")
+    assert "--again" in done.json["error"]["detail"]
+    assert submit(running_network, file, dataset, "--again").code == 0
+    assert running_network.record_counts(dataset) == {4}
 
 
 def test_a_bad_record_is_named_with_its_line_and_nothing_is_sent(

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, Literal
 
 from audit import store as audit_store
-from blockpool import grouping, journal
+from blockpool import grouping
 from chain import blocks, erasure, packages
 from chain.access import decision
 from chain.contract_engine import EngineIdentity
@@ -73,7 +73,6 @@ WIRE_TYPES: tuple[type, ...] = (
     frames.BlockRange,
     frames.News,
     Hello,
-    journal._Entry,
     members.Member,
     members.MemberKey,
     members.NodeRecord,

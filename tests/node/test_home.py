@@ -10,9 +10,9 @@ import pytest
 
 from chain.errors import ErrorCode
 from chain.primitives.keys import encode_private_key, new_seed
+from chain.storage.lock import FolderLock
 from node.config import load_config
 from node.home import open_home, open_ledger
-from node.lock import FolderLock
 from node.recovery import set_aside
 from sealing import load_kem_key
 from tests.node.cluster import Network
