@@ -140,8 +140,8 @@ class Journal:
         if entry.digest != digest:
             raise PoolError(
                 ErrorCode.BAD_REQUEST,
-                f"records {first + 1:,} to {first + entry.count:,} are not those that were shared in their place, or are "
-                f"for another dataset or signed by another member ({self._index})",
+                f"records {first + 1:,} to {first + entry.count:,} are not those that were shared in their place, or "
+                f"are for another dataset or signed by another member ({self._index})",
             )
         return SignedTransaction(bytes.fromhex(entry.transaction_id), self._content(first, entry), entry.count)
 

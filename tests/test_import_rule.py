@@ -29,7 +29,7 @@ ALLOWED_PACKAGES: dict[str, frozenset[str]] = {
     "audit": frozenset({"chain", "consensus", "sealing", "contracts", "evidence", "audit"}),
     "records": frozenset({"chain", "sealing", "records"}),
     "node": frozenset({"chain", "consensus", "sealing", "contracts", "evidence", "records", "node"}),
-    "blockpool": frozenset({"chain", "sealing", "contracts", "evidence", "audit", "blockpool"}),
+    "blockpool": frozenset({"chain", "sealing", "contracts", "evidence", "audit", "records", "blockpool"}),
     "cli": frozenset({"chain", "sealing", "contracts", "evidence", "audit", "records", "blockpool", "cli"}),
 }
 OUTSIDE = frozenset({"tests", "bench", "examples"})
