@@ -38,6 +38,7 @@ class GrowingChain:
     def grow_to(self, blocks: int) -> list[Figure]:
         """What the chain is like at this length."""
         commits_s = sorted(self._commit(number) for number in range(self.chain.ledger.tip.height, blocks))
+        self._freeze()
         self.chain.ledger.make_durable()
         resident = _resident_bytes()
         self.chain.ledger.close()
@@ -73,6 +74,14 @@ class GrowingChain:
                 f"{OLD_STATES} heights all over the chain",
             ),
         ]
+
+    def _freeze(self) -> None:
+        """Move old blocks into frames, which a node does by and by."""
+        blocks = self.chain.ledger.blocks
+        first = blocks.frozen_height
+        while blocks.freeze():
+            pass
+        blocks.compact(first, blocks.frozen_height)
 
     def _commit(self, number: int) -> float:
         sources = ((self._last_id, 0),) if number % 10 == 9 and self._last_id else ()

@@ -57,6 +57,7 @@ class Metrics:
         self.payloads_fetched = counter("payloads_fetched", "Payloads fetched since the start that were missing here")
         keepers = "Other nodes that say that they keep all payloads"
         self.payload_keepers = gauge("payload_keepers", keepers)
+        self.frozen_height = gauge("frozen_height", "Height up to which old blocks are compressed")
         self.disk_used = gauge("data_bytes", "Size of the data folder")
         self.disk_free = gauge("disk_free_bytes", "Free space on its disk")
         self.contract_calls = counter("contract_calls", "Committed transactions that may call a contract")

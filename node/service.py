@@ -19,6 +19,8 @@ from node.back_fill import BackFill
 from node.catch_up import CatchUp
 from node.checkpoints import TICK_S as CHECKPOINT_TICK_S
 from node.checkpoints import Checkpoints
+from node.cold import TICK_S as COLD_TICK_S
+from node.cold import ColdBlocks
 from node.config import NodeConfig, split_address
 from node.consensus_events import ConsensusEvents
 from node.cosigner import Cosigner
@@ -131,6 +133,7 @@ class NodeService:
         if self.dealings is not None:
             self.pool.add_listener(self.dealings.on_committed)
         self.payloads = Payloads(self.pool, self.links, self._policy, self.metrics, self.fail)
+        self.cold = ColdBlocks(self.pool, self.metrics, self.fail)
         self.eraser = Eraser(self.pool, self.votes, home.data, self.metrics, self.fail)
         self.pool.add_listener(self.eraser.on_committed)
         self.voting = self._make_voting_right(settings)
@@ -156,6 +159,7 @@ class NodeService:
         self.periodic.every(1.0, self.pool.forget_expired)
         self.periodic.every(1.0, lower_background_threads)
         self.periodic.every(PAYLOADS_TICK_S, self.payloads.tick)
+        self.periodic.every(COLD_TICK_S, self.cold.tick)
         self.periodic.every(CHECKPOINT_TICK_S, self.checkpoints.tick)
         if self._engine_problem is not None:
             self._log.error(
@@ -181,6 +185,7 @@ class NodeService:
         await self.catch_up.close()
         await self.payloads.close()
         await self.back_fill.close()
+        await self.cold.close()
         if self.voting is not None:
             await self.voting.close()
         await self.driver.close()

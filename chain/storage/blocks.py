@@ -23,6 +23,9 @@
 | ``u`` source parcel(32) height(8) index(4) | empty: an accepted parcel made from it |
 | ``x`` height(8)                            | array of the ``Outcome`` of each transaction |
 
+Entries of ``b``, ``p``, ``s``, ``t`` and ``x`` of old blocks lie in compressed frames (``chain.storage.frames``), and
+the leaves of the history tree, ``h`` 0, are left out there, since they follow from headers.
+
 Integers are big endian, so keys of one kind grow with the chain. A block and all that belongs to it is one batch,
 synced at once or, in catch-up, together with those after it.
 
@@ -38,13 +41,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from chain.blocks import Block, FinalHeader, Outcome
+from chain.blocks import Block, FinalHeader, Outcome, block_hash
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.primitives.crypto import HASH_SIZE, Hash
 from chain.primitives.encoding import EncodingError, Value, Wire, decode, encode, encode_array
 from chain.primitives.types import Signature, is_dataset_id
 from chain.proofs.handover import HandOver
+from chain.proofs.merkle import leaf_hash
 from chain.storage.database import Database, Write
+from chain.storage.frames import FramedDatabase
 from chain.transactions.base import (
     AbsentPayload,
     CheckedTransaction,
@@ -55,7 +60,9 @@ from chain.transactions.base import (
 )
 from chain.transactions.context import AcceptedParcel
 
-LAYOUT_VERSION = b"6"
+LAYOUT_VERSION = b"7"
+FRAMELESS_VERSION = b"6"
+"""The same without frames."""
 OLD_LAYOUT_VERSIONS = (b"5", b"5 to 6")
 """That ``chain.storage.migration`` makes this one of; the second while it does."""
 _HEIGHT = struct.Struct(">cQ")
@@ -63,6 +70,9 @@ _PLACE = struct.Struct(">cQI")
 _HISTORY = struct.Struct(">cBQ")
 _LOCATION = struct.Struct(">QI")
 _COUNT = struct.Struct(">I")
+_FRAMED = {kind: _PLACE.size - 1 if kind in b"pt" else _HEIGHT.size - 1 for kind in (b"b", b"p", b"s", b"t", b"x")}
+HOT_BLOCKS = 1024
+"""The newest blocks, which are not in frames."""
 _HEIGHTS = struct.Struct(">QQ")
 _REVIEWED = b"mreviewed"
 
@@ -106,7 +116,8 @@ class BlockStore:
     """Reads and writes blocks over a database. Holds no state but what the database holds."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database = FramedDatabase(database, _FRAMED)
+        self._chain_id = b""
 
     def open(self, chain_id: bytes, *, migrates: bool = False) -> None:
         """Bind an empty database to ``chain_id``, or check that it is bound to it.
@@ -118,6 +129,7 @@ class BlockStore:
         Raises:
             PoolError: codes ``wrong_data_folder``, ``database_version``, ``database_damaged``.
         """
+        self._chain_id = chain_id
         version, chain = self._database.get(b"mversion"), self._database.get(b"mchain")
         if version is None and chain is None:
             if self.last_height() is not None:
@@ -129,7 +141,10 @@ class BlockStore:
             raise PoolError(
                 ErrorCode.WRONG_DATA_FOLDER, f"it holds chain {found}, the genesis is {chain_id.hex()[:16]}"
             )
-        if version != LAYOUT_VERSION and not (migrates and version in OLD_LAYOUT_VERSIONS):
+        if version == FRAMELESS_VERSION:
+            if migrates:
+                self._database.write([(b"mversion", LAYOUT_VERSION)], sync=True)
+        elif version != LAYOUT_VERSION and not (migrates and version in OLD_LAYOUT_VERSIONS):
             raise PoolError(ErrorCode.DATABASE_VERSION, f"layout {version!r}, this program writes {LAYOUT_VERSION!r}")
 
     def append(
@@ -384,6 +399,8 @@ class BlockStore:
     def history_node(self, level: int, index: int) -> Hash:
         """Hash of a complete subtree of the history tree."""
         node = self._database.get(_HISTORY.pack(b"h", level, index))
+        if node is None and level == 0 and (header := self.header_bytes(index)) is not None:
+            return leaf_hash(block_hash(self._chain_id, header))
         if node is None or len(node) != HASH_SIZE:
             raise InvariantBroken(f"history node {level}/{index} is missing")
         return node
@@ -396,6 +413,30 @@ class BlockStore:
         """The hand-overs of all blocks from height ``since`` on."""
         scanned = self._database.scan(_HEIGHT.pack(b"o", since), b"p")
         return [_decoded(HandOver, value) for _, value in scanned]
+
+    # Old blocks
+
+    def freeze(self) -> bool:
+        """Move some more of the old blocks into compressed frames, unless something is being erased or still to come.
+        May run in a thread of its own. Not synced: after a crash they are here or there.
+
+        Returns:
+            Whether there is more to move.
+        """
+        newest = self.last_height()
+        if newest is None or self.past_height or self.unpurged(1):
+            return False
+        until = newest - HOT_BLOCKS
+        return self._database.freeze(until, _leaf_deletions) < until
+
+    @property
+    def frozen_height(self) -> int:
+        """Height of the last block that lies in frames."""
+        return self._database.frozen_height
+
+    def compact(self, first: int, last: int) -> None:
+        """Give back the room that blocks have left which moved into frames. Takes a while."""
+        self._database.compact(first, last)
 
     # A past that is not whole yet
 
@@ -425,6 +466,10 @@ class BlockStore:
     def close(self) -> None:
         """Release the database."""
         self._database.close()
+
+
+def _leaf_deletions(first: int, last: int) -> list[Write]:
+    return [(_HISTORY.pack(b"h", 0, height), None) for height in range(first, last + 1)]
 
 
 def past_mark(height: int) -> Write:

@@ -33,6 +33,10 @@ class Database(Protocol):
         """
         ...
 
+    def compact(self, start: bytes, stop: bytes) -> None:
+        """Give back the room of what was deleted between two keys. Takes a while; other threads may go on."""
+        ...
+
     def clear(self) -> None:
         """Delete everything, the files that held it included."""
         ...
@@ -75,6 +79,9 @@ class MemoryDatabase:
     def purge(self, keys: Sequence[bytes]) -> bool:
         """Nothing to rid of anything."""
         return True
+
+    def compact(self, start: bytes, stop: bytes) -> None:
+        """No room to give back."""
 
     def clear(self) -> None:
         """Delete everything."""

@@ -143,6 +143,13 @@ class LevelDatabase:
         except (plyvel.Error, OSError) as error:
             raise _storage_error(self._path, error) from None
 
+    def compact(self, start: bytes, stop: bytes) -> None:
+        """Give back the room of what was deleted between two keys. Takes a while; other threads may go on."""
+        try:
+            self._db.compact_range(start=start, stop=stop)
+        except (plyvel.Error, OSError) as error:
+            raise _storage_error(self._path, error) from None
+
     def clear(self) -> None:
         """Delete everything, the files that held it included. Nobody may read meanwhile."""
         self._db.close()

@@ -4,6 +4,7 @@ from tests.mutants import (
     attacks,
     certificates,
     checkpoints,
+    cold,
     erasing,
     evidence,
     payloads,
@@ -30,6 +31,7 @@ MUTANTS = tuple(
             *attacks.MUTANTS,
             *reading.MUTANTS,
             *payloads.MUTANTS,
+            *cold.MUTANTS,
         ),
         key=lambda mutant: mutant.scenario,
     )

@@ -171,3 +171,24 @@ def test_which_payloads_a_policy_keeps(
     assert policy.name == name
     cases = [("a", 9 * day_ms), ("b", 3_599_999), ("b", day_ms), ("b", 2 * day_ms)]
     assert [policy.keeps(*case) for case in cases] == kept
+
+
+async def test_s67_a_node_moves_old_blocks_into_frames_and_serves_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chain.storage.blocks.HOT_BLOCKS", 1)
+    monkeypatch.setattr("node.service.COLD_TICK_S", 0.02)
+    network = Network.create(tmp_path, validators="a", others=("observer",))
+    async with running(network, "a", api=True) as (a,), httpx.AsyncClient(base_url=a.api_url) as client:
+        parcel = await shared([a])
+        await until(lambda: sample(a, "frozen_height") == a.height - 1)
+        await commit(a, network.parcel([b'{"n":3}']))
+        await until(lambda: sample(a, "frozen_height") == a.height - 1)
+        assert a.ledger.blocks.location(parcel) is not None
+        assert (await client.get(f"/v1/records/{parcel.hex()}/0/raw")).content == LEFT
+        async with running(network, "observer") as (observer,):
+            await until(lambda: observer.height == a.height)
+            assert packages_of(observer.ledger) == packages_of(a.ledger)
+        await commit(a, network.erase(parcel))
+        await until(lambda: sample(a, "erasing") == 0 and sample(a, "frozen_height") == a.height - 1)
+        assert (await client.get(f"/v1/records/{parcel.hex()}/0/raw")).status_code == 410

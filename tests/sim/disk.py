@@ -124,6 +124,9 @@ class AttachedEngine:
         """It has no files."""
         return True
 
+    def compact(self, start: bytes, stop: bytes) -> None:
+        """It has no files."""
+
     def clear(self) -> None:
         """Delete everything; the process may die before or after."""
         self.write([(key, None) for key, _ in self.scan(b"", b"\xff")], sync=False)

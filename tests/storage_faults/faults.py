@@ -71,6 +71,7 @@ class FaultyDatabase:
         self.get = engine.get
         self.scan = engine.scan
         self.purge = engine.purge
+        self.compact = engine.compact
         self.close = engine.close
 
     def write(self, batch: Sequence[Write], *, sync: bool) -> None:

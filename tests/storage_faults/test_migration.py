@@ -14,7 +14,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.primitives.encoding import encode
 from chain.storage import state
-from chain.storage.blocks import BlockStore
+from chain.storage.blocks import LAYOUT_VERSION, BlockStore
 from chain.storage.database import Database
 from chain.storage.head import HeadFile
 from chain.storage.level import LevelDatabase
@@ -69,7 +69,7 @@ def test_a_store_of_the_layout_before_is_opened(old: SeasonedFolder, scratch: Pa
         with open_files(old.network, folder) as ledger:
             assert old.read(ledger) == old.contents
     database = LevelDatabase(folder / "blocks")
-    assert (database.get(b"mversion"), database.get(b"mmigrated")) == (b"6", None)
+    assert (database.get(b"mversion"), database.get(b"mmigrated")) == (LAYOUT_VERSION, None)
     database.close()
 
 
