@@ -37,6 +37,7 @@ from node.peer_heights import PeerHeights
 from node.periodic import PeriodicWork
 from node.pool import CommittedBlock, Pool
 from node.proposal_bodies import ProposalBodies
+from node.state_sync import StateSync
 from node.voting_right import VotingRight
 from tests.networks import TIME_MS, TestNetwork
 from tests.sim.checkers import Checkers
@@ -129,6 +130,15 @@ class SimProbation:
         self._owner.end_probation()
 
 
+class NoStateSync:
+    """A simulated chain is short: whoever is behind takes its blocks."""
+
+    is_wanted = False
+
+    def may_be_wanted(self, height: int) -> bool:
+        return False
+
+
 class SimService:
     """The real parts around simulated links and disk. Each start of a validator makes a new one."""
 
@@ -142,7 +152,7 @@ class SimService:
         self.votes = votes
         self.periodic = PeriodicWork(self.fail)
         execution = shared_execution()
-        self.catch_up = CatchUp(pool, links, execution, self.fail)
+        self.catch_up = CatchUp(pool, links, execution, cast(StateSync, NoStateSync()), self.fail)
         self.heights = PeerHeights(pool, links, self.catch_up)
         self.intake = Intake(pool, links, self.fail)
         self.dissemination = Dissemination(pool, links, self.intake)
