@@ -6,7 +6,8 @@ retries, failover and checks exist once.
 
 Every request may be repeated: reads change nothing, and a transaction's id is fixed by its bytes, so a node that has it
 already answers with its receipt. A node that cannot be reached, is overloaded (429), not ready (503) or gives
-an answer that does not verify is left alone for a while and the next one is asked; refusals are final.
+an answer that does not verify is left alone for a while and the next one is asked; refusals are final. One that has not
+what it is asked for, since it leaves that to others, has failed in nothing: those are asked (``Session.exchange``).
 """
 
 from __future__ import annotations
@@ -155,6 +156,12 @@ class NodePool:
     def __len__(self) -> int:
         return len(self._nodes)
 
+    @property
+    def urls(self) -> list[str]:
+        """Whom to ask, the preferred first."""
+        with self._lock:
+            return [node.url for node in self._nodes]
+
     def choose(self) -> tuple[str, float]:
         """The node to ask next, and how long to wait before (seconds)."""
         now_s = self.clock()
@@ -253,6 +260,8 @@ class Problem(msgspec.Struct, frozen=True):
     record_index: int | None = None
     transaction_id: str | None = None
     height: int | None = None
+    holders: str | None = None
+    """Members whose nodes should have what this one has not, between spaces."""
 
 
 def error_of_reply(reply: Reply) -> PoolError:
@@ -264,7 +273,7 @@ def error_of_reply(reply: Reply) -> PoolError:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         problem = Problem(detail=f"HTTP status {reply.status}")
     context: dict[str, str | int] = {"http_status": reply.status}
-    for name in ("record_index", "transaction_id", "height"):
+    for name in ("record_index", "transaction_id", "height", "holders"):
         value = getattr(problem, name)
         if value is not None:
             context[name] = value

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from threading import Lock
 from typing import NamedTuple, Protocol, TypeVar
@@ -47,6 +49,7 @@ _TIMEOUT_MARGIN_S = 5.0
 _DOWNLOAD_TIMEOUT_S = 60.0
 _BLOCKS_KEPT = 16
 
+_LEFT_TO_OTHERS = frozenset({ErrorCode.PAYLOAD_NOT_KEPT, ErrorCode.NOT_HERE_YET})
 _MAY_MISS_HANDOVERS = frozenset({ErrorCode.UNKNOWN_VALIDATORS, ErrorCode.BAD_CHECKPOINT})
 
 
@@ -137,7 +140,8 @@ class Session:
         self, request: NodeRequest, read: Callable[[Reply], T], check: Callable[[T], Operation[None]] | None = None
     ) -> Operation[T]:
         """An answer to ``request`` that ``read`` and ``check`` accept: see ``exchange``. One that names validators that
-        are not known yet is read again once its node has shown the hand-overs to them.
+        are not known yet is read again once its node has shown the hand-overs to them. A node that leaves to others
+        what it is asked for is followed to those.
         """
         results: list[T] = []
 
@@ -154,8 +158,40 @@ class Session:
                 yield from check(result)
             results[:] = [result]
 
-        yield from exchange(self.nodes, self.policy, request, lambda reply: reply, check_reply)
+        asked = ""
+
+        def note_url(reply: Reply) -> Reply:
+            nonlocal asked
+            asked = reply.url
+            return reply
+
+        try:
+            yield from exchange(self.nodes, self.policy, request, note_url, check_reply)
+        except PoolError as error:
+            if error.code not in _LEFT_TO_OTHERS:
+                raise
+            yield from self._ask_others(request, check_reply, error, asked)
         return results[0]
+
+    def _ask_others(
+        self, request: NodeRequest, check: Callable[[Reply], Operation[None]], error: PoolError, asked: str
+    ) -> Operation[None]:
+        """Have an answer from one of those who have what the node at ``asked`` has not, each asked once: the other
+        nodes that are known, and those of the members that it names, where the pinned genesis file has them.
+        """
+        named = set(str(error.context.get("holders", "")).split())
+        founders = self._trust.genesis.founders if self._trust is not None else ()
+        holders = [member.node.api_url.rstrip("/") for member in founders if member.node and member.name in named]
+        for url in dict.fromkeys([*self.nodes.urls, *holders]):
+            if url in (asked, ""):
+                continue
+            answer = yield Send(url, request)
+            if not isinstance(answer, Reply):
+                continue
+            with suppress(PoolError):  # it has not got it either, or what it gives does not hold
+                yield from check(replace(answer, url=url))
+                return
+        raise error
 
     def learn_handovers(self, url: str) -> Operation[bool]:
         """Ask a node for the hand-overs that are not known yet; says whether it has shown any."""

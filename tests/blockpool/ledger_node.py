@@ -61,7 +61,7 @@ class LedgerNode:
         try:
             body = self.change(request.path, self._body(request))
         except PoolError as error:
-            problem = {"code": error.code, "detail": error.detail}
+            problem = error.context | {"code": error.code, "detail": error.detail}
             return exchange.Reply(error.code.info.http_status, {}, orjson.dumps(problem))
         return exchange.Reply(200, {}, body if isinstance(body, bytes) else orjson.dumps(body))
 

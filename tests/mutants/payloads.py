@@ -4,8 +4,19 @@ from tests.mutants.definition import Edit, mutant
 
 CHAIN = "tests/chain/test_payloads.py"
 NODE = "tests/node/test_payloads.py"
+CLIENT = "tests/blockpool/test_elsewhere.py"
 
 MUTANTS = (
+    mutant(
+        "s66 clients believe a holder",
+        (f"{CLIENT}::test_s66_what_a_holder_gives_is_verified",),
+        Edit("_read_parcel", "verify_payload(checked)", "pass"),
+    ),
+    mutant(
+        "s66 clients take a node that leaves a payload to others at its word that it is not to be had",
+        (f"{CLIENT}::test_s66_a_client_goes_on_to_who_has_it",),
+        Edit("Session.exchange", "if error.code not in _LEFT_TO_OTHERS:", "if True:"),
+    ),
     mutant(
         "s66 a dropped payload reads as an empty one",
         (f"{CHAIN}::test_s66_what_is_dropped_is_said_and_not_taken_for_empty",),
