@@ -62,6 +62,8 @@ class LedgerView:
         self.trust = TrustHistory(genesis)
         """Every hand-over up to the tip."""
         self._decoded = DecodedState(self._open_tree, EMPTY)
+        self._judged: tuple[LedgerTip | None, str | None] = None, None
+        """The tip that ``unknown_rules`` was last asked at, and its answer: every message asks."""
 
     # What the next block follows
 
@@ -78,11 +80,15 @@ class LedgerView:
     @property
     def unknown_rules(self) -> str | None:
         """Why this program must stop before the next block: it does not know the rules of it. None if it does."""
-        try:
-            _ = self.rules
-        except PoolError as error:
-            return error.detail
-        return None
+        tip, unknown = self._judged
+        if tip is not self.tip:
+            tip, unknown = self.tip, None
+            try:
+                _ = self.rules
+            except PoolError as error:
+                unknown = error.detail
+            self._judged = tip, unknown
+        return unknown
 
     @property
     def protocol(self) -> ProtocolEntry:

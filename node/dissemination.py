@@ -21,6 +21,10 @@ from node.pool import Pool
 
 _FRAME_BYTES = MIB
 """A frame is closed once it holds this much; a single larger transaction still goes in one."""
+_GATHER_S = 0.005
+_GATHERED_BYTES = MIB // 16
+"""A frame costs its sender and every peer the same however little is in it. So a transaction is spread at once if none
+was just before; those that follow gather for a moment, or until there is this much."""
 _REPEAT_S = 2.0
 _REPEAT_AFTER_S = 3.0
 _REPEATED_BYTES = MIB // 4
@@ -48,8 +52,10 @@ class Dissemination:
         self._links = links
         self._intake = intake
         self._outbox: list[bytes] = []
+        self._outbox_bytes = 0
         self._own: dict[Hash, None] = {}
-        self._is_flush_due = False
+        self._flush_due: asyncio.Handle | None = None
+        self._flushed_s = 0.0
 
     async def submit(self, data: bytes, source: str = OWN_API) -> tuple[Hash, Location | None]:
         """Verify, keep and spread a transaction handed to this node; ``source`` as in ``Intake.submit``.
@@ -63,8 +69,7 @@ class Dissemination:
         verified = await self._intake.submit(data, source)
         if verified.location is None and verified.id not in self._own:
             self._own[verified.id] = None
-            self._outbox.append(data)
-            self._schedule_flush()
+            self._spread(data)
         return verified.id, verified.location
 
     def receive(self, peer: str, body: bytes) -> None:
@@ -90,9 +95,7 @@ class Dissemination:
             if checked is None or size >= _REPEATED_BYTES or self._pool.waiting_s(id_) < _REPEAT_AFTER_S:
                 break
             size += checked.size_bytes
-            self._outbox.append(encode(checked.transaction))
-        if self._outbox:
-            self._schedule_flush()
+            self._spread(encode(checked.transaction))
 
     @property
     def repeat_s(self) -> float:
@@ -167,14 +170,22 @@ class Dissemination:
         stored = blocks.transaction(location)
         return None if stored is None else encode(stored)
 
-    def _schedule_flush(self) -> None:
-        if not self._is_flush_due:
-            self._is_flush_due = True
-            asyncio.get_running_loop().call_soon(self._flush)
+    def _spread(self, data: bytes) -> None:
+        self._outbox.append(data)
+        self._outbox_bytes += len(data)
+        if self._outbox_bytes >= _GATHERED_BYTES:
+            self._flush()
+        elif self._flush_due is None:
+            loop = asyncio.get_running_loop()
+            pause_s = self._flushed_s + _GATHER_S - loop.time()
+            self._flush_due = loop.call_later(pause_s, self._flush) if pause_s > 0 else loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        """Send what has gathered since the loop last turned, in frames of about ``_FRAME_BYTES``."""
-        self._is_flush_due = False
+        """Send what has gathered, in frames of about ``_FRAME_BYTES``."""
+        if self._flush_due is not None:
+            self._flush_due.cancel()
+        self._flush_due, self._flushed_s = None, asyncio.get_running_loop().time()
+        self._outbox_bytes = 0
         outbox, self._outbox = self._outbox, []
         frame: list[bytes] = []
         size = 0

@@ -33,11 +33,15 @@ from node.proposal_bodies import ProposalBodies
 _FETCH_PAUSE_S = 0.5
 """Before bodies of a certified block that nobody gave are asked for again."""
 _GATHER_S = 0.015
+_GATHER_MAX_S = 0.05
+_LOOK_S = 0.005
 _GATHERED = 256
 _GATHERED_BYTES = 4 * MIB
 """Adaptive batching. A block costs every node the same votes, checks and disk syncs, however little is in it. When
 nothing waits as a block is committed, the next transaction is proposed at once. When more came meanwhile, there is
-load: the primary then gathers for a moment, or until there is this much, so that the cost is shared."""
+load: the primary then gathers for a moment, or until there is this much, so that the cost is shared. If even then some
+have not been verified yet, the node is behind, and blocks that hold little would keep it there: it looks now and then
+whether they have been, but not for longer than the second limit."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,8 @@ class ConsensusDriver:
         self._log = logging.getLogger("blockpool.consensus")
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_pump_due = False
-        self._gather_until_s = 0.0
+        self._gather_since_s: float | None = None
+        """When the last block was committed while more waited; None if nothing did."""
         self._ticks = 0
         self._told_work: tuple[Hash | None, bool] = (None, False)
         self._height_began_s = 0.0
@@ -212,13 +217,12 @@ class ConsensusDriver:
             return
         if self._executions.is_making:
             return  # the block under way answers this request too
-        mempool, now_ms = self._pool.mempool, self._pool.clock_ms()
-        pause_s = self._gather_until_s - asyncio.get_running_loop().time()
-        if pause_s > 0 and len(mempool) < _GATHERED and mempool.size_bytes < _GATHERED_BYTES:
+        if pause_s := self._gather_s():
             asyncio.get_running_loop().call_later(pause_s, self._build_later, height, view)
             return
         self._pool.forget_expired()
-        transactions = mempool.select(now_ms)
+        now_ms = self._pool.clock_ms()
+        transactions = self._pool.mempool.select(now_ms)
         if not transactions:
             self.replica.propose(height, view, None)
             self._tell_work()
@@ -228,6 +232,16 @@ class ConsensusDriver:
         else:
             self.replica.propose(height, view, self._executions.make(transactions, now_ms).proposal)
 
+    def _gather_s(self) -> float:
+        """How long to gather transactions before looking again, seconds; 0 if the block is to be made now."""
+        mempool, since_s = self._pool.mempool, self._gather_since_s
+        if since_s is None or len(mempool) >= _GATHERED or mempool.size_bytes >= _GATHERED_BYTES:
+            return 0.0
+        rest_s = since_s + _GATHER_S - asyncio.get_running_loop().time()
+        if rest_s > 0:
+            return rest_s
+        return _LOOK_S if self._bodies.are_coming and rest_s > _GATHER_S - _GATHER_MAX_S else 0.0
+
     async def _propose_made(self, height: int, making: asyncio.Future[ExecutedBlock]) -> None:
         """Propose the block that is made beside the loop, in whatever view there is then."""
         executed = await making
@@ -236,7 +250,6 @@ class ConsensusDriver:
         self._schedule()
 
     def _build_later(self, height: int, view: int) -> None:
-        self._gather_until_s = 0.0
         if self._pool.is_closing:
             return
         try:
@@ -347,8 +360,7 @@ class ConsensusDriver:
     def _on_committed(self, block: CommittedBlock) -> None:
         self._executions.forget()
         self._bodies.clear()
-        is_busy = self._bodies.are_waiting
-        self._gather_until_s = asyncio.get_running_loop().time() + _GATHER_S if is_busy else 0.0
+        self._gather_since_s = asyncio.get_running_loop().time() if self._bodies.are_waiting else None
         neglected = () if self.replica.is_primary else self._neglected(block)
         self._height_began_s = asyncio.get_running_loop().time()
         self._tell_work()

@@ -11,7 +11,7 @@ provable fault its links, anything else its allowance.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from chain.errors import ErrorCode, PoolError
@@ -27,7 +27,9 @@ _CAPACITY_BYTES = 32 * MIB
 _OTHERS_CAPACITY_BYTES = 8 * MIB
 """The same of a member that does not vote."""
 _DECODED = 16
-"""Transactions of a source that are decoded before one is verified, so that a proposal finds them."""
+"""Transactions of a source that are decoded in its turn before some are verified, so that a proposal finds them."""
+_VERIFIED = 4
+"""Transactions of a source that are verified in its turn."""
 OWN_API = ""
 """The source of what is handed to this node itself, one by one; no member has an empty name."""
 
@@ -124,13 +126,20 @@ class Intake:
                 queue.size_bytes += len(data)
         self._schedule()
 
-    def hurry(self, ids: Iterable[Hash]) -> None:
+    def hurry(self, ids: Collection[Hash]) -> None:
         """Verify these now, if they are waiting here: a proposal needs them. One of each source, which may be a
         forgery; what is missing then is fetched.
+
+        A proposal is urgent and overtakes the frames that bring its transactions, so they may have come in the very
+        same read, and not been decoded yet.
         """
+        if any(id_ not in self._arrivals and id_ not in self._pool.mempool for id_ in ids):
+            self._decode_for_a_moment()
         for id_ in ids:
+            if id_ not in self._arrivals:
+                continue
             sources = set()
-            for arrival in list(self._arrivals.get(id_, ())):
+            for arrival in list(self._arrivals[id_]):
                 if arrival.source not in sources and id_ not in self._pool.mempool:
                     sources.add(arrival.source)
                     self._verify(arrival)
@@ -187,9 +196,10 @@ class Intake:
     def _work(self) -> None:
         """Decode and verify for a moment, the sources in turn, then let the loop turn before going on."""
         end_s = time.perf_counter() + _SLICE_S
+        sources = [source for source in self._queues if not self._links.wait_s(source)]
         try:
-            while self._queues and time.perf_counter() < end_s and self._work_for_each():
-                pass
+            while sources and time.perf_counter() < end_s:
+                sources = [source for source in sources if self._take_turn(source, end_s)]
         except PoolError as error:
             self._on_fatal(error)
             return
@@ -200,20 +210,46 @@ class Intake:
         for listener in self._listeners:
             listener()
 
-    def _work_for_each(self) -> bool:
-        """Returns False if every source has spent its allowance."""
-        sources = [source for source in self._queues if not self._links.wait_s(source)]
-        for source in sources:
-            queue = self._queues[source]
-            began_s = time.thread_time()
-            for step in (*(self._decode_next,) * min(_DECODED, len(queue.encoded)), self._verify_next):
-                is_worth_it, ended_s = step(source, queue), time.thread_time()
-                if not is_worth_it:
-                    self._links.spend(source, ended_s - began_s)
-                began_s = ended_s
-            if not queue.encoded and not queue.arrivals:
-                self._queues.pop(source, None)
-        return bool(sources)
+    def _take_turn(self, source: str, end_s: float) -> bool:
+        """Returns False if the source has nothing more to do in this slice."""
+        queue = self._queues[source]
+        is_worth_it = self._decode_some(source, queue)
+        began_s = time.thread_time()
+        for _ in range(min(_VERIFIED, len(queue.arrivals))):
+            if not self._verify_next(source, queue):
+                self._links.spend(source, time.thread_time() - began_s)
+                is_worth_it = False
+                break
+            if time.perf_counter() > end_s:
+                break
+        if queue.encoded or queue.arrivals:
+            return is_worth_it
+        self._queues.pop(source, None)
+        return False
+
+    def _decode_for_a_moment(self) -> None:
+        """Decode what waits, the sources in turn; none of it is verified."""
+        end_s = time.perf_counter() + _SLICE_S
+        sources = [source for source, queue in self._queues.items() if queue.encoded and not self._links.wait_s(source)]
+        while sources and time.perf_counter() < end_s:
+            sources = [
+                source
+                for source in sources
+                if self._decode_some(source, queue := self._queues[source]) and queue.encoded
+            ]
+
+    def _decode_some(self, source: str, queue: _Queue) -> bool:
+        """Returns False if some came to nothing. The source then pays for all of these: to read the clock for each of
+        them would make the good ones costlier.
+        """
+        count = min(_DECODED, len(queue.encoded))
+        if not count:
+            return True
+        began_s = time.thread_time()
+        wasted = sum(not self._decode_next(source, queue) for _ in range(count))
+        if wasted:
+            self._links.spend(source, time.thread_time() - began_s)
+        return not wasted
 
     def _decode_next(self, source: str, queue: _Queue) -> bool:
         """Returns False if it came to nothing."""

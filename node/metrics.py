@@ -78,14 +78,16 @@ class Metrics:
         self.height.set(executed.header.height)
         for code, count in Tally(outcome.code for outcome in executed.outcomes).items():
             self.transactions.labels(code).inc(count)
+        records = 0
         for checked, outcome in zip(executed.transactions, executed.outcomes, strict=True):
             if outcome.is_ok:
-                self.records.inc(checked.record_count)
+                records += checked.record_count
             if checked.type.calls_contract:
                 self.contract_calls.inc()
                 self.contract_fuel.inc(outcome.fuel)
             if outcome.verdict is not None:
                 self.verdicts.labels("failed" if failure_of(outcome.facts) else outcome.verdict.verdict).inc()
+        self.records.inc(records)
         for waited_ms in block.waiting_ms.values():
             self.commit_latency.observe(waited_ms / 1000)
 

@@ -40,6 +40,11 @@ class ProposalBodies:
         """Whether transactions wait in the mempool, or to be verified."""
         return self._pool.mempool.oldest is not None or not self._intake.is_empty
 
+    @property
+    def are_coming(self) -> bool:
+        """Whether transactions wait to be verified."""
+        return not self._intake.is_empty
+
     def find(self, proposal: Proposal) -> list[CheckedTransaction] | None:
         """The proposal's transactions, or None if one is missing here."""
         found = []

@@ -44,8 +44,11 @@ def hash_tagged(kind: str, chain_id: bytes, data: bytes) -> Hash:
     return hashlib.sha256(domain(kind, chain_id) + data).digest()
 
 
+@lru_cache(maxsize=4096)
 def key_id(public_key: bytes) -> bytes:
-    """Short name of a public key: 16 bytes. It is independent of the chain, since keys are made before the genesis."""
+    """Short name of a public key: 16 bytes. It is independent of the chain, since keys are made before the genesis.
+    Remembered, since every transaction's is asked for twice and the keys of a network are few.
+    """
     return hash_tagged("key", b"", public_key)[:KEY_ID_SIZE]
 
 

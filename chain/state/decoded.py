@@ -15,6 +15,32 @@ SMALL_ENTRY_SIZE_BYTES = 4096
 """Encoded size up to which an entry is kept as it is written; a larger one once it is read."""
 
 
+class _Entries:
+    """The entries under one root, as far as they have been decoded."""
+
+    __slots__ = ("_open_tree", "_tree", "decoded", "root")
+
+    def __init__(self, open_tree: Callable[[], StateTree], root: Reference, decoded: dict[bytes, object]) -> None:
+        self._open_tree = open_tree
+        self._tree: StateTree | None = None
+        self.root = root
+        self.decoded = decoded
+
+    def read(self, key: bytes, type_: type[Value]) -> Value | None:
+        decoded = self.decoded
+        try:
+            return decoded[key]  # type: ignore[return-value]  # a key's kind decides its type
+        except KeyError:
+            pass
+        if self._tree is None:
+            self._tree = self._open_tree()
+        data = self._tree.get(self.root, key)
+        if len(decoded) >= KEPT_ENTRIES:
+            decoded.clear()
+        found = decoded[key] = None if data is None else decode(type_, data)
+        return found
+
+
 class DecodedState:
     """Reads the state under one root, the newest block's, and keeps what it has decoded.
 
@@ -28,25 +54,12 @@ class DecodedState:
 
     def __init__(self, open_tree: Callable[[], StateTree], root: Reference) -> None:
         self._open_tree = open_tree
-        self._kept: tuple[Reference, dict[bytes, object]] = root, {}
+        self._kept = _Entries(open_tree, root, {})
 
     def reader(self, root: Reference) -> StateReader:
         """Reads entries under ``root``: those of the newest block are kept."""
-        kept_root, kept = self._kept
-        entries = kept if kept_root == root else {}
-        tree = self._open_tree()
-
-        def read(key: bytes, type_: type[Value]) -> Value | None:
-            try:
-                return entries[key]  # type: ignore[return-value]  # a key's kind decides its type
-            except KeyError:
-                data = tree.get(root, key)
-            if len(entries) >= KEPT_ENTRIES:
-                entries.clear()
-            found = entries[key] = None if data is None else decode(type_, data)
-            return found
-
-        return read
+        kept = self._kept
+        return (kept if kept.root == root else _Entries(self._open_tree, root, {})).read
 
     def move_on(
         self, parent: Reference, root: Reference, keys: Iterable[bytes], entries: Mapping[bytes, object]
@@ -59,15 +72,14 @@ class DecodedState:
             keys: of the entries in which they differ.
             entries: those of them that shall be kept, as they are under ``root``.
         """
-        kept_root, before = self._kept
-        kept = before.copy() if kept_root == parent else {}
+        kept = self._kept.decoded.copy() if self._kept.root == parent else {}
         for key in keys:
             kept.pop(key, None)
         kept.update(entries)
         for key in tuple(islice(kept, max(0, len(kept) - KEPT_ENTRIES))):
             del kept[key]
-        self._kept = root, kept
+        self._kept = _Entries(self._open_tree, root, kept)
 
     def start_at(self, root: Reference) -> None:
         """The newest block's root is ``root``, whatever it was before."""
-        self._kept = root, {}
+        self._kept = _Entries(self._open_tree, root, {})

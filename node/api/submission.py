@@ -5,6 +5,7 @@ signature check. Everything else goes to the FastAPI application behind it.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -125,6 +126,7 @@ class SubmissionEndpoint:
             raise PoolError(ErrorCode.NOT_READY, unready)
 
 
+@lru_cache(maxsize=64)
 def _wait(query: bytes) -> tuple[bool, float]:
     """Whether to wait for the commit, and how many seconds."""
     parameters = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))

@@ -90,6 +90,6 @@ def test_what_is_kept_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     chain = Chain()
     for value in (b"1", b"2", b"3"):
         chain.change(a=value, b=value, c=value)
-        assert len(chain.decoded._kept[1]) <= 2
+        assert len(chain.decoded._kept.decoded) <= 2
         assert chain.found(chain.root) == {b"a": value, b"b": value, b"c": value}
-        assert len(chain.decoded._kept[1]) <= 2
+        assert len(chain.decoded._kept.decoded) <= 2

@@ -77,7 +77,13 @@ BUDGETS = (
     mutant(
         "s61 work that comes to nothing is free",
         (f"{INTAKE}::test_s61_work_that_comes_to_nothing_is_paid_for",),
-        Edit("Intake._work_for_each", "self._links.spend(source, ended_s - began_s)", "pass"),
+        Edit("Intake._decode_some", "self._links.spend(source, time.thread_time() - began_s)", "pass"),
+        Edit("Intake._take_turn", "self._links.spend(source, time.thread_time() - began_s)", "pass"),
+    ),
+    mutant(
+        "s62 a proposal does not find what has come with it",
+        (f"{INTAKE}::test_a_proposal_finds_what_has_come_with_it",),
+        Edit("Intake.hurry", "self._decode_for_a_moment()", "pass"),
     ),
     mutant(
         "s61 what is served is free",

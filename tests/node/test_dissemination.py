@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from chain.limits import MIB
 from chain.primitives.encoding import decode, encode
 from chain.transactions.base import Transaction
@@ -46,10 +48,15 @@ class Setting:
         await self.dissemination.submit(data)
         return data
 
+    async def spread(self) -> list[bytes]:
+        async with asyncio.timeout(10):
+            while self.dissemination._flush_due is not None:
+                await asyncio.sleep(0)
+        return self.links.taken()
+
     async def repeated(self) -> list[bytes]:
         self.dissemination.repeat()
-        await asyncio.sleep(0)
-        return self.links.taken()
+        return await self.spread()
 
 
 async def test_a_submission_is_spread_once() -> None:
@@ -62,13 +69,28 @@ async def test_a_submission_is_spread_once() -> None:
     assert setting.links.taken() == []
 
 
+async def test_what_follows_at_once_is_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.dissemination._GATHER_S", 0.2)
+    setting = Setting()
+    await setting.submit(setting.network.dataset())
+    await asyncio.sleep(0)
+    assert len(setting.links.frames) == 1
+    for number in range(5):
+        await setting.submit(setting.network.dataset(name=f"set-{number}"))
+        await asyncio.sleep(0)
+    assert len(setting.links.frames) == 1
+    assert len(await setting.spread()) == 6
+    await setting.submit(setting.network.dataset(name="late"))
+    large = await setting.submit(setting.network.parcel([b'{"n":%30d}' % number for number in range(4000)]))
+    assert large in setting.links.taken(), "enough for a frame does not wait"
+
+
 async def test_only_what_waits_long_is_repeated_oldest_first() -> None:
     setting = Setting()
     first = await setting.submit(setting.network.dataset())
     setting.now_s = 2.0
     second = await setting.submit(setting.network.dataset(name="other"))
-    await asyncio.sleep(0)
-    assert sorted(setting.links.taken()) == sorted([first, second])
+    assert sorted(await setting.spread()) == sorted([first, second])
     assert await setting.repeated() == []
     setting.now_s = 4.0
     assert await setting.repeated() == [first]
@@ -81,8 +103,7 @@ async def test_an_overload_is_not_repeated_as_a_whole() -> None:
     records = [b'{"n":%d}' % number for number in range(4000)]
     for _ in range(20):
         await setting.submit(setting.network.parcel(records))
-    await asyncio.sleep(0)
-    assert len(setting.links.taken()) == 20
+    assert len(await setting.spread()) == 20
     setting.now_s = 60.0
     repeated = await setting.repeated()
     assert 1 <= len(repeated) < 20

@@ -51,3 +51,17 @@ async def test_enough_for_a_block_is_not_held_up(tmp_path: Path, monkeypatch: py
     async with running(network, "a") as (a,):
         await submit_together(a, 200)
         await until(lambda: committed(a) == 200)
+
+
+async def test_a_node_that_is_behind_gathers_until_it_has_verified_what_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.driver._GATHER_S", 0.0)
+    monkeypatch.setattr("node.driver._GATHERED", 10_000)
+    monkeypatch.setattr("node.driver._GATHER_MAX_S", 60.0)
+
+    network = Network.create(tmp_path, validators="a", others=())
+    async with running(network, "a") as (a,):
+        await submit_together(a, 400)
+        await until(lambda: committed(a) == 400)
+        assert a.height == 2, "one at once, and all that came meanwhile"

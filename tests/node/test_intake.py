@@ -132,6 +132,20 @@ async def test_what_a_proposal_needs_is_verified_at_once(network: TestNetwork, p
     assert all(id_ in pool.mempool for id_ in ids)
 
 
+async def test_a_proposal_finds_what_has_come_with_it(
+    network: TestNetwork, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.intake._SLICE_S", 60.0)
+    intake, _ = make_intake(pool)
+    transactions = [network.dataset() for _ in range(40)]
+    intake.receive("b", [encode(transaction) for transaction in transactions])
+    intake.hurry([network.checked(transactions[-1]).id])  # the loop has not turned: nothing was decoded before
+    assert network.checked(transactions[-1]).id in pool.mempool
+    assert len(pool.mempool) == 1
+    await drained(intake)
+    assert len(pool.mempool) == 40
+
+
 async def test_s62_many_signatures_of_one_id_wait_their_turn(network: TestNetwork, pool: Pool) -> None:
     intake, _ = make_intake(pool)
     genuine = network.dataset()
