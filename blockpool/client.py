@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from blockpool.async_runner import AsyncRunner
+from blockpool.credentials import Credentials
 from blockpool.exchange import NodePool, RetryPolicy
 from blockpool.identity import Identity
 from blockpool.methods import Methods
@@ -26,11 +27,12 @@ class _Connected(Methods):
         identity: Identity | None = None,
         *,
         retry: RetryPolicy | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         urls = [urls] if isinstance(urls, str) else list(urls)
         nodes = NodePool(urls, time.monotonic)
         trust = TrustHistory(genesis) if genesis is not None else None
-        self._session = Session(nodes, retry or RetryPolicy(), trust, identity)
+        self._session = Session(nodes, retry or RetryPolicy(), trust, identity, credentials)
 
 
 class Client(_Connected):
@@ -45,6 +47,8 @@ class Client(_Connected):
         genesis: the network's genesis file, obtained from someone you trust. Needed for all that signs or verifies.
         identity: who signs. Needed for ``submit``, ``define`` and ``commit``'s transactions.
         retry: how long and how often to try.
+        credentials: who asks, for nodes that do not answer strangers; by default the identity's signature, or the
+            token of a node on this machine whose home ``BLOCKPOOL_HOME`` names.
 
     Every method raises ``PoolError`` with a stable code: a node's refusal, ``unreachable``, or what did not verify.
     """

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
@@ -33,6 +33,7 @@ JSON = "application/json"
 _RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504, 507})
 _RETRY_AFTER_MAX_S = 60.0
 _DETAIL_LENGTH_MAX = 500
+_IN_PATH = "/%:@!$&'()*+,;=~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,12 @@ class NodeRequest:
     """How long the node may be silent."""
     is_transaction: bool = False
     """Whether it is a transaction to be committed, which may travel with others in one request."""
+
+    @property
+    def target(self) -> str:
+        """Path and query as they are sent."""
+        path = quote(self.path, safe=_IN_PATH)
+        return f"{path}?{urlencode(self.parameters)}" if self.parameters else path
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,10 @@ Operation = Generator[Send | Pause, Answer, T]
 """Steps that end in a ``T``."""
 Stream = Generator[Send | Pause | Emit[T], Answer, None]
 """Steps among which ``T`` are handed out."""
+
+
+Show = Callable[[str, NodeRequest, bool], NodeRequest]
+"""(URL, request, whether the node has just asked for it) -> the request with who asks, if that is known."""
 
 
 class UntrueAnswer(PoolError):
@@ -209,6 +220,7 @@ def exchange(
     request: NodeRequest,
     read: Callable[[Reply], T],
     check: Callable[[T], Operation[None]] | None = None,
+    show: Show | None = None,
 ) -> Operation[T]:
     """Get an answer that ``read`` accepts, from one node after the other.
 
@@ -216,6 +228,7 @@ def exchange(
         read: turns a reply into the result; raises ``UntrueAnswer`` to have another node asked, any other
             ``PoolError`` to end.
         check: what is still to be asked before the result counts; raises as ``read`` does.
+        show: adds who asks to a request.
 
     Raises:
         PoolError: the node's refusal, or the last failure once the policy is used up.
@@ -228,7 +241,9 @@ def exchange(
             break
         if pause_s > 0:
             yield Pause(pause_s)
-        answer = yield Send(url, request)
+        answer = yield Send(url, request if show is None else show(url, request, False))
+        if show is not None and isinstance(answer, Reply) and answer.status == 401:
+            answer = yield Send(url, show(url, request, True))
         if not isinstance(answer, Reply):
             reason = answer.reason if answer else "no answer"
             last = PoolError(ErrorCode.UNREACHABLE, f"{url}: {reason}")

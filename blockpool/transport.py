@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import aiohttp
+from yarl import URL
 
 from blockpool.exchange import NodeRequest, Reply, Unreachable
 from chain.packages import MAX_PACKAGE_SIZE_BYTES
@@ -47,8 +48,7 @@ class Transport:
         try:
             async with self._http.request(
                 request.method,
-                url + request.path,
-                params=request.parameters,
+                URL(url + request.target, encoded=True),
                 headers=request.headers,
                 data=request.body,
                 allow_redirects=False,

@@ -143,6 +143,9 @@ class ErrorCode(StrEnum):
     ENGINE_DAMAGED = "engine_damaged"
     ENGINE_UNAVAILABLE = "engine_unavailable"
     GATEWAY_REFUSED = "gateway_refused"
+    CREDENTIALS_MISSING = "credentials_missing"
+    CREDENTIALS_REFUSED = "credentials_refused"
+    ADDRESS_REFUSED = "address_refused"
     UNREACHABLE = "unreachable"
 
     @property
@@ -164,7 +167,7 @@ class ErrorCode(StrEnum):
 _C = ErrorCode
 _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
     400: (_C.MALFORMED, _C.NOT_CANONICAL, _C.WRONG_CHAIN, _C.EXPIRED, _C.PAYLOAD_MISMATCH, _C.BAD_REQUEST),
-    401: (_C.BAD_SIGNATURE,),
+    401: (_C.BAD_SIGNATURE, _C.CREDENTIALS_MISSING, _C.CREDENTIALS_REFUSED),
     403: (
         _C.UNKNOWN_MEMBER,
         _C.UNKNOWN_KEY,
@@ -177,6 +180,7 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
         _C.GRANT_REVOKED,
         _C.NOT_COVERED,
         _C.GATEWAY_REFUSED,
+        _C.ADDRESS_REFUSED,
     ),
     404: (_C.NOT_FOUND,),
     405: (_C.METHOD_NOT_ALLOWED,),

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 import click
 
 from blockpool import Client, Genesis, Identity, RecordId, RetryPolicy, load_genesis
+from blockpool.credentials import Surroundings, surroundings
 from blockpool.signing import parse_transaction_id
 from chain.errors import ErrorCode, PoolError
-from cli.homes import READER_KEY
+from cli.homes import NODE_FOLDER, READER_KEY
 from cli.output import JSON_KEY
 from sealing import KemPrivateKey, load_kem_key
 
@@ -35,6 +36,23 @@ json_option = click.option(
     "--json", is_flag=True, expose_value=False, is_eager=True, callback=_note_json, help="Print JSON for programs."
 )
 
+
+def _note_surroundings(context: click.Context, parameter: click.Parameter, genesis_file: Path | None) -> Path | None:
+    """Let clients find the homes beside the genesis file, and the key in the environment, should a node ask."""
+    if genesis_file is not None:
+        folder = genesis_file.resolve().parent
+        homes = [folder, folder / NODE_FOLDER, *folder.glob(f"*/{NODE_FOLDER}")]
+        key = os.environ.get("BLOCKPOOL_KEY")
+        identity = functools.partial(_identity, Path(key), genesis_file) if key else None
+        token = surroundings.set(Surroundings(tuple(homes), identity))
+        context.call_on_close(functools.partial(surroundings.reset, token))
+    return genesis_file
+
+
+def _identity(key_file: Path, genesis_file: Path) -> Identity:
+    return load_identity(key_file, genesis_file, os.environ.get("BLOCKPOOL_MEMBER"))[1]
+
+
 node_option = click.option(
     "--node",
     "nodes",
@@ -52,6 +70,7 @@ genesis_option = click.option(
     type=READABLE_FILE,
     required=True,
     envvar="BLOCKPOOL_GENESIS",
+    callback=_note_surroundings,
     help="The network's genesis file, which everything is verified against. [env: BLOCKPOOL_GENESIS]",
 )
 
@@ -60,6 +79,7 @@ known_nodes_option = click.option(
     "genesis_file",
     type=READABLE_FILE,
     envvar="BLOCKPOOL_GENESIS",
+    callback=_note_surroundings,
     help="The network's genesis file; names its nodes. [env: BLOCKPOOL_GENESIS]",
 )
 

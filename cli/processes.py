@@ -7,11 +7,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from blockpool import Client, ErrorCode, PoolError, RetryPolicy
+from blockpool.credentials import HOME_VARIABLE
 from cli.homes import NODE_FOLDER, MemberPlan
 from cli.networks import create_network
 
@@ -136,9 +137,23 @@ def _interrupts_later() -> Iterator[None]:
         signal.raise_signal(caught)
 
 
+@contextmanager
+def known_homes(homes: Iterable[Path]) -> Iterator[None]:
+    """Let clients in this process, and those that it starts, find the tokens of these nodes."""
+    ours = [str(home) for home in homes]
+    named = [home for home in os.environ.get(HOME_VARIABLE, "").split(os.pathsep) if home]
+    os.environ[HOME_VARIABLE] = os.pathsep.join([*named, *ours])
+    try:
+        yield
+    finally:
+        named = os.environ.get(HOME_VARIABLE, "").split(os.pathsep)
+        os.environ[HOME_VARIABLE] = os.pathsep.join(home for home in named if home not in ours)
+
+
 class LocalNetwork:
     """A network of daemons on this machine, on free ports. Use it with ``with``: all processes end with the block,
-    unless ``keep`` is set."""
+    unless ``keep`` is set, and until then clients in this process find the nodes' tokens.
+    """
 
     def __init__(
         self, folder: Path, members: Sequence[str], name: str = "Local pool", others: Sequence[MemberPlan] = ()
@@ -149,6 +164,7 @@ class LocalNetwork:
         self.genesis = create_network(folder, name, members, pairs, others=others)
         self.nodes = {member: NodeProcess(member, folder, pair[1]) for member, pair in zip(members, pairs, strict=True)}
         self.keep = False
+        self._known = known_homes(node.home for node in self.nodes.values())
 
     @property
     def urls(self) -> list[str]:
@@ -184,9 +200,11 @@ class LocalNetwork:
         return height
 
     def __enter__(self) -> "LocalNetwork":
+        self._known.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._known.__exit__(None, None, None)
         if not self.keep:
             for node in self.nodes.values():
                 node.kill()

@@ -55,8 +55,18 @@ class ApiSection(_Section, frozen=True):
     connections: Annotated[int, Meta(ge=1, le=100_000)] = 4096
     """Connections and waiting requests served at once; further ones get 503."""
     connections_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 1024
-    """Connections from one IPv4 address or one IPv6 /64 network at once; further ones get 503. A reverse proxy counts
+    """Connections from one IPv4 address or one IPv6 /56 network at once; further ones get 503. A reverse proxy counts
     as one address."""
+    readers: Literal["members", "anyone"] = "members"
+    """Who reads what may name persons: members and those with a token, or whoever reaches the port."""
+    token_file: str = "api.token"  # noqa: S105  # a file's name
+    """Tokens of the department's own readers and of those it lets in, relative to the home; made at the first start."""
+    allow: str = ""
+    """Networks, separated by commas, from which requests are answered at all; empty for all."""
+    tls_certificate: str | None = None
+    """PEM file with the API's certificate and those that lead to its root; None for plain HTTP."""
+    tls_key: str | None = None
+    """PEM file with its key."""
 
 
 class StorageSection(_Section, frozen=True):
@@ -160,6 +170,12 @@ def load_config(home: Path, environment: Mapping[str, str] = os.environ) -> Node
         file = msgspec.convert(raw, ConfigFile, strict=False)
     except msgspec.ValidationError as error:
         raise _bad(f"{path}: {error}") from None
+    try:
+        parse_networks(file.api.allow)
+    except ValueError as error:
+        raise _bad(f"{path}: api.allow: {error}") from None
+    if (file.api.tls_certificate is None) != (file.api.tls_key is None):
+        raise _bad(f"{path}: api.tls_certificate and api.tls_key go together")
     if file.gateway is not None and not is_loopback(file.gateway.listen):
         raise _bad(f"{path}: gateway.listen: {file.gateway.listen} is not on the loopback interface")
     return NodeConfig(home, file, _passphrase(environment))
@@ -169,6 +185,11 @@ def split_address(address: str) -> tuple[str, int]:
     """Host and port of ``host:port`` or ``[v6]:port``."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def parse_networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """Networks separated by commas; raises ``ValueError``."""
+    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def is_loopback(address: str) -> bool:

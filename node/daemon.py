@@ -19,7 +19,7 @@ import uvloop
 
 from chain.errors import ErrorCode, PoolError
 from node.api.app import make_app
-from node.api.server import ApiServer, bind
+from node.api.server import ApiServer, TlsFiles, bind
 from node.config import NodeConfig, load_config, split_address
 from node.descriptors import servable_connections
 from node.engine_process import make_engine
@@ -95,7 +95,8 @@ async def _run(config: NodeConfig, resync: bool) -> int | None:
         service = NodeService(home, ledger, stop.set, importlib.metadata.version("blockpool"), engine)
         api = config.file.api
         connections = servable_connections(api.connections)
-        servers = [ApiServer(make_app(service), sock, connections, api.connections_per_address)]
+        tls = TlsFiles.of(config)
+        servers = [ApiServer(make_app(service), sock, connections, api.connections_per_address, tls)]
         if (gateway := open_gateway(service)) is not None:
             servers.append(gateway)
         await service.start()

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import msgspec
 
 from blockpool.answers import HandOversAnswer, ReceiptAnswer, TransactionRejected, VerifiedReceipt
+from blockpool.credentials import Credentials, default_credentials
 from blockpool.exchange import (
     MSGPACK,
     Emit,
@@ -92,10 +93,16 @@ class Session:
         trust: what is known of the chain, from a pinned genesis file on; needed by all that verifies or signs. It
             learns of hand-overs when a node's answer needs them.
         identity: needed by what signs.
+        credentials: shown to nodes that ask who asks; ``default_credentials`` if there are none.
     """
 
     def __init__(
-        self, nodes: NodePool, policy: RetryPolicy, trust: TrustHistory | None = None, identity: Identity | None = None
+        self,
+        nodes: NodePool,
+        policy: RetryPolicy,
+        trust: TrustHistory | None = None,
+        identity: Identity | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self.nodes = nodes
         self.policy = policy
@@ -109,6 +116,7 @@ class Session:
         """The last blocks that were verified."""
         self._trust = trust
         self._identity = identity
+        self._credentials = credentials or default_credentials(identity, nodes.urls)
         self._learning = Lock()
 
     @property
@@ -166,7 +174,7 @@ class Session:
             return reply
 
         try:
-            yield from exchange(self.nodes, self.policy, request, note_url, check_reply)
+            yield from exchange(self.nodes, self.policy, request, note_url, check_reply, self._show)
         except PoolError as error:
             if error.code not in _LEFT_TO_OTHERS:
                 raise
@@ -185,13 +193,24 @@ class Session:
         for url in dict.fromkeys([*self.nodes.urls, *holders]):
             if url in (asked, ""):
                 continue
-            answer = yield Send(url, request)
+            answer = yield Send(url, self._show(url, request, False))
+            if isinstance(answer, Reply) and answer.status == 401:
+                answer = yield Send(url, self._show(url, request, True))
             if not isinstance(answer, Reply):
                 continue
             with suppress(PoolError):  # it has not got it either, or what it gives does not hold
                 yield from check(replace(answer, url=url))
                 return
         raise error
+
+    def _show(self, url: str, request: NodeRequest, is_asked: bool) -> NodeRequest:
+        """The request with who asks, once some node has asked for that."""
+        credentials = self._credentials
+        credentials.are_wanted |= is_asked
+        if not credentials.are_wanted or request.method != "GET":
+            return request
+        shown = credentials.authorization(lambda: self.genesis.chain_id, url, request.method, request.target)
+        return request if shown is None else replace(request, headers={**request.headers, "authorization": shown})
 
     def learn_handovers(self, url: str) -> Operation[bool]:
         """Ask a node for the hand-overs that are not known yet; says whether it has shown any."""

@@ -203,6 +203,12 @@ CHINESE: dict[str, tuple[str, ...]] = {
     "engine_damaged": ("合约引擎损坏", "请重新安装 blockpool，并检查缓存目录所在磁盘。"),
     "engine_unavailable": ("合约引擎与网络不符", "请安装创世文件指定的版本。"),
     "gateway_refused": ("不可经由本网关", "网关只为本机服务，凭令牌文件中的令牌访问。"),
+    "credentials_missing": (
+        "请表明身份",
+        "请用成员密钥签名（BLOCKPOOL_KEY），或出示节点所属部门的令牌（BLOCKPOOL_TOKEN_FILE）。",
+    ),
+    "credentials_refused": ("身份未获认可", "请核对密钥、成员、令牌以及本机时钟。"),
+    "address_refused": ("此地址不可访问", "请节点运维人员将贵方网络加入 api.allow。"),
     "unreachable": ("无法连接节点", "请核对地址，并确认节点正在运行。"),
 }
 

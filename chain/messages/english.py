@@ -378,6 +378,18 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "Not through this gateway",
         "It serves its own machine only, with the token in its token file.",
     ),
+    "credentials_missing": (
+        "Who asks?",
+        "Sign with a member's key (BLOCKPOOL_KEY), or show the token of the node's department (BLOCKPOOL_TOKEN_FILE).",
+    ),
+    "credentials_refused": (
+        "Not who may read this",
+        "Check key, member, token and the clock of this machine.",
+    ),
+    "address_refused": (
+        "Not from this address",
+        "Ask the node's operator to add your network to api.allow.",
+    ),
     "unreachable": ("Cannot reach the node", "Check the address and that the node is running."),
 }
 

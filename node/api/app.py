@@ -16,6 +16,7 @@ from chain.limits import LIMITS
 from chain.storage.blocks import Location
 from evidence.parts import HandOverPart
 from node.api.access import access_router
+from node.api.admission import Addresses, Admission
 from node.api.bodies import AsgiApp, BodyAbandoned
 from node.api.description import describe
 from node.api.events import Events
@@ -29,6 +30,7 @@ from node.api.turns import TakingTurns, Turns, source_of
 from node.api.views import Json, engine_view
 from node.api.watcher_routes import checkpoints_router
 from node.service import NodeService
+from node.tokens import TokenFile
 
 
 def make_app(service: NodeService) -> AsgiApp:
@@ -54,7 +56,11 @@ def make_app(service: NodeService) -> AsgiApp:
     _add_events(app, service, Events(service, turns))
     _add_problems(app, service)
     app.openapi_schema = describe(app)
-    return SubmissionEndpoint(service, TakingTurns(HeadAsGet(app), turns))
+    section = service.home.config.file.api
+    readable: AsgiApp = HeadAsGet(app)
+    if section.readers == "members":
+        readable = Admission(readable, service, TokenFile(service.home.config.path(section.token_file)))
+    return Addresses(SubmissionEndpoint(service, TakingTurns(readable, turns)), section)
 
 
 def status_view(service: NodeService) -> Json:

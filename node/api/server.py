@@ -4,13 +4,17 @@ import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import uvicorn
 
 from chain.errors import ErrorCode, PoolError
 from node.api.bodies import AsgiApp
 from node.api.protocol import bounded_protocol
+from node.config import NodeConfig
 
 _KEEP_ALIVE_S = 30
 _SHUTDOWN_S = 5
@@ -35,10 +39,42 @@ def bind(host: str, port: int, setting: str = "api.listen") -> socket.socket:
     return sock
 
 
+class TlsFiles(NamedTuple):
+    """What the API proves itself with to browsers and clients; links between nodes have certificates of their own."""
+
+    certificate: Path
+    key: Path
+    passphrase: str | None
+
+    @classmethod
+    def of(cls, config: NodeConfig) -> "TlsFiles | None":
+        """Those that a configuration names, read once to see whether they can be used; None for plain HTTP.
+
+        Raises:
+            PoolError: code ``bad_configuration``.
+        """
+        section = config.file.api
+        if section.tls_certificate is None or section.tls_key is None:
+            return None
+        files = cls(config.path(section.tls_certificate), config.path(section.tls_key), config.passphrase)
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*files)
+        except OSError as error:  # ssl.SSLError is one
+            raise PoolError(ErrorCode.BAD_CONFIGURATION, f"api.tls_certificate, api.tls_key: {error}") from None
+        return files
+
+
 class ApiServer:
     """Serves one application until it is stopped."""
 
-    def __init__(self, app: AsgiApp, sock: socket.socket, connections: int, connections_per_address: int) -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        sock: socket.socket,
+        connections: int,
+        connections_per_address: int,
+        tls: TlsFiles | None = None,
+    ) -> None:
         config = uvicorn.Config(
             app,
             http=bounded_protocol(connections, connections_per_address),
@@ -53,6 +89,9 @@ class ApiServer:
             backlog=1024,
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=_SHUTDOWN_S,
+            ssl_certfile=None if tls is None else str(tls.certificate),
+            ssl_keyfile=None if tls is None else str(tls.key),
+            ssl_keyfile_password=None if tls is None else tls.passphrase,
         )
         self._server = _Server(config)
         self._sock = sock

@@ -1,7 +1,6 @@
 """The gateway's HTTP: who may call it, and its two routes."""
 
 import asyncio
-import hmac
 import ipaddress
 
 import orjson
@@ -20,6 +19,7 @@ from node.api.problems import bad_request, method_not_allowed
 from node.api.views import receipt_view
 from node.gateway.parcels import ParcelObject, decode_parcel, make_parcel
 from node.service import NodeService
+from node.tokens import TokenFile
 
 _BODY_BYTES = 2 * LIMITS.transaction_size_bytes
 """White space and escapes make a body longer than the records in it; so much of that is enough."""
@@ -36,14 +36,14 @@ class Gateway:
     Args:
         service: the node.
         signer: signs for the node's member.
-        token: what callers must show.
+        tokens: what callers must show one of.
         hosts: values of the Host header under which it may be reached.
     """
 
-    def __init__(self, service: NodeService, signer: Ed25519Signer, token: str, hosts: frozenset[str]) -> None:
+    def __init__(self, service: NodeService, signer: Ed25519Signer, tokens: TokenFile, hosts: frozenset[str]) -> None:
         self._service = service
         self._signer = signer
-        self._authorization = f"Bearer {token}".encode()
+        self._tokens = tokens
         self._hosts = hosts
         self._parcels = 0
 
@@ -81,8 +81,12 @@ class Gateway:
         if len(hosts) != 1 or hosts[0] not in self._hosts:
             raise _refused("it is called under another host name")
         shown = [value for name, value in headers if name == b"authorization"]
-        if len(shown) != 1 or not hmac.compare_digest(shown[0], self._authorization):
+        if len(shown) != 1 or not self._is_token(shown[0]):
             raise _refused("the token is missing or wrong")
+
+    def _is_token(self, authorization: bytes) -> bool:
+        scheme, _, token = authorization.decode("latin-1").partition(" ")
+        return scheme == "Bearer" and self._tokens.has(token)
 
     async def _serve(self, scope: Scope, receive: Receive) -> tuple[int, str, bytes]:
         match scope["method"], scope["path"]:

@@ -1,18 +1,14 @@
 """Opening the gateway that a node's configuration asks for."""
 
-import secrets
-from pathlib import Path
-
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import key_id
-from chain.primitives.keys import load_signer, read_secret_file, write_secret_file
+from chain.primitives.keys import load_signer
 from node.api.server import ApiServer, bind
 from node.config import GatewaySection, is_loopback, split_address
 from node.gateway.app import Gateway
 from node.service import NodeService
+from node.tokens import TokenFile
 
-_TOKEN_BYTES = 32
-_TOKEN_LENGTH_MIN = 32
 _CONNECTIONS = 64
 
 
@@ -33,26 +29,9 @@ def open_gateway(service: NodeService) -> ApiServer | None:
     member = service.home.member
     if member.key_by_id(key_id(signer.public_key)) is None:
         raise PoolError(ErrorCode.BAD_KEY, f"gateway.system_key: {section.system_key} is no key of {member.name}")
-    gateway = Gateway(service, signer, load_token(config.path(section.token_file)), _hosts(section))
+    gateway = Gateway(service, signer, TokenFile(config.path(section.token_file)), _hosts(section))
     sock = bind(*split_address(section.listen), setting="gateway.listen")
     return ApiServer(gateway, sock, _CONNECTIONS, _CONNECTIONS)
-
-
-def load_token(path: Path) -> str:
-    """The token in a file that only its owner may read; made at the first start.
-
-    Raises:
-        PoolError: codes ``bad_key``, ``key_permissions``, ``bad_configuration`` for one that could be guessed.
-    """
-    if not path.exists():
-        write_secret_file(path, secrets.token_urlsafe(_TOKEN_BYTES).encode() + b"\n")
-    token = read_secret_file(path).decode("ascii", "replace").strip()
-    if len(token) < _TOKEN_LENGTH_MIN or not token.isascii() or not token.isprintable():
-        raise PoolError(
-            ErrorCode.BAD_CONFIGURATION,
-            f"{path}: a token has at least {_TOKEN_LENGTH_MIN} characters; remove the file to get a new one",
-        )
-    return token
 
 
 def _hosts(section: GatewaySection) -> frozenset[str]:

@@ -19,7 +19,7 @@ from cli.homes import READER_KEY
 from sealing import ShareAnswer, ShareQuery, ShareRelease
 from tests.attacks.world import contract, traces_of
 from tests.blockpool.test_lying_node import Change, lying_proxy, only
-from tests.processes import RunningNetwork
+from tests.processes import RunningNetwork, get
 
 pytestmark = pytest.mark.integration
 
@@ -152,8 +152,7 @@ def releases_of(guarded: Guarded, request: bytes, *parcels: bytes) -> ShareAnswe
 
 def swap_ciphertexts(guarded: Guarded, granted: bytes) -> Change:
     """One parcel's bytes for another's."""
-    url = f"{guarded.network.urls[0]}/v1/transactions/{guarded.other_parcel.hex()}/raw"
-    other = httpx.get(url).content
+    other = get(guarded.network.urls[0], f"/v1/transactions/{guarded.other_parcel.hex()}/raw").content
     return only(f"{guarded.parcel.hex()}/raw", lambda *_: (200, other))
 
 

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from blockpool import Client, ErrorCode, PoolError, RetryPolicy, TransactionRejected, VerifiedReceipt
+from blockpool.credentials import default_credentials
 from chain.primitives.encoding import decode, encode
 from chain.proofs.receipts import Receipt
 from node.api.views import receipt_view
@@ -27,10 +28,14 @@ Change = Callable[[str, int, bytes], tuple[int, bytes]]
 def lying_proxy(target: str, change: Change) -> Iterator[str]:
     """A server that passes everything on to ``target`` and changes the answers; gives its URL."""
 
+    shows = default_credentials(None, ())  # what it passes on is answered by a node that knows its own token
+
     class Handler(BaseHTTPRequestHandler):
         def _serve(self) -> None:
             length = int(self.headers.get("content-length", 0))
             passed = {name: self.headers[name] for name in ("content-type", "accept") if name in self.headers}
+            if (shown := shows.authorization(bytes, target, self.command, self.path)) is not None:
+                passed["authorization"] = shown
             reply = httpx.request(
                 self.command, target + self.path, headers=passed, content=self.rfile.read(length), timeout=20
             )

@@ -15,7 +15,7 @@ from blockpool import Client, ErrorCode, Genesis, Identity, NodeStatus, PoolErro
 from chain.limits import MIB
 from cli.homes import READER_KEY, SYSTEM_KEY
 from cli.networks import create_network
-from cli.processes import READY_TIMEOUT_S, NodeProcess, free_ports
+from cli.processes import READY_TIMEOUT_S, NodeProcess, free_ports, known_homes
 from sealing import KemPrivateKey
 from tests.chaos.proxy import HOST, FaultProxy
 
@@ -237,7 +237,8 @@ def cluster(folder: Path, seed: int) -> Iterator[Cluster]:
         return {member: node.pid for member, node in nodes.items()}
 
     try:
-        with FaultProxy(routes, process_ids, seed) as proxy, Watch(nodes) as watch:
+        homes = known_homes(node.home for node in nodes.values())
+        with homes, FaultProxy(routes, process_ids, seed) as proxy, Watch(nodes) as watch:
             yield Cluster(folder, nodes, proxy, genesis, identities, watch)
     finally:
         for node in nodes.values():

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.cli.access import as_member
 from tests.cli.commands import run
-from tests.processes import RunningNetwork
+from tests.processes import RunningNetwork, get
 
 pytestmark = pytest.mark.integration
 
@@ -29,7 +28,7 @@ def test_an_owner_erases_a_parcel(running_network: RunningNetwork, tmp_path: Pat
     assert (done.json["parcel"], done.json["legal_basis"]) == (gone, "PIPL art. 47")
     running_network.network.settle()
     for url in running_network.network.urls:
-        response = httpx.get(f"{url}/v1/records/{gone}/0")
+        response = get(url, f"/v1/records/{gone}/0")
         assert (response.status_code, response.json()["code"]) == (410, "parcel_erased")
     shown = as_member(running_network, "aviation", "show", "record", f"{gone}/0", "--json")
     assert (shown.code, shown.json["error"]["code"]) == (1, "parcel_erased")
@@ -56,4 +55,4 @@ def test_nobody_erases_by_mistake_or_what_is_not_theirs(running_network: Running
     foreign = as_member(running_network, "meteorology", "erase", parcel, *basis, "--yes", "--json")
     assert (foreign.code, foreign.json["error"]["code"]) == (1, "not_owner")
     assert run("erase", parcel, "--yes").code == 2, "without a legal basis"
-    assert httpx.get(f"{running_network.network.urls[0]}/v1/records/{parcel}/0").status_code == 200
+    assert get(running_network.network.urls[0], f"/v1/records/{parcel}/0").status_code == 200

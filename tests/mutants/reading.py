@@ -4,6 +4,7 @@ from tests.mutants.definition import Edit, mutant
 
 PAGES = "tests/node/test_api_pages.py"
 TURNS = "tests/node/test_turns.py"
+ADMISSION = "tests/node/test_admission.py"
 EVENTS = "tests/node/test_events.py"
 
 MUTANTS = (
@@ -45,5 +46,34 @@ MUTANTS = (
         "s84 an engine that is being compiled is waited for",
         ("tests/integration/test_stopping.py::test_s84_a_first_start_that_compiles_the_engine_is_stopped",),
         Edit("ContractEngine.close", "self._child.kill()", "pass"),
+    ),
+    mutant(
+        "s85 what is not listed is public",
+        (f"{ADMISSION}::test_s85_strangers_get_no_answer_that_may_name_persons",),
+        Edit("is_public", 'return path.startswith("/v1/parcels/") and path.endswith("/derived")', "return True"),
+    ),
+    mutant(
+        "s85 a signature is good for any target",
+        (f"{ADMISSION}::test_s85_a_member_signs_what_it_reads",),
+        Edit(
+            "signed_read._message",
+            "encode(signed)",
+            "encode((signed.member, signed.key_id, signed.time_ms, signed.method))",
+        ),
+    ),
+    mutant(
+        "s85 a signature is good for ever",
+        (f"{ADMISSION}::test_s85_a_member_signs_what_it_reads",),
+        Edit("verify_read", "abs(late_ms) > WINDOW_MS", "False"),
+    ),
+    mutant(
+        "s85 a token that was taken away is still good",
+        (f"{ADMISSION}::test_s85_the_departments_token_reads_and_one_taken_away_does_not",),
+        Edit("TokenFile.has", "if version != self._version:", "if False:"),
+    ),
+    mutant(
+        "s86 whoever calls is answered",
+        (f"{ADMISSION}::test_s86_addresses_that_are_not_allowed_are_answered_nothing",),
+        Edit("Addresses.__call__", "self._networks and not self._is_allowed(scope)", "False"),
     ),
 )

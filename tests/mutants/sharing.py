@@ -43,7 +43,7 @@ GRANTED = (
         "s53 shares are given out without a grant",
         (f"{SHARES}::test_s53_who_gets_nothing",),
         Edit(
-            "Shares._verify",
+            "KeyShares._verify",
             "verify_grant(entry.decision, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))",
             "pass",
         ),
@@ -51,7 +51,7 @@ GRANTED = (
     mutant(
         "s53 shares are given out for parcels that no grant covers",
         (f"{SHARES}::test_s53_who_gets_nothing",),
-        Edit("Shares._parcel", "verify_covered(terms, id_, header.dataset, location.height)", "pass"),
+        Edit("KeyShares._parcel", "verify_covered(terms, id_, header.dataset, location.height)", "pass"),
     ),
     mutant(
         "s53 a revoked grant opens",
@@ -166,7 +166,7 @@ ENTRANCE = (
         (f"{GATEWAY}::test_s56_who_is_not_let_in",),
         Edit(
             "Gateway._verify_caller",
-            "len(shown) != 1 or not hmac.compare_digest(shown[0], self._authorization)",
+            "len(shown) != 1 or not self._is_token(shown[0])",
             "False",
         ),
     ),

@@ -28,7 +28,7 @@ from cli.homes import READER_KEY, MemberPlan, create_member
 from cli.processes import free_ports
 from contracts.engine import ENGINE_IDENTITY
 from node.api.app import make_app
-from node.api.server import ApiServer, bind
+from node.api.server import ApiServer, TlsFiles, bind
 from node.config import load_config
 from node.engine_process import ContractEngine, make_engine
 from node.home import Home, open_home
@@ -69,6 +69,7 @@ class Network(TransactionMaker[bytes]):
         contracts: bool = False,
         witnesses: Sequence[str] = (),
         engine: EngineIdentity = ENGINE_IDENTITY,
+        readers: str = "anyone",
     ) -> "Network":
         """With `contracts` the genesis file names `engine`; each node then has a process of its own to run them."""
         names = [*validators, *witnesses, *others]
@@ -82,7 +83,9 @@ class Network(TransactionMaker[bytes]):
                 peer_address=f"{HOST}:{next(ports)}",
                 api_address=f"{HOST}:{next(ports)}",
             )
+            config = folder / name / "node" / "config.toml"
             members.append(_with_second_key(create_member(plan, folder / name, None), spent[name]))
+            config.write_text(config.read_text().replace("[api]", f'[api]\nreaders = "{readers}"'))
         content = encode_genesis("test", time.time_ns() // 1_000_000, members, engine if contracts else None)
         for name in names:
             (folder / name / "node" / "genesis.json").write_bytes(content)
@@ -171,7 +174,8 @@ class Node:
             api = self.home.config.file.api
             host, port = api.listen.split(":")
             sock = bind(host, int(port))
-            self._server = ApiServer(make_app(self.service), sock, api.connections, api.connections_per_address)
+            limits = api.connections, api.connections_per_address
+            self._server = ApiServer(make_app(self.service), sock, *limits, TlsFiles.of(self.home.config))
             await self._server.start()
 
     async def stop(self) -> None:

@@ -20,7 +20,7 @@ from cli.processes import NodeProcess, free_ports
 from evidence.kinds import verify_any_evidence
 from node.gateway import open_gateway
 from node.gateway.app import Gateway
-from node.gateway.server import load_token
+from node.tokens import TokenFile
 from sealing import ShareQuery
 from tests.node.cluster import Network, Node, running
 from tests.node.link_cluster import HOST
@@ -243,8 +243,8 @@ async def test_s56_it_is_not_reached_from_another_machine(tmp_path: Path) -> Non
             with pytest.raises(ConnectionError), socket.create_connection((other, client.base_url.port or 0), 5):
                 pass
         sent: list[dict[str, Any]] = []
-        token = token_of(node.network)
-        gateway = Gateway(node.service, node.network.signers["a"], token, frozenset({"here:1"}))
+        token, path = token_of(node.network), node.network.home("a") / "gateway.token"
+        gateway = Gateway(node.service, node.network.signers["a"], TokenFile(path), frozenset({"here:1"}))
         scope = {
             "type": "http",
             "method": "GET",
@@ -274,18 +274,18 @@ def test_s56_addresses_that_others_can_reach_are_refused(tmp_path: Path) -> None
 
 def test_s56_the_token_is_made_once_and_must_be_secret(tmp_path: Path) -> None:
     path = tmp_path / "gateway.token"
-    token = load_token(path)
+    (token,) = TokenFile(path).tokens
     assert len(token) >= 43
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert load_token(path) == token
+    assert TokenFile(path).tokens == (token,)
     path.chmod(0o640)
     with refuses(ErrorCode.KEY_PERMISSIONS):
-        load_token(path)
+        TokenFile(path)
     path.chmod(0o600)
     for bad in ("", "short", "ü" * 40):
         path.write_text(bad)
         with refuses(ErrorCode.BAD_CONFIGURATION):
-            load_token(path)
+            TokenFile(path)
 
 
 async def test_keys_and_ports_that_do_not_fit(tmp_path: Path) -> None:
