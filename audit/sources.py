@@ -101,7 +101,11 @@ def _read_head(path: Path) -> int:
 
 
 def _stored_packages(store: BlockStore, first_height: int) -> Iterator[BlockPackage]:
+    """Raises ``not_here_yet`` where the node has taken the state from others and its past is not whole yet."""
     height = first_height
     while (package := read_package(store, height)) is not None:
         yield package
         height += 1
+    if 0 < height <= (past := store.past_height):
+        detail = f"blocks {height} to {past} are not whole here: this node has the chain from block {past + 1} on"
+        raise PoolError(ErrorCode.NOT_HERE_YET, detail, height=height)

@@ -1,4 +1,4 @@
-"""Section about a chain that grows: opening it, its disk, its memory, and its commits, at several lengths."""
+"""Section about a chain that grows: opening and joining it, its disk, its memory, its commits, at several lengths."""
 
 import tempfile
 import time
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.bench import Bench
 from bench.figures import Figure, Section
+from bench.joining import joining_figures
 from bench.long_chain import SCHEMA, LongChain
 from bench.statistics import percentile
 from chain.state.entries import dataset_totals_key
@@ -49,6 +50,7 @@ class GrowingChain:
         key = "" if blocks == self._targeted else f"_{blocks}"
         at = f"at {blocks:,} blocks"
         return [
+            *joining_figures(self.chain.ledger, self._folder.parent, key),
             Figure(f"growth_open{key}", f"open a ledger, {at}", open_s, "s", "databases, newest blocks and state"),
             Figure(
                 f"growth_disk{key}",

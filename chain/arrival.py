@@ -89,6 +89,7 @@ class Arrival:
             self.anchor, self.trust = decode(Anchor, data), stored_trust(self.blocks, self._genesis)
             self.height = decode_header(self.anchor.header).height
             self._missing_spans = {first: 0 for first in range(0, self.height, SPAN_BLOCKS) if not self._has(first)}
+            self._end_state()  # a crash may have come between the last chunk and this
 
     def begin(self, anchor: Anchor, trust: TrustHistory) -> None:
         """Forget all that is here, and begin with an anchor.
@@ -121,6 +122,10 @@ class Arrival:
     def missing_spans(self) -> list[tuple[int, int]]:
         """The spans that are missing: height of the first block, and place of the first one that is."""
         return list(self._missing_spans.items())
+
+    def next_span(self) -> tuple[int, int] | None:
+        """One of them; None if none is."""
+        return next(iter(self._missing_spans.items()), None)
 
     @property
     def has_everything(self) -> bool:
@@ -156,10 +161,15 @@ class Arrival:
         following[stretch.part] = b"" if chunk.until == stretch.until else place_after(chunk.until)
         made = arriving.nodes + len(update.nodes)
         self.states.arrive(update, Arriving(update.root, made, tuple(following)))
-        if not any(following):
-            if hash_of(update.root) != root:
+        self._end_state()
+
+    def _end_state(self) -> None:
+        """Once all chunks are here, the tree that they make is the state."""
+        arriving = self.states.arriving()
+        if arriving is not None and not any(arriving.following):
+            if hash_of(arriving.root) != decode_header(self._expect().header).state_root:
                 raise damaged("the chunks of the state, each verified, make another state")
-            self.states.arrive_whole(self.height, update.root)
+            self.states.arrive_whole(self.height, arriving.root)
 
     def take_span(self, first: int, offset: int, span: Span) -> None:
         """Verify a span, and write what came of it.
@@ -172,7 +182,8 @@ class Arrival:
             return
         batch: list[Write] = []
         for block in found:
-            batch += past_writes(block.height, block.header, block.outcomes, block.transactions)
+            transactions = zip(block.transactions, block.accepted, strict=True)
+            batch += past_writes(block.height, block.header, block.outcomes, transactions)
         end = offset + len(found)
         if end == SPAN_BLOCKS:
             hashes = [block_hash(self._chain_id, header) for header in span.headers]
@@ -211,7 +222,7 @@ class Arrival:
             self.height, past.block, past.transactions, writes, past.erased(read), handover, None, sync=False
         )
         self.blocks.sync()
-        marks = [(b"manchor", self.height.to_bytes(8, "big")), past_mark(self.height - 1), (_ARRIVING, None)]
+        marks = [(b"manchor", self.height.to_bytes(8, "big")), past_mark(self.height - 1)]
         self._databases[0].write(marks, sync=True)
         anchor.write(Head(self.height, hash_))
         return LedgerTip(self.height, hash_, header, past.block.certificate)

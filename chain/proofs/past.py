@@ -12,21 +12,22 @@ of as many blocks as fit what is in them. Each span is verified by itself.
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
+import msgspec
 from msgspec import Meta
 
 from chain.blocks import BlockHeader, Certificate, Outcome, block_hash, decode_header
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS, MIB
 from chain.primitives.crypto import Hash
-from chain.primitives.encoding import Wire, decode, encode, encode_array
+from chain.primitives.encoding import Wire, decode, encode_array
 from chain.primitives.types import Hash32
 from chain.proofs import history
 from chain.proofs.handover import HandOver
 from chain.proofs.merkle import leaf_hash, leaf_hashes, node_hash, root_of_leaves
 from chain.proofs.trust import TrustHistory
 from chain.storage.blocks import BlockStore
-from chain.transactions.base import CheckedTransaction, Transaction
-from chain.transactions.registry import decode_stored
+from chain.transactions.base import CheckedTransaction, Transaction, transaction_id
+from chain.transactions.registry import decode_transaction_header, type_of
 
 SPAN_LEVEL = 8
 SPAN_BLOCKS = 1 << SPAN_LEVEL
@@ -39,6 +40,7 @@ _PEAKS = 64
 _NO_SIGNATURE = bytes(64)
 
 _Outcomes = Annotated[tuple[Outcome, ...], Meta(max_length=LIMITS.block_transactions)]
+_Encoded = tuple[msgspec.Raw, ...]
 
 
 class Anchor(Wire, frozen=True):
@@ -87,7 +89,10 @@ class PastBlock(NamedTuple):
     height: int
     header: bytes
     hash: Hash
-    outcomes: list[Outcome]
+    outcomes: bytes
+    """Encoded array."""
+    accepted: list[bool]
+    """Which of the transactions took effect."""
     transactions: list[CheckedTransaction]
     """Without payloads and signatures."""
 
@@ -203,15 +208,22 @@ def _verify_content(chain_id: bytes, height: int, data: bytes, hash_: Hash, cont
     if header.height != height:
         raise PoolError(ErrorCode.BAD_BLOCK, f"block {header.height} stands in the place of block {height}")
     outcomes: tuple[Outcome, ...] = decode(_Outcomes, content.outcomes)
-    # Headers are all that is signed; what stands in for the signature is never kept.
-    transactions = [decode_stored(chain_id, Transaction(data, _NO_SIGNATURE, b"")) for data in content.headers]
-    if root_of_leaves(leaf_hashes([encode(outcome) for outcome in outcomes])) != header.result_root:
+    transactions = [_checked(chain_id, data) for data in content.headers]
+    if root_of_leaves(leaf_hashes(decode(_Encoded, content.outcomes))) != header.result_root:
         raise _bad(f"block {height} has other outcomes")
     if root_of_leaves(leaf_hashes([checked.id for checked in transactions])) != header.tx_root:
         raise _bad(f"block {height} has other transactions")
     if len(outcomes) != len(transactions):
         raise _bad(f"block {height} has one outcome for each transaction")
-    return PastBlock(height, data, hash_, list(outcomes), transactions)
+    accepted = [outcome.is_ok for outcome in outcomes]
+    return PastBlock(height, data, hash_, content.outcomes, accepted, transactions)
+
+
+def _checked(chain_id: bytes, data: bytes) -> CheckedTransaction:
+    """A transaction of which the header alone is here. What stands in for its signature is never kept."""
+    header = decode_transaction_header(chain_id, data)
+    id_, transaction = transaction_id(chain_id, data), Transaction(data, _NO_SIGNATURE, b"")
+    return CheckedTransaction(id_, type_of(header), header, transaction, len(data))
 
 
 def _peak_level(anchor_height: int, first: int) -> int:

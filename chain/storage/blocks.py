@@ -9,6 +9,7 @@
 | ``h`` level(1) index(8)                    | hash of a complete subtree of history  |
 | ``i`` transaction id(32)                   | height(8) index(4); of an accepted parcel: record count(4), dataset |
 | ``m`` ``anchor``                           | height(8) of the block whose state was taken from others |
+| ``m`` ``arriving``                         | ``Anchor`` at that block (``chain.arrival``) |
 | ``m`` ``past``                             | height(8): the last of the blocks that are not whole yet |
 | ``l`` height(8) index(4)                   | ``DroppedPayload``: what is kept of a payload that others keep |
 | ``m`` ``version`` / ``chain``              | layout version / chain id; for others see ``chain.storage.migration`` |
@@ -35,7 +36,7 @@ them: ``b`` without certificate, ``h``, ``i``, ``x`` and the lists. A block beco
 """
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -489,17 +490,24 @@ def block_writes(height: int, block: Block, changes: Mapping[bytes, bytes] | Non
 
 
 def past_writes(
-    height: int, header: bytes, outcomes: Sequence[Outcome], transactions: Sequence[CheckedTransaction]
+    height: int, header: bytes, outcomes: bytes, transactions: Iterable[tuple[CheckedTransaction, bool]]
 ) -> list[Write]:
-    """The writes by which a block of the past can be looked up, though it is not whole."""
+    """The writes by which a block of the past can be looked up, though it is not whole.
+
+    Args:
+        height: of the block.
+        header: its exact bytes.
+        outcomes: encoded array.
+        transactions: in order, each with whether it took effect.
+    """
     batch: list[Write] = [
         (_HEIGHT.pack(b"b", height), encode(FinalHeader(header, None))),
-        (_HEIGHT.pack(b"x", height), encode_array([encode(outcome) for outcome in outcomes])),
+        (_HEIGHT.pack(b"x", height), outcomes),
     ]
-    for index, (checked, outcome) in enumerate(zip(transactions, outcomes, strict=True)):
+    for index, (checked, is_accepted) in enumerate(transactions):
         place, listed = Location(height, index), checked.type.index(checked.header)
-        batch.append(index_write(place, checked, listed, is_accepted=outcome.is_ok))
-        batch += [(prefix + _LOCATION.pack(*place), b"") for prefix in _lists(listed, is_accepted=outcome.is_ok)]
+        batch.append(index_write(place, checked, listed, is_accepted=is_accepted))
+        batch += [(prefix + _LOCATION.pack(*place), b"") for prefix in _lists(listed, is_accepted=is_accepted)]
     return batch
 
 

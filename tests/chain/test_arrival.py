@@ -101,7 +101,7 @@ def joined(world: PastWorld) -> Ledger:
     return node.open()
 
 
-def test_a_node_that_took_the_state_goes_on_as_all_others(world: PastWorld) -> None:
+def test_s68_a_node_that_took_the_state_goes_on_as_all_others(world: PastWorld) -> None:
     """Every later block is verified and executed, parcels and duplicates of the past among them: the same roots."""
     ledger = joined(world)
     assert (ledger.tip.height, ledger.tip.block_hash) == (ANCHOR, world.ledger.header_at(ANCHOR + 1).parent_hash)
@@ -114,7 +114,7 @@ def test_a_node_that_took_the_state_goes_on_as_all_others(world: PastWorld) -> N
     assert ledger.states.keys(b"dataset/") == world.ledger.states.keys(b"dataset/")
 
 
-def test_all_that_execution_looks_up_is_there(world: PastWorld) -> None:
+def test_s68_all_that_execution_looks_up_is_there(world: PastWorld) -> None:
     ledger = joined(world)
     for id_ in world.ids:
         location = world.ledger.blocks.location(id_)
@@ -128,7 +128,7 @@ def test_all_that_execution_looks_up_is_there(world: PastWorld) -> None:
         ledger.check(executed.proposal, [old], None)
 
 
-def test_what_is_not_here_yet_is_said(world: PastWorld) -> None:
+def test_s68_what_is_not_here_yet_is_said(world: PastWorld) -> None:
     ledger = joined(world)
     assert ledger.blocks.anchor_height == ANCHOR
     assert ledger.header_at(ANCHOR // 2) == world.ledger.header_at(ANCHOR // 2)
@@ -144,7 +144,7 @@ def test_what_is_not_here_yet_is_said(world: PastWorld) -> None:
     assert read_span(ledger.blocks, ANCHOR, 0, 0) is None
 
 
-def test_the_past_becomes_whole(world: PastWorld) -> None:
+def test_s68_the_past_becomes_whole(world: PastWorld) -> None:
     ledger = joined(world)
     for height in range(ANCHOR + 1, BLOCKS + 1):
         take(ledger, world.package(height))
@@ -163,7 +163,7 @@ def test_the_past_becomes_whole(world: PastWorld) -> None:
     assert read_span(ledger.blocks, ANCHOR, 0, 0) == read_span(world.ledger.blocks, ANCHOR, 0, 0)
 
 
-def test_a_payload_that_was_erased_meanwhile_does_not_come_back(world: PastWorld) -> None:
+def test_s68_a_payload_that_was_erased_meanwhile_does_not_come_back(world: PastWorld) -> None:
     """A peer that is behind sends the payload still: the parcel is kept without."""
     ledger = joined(world)
     for height in range(ANCHOR + 1, BLOCKS + 1):
@@ -177,7 +177,7 @@ def test_a_payload_that_was_erased_meanwhile_does_not_come_back(world: PastWorld
     assert kept == world.ledger.blocks.erased_payload(place)
 
 
-def test_it_goes_on_after_a_stop_at_every_piece(world: PastWorld) -> None:
+def test_s68_it_goes_on_after_a_stop_at_every_piece(world: PastWorld) -> None:
     node, pieces = Receiving(world.ledger), 0
     node.begin()
 
@@ -199,7 +199,7 @@ def test_it_goes_on_after_a_stop_at_every_piece(world: PastWorld) -> None:
     assert Ledger(world.network.genesis, node.blocks, node.states, node.head).blocks.past_height == ANCHOR - 1
 
 
-def test_one_piece_from_two_peers_is_taken_once(world: PastWorld) -> None:
+def test_s68_one_piece_from_two_peers_is_taken_once(world: PastWorld) -> None:
     node = Receiving(world.ledger)
     node.begin()
     stretch = node.arrival.missing_state()[0]
@@ -212,7 +212,7 @@ def test_one_piece_from_two_peers_is_taken_once(world: PastWorld) -> None:
     assert node.open().tip.height == ANCHOR
 
 
-def test_a_large_span_comes_in_several(world: PastWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s68_a_large_span_comes_in_several(world: PastWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(past, "SPAN_BYTES", 10_000)
     node, replies = Receiving(world.ledger), 0
     node.begin()
@@ -243,13 +243,13 @@ def more_peaks(anchor: Anchor) -> Anchor:
 
 
 @pytest.mark.parametrize("spoil", [another_vote, below_quorum, other_peaks, more_peaks])
-def test_a_spoilt_anchor_is_refused(world: PastWorld, spoil: Callable[[Anchor], Anchor]) -> None:
+def test_s68_a_spoilt_anchor_is_refused(world: PastWorld, spoil: Callable[[Anchor], Anchor]) -> None:
     node = Receiving(world.ledger)
     with refused(ErrorCode.BAD_PROOF, ErrorCode.BAD_CERTIFICATE):
         verify_anchor(TrustHistory(world.network.genesis), spoil(node.anchor), ANCHOR)
 
 
-def test_an_anchor_at_another_height_is_refused(world: PastWorld) -> None:
+def test_s68_an_anchor_at_another_height_is_refused(world: PastWorld) -> None:
     with refuses(ErrorCode.BAD_BLOCK):
         verify_anchor(TrustHistory(world.network.genesis), Receiving(world.ledger).anchor, ANCHOR + SPAN_BLOCKS)
 
@@ -307,7 +307,7 @@ SPOILT_SPANS = [accepted, other_header, header_left_out, both_left_out, exchange
 
 
 @pytest.mark.parametrize("spoil", SPOILT_SPANS)
-def test_a_spoilt_span_is_refused(world: PastWorld, spoil: Callable[[Span], Span]) -> None:
+def test_s68_a_spoilt_span_is_refused(world: PastWorld, spoil: Callable[[Span], Span]) -> None:
     node = Receiving(world.ledger)
     node.begin()
     before = node.arrival.missing_spans()
@@ -316,7 +316,7 @@ def test_a_spoilt_span_is_refused(world: PastWorld, spoil: Callable[[Span], Span
     assert node.arrival.missing_spans() == before
 
 
-def test_a_spoilt_chunk_leaves_no_trace(world: PastWorld) -> None:
+def test_s68_a_spoilt_chunk_leaves_no_trace(world: PastWorld) -> None:
     node = Receiving(world.ledger)
     node.begin()
     stretch = next(item for item in node.arrival.missing_state() if node.chunk(item).entries)
@@ -367,7 +367,9 @@ def other_payload(package: BlockPackage) -> BlockPackage:
 
 
 @pytest.mark.parametrize("spoil", [without_vote, other_outcomes, other_signature, other_payload])
-def test_a_spoilt_block_of_the_past_is_refused(world: PastWorld, spoil: Callable[[BlockPackage], BlockPackage]) -> None:
+def test_s68_a_spoilt_block_of_the_past_is_refused(
+    world: PastWorld, spoil: Callable[[BlockPackage], BlockPackage]
+) -> None:
     ledger, height = joined(world), world.plain_height
     package = world.package(height)
     with refused(*REFUSALS_OF_BLOCKS):
@@ -379,7 +381,7 @@ def test_a_spoilt_block_of_the_past_is_refused(world: PastWorld, spoil: Callable
     assert len(ledger.blocks.transaction_heads(height)) == len(package.transactions)
 
 
-def test_a_lost_state_is_damage_that_only_others_can_repair(world: PastWorld) -> None:
+def test_s68_a_lost_state_is_damage_that_only_others_can_repair(world: PastWorld) -> None:
     node = Receiving(world.ledger)
     node.begin()
     node.take_all()
@@ -389,7 +391,7 @@ def test_a_lost_state_is_damage_that_only_others_can_repair(world: PastWorld) ->
         node.open()
 
 
-def test_nothing_is_finished_before_all_is_here(world: PastWorld) -> None:
+def test_s68_nothing_is_finished_before_all_is_here(world: PastWorld) -> None:
     node = Receiving(world.ledger)
     node.begin()
     with refuses(ErrorCode.NOT_READY):
@@ -397,7 +399,7 @@ def test_nothing_is_finished_before_all_is_here(world: PastWorld) -> None:
     assert node.head.read() is None
 
 
-def test_a_start_checks_what_is_here(world: PastWorld) -> None:
+def test_s68_a_start_checks_what_is_here(world: PastWorld) -> None:
     """After more blocks, the ones that are checked at a start reach into the past that is not whole."""
     node = Receiving(world.ledger)
     node.policy = world.network.policy  # type: ignore[assignment]
@@ -414,7 +416,7 @@ def heights() -> Iterator[int]:
     yield from range(SPAN_BLOCKS, 20 * SPAN_BLOCKS, SPAN_BLOCKS)
 
 
-def test_every_span_is_under_one_peak() -> None:
+def test_s68_every_span_is_under_one_peak() -> None:
     for height in heights():
         for first in range(0, height, SPAN_BLOCKS):
             assert past._peak_level(height, first) >= past.SPAN_LEVEL

@@ -31,7 +31,7 @@ def numbered(count: int) -> dict[bytes, bytes]:
 
 
 @given(contents, places, places)
-def test_a_chunk_has_all_entries_between_its_ends(content: dict[bytes, bytes], one: bytes, other: bytes) -> None:
+def test_s68_a_chunk_has_all_entries_between_its_ends(content: dict[bytes, bytes], one: bytes, other: bytes) -> None:
     first, until = sorted((one, other))
     nodes, root = tree_of(content)
     chunk = read_chunk(nodes, root, first, until)
@@ -42,7 +42,7 @@ def test_a_chunk_has_all_entries_between_its_ends(content: dict[bytes, bytes], o
 
 
 @given(contents, st.integers(1, 5))
-def test_all_chunks_together_are_the_state(content: dict[bytes, bytes], entries: int) -> None:
+def test_s68_all_chunks_together_are_the_state(content: dict[bytes, bytes], entries: int) -> None:
     nodes, root = tree_of(content)
     found: dict[bytes, bytes] = {}
     first, count = FIRST_PLACE, 0
@@ -58,7 +58,7 @@ def test_all_chunks_together_are_the_state(content: dict[bytes, bytes], entries:
     assert count >= len(content) // entries
 
 
-def test_a_chunk_is_bounded_in_bytes() -> None:
+def test_s68_a_chunk_is_bounded_in_bytes() -> None:
     nodes, root = tree_of({b"%d" % number: bytes(300_000) for number in range(9)})
     chunk = read_chunk(nodes, root, FIRST_PLACE, LAST_PLACE)
     assert len(chunk.entries) == 4
@@ -74,6 +74,14 @@ def with_entry(chunk: StateChunk) -> StateChunk:
     path = StateTree(CHAIN, MemoryNodes()).path
     more = sorted([*chunk.entries, (b"more", b"")], key=lambda entry: path(entry[0]))
     return StateChunk(chunk.until, tuple(more), chunk.proof)
+
+
+def from_outside(chunk: StateChunk) -> StateChunk:
+    """One that is there, but not in this stretch; nothing that is made of the chunk depends on it."""
+    path = StateTree(CHAIN, MemoryNodes()).path
+    outside = min(numbered(60).items(), key=lambda entry: path(entry[0]))
+    assert path(outside[0]) < MIDDLE
+    return StateChunk(chunk.until, (outside, *chunk.entries), chunk.proof)
 
 
 def with_value(chunk: StateChunk) -> StateChunk:
@@ -127,6 +135,7 @@ MIDDLE, END = b"\x40" + bytes(31), b"\xbf" + bytes(31)
     [
         without_entry,
         with_entry,
+        from_outside,
         with_value,
         in_other_order,
         entry_twice,
@@ -138,7 +147,7 @@ MIDDLE, END = b"\x40" + bytes(31), b"\xbf" + bytes(31)
         another_form,
     ],
 )
-def test_a_spoilt_chunk_is_refused(spoil: Callable[[StateChunk], StateChunk]) -> None:
+def test_s68_a_spoilt_chunk_is_refused(spoil: Callable[[StateChunk], StateChunk]) -> None:
     nodes, root = tree_of(numbered(60))
     chunk = read_chunk(nodes, root, MIDDLE, END)
     verify_chunk(CHAIN, hash_of(root), MIDDLE, END, chunk)
@@ -146,7 +155,7 @@ def test_a_spoilt_chunk_is_refused(spoil: Callable[[StateChunk], StateChunk]) ->
         verify_chunk(CHAIN, hash_of(root), MIDDLE, END, spoil(chunk))
 
 
-def test_every_item_of_the_proof_counts() -> None:
+def test_s68_every_item_of_the_proof_counts() -> None:
     nodes, root = tree_of(numbered(60))
     chunk = read_chunk(nodes, root, MIDDLE, END)
     for number, item in enumerate(chunk.proof):
@@ -159,7 +168,7 @@ def test_every_item_of_the_proof_counts() -> None:
 
 
 @given(contents, places, places, st.data())
-def test_another_content_has_no_proof(
+def test_s68_another_content_has_no_proof(
     content: dict[bytes, bytes], one: bytes, other: bytes, data: st.DataObject
 ) -> None:
     """A chunk of another state, whose entries there differ, never leads to this root."""
@@ -177,7 +186,7 @@ def test_another_content_has_no_proof(
                 verify_chunk(CHAIN, hash_of(root), first, until, StateChunk(until, chunk.entries, proof))
 
 
-def test_a_leaf_over_the_end_may_lie_on_either_side() -> None:
+def test_s68_a_leaf_over_the_end_may_lie_on_either_side() -> None:
     """A tree of one leaf: a chunk that ends before it proves that nothing is there, one that ends after it has it."""
     nodes, root = tree_of({b"only": b"1"})
     place = StateTree(CHAIN, nodes).path(b"only")
@@ -192,7 +201,7 @@ def test_a_leaf_over_the_end_may_lie_on_either_side() -> None:
             )
 
 
-def test_a_hostile_proof_is_refused_in_bounded_time() -> None:
+def test_s68_a_hostile_proof_is_refused_in_bounded_time() -> None:
     _, root = tree_of(numbered(3))
     chunk = StateChunk(END, (), (b"\x01",) * 1024)
     with refuses(ErrorCode.BAD_PROOF):

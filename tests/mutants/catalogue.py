@@ -7,6 +7,7 @@ from tests.mutants import (
     cold,
     erasing,
     evidence,
+    joining,
     payloads,
     reading,
     records,
@@ -32,6 +33,7 @@ MUTANTS = tuple(
             *reading.MUTANTS,
             *payloads.MUTANTS,
             *cold.MUTANTS,
+            *joining.MUTANTS,
         ),
         key=lambda mutant: mutant.scenario,
     )

@@ -62,7 +62,7 @@ async def joined(long: LongNetwork, name: str) -> Node:
     return node
 
 
-async def test_a_new_validator_joins_by_the_state_and_votes(long: LongNetwork) -> None:
+async def test_s68_a_new_validator_joins_by_the_state_and_votes(long: LongNetwork) -> None:
     async with running(long.network, "a", "b", "c") as (a, b, c):
         d = await joined(long, "d")
         try:
@@ -85,7 +85,9 @@ async def test_a_new_validator_joins_by_the_state_and_votes(long: LongNetwork) -
         assert not list(d.home.data.glob("replaced-*"))  # nothing was in it
 
 
-async def test_an_observer_follows_and_says_what_it_lacks(long: LongNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_s68_an_observer_follows_and_says_what_it_lacks(
+    long: LongNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(back_fill.BackFill, "start", lambda self: None)
     async with running(long.network, "a", "b", "c") as (a, *_):
         first = await joined(long, "observer")
@@ -124,7 +126,7 @@ async def test_an_observer_follows_and_says_what_it_lacks(long: LongNetwork, mon
             await node.stop()
 
 
-async def test_a_short_gap_is_caught_up_with(long: LongNetwork) -> None:
+async def test_s68_a_short_gap_is_caught_up_with(long: LongNetwork) -> None:
     long.configure("d", "")
     path = long.network.home("d") / "config.toml"
     path.write_text(path.read_text().replace("state_from_blocks = 100", "state_from_blocks = 1000"))
@@ -209,7 +211,7 @@ async def join_beside(long: LongNetwork, answers: dict[str, Callable[[Node], Ans
 
 
 @pytest.mark.parametrize("lie", LIES)
-async def test_two_liars_cannot_spoil_it(long: LongNetwork, lie: Callable[[int, bytes], bytes]) -> None:
+async def test_s68_two_liars_cannot_spoil_it(long: LongNetwork, lie: Callable[[int, bytes], bytes]) -> None:
     def lying(node: Node) -> Answer:
         async def answer(kind: int, body: bytes) -> bytes:
             return lie(kind, await honest(node, kind, body))
@@ -219,7 +221,7 @@ async def test_two_liars_cannot_spoil_it(long: LongNetwork, lie: Callable[[int, 
     await join_beside(long, {"b": lying, "c": lying})
 
 
-async def test_peers_that_stall_cannot_hold_it_up(long: LongNetwork) -> None:
+async def test_s68_peers_that_stall_cannot_hold_it_up(long: LongNetwork) -> None:
     def stalling(node: Node) -> Answer:
         async def answer(kind: int, body: bytes) -> bytes:
             await asyncio.sleep(3600)
@@ -230,7 +232,7 @@ async def test_peers_that_stall_cannot_hold_it_up(long: LongNetwork) -> None:
     await join_beside(long, {"b": stalling, "c": stalling})
 
 
-async def test_peers_that_refuse_cannot_hold_it_up(long: LongNetwork) -> None:
+async def test_s68_peers_that_refuse_cannot_hold_it_up(long: LongNetwork) -> None:
     def refusing(node: Node) -> Answer:
         async def answer(kind: int, body: bytes) -> bytes:
             raise PoolError(ErrorCode.NOT_HERE_YET, "this node does not hold that")
@@ -240,7 +242,7 @@ async def test_peers_that_refuse_cannot_hold_it_up(long: LongNetwork) -> None:
     await join_beside(long, {"b": refusing, "c": refusing})
 
 
-async def test_it_goes_on_after_a_stop(long: LongNetwork) -> None:
+async def test_s68_it_goes_on_after_a_stop(long: LongNetwork) -> None:
     """The one peer that answers stops after some pieces; so does the node. The next start goes on from there."""
     a = Node(long.network, "a")
     served: list[int] = []
@@ -283,7 +285,7 @@ async def test_it_goes_on_after_a_stop(long: LongNetwork) -> None:
     assert len(asked) < 16
 
 
-async def test_another_anchor_is_chosen_when_nobody_has_the_first(
+async def test_s68_another_anchor_is_chosen_when_nobody_has_the_first(
     long: LongNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(state_sync, "_STUCK_S", 0.5)
@@ -311,7 +313,7 @@ async def test_another_anchor_is_chosen_when_nobody_has_the_first(
     assert asked >= 2
 
 
-async def test_a_node_far_behind_keeps_what_it_had(long: LongNetwork) -> None:
+async def test_s68_a_node_far_behind_keeps_what_it_had(long: LongNetwork) -> None:
     """It has blocks of its own: the databases that are replaced are kept."""
     short = make_prefix(long, 20)
     async with running(long.network, "a", "b", "c"):
