@@ -19,18 +19,23 @@ class Decoders(Generic[Decoder]):
 
     Args:
         make: makes the decoder of a type.
+
+    Attributes:
+        made: those that there are, by the type's identity, since hashing an annotated type takes longer than decoding a
+            value. Where every call counts, look here first.
     """
 
     def __init__(self, make: Callable[[Any], Decoder]) -> None:
         self._make = make
-        self._made: dict[int, tuple[Any, Decoder]] = {}
-        """By the type's identity, since hashing an annotated type takes longer than decoding a value. The type is kept
-        alive with its decoder, so its identity stays its own."""
+        self.made: dict[int, Decoder] = {}
+        self._types: list[Any] = []
+        """Kept alive, so the identity of each stays its own."""
 
     def __call__(self, type_: Any) -> Decoder:
         """The decoder of a type."""
-        made = self._made.get(id(type_))
-        if made is None:
+        decoder = self.made.get(id(type_))
+        if decoder is None:
             with _making:
-                made = self._made.setdefault(id(type_), (type_, self._make(type_)))
-        return made[1]
+                self._types.append(type_)
+                decoder = self.made.setdefault(id(type_), self._make(type_))
+        return decoder

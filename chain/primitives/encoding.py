@@ -39,7 +39,8 @@ def encode_array(items: Sequence[bytes]) -> bytes:
     return head + b"".join(items)
 
 
-_decoder = Decoders(lambda type_: msgspec.msgpack.Decoder(type_, strict=True))
+_decoders = Decoders(lambda type_: msgspec.msgpack.Decoder(type_, strict=True))
+_made = _decoders.made
 
 
 def decode(type_: type[Value], data: bytes | memoryview) -> Value:
@@ -49,8 +50,9 @@ def decode(type_: type[Value], data: bytes | memoryview) -> Value:
         EncodingError: code ``malformed`` for other shapes and types, ``not_canonical`` for another encoding of the
         value.
     """
+    decoder = _made.get(id(type_)) or _decoders(type_)
     try:
-        value: Value = _decoder(type_).decode(data)
+        value: Value = decoder.decode(data)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError) as error:
         raise EncodingError(ErrorCode.MALFORMED, f"{_name(type_)}: {error}") from None
     if _encoder.encode(value) != data:
