@@ -6,6 +6,7 @@ much processor time and does nothing else. Exit code 1 if an attack takes more t
 import argparse
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,6 @@ class Attack:
 
     name: str
     members: tuple[str, ...] = OBSERVERS
-    share: float = SHARE
 
 
 ATTACKS = (
@@ -42,15 +42,19 @@ ATTACKS = (
     Attack("pings"),
     Attack("handshakes"),
     Attack("silence"),
+    Attack("readers"),
+    Attack("members read"),
+    Attack("followers"),
 )
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and print one table."""
     parser = argparse.ArgumentParser(prog="python -m tests.attacks.live", description=__doc__)
     parser.add_argument("attacks", nargs="*", metavar="ATTACK", help="by default all of them")
     parser.add_argument("--seconds", type=float, default=6, help="how long each is measured")
-    options = parser.parse_args()
+    parser.add_argument("--share", type=float, default=SHARE, help="of what the burner leaves, others keep so much")
+    options = parser.parse_args(arguments)
     chosen = [attack for attack in ATTACKS if not options.attacks or attack.name in options.attacks]
     console = Console(highlight=False, width=120)
     right = frozenset({"commits/s", "median ms", "slowest ms", "of the burner's", "memory"})
@@ -66,7 +70,7 @@ def main() -> int:
         for attack in chosen:
             during = run(stage, attack, options.seconds)
             is_held = (
-                during.commits >= attack.share * burnt.commits
+                during.commits >= options.share * burnt.commits
                 and during.resident_bytes < calm.resident_bytes + GROWTH_BYTES
             )
             table.add_row(attack.name, *_cells(during, burnt), "held" if is_held else "BROKEN")

@@ -16,6 +16,7 @@ from pathlib import Path
 from blockpool import load_genesis
 from chain.genesis import Genesis
 from chain.limits import LIMITS
+from chain.primitives.crypto import Signer
 from chain.primitives.encoding import encode
 from chain.primitives.keys import load_signer
 from cli.homes import GENESIS_FILE, NODE_FOLDER, SYSTEM_KEY
@@ -26,6 +27,7 @@ from node.home import open_home
 from node.links.framing import SEGMENT_SIZE_BYTES
 from node.links.hello import Hello, encode_hello
 from node.tls import LinkIdentity, client_context
+from tests.attacks.live import readers
 from tests.node.cluster import Network, forged
 
 HELLO, REQUEST = 1, 5
@@ -178,6 +180,11 @@ async def _attack(attack: str, folder: Path, nodes: list[str], members: list[str
             for founder in genesis.founders:
                 if founder.name in nodes and founder.node is not None:
                     group.create_task(_as_stranger(attack, split_address(founder.node.address)))
+            return
+        if attack in readers.NAMES:
+            urls = [founder.node.api_url for founder in genesis.founders if founder.name in nodes and founder.node]
+            keys: dict[str, Signer] = {member: load_signer(folder / member / SYSTEM_KEY) for member in members}
+            group.create_task(readers.attack(attack, urls, genesis.chain_id, keys))
             return
         for member in members:
             home = open_home(load_config(folder / member / NODE_FOLDER, {}))
