@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from audit.chain import AuditReport, ChainAudit
 from chain.access.decision import AccessVerdict, CallResult, Decision
-from chain.access.policy import AccessCase, AccessPolicy, ContractRunner, contract_hash, grant_end_ms
+from chain.access.policy import AccessCase, AccessPolicy, ContractRunner, Deployable, contract_hash, grant_end_ms
 from chain.blocks import Outcome
 from chain.contract_engine import EngineIdentity
 from chain.errors import PoolError
@@ -223,7 +223,7 @@ class _WatchingRunner:
         self._beside = beside
         self._take = take
 
-    def check(self, source: str, parameters: str) -> int:
+    def check(self, source: str, parameters: str) -> Deployable:
         return self._runner.check(source, parameters)
 
     def decide(self, contract: ContractEntry, case: AccessCase) -> CallResult:

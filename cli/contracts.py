@@ -198,7 +198,7 @@ def _facts(deployed: ContractAnswer) -> RenderableType:
 def _check(source: str, parameters: str) -> int:
     """Try a contract in the sandbox: the fuel that loading it took. A mistake is shown with its line, and raised."""
     try:
-        return open_sandbox(talk().print).check(source, parameters)
+        return open_sandbox(talk().print).check(source, parameters).fuel
     except PoolError as error:
         if error.code is ErrorCode.BAD_CONTRACT:
             show_line(source, int(error.context.get("line", 0)))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chain.access.decision import CallResult
-from chain.access.policy import AccessCase, AccessPolicy, ContractRunner
+from chain.access.policy import AccessCase, AccessPolicy, ContractRunner, Deployable
 from chain.contract_engine import EngineIdentity
 from chain.primitives.crypto import ZERO_HASH
 from chain.state.entries import ContractEntry
@@ -77,7 +77,7 @@ class _WaitingRunner:
         self._open_runner = open_runner
         self._runner: ContractRunner | None = None
 
-    def check(self, source: str, parameters: str) -> int:
+    def check(self, source: str, parameters: str) -> Deployable:
         return self._opened().check(source, parameters)
 
     def decide(self, contract: ContractEntry, case: AccessCase) -> CallResult:

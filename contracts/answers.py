@@ -30,14 +30,20 @@ _FAILURES = {
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}]')
 
 
-def verify_loaded(answer: str) -> None:
-    """Check a guest's answer to loading a contract.
+def verify_loaded(answer: str) -> tuple[str, ...]:
+    """Check a guest's answer to loading a contract: names of the members that its parameters name.
 
     Raises:
         Refusal: codes ``bad_contract``, with the guest's words and the line at fault; ``contract_bad_answer``.
     """
-    if answer != LOADED:
-        raise Refusal.of(ErrorCode.BAD_CONTRACT, _reported(_read(_bounded(answer))).facts)
+    if answer == LOADED:
+        return ()
+    found = _read(_bounded(answer))
+    if isinstance(found, list) and len(found) == 1 and isinstance(names := found[0], list):
+        if not all(isinstance(name, str) for name in names):
+            raise Refusal(ErrorCode.CONTRACT_BAD_ANSWER)
+        return tuple(map(str, names))
+    raise Refusal.of(ErrorCode.BAD_CONTRACT, _reported(found).facts)
 
 
 def read_answer(answer: str, time_ms: int, fuel: int, inputs_hash: Hash) -> CallResult:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from contracts.loader import ContractModule
+from contracts.parameters import Parameter
 
 __all__ = [
     "Approval",
@@ -20,6 +21,7 @@ __all__ = [
     "Grant",
     "GrantCounts",
     "Member",
+    "Parameter",
     "ReaderTotals",
     "Request",
     "Verdict",

@@ -23,6 +23,8 @@ class LoadedGuest(NamedTuple):
     instance: GuestInstance
     fuel: int
     """Spent on loading."""
+    members: tuple[str, ...]
+    """That its parameters name."""
 
 
 class Guests:
@@ -59,8 +61,8 @@ class Guests:
         instance, fuel = self._engine.instantiate(), 0
         try:
             answer, fuel = instance.load(source, parameters)
-            verify_loaded(answer)
+            members = verify_loaded(answer)
         except Refusal as refusal:
             instance.close()
             raise Refusal.of(refusal.code, refusal.facts, fuel + refusal.fuel) from None
-        return LoadedGuest(instance, fuel)
+        return LoadedGuest(instance, fuel, members)

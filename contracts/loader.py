@@ -14,8 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import Any
 
+from contracts.parameters import verify_parameters
+
 SOURCE_NAME = "contract.py"
 ENTRY_POINT = "can_read"
+PARAMETERS = "PARAMETERS"
+"""Name of what a contract says of its parameters: a dict of ``Parameter``."""
 ALLOWED_MODULES = frozenset(
     (  # noqa: SIM905  (a table of words)
         "__future__ base64 binascii bisect blockpool.contract calendar collections collections.abc copy dataclasses "
@@ -78,8 +82,34 @@ class ContractModule:
         Raises:
             BadContract: there is none, or it does not take (request, dataset, ctx).
         """
+        return self._function(self._run())
+
+    def verify(self, parameters: Any) -> list[str]:
+        """Check that there is a function, and that these are the parameters which the contract takes, if it lists them.
+
+        Returns:
+            Names of the members that they name.
+
+        Raises:
+            BadContract: as ``entry_point``.
+            BadParameters: what is wrong with them.
+        """
+        namespace = self._run()
+        self._function(namespace)
+        if PARAMETERS not in namespace:
+            return []
+
+        def verify_part(source: str, own: Any) -> list[str]:
+            return ContractModule(source).verify(own)
+
+        return verify_parameters(namespace[PARAMETERS], parameters, verify_part)
+
+    def _run(self) -> dict[str, Any]:
         namespace: dict[str, Any] = {"__builtins__": _contract_builtins, "__name__": "contract"}
         exec(self._code, namespace)  # noqa: S102  (what the sandbox is for)
+        return namespace
+
+    def _function(self, namespace: dict[str, Any]) -> Callable[[Any, Any, Any], object]:
         function = namespace.get(ENTRY_POINT)
         if function is None:
             raise BadContract(f"the contract defines no function {ENTRY_POINT}(request, dataset, ctx)")

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from chain.access.decision import CallResult
-from chain.access.policy import AccessCase
+from chain.access.policy import AccessCase, Deployable
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError, Refusal
 from chain.limits import LIMITS
@@ -28,7 +28,7 @@ class ContractSession(Protocol):
 class ContractSandbox(Protocol):
     """``contracts.sandbox.Sandbox``, or ``contracts.worker.SandboxProcess``."""
 
-    def check(self, source: str, parameters: str = "{}") -> int:
+    def check(self, source: str, parameters: str = "{}") -> Deployable:
         """Check that a contract can be deployed."""
         ...
 
@@ -64,7 +64,7 @@ class BlockContracts:
         """By the contract's hash, in the order of their last calls."""
         self._calls = CallEncoder()
 
-    def check(self, source: str, parameters: str) -> int:
+    def check(self, source: str, parameters: str) -> Deployable:
         """As ``Sandbox.check``."""
         return self._sandbox.check(source, parameters)
 

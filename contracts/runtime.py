@@ -15,7 +15,7 @@ from contracts.loader import ENTRY_POINT, SOURCE_NAME, BadContract, ContractModu
 
 LOADED = "[]"
 _MESSAGE_CHARACTERS_MAX = 300
-_KINDS = {"MemoryError": "memory", "NotAVerdict": "verdict", "BadContract": "definition"}
+_KINDS = {"MemoryError": "memory", "NotAVerdict": "verdict", "BadContract": "definition", "BadParameters": "definition"}
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _decode = json.JSONDecoder().raw_decode
 
@@ -39,15 +39,15 @@ class ContractRuntime:
             parameters: a JSON object.
 
         Returns:
-            JSON: ``[]``, or an error as ``decide`` answers it.
+            JSON: ``[]``; ``[members]`` where the parameters name some; or an error as ``decide`` answers it.
         """
         try:
             self._module = ContractModule(source)
             self._parameters = parameters
-            self._module.entry_point()
+            members = self._module.verify(_decode(parameters)[0])
+            return _encode([sorted(set(members))]) if members else LOADED
         except BaseException as error:
             return _encode(_description(error))
-        return LOADED
 
     def decide(self, call: str) -> str:
         """Call the contract.
@@ -112,7 +112,7 @@ def _description(error: BaseException) -> tuple[str, str, int]:
         text = str(error)
     except BaseException:  # an author's own exception may fail to describe itself
         text = ""
-    message = text if name in ("NotAVerdict", "BadContract") else f"{name}: {text}" if text else name
+    message = text if name in ("NotAVerdict", "BadContract", "BadParameters") else f"{name}: {text}" if text else name
     return _KINDS.get(name, "exception"), _short(message), _author_line(error)
 
 

@@ -7,6 +7,7 @@ code, and the next call gets a fresh guest.
 """
 
 from chain.access.decision import CallResult
+from chain.access.policy import Deployable
 from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
 from chain.primitives.crypto import ZERO_HASH, Hash, hash_tagged
@@ -34,19 +35,17 @@ class Sandbox:
         self._guests = Guests(engine)
         self._chain_id = chain_id
 
-    def check(self, source: str, parameters: str = "{}") -> int:
-        """Check that a contract can be deployed: sizes, syntax, definition, and its module runs.
-
-        Returns:
-            Fuel spent.
+    def check(self, source: str, parameters: str = "{}") -> Deployable:
+        """Check that a contract can be deployed: sizes, syntax, definition, its module runs, and its
+        parameters are those that it takes.
 
         Raises:
             Refusal: what is wrong, with the fuel spent; ``bad_contract`` with the guest's words and the line at fault.
         """
         verify_deployable(source, parameters)
-        instance, fuel = self._guests.take(source, parameters)
-        instance.close()
-        return fuel
+        guest = self._guests.take(source, parameters)
+        guest.instance.close()
+        return Deployable(guest.fuel, guest.members)
 
     def contract(self, source: str, parameters: str = "{}") -> "SandboxSession":
         """A contract for one block: make a new session for each.
@@ -92,7 +91,7 @@ class SandboxSession:
         inputs, fuel = inputs_hash(self._chain_id, call), 0
         try:
             if self._instance is None:
-                self._instance, fuel = self._guests.take(self._source, self._parameters)
+                self._instance, fuel, _ = self._guests.take(self._source, self._parameters)
                 self._load_fuel = fuel
             answer, spent = self._instance.decide(call.decode())
             fuel += spent

@@ -24,6 +24,7 @@ from typing import IO, Self
 import msgspec
 
 from chain.access.decision import CallResult
+from chain.access.policy import Deployable
 from chain.errors import ErrorCode, PoolError, Refusal
 from chain.facts import Facts, unpack
 from contracts.compiled import OnStage, Stage
@@ -70,6 +71,7 @@ class _Staged(_Message, frozen=True):
 
 class _Done(_Message, frozen=True):
     fuel: int = 0
+    members: tuple[str, ...] = ()
     called: CallResult | None = None
 
 
@@ -119,10 +121,11 @@ class SandboxProcess:
         self._sessions = 0
         self._process = self._start()
 
-    def check(self, source: str, parameters: str = "{}") -> int:
+    def check(self, source: str, parameters: str = "{}") -> Deployable:
         """As ``Sandbox.check``."""
         verify_deployable(source, parameters)
-        return self._ask(_Check(source, parameters)).fuel
+        done = self._ask(_Check(source, parameters))
+        return Deployable(done.fuel, done.members)
 
     def contract(self, source: str, parameters: str = "{}") -> "RemoteSession":
         """As ``Sandbox.contract``. Starts a new child if the last one was lost."""
@@ -239,14 +242,15 @@ class _Worker:
         """Carry one order out."""
         try:
             if isinstance(order, _Check):
-                return _Done(fuel=self._sandbox.check(order.source, order.parameters))
+                found = self._sandbox.check(order.source, order.parameters)
+                return _Done(fuel=found.fuel, members=found.members)
             if isinstance(order, _Open):
                 self._sessions[order.session] = self._sandbox.contract(order.source, order.parameters)
             elif isinstance(order, _Decide):
                 session = self._sessions.get(order.session)
                 if session is None:  # opened in a child that was lost
                     return _Failed(ErrorCode.ENGINE_DAMAGED, "the session ended with its process", {})
-                return _Done(0, session.decide_encoded(order.call, order.time_ms))
+                return _Done(called=session.decide_encoded(order.call, order.time_ms))
             elif session := self._sessions.pop(order.session, None):
                 session.close()
                 self._closed.append(session)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from chain.access.policy import AccessPolicy, MissingEngine
+from chain.access.policy import AccessPolicy, Deployable, MissingEngine
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
 from contracts.compiled import Stage
@@ -83,7 +83,7 @@ class ContractEngine:
         """
         self.run(self._ready)
 
-    def check(self, source: str, parameters: str = "{}") -> int:
+    def check(self, source: str, parameters: str = "{}") -> Deployable:
         """As ``Sandbox.check``."""
         return self._for_call().check(source, parameters)
 

@@ -6,7 +6,7 @@ the sandbox; so the chain's own rules stay free of any engine.
 
 import hashlib
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from chain.access.decision import CallResult, Decision
 from chain.contract_engine import EngineIdentity
@@ -44,6 +44,15 @@ class AccessCase:
     """The contract's state on this dataset, a JSON object."""
 
 
+class Deployable(NamedTuple):
+    """A contract that can be deployed."""
+
+    fuel: int
+    """That loading it took."""
+    members: tuple[str, ...] = ()
+    """That its parameters name: they have to be members of the pool."""
+
+
 class ContractRunner(Protocol):
     """Runs the contracts of one block, in the block's order. What it answers is the same on every machine.
 
@@ -51,8 +60,8 @@ class ContractRunner(Protocol):
         PoolError: a code that ``is_engine`` if this machine's engine has failed, which says nothing about the contract.
     """
 
-    def check(self, source: str, parameters: str) -> int:
-        """Whether a contract can be deployed: the fuel that loading it took.
+    def check(self, source: str, parameters: str) -> Deployable:
+        """Whether a contract can be deployed.
 
         Raises:
             Refusal: code ``bad_contract``, or one of those that say why loading was stopped, with the fuel spent.
@@ -97,7 +106,7 @@ class MissingEngine:
         """Itself: blocks without contract calls are executed all the same."""
         return self
 
-    def check(self, source: str, parameters: str) -> int:
+    def check(self, source: str, parameters: str) -> Deployable:
         """Raises ``engine_unavailable``."""
         raise PoolError(ErrorCode.ENGINE_UNAVAILABLE, self._reason)
 

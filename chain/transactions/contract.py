@@ -5,9 +5,11 @@ from typing import Annotated
 from msgspec import Meta
 
 from chain.access.policy import contract_hash
+from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
 from chain.primitives.types import DatasetId, Version, verify_contract_owner, verify_version
-from chain.state.entries import ContractEntry, contract_key
+from chain.state.entries import ContractEntry, contract_key, member_key
+from chain.state.members import Member
 from chain.transactions.base import CheckedTransaction, Header, TransactionType
 from chain.transactions.context import Effect, ExecutionContext
 
@@ -30,7 +32,10 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Con
     key = contract_key(header.contract)
     present = context.state.read(key, ContractEntry)
     verify_version(header.version, present.version if present else 0)
-    fuel = contracts.check(header.source, header.parameters)
+    found = contracts.check(header.source, header.parameters)
+    for name in found.members:
+        if context.state.read(member_key(name), Member) is None:
+            raise Refusal(ErrorCode.UNKNOWN_MEMBER, fuel=found.fuel, member=name[: LIMITS.name_length])
     entry = ContractEntry(
         contract=header.contract,
         owner=header.member,
@@ -43,7 +48,7 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Con
         transaction_id=checked.id,
     )
     context.state.write(key, entry)
-    return Effect(fuel)
+    return Effect(found.fuel)
 
 
 CONTRACT = TransactionType(name="contract", header=ContractHeader, execute=_execute, calls_contract=True)

@@ -6,11 +6,11 @@ from importlib.resources import files
 
 from chain.errors import ErrorCode, PoolError
 
-SOURCES_SHA256 = "3ac1462a55d972198263431fd63b832ad4665d5187dd2d91c8309b08b118bb92"
+SOURCES_SHA256 = "0f8ec2fc080ea64aa02592466f61c06140fe25b7359734d0fdd262527b2a2884"
 """Of the Python files that are frozen into it (``build.sources_sha256``)."""
-COMPONENT_SHA256 = "6615df342ae9ca106e8d949321074689ffc8a85e2bc00e4d3acc3dfb7515b3a0"
+COMPONENT_SHA256 = "671d3fa80018b33cc3503a0b3f6e5284fde902f112cf434ce020b91d4cf74c3e"
 """Of the component, uncompressed: part of the engine's identity."""
-COMPRESSED_SHA256 = "9fec4d945874a936f1fdf14f631af9a1e8bf5f8070719092ccc3629dbe363395"
+COMPRESSED_SHA256 = "87eb7b24d2e2a05ea453b47f75610728e6fe2fc1bf5c884b460958d0b26e9949"
 """Of the file in the package."""
 ARTIFACT = "guest.wasm.xz"
 

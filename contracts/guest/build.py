@@ -26,6 +26,7 @@ _SOURCES = {
     "blockpool/contract.py": "blockpool/contract.py",
     "contracts/author.py": "contracts/author.py",
     "contracts/loader.py": "contracts/loader.py",
+    "contracts/parameters.py": "contracts/parameters.py",
     "contracts/runtime.py": "contracts/runtime.py",
 }
 """Files of the guest, and where they come from."""

@@ -8,7 +8,9 @@ The first part that denies, denies; the first that asks, asks (the next is heard
 when the first of the parts' would, and has the fields that all of them allow.
 """
 
-from blockpool.contract import Context, Dataset, Request, Verdict, allow, deny, evaluate
+from blockpool.contract import Context, Dataset, Parameter, Request, Verdict, allow, deny, evaluate
+
+PARAMETERS = {"parts": Parameter("contracts", required=True)}
 
 
 def can_read(request: Request, dataset: Dataset, ctx: Context) -> Verdict:

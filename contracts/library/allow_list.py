@@ -4,7 +4,9 @@ Parameters:
     readers: names of members.
 """
 
-from blockpool.contract import Context, Dataset, Request, Verdict, allow, deny
+from blockpool.contract import Context, Dataset, Parameter, Request, Verdict, allow, deny
+
+PARAMETERS = {"readers": Parameter("members", required=True)}
 
 
 def can_read(request: Request, dataset: Dataset, ctx: Context) -> Verdict:

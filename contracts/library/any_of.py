@@ -8,7 +8,9 @@ The first part that allows, decides. If none does, the first that asks, asks. If
 reasons. Parts after the first that allows are not called.
 """
 
-from blockpool.contract import Context, Dataset, Request, Verdict, deny, evaluate
+from blockpool.contract import Context, Dataset, Parameter, Request, Verdict, deny, evaluate
+
+PARAMETERS = {"parts": Parameter("contracts", required=True)}
 
 
 def can_read(request: Request, dataset: Dataset, ctx: Context) -> Verdict:

@@ -10,7 +10,9 @@ One refusal is not the end while enough others can still approve. An answer that
 
 from datetime import timedelta
 
-from blockpool.contract import Context, Dataset, Request, Verdict, allow, ask, deny
+from blockpool.contract import Context, Dataset, Parameter, Request, Verdict, allow, ask, deny
+
+PARAMETERS = {"approvers": Parameter("members"), "needed": Parameter("count"), "days": Parameter("number")}
 
 
 def can_read(request: Request, dataset: Dataset, ctx: Context) -> Verdict:

@@ -10,10 +10,16 @@ Parameters:
 
 from datetime import timedelta
 
-from blockpool.contract import Context, Dataset, Request, Verdict, allow, deny
+from blockpool.contract import Context, Dataset, Parameter, Request, Verdict, allow, deny
 
 NOTE = "break glass: a read report is due"
 HOUR_MS = timedelta(hours=1) // timedelta(milliseconds=1)
+
+PARAMETERS = {
+    "purposes": Parameter("texts", required=True),
+    "hours": Parameter("number", required=True),
+    "report_hours": Parameter("number", required=True),
+}
 
 
 def can_read(request: Request, dataset: Dataset, ctx: Context) -> Verdict:

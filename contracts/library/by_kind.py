@@ -5,7 +5,12 @@ Parameters:
     roles: optional; if given, a reader needs one of them as well.
 """
 
-from blockpool.contract import Context, Dataset, Request, Verdict, allow, deny
+from blockpool.contract import Context, Dataset, Parameter, Request, Verdict, allow, deny
+
+PARAMETERS = {
+    "kinds": Parameter("texts", required=True, choices=("government", "enterprise", "social", "public")),
+    "roles": Parameter("texts"),
+}
 
 
 def can_read(request: Request, dataset: Dataset, ctx: Context) -> Verdict:

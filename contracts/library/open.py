@@ -3,7 +3,9 @@
 Parameters: none.
 """
 
-from blockpool.contract import Context, Dataset, Request, Verdict, allow
+from blockpool.contract import Context, Dataset, Parameter, Request, Verdict, allow
+
+PARAMETERS: dict[str, Parameter] = {}
 
 
 def can_read(request: Request, dataset: Dataset, ctx: Context) -> Verdict:

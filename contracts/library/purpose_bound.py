@@ -8,7 +8,13 @@ Parameters:
 
 from datetime import timedelta
 
-from blockpool.contract import Context, Dataset, Request, Verdict, allow, deny
+from blockpool.contract import Context, Dataset, Parameter, Request, Verdict, allow, deny
+
+PARAMETERS = {
+    "purposes": Parameter("fields", required=True),
+    "required": Parameter("texts", choices=("legal_basis", "case_number", "person")),
+    "days": Parameter("number"),
+}
 
 
 def can_read(request: Request, dataset: Dataset, ctx: Context) -> Verdict:

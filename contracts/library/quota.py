@@ -7,7 +7,9 @@ Parameters:
 
 from datetime import timedelta
 
-from blockpool.contract import Context, Dataset, Request, Verdict, allow, deny
+from blockpool.contract import Context, Dataset, Parameter, Request, Verdict, allow, deny
+
+PARAMETERS = {"grants": Parameter("count", required=True), "days": Parameter("number", required=True)}
 
 
 def can_read(request: Request, dataset: Dataset, ctx: Context) -> Verdict:

@@ -7,7 +7,9 @@ Parameters:
 
 from datetime import datetime, timedelta
 
-from blockpool.contract import Context, Dataset, Request, Verdict, allow, deny
+from blockpool.contract import Context, Dataset, Parameter, Request, Verdict, allow, deny
+
+PARAMETERS = {"days": Parameter("number", required=True), "opens": Parameter("moment"), "closes": Parameter("moment")}
 
 
 def can_read(request: Request, dataset: Dataset, ctx: Context) -> Verdict:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from chain.access.decision import CallResult
+from chain.access.policy import Deployable
 from chain.state.difference import damage
 from chain.transactions.request import RequestHeader
 from contracts.engine import Engine
@@ -94,7 +95,7 @@ class AheadSandbox:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
 
-    def check(self, source: str, parameters: str = "{}") -> int:
+    def check(self, source: str, parameters: str = "{}") -> Deployable:
         return self._sandbox.check(source, parameters)
 
     def contract(self, source: str, parameters: str = "{}") -> "AheadSession":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chain.access.decision import AccessVerdict, CallResult, Decision, denied
-from chain.access.policy import AccessCase
+from chain.access.policy import AccessCase, Deployable
 from chain.blocks import Outcome
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, Refusal
@@ -85,6 +85,8 @@ class ScriptedPolicy:
     scripts: dict[str, Script] = field(default_factory=dict)
     cases: list[AccessCase] = field(default_factory=list)
     """All calls so far."""
+    named_members: tuple[str, ...] = ()
+    """That the parameters of a contract name, whichever it is."""
     opened: int = 0
     closed: int = 0
 
@@ -92,10 +94,10 @@ class ScriptedPolicy:
         self.opened += 1
         return self
 
-    def check(self, source: str, parameters: str) -> int:
+    def check(self, source: str, parameters: str) -> Deployable:
         if source not in self.scripts:
             raise Refusal(ErrorCode.BAD_CONTRACT, fuel=CHECK_FUEL, line=1, text="there is no such script")
-        return CHECK_FUEL
+        return Deployable(CHECK_FUEL, self.named_members)
 
     def decide(self, contract: entries.ContractEntry, case: AccessCase) -> CallResult:
         self.cases.append(case)

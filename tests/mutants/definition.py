@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PACKAGES = ("audit", "sealing", "blockpool", "chain", "cli", "consensus", "contracts", "evidence", "node")
+PACKAGES = ("audit", "sealing", "blockpool", "chain", "cli", "consensus", "contracts", "evidence", "node", "records")
 """Where defences stand."""
 _LAYOUT = {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT, tokenize.ENDMARKER}
 

@@ -88,6 +88,16 @@ GRANTED = (
         (f"{RULES}::TestDeploying::test_nobody_deploys_for_another_member",),
         Edit("contract._execute", "verify_contract_owner(header.contract, header.member)", "pass"),
     ),
+    mutant(
+        "s53 a misspelt parameter is a condition that is never checked",
+        ("tests/contracts/test_parameters.py::test_the_reason_is_said",),
+        Edit("verify_parameters", "name not in declared", "False"),
+    ),
+    mutant(
+        "s53 a contract's parameters may name members that are not there",
+        ("tests/contracts/test_parameters.py::test_a_parameter_that_names_no_member_is_refused_by_the_validators",),
+        Edit("contract._execute", "context.state.read(member_key(name), Member) is None", "False"),
+    ),
 )
 
 SEALING = (

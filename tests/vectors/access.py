@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from chain.access.decision import CallResult, Decision, denied
-from chain.access.policy import AccessCase, AccessPolicy, ReadDigest, contract_hash
+from chain.access.policy import AccessCase, AccessPolicy, Deployable, ReadDigest, contract_hash
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode
 from chain.primitives.crypto import hash_tagged
@@ -33,9 +33,9 @@ class VectorPolicy:
         """Itself: it keeps nothing."""
         return self
 
-    def check(self, source: str, parameters: str) -> int:
+    def check(self, source: str, parameters: str) -> Deployable:
         """Any contract will do."""
-        return FUEL
+        return Deployable(FUEL)
 
     def decide(self, contract: entries.ContractEntry, case: AccessCase) -> CallResult:
         """What ``SOURCE`` says of the case."""
