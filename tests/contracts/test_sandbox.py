@@ -155,7 +155,7 @@ def test_first_call_pays_for_loading(sandbox: Sandbox) -> None:
     session = sandbox.contract(ALLOW_ALL)
     first, second = (session.decide(REQUEST, DATASET, CONTEXT).decision for _ in range(2))
     session.close()
-    assert first.fuel > second.fuel + sandbox.check(ALLOW_ALL) // 2
+    assert first.fuel > second.fuel + sandbox.check(ALLOW_ALL).fuel // 2
     assert msgspec.structs.replace(first, fuel=0) == msgspec.structs.replace(second, fuel=0)
 
 
@@ -204,7 +204,7 @@ def test_largest_source_loads_within_its_fuel(sandbox: Sandbox) -> None:
     line = "    'carrier': ('CA', 'MU', 'CZ'),\n"
     source = ALLOW_ALL + "TABLE = {\n" + line * ((LIMITS.contract_source_size_bytes - len(ALLOW_ALL) - 99) // len(line))
     source += "}\n"
-    assert sandbox.check(source) < LIMITS.contract_fuel
+    assert sandbox.check(source).fuel < LIMITS.contract_fuel
 
 
 def test_an_odd_escape_is_no_reason_to_stop(sandbox: Sandbox) -> None:
