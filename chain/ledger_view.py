@@ -102,7 +102,7 @@ class LedgerView:
         return self._open_tree().get(self.tip.state, key)
 
     def state_at(self, height: int) -> StateView:
-        """The state after the block at ``height``, for any thread. An old one takes some 20 ms to be had again.
+        """The state after the block at ``height``, for any thread. An old one takes some 10 ms to be had again.
 
         Raises:
             PoolError: code ``not_found`` for a height that is not there; ``not_here_yet`` for one before the state that

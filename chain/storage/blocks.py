@@ -418,14 +418,14 @@ class BlockStore:
     # Old blocks
 
     def freeze(self) -> bool:
-        """Move some more of the old blocks into compressed frames, unless something is being erased or still to come.
-        May run in a thread of its own. Not synced: after a crash they are here or there.
+        """Move some more of the old blocks into compressed frames, unless some are still to come. May run in a thread.
+        Not synced: after a crash they are here or there.
 
         Returns:
             Whether there is more to move.
         """
         newest = self.last_height()
-        if newest is None or self.past_height or self.unpurged(1):
+        if newest is None or self.past_height:
             return False
         until = newest - HOT_BLOCKS
         return self._database.freeze(until, _leaf_deletions) < until

@@ -21,6 +21,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -139,11 +140,12 @@ class FramedDatabase:
 
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """As the port has it; within one kind where that may lie in frames."""
-        own = self._database.scan(start, stop, reverse=reverse)
+        # In this order: what moves into a frame meanwhile is met twice rather than not at all.
+        rest = self._database.scan(start, stop, reverse=reverse)
+        own = chain(list(islice(rest, 1)), rest)
         if not self._may_be_framed(start):
             yield from own
             return
-        # In this order: what moves into a frame meanwhile is met twice rather than not at all.
         framed = self._framed(start, stop, reverse=reverse)
         last: bytes | None = None
         for key, value in heapq.merge(own, framed, key=itemgetter(0), reverse=reverse):

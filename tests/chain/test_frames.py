@@ -1,9 +1,10 @@
 """Frames: a database with compressed old entries answers as one without, and loses nothing on the way."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
+from typing import ClassVar
 from unittest import mock
 
 import pytest
@@ -166,6 +167,28 @@ def test_a_record_costs_less_than_its_own_bytes() -> None:
         assert sum(len(found) + len(value) for found, value in base.scan(b"p", b"{")) < payload_bytes / 2
 
 
+def test_s57_s67_the_frames_that_held_it_are_purged_and_the_one_that_is_left_is_not() -> None:
+    purged: list[bytes] = []
+
+    class Watched(MemoryDatabase):
+        def purge(self, keys: Sequence[bytes]) -> bool:
+            purged.extend(keys)
+            return super().purge(keys)
+
+    base = Watched()
+    framed = FramedDatabase(base, LENGTHS)
+    framed.write([(key(b"p", height, 0), b"%d" % height) for height in range(1, 6)], sync=False)
+    framed.freeze(5, lambda first, last: [])
+    held = [found for found, _ in base.scan(b"z", b"{")]
+    for height in (2, 3):
+        framed.write([(key(b"p", height, 0), None)], sync=False)
+        held += [found for found, _ in base.scan(b"z", b"{")]
+    assert len(held) == len(set(held)) == 3
+    assert framed.purge([key(b"p", 3, 0)])
+    assert purged == [key(b"p", 3, 0), *held[:2]]
+    assert framed.get(key(b"p", 4, 0)) == b"4"
+
+
 class TestErasing:
     RECORD = b'{"n":314159}'
 
@@ -177,7 +200,7 @@ class TestErasing:
         network.commit(ledger, [network.parcel([b'{"n":2}']), parcel, network.parcel([b'{"n":3}'])])
         for number in range(12):
             network.commit(ledger, [network.parcel([b'{"n":%d}' % number])])
-        frozen(ledger)
+        frozen(ledger).blocks._database._database.compact(b"", b"\xff" * 20)  # to a low level, as what is old is
         ledger.close()
         engine = LevelDatabase(path / "blocks")
         held = [
@@ -202,7 +225,6 @@ class TestErasing:
         assert stored is not None
         assert stored.payload == b""
         assert self.files_with(tmp_path, held[0]), "the deletion alone does not remove it"
-        assert not ledger.blocks.freeze(), "nothing moves while something is being erased"
         assert ledger.blocks.purge(ledger.blocks.unpurged(10))
         assert self.files_with(tmp_path, held[0]) == []
         assert self.files_with(tmp_path, self.RECORD) == []
@@ -232,6 +254,49 @@ def test_s67_a_damaged_frame_is_found() -> None:
             with refuses(ErrorCode.DATABASE_DAMAGED):
                 list(FramedDatabase(base, LENGTHS).scan(b"b", b"c"))
         base.write([(found, value)], sync=False)
+
+
+def test_s67_who_reads_as_a_batch_is_written_misses_nothing() -> None:
+    entries = [(key(b"b", height), b"%d" % height) for height in range(1, 30)]
+
+    class Watched(MemoryDatabase):
+        framed: FramedDatabase | None = None
+
+        def look(self) -> None:
+            assert self.framed is None or [self.framed.get(found) for found, _ in entries] == [v for _, v in entries]
+
+        def write(self, batch: Sequence[Write], *, sync: bool) -> None:
+            self.look()
+            super().write(batch, sync=sync)
+            self.look()
+
+    base = Watched()
+    framed = FramedDatabase(base, LENGTHS)
+    framed.write(entries, sync=False)
+    base.framed = framed
+    while framed.freeze(25, lambda first, last: []) < 25:
+        pass
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_s67_who_begins_to_scan_as_blocks_move_misses_nothing(reverse: bool) -> None:
+    entries = [(key(b"b", height), b"%d" % height) for height in range(1, 30)]
+
+    class Moving(MemoryDatabase):
+        moves: ClassVar[list[FramedDatabase]] = []
+
+        def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+            if self.moves:
+                self.moves.pop().freeze(25, lambda first, last: [])
+            yield from super().scan(start, stop, reverse=reverse)
+
+    base = Moving()
+    framed = FramedDatabase(base, LENGTHS)
+    framed.write(entries, sync=False)
+    for _ in range(4):
+        base.moves[:] = [framed]
+        assert sorted(framed.scan(key(b"b", 1), b"c", reverse=reverse)) == entries
+    assert framed.frozen_height == 25
 
 
 def test_s67_who_reads_meanwhile_misses_nothing(tmp_path: Path) -> None:
