@@ -106,6 +106,7 @@ TARGETS = {
     "evidence_export": Target(30, 30, is_ceiling=True),
     "evidence_verify": Target(50, 50, is_ceiling=True),
     "growth_open": Target(2, 0.5, is_ceiling=True),
+    "growth_join": Target(60, 20, is_ceiling=True),
     "growth_disk": Target(1_500, 800, is_ceiling=True),
     "watch_cost": Target(1, 1, is_ceiling=True),
 }

@@ -19,10 +19,12 @@ from chain.state.chunks import FIRST_PLACE, LAST_PLACE, StateChunk, read_chunk
 from chain.state.tree import EMPTY
 from chain.storage.database import MemoryDatabase
 from chain.storage.head import MemoryHead
+from chain.transactions.base import Transaction
 from tests.chain.past_world import BLOCKS, PastWorld, make_past_world
 from tests.ledgers import take
-from tests.networks import TIME_MS
+from tests.networks import TIME_MS, TestNetwork
 from tests.refusals import refuses
+from tests.rules import NEXT, use_changing_rules
 
 ANCHOR = SPAN_BLOCKS
 
@@ -422,3 +424,39 @@ def test_s68_every_span_is_under_one_peak() -> None:
             assert past._peak_level(height, first) >= past.SPAN_LEVEL
         with pytest.raises(PoolError):
             past._peak_level(height, height)
+
+
+def test_s68_a_chain_whose_validators_and_rules_change_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One change lies before the anchor, one is the anchor's own: the next block follows other rules."""
+    use_changing_rules(monkeypatch)
+    network = TestNetwork()
+    source = network.ledger()
+
+    def commit(transaction: Transaction) -> None:
+        executed = source.execute([network.checked(transaction)], TIME_MS + 1 + source.tip.height, "a")
+        names = source.validators.names[: source.validators.quorum]
+        source.commit(executed, network.certify(executed, signers=names))
+
+    commit(network.dataset())
+    commit(network.dataset(name="x", legal_basis="without c"))
+    while source.tip.height < ANCHOR - 1:
+        commit(network.parcel([b'{"n":%d}' % source.tip.height]))
+    commit(network.dataset(name="y", legal_basis=f"version {NEXT}"))
+    assert source.tip.height == ANCHOR
+    commit(network.parcel([b'{"n":1}']))
+    node = Receiving(source)
+    assert len(node.anchor.handovers) == 1
+    node.begin()
+    node.take_all()
+    node.finish()
+    ledger = node.open()
+    assert ledger.validators.names == ("a", "b", "d")
+    assert ledger.rules.version == NEXT
+    assert ledger.trust.handovers_until(ANCHOR + 1) == source.trust.handovers_until(ANCHOR + 1)
+    package = read_package(source.blocks, ANCHOR + 1)
+    assert package is not None
+    take(ledger, package)
+    assert ledger.tip.block_hash == source.tip.block_hash
+    first = read_package(source.blocks, 1)
+    assert first is not None
+    ledger.fill(ledger.open_past(first, 1))  # of the first set
