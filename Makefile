@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench sim mutants roots storage-faults chaos attack fuzz lock clean
+.PHONY: help setup demo test check format bench fuel sim mutants roots storage-faults chaos attack fuzz lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -55,6 +55,9 @@ format: setup ## rewrite the sources in the project's format
 
 bench: setup ## measure, print one table and write docs/benchmarks.md
 	$(BIN)/python -m bench
+
+fuel: setup ## how long a unit of contract fuel takes on this machine, for each kind of work
+	$(BIN)/python -m bench.contract_fuel
 
 sim: setup ## the seeded cluster simulator: make sim SEEDS=1000
 	$(BIN)/python -m tests.sim --seeds $(SEEDS)

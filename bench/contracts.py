@@ -27,7 +27,8 @@ PARAMETERS: dict[str, dict[str, object]] = {
     "purpose_bound": {"purposes": {PURPOSE: None}, "required": ["person"], "days": 30},
     "approval_required": {},
 }
-BLOCK_REQUESTS = LIMITS.block_contract_calls
+OFFERED = LIMITS.block_contract_calls
+"""Requests that wait for each block, which takes as many as its fuel allows."""
 WARM_UP_BLOCKS = 1
 CASES = (
     ("verdicts_purpose", "verdicts in bulk, purpose_bound", "purpose_bound", READERS, DATASETS),
@@ -101,9 +102,9 @@ def measure_verdicts(name: str, readers: int, datasets: int, blocks: int) -> Ver
         validator.open(Path(folder), SandboxPolicy(engine))
         validator.commit([validator.contract(contract, source_of(name), orjson.dumps(PARAMETERS[name]).decode())])
         validator.commit([validator.dataset(f"{OWNER}.data-{number}", contract) for number in range(datasets)])
-        count = (WARM_UP_BLOCKS + blocks) * BLOCK_REQUESTS
+        count = (WARM_UP_BLOCKS + blocks) * OFFERED
         requests = [validator.request(*target, PURPOSE) for target in islice(cycle(targets), count)]
-        groups = [requests[start : start + BLOCK_REQUESTS] for start in range(0, count, BLOCK_REQUESTS)]
+        groups = [requests[start : start + OFFERED] for start in range(0, count, OFFERED)]
         for group in groups[:WARM_UP_BLOCKS]:
             validator.commit(group)
         engine_cpu_s, ledger_cpu_s = process_cpu_seconds(engine.process_id), time.process_time()

@@ -53,16 +53,26 @@ class Limits:
     """Characters of a reason that a member or a contract gives."""
     fact_length: int = 200
     """Characters of a place in JSON that an outcome names."""
-    contract_source_size_bytes: int = 64 * KIB
+    contract_source_size_bytes: int = 16 * KIB
     """One access contract's source."""
     contract_parameters_size_bytes: int = 64 * KIB
     """One access contract's parameters, as JSON."""
     contract_memory_size_bytes: int = 64 * MIB
     """Memory of the interpreter that runs a contract."""
-    contract_fuel: int = 500_000_000
+    contract_fuel: int = 100_000_000
     """WebAssembly instructions of one call, about; loading a contract has as much once more."""
+    contract_guest_fuel: int = 15_000_000
+    """Price of a fresh guest: making it, its memory, and throwing it away after a call that fails."""
+    contract_call_fuel: int = 1_000_000
+    """Price of a call, beside what the guest counts."""
+    contract_input_byte_fuel: int = 20
+    """Price of each byte that a call is told."""
+    contract_answer_character_fuel: int = 500
+    """Price of each character of an answer that is read."""
     contract_inputs_size_bytes: int = 256 * KIB
     """What one call of a contract is told, as JSON."""
+    contract_answer_length: int = 128 * KIB
+    """Characters of a guest's answer; a longer one is not even read."""
     contract_state_size_bytes: int = 16 * KIB
     """State that a contract keeps, as JSON."""
     contract_fields: int = 1024
@@ -73,10 +83,8 @@ class Limits:
     """Earlier grants of the reader that a contract is told of."""
     block_contract_calls: int = 256
     """Transactions of a block that call a contract."""
-    block_contract_fuel: int = 1_000_000_000
+    block_contract_fuel: int = 200_000_000
     """Once the contract calls of a block have spent this much, no further one may stand in it."""
-    block_contract_guests: int = 16
-    """Contracts of a block that are held in memory at once, each with up to ``contract_memory_size_bytes``."""
     request_parcels: int = 256
     """Parcels that one request may name."""
     request_answers: int = 128

@@ -17,9 +17,6 @@ from chain.primitives.json_reader import BadJson, Fault, JsonValue, read_json
 from chain.primitives.types import is_name
 from contracts.runtime import LOADED
 
-ANSWER_SIZE_BYTES_MAX = 128 * 1024
-"""A larger answer is not even read."""
-
 _FAILURES = {
     "exception": ErrorCode.CONTRACT_FAILED,
     "memory": ErrorCode.CONTRACT_OUT_OF_MEMORY,
@@ -44,6 +41,11 @@ def verify_loaded(answer: str) -> tuple[str, ...]:
             raise Refusal(ErrorCode.CONTRACT_BAD_ANSWER)
         return tuple(map(str, names))
     raise Refusal.of(ErrorCode.BAD_CONTRACT, _reported(found).facts)
+
+
+def reading_fuel(answer: str) -> int:
+    """The price of reading an answer."""
+    return min(len(answer), LIMITS.contract_answer_length) * LIMITS.contract_answer_character_fuel
 
 
 def read_answer(answer: str, time_ms: int, fuel: int, inputs_hash: Hash) -> CallResult:
@@ -80,10 +82,9 @@ def _bad(part: str) -> Refusal:
 
 
 def _bounded(answer: str) -> bytes:
-    text = answer.encode("utf-8", "surrogatepass")
-    if len(text) > ANSWER_SIZE_BYTES_MAX:
+    if len(answer) > LIMITS.contract_answer_length:
         raise _bad("size")
-    return text
+    return answer.encode("utf-8", "surrogatepass")
 
 
 def _read(text: bytes) -> JsonValue:

@@ -133,12 +133,18 @@ def encode_part(facts: Facts) -> msgspec.Raw:
 
 
 def encode_parts(parts: CallParts) -> bytes:
-    """The JSON that a contract is called with.
+    """The JSON that a contract is called with: with as many of the grants, newest first, as there is room for.
 
     Raises:
-        Refusal: code ``contract_inputs_too_large``.
+        Refusal: code ``contract_inputs_too_large``; it cannot be for what stands on a chain, whose texts are bounded.
     """
     call = _encoder.encode((parts.request, parts.dataset, parts[2:]))
+    excess, grants = len(call) - LIMITS.contract_inputs_size_bytes, list(parts.grants)
+    if excess > 0:
+        while grants and excess > 0:
+            excess -= len(bytes(grants.pop())) + len(",")
+        parts = parts._replace(grants=grants)
+        call = _encoder.encode((parts.request, parts.dataset, parts[2:]))
     if len(call) > LIMITS.contract_inputs_size_bytes:
         raise Refusal(ErrorCode.CONTRACT_INPUTS_TOO_LARGE, found=len(call), limit=LIMITS.contract_inputs_size_bytes)
     return call

@@ -8,12 +8,13 @@ to whoever takes it.
 from typing import NamedTuple
 
 from chain.errors import Refusal
-from contracts.answers import verify_loaded
+from chain.limits import LIMITS
+from contracts.answers import reading_fuel, verify_loaded
 from contracts.engine import Engine, GuestInstance
 
 GUESTS_AHEAD = 2
 """Guests that may wait; each holds up to ``contract_memory_size_bytes``."""
-FUEL_AHEAD = 20_000_000
+FUEL_AHEAD = 2 * LIMITS.contract_guest_fuel
 """Contracts that spend more on loading are not loaded ahead: what is needed meanwhile has to wait for it."""
 
 
@@ -22,7 +23,7 @@ class LoadedGuest(NamedTuple):
 
     instance: GuestInstance
     fuel: int
-    """Spent on loading."""
+    """Spent on making and loading it."""
     members: tuple[str, ...]
     """That its parameters name."""
 
@@ -58,9 +59,10 @@ class Guests:
         self._ahead[source, parameters] = guest
 
     def _make(self, source: str, parameters: str) -> LoadedGuest:
-        instance, fuel = self._engine.instantiate(), 0
+        instance, fuel = self._engine.instantiate(), LIMITS.contract_guest_fuel
         try:
-            answer, fuel = instance.load(source, parameters)
+            answer, spent = instance.load(source, parameters)
+            fuel += spent + reading_fuel(answer)
             members = verify_loaded(answer)
         except Refusal as refusal:
             instance.close()

@@ -11,6 +11,7 @@ from chain.state.entries import ContractEntry
 from contracts.answers import failed
 from contracts.calls import CallEncoder
 from contracts.engine import ENGINE_IDENTITY
+from contracts.sandbox import call_fuel
 
 
 class ContractSession(Protocol):
@@ -51,17 +52,14 @@ class SandboxPolicy:
 
 class BlockContracts:
     """One session for each contract of a block, opened at its first call. A contract that is updated within the block
-    is another one from then on.
-
-    A guest holds its memory as long as its session is open, so only so many are: the one whose last call is longest ago
-    gives way, and is opened anew, and pays for loading again, if it is called again. All nodes make the same calls in
-    the same order, so it is the same one everywhere.
+    is another one from then on. A guest holds its memory as long as its session is open; the fuel that it costs bounds
+    how many there are.
     """
 
     def __init__(self, sandbox: ContractSandbox) -> None:
         self._sandbox = sandbox
         self._sessions: dict[bytes, ContractSession] = {}
-        """By the contract's hash, in the order of their last calls."""
+        """By the contract's hash."""
         self._calls = CallEncoder()
 
     def check(self, source: str, parameters: str) -> Deployable:
@@ -73,16 +71,12 @@ class BlockContracts:
         try:
             return self._session(contract).decide_encoded(self._calls.encode(case), case.time_ms)
         except Refusal as refusal:  # there is too much to tell the contract
-            return failed(refusal)
+            return failed(refusal, call_fuel(LIMITS.contract_inputs_size_bytes))
 
     def _session(self, contract: ContractEntry) -> ContractSession:
-        """The contract's session, from now on the one that was used last."""
-        session = self._sessions.pop(contract.hash, None)
+        session = self._sessions.get(contract.hash)
         if session is None:
-            if len(self._sessions) >= LIMITS.block_contract_guests:
-                self._sessions.pop(next(iter(self._sessions))).close()
-            session = self._sandbox.contract(contract.source, contract.parameters)
-        self._sessions[contract.hash] = session
+            session = self._sessions[contract.hash] = self._sandbox.contract(contract.source, contract.parameters)
         return session
 
     def close(self) -> None:

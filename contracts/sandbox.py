@@ -4,6 +4,10 @@ One fresh guest for each contract of each block, calls in the block's order. Wit
 over from call to call by force (module-level names start anew, but it can reach into the interpreter); since every node
 makes the same calls in the same order, it would fool nobody but itself. A call that fails in any way is a deny with a
 code, and the next call gets a fresh guest.
+
+Fuel is time's stand-in, the same everywhere: what the guest counts, and a price for what it does not count. A fresh
+guest costs as much as thirty simple calls, and each failure wastes one. ``python -m bench.contract_fuel`` measures how
+long a unit takes at most, whatever a contract does.
 """
 
 from chain.access.decision import CallResult
@@ -12,7 +16,7 @@ from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
 from chain.primitives.crypto import ZERO_HASH, Hash, hash_tagged
 from chain.primitives.json_reader import BadJson, read_json
-from contracts.answers import failed, read_answer
+from contracts.answers import failed, read_answer, reading_fuel
 from contracts.engine import Engine, GuestInstance
 from contracts.facts import ContextFacts, DatasetFacts, RequestFacts, encode_call
 from contracts.guests import FUEL_AHEAD, Guests
@@ -21,6 +25,11 @@ from contracts.guests import FUEL_AHEAD, Guests
 def inputs_hash(chain_id: bytes, call: bytes) -> Hash:
     """What names the inputs of one call (``encode_call``) in a decision."""
     return hash_tagged("contract-inputs", chain_id, call)
+
+
+def call_fuel(size_bytes: int) -> int:
+    """The price of a call that is told so much, before its contract has done anything."""
+    return LIMITS.contract_call_fuel + size_bytes * LIMITS.contract_input_byte_fuel
 
 
 class Sandbox:
@@ -88,13 +97,13 @@ class SandboxSession:
             call: the inputs.
             time_ms: the block's time, as in the inputs.
         """
-        inputs, fuel = inputs_hash(self._chain_id, call), 0
+        inputs, fuel = inputs_hash(self._chain_id, call), call_fuel(len(call))
         try:
             if self._instance is None:
-                self._instance, fuel, _ = self._guests.take(self._source, self._parameters)
-                self._load_fuel = fuel
+                self._instance, self._load_fuel, _ = self._guests.take(self._source, self._parameters)
+                fuel += self._load_fuel
             answer, spent = self._instance.decide(call.decode())
-            fuel += spent
+            fuel += spent + reading_fuel(answer)
             return read_answer(answer, time_ms, fuel, inputs)
         except Refusal as refusal:
             self.close()  # the next call gets a fresh guest: what a failure left behind is nobody's business

@@ -22,6 +22,7 @@ from consensus.effects import Broadcast, Build, Deliver, Effect, Execute, Persis
 from consensus.memory import PROPOSAL_KEYS
 from consensus.messages import decode_message, encode_message
 from consensus.replica import Replica, Tip
+from node.call_turns import CallTurns
 from node.execution import Executions, is_local_fault
 from node.frames import FrameKind
 from node.links import Links
@@ -115,6 +116,7 @@ class ConsensusDriver:
         self._ticks = 0
         self._told_work: tuple[Hash | None, bool] = (None, False)
         self._height_began_s = 0.0
+        self._call_turns = CallTurns(pool.mempool, pool.monotonic_s)
         self.may_vote = False
         self.replica = self._make_replica()
         pool.add_listener(self._on_committed)
@@ -222,12 +224,13 @@ class ConsensusDriver:
             return
         self._pool.forget_expired()
         now_ms = self._pool.clock_ms()
-        transactions = self._pool.mempool.select(now_ms)
+        transactions = self._pool.mempool.select(now_ms, with_calls=self._call_turns.has_come)
         if not transactions:
             self.replica.propose(height, view, None)
             self._tell_work()
             return
         if self._executions.is_for_thread(transactions):
+            self._call_turns.began()
             self._spawn(self._propose_made(height, self._executions.make_beside(transactions, now_ms)))
         else:
             self.replica.propose(height, view, self._executions.make(transactions, now_ms).proposal)
@@ -269,6 +272,7 @@ class ConsensusDriver:
             self._spawn(self._judge_after_fetch(hash_, proposal))
             return
         if self._executions.is_for_thread(transactions):
+            self._call_turns.began()
             self._spawn(self._judge_beside(hash_, proposal, transactions))
             return
         try:
@@ -360,8 +364,10 @@ class ConsensusDriver:
     def _on_committed(self, block: CommittedBlock) -> None:
         self._executions.forget()
         self._bodies.clear()
-        self._gather_since_s = asyncio.get_running_loop().time() if self._bodies.are_waiting else None
-        neglected = () if self.replica.is_primary else self._neglected(block)
+        neglected = self._neglected(block)
+        # What may not be proposed yet is no load: others need not gather on its account.
+        is_busy = self._bodies.are_waiting if self._call_turns.has_come else self._pool.mempool.oldest_other is not None
+        self._gather_since_s = asyncio.get_running_loop().time() if is_busy else None
         self._height_began_s = asyncio.get_running_loop().time()
         self._tell_work()
         self.replica.advance(self._tip(), neglected)
@@ -371,16 +377,23 @@ class ConsensusDriver:
         """Members whose transactions the block skipped, though its primary must have had them when the height began."""
         height_s = asyncio.get_running_loop().time() - self._height_began_s
         overdue_s = height_s + self.replica.overdue_ticks * self._settings.tick_s
-        return neglected_members(
-            block.executed.transactions,
-            self._pool.mempool,
-            lambda id_: (self._overdue.known_s(id_) or 0.0) >= overdue_s,
-        )
+        ordered, mempool, turns = block.executed.transactions, self._pool.mempool, self._call_turns
+
+        def is_overdue(id_: Hash) -> bool:
+            return (self._overdue.known_s(id_) or 0.0) >= overdue_s
+
+        turns.committed(ordered, is_overdue)
+        return () if self.replica.is_primary else neglected_members(ordered, mempool, is_overdue, turns.may_wait)
 
     def _work(self) -> tuple[Hash | None, bool]:
-        """The oldest waiting transaction, and whether the primary has been told of it."""
-        oldest = self._pool.mempool.oldest
-        return oldest, oldest is not None and (self.replica.is_primary or self._overdue.known_s(oldest) is not None)
+        """The oldest waiting transaction whose turn it may be, and whether the primary has been told of it."""
+        mempool, turns = self._pool.mempool, self._call_turns
+        oldest = mempool.oldest
+        if oldest is not None and oldest.type.calls_contract and turns.may_wait(oldest.header.member):
+            oldest = mempool.oldest_other or (oldest if turns.has_come else None)
+        if oldest is None:
+            return None, False
+        return oldest.id, self.replica.is_primary or self._overdue.known_s(oldest.id) is not None
 
     def _tell_work(self) -> None:
         self._told_work = self._work()

@@ -15,19 +15,24 @@ from node.mempool import Mempool
 
 
 def neglected_members(
-    ordered: Sequence[CheckedTransaction], mempool: Mempool, is_overdue: Callable[[Hash], bool], limits: Limits = LIMITS
+    ordered: Sequence[CheckedTransaction],
+    mempool: Mempool,
+    is_overdue: Callable[[Hash], bool],
+    may_wait: Callable[[str], bool],
+    limits: Limits = LIMITS,
 ) -> frozenset[str]:
     """Members of which a block skipped more overdue transactions than it ordered, without an excuse.
 
     Excuses are: no room for the member's oldest one, while the member got at least half of an equal share of the block,
-    by number or by bytes, or a single one is more than that; and contract calls, of which a block has room for little,
-    as long as it holds any. A member that is skipped for ever with an excuse some day has the oldest transaction of
+    by number or by bytes, or a single one is more than that; and that the member's turn to call contracts may come
+    (``node.call_turns``). A member that is skipped for ever with another excuse some day has the oldest transaction of
     all, and for that no excuse counts (``PrimaryWatch``).
 
     Args:
         ordered: the block's transactions.
         mempool: what waits now, without them.
         is_overdue: whether a waiting transaction was known early enough to be in the block.
+        may_wait: whether a member's contract calls may still have their turn.
         limits: of blocks.
     """
     if not mempool.members:
@@ -39,13 +44,12 @@ def neglected_members(
         sizes[checked.header.member] += checked.size_bytes
     room = limits.block_size_bytes - sizes.total()
     shares = 2 * len(counts.keys() | mempool.members)
-    has_calls = any(checked.type.calls_contract for checked in ordered)
     neglected = set()
     for member in mempool.members:
         oldest, next_after = mempool.waiting(member, 0), mempool.waiting(member, counts[member])
         if oldest is None or next_after is None or not is_overdue(next_after.id):
             continue
-        if has_calls and oldest.type.calls_contract:
+        if oldest.type.calls_contract and may_wait(member):
             continue
         has_room = len(ordered) < limits.block_transactions and oldest.size_bytes <= room
         has_less = counts[member] * shares < len(ordered) and sizes[member] * shares < sizes.total()

@@ -5,7 +5,7 @@ one that others accept all the same.
 import pytest
 from msgspec.structs import replace
 
-from chain.access.decision import CallResult
+from bench.contract_fuel import UNIT_NS_MAX, block_fuel_max
 from chain.blocks import Proposal, decode_header
 from chain.errors import ErrorCode, PoolError
 from chain.execution import ContractBudget, Execution
@@ -13,14 +13,12 @@ from chain.limits import LIMITS
 from chain.primitives.encoding import encode
 from chain.proofs.merkle import leaf_hashes, root_of_leaves
 from contracts.engine import Engine
-from contracts.policy import SandboxPolicy
-from contracts.sandbox import Sandbox, SandboxSession
 from node.mempool import Mempool
 from tests.attacks.world import ALLOW, World, contract, verdicts
-from tests.contracts.test_attacks import SYS
 from tests.refusals import refuses
 
 SPENDS_ALL = contract("while True: pass")
+TRAPS = "import json\njson.loads('[' * 5000)"
 
 
 @pytest.fixture
@@ -84,11 +82,25 @@ def test_s54_costly_calls_hold_nobody_up_for_long_however_many_share_data(engine
     assert waited <= 2
 
 
-def test_s54_many_cheap_calls_do_not_fill_a_block_beyond_its_calls(world: World) -> None:
-    world.accept(*world.share(ALLOW))
-    outcomes = world.offer(*(world.network.request("b") for _ in range(LIMITS.block_contract_calls + 10)))
-    assert len(outcomes) == LIMITS.block_contract_calls
-    assert sum(outcome.fuel for outcome in outcomes) < LIMITS.block_contract_fuel
+@pytest.mark.parametrize(("body", "count_max"), [("return allow()", 150), ("raise ValueError", 13), (TRAPS, 12)])
+def test_s54_s67_no_call_is_too_cheap_to_fill_a_block(world: World, body: str, count_max: int) -> None:
+    """Whatever a call spends its time on, so many of them and no more."""
+    world.accept(*world.share(contract(body)))
+    outcomes = world.offer(*(world.network.request("b") for _ in range(LIMITS.block_contract_calls)))
+    assert count_max / 2 < len(outcomes) <= count_max
+    assert sum(outcome.fuel for outcome in outcomes[:-1]) < LIMITS.block_contract_fuel
+    assert sum(outcome.fuel for outcome in outcomes) >= LIMITS.block_contract_fuel
+
+
+def test_s67_the_costliest_last_call_of_a_block_is_bounded(world: World) -> None:
+    """It loads a contract and calls it, each with nearly all the fuel that there is, and says much."""
+    source = "for _ in range(100_000): pass\n" + contract("ctx.state['x'] = [0.1e-5] * 18000\nwhile True: pass")
+    world.accept(*world.share(source))
+    (outcome,) = world.offer(world.network.request("b"))
+    limits = LIMITS
+    assert outcome.fuel > 1.6 * limits.contract_fuel + limits.contract_guest_fuel
+    assert block_fuel_max() - limits.block_contract_fuel >= outcome.fuel
+    assert block_fuel_max() * UNIT_NS_MAX <= 0.5e9
 
 
 @pytest.mark.parametrize("beyond", ["fuel", "calls"])
@@ -100,7 +112,7 @@ def test_s52_a_primary_cannot_put_more_contract_work_into_a_block(
     if beyond == "fuel":
         chosen = [network.request("b") for _ in range(4)]
     else:
-        chosen = [network.request("b", "c.tides") for _ in range(LIMITS.block_contract_calls + 1)]
+        chosen = [network.request("b", "c.none") for _ in range(LIMITS.block_contract_calls + 1)]
     transactions = costly.checked(*chosen)
     with monkeypatch.context() as patch:
         patch.setattr(ContractBudget, "is_spent", False)
@@ -121,54 +133,3 @@ def test_s17_a_primary_cannot_change_a_verdict(world: World) -> None:
     header = replace(decode_header(honest.proposal.header), result_root=root_of_leaves(leaf_hashes([encode(forged)])))
     with pytest.raises(PoolError, match="result_root"):
         world.ledger.check(Proposal(encode(header), honest.proposal.transaction_ids), transactions, None)
-
-
-class CountingSandbox:
-    """The real sandbox, with an eye on how many contracts it holds at once."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
-        self.open = self.most = 0
-
-    def check(self, source: str, parameters: str = "{}") -> int:
-        return self._sandbox.check(source, parameters)
-
-    def contract(self, source: str, parameters: str = "{}") -> "CountedSession":
-        self.open += 1
-        self.most = max(self.most, self.open)
-        return CountedSession(self, self._sandbox.contract(source, parameters))
-
-
-class CountedSession:
-    """A session that tells when it ends."""
-
-    def __init__(self, counter: CountingSandbox, session: SandboxSession) -> None:
-        self._counter = counter
-        self._session = session
-
-    def decide_encoded(self, call: bytes, time_ms: int) -> CallResult:
-        return self._session.decide_encoded(call, time_ms)
-
-    def close(self) -> None:
-        self._counter.open -= 1
-        self._session.close()
-
-
-def test_s54_a_block_of_many_contracts_does_not_use_up_the_memory(engine: Engine) -> None:
-    """Each guest holds what its contract once took, up to 64 MiB: only so many are held at once, on every node the
-    same ones, so fuel and verdicts agree whatever was unloaded and loaded again.
-    """
-    world = World.create(engine)
-    sandbox = CountingSandbox(Sandbox(engine, world.network.chain_id))
-    source = f"{SYS}sys.calls = getattr(sys, 'calls', 0) + 1\nreturn allow(note=str(sys.calls))"
-    count = LIMITS.block_contract_guests + 4
-    names = [f"rule-{number}" for number in range(count)]
-    for name in names:
-        world.accept(*world.share(contract(f"x = {name!r}\n{source}"), name))
-    calls = [*names, *names[:2], *names[-2:], names[0]]
-    requests = [world.network.request(dataset=f"a.{name}") for name in calls]
-    world.accept(*requests)
-    notes = [world.request(world.network.id_of(request)).decision.note for request in requests]
-    assert notes == ["1"] * count + ["1", "1", "2", "2", "2"]
-    assert world.replayed(SandboxPolicy(sandbox)).tip.block_hash == world.ledger.tip.block_hash
-    assert (sandbox.most, sandbox.open) == (LIMITS.block_contract_guests, 0)

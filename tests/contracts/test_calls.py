@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from chain.access.decision import Decision
 from chain.access.policy import AccessCase
 from chain.errors import ErrorCode
+from chain.limits import LIMITS
 from chain.state.entries import DatasetEntry, MemberTotals, RequestAnswer, RequestEntry, RequestTerms, RequestTotals
 from chain.state.members import Member
 from contracts import calls
@@ -109,7 +110,18 @@ def test_the_entries_that_are_kept_have_a_bound(monkeypatch: pytest.MonkeyPatch)
         assert json.loads(block.encode(now))[2][5][1][5] == str(note)
 
 
-def test_facts_that_are_too_large_are_refused() -> None:
+def test_s69_of_earlier_grants_as_many_are_told_as_there_is_room_for() -> None:
+    """The newest come first, and the call is as large as one more would not fit."""
     grants = tuple((bytes([index]) * 32, granted("n" * 2_000), None) for index in range(200))
+    call = CallEncoder().encode(case(grants=grants))
+    told = json.loads(call)[2][5]
+    assert [grant[0] for grant in told] == [id_.hex() for id_, _, _ in grants[: len(told)]]
+    assert 0 <= LIMITS.contract_inputs_size_bytes - len(call) < len(json.dumps(told[0], separators=(",", ":"))) + 1
+    assert CallEncoder().encode(case(grants=grants[: len(told)])) == call
+
+
+def test_facts_that_are_too_large_are_refused() -> None:
+    """No chain holds such facts, but an author's own cases may."""
+    answers = tuple(RequestAnswer("a", "approve", "很" * 300, 1, 1_100) for _ in range(400))
     with refuses(ErrorCode.CONTRACT_INPUTS_TOO_LARGE):
-        CallEncoder().encode(case(grants=grants))
+        CallEncoder().encode(case(request=replace(granted(""), answers=answers)))

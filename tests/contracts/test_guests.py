@@ -10,7 +10,7 @@ from contracts.sandbox import Sandbox
 from tests.contracts.support import ALLOW_ALL, CONTEXT, DATASET, REQUEST, contract
 
 COUNTS = contract("ctx.state['n'] = ctx.state.get('n', 0) + 1\nreturn deny(str(ctx.state['n']))")
-COSTLY = "total = sum(range(200_000))\n" + ALLOW_ALL
+COSTLY = "total = sum(range(100_000))\n" + ALLOW_ALL
 
 
 class CountingEngine:

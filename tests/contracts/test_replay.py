@@ -11,6 +11,7 @@ from chain.access.policy import AccessCase
 from chain.errors import ErrorCode, PoolError
 from chain.facts import pack
 from chain.ledger import Ledger
+from chain.limits import LIMITS
 from chain.primitives.types import Answer
 from contracts.engine import Engine
 from contracts.policy import SandboxPolicy
@@ -91,7 +92,7 @@ def test_an_endless_loop_is_stopped_at_the_same_place_again(network: TestNetwork
     replayed = replay(Replay(network.genesis, network.policy), ledger)
     assert (replayed.verdicts, replayed.differences) == (1, [])
     assert failure_of(executed.outcomes[0].facts) == "contract_out_of_fuel"
-    assert replayed.report.fuel > 500_000_000
+    assert replayed.report.fuel > LIMITS.contract_fuel
 
 
 def trial_of(network: TestNetwork, ledger: Ledger, proposal: ProposedContract) -> Trial:

@@ -45,7 +45,7 @@ def test_s54_a_member_may_use_its_share_and_no_more() -> None:
     assert len(mempool) == 3
     first = mempool.oldest
     assert first is not None
-    mempool.remove([first])
+    mempool.remove([first.id])
     mempool.add(parcel())
     assert refusal(mempool, parcel()) == ErrorCode.QUOTA_EXCEEDED
 
@@ -64,9 +64,9 @@ def test_the_oldest_is_the_one_that_came_first() -> None:
     first, second, third = parcel("b"), parcel("a"), parcel("b")
     for checked in (first, second, third):
         mempool.add(checked)
-    assert mempool.oldest == first.id
+    assert mempool.oldest == first
     mempool.remove([first.id])
-    assert mempool.oldest == second.id
+    assert mempool.oldest == second
     assert mempool.get(first.id) is None
     assert mempool.get(third.id) is third
 
@@ -130,10 +130,10 @@ def test_expired_ones_are_dropped_without_being_selected() -> None:
     for checked in (late, in_time, eternal):
         mempool.add(checked)
     assert mempool.drop_expired(TIME_MS) == {late.id: TIME_MS - 1}
-    assert mempool.oldest == in_time.id
+    assert mempool.oldest == in_time
     mempool.remove([in_time.id])
     assert mempool.drop_expired(TIME_MS + 1) == {}
-    assert mempool.oldest == eternal.id
+    assert mempool.oldest == eternal
 
 
 def test_s54_what_is_known_of_expiries_stays_bounded() -> None:

@@ -235,11 +235,13 @@ class _CensoringMempool(Mempool):
     victim: str
 
     @property
-    def oldest(self) -> Hash | None:
-        return next((id_ for id_, checked in self._by_id.items() if checked.header.member != self.victim), None)
+    def oldest(self) -> CheckedTransaction | None:
+        others = (checked for id_ in self.ids if (checked := self.get(id_)) and checked.header.member != self.victim)
+        return next(others, None)
 
-    def select(self, time_ms: int) -> list[CheckedTransaction]:
-        return [checked for checked in super().select(time_ms) if checked.header.member != self.victim]
+    def select(self, time_ms: int, *, with_calls: bool = True) -> list[CheckedTransaction]:
+        chosen = super().select(time_ms, with_calls=with_calls)
+        return [checked for checked in chosen if checked.header.member != self.victim]
 
 
 class Censor(Byzantine):

@@ -14,10 +14,13 @@ from rich.console import Console
 
 from chain.limits import MIB
 from cli.output import grid
+from tests.attacks.live.contracts import CONTRACTS
 from tests.attacks.live.stage import MEMBERS, OBSERVERS, TURNCOAT, Measured, Stage, in_mib
 
 SHARE = 2 / 3
 """Of what the burner leaves, others keep at least so much."""
+CALLS_SHARE, CALLS_DELAY = 1 / 2, 3.0
+"""The same of one member's contract calls, which take a block's time."""
 GROWTH_BYTES = 150 * MIB
 """A daemon's memory may grow by so much in an attack."""
 RESTART_S = 20.0
@@ -30,6 +33,9 @@ class Attack:
 
     name: str
     members: tuple[str, ...] = OBSERVERS
+    share: float = SHARE
+    delay: float = float("inf")
+    """At most so many times the median latency beside the burner."""
 
 
 ATTACKS = (
@@ -45,6 +51,7 @@ ATTACKS = (
     Attack("readers"),
     Attack("members read"),
     Attack("followers"),
+    *(Attack(f"calls {name}", OBSERVERS[:1], CALLS_SHARE, CALLS_DELAY) for name in CONTRACTS),
 )
 
 
@@ -70,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for attack in chosen:
             during = run(stage, attack, options.seconds)
             is_held = (
-                during.commits >= options.share * burnt.commits
+                during.commits >= min(options.share, attack.share) * burnt.commits
+                and during.latency_ms <= attack.delay * burnt.latency_ms
                 and during.resident_bytes < calm.resident_bytes + GROWTH_BYTES
             )
             table.add_row(attack.name, *_cells(during, burnt), "held" if is_held else "BROKEN")

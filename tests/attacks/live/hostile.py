@@ -28,27 +28,47 @@ from node.links.framing import SEGMENT_SIZE_BYTES
 from node.links.hello import Hello, encode_hello
 from node.tls import LinkIdentity, client_context
 from tests.attacks.live import readers
+from tests.attacks.live.contracts import CONTRACTS
+from tests.attacks.live.stage import CLIENT
 from tests.node.cluster import Network, forged
 
 HELLO, REQUEST = 1, 5
 MORE = 0x80
 STRANGERS = 4
 SILENT = 20
+CALLS, CALLS_PAUSE_S = 50, 0.1
 PAUSE_S = 0.02
 """Before another try after being shut out."""
+
+
+class Signed:
+    """What a member has signed: to all nodes the same."""
+
+    def __init__(self, network: Network, member: str) -> None:
+        self.one = network.dataset(member)
+        self._network = network
+        self._member = member
+        self._calls: list[bytes] = []
+
+    def calls(self, contract: str, number: int) -> bytes:
+        """The frame of this number with requests that call a contract."""
+        while len(self._calls) <= number:
+            requests = (self._network.request(self._member, f"{CLIENT}.{contract}") for _ in range(CALLS))
+            self._calls.append(encode(tuple(requests)))
+        return self._calls[number]
 
 
 class Hostile:
     """One member's identity towards one node."""
 
-    def __init__(self, identity: LinkIdentity, genesis: Genesis, node: str, transaction: bytes) -> None:
+    def __init__(self, identity: LinkIdentity, genesis: Genesis, node: str, transactions: "Signed") -> None:
         founder = genesis.founder(node)
         assert founder is not None
         assert founder.node is not None
         self.genesis = genesis
         self.identity = identity
-        self.transaction = transaction
-        """One that the member has signed."""
+        self.transactions = transactions
+        self.rounds = itertools.count()
         self.address = split_address(founder.node.address)
         self._context = client_context(identity, [founder.node.tls_certificate])
         self._numbers = itertools.count()
@@ -95,12 +115,12 @@ async def _read_away(reader: asyncio.StreamReader) -> None:
 
 async def garbage(peer: Hostile) -> None:
     """Transactions whose signatures are forged."""
-    await peer.send(FrameKind.TRANSACTIONS, encode((forged(peer.transaction),) * LIMITS.block_transactions))
+    await peer.send(FrameKind.TRANSACTIONS, encode((forged(peer.transactions.one),) * LIMITS.block_transactions))
 
 
 async def replays(peer: Hostile) -> None:
     """One transaction that was ordered long ago."""
-    await peer.send(FrameKind.TRANSACTIONS, encode((peer.transaction,) * LIMITS.block_transactions))
+    await peer.send(FrameKind.TRANSACTIONS, encode((peer.transactions.one,) * LIMITS.block_transactions))
 
 
 async def votes(peer: Hostile) -> None:
@@ -131,7 +151,18 @@ async def pings(peer: Hostile) -> None:
     await peer.send(3, b"12345678")
 
 
+def calls(contract: str) -> Callable[[Hostile], Awaitable[None]]:
+    """Requests, all of them valid, under a contract of its owner's: more than blocks have room for."""
+
+    async def send(peer: Hostile) -> None:
+        await peer.send(FrameKind.TRANSACTIONS, peer.transactions.calls(contract, next(peer.rounds)))
+        await asyncio.sleep(CALLS_PAUSE_S)
+
+    return send
+
+
 FROM_MEMBERS: dict[str, Callable[[Hostile], Awaitable[None]]] = {
+    **{f"calls {name}": calls(name) for name in CONTRACTS},
     "garbage": garbage,
     "replays": replays,
     "votes": votes,
@@ -189,9 +220,9 @@ async def _attack(attack: str, folder: Path, nodes: list[str], members: list[str
         for member in members:
             home = open_home(load_config(folder / member / NODE_FOLDER, {}))
             signers = {member: load_signer(folder / member / SYSTEM_KEY)}
-            transaction = Network(folder, genesis, signers, {}).dataset(member)
+            transactions = Signed(Network(folder, genesis, signers, {}), member)
             for node in nodes:
-                peer = Hostile(home.identity, genesis, node, transaction)
+                peer = Hostile(home.identity, genesis, node, transactions)
                 group.create_task(_forever(FROM_MEMBERS[attack], peer))
 
 

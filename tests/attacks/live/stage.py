@@ -15,6 +15,7 @@ from blockpool import Client, DatasetDefinition, Identity, RetryPolicy
 from chain.limits import MIB
 from cli.homes import GENESIS_FILE, NODE_FOLDER, SYSTEM_KEY, MemberPlan
 from cli.processes import LocalNetwork, free_ports
+from tests.attacks.live.contracts import CONTRACTS
 
 MEMBERS = ("airports", "aviation", "meteorology", "registry")
 OBSERVERS = ("audit", "customs", "press")
@@ -58,6 +59,10 @@ class Stage:
         self.network.start()
         with self._client() as client:
             client.define(DatasetDefinition(f"{CLIENT}.attacked", "受攻击", "Attacked"))
+            for name, source in CONTRACTS.items():
+                dataset = f"{CLIENT}.{name}"
+                client.deploy(dataset, source)
+                client.define(DatasetDefinition(dataset, name, name, sharing="conditional", contract=dataset))
         return self
 
     def __exit__(self, *error: object) -> None:
