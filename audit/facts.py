@@ -28,7 +28,7 @@ from chain.packages import BlockPackage, absent_by_index, open_package
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode
 from chain.proofs.validators import ValidatorsEntry, validator_set, verify_certificate
-from chain.schema import compile_schema
+from chain.schema import record_rules
 from chain.state.entries import VALIDATORS_KEY, DatasetEntry, dataset_key, member_key
 from chain.state.members import Member, registered_key
 from chain.transactions.base import CheckedTransaction, Header, Transaction, verify_signed_by
@@ -147,10 +147,9 @@ class Examiner:
 
     def _verdict(self, checked: CheckedTransaction) -> SchemaVerdict | None:
         header = checked.header
-        text = self._schemas.get(header.dataset, "") if isinstance(header, ParcelHeader) and not header.envelope else ""
-        if not text:
+        if not isinstance(header, ParcelHeader) or header.envelope or header.dataset not in self._schemas:
             return None
-        schema = compile_schema(text)
+        schema = record_rules(self._schemas[header.dataset])
         violation = verdict_on_records(checked, schema)
         if violation is None:
             return SchemaVerdict(schema.hash)

@@ -62,7 +62,6 @@ class ErrorCode(StrEnum):
     PARCEL_REPEATED = "parcel_repeated"
     NOT_AN_APPROVER = "not_an_approver"
     REQUEST_SETTLED = "request_settled"
-    ANSWERS_FULL = "answers_full"
     NOTHING_TO_READ = "nothing_to_read"
     PARCEL_NOT_REQUESTED = "parcel_not_requested"
     RECORD_COUNT_EXCEEDED = "record_count_exceeded"
@@ -213,7 +212,6 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
         _C.PARCEL_REPEATED,
         _C.NOT_AN_APPROVER,
         _C.REQUEST_SETTLED,
-        _C.ANSWERS_FULL,
         _C.NOTHING_TO_READ,
         _C.PARCEL_NOT_REQUESTED,
         _C.RECORD_COUNT_EXCEEDED,

@@ -88,7 +88,7 @@ class Limits:
     request_parcels: int = 256
     """Parcels that one request may name."""
     request_answers: int = 128
-    """Answers to one request; a revocation after these is heard, and ends it."""
+    """Members whose answers to one request are kept, of each the newest; beyond them, the oldest answer goes."""
     report_parcels: int = 1024
     """Parcels that one read report may name."""
     share_parcels: int = 64

@@ -13,7 +13,16 @@ from typing import Any
 from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS, MIB
 from chain.primitives.crypto import Hash, sha256
-from chain.primitives.json_reader import BadJson, JsonValue, is_integer, pointer_of, read_json, read_records
+from chain.primitives.json_reader import (
+    BadJson,
+    Fault,
+    JsonValue,
+    is_integer,
+    is_nested_too_deep,
+    pointer_of,
+    read_json,
+    read_records,
+)
 from chain.schema_rules import ALL_TYPES, BREAKS, JSON_TYPES, NUMBERS, Choices, Limit, Rule
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -55,12 +64,33 @@ class RecordSchema:
         return None if bad is None else unreadable(len(values), bad)
 
 
+class NoSchema:
+    """What records have to satisfy where no schema is: they may be any bytes, but no JSON that readers choke on."""
+
+    hash: Hash = sha256(b"")
+
+    def check(self, records: Sequence[bytes]) -> Refusal | None:
+        """The first record that is nested too deep, or None."""
+        for index, record in enumerate(records):
+            if is_nested_too_deep(record):
+                return unreadable(index, BadJson(Fault.DEPTH))
+        return None
+
+
+RecordCheck = RecordSchema | NoSchema
+_NO_SCHEMA = NoSchema()
 _KNOWN_SIZE = 2 * MIB
 """Characters of all texts that are kept compiled; a compiled schema takes up to 60 times its text in memory."""
 _known: OrderedDict[str, RecordSchema] = OrderedDict()
 """Compiled schemas by their texts, the one asked for last at the end."""
 _known_lock = Lock()
 """Blocks are executed in other threads too."""
+
+
+def record_rules(text: str) -> RecordCheck:
+    """What a dataset's records have to satisfy; ``text`` is that of its schema, empty for none. Raises as
+    ``compile_schema``."""
+    return compile_schema(text) if text else _NO_SCHEMA
 
 
 def compile_schema(text: str) -> RecordSchema:

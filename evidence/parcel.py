@@ -9,7 +9,7 @@ from chain.access.policy import contract_hash
 from chain.blocks import BlockHeader
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import Hash
-from chain.schema import compile_schema
+from chain.schema import record_rules
 from chain.state.entries import ContractEntry, DatasetEntry, contract_key, dataset_key, member_key
 from chain.storage.blocks import Location
 from chain.transactions.parcel import ParcelHeader
@@ -124,9 +124,9 @@ def _verify_dataset(
     if entry.owner != header.member:
         raise PoolError(ErrorCode.NOT_OWNER, f"{header.dataset} belongs to {entry.owner}")
     # A dataset updated later in the same block shows its newer schema here; the outcome vouches for the older one.
-    is_schema_known = bool(entry.schema) and entry.updated_height < block.height
+    is_schema_known = entry.updated_height < block.height
     if open_body is not None and is_schema_known and not header.envelope:
-        violation = compile_schema(entry.schema).check([open_body])
+        violation = record_rules(entry.schema).check([open_body])
         if violation is not None:
             raise violation
     found = f"{entry.dataset} ({entry.title_zh} {entry.title_en}), version {entry.version}, {entry.sharing}"

@@ -104,10 +104,16 @@ def make_read_evidence(ledger: Ledger, request_id: Hash, tree_size: int | None =
 
 
 def _answers(maker: PartMaker, request_id: Hash, entry: RequestEntry) -> Iterator[Location]:
-    """Where the answers to a request stand."""
+    """Where the answers to a request stand that its entry keeps."""
     for height in dict.fromkeys(answer.height for answer in entry.answers):
         places = _read_transactions(maker, entry.terms.dataset, Location(height - 1, 2**32 - 1), height)
-        yield from _accepted(maker, APPROVAL, request_id, places)
+        newest: dict[str, Location] = {}
+        for place in _accepted(maker, APPROVAL, request_id, places):
+            member = maker.header(place).member
+            newest.pop(member, None)
+            newest[member] = place
+        kept = {answer.member for answer in entry.answers if answer.height == height}
+        yield from (place for member, place in newest.items() if member in kept)
 
 
 def _read_reports(

@@ -871,6 +871,19 @@ def depth_of(value: Any) -> int:
     return 0 if children is None else 1 + max(map(depth_of, children), default=0)
 
 
+def nests_too_deep(body: bytes) -> bool:
+    """Whether bytes that begin and end as JSON with members does nest deeper than 32."""
+    ends = body.strip(b" \t\n\r")
+    if ends[:1] not in (b"{", b"[") or ends[-1:] not in (b"}", b"]"):
+        return False
+    level = 0
+    for token in re.findall(rb'"(?:[^"\\]++|\\.)*+"?|[][{}]', ends, re.DOTALL):
+        level += {b"{": 1, b"[": 1, b"}": -1, b"]": -1}.get(token, 0)
+        if level > 32:
+            return True
+    return False
+
+
 def verify_schema(schema: str, body: bytes) -> None:
     try:
         value = strict_json(body, parse_int=exact, parse_float=exact)
@@ -1125,8 +1138,11 @@ def verify_dataset(verifier: Verifier, file: Any, block: Any, parcel: Any, open_
     if dataset.owner != parcel.member:
         refuse("not_owner", f"{parcel.dataset} belongs to {dataset.owner}")
     # A dataset updated in the parcel's own block shows its newer schema; the outcome vouches for the older one.
-    if open_body is not None and not parcel.envelope and dataset.schema and dataset.updated_height < block.height:
-        verify_schema(dataset.schema, open_body)
+    if open_body is not None and not parcel.envelope and dataset.updated_height < block.height:
+        if dataset.schema:
+            verify_schema(dataset.schema, open_body)
+        elif nests_too_deep(open_body):
+            refuse("schema_violation", "the record is nested too deep")
     if (file.contract is None) != (dataset.contract == ""):
         refuse("bad_evidence", "the dataset's contract is missing, or it has none")
     found = f"{dataset.dataset} ({dataset.title_zh} {dataset.title_en}), version {dataset.version}, {dataset.sharing}"

@@ -34,7 +34,7 @@ from chain.facts import unpack
 from chain.limits import KIB, LIMITS
 from chain.messages import sentence
 from chain.primitives.types import verify_dataset_id
-from chain.schema import RecordSchema, compile_schema
+from chain.schema import RecordCheck, record_rules
 from chain.state.entries import DatasetEntry, Erasure, dataset_key, erasure_key
 from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
 
@@ -145,7 +145,7 @@ class Sealing(NamedTuple):
 
     kem_keys: Mapping[str, bytes]
     """Of the validators, by name."""
-    schema: RecordSchema | None
+    schema: RecordCheck
     """What validators cannot check."""
 
 
@@ -244,7 +244,7 @@ class ParcelSubmission:
                 session.genesis, session.identity, self._dataset, group, nonce=nonce, derived_from=options.derived_from
             )
         try:
-            violation = sealing.schema.check(group) if sealing.schema is not None else None
+            violation = sealing.schema.check(group)
             if violation is not None:
                 raise violation
             genesis, identity, keys = session.genesis, session.identity, sealing.kem_keys
@@ -372,7 +372,7 @@ class Submission(NamedTuple):
                 ErrorCode.BAD_REQUEST,
                 "a sealed parcel is random, so a key cannot make the submission repeatable: give a journal instead",
             )
-        return Sealing(kem_keys, compile_schema(entry.schema) if entry.schema else None)
+        return Sealing(kem_keys, record_rules(entry.schema))
 
 
 def _known_dataset(session: Session, dataset: str) -> Operation[KnownDataset]:

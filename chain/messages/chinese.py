@@ -76,7 +76,6 @@ CHINESE: dict[str, tuple[str, ...]] = {
     "parcel_repeated": ("数据包重复列出", "每个数据包只列一次。", "数据包 {parcel} 列出了两次"),
     "not_an_approver": ("该成员无权答复", "只有合约指定的成员可以答复申请。", "未请 {member} 审批该申请"),
     "request_settled": ("申请已有定论", "请查看申请现状：blockpool request show。", "申请现为{status}"),
-    "answers_full": ("申请的答复已满", "此后只受理撤回。", "已有 {limit} 次答复，达到上限"),
     "nothing_to_read": ("没有可读取的内容", "只能报告依授权进行的读取。", "申请现为{status}，没有可读取的内容"),
     "parcel_not_requested": ("申请未列出该数据包", "请只报告申请所列的数据包。", "数据包 {parcel} 不在申请所列之内"),
     "record_count_exceeded": (

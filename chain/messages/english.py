@@ -152,11 +152,6 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "See where it stands: blockpool request show.",
         "the request is {status}",
     ),
-    "answers_full": (
-        "Request has all the answers it may have",
-        "Only a revocation is heard now.",
-        "it has {limit} answers, the most there may be",
-    ),
     "nothing_to_read": (
         "There was nothing to read",
         "Report reads under a grant only.",

@@ -143,6 +143,12 @@ def _read_any(text: bytes) -> JsonValue:
     return _read_with_care(text)
 
 
+def is_nested_too_deep(text: bytes) -> bool:
+    """Whether bytes that may be anything begin and end as a JSON text with members does, and nest beyond the bound."""
+    ends = text.strip(b" \t\n\r")
+    return ends[:1] in (b"{", b"[") and ends[-1:] in (b"}", b"]") and not _is_shallow(text)
+
+
 def _is_shallow(text: bytes) -> bool:
     """Depth is counted in the bytes, before anything else is looked at: no parser then sees a deep text."""
     if text.count(b"{") + text.count(b"[") <= LIMITS.json_depth:

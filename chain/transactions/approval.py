@@ -37,13 +37,11 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: App
         raise Refusal(ErrorCode.NOT_AN_APPROVER, member=header.member, request=header.request)
     if (status := entry.decision.status) not in open_for:
         raise Refusal(ErrorCode.REQUEST_SETTLED, request=header.request, status=status)
-    # Nobody may fill the answers up so that a grant can no longer be taken back: a revocation is always heard.
-    is_full = len(entry.answers) >= LIMITS.request_answers
-    if is_full and header.answer != "revoke":
-        raise Refusal(ErrorCode.ANSWERS_FULL, request=header.request, limit=LIMITS.request_answers)
     rules.list_read(header.dataset, checked.id)
-    entry = replace(entry, answers=(*entry.answers, answer))
-    if not may_end and not is_full:
+    # Each member has one: whoever answers again and again takes no room from the others.
+    others = [given for given in entry.answers if given.member != header.member]
+    entry = replace(entry, answers=(*others, answer)[-LIMITS.request_answers :])
+    if not may_end:
         return rules.decide(header.request, entry, dataset)
     words: dict[str, Any] = {"text": header.reason} if header.reason else {}
     facts = denied(ErrorCode.GRANT_REVOKED, member=header.member, **words).facts

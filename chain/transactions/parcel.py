@@ -14,7 +14,7 @@ from chain.primitives.encoding import Wire, decode, encode
 from chain.primitives.kem import verify_suite
 from chain.primitives.types import DatasetId, Hash32
 from chain.proofs.merkle import MerkleTree, leaf_hash, root_of_leaves
-from chain.schema import RecordSchema, compile_schema
+from chain.schema import RecordCheck, record_rules
 from chain.state.entries import (
     DatasetEntry,
     DatasetTotals,
@@ -246,8 +246,8 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Par
         verify_suite(envelope.suite, context.protocol.kem_suite)
         keys = kem_keys(context.state.read, context.validators)
         verify_envelope_keys(envelope, keys)
-    elif entry.schema:
-        violation = verdict_on_records(checked, compile_schema(entry.schema))
+    else:
+        violation = verdict_on_records(checked, record_rules(entry.schema))
         if violation is not None:
             raise violation
     _count(context, header, checked.payload_size_bytes)
@@ -272,7 +272,7 @@ def _count(context: ExecutionContext, header: ParcelHeader, size_bytes: int) -> 
     context.state.write(key, shared)
 
 
-def verdict_on_records(checked: CheckedTransaction, schema: RecordSchema) -> Refusal | None:
+def verdict_on_records(checked: CheckedTransaction, schema: RecordCheck) -> Refusal | None:
     """What ``schema`` says of a parcel's records. Asked once: the node asks on arrival, so that execution finds it
     there. Of an erased parcel it is what the committed outcome says.
     """
@@ -286,8 +286,8 @@ def verdict_on_records(checked: CheckedTransaction, schema: RecordSchema) -> Ref
 
 def _prepare(checked: CheckedTransaction, header: ParcelHeader, read: StateReader) -> None:
     entry = read(dataset_key(header.dataset), DatasetEntry)
-    if entry is not None and entry.schema and not header.envelope:
-        verdict_on_records(checked, compile_schema(entry.schema))
+    if entry is not None and not header.envelope:
+        verdict_on_records(checked, record_rules(entry.schema))
 
 
 PARCEL = TransactionType(

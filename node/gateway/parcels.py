@@ -13,7 +13,7 @@ from chain.primitives.encoding import encode
 from chain.primitives.json_reader import BadJson, read_json
 from chain.primitives.json_text import decode_json
 from chain.primitives.kem import verify_kem_key
-from chain.schema import compile_schema, unreadable
+from chain.schema import record_rules, unreadable
 from chain.state.entries import DatasetEntry
 from chain.transactions.base import Sender
 from chain.transactions.parcel import Source, open_content, sign_parcel
@@ -76,7 +76,7 @@ def make_parcel(
     size = sum(map(len, records))
     if size > LIMITS.transaction_size_bytes:
         raise PoolError(ErrorCode.TOO_LARGE, f"{size} bytes of records; a parcel takes {LIMITS.transaction_size_bytes}")
-    if entry.schema and (violation := compile_schema(entry.schema).check(records)) is not None:
+    if (violation := record_rules(entry.schema).check(records)) is not None:
         raise violation
     if entry.sharing == "open":
         content = open_content(chain_id, records)

@@ -83,7 +83,7 @@ def test_s54_costly_calls_hold_nobody_up_for_long_however_many_share_data(engine
 
 
 @pytest.mark.parametrize(("body", "count_max"), [("return allow()", 150), ("raise ValueError", 13), (TRAPS, 12)])
-def test_s54_s67_no_call_is_too_cheap_to_fill_a_block(world: World, body: str, count_max: int) -> None:
+def test_s54_s90_no_call_is_too_cheap_to_fill_a_block(world: World, body: str, count_max: int) -> None:
     """Whatever a call spends its time on, so many of them and no more."""
     world.accept(*world.share(contract(body)))
     outcomes = world.offer(*(world.network.request("b") for _ in range(LIMITS.block_contract_calls)))
@@ -92,7 +92,7 @@ def test_s54_s67_no_call_is_too_cheap_to_fill_a_block(world: World, body: str, c
     assert sum(outcome.fuel for outcome in outcomes) >= LIMITS.block_contract_fuel
 
 
-def test_s67_the_costliest_last_call_of_a_block_is_bounded(world: World) -> None:
+def test_s90_the_costliest_last_call_of_a_block_is_bounded(world: World) -> None:
     """It loads a contract and calls it, each with nearly all the fuel that there is, and says much."""
     source = "for _ in range(100_000): pass\n" + contract("ctx.state['x'] = [0.1e-5] * 18000\nwhile True: pass")
     world.accept(*world.share(source))

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from chain.access.policy import verify_covered, verify_grant
 from chain.errors import ErrorCode, PoolError
-from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode, encode
 from chain.primitives.types import Answer
@@ -113,9 +112,9 @@ def test_s53_a_revoked_grant_opens_nothing_and_stays_revoked(approving: World, b
     assert state_of(approving, request) == "grant_revoked"
 
 
-@pytest.mark.parametrize("by", ["a", "b", "c", "d"])
-def test_s53_a_flood_of_answers_keeps_nobody_from_revoking(world: World, by: str) -> None:
-    """Approvers in league with the reader use up all the answers that a request can have, the last one a grant."""
+@pytest.mark.parametrize(("by", "state"), [("a", "grant_revoked"), ("b", "grant_revoked"), ("c", "approval_pending")])
+def test_s53_a_flood_of_answers_keeps_nobody_from_revoking(world: World, by: str, state: str) -> None:
+    """An approver in league with the reader answers as often as it likes, the last one a grant."""
     source = contract(
         "latest = {answer.member: answer.verdict for answer in ctx.approvals}\n"
         "return allow() if latest.get('c') == 'approve' else ask(['c', 'd'])"
@@ -123,11 +122,13 @@ def test_s53_a_flood_of_answers_keeps_nobody_from_revoking(world: World, by: str
     world.accept(*world.share(source))
     request = ask(world)
     assert answer(world, request, "approve", "d") == ["ok"]
-    turns: list[Answer] = ["approve", "revoke"] * (LIMITS.request_answers // 2)
-    world.accept(*(world.network.approval(request, turn, "c") for turn in turns[: LIMITS.request_answers - 1]))
+    for _ in range(5):
+        assert answer(world, request, "approve", "c") == ["ok"]
+        assert answer(world, request, "revoke", "c") == ["ok"]
+    assert answer(world, request, "approve", "c") == ["ok"]
     assert state_of(world, request) == "ok"
     assert answer(world, request, "revoke", by) == ["ok"]
-    assert state_of(world, request) == "grant_revoked"
+    assert state_of(world, request) == state
 
 
 def test_s23_a_grant_and_its_revocation_in_one_block(approving: World) -> None:

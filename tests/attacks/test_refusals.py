@@ -163,7 +163,6 @@ def break_requests(breaker: Breaker) -> None:
     granted, whole = breaker.offer(network.request("c"), network.sealed_parcel([b"1", b"2"]))
     breaker.offer(network.approval(granted, "approve", "c"), network.read_report(granted, [bytes(32)], "c"))
     breaker.offer(*(network.read_report(granted, [parcel, whole], "c", record_count=count) for count in (3, 4)))
-    breaker.offer(*(network.approval(asked, "refuse", "c") for _ in range(LIMITS.request_answers + 1)))
     breaker.offer(network.approval(some, "revoke", "a"), network.approval(some, "approve", "c"))
 
 

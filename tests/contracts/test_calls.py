@@ -110,7 +110,7 @@ def test_the_entries_that_are_kept_have_a_bound(monkeypatch: pytest.MonkeyPatch)
         assert json.loads(block.encode(now))[2][5][1][5] == str(note)
 
 
-def test_s69_of_earlier_grants_as_many_are_told_as_there_is_room_for() -> None:
+def test_s92_of_earlier_grants_as_many_are_told_as_there_is_room_for() -> None:
     """The newest come first, and the call is as large as one more would not fit."""
     grants = tuple((bytes([index]) * 32, granted("n" * 2_000), None) for index in range(200))
     call = CallEncoder().encode(case(grants=grants))

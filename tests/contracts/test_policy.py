@@ -196,7 +196,7 @@ def test_a_contract_that_cannot_be_deployed_is_rejected_with_its_line(policy: Sa
     assert story.ledger.state_value(entries.contract_key("a.wrong")) is None
 
 
-def test_s69_long_notes_of_earlier_grants_lock_no_reader_out(policy: SandboxPolicy) -> None:
+def test_s92_long_notes_of_earlier_grants_lock_no_reader_out(policy: SandboxPolicy) -> None:
     """Of as many grants with the longest notes as a contract may be told of, it is told the newest that fit."""
     body = "def can_read(request, dataset, ctx):\n    return allow(note=f'{len(ctx.grants)} ' + '很' * 1990)\n"
     story = Story(policy, "from blockpool.contract import allow\n\n" + body)

@@ -207,6 +207,17 @@ def test_largest_source_loads_within_its_fuel(sandbox: Sandbox) -> None:
     assert sandbox.check(source).fuel < LIMITS.contract_fuel
 
 
+def test_s90_what_is_answered_is_paid_for(sandbox: Sandbox) -> None:
+    """By the character, whether the answer is taken or not; what is too long to be read costs as the longest does."""
+    notes = [
+        decide(sandbox, contract(f"note = 'n' * 2000\nreturn allow(note=note[:{length}])")) for length in (0, 2000)
+    ]
+    assert notes[1].fuel - notes[0].fuel > 2000 * LIMITS.contract_answer_character_fuel
+    long = decide(sandbox, contract("ctx.state['x'] = 'n' * 200000\nreturn allow()"))
+    assert long.failure == ErrorCode.CONTRACT_BAD_ANSWER
+    assert long.fuel > LIMITS.contract_answer_length * LIMITS.contract_answer_character_fuel
+
+
 def test_an_odd_escape_is_no_reason_to_stop(sandbox: Sandbox) -> None:
     """CPython warns about it, and would want a standard error for that."""
     assert decide(sandbox, contract(r"return deny('\d')")).sentence == r"\d"

@@ -2,6 +2,7 @@
 
 from tests.mutants import (
     attacks,
+    bounds,
     certificates,
     checkpoints,
     cold,
@@ -30,6 +31,7 @@ MUTANTS = tuple(
             *records.MUTANTS,
             *trust.MUTANTS,
             *attacks.MUTANTS,
+            *bounds.MUTANTS,
             *reading.MUTANTS,
             *payloads.MUTANTS,
             *cold.MUTANTS,

@@ -20,7 +20,7 @@ COST = (
     ),
     mutant(
         "s54 contract calls of a block are not counted",
-        (f"{BUDGET}::test_s54_many_cheap_calls_do_not_fill_a_block_beyond_its_calls",),
+        (f"{BUDGET}::test_s52_a_primary_cannot_put_more_contract_work_into_a_block",),
         Edit(
             "ContractBudget.is_spent",
             "return self.calls >= self.limits.block_contract_calls or self.fuel",

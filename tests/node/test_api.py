@@ -2,15 +2,18 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from chain.blocks import Outcome, decode_header
 from chain.errors import ErrorCode
+from chain.limits import LIMITS
 from chain.packages import Packages
 from chain.primitives.encoding import decode
 from chain.proofs.merkle import verify_consistency
@@ -284,3 +287,31 @@ def assert_same_receipt(view: dict[str, Any], receipt: Receipt) -> None:
     assert [bytes.fromhex(item) for item in view["proof"]] == list(receipt.proof)
     assert decode(Outcome, receipt.outcome).is_ok
     assert decode_header(receipt.header).height > 0
+
+
+@pytest.mark.parametrize("schema", ["", "{}"], ids=["no schema", "any JSON"])
+async def test_s94_the_deepest_record_that_is_taken_is_shown_everywhere(tmp_path: Path, schema: str) -> None:
+    """Whatever consensus lets in, every view survives; one level more is refused, with a schema or without."""
+    depth = LIMITS.json_depth
+    body = b'{"a":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+    async with single(tmp_path) as (network, node, client):
+        await submit(client, network.dataset(schema=schema))
+        deep = network.parcel([body])
+        await submit(client, deep)
+        id_ = network.id_of(deep).hex()
+        places = {"transaction_id": id_, "parcel": id_, "index": "0", "height": "2", "dataset": "a.flights"}
+        for path in ROUTES - {"/v1/events"}:
+            with contextlib.suppress(KeyError):
+                response = await client.get(path.format_map(places))
+                assert response.status_code < 500, (path, response.text)
+        shown = (await client.get(f"/v1/records/{id_}/0")).json()
+        assert shown["value"] == json.loads(body)
+        assert (await client.get(f"/v1/records/{id_}/0/raw")).content == body
+        for wrap in (b" [%b]\n", b'{"a":%b}'):
+            deeper = network.parcel([b"1", wrap % body])
+            refused = await client.post("/v1/transactions", content=deeper, params={"wait": "commit"}, headers=MSGPACK)
+            assert refused.status_code == 422
+            assert refused.json()["code"] == "schema_violation"
+            assert "nesting" in refused.json()["detail"]
+        await submit(client, network.parcel([b"\x89PNG" + b"[" * 99 if not schema else b"1"]))
+        assert node.service.pool.height == 6

@@ -1,4 +1,4 @@
-"""When contract calls have their turn, and what primaries owe to whoever calls contracts (s67, s68)."""
+"""When contract calls have their turn, and what primaries owe to whoever calls contracts (s90, s91)."""
 
 from chain.transactions.base import CheckedTransaction
 from node.call_turns import CallTurns
@@ -37,7 +37,7 @@ def parcel(member: str) -> CheckedTransaction:
     return NETWORK.checked(NETWORK.parcel(member=member, dataset=f"{member}.flights"))
 
 
-def test_s67_after_calls_the_others_have_three_times_as_long() -> None:
+def test_s90_after_calls_the_others_have_three_times_as_long() -> None:
     setting = Setting()
     setting.commit(call("a"), parcel("b"), took_s=0.2)
     for _ in range(6):
@@ -47,7 +47,7 @@ def test_s67_after_calls_the_others_have_three_times_as_long() -> None:
     assert setting.turns.has_come
 
 
-def test_s67_where_nothing_else_is_ordered_calls_follow_each_other() -> None:
+def test_s90_where_nothing_else_is_ordered_calls_follow_each_other() -> None:
     setting = Setting()
     setting.commit(call("a"), took_s=0.2)
     assert setting.turns.has_come
@@ -57,7 +57,7 @@ def test_s67_where_nothing_else_is_ordered_calls_follow_each_other() -> None:
     assert setting.turns.has_come
 
 
-def test_s67_a_block_of_calls_that_took_for_ever_does_not_stop_calls_for_ever() -> None:
+def test_s90_a_block_of_calls_that_took_for_ever_does_not_stop_calls_for_ever() -> None:
     setting = Setting()
     setting.commit(call("a"), parcel("b"), took_s=60)
     setting.now_s += 2.01
@@ -65,7 +65,7 @@ def test_s67_a_block_of_calls_that_took_for_ever_does_not_stop_calls_for_ever() 
     assert setting.turns.has_come
 
 
-def test_s67_without_calls_a_block_has_room_for_whatever_else_waits() -> None:
+def test_s90_without_calls_a_block_has_room_for_whatever_else_waits() -> None:
     calls, data = [call("a") for _ in range(3)], [parcel("a"), parcel("b")]
     mempool = Setting(*calls, *data).mempool
     assert mempool.select(0, with_calls=False) == data
@@ -75,7 +75,7 @@ def test_s67_without_calls_a_block_has_room_for_whatever_else_waits() -> None:
     assert mempool.oldest_other is None
 
 
-def test_s67_blocks_between_do_not_change_whose_calls_come_first() -> None:
+def test_s90_blocks_between_do_not_change_whose_calls_come_first() -> None:
     mempool = Setting(*(call(member) for member in "bd"), *(parcel(member) for member in "ac")).mempool
     first = []
     for _ in range(4):
@@ -84,7 +84,7 @@ def test_s67_blocks_between_do_not_change_whose_calls_come_first() -> None:
     assert first == ["b", "d", "b", "d"]
 
 
-def test_s26_s68_a_primary_with_a_call_of_its_own_is_not_excused_from_those_of_others() -> None:
+def test_s26_s91_a_primary_with_a_call_of_its_own_is_not_excused_from_those_of_others() -> None:
     """Three members call; one is left out of block after block, each of which holds a call of another's."""
     setting = Setting(call("b"), call("c"), call("d"))
     for _ in range(6):
@@ -96,7 +96,7 @@ def test_s26_s68_a_primary_with_a_call_of_its_own_is_not_excused_from_those_of_o
     assert setting.neglected(call("b")) == {"d"}
 
 
-def test_s26_s68_a_primary_that_orders_no_calls_has_no_excuse_for_long() -> None:
+def test_s26_s91_a_primary_that_orders_no_calls_has_no_excuse_for_long() -> None:
     setting = Setting(call("b"))
     setting.commit(call("c"))
     setting.now_s += 3.9
@@ -105,7 +105,7 @@ def test_s26_s68_a_primary_that_orders_no_calls_has_no_excuse_for_long() -> None
     assert setting.neglected(parcel("a")) == {"b"}
 
 
-def test_s67_a_member_whose_calls_no_longer_wait_is_not_counted() -> None:
+def test_s90_a_member_whose_calls_no_longer_wait_is_not_counted() -> None:
     setting = Setting(call("b"))
     for _ in range(9):
         setting.commit(call("c"))

@@ -1,0 +1,61 @@
+"""Mutants of what keeps one member's contracts, answers and records from everybody else (scenarios 90 to 94)."""
+
+from tests.mutants.definition import Edit, mutant
+
+BUDGET = "tests/attacks/test_budget.py::test_s54_s90_no_call_is_too_cheap_to_fill_a_block"
+TURNS = "tests/node/test_call_turns.py"
+CALLS = "tests/contracts/test_calls.py"
+ANSWERS = "tests/chain/test_access_answers.py"
+DEPTH = "tests/node/test_api.py::test_s94_the_deepest_record_that_is_taken_is_shown_everywhere"
+
+MUTANTS = (
+    mutant(
+        "s90 a fresh guest is free",
+        (BUDGET,),
+        Edit("Guests._make", "self._engine.instantiate(), LIMITS.contract_guest_fuel", "self._engine.instantiate(), 0"),
+    ),
+    mutant(
+        "s90 a call is free",
+        (BUDGET,),
+        Edit("call_fuel", "LIMITS.contract_call_fuel + size_bytes * LIMITS.contract_input_byte_fuel", "0"),
+    ),
+    mutant(
+        "s90 answers are read for nothing",
+        ("tests/contracts/test_sandbox.py::test_s90_what_is_answered_is_paid_for",),
+        Edit(
+            "reading_fuel",
+            "min(len(answer), LIMITS.contract_answer_length) * LIMITS.contract_answer_character_fuel",
+            "0",
+        ),
+    ),
+    mutant(
+        "s90 calls follow each other while others wait",
+        (f"{TURNS}::test_s90_after_calls_the_others_have_three_times_as_long",),
+        Edit("CallTurns.has_come", "self._now_s() >= min(self._calls_from_s, self._others_s + _IDLE_S)", "True"),
+    ),
+    mutant(
+        "s91 any call in a block excuses its primary",
+        (f"{TURNS}::test_s26_s91_a_primary_with_a_call_of_its_own_is_not_excused_from_those_of_others",),
+        Edit("CallTurns.may_wait", "and self._skipped[member] <= rounds", ""),
+    ),
+    mutant(
+        "s91 a primary may let calls rest for ever",
+        (f"{TURNS}::test_s26_s91_a_primary_that_orders_no_calls_has_no_excuse_for_long",),
+        Edit("CallTurns.may_wait", "self._now_s() - self._called_s <= _EXCUSED_S", "True"),
+    ),
+    mutant(
+        "s92 a contract is told of all grants or is not asked",
+        (f"{CALLS}::test_s92_of_earlier_grants_as_many_are_told_as_there_is_room_for",),
+        Edit("encode_parts", "while grants and excess > 0:", "while False:"),
+    ),
+    mutant(
+        "s93 a member's older answers stay",
+        (f"{ANSWERS}::test_s93_a_newer_answer_takes_the_place_of_the_older_one",),
+        Edit("approval._execute", "if given.member != header.member", ""),
+    ),
+    mutant(
+        "s94 without a schema records may be nested at will",
+        (DEPTH,),
+        Edit("NoSchema.check", "if is_nested_too_deep(record):", "if False:"),
+    ),
+)
