@@ -47,6 +47,9 @@ class NodeStatus(_Answer, frozen=True, kw_only=True):
     height: Unsigned
     block_hash: str
     time_ms: Unsigned
+    """Of that block."""
+    clock_ms: Unsigned = 0
+    """What the node's clock said."""
     view: Unsigned
     primary: str
     is_ready: bool

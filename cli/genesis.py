@@ -1,6 +1,7 @@
 """``blockpool genesis``: the file that founds a network."""
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 from blockpool import Genesis, load_genesis
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import encode_genesis, parse_genesis, parse_member_file
+from chain.limits import LIMITS
 from cli.network_policy import engine_identity
 from cli.options import READABLE_FILE, json_option
 from cli.output import emit, facts, grid, talk
@@ -60,6 +62,13 @@ def check(file: Path) -> None:
     """
     found = load_genesis(file)
     emit(describe(found), *_shown(found))
+    ahead_ms = found.file.time_ms - time.time_ns() // 1_000_000
+    if ahead_ms > LIMITS.clock_drift_ms:
+        raise PoolError(
+            ErrorCode.BAD_GENESIS,
+            f"its time is {ahead_ms / 1000:,.0f} s ahead of this machine's clock, and no block can be agreed on before "
+            "it: set the clock right that is wrong, and make the file again if it was the one that it was made by",
+        )
 
 
 def describe(found: Genesis) -> dict[str, Any]:
@@ -95,6 +104,7 @@ def _shown(found: Genesis) -> tuple[Any, ...]:
         {
             "network": found.file.network,
             "chain id": found.chain_id.hex(),
+            "time": f"{datetime.fromtimestamp(found.file.time_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC",
             "validators": f"{len(validators)}: {validators.quorum} decide, {validators.max_faulty} may be faulty",
             "contracts": str(found.protocol.engine)
             if found.protocol.engine

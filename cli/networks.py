@@ -13,6 +13,7 @@ from cli.failures import ExitCode
 from cli.genesis import describe, no_contracts_option
 from cli.homes import GENESIS_FILE, NODE_FOLDER, SYSTEM_KEY, MemberPlan, create_member
 from cli.network_policy import engine_identity
+from cli.nodes import off_by
 from cli.options import genesis_option, json_option, new_passphrase
 from cli.output import emit, grid, talk
 
@@ -114,7 +115,12 @@ def status(context: click.Context, genesis_file: Path) -> None:
     Example: blockpool network status --genesis pool/genesis.json
     """
     genesis = load_genesis(genesis_file)
-    answers = {member.name: _ask(member.node.api_url) for member in genesis.founders if member.node}
+    answers: dict[str, NodeStatus | PoolError] = {}
+    clocks: dict[str, str] = {}
+    for member in genesis.founders:
+        if member.node is not None:
+            answer = answers[member.name] = _ask(member.node.api_url)
+            clocks[member.name] = off_by(answer) if isinstance(answer, NodeStatus) else ""
     ready = [
         name
         for name, answer in answers.items()
@@ -128,15 +134,16 @@ def status(context: click.Context, genesis_file: Path) -> None:
         "primary",
         "block",
         "waiting",
-        right=frozenset({"height", "view", "waiting"}),
+        "clock",
+        right=frozenset({"height", "view", "waiting", "clock"}),
     )
     for name, answer in answers.items():
         if isinstance(answer, NodeStatus):
             state = "ready" if answer.is_ready else "syncing" if answer.syncing else "not ready"
             row = (state, f"{answer.height:,}", str(answer.view), answer.primary, answer.block_hash[:16])
-            table.add_row(name, *row, str(answer.mempool.transactions))
+            table.add_row(name, *row, str(answer.mempool.transactions), clocks[name])
         else:
-            table.add_row(name, "unreachable", "", "", "", "", "")
+            table.add_row(name, "unreachable", "", "", "", "", "", "")
     value = {
         "ready_validators": len(ready),
         "quorum": genesis.validators.quorum,

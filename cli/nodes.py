@@ -1,6 +1,7 @@
 """``blockpool node``: the daemon."""
 
 import os
+import time
 from pathlib import Path
 
 import click
@@ -50,6 +51,11 @@ def status(url: str | None, nodes: tuple[str, ...], genesis_file: Path | None) -
     emit(answer, _facts(answer), "", _peers(answer))
 
 
+def off_by(answer: NodeStatus) -> str:
+    """How far a node's clock is from this machine's, just after it has answered."""
+    return f"{answer.clock_ms / 1000 - time.time():+.1f} s"
+
+
 def _facts(answer: NodeStatus) -> RenderableType:
     return facts(
         {
@@ -59,6 +65,7 @@ def _facts(answer: NodeStatus) -> RenderableType:
             "state": "ready" if answer.is_ready else f"not ready: {answer.unready_reason}",
             "height": f"{answer.height:,}",
             "block": answer.block_hash,
+            "clock": f"{off_by(answer)} to this machine's",
             "view": f"{answer.view}, primary {answer.primary}",
             "waiting": f"{answer.mempool.transactions} transactions, {answer.mempool.size_bytes:,} bytes",
         }

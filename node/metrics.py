@@ -66,6 +66,8 @@ class Metrics:
         self.frozen_height = gauge("frozen_height", "Height up to which old blocks are compressed")
         self.disk_used = gauge("data_bytes", "Size of the data folder")
         self.disk_free = gauge("disk_free_bytes", "Free space on its disk")
+        self.clock = gauge("clock_seconds", "This node's clock, seconds since 1970")
+        self.chain_ahead = gauge("chain_ahead_seconds", "The newest block's time less this node's clock; 5 is too much")
         self.contract_calls = counter("contract_calls", "Committed transactions that may call a contract")
         self.contract_fuel = counter("contract_fuel", "Fuel that they spent")
         decided = "What was decided on requests: allow, ask, deny, or failed for a contract that failed, which denies"

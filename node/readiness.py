@@ -1,5 +1,6 @@
 """Whether this node can get transactions ordered now."""
 
+from chain.limits import LIMITS
 from node.driver import ConsensusDriver
 from node.engine_process import ContractEngine
 from node.links import Links
@@ -48,6 +49,11 @@ class Readiness:
         return self._driver.may_vote and self._member in self._pool.ledger.validators
 
     @property
+    def chain_ahead_ms(self) -> int:
+        """How far the newest block's time is ahead of this node's clock; 0 or less if it is not."""
+        return self._pool.ledger.tip.header.time_ms - self._pool.clock_ms()
+
+    @property
     def unready_reason(self) -> str | None:
         """Why this node cannot get transactions ordered now, or None if it can."""
         if self._pool.is_closing:
@@ -62,6 +68,11 @@ class Readiness:
             return f"syncing {self._state_sync.percent} %: the state is being taken from the other nodes"
         if self._heights.lag_blocks > _READY_LAG_BLOCKS:
             return f"catching up from height {self._pool.height}"
+        if (ahead_ms := self.chain_ahead_ms) > LIMITS.clock_drift_ms:
+            return (
+                f"the chain is {ahead_ms / 1000:,.0f} s ahead of this node's clock, and no block can be agreed on "
+                "before that time: docs/operations.md, section 12"
+            )
         validators = self._pool.ledger.validators
         reachable = sum(self._links.is_connected(name) for name in validators.names) + self.is_validator
         if reachable < validators.quorum:

@@ -332,6 +332,8 @@ class NodeService:
     def _observe(self) -> None:
         metrics, mempool = self.metrics, self.pool.mempool
         metrics.observe(self.home.data, lambda: (len(mempool), mempool.size_bytes))
+        metrics.clock.set_function(lambda: self.pool.clock_ms() / 1000)
+        metrics.chain_ahead.set_function(lambda: self.readiness.chain_ahead_ms / 1000)
         metrics.height.set(self.pool.height)
         metrics.peers.set_function(lambda: len(self.links.connected))
         metrics.view.set_function(lambda: self.driver.replica.view)

@@ -76,6 +76,7 @@ def status_view(service: NodeService) -> Json:
         "height": tip.height,
         "block_hash": tip.block_hash.hex(),
         "time_ms": tip.header.time_ms,
+        "clock_ms": service.pool.clock_ms(),
         "view": replica.view,
         "primary": replica.primary,
         "is_ready": unready is None,

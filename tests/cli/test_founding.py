@@ -221,3 +221,17 @@ def test_a_network_made_by_hand_orders_records(tmp_path: Path) -> None:
         assert (audited.code, audited.json["records_by_dataset"]) == (0, {"tax.payers": 2})
     finally:
         node.kill()
+
+
+def test_s95_a_genesis_file_from_the_future_is_refused_and_its_time_is_shown(tmp_path: Path) -> None:
+    """Made on a machine whose clock is eight hours ahead."""
+    desk = found(tmp_path)
+    genesis = desk / "genesis.json"
+    assert "UTC" in run("genesis", "check", genesis).out
+    made_ms = load_genesis(genesis).file.time_ms
+    late_ms = made_ms + 8 * 3_600_000
+    genesis.write_bytes(genesis.read_bytes().replace(str(made_ms).encode(), str(late_ms).encode()))
+    assert load_genesis(genesis).file.time_ms == late_ms
+    done = run("genesis", "check", genesis)
+    assert done.code != 0
+    assert "28,80" in done.err or "28,79" in done.err

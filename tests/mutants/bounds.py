@@ -1,4 +1,4 @@
-"""Mutants of what keeps one member's contracts, answers and records from everybody else (scenarios 90 to 94)."""
+"""Mutants of what keeps one member's contracts, answers and records from everybody else (scenarios 90 to 95)."""
 
 from tests.mutants.definition import Edit, mutant
 
@@ -57,5 +57,13 @@ MUTANTS = (
         "s94 without a schema records may be nested at will",
         (DEPTH,),
         Edit("NoSchema.check", "if is_nested_too_deep(record):", "if False:"),
+    ),
+    mutant(
+        "s95 a chain from the future is ready",
+        (
+            "tests/node/test_service.py"
+            "::test_s95_a_node_whose_chain_is_ahead_of_its_clock_is_not_ready_and_says_by_how_much",
+        ),
+        Edit("Readiness.unready_reason", "(ahead_ms := self.chain_ahead_ms) > LIMITS.clock_drift_ms", "False"),
     ),
 )

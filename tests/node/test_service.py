@@ -4,7 +4,7 @@ from pathlib import Path
 
 from chain.blocks import Outcome
 from chain.primitives.encoding import decode
-from tests.node.cluster import Network, Node, running
+from tests.node.cluster import MSGPACK, Network, Node, running, single
 from tests.node.link_cluster import until
 
 
@@ -66,3 +66,22 @@ async def test_without_a_quorum_a_node_is_not_ready_and_commits_nothing(tmp_path
             assert a.service.readiness.unready_reason is None
         finally:
             await c.stop()
+
+
+async def test_s95_a_node_whose_chain_is_ahead_of_its_clock_is_not_ready_and_says_by_how_much(tmp_path: Path) -> None:
+    """And goes on by itself once the clock has caught up."""
+    async with single(tmp_path) as (network, node, client):
+        pool = node.service.pool
+        await node.submit(network.dataset())
+        right = pool.clock_ms
+        pool.clock_ms = lambda: right() - 3_600_000
+        status = (await client.get("/v1/status")).json()
+        assert not status["is_ready"]
+        assert "3,600 s ahead" in status["unready_reason"] or "3,599 s ahead" in status["unready_reason"]
+        assert status["time_ms"] - status["clock_ms"] > 3_590_000
+        assert "chain_ahead_seconds 3" in (await client.get("/metrics")).text
+        refused = await client.post("/v1/transactions", content=network.parcel(), headers=MSGPACK)
+        assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
+        pool.clock_ms = right
+        assert (await client.get("/v1/status")).json()["is_ready"]
+        await node.submit(network.parcel())
