@@ -236,7 +236,7 @@ class Ledger(LedgerView):
                 rules.verify_type(checked)
         except PoolError as error:
             raise _bad_block(error.detail) from None
-        if sum(checked.size_bytes for checked in transactions) > limits.block_size_bytes:
+        if sum(checked.block_size_bytes for checked in transactions) > limits.block_size_bytes:
             raise _bad_block(f"its transactions are larger than {limits.block_size_bytes} bytes")
         executed = self._execute(tip, Execution.run, transactions, header.time_ms, header.proposer)
         if executed.proposal != proposal:

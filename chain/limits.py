@@ -20,7 +20,9 @@ class Limits:
     header_size_bytes: int = 128 * KIB
     """One transaction's signed header."""
     block_size_bytes: int = 8 * MIB
-    """Sum of the encoded transactions of a block."""
+    """Sum of the encoded transactions of a block, and of what the parcels that they name count for."""
+    named_parcel_size_bytes: int = 2 * KIB
+    """What each parcel counts for in a block that a transaction names as a source, to be read or as read."""
     block_transactions: int = 4096
     """Transactions in one block."""
     frame_size_bytes: int = 16 * MIB

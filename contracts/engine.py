@@ -26,6 +26,7 @@ with extra("audit"):
 
 TARGET = "x86_64-unknown-linux-gnu"
 WASMTIME_VERSION = version("wasmtime")
+_OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
 STACK_SIZE_BYTES = 512 * 1024
 """Of the native stack that a call may use."""
 
@@ -119,6 +120,7 @@ class Engine:
         """
         if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
             raise PoolError(ErrorCode.BAD_CONFIGURATION, f"contracts run on x86_64 Linux only, as {TARGET}")
+        _verify_overcommit()
         engine = wasmtime.Engine(_settings())
         name = f"{COMPONENT_SHA256[:16]}-wasmtime-{WASMTIME_VERSION}-{TARGET}"
         folder = default_cache_folder() if cache_folder is None else cache_folder
@@ -141,6 +143,24 @@ class Engine:
         if load is None or decide is None:
             raise PoolError(ErrorCode.ENGINE_DAMAGED, "the guest lacks its exports")
         return GuestInstance(store, load, decide)
+
+
+def _verify_overcommit() -> None:
+    """Check that what this machine promises to one guest, no other process can take away before it is used.
+
+    Raises:
+        PoolError: code ``bad_configuration``.
+    """
+    try:
+        mode = _OVERCOMMIT.read_text().strip()
+    except OSError:
+        return
+    if mode == "2":
+        raise PoolError(
+            ErrorCode.BAD_CONFIGURATION,
+            "vm.overcommit_memory is 2: a guest could be refused memory that others have, and decide otherwise; "
+            "set it to 0 or 1, or bound the node's memory in another way",
+        )
 
 
 def _verify_memory() -> None:

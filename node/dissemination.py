@@ -38,10 +38,13 @@ async def request_transactions(links: Links, peer: str, ids: Sequence[Hash]) -> 
     """What a peer gives of the transactions with these ids, encoded; nothing about them is checked.
 
     Raises:
-        PoolError: it does not answer, or the answer does not decode.
+        PoolError: it does not answer, or the answer does not decode or has more than was asked for.
     """
     reply = await links.request(peer, FrameKind.FETCH_TRANSACTIONS, encode(tuple(ids)), timeout_s=_FETCH_TIMEOUT_S)
-    return decode(TransactionList, reply)
+    given = decode(TransactionList, reply)
+    if len(given) > len(ids):
+        raise PoolError(ErrorCode.MALFORMED, f"an answer holds {len(given)} transactions, {len(ids)} were asked for")
+    return given
 
 
 class Dissemination:

@@ -180,9 +180,10 @@ class Mempool:
             checked = next(waiting, None)
             if checked is None:
                 continue
-            if checked.size_bytes > room:
+            size_bytes = checked.block_size_bytes
+            if size_bytes > room:
                 continue
-            room -= checked.size_bytes
+            room -= size_bytes
             chosen.append(checked)
             turns.append(waiting)
         return chosen

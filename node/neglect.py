@@ -41,7 +41,7 @@ def neglected_members(
     sizes: Counter[str] = Counter()
     for checked in ordered:
         counts[checked.header.member] += 1
-        sizes[checked.header.member] += checked.size_bytes
+        sizes[checked.header.member] += checked.block_size_bytes
     room = limits.block_size_bytes - sizes.total()
     shares = 2 * len(counts.keys() | mempool.members)
     neglected = set()
@@ -51,9 +51,10 @@ def neglected_members(
             continue
         if oldest.type.calls_contract and may_wait(member):
             continue
-        has_room = len(ordered) < limits.block_transactions and oldest.size_bytes <= room
+        has_room = len(ordered) < limits.block_transactions and oldest.block_size_bytes <= room
         has_less = counts[member] * shares < len(ordered) and sizes[member] * shares < sizes.total()
-        is_bulky = oldest.size_bytes * shares > limits.block_size_bytes  # it waits until the member's turn comes first
+        # Such a one waits until the member's turn comes first.
+        is_bulky = oldest.block_size_bytes * shares > limits.block_size_bytes
         if has_room or (has_less and not is_bulky):
             neglected.add(member)
     return frozenset(neglected)

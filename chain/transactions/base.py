@@ -269,6 +269,13 @@ class CheckedTransaction:
         self._records: tuple[bytes, ...] | None = None
 
     @property
+    def block_size_bytes(self) -> int:
+        """What it takes of a block's size. A name costs its 32 bytes, but every node several look-ups and entries."""
+        index = self.type.index(self.header)
+        named = len(index.read_parcels) + len(index.sources)
+        return self.size_bytes + named * LIMITS.named_parcel_size_bytes
+
+    @property
     def record_count(self) -> int:
         """Records of a parcel; 0 for other types."""
         return self.type.payload.record_count(self.header) if self.type.payload else 0

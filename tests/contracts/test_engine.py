@@ -123,3 +123,16 @@ def test_default_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert default_cache_folder() == tmp_path / "blockpool" / "engine"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert default_cache_folder() == Path(os.path.expanduser("~/.cache/blockpool/engine"))  # noqa: PTH111
+
+
+def test_s97_a_machine_that_commits_no_memory_beforehand_runs_no_contracts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under ``vm.overcommit_memory=2`` other processes can take what was promised to a guest: one machine's verdict."""
+    mode = tmp_path / "overcommit_memory"
+    monkeypatch.setattr("contracts.engine._OVERCOMMIT", mode)
+    mode.write_text("2\n")
+    with refuses(ErrorCode.BAD_CONFIGURATION, "overcommit_memory"):
+        Engine.open()
+    mode.write_text("0\n")
+    Engine.open()

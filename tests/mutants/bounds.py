@@ -1,4 +1,4 @@
-"""Mutants of what keeps one member's contracts, answers and records from everybody else (scenarios 90 to 95)."""
+"""Mutants of what keeps one member's contracts, answers and records from everybody else (scenarios 90 to 97)."""
 
 from tests.mutants.definition import Edit, mutant
 
@@ -65,5 +65,15 @@ MUTANTS = (
             "::test_s95_a_node_whose_chain_is_ahead_of_its_clock_is_not_ready_and_says_by_how_much",
         ),
         Edit("Readiness.unready_reason", "(ahead_ms := self.chain_ahead_ms) > LIMITS.clock_drift_ms", "False"),
+    ),
+    mutant(
+        "s96 what a transaction names costs its bytes alone",
+        ("tests/node/test_mempool.py::test_s96_what_names_many_parcels_takes_much_of_a_block",),
+        Edit("CheckedTransaction.block_size_bytes", " + named * LIMITS.named_parcel_size_bytes", ""),
+    ),
+    mutant(
+        "s97 however a machine commits memory, contracts run",
+        ("tests/contracts/test_engine.py::test_s97_a_machine_that_commits_no_memory_beforehand_runs_no_contracts",),
+        Edit("_verify_overcommit", 'mode == "2"', "False"),
     ),
 )

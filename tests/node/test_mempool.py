@@ -3,7 +3,7 @@
 import pytest
 
 from chain.errors import ErrorCode, PoolError
-from chain.limits import Limits
+from chain.limits import LIMITS, Limits
 from chain.transactions.base import CheckedTransaction
 from node.mempool import Mempool
 from tests.networks import TIME_MS, TestNetwork
@@ -163,3 +163,19 @@ def test_each_block_begins_with_another_member() -> None:
         mempool.add(parcel(member))
     first = [mempool.select(TIME_MS)[0].header.member for _ in range(4)]
     assert first == ["a", "b", "c", "a"]
+
+
+def test_s96_what_names_many_parcels_takes_much_of_a_block() -> None:
+    """A report of a thousand parcels costs every node a thousand look-ups and entries, whatever its bytes."""
+    ids = [number.to_bytes(32) for number in range(LIMITS.report_parcels)]
+    reports = [NETWORK.checked(NETWORK.read_report(bytes(32), ids)) for _ in range(8)]
+    mempool = Mempool()
+    for checked in reports:
+        mempool.add(checked)
+    chosen = mempool.select(TIME_MS)
+    assert len(chosen) == 3
+    named = sum(len(checked.type.index(checked.header).read_parcels) for checked in chosen)
+    assert named * LIMITS.named_parcel_size_bytes < LIMITS.block_size_bytes
+    ledger = NETWORK.ledger()
+    with pytest.raises(PoolError, match="larger than"):
+        ledger.check(ledger.execute(reports[:4], TIME_MS, "a").proposal, reports[:4], None)
