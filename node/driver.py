@@ -389,7 +389,11 @@ class ConsensusDriver:
         """The oldest waiting transaction whose turn it may be, and whether the primary has been told of it."""
         mempool, turns = self._pool.mempool, self._call_turns
         oldest = mempool.oldest
-        if oldest is not None and oldest.type.calls_contract and turns.may_wait(oldest.header.member):
+        if (
+            oldest is not None
+            and oldest.type.calls_contract
+            and (self.replica.is_primary or turns.may_wait(oldest.header.member))
+        ):
             oldest = mempool.oldest_other or (oldest if turns.has_come else None)
         if oldest is None:
             return None, False
