@@ -167,7 +167,7 @@ async def test_dialled_node_with_an_issued_certificate_is_not_spoken_to() -> Non
     [
         (hello_of(METEOROLOGY, chain_id=b"\x08" * 32), b"chain 0808"),
         (hello_of(METEOROLOGY, member="registry"), b"certificate of 'meteorology'"),
-        (b"\x00\x02" + hello_of(METEOROLOGY)[2:], b"version 2 meets version 1"),
+        (b"\x00\x03" + hello_of(METEOROLOGY)[2:], b"version 3 meets version 2"),
         (hello_of(METEOROLOGY)[:-1], b"truncated"),
         (hello_of(METEOROLOGY) + b"\x00", b"trailing"),
         (b"\x00", b"without a version"),
