@@ -1,6 +1,7 @@
 """Real networks for tests: daemons as processes on free local ports, killed whatever happens."""
 
 import itertools
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,9 @@ from blockpool.credentials import default_credentials
 from cli.homes import GENESIS_FILE, SYSTEM_KEY
 from cli.processes import LocalNetwork
 from tests.networks import SCHEMA
+
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For nodes that speak plain HTTP: httpx would read all root certificates anew at each call, some 0.1 s."""
 
 MEMBERS = ("airports", "aviation", "meteorology", "registry")
 
@@ -66,7 +70,7 @@ class RunningNetwork:
 def get(node: str, path: str) -> httpx.Response:
     """What a node of ours answers whoever knows its token."""
     shown = default_credentials(None, ()).authorization(bytes, node, "GET", path)
-    return httpx.get(node + path, headers={"Authorization": shown or ""}, trust_env=False)
+    return httpx.get(node + path, headers={"Authorization": shown or ""}, trust_env=False, verify=NO_TLS)
 
 
 @pytest.fixture(scope="session")

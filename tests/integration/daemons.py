@@ -15,6 +15,7 @@ from chain.proofs.receipts import Receipt, verify_receipt
 from chain.proofs.trust import TrustHistory
 from cli.processes import NodeProcess
 from tests.node.cluster import MSGPACK, Network
+from tests.processes import NO_TLS
 
 VALIDATORS = ("a", "b", "c", "d")
 STOP_S_MAX = 4.0
@@ -39,7 +40,7 @@ class Daemons:
         return self.nodes[name].url
 
     def status(self, name: str) -> dict[str, object]:
-        answer: dict[str, object] = httpx.get(f"{self.url(name)}/v1/status", trust_env=False).json()
+        answer: dict[str, object] = httpx.get(f"{self.url(name)}/v1/status", trust_env=False, verify=NO_TLS).json()
         return answer
 
     def submit(self, data: bytes, *names: str) -> Receipt:
@@ -53,6 +54,7 @@ class Daemons:
                     headers=MSGPACK,
                     timeout=5,
                     trust_env=False,
+                    verify=NO_TLS,
                 )
             except httpx.TransportError:
                 continue
@@ -66,7 +68,9 @@ class Daemons:
 
     def holds(self, name: str, data: bytes) -> bool:
         """Whether a node gives back a committed transaction byte for byte."""
-        response = httpx.get(f"{self.url(name)}/v1/transactions/{self.network.id_of(data).hex()}/raw", trust_env=False)
+        response = httpx.get(
+            f"{self.url(name)}/v1/transactions/{self.network.id_of(data).hex()}/raw", trust_env=False, verify=NO_TLS
+        )
         return response.status_code == 200 and response.content == data
 
     def blocks_agree(self, *names: str) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from chain.limits import KIB, MIB
 from chain.storage.head import Head, HeadFile
 from tests.integration.daemons import Daemons, daemons, until
+from tests.processes import NO_TLS
 
 pytestmark = pytest.mark.integration
 PARCELS = 12
@@ -116,7 +117,9 @@ def test_s40_damage_met_while_running_stops_the_node_and_the_next_start_repairs_
         spoil(folder / "blocks", body[5000:5020])
         node.start()
         node.wait_ready()
-        response = httpx.get(f"{pool.url('d')}/v1/transactions/{pool.network.id_of(early).hex()}/raw", trust_env=False)
+        response = httpx.get(
+            f"{pool.url('d')}/v1/transactions/{pool.network.id_of(early).hex()}/raw", trust_env=False, verify=NO_TLS
+        )
         assert response.status_code == 500, f"served, {'as it was' if response.content == early else 'changed'}"
         assert response.json()["code"] == "database_damaged"
         assert node.wait() == 1
@@ -143,7 +146,7 @@ def all_or_nothing(pool: Daemons, parcels: list[bytes]) -> bool:
     for data in parcels:
         path = f"/v1/transactions/{pool.network.id_of(data).hex()}/raw"
         try:
-            response = httpx.get(pool.url("d") + path, trust_env=False)
+            response = httpx.get(pool.url("d") + path, trust_env=False, verify=NO_TLS)
         except httpx.TransportError:
             continue
         if response.status_code == 200 and response.content != data:

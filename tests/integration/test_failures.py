@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.integration.daemons import STOP_S_MAX, Submitter, daemons, until
+from tests.processes import NO_TLS
 
 pytestmark = pytest.mark.integration
 
@@ -33,7 +34,11 @@ def test_s24_s38_the_primary_is_killed_in_mid_stream_then_all_are(tmp_path: Path
             node.kill()
         for name in pool.nodes:
             pool.nodes[name].start()
-            until(lambda name=name: httpx.get(f"{pool.url(name)}/healthz", trust_env=False).status_code == 200)
+            until(
+                lambda name=name: (
+                    httpx.get(f"{pool.url(name)}/healthz", trust_env=False, verify=NO_TLS).status_code == 200
+                )
+            )
         late = pool.network.parcel([b'{"n":1000}'])
         pool.submit(late)
         until(lambda: pool.blocks_agree())
@@ -51,7 +56,10 @@ def test_s24_s38_the_primary_is_killed_in_mid_stream_then_all_are(tmp_path: Path
 def test_stopping_answers_those_who_wait_and_is_quick(tmp_path: Path) -> None:
     with daemons(tmp_path) as pool:
         pool.start()
-        with httpx.Client(trust_env=False) as client, client.stream("GET", f"{pool.url('a')}/v1/events") as events:
+        with (
+            httpx.Client(trust_env=False, verify=NO_TLS) as client,
+            client.stream("GET", f"{pool.url('a')}/v1/events") as events,
+        ):
             assert events.status_code == 200
             started_s = time.monotonic()
             pool.nodes["a"].stop()
