@@ -106,17 +106,19 @@ def text_of(outcome: Outcome) -> str:
 
 
 UNFIT = ErrorCode.BAD_CONTRACT
+MESSAGE_FUEL = 1_000 * LIMITS.contract_answer_character_fuel
+"""Of reading what is wrong."""
 BAD_DEPLOYMENTS = {
     "loops on loading": ("while True: pass\n" + ALLOW, FUEL),
     "allocates on loading": ("x = [0] * 10**9\n" + ALLOW, UNFIT),
     "escapes on loading": (f"{SYS}sys.modules['os'].listdir('/')\n{ALLOW}", TRAPPED),
     "exits on loading": ("raise SystemExit(0)\n", UNFIT),
-    "deep source": ("x = " + "(" * 60_000, TRAPPED),
+    "deep source": ("x = " + "(" * 16_000, TRAPPED),
     "no source": ("", UNFIT),
     "null characters": ("\0" * 100, UNFIT),
     "no function": ("can_read = 5\n", UNFIT),
     "defines a generator": ("def can_read(request, dataset, ctx):\n    yield 1\n", UNFIT),
-    "characters that take four bytes": ("#" + "\U0001f600" * 20_000, ErrorCode.CONTRACT_TOO_LARGE),
+    "characters that take four bytes": ("#" + "\U0001f600" * 5_000, ErrorCode.CONTRACT_TOO_LARGE),
 }
 
 
@@ -129,7 +131,7 @@ def test_s52_a_contract_that_attacks_on_loading_is_not_deployed(world: World, na
     outcomes = world.commit(honest[0], attack, honest[1], network.request("b", "c.honest"))
     assert codes(outcomes) == ["ok", code, "ok", "ok"]
     assert len(text_of(outcomes[1])) <= LIMITS.reason_length
-    assert outcomes[1].fuel <= LIMITS.contract_fuel
+    assert outcomes[1].fuel <= LIMITS.contract_fuel + LIMITS.contract_guest_fuel + MESSAGE_FUEL
     assert world.ledger.entry(contract_key("a.bad"), ContractEntry) is None
     assert verdicts(outcomes) == [("allow", "")]
 
