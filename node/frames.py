@@ -88,7 +88,7 @@ class SpanQuery(Wire, frozen=True):
     anchor_height: Unsigned
     first: Unsigned
     """Height of the span's first block."""
-    offset: Annotated[int, Meta(ge=0, lt=SPAN_BLOCKS)]
+    offset: Annotated[int, Meta(ge=0, le=SPAN_BLOCKS - 1)]
     """Place in the span of the first block whose content is wanted."""
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from audit import store as audit_store
 from blockpool import grouping
-from chain import blocks, erasure, packages
+from chain import blocks, erasure, packages, signed_read
 from chain.access import decision
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
@@ -19,14 +19,16 @@ from chain.genesis import Genesis, encode_member_file, parse_genesis, parse_memb
 from chain.limits import MIB
 from chain.primitives.encoding import decode, encode
 from chain.primitives.kem import verify_kem_key
-from chain.proofs import checkpoints, handover, receipts
+from chain.proofs import checkpoints, handover, past, receipts
 from chain.proofs.trust import TrustHistory
 from chain.proofs.validators import Validator, ValidatorsEntry, Witness, verify_certificate
 from chain.schema import compile_schema
 from chain.state import entries, members
+from chain.state.chunks import StateChunk
 from chain.state.tree import StateProof, verify_state_proof
 from chain.storage import votes
 from chain.storage.blocks import StoredHead
+from chain.storage.state import Arriving
 from chain.transactions import sealed
 from chain.transactions.base import (
     CheckedTransaction,
@@ -70,8 +72,18 @@ WIRE_TYPES: tuple[type, ...] = (
     disclosures.RecordPlace,
     EngineIdentity,
     erasure.ErasureProofs,
+    frames.AnchorQuery,
     frames.BlockRange,
+    frames.ChunkQuery,
     frames.News,
+    frames.SpanQuery,
+    past.Anchor,
+    past.PastContent,
+    past.Span,
+    signed_read.ReadSignature,
+    signed_read._SignedRead,
+    StateChunk,
+    Arriving,
     Hello,
     members.Member,
     members.MemberKey,

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from chain.errors import PoolError
 from chain.limits import MIB
 from chain.primitives.encoding import Wire
+from chain.storage.blocks import _HeaderAlone
 from tests.edge.damage import SPOIL
 from tests.edge.messagepack import FOREIGN, not_shortest
 from tests.edge.targets import WIRE_TYPES, targets
@@ -50,7 +51,8 @@ def _is_ours(type_: type) -> bool:
 
 
 def test_s46_no_type_of_the_wire_is_left_out() -> None:
-    assert set(WIRE_TYPES) == defined_wire_types()
+    """But a look at a part of one that is there."""
+    assert set(WIRE_TYPES) == defined_wire_types() - {_HeaderAlone}
 
 
 @pytest.mark.parametrize("name", TARGETS)
