@@ -29,7 +29,7 @@ from node.links.hello import Hello, encode_hello
 from node.tls import LinkIdentity, client_context
 from tests.attacks.live import readers
 from tests.attacks.live.contracts import CONTRACTS
-from tests.attacks.live.stage import CLIENT
+from tests.attacks.live.stage import BEGUN, CLIENT
 from tests.node.cluster import Network, forged
 
 HELLO, REQUEST = 1, 5
@@ -205,25 +205,30 @@ FROM_STRANGERS: dict[str, Callable[[tuple[str, int]], Awaitable[None]]] = {"sile
 
 
 async def _attack(attack: str, folder: Path, nodes: list[str], members: list[str]) -> None:
-    genesis = load_genesis(folder / GENESIS_FILE)
     async with asyncio.TaskGroup() as group:
-        if attack in FROM_STRANGERS:
-            for founder in genesis.founders:
-                if founder.name in nodes and founder.node is not None:
-                    group.create_task(_as_stranger(attack, split_address(founder.node.address)))
-            return
-        if attack in readers.NAMES:
-            urls = [founder.node.api_url for founder in genesis.founders if founder.name in nodes and founder.node]
-            keys: dict[str, Signer] = {member: load_signer(folder / member / SYSTEM_KEY) for member in members}
-            group.create_task(readers.attack(attack, urls, genesis.chain_id, keys))
-            return
-        for member in members:
-            home = open_home(load_config(folder / member / NODE_FOLDER, {}))
-            signers = {member: load_signer(folder / member / SYSTEM_KEY)}
-            transactions = Signed(Network(folder, genesis, signers, {}), member)
-            for node in nodes:
-                peer = Hostile(home.identity, genesis, node, transactions)
-                group.create_task(_forever(FROM_MEMBERS[attack], peer))
+        _begin(group, attack, folder, nodes, members)
+        print(BEGUN, flush=True)
+
+
+def _begin(group: asyncio.TaskGroup, attack: str, folder: Path, nodes: list[str], members: list[str]) -> None:
+    genesis = load_genesis(folder / GENESIS_FILE)
+    if attack in FROM_STRANGERS:
+        for founder in genesis.founders:
+            if founder.name in nodes and founder.node is not None:
+                group.create_task(_as_stranger(attack, split_address(founder.node.address)))
+        return
+    if attack in readers.NAMES:
+        urls = [founder.node.api_url for founder in genesis.founders if founder.name in nodes and founder.node]
+        keys: dict[str, Signer] = {member: load_signer(folder / member / SYSTEM_KEY) for member in members}
+        group.create_task(readers.attack(attack, urls, genesis.chain_id, keys))
+        return
+    for member in members:
+        home = open_home(load_config(folder / member / NODE_FOLDER, {}))
+        signers = {member: load_signer(folder / member / SYSTEM_KEY)}
+        transactions = Signed(Network(folder, genesis, signers, {}), member)
+        for node in nodes:
+            peer = Hostile(home.identity, genesis, node, transactions)
+            group.create_task(_forever(FROM_MEMBERS[attack], peer))
 
 
 async def _as_stranger(attack: str, address: tuple[str, int]) -> None:
@@ -238,6 +243,7 @@ async def _forever(say: Callable[[Hostile], Awaitable[None]], peer: Hostile) -> 
 
 def burn() -> None:
     """Nothing but processor time: what any process on the same machine takes."""
+    print(BEGUN, flush=True)
     while True:
         pass
 

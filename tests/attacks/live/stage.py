@@ -23,6 +23,8 @@ CLIENT = "aviation"
 TURNCOAT = "registry"
 """The validator whose key the attackers have when they have one's. Its own daemon is down then: f is 1."""
 _ROOT = Path(__file__).resolve().parents[3]
+BEGUN = "begun"
+"""What attackers say when they do."""
 _PATIENCE = RetryPolicy(attempts_max=20, total_max_s=60)
 
 
@@ -89,21 +91,24 @@ class Stage:
 
     @contextmanager
     def attackers(self, attack: str, members: Sequence[str] = OBSERVERS) -> Iterator[None]:
-        """While the context lasts, a process does nothing else."""
+        """While the context lasts, a process does nothing else; it has begun when the context does."""
         nodes = [name for name in MEMBERS if name not in members]
         arguments = [attack, str(self.network.folder), ",".join(nodes), ",".join(members)]
         log = self.network.folder / "hostile.log"
         with log.open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tests.attacks.live.hostile", *arguments], cwd=_ROOT, stderr=output
-            )
+            command = [sys.executable, "-m", "tests.attacks.live.hostile", *arguments]
+            process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=output, text=True)
         try:
+            assert process.stdout is not None
+            if process.stdout.readline().strip() != BEGUN:
+                raise AssertionError(f"the attackers did not begin: {log.read_text()[-2000:]}")
             yield
             if process.poll() is not None:
                 raise AssertionError(f"the attackers ended by themselves: {log.read_text()[-2000:]}")
         finally:
             process.kill()
             process.wait()
+            process.stdout.close()
 
     def restart(self, names: Sequence[str]) -> float:
         """Kill these nodes and start them again; returns how long it took until the client could commit, seconds."""
