@@ -17,7 +17,7 @@ from node.mempool import Mempool
 
 _OTHERS_SHARE = 3
 """Time for other transactions after a block with calls, in terms of what that block took."""
-_PAUSE_S_MAX = 2.0
+_PAUSE_S_MAX = 5.0
 _IDLE_S = 0.25
 """Nothing else was ordered for this long: calls need not wait for it."""
 _EXCUSED_S = 2 * _PAUSE_S_MAX

@@ -60,7 +60,7 @@ def test_s90_where_nothing_else_is_ordered_calls_follow_each_other() -> None:
 def test_s90_a_block_of_calls_that_took_for_ever_does_not_stop_calls_for_ever() -> None:
     setting = Setting()
     setting.commit(call("a"), parcel("b"), took_s=60)
-    setting.now_s += 2.01
+    setting.now_s += 5.01
     setting.commit(parcel("b"))
     assert setting.turns.has_come
 
@@ -99,7 +99,7 @@ def test_s26_s91_a_primary_with_a_call_of_its_own_is_not_excused_from_those_of_o
 def test_s26_s91_a_primary_that_orders_no_calls_has_no_excuse_for_long() -> None:
     setting = Setting(call("b"))
     setting.commit(call("c"))
-    setting.now_s += 3.9
+    setting.now_s += 9.9
     assert setting.neglected(parcel("a")) == frozenset()
     setting.now_s += 0.2
     assert setting.neglected(parcel("a")) == {"b"}
