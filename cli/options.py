@@ -116,9 +116,16 @@ _EPOCH = datetime.date(1970, 1, 1)
 
 class EndOfTime(click.ParamType[int]):
     """When something ends: a date (the end of that day, UTC) or an ISO 8601 time with its zone, as milliseconds since
-    1970."""
+    1970.
+
+    Args:
+        is_to_come: refuse what is over already.
+    """
 
     name = "time"
+
+    def __init__(self, *, is_to_come: bool = False) -> None:
+        self._is_to_come = is_to_come
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
         """Milliseconds since 1970."""
@@ -135,7 +142,7 @@ class EndOfTime(click.ParamType[int]):
                 end_ms = int(end.timestamp() * 1000)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is neither a date like 2026-12-31 nor a time like 2026-12-31T12:00+08:00")
-        if end_ms <= time.time() * 1000:  # 0 would even mean that there is no end
+        if self._is_to_come and end_ms <= time.time() * 1000:  # 0 would even mean that there is no end
             self.fail(f"{value!r} is over already")
         return end_ms
 

@@ -105,7 +105,7 @@ def terms_options(*, purpose_required: bool) -> Option:
         click.option(
             "--until",
             "until_ms",
-            type=EndOfTime(),
+            type=EndOfTime(is_to_come=True),
             default=0,
             help="How long access is wanted: a date (the end of that day, UTC), or a time with its zone.",
         ),

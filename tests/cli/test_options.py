@@ -40,7 +40,7 @@ def test_other_ends_are_wrong_usage(text: str) -> None:
 def test_an_end_that_is_over_is_refused(text: str) -> None:
     """Milliseconds of 0 mean that there is no end."""
     with pytest.raises(click.BadParameter, match="over already"):
-        EndOfTime().convert(text, None, None)
+        EndOfTime(is_to_come=True).convert(text, None, None)
 
 
 def test_a_transaction_id_has_64_digits() -> None:
