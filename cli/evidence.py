@@ -15,6 +15,7 @@ from chain.proofs.checkpoints import trusted_head
 from chain.proofs.history import TreeHead
 from chain.proofs.trust import TrustHistory
 from cli.failures import ExitCode, describe
+from cli.misbehaviour import misbehaviour
 from cli.options import (
     READABLE_FILE,
     RecordIdType,
@@ -83,6 +84,9 @@ def evidence() -> None:
 
     A file is verified before it is written. Anybody checks it with blockpool verify, offline.
     """
+
+
+evidence.add_command(misbehaviour)
 
 
 @evidence.command("record")
