@@ -56,6 +56,6 @@ def sealed_dataset(
     with network.client(OWNER) as client:
         client.deploy(name, source_of(contract), parameters or {})
         client.define(blockpool.DatasetDefinition(dataset, "密封", "Sealed", SCHEMA, "conditional", contract=name))
-        receipts = client.submit(records, dataset, parcel_records=parcel_records, commitments=commitments)
+        receipts = client.submit(records, dataset, parcel_records=parcel_records, commitments=commitments, in_flight=1)
     network.network.settle()
     return SealedDataset(network, dataset, receipts)
