@@ -95,9 +95,9 @@ class Plan:
     anew: bool
 
 
-def journal_of(file: Path, dataset: str) -> Path:
-    """The folder beside ``file`` that remembers what was shared of it in ``dataset``."""
-    return file.with_name(f"{file.name}.{dataset}.journal")
+def journal_of(file: Path, dataset: str, chain_id: bytes) -> Path:
+    """The folder beside ``file`` that remembers what was shared of it in ``dataset`` of one pool."""
+    return file.with_name(f"{file.name}.{dataset}.{chain_id.hex()[:8]}.journal")
 
 
 @click.command()
@@ -151,7 +151,7 @@ def submit(
 
     The whole file is checked against the dataset's schema first: every bad record is named with its line, and nothing
     is sent. Interrupted, or has the file grown? Run the command again: what is new is shared, and nothing twice. The
-    folder FILE.DATASET.journal remembers what was shared.
+    folder FILE.DATASET.POOL.journal remembers what was shared.
 
     Records of a dataset that is not open are sealed here, before they leave this machine.
 
@@ -185,7 +185,7 @@ def submit(
         found = {"dataset": dataset_id, "file": str(file), "read_as": source.description, "records": check.records}
         emit(found, facts(dict(found)))
         return
-    journal = journal_of(file, dataset_id)
+    journal = journal_of(file, dataset_id, genesis.chain_id)
     plan = Plan(dataset_id, batch, in_flight, commitments, derived_from, is_sealed, journal, again)
     submission = _share(AsyncClient(urls, genesis, identity), source, plan, check.records)
     emit(asdict(submission), _facts(submission))

@@ -24,7 +24,10 @@ def test_sealed_records_leave_no_plaintext(running_network: RunningNetwork, cont
     (tmp_path / "r.ndjson").write_text('{"n":1,"name":"a very secret flight"}\n')
     done = as_member(running_network, "aviation", "submit", tmp_path / "r.ndjson", "--dataset", dataset, "--json")
     assert (done.code, done.json["records"]) == (0, 1)
-    kept = [path.read_bytes() for path in journal_of(tmp_path / "r.ndjson", dataset).iterdir()]
+    kept = [
+        path.read_bytes()
+        for path in journal_of(tmp_path / "r.ndjson", dataset, running_network.network.genesis.chain_id).iterdir()
+    ]
     assert not any(b"secret" in content for content in kept)
     shown = as_member(running_network, "aviation", "show", "record", done.json["first_record"])
     assert "Sealed, " in shown.out
@@ -80,12 +83,12 @@ def test_killed_in_mid_stream_a_sealed_submission_resumes_without_duplicates(
         assert process.wait(10) == -signal.SIGKILL
         before = client.dataset(dataset).totals.records
     assert 100 <= before < 1500
-    assert journal_of(file, dataset).is_dir()
+    assert journal_of(file, dataset, running_network.network.genesis.chain_id).is_dir()
     done = run(*arguments)
     assert (done.code, done.json["records"]) == (0, 1500)
     assert done.json["parcels_found"] * 5 >= before
     assert running_network.record_counts(dataset) == {1500}
-    assert not list(journal_of(file, dataset).glob("*.parcel"))
+    assert not list(journal_of(file, dataset, running_network.network.genesis.chain_id).glob("*.parcel"))
     out = tmp_path / "out.ndjson"
     assert read(running_network, dataset, "--purpose", "flight safety", "--out", out).code == 0
     assert sorted(out.read_bytes().splitlines()) == sorted(bodies)  # parcels in flight may change places
@@ -124,7 +127,7 @@ def test_two_submissions_of_one_file_do_not_run_at_once(
     dataset = define_sealed(running_network, contract, tmp_path)
     file = tmp_path / "r.ndjson"
     write_records(file, 3)
-    lock = FolderLock(journal_of(file, dataset))
+    lock = FolderLock(journal_of(file, dataset, running_network.network.genesis.chain_id))
     done = as_member(running_network, "aviation", "submit", file, "--dataset", dataset, "--json")
     lock.close()
     assert (done.code, done.json["error"]["code"]) == (3, "data_folder_locked")

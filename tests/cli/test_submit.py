@@ -87,7 +87,7 @@ def test_a_file_that_grew_is_continued(running_network: RunningNetwork, tmp_path
     dataset, file = running_network.new_dataset(), tmp_path / "r.ndjson"
     submit(running_network, write_records(file, 50), dataset, "--batch", 10)
     if not has_journal:
-        shutil.rmtree(journal_of(file, dataset))
+        shutil.rmtree(journal_of(file, dataset, running_network.network.genesis.chain_id))
     done = submit(running_network, write_records(file, 70), dataset, "--batch", 10, "--json")
     assert (done.json["parcels"], done.json["parcels_found"]) == (7, 5)
     assert running_network.record_counts(dataset) == {70}
