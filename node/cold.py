@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from chain.errors import ErrorCode, PoolError
 from node.metrics import Metrics
+from node.periodic import BackgroundWork
 from node.pool import Pool
 
 TICK_S = 5.0
@@ -35,39 +35,28 @@ class ColdBlocks:
         self._pool = pool
         self._blocks = pool.ledger.blocks
         self._metrics = metrics
-        self._on_fatal = on_fatal
         self._compacted = self._blocks.frozen_height
-        self._task: asyncio.Task[None] | None = None
+        self._work = BackgroundWork(on_fatal)
         self._log = logging.getLogger("blockpool.cold")
 
     def tick(self) -> None:
         """Look whether there is anything to move; called every ``TICK_S``."""
-        if self._task is None and not self._pool.is_closing:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+        if not self._pool.is_closing:
+            self._work.start(self._run)
 
     async def close(self) -> None:
         """Stop after the slice that is being moved."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._work.close()
 
     async def _run(self) -> None:
-        try:
-            is_more = True
-            while is_more:
-                began_s = time.monotonic()
-                is_more = await self._pool.read(self._blocks.freeze)
-                frozen = self._blocks.frozen_height
-                self._metrics.frozen_height.set(frozen)
-                if frozen - self._compacted >= _COMPACTED_BLOCKS:
-                    first, self._compacted = self._compacted, frozen
-                    await self._pool.read(partial(self._blocks.compact, first, frozen))
-                    self._log.info("old blocks are compressed", extra={"until_height": frozen})
-                await asyncio.sleep(_REST * (time.monotonic() - began_s))
-        except PoolError as error:
-            if error.code is not ErrorCode.NOT_READY:  # the node is stopping
-                self._on_fatal(error)
-        except Exception as error:
-            self._on_fatal(error)
-        finally:
-            self._task = None
+        is_more = True
+        while is_more:
+            began_s = time.monotonic()
+            is_more = await self._pool.read(self._blocks.freeze)
+            frozen = self._blocks.frozen_height
+            self._metrics.frozen_height.set(frozen)
+            if frozen - self._compacted >= _COMPACTED_BLOCKS:
+                first, self._compacted = self._compacted, frozen
+                await self._pool.read(partial(self._blocks.compact, first, frozen))
+                self._log.info("old blocks are compressed", extra={"until_height": frozen})
+            await asyncio.sleep(_REST * (time.monotonic() - began_s))

@@ -33,6 +33,7 @@ from node.execution import is_local_fault
 from node.frames import BlockRange, FrameKind
 from node.links import Links
 from node.metrics import Metrics
+from node.periodic import BackgroundWork
 from node.pool import Pool
 
 ALL, OWN = "all", "own"
@@ -114,11 +115,10 @@ class Payloads:
         self._links = links
         self.policy = policy
         self._metrics = metrics
-        self._on_fatal = on_fatal
         self._reviewed = self._noted = self._blocks.reviewed(policy.name)
         self._lacking: list[int] = []
         """Heights of blocks with payloads that nobody has had so far, ascending."""
-        self._task: asyncio.Task[None] | None = None
+        self._work = BackgroundWork(on_fatal)
         self._ticks = 0
         self._log = logging.getLogger("blockpool.payloads")
 
@@ -147,14 +147,12 @@ class Payloads:
         self._metrics.payload_keepers.set(len(self.keepers))
         self._ticks += 1
         # Of a past that comes later, what the policy does not keep is not known yet: it waits until that is whole.
-        if self._task is None and not self._pool.is_closing and not self._blocks.past_height:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+        if not self._pool.is_closing and not self._blocks.past_height:
+            self._work.start(self._run)
 
     async def close(self) -> None:
         """Stop."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._work.close()
         self._note(1)
 
     def _retry(self) -> None:
@@ -167,19 +165,11 @@ class Payloads:
             self._lacking = []
 
     async def _run(self) -> None:
-        try:
-            if self._ticks >= _RETRIED_TICKS:
-                self._retry()
-            await self._fetch_missing()
-            await self._drop_old()
-            self._note(_NOTED_BLOCKS)
-        except PoolError as error:
-            if error.code is not ErrorCode.NOT_READY:  # the node is stopping
-                self._on_fatal(error)
-        except Exception as error:
-            self._on_fatal(error)
-        finally:
-            self._task = None
+        if self._ticks >= _RETRIED_TICKS:
+            self._retry()
+        await self._fetch_missing()
+        await self._drop_old()
+        self._note(_NOTED_BLOCKS)
 
     def _note(self, blocks: int) -> None:
         """Write down how far it has come, if that is at least so many blocks further."""
