@@ -98,6 +98,12 @@ def longest_gap_s(moments_s: Sequence[float], first_s: float, last_s: float) -> 
     return max(later - earlier for earlier, later in pairwise([first_s, *within, last_s]))
 
 
+def gap_s_max(stage: Stage) -> float:
+    """How long nothing may be acknowledged: without a quorum also for as long as the fault and the settling take, the
+    latter of which has its own bound, ``SETTLE_S_MAX``."""
+    return GAP_S_MAX + (stage.fault_s + stage.settling_s if stage.kind in WITHOUT_QUORUM else 0)
+
+
 def _kinds(plan: Plan, chooser: random.Random) -> Iterator[str]:
     """Every kind in a random order, then all of them in another, without end."""
     while True:
@@ -138,7 +144,7 @@ def _strike_once(kind: str, scene: Scene, result: Result, say: Say) -> bool:
     say(
         f"{kind:16} {stage.fault_s:5.1f} s, settled after {settling_s:4.1f} s, gap {gap_s:4.1f} s, {count} acknowledged"
     )
-    if gap_s > GAP_S_MAX + (stage.fault_s if kind in WITHOUT_QUORUM else 0):
+    if gap_s > gap_s_max(stage):
         result.violations.append(f"{kind}: nothing was acknowledged for {gap_s:.1f} s")
     return True
 

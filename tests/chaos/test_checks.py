@@ -2,10 +2,12 @@
 
 import copy
 
+import pytest
+
 from tests.chaos.checks import Chain, check_memory, compare
 from tests.chaos.cluster import RESIDENT_BYTES_MAX
 from tests.chaos.load import Acknowledgement, digest
-from tests.chaos.run import longest_gap_s
+from tests.chaos.run import GAP_S_MAX, Stage, gap_s_max, longest_gap_s
 
 
 def chain(source: str) -> Chain:
@@ -71,3 +73,10 @@ def test_the_longest_gap_counts_the_ends_of_the_span() -> None:
     assert longest_gap_s([1, 2, 5, 6], 1.5, 5.5) == 3
     assert longest_gap_s([], 1, 4) == 3
     assert longest_gap_s([2], 1, 9) == 7
+
+
+@pytest.mark.parametrize(("kind", "allowed_s"), [("isolate", GAP_S_MAX), ("halves", GAP_S_MAX + 3 + 10)])
+def test_without_a_quorum_a_gap_may_last_as_long_as_the_fault_and_the_settling(kind: str, allowed_s: float) -> None:
+    for gap_s, allowed in ((allowed_s, True), (allowed_s + 0.1, False)):
+        stage = Stage(kind, fault_s=3, settling_s=10, gap_s=gap_s, acknowledged=0)
+        assert (stage.gap_s <= gap_s_max(stage)) is allowed
