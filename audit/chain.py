@@ -53,7 +53,7 @@ class AuditReport:
     blocks: int = 0
     transactions: int = 0
     records: int = 0
-    """Records in all parcels, whatever became of them: ``verified + erased + not kept + missing + wrong``."""
+    """Records in all parcels: ``verified + erased + rejected + not kept + missing + wrong``."""
     record_bytes: int = 0
     """Bytes of those that were verified."""
     records_wrong: int = 0
@@ -62,6 +62,8 @@ class AuditReport:
     """Ids of the first of those parcels, at most ``PARCELS_NAMED``."""
     records_erased: Counter[str] = field(default_factory=Counter)
     """Records whose bodies were not there because their parcel was erased, by legal basis."""
+    records_rejected: int = 0
+    """Records of parcels that were rejected: no node keeps their bodies."""
     records_not_kept: int = 0
     """Records whose bodies the source does not keep, and says so; others have them."""
     awaiting_erasure: dict[Hash, int] = field(default_factory=dict)
@@ -86,8 +88,8 @@ class AuditReport:
 
     @property
     def records_hash_only(self) -> int:
-        """Records that could be verified by their leaf hash alone: erased, not kept or missing."""
-        return self.records_erased.total() + self.records_not_kept + self.records_missing
+        """Records that could be verified by their leaf hash alone: erased, rejected, not kept or missing."""
+        return self.records_erased.total() + self.records_rejected + self.records_not_kept + self.records_missing
 
     @property
     def records_verified(self) -> int:
@@ -96,8 +98,8 @@ class AuditReport:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every record is what was signed, was erased, or is left to others. Known once the chain has been read
-        to its end.
+        """Whether every record is what was signed, was erased or rejected, or is left to others. Known once the chain
+        has been read to its end.
         """
         return not self.records_wrong and not self.awaiting_erasure
 
@@ -110,7 +112,7 @@ class AuditReport:
         self.transaction_signatures += len(executed.transactions)
         for checked, outcome in zip(executed.transactions, executed.outcomes, strict=True):
             self.outcomes[outcome.code] += 1
-            self._count_records(checked)
+            self._count_records(checked, outcome)
             self._count_access(outcome)
         for _, parcel in executed.accepted(PARCEL):
             self.records_by_dataset[parcel.dataset] += parcel.record_count
@@ -118,7 +120,7 @@ class AuditReport:
             if records := self.awaiting_erasure.pop(erasure.parcel, 0):
                 self.records_erased[erasure.legal_basis] += records
 
-    def _count_records(self, checked: CheckedTransaction) -> None:
+    def _count_records(self, checked: CheckedTransaction, outcome: Outcome) -> None:
         self.records += checked.record_count
         if checked.absent is None:
             self.record_bytes += checked.records_size_bytes
@@ -126,6 +128,8 @@ class AuditReport:
             self.records_wrong += checked.record_count
             if len(self.wrong_parcels) < PARCELS_NAMED:
                 self.wrong_parcels.append(checked.id)
+        elif not outcome.is_ok:
+            self.records_rejected += checked.record_count
         elif isinstance(checked.absent.kept, DroppedPayload):
             self.records_not_kept += checked.record_count
         else:

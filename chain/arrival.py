@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from chain.blocks import Block, LedgerTip, block_hash, decode_header
-from chain.erasure import ErasedAt, payload_erased
+from chain.erasure import ErasedAt, payload_erased, payloads_rejected
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.packages import BlockPackage, open_package, verify_erased
@@ -264,8 +264,9 @@ class WholeBlock(NamedTuple):
     transactions: list[CheckedTransaction]
 
     def erased(self, read: ReadEntry) -> list[ErasedAt]:
-        """What stays of payloads that came though their parcels are erased in the newest state."""
-        return [
+        """What stays of payloads that came though their parcels are erased in the newest state, or rejected."""
+        rejected = payloads_rejected(self.height, self.transactions, self.block.outcomes)
+        return rejected + [
             ErasedAt(Location(self.height, index), payload_erased(checked))
             for index, checked in enumerate(self.transactions)
             if _has_more_than_leaves(checked) and read(erasure_key(checked.id)) is not None
@@ -293,7 +294,7 @@ def open_past(trust: TrustHistory, read: ReadEntry, package: BlockPackage, heigh
         raise PoolError(ErrorCode.BAD_BLOCK, f"block {height} came with other outcomes")
     if root_of_leaves(leaf_hashes([checked.id for checked in transactions])) != header.tx_root:
         raise PoolError(ErrorCode.BAD_BLOCK, f"block {height} came with other transactions")
-    verify_erased(trust, package, transactions)
+    verify_erased(trust, package, block, transactions)
     for checked in transactions:
         sender = checked.header
         member = _entry(read, member_key(sender.member), Member)

@@ -1,8 +1,12 @@
-"""Payloads that are not there: what stays of an erased or a dropped one, and the proof that one had to go.
+"""Payloads that are not there: what stays of an erased, a rejected or a dropped one, and the proof that one had to go.
 
 An ``erase`` transaction of a dataset's owner has every node drop the payload of one parcel. The leaf hashes of its
 records stay, so every proof about them still holds, and the payload's length, which the state counts. A block with such
 a parcel can be executed again: what the payload would have to be read for is taken from the block's own outcome.
+
+The payload of a parcel that was rejected goes in the batch that commits its block, on every node: it was never shared,
+and nobody could erase it. The same stays of it but the length, which nothing counts. That needs no proof beyond the
+outcome, which stands under the block's root.
 
 A node whose policy has it drop a payload (``node.payloads``) keeps the same, and the sealed shares of its key. That
 needs no proof: others have the payload, and whoever wants it asks them.
@@ -51,18 +55,33 @@ class ErasedAt(NamedTuple):
     payload: ErasedPayload
 
 
-def payload_erased(checked: CheckedTransaction) -> ErasedPayload:
-    """What stays of a parcel's payload.
+def payload_erased(checked: CheckedTransaction, *, is_rejected: bool = False) -> ErasedPayload:
+    """What stays of a parcel's payload; of a rejected one without its length.
 
     Raises:
         PoolError: code ``payload_mismatch`` for what is no parcel, or one that was never seen whole.
     """
     if checked.absent is not None and checked.absent.kept is not None:
-        return _erased(checked.absent.kept)
+        return _erased(checked.absent.kept, is_rejected=is_rejected)
     if checked.type.payload is None or checked.absent is not None:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, f"there is no payload of {checked.id.hex()} to erase")
     leaves = checked.type.payload.leaves(checked.header, checked.records)
-    return ErasedPayload(checked.payload_size_bytes, tuple(leaves))
+    return ErasedPayload(0 if is_rejected else checked.payload_size_bytes, tuple(leaves))
+
+
+def payloads_rejected(
+    height: int, transactions: Sequence[CheckedTransaction], outcomes: Sequence[Outcome]
+) -> list[ErasedAt]:
+    """What stays of the payloads of the parcels that the block at ``height`` rejects. One whose payload was never seen
+    whole (by an auditor) has no place in the list.
+    """
+    return [
+        ErasedAt(Location(height, index), payload_erased(checked, is_rejected=True))
+        for index, (checked, outcome) in enumerate(zip(transactions, outcomes, strict=True))
+        if not outcome.is_ok
+        and checked.type.payload is not None
+        and (checked.absent is None or checked.absent.kept is not None)
+    ]
 
 
 def payload_dropped(checked: CheckedTransaction) -> DroppedPayload:
@@ -77,9 +96,9 @@ def payload_dropped(checked: CheckedTransaction) -> DroppedPayload:
     return DroppedPayload(erased.size_bytes, erased.leaves, checked.sealed_shares)
 
 
-def _erased(kept: ErasedPayload | DroppedPayload) -> ErasedPayload:
+def _erased(kept: ErasedPayload | DroppedPayload, *, is_rejected: bool = False) -> ErasedPayload:
     """What stays once the payload is erased."""
-    return ErasedPayload(kept.size_bytes, kept.leaves)
+    return ErasedPayload(0 if is_rejected else kept.size_bytes, kept.leaves)
 
 
 def payloads_erased_by(
@@ -121,12 +140,16 @@ def check_absent(
         outcome: the parcel's, as the block has it.
 
     Raises:
-        PoolError: code ``payload_mismatch`` if it is no parcel, has a payload, or its leaves or shares were not signed;
-            codes of ``decode_envelope``.
+        PoolError: code ``payload_mismatch`` if it is no parcel, has a payload, its leaves or shares were not signed, or
+            a rejected one has a length, for which nothing would vouch; codes of ``decode_envelope``.
     """
     payload = checked.type.payload
     if payload is None or checked.transaction.payload:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "what stays of a payload is given for what has not lost one")
+    if outcome.is_ok == (kept.size_bytes == 0) or (isinstance(kept, DroppedPayload) and not outcome.is_ok):
+        raise PoolError(
+            ErrorCode.PAYLOAD_MISMATCH, "of an accepted parcel the length stays, of a rejected one it does not"
+        )
     payload.verify_leaves(checked.header, kept.leaves)
     payload.verify_envelope(checked.header)
     if isinstance(kept, DroppedPayload):

@@ -69,6 +69,7 @@ class ErrorCode(StrEnum):
     UNKNOWN_SOURCE = "unknown_source"
     SOURCE_REPEATED = "source_repeated"
     PARCEL_ERASED = "parcel_erased"
+    PARCEL_REJECTED = "parcel_rejected"
     # Reading sealed records: why no key share is given
     ACCESS_DENIED = "access_denied"
     NOT_SHARED = "not_shared"
@@ -184,7 +185,7 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
     404: (_C.NOT_FOUND,),
     405: (_C.METHOD_NOT_ALLOWED,),
     409: (_C.HISTORY_CONFLICT,),
-    410: (_C.PARCEL_ERASED,),
+    410: (_C.PARCEL_ERASED, _C.PARCEL_REJECTED),
     413: (_C.TOO_LARGE, _C.TOO_MANY_RECORDS),
     421: (_C.NOT_HERE_YET, _C.PAYLOAD_NOT_KEPT),
     422: (

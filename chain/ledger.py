@@ -17,7 +17,7 @@ from functools import partial
 from chain.access.policy import AccessPolicy, MissingEngine
 from chain.arrival import WholeBlock, open_past
 from chain.blocks import Block, BlockHeader, Certificate, LedgerTip, Outcome, Proposal, block_hash, decode_header
-from chain.erasure import ErasedAt, ErasureProofs, payloads_erased_by
+from chain.erasure import ErasedAt, ErasureProofs, payloads_erased_by, payloads_rejected
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.execution import Executed, Execution
 from chain.genesis import Genesis
@@ -279,9 +279,10 @@ class Ledger(LedgerView):
         self._decoded.move_on(parent.state, update.root, update.changes, executed.entries)
 
     def _erased_by(self, executed: ExecutedBlock) -> list[ErasedAt]:
-        erasures = [header for _, header in executed.accepted(ERASE)]
+        height, erasures = executed.header.height, [header for _, header in executed.accepted(ERASE)]
+        rejected = payloads_rejected(height, executed.transactions, executed.outcomes)
         try:
-            return payloads_erased_by(self.blocks, executed.header.height, executed.transactions, erasures)
+            return rejected + payloads_erased_by(self.blocks, height, executed.transactions, erasures)
         except PoolError as error:
             raise damaged(f"a payload that is to be erased: {error.detail}") from None
 

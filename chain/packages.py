@@ -2,7 +2,8 @@
 
 A parcel that was erased comes without its payload; what stays of it comes beside, and from a node with the proof that
 it was erased. Whoever stores a package must ask for that proof (``verify_erased``), or a lying peer could make it lose
-payloads that are still needed. An auditor needs none: the erasure itself must follow later in the chain.
+payloads that are still needed. An auditor needs none: the erasure itself must follow later in the chain. A parcel that
+was rejected comes without, too; that it was is its outcome in the block.
 
 One whose payload the sender does not keep comes with what it keeps, and without proof: the block is whole without, and
 whoever wants the payload asks others for it.
@@ -58,9 +59,10 @@ class BlockPackage(Wire, frozen=True):
     ]
     """Encoded ``Transaction`` in the order of the block; the payload of an erased or dropped one is empty."""
     erased: Annotated[tuple[ErasedParcel, ...], Meta(max_length=LIMITS.block_transactions)] = ()
-    """The parcels that were erased, by ascending index."""
+    """The parcels that were erased or rejected, by ascending index."""
     erasures: ErasureProofs | None = None
-    """That they were, in the order of ``erased``. None if there are none, or if a stopped node's database was read."""
+    """That the accepted ones among them were erased, in their order. None if there are none, or if a stopped node's
+    database was read."""
     dropped: Annotated[tuple[DroppedParcel, ...], Meta(max_length=LIMITS.block_transactions)] = ()
     """The parcels whose payload the sender does not keep, by ascending index; none of them is in ``erased``."""
 
@@ -89,7 +91,10 @@ def read_package(store: BlockStore, height: int, prove: ProveErasures | None = N
     if not erased or prove is None:
         return BlockPackage(block, transactions, erased, None, dropped)
     outcomes = decode(Block, block).outcomes
-    erasures = prove([outcomes[index].transaction_id for index in kept])
+    proved = [outcomes[index].transaction_id for index in kept if outcomes[index].is_ok]
+    if not proved:
+        return BlockPackage(block, transactions, erased, None, dropped)
+    erasures = prove(proved)
     return None if erasures is None else BlockPackage(block, transactions, erased, erasures, dropped)
 
 
@@ -152,13 +157,16 @@ def open_package(
     return block, transactions
 
 
-def verify_erased(trust: TrustHistory, package: BlockPackage, transactions: Sequence[CheckedTransaction]) -> None:
-    """Check that each parcel of an opened package that came without its payload was erased.
+def verify_erased(
+    trust: TrustHistory, package: BlockPackage, block: Block, transactions: Sequence[CheckedTransaction]
+) -> None:
+    """Check that each parcel of an opened package that came without its payload was erased, or rejected: whoever stores
+    the block checks its outcomes.
 
     Raises:
         PoolError: codes of ``chain.erasure.verify_erasures``.
     """
-    parcels = [transactions[parcel.index].id for parcel in package.erased]
+    parcels = [transactions[parcel.index].id for parcel in package.erased if block.outcomes[parcel.index].is_ok]
     verify_erasures(trust, parcels, package.erasures)
 
 

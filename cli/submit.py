@@ -291,8 +291,8 @@ def locate_rejection(error: TransactionRejected, source: RecordSource, confirmed
         line = next(islice(source, index, None)).line  # the file was read to its end without a problem before
         detail = f"line {line}: {detail} of its parcel"
         context |= {"record_index": index, "line": line}
-    before = f"The {confirmed:,} records before it are" if confirmed else "Nothing is"
-    return PoolError(error.code, f"{detail}. {before} committed.", **context)
+    before = f"The {confirmed:,} records before it are shared" if confirmed else "No record before it is shared"
+    return PoolError(error.code, f"{detail}. {before}; of its parcel no node keeps any record.", **context)
 
 
 def _facts(submission: SubmissionTotals) -> RenderableType:

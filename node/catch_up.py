@@ -199,7 +199,7 @@ class CatchUp:
             block, transactions = open_package(ledger.chain_id, package, self._pool.recognise)
             if block.certificate is not None and block.certificate.height <= self._pool.height:
                 continue  # consensus delivered it while it was under way
-            verify_erased(ledger.trust, package, transactions)
+            verify_erased(ledger.trust, package, block, transactions)
             mempool = self._pool.mempool
             verified = {checked.id for checked in transactions if mempool.get(checked.id) is checked}
             if self._execution.is_wanted(transactions):

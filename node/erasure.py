@@ -1,10 +1,12 @@
-"""Removing erased payloads from this node's files.
+"""Removing erased and rejected payloads from this node's files.
 
 Committing an erasure deletes the payload and marks its place, durably, in one batch. But LevelDB goes on holding the
 bytes until a compaction passes, and the file of bodies voted for until it is overwritten. So the latter is made anew at
 once, and a thread has the database compacted around the payload; only then the mark goes. After a restart the marks
-that are left are worked off. Databases that were set aside after damage are the operator's: nothing of ours deletes
-them, but they are counted, and named whenever something is erased.
+that are left are worked off. The payload of a rejected parcel was never in the database, but is among the bodies
+voted for: these are made anew soon after, once for all that a moment brings, and at every start. Databases that were
+set aside after damage are the operator's: nothing of ours deletes them, but they are counted, and named whenever
+something is erased.
 """
 
 import asyncio
@@ -26,6 +28,8 @@ _AT_ONCE = 64
 _PAUSE_FIRST_S = 0.2
 _PAUSE_MAX_S = 30.0
 """Before a round is repeated because a reader still held a file; each time twice as long."""
+_REJECTED_S = 0.5
+"""After a rejected parcel, before the bodies voted for are made anew: whoever sends many costs no more than that."""
 
 
 class Eraser:
@@ -49,6 +53,7 @@ class Eraser:
         self._on_fatal = on_fatal
         self._worker = ThreadPoolExecutor(1, "eraser")
         self._stopping = threading.Event()
+        self._bodies_due: asyncio.TimerHandle | None = None
         self._log = logging.getLogger("blockpool.erasure")
 
     def start(self) -> None:
@@ -58,11 +63,19 @@ class Eraser:
             PoolError: codes ``disk_full``, ``storage_failed``: the process must stop.
         """
         self._metrics.databases_set_aside.set(len(self._set_aside()))
+        self._replace_bodies()
         if self._pool.ledger.blocks.unpurged(1):
             self._purge()
 
     def on_committed(self, block: CommittedBlock) -> None:
-        """Begin with the payloads that a block has erased."""
+        """Begin with the payloads that a block has erased or rejected."""
+        executed = block.executed
+        has_rejected = any(
+            checked.type.payload is not None and not outcome.is_ok
+            for checked, outcome in zip(executed.transactions, executed.outcomes, strict=True)
+        )
+        if has_rejected and self._bodies_due is None:
+            self._bodies_due = asyncio.get_running_loop().call_later(_REJECTED_S, self._replace_bodies_later)
         erased = [header.parcel.hex() for _, header in block.executed.accepted(ERASE)]
         if not erased:
             return
@@ -78,14 +91,27 @@ class Eraser:
 
     async def close(self) -> None:
         """Return when the thread has let go of the databases. What is left waits for the next start."""
+        if self._bodies_due is not None:
+            self._bodies_due.cancel()
+            self._replace_bodies_later()
         self._stopping.set()
         await asyncio.get_running_loop().run_in_executor(None, lambda: self._worker.shutdown(cancel_futures=True))
 
     def _purge(self) -> None:
         self._metrics.is_erasing.set(1)
-        # The bodies first, on the loop, which is where votes are written.
-        self._votes.replace_bodies([encode(checked.transaction) for checked in self._pool.voted_for.values()])
+        self._replace_bodies()
         self._worker.submit(self._purge_database, asyncio.get_running_loop())
+
+    def _replace_bodies(self) -> None:
+        """On the loop, which is where votes are written."""
+        self._votes.replace_bodies([encode(checked.transaction) for checked in self._pool.voted_for.values()])
+
+    def _replace_bodies_later(self) -> None:
+        self._bodies_due = None
+        try:
+            self._replace_bodies()
+        except PoolError as error:
+            self._on_fatal(error)
 
     def _purge_database(self, loop: asyncio.AbstractEventLoop) -> None:
         """In the thread, until nothing is marked any more."""

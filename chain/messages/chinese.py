@@ -90,6 +90,7 @@ CHINESE: dict[str, tuple[str, ...]] = {
         "数据包 {parcel} 没有第 {record_index} 条记录",
     ),
     "source_repeated": ("来源重复列出", "每个来源只列一次。", "数据包 {parcel} 的第 {record_index} 条记录列出了两次"),
+    "parcel_rejected": ("数据包已被驳回", "驳回结果可以证明，内容不予留存；请更正后重新提交。"),
     "parcel_erased": ("数据包已删除", "其位置和删除均可证明，内容已不存在。", "数据包 {parcel} 已在高度 {height} 删除"),
     "access_denied": ("申请未获准", "理由由合约给出；请询问数据集所有者。", "{text}"),
     "not_shared": ("数据集不予共享", "请数据集所有者变更共享类别。", "{dataset} 不予共享"),

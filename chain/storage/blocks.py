@@ -5,7 +5,7 @@
 | ``b`` height(8)                            | ``FinalHeader``: header, certificate   |
 | ``c`` height(8) index(4)                   | empty: a payload was deleted, but its bytes may still be in the files |
 | ``d`` dataset ``0x00`` height(8) index(4)  | empty: a parcel of that dataset        |
-| ``e`` height(8) index(4)                   | ``ErasedPayload``: what stays of an erased payload |
+| ``e`` height(8) index(4)                   | ``ErasedPayload``: what stays of an erased or rejected payload |
 | ``h`` level(1) index(8)                    | hash of a complete subtree of history  |
 | ``i`` transaction id(32)                   | height(8) index(4); of an accepted parcel: record count(4), dataset |
 | ``m`` ``anchor``                           | height(8) of the block whose state was taken from others |
@@ -15,7 +15,7 @@
 | ``m`` ``version`` / ``chain``              | layout version / chain id; for others see ``chain.storage.migration`` |
 | ``m`` ``reviewed``                         | ``Reviewed``: two heights(8); then the payload policy |
 | ``o`` height(8)                            | ``HandOver``: the next block has another set or other rules |
-| ``p`` height(8) index(4)                   | payload of a parcel, unless it was erased or dropped |
+| ``p`` height(8) index(4)                   | payload of an accepted parcel, unless it was erased or dropped |
 | ``q`` dataset ``0x00`` parcel(32) height(8) index(4) | empty: an accepted request or read report that names it |
 | ``r`` dataset ``0x00`` height(8) index(4)  | empty: a request, approval or read report  |
 | ``r`` ``0x00`` height(8) index(4)          | empty: the same, whatever its dataset  |
@@ -161,15 +161,16 @@ class BlockStore:
         sync: bool = True,
     ) -> None:
         """Write a block with its transactions, its changes of the state and index as one batch, which is durable with
-        ``sync``. What stays of the payloads that it erases takes their place in the same batch. ``changes`` are None
-        for a block of the past that was not executed here.
+        ``sync``. What stays of the payloads that it erases or rejects takes their place in the same batch. ``changes``
+        are None for a block of the past that was not executed here.
         """
         batch = [*block_writes(height, block, changes), *history, *handover_writes(height, handover)]
         kept = dict(erased)
         for place, payload in kept.items():
-            batch += [(_PLACE.pack(b"p", *place), None), (_PLACE.pack(b"l", *place), None)]
             batch.append((_PLACE.pack(b"e", *place), encode(payload)))
-            batch.append((_PLACE.pack(b"c", *place), b""))
+            if place.height < height or block.outcomes[place.position].is_ok:  # a rejected one was never written
+                batch += [(_PLACE.pack(b"p", *place), None), (_PLACE.pack(b"l", *place), None)]
+                batch.append((_PLACE.pack(b"c", *place), b""))
         for index, checked in enumerate(transactions):
             transaction = checked.transaction
             batch.append(
@@ -253,7 +254,7 @@ class BlockStore:
         return AcceptedParcel(rest[_COUNT.size :].decode(), *_COUNT.unpack_from(rest))
 
     def transaction(self, location: Location) -> Transaction | None:
-        """The transaction at ``location`` with its payload, which is empty if it was erased.
+        """The transaction at ``location`` with its payload, which is empty if it was erased or rejected.
 
         Raises:
             PoolError: code ``payload_not_kept``, with the place, if others keep the payload.
@@ -272,7 +273,7 @@ class BlockStore:
         return None if data is None else _decoded(StoredHead, data)
 
     def transactions(self, height: int) -> list[Transaction]:
-        """All transactions of the block at ``height`` in order; payloads that were erased or dropped are empty."""
+        """All transactions of the block at ``height`` in order; payloads that are not there are empty."""
         start, stop = _PLACE.pack(b"p", height, 0), _PLACE.pack(b"p", height + 1, 0)
         payloads = {key[-4:]: value for key, value in self._database.scan(start, stop)}
         start, stop = _PLACE.pack(b"t", height, 0), _PLACE.pack(b"t", height + 1, 0)
@@ -283,12 +284,12 @@ class BlockStore:
         return result
 
     def erased_payload(self, location: Location) -> ErasedPayload | None:
-        """What stays of the payload of the parcel at ``location``; None if it was not erased."""
+        """What stays of the payload of the parcel at ``location``; None if it was neither erased nor rejected."""
         data = self._database.get(_PLACE.pack(b"e", *location))
         return None if data is None else _decoded(ErasedPayload, data)
 
     def erased_payloads(self, height: int) -> dict[int, ErasedPayload]:
-        """The same for all erased parcels of the block at ``height``, by their index, ascending."""
+        """The same for all such parcels of the block at ``height``, by their index, ascending."""
         return {place.position: _decoded(ErasedPayload, value) for place, value in self._of(b"e", height, height)}
 
     def dropped_payload(self, location: Location) -> DroppedPayload | None:

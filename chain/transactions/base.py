@@ -63,12 +63,12 @@ class Transaction(Wire, frozen=True):
 
 
 class ErasedPayload(Wire, frozen=True):
-    """What stays of a parcel's payload once it is erased: its records' places can still be proved, and its block be
-    executed again.
+    """What stays of a parcel's payload once it is erased or was rejected: its records' places can still be proved, and
+    its block be executed again.
     """
 
-    size_bytes: Annotated[int, Meta(ge=1, le=LIMITS.transaction_size_bytes)]
-    """Length of the payload: the state counts it."""
+    size_bytes: Annotated[int, Meta(ge=0, le=LIMITS.transaction_size_bytes)]
+    """Length of the payload: the state counts it. 0 for a rejected parcel, which counts nowhere."""
     leaves: Annotated[tuple[Hash32, ...], Meta(min_length=1, max_length=LIMITS.transaction_records)]
     """RFC 6962 leaf hashes of its records, in order; ``records_root`` is their root."""
 

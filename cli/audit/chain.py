@@ -132,6 +132,7 @@ def describe_audit(source: str, report: AuditReport, failure: PoolError | None, 
         "records_verified": report.records_verified,
         "records_hash_only": report.records_hash_only,
         "records_erased": dict(report.records_erased),
+        "records_rejected": report.records_rejected,
         "records_not_kept": report.records_not_kept,
         "records_missing": report.records_missing,
         "records_wrong": report.records_wrong,
@@ -205,6 +206,8 @@ def _counts(report: AuditReport) -> dict[str, object]:
     }
     for basis, count in sorted(report.records_erased.items()):
         counts[f"    erased: {printable(basis)}"] = f"{count:,}"
+    if report.records_rejected:
+        counts["    rejected"] = f"{report.records_rejected:,}, which no node keeps"
     if report.records_not_kept:
         counts["    not kept"] = f"{report.records_not_kept:,}, which this source leaves to other nodes"
     if report.records_missing:

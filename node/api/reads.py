@@ -307,6 +307,9 @@ def _stored(ledger: Ledger, id_: Hash, location: Location) -> Transaction:
         raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {id_.hex()}")
     verify_not_erased(ledger.snapshot().entry, id_)
     if ledger.blocks.erased_payload(location) is not None:
+        if not (outcome := ledger.blocks.outcome(location)).is_ok:
+            detail = f"parcel {id_.hex()} was rejected ({outcome.code}) at height {location.height}"
+            raise PoolError(ErrorCode.PARCEL_REJECTED, detail, parcel=id_.hex(), height=location.height)
         raise PoolError(ErrorCode.NOT_READY, "the block that erases it is being committed")
     return stored
 

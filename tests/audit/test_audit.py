@@ -72,7 +72,7 @@ def test_a_changed_block_is_found_at_its_height(network: TestNetwork, ledger: Le
         audit.add(package)
     block = alter(decode(Block, packages[3].block))
     with refuses(code, height=3):
-        audit.add(BlockPackage(encode(block), packages[3].transactions))
+        audit.add(msgspec.structs.replace(packages[3], block=encode(block)))
 
 
 def _flip_signature(transaction: Transaction) -> Transaction:
@@ -88,7 +88,7 @@ def test_a_changed_signature_is_found(network: TestNetwork, ledger: Ledger) -> N
     audit.add(packages[1])
     changed = encode(_flip_signature(decode(Transaction, packages[2].transactions[0])))
     with refuses(ErrorCode.BAD_SIGNATURE, height=2):
-        audit.add(BlockPackage(packages[2].block, (changed, *packages[2].transactions[1:])))
+        audit.add(msgspec.structs.replace(packages[2], transactions=(changed, *packages[2].transactions[1:])))
 
 
 def test_blocks_left_out_or_out_of_order_are_found(network: TestNetwork, ledger: Ledger) -> None:

@@ -185,7 +185,7 @@ def test_a_rejection_by_the_validators_is_located_in_the_file(running_network: R
     assert error.code is ErrorCode.SCHEMA_VIOLATION
     assert (error.context["record_index"], error.context["line"]) == (3, 5)
     assert error.detail.startswith("line 5: record 1")
-    assert error.detail.endswith("2 records before it are committed.")
+    assert error.detail.endswith("2 records before it are shared; of its parcel no node keeps any record.")
 
 
 def test_records_for_anothers_dataset_never_leave_the_machine(running_network: RunningNetwork, tmp_path: Path) -> None:

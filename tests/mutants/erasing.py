@@ -10,7 +10,7 @@ MUTANTS = (
     mutant(
         "s57 catch-up takes parcels without payload on a peer's word",
         (f"{NODE}::test_s57_a_peer_that_holds_payloads_back_is_left_for_the_next_one",),
-        Edit("CatchUp._store_all", "verify_erased(ledger.trust, package, transactions)", "pass"),
+        Edit("CatchUp._store_all", "verify_erased(ledger.trust, package, block, transactions)", "pass"),
     ),
     mutant(
         "s57 a proof that a parcel was not erased serves as well",
@@ -44,7 +44,7 @@ MUTANTS = (
     mutant(
         "s57 what was voted for stays in its file",
         (f"{NODE}::test_s57_no_file_of_any_node_holds_what_was_erased",),
-        Edit("Eraser._purge", "self._votes.replace_bodies", "list"),
+        Edit("Eraser._replace_bodies", "self._votes.replace_bodies", "list"),
     ),
     mutant(
         "s57 an interrupted erasure is forgotten",
@@ -68,5 +68,20 @@ MUTANTS = (
             "return self.records - self.records_hash_only - self.records_wrong",
             "return self.records",
         ),
+    ),
+    mutant(
+        "s98 the payload of a rejected parcel is kept",
+        ("tests/chain/test_rejected.py::test_s98_what_is_rejected_is_never_written_and_its_leaves_stay",),
+        Edit("payloads_rejected", "not outcome.is_ok", "False"),
+    ),
+    mutant(
+        "s98 what was voted for and rejected stays in its file",
+        ("tests/node/test_rejected.py::test_s98_no_file_of_any_node_holds_what_was_rejected",),
+        Edit("Eraser.on_committed", "if has_rejected and self._bodies_due is None:", "if False:"),
+    ),
+    mutant(
+        "s98 nothing vouches for the length of a rejected payload",
+        ("tests/chain/test_rejected.py::test_s98_a_length_stays_where_the_state_vouches_for_it",),
+        Edit("check_absent", "outcome.is_ok == (kept.size_bytes == 0)", "False"),
     ),
 )

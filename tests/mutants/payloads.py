@@ -42,8 +42,8 @@ MUTANTS = (
         (f"{CHAIN}::test_s66_an_audit_counts_what_is_not_kept_and_holds",),
         Edit(
             "AuditReport.records_hash_only",
-            "self.records_erased.total() + self.records_not_kept",
-            "self.records_erased.total()",
+            "self.records_rejected + self.records_not_kept",
+            "self.records_rejected",
         ),
     ),
     mutant(

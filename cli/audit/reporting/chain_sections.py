@@ -47,6 +47,7 @@ def _numbers(findings: Findings) -> Element:
         _part_of(1, Words("正文已核验", "body verified"), figure("verified", report.records_verified)),
         _part_of(1, Words("仅核验哈希", "hash only, body not there"), figure("hash-only", report.records_hash_only)),
         _part_of(2, Words("其中依法删除", "of these erased"), figure("erased", report.records_erased.total())),
+        _part_of(2, Words("其中被驳回", "of these rejected"), figure("rejected", report.records_rejected)),
         _part_of(
             2, Words("其中由其他节点保存", "of these left to others"), figure("not-kept", report.records_not_kept)
         ),
