@@ -182,14 +182,14 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "Name each source once.",
         "record {record_index} of parcel {parcel} is named twice",
     ),
-    "parcel_rejected": (
-        "Parcel rejected",
-        "That it was can be proved; its content is kept nowhere. Correct it and submit it again.",
-    ),
     "parcel_erased": (
         "Parcel erased",
         "Its place and its erasure can be proved; its content is gone.",
         "parcel {parcel} was erased at height {height}",
+    ),
+    "parcel_rejected": (
+        "Parcel rejected",
+        "That it was can be proved; its content is kept nowhere. Correct it and submit it again.",
     ),
     "access_denied": ("Access denied", "The reason is the contract's; ask the dataset's owner.", "{text}"),
     "not_shared": (

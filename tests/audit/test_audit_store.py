@@ -51,7 +51,7 @@ def test_it_goes_on_from_any_block(chain: EventfulChain, saved: int, lost: int) 
 
 def test_a_transaction_that_was_seen_before_the_break_is_known_after_it() -> None:
     chain, engine = EventfulChain(), MemoryDatabase()
-    repeated = chain.ledger.blocks.transactions(2)[1]
+    repeated = chain.ledger.blocks.transactions(2)[0]
     executed = chain.network.commit(chain.ledger, [repeated])
     (package,) = packages_of(chain.ledger, executed.header.height)
     assert package is not None
