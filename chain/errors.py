@@ -111,6 +111,7 @@ class ErrorCode(StrEnum):
     BAD_RECEIPT = "bad_receipt"
     BAD_CHECKPOINT = "bad_checkpoint"
     HISTORY_CONFLICT = "history_conflict"
+    IDEMPOTENCY_CONFLICT = "idempotency_conflict"
     # Sealed parcels; ``culprit`` in the context names who is to blame, where somebody is
     BAD_ENVELOPE = "bad_envelope"
     ENVELOPE_ORDER = "envelope_order"
@@ -184,7 +185,7 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
     ),
     404: (_C.NOT_FOUND,),
     405: (_C.METHOD_NOT_ALLOWED,),
-    409: (_C.HISTORY_CONFLICT,),
+    409: (_C.HISTORY_CONFLICT, _C.IDEMPOTENCY_CONFLICT),
     410: (_C.PARCEL_ERASED, _C.PARCEL_REJECTED),
     413: (_C.TOO_LARGE, _C.TOO_MANY_RECORDS),
     421: (_C.NOT_HERE_YET, _C.PAYLOAD_NOT_KEPT),

@@ -152,6 +152,7 @@ CHINESE: dict[str, tuple[str, ...]] = {
     "bad_receipt": ("回执不成立", "请勿信任给出它的节点，改询其他节点。"),
     "bad_checkpoint": ("检查点未被接受", "请取得验证者法定多数会签的检查点：blockpool watch。"),
     "history_conflict": ("历史不一致", "请保存全部文件并出示给其他成员，不可只信任单个节点。"),
+    "idempotency_conflict": ("该标识已用于其他数据包", "每个数据包请用各自的 Idempotency-Key。"),
     "bad_envelope": ("密封封套未被接受", "请为现任验证者重新密封数据包。"),
     "envelope_order": ("份额次序不对", "请重新密封：每个验证者一份，按名称排列。", "份额未按验证者名称严格升序排列"),
     "envelope_threshold": (

@@ -301,6 +301,7 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "Histories disagree",
         "Keep every file; show them to the other members. No node is to be trusted alone.",
     ),
+    "idempotency_conflict": ("The key names another parcel", "Give each parcel an Idempotency-Key of its own."),
     "bad_envelope": ("Sealing envelope not accepted", "Seal the parcel anew for the present validators."),
     "envelope_order": (
         "Shares are out of order",

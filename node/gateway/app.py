@@ -6,9 +6,10 @@ import ipaddress
 import orjson
 
 from chain.blocks import Outcome
+from chain.erasure import verify_not_erased
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.primitives.crypto import Ed25519Signer, Hash
+from chain.primitives.crypto import Ed25519Signer, Hash, hash_tagged
 from chain.primitives.encoding import decode
 from chain.proofs.receipts import Receipt
 from chain.state.entries import DatasetEntry
@@ -18,6 +19,8 @@ from node.api.commit import committed_answer
 from node.api.problems import bad_request, method_not_allowed
 from node.api.views import receipt_view
 from node.gateway.parcels import ParcelObject, decode_parcel, make_parcel
+from node.gateway.posts import Post, Posts
+from node.pool import CommittedBlock
 from node.service import NodeService
 from node.tokens import TokenFile
 
@@ -27,7 +30,12 @@ _METHODS = {"/v1/gateway/status": "GET, HEAD", "/v1/gateway/parcels": "POST"}
 _PARCELS = 8
 """Parcels worked on at once; further ones are refused."""
 _COMMIT_S = 30.0
-"""How long an answer waits for the commit. The transaction expires then, so what has timed out is soon settled."""
+"""How long an answer waits for the commit. The same post goes on waiting for the same transaction."""
+_KEY_LENGTH = 255
+_TURNS = 64
+"""Posts of one key go one after the other, and so do those of a few other keys."""
+_SIGNED_ANEW = frozenset({ErrorCode.UNKNOWN_KEY, ErrorCode.REVOKED_KEY})
+"""Why a transaction that was signed before is refused now, and would be wherever it still waits."""
 
 
 class Gateway:
@@ -38,14 +46,23 @@ class Gateway:
         signer: signs for the node's member.
         tokens: what callers must show one of.
         hosts: values of the Host header under which it may be reached.
+        posts: what was posted before.
     """
 
-    def __init__(self, service: NodeService, signer: Ed25519Signer, tokens: TokenFile, hosts: frozenset[str]) -> None:
+    def __init__(
+        self, service: NodeService, signer: Ed25519Signer, tokens: TokenFile, hosts: frozenset[str], posts: Posts
+    ) -> None:
         self._service = service
         self._signer = signer
         self._tokens = tokens
         self._hosts = hosts
+        self._posts = posts
+        self._turns = [asyncio.Lock() for _ in range(_TURNS)]
         self._parcels = 0
+        for id_ in posts.pending:
+            if service.ledger.blocks.location(id_) is not None:
+                posts.settled(id_)
+        service.pool.add_listener(self._on_committed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -96,7 +113,7 @@ class Gateway:
                 content_type, _, length = request_headers(scope)
                 if content_type != JSON:
                     raise bad_request(f"Content-Type must be {JSON}, not {content_type or 'absent'}")
-                return await self._share(receive, length)
+                return await self._share(_idempotency_key(scope), receive, length)
             case method, path if path in _METHODS:
                 raise method_not_allowed(method)
             case _, path:
@@ -112,28 +129,61 @@ class Gateway:
             "unready_reason": unready,
         }
 
-    async def _share(self, receive: Receive, length: int | None) -> tuple[int, str, bytes]:
+    async def _share(self, key: bytes, receive: Receive, length: int | None) -> tuple[int, str, bytes]:
         if self._parcels >= _PARCELS:
             raise PoolError(ErrorCode.NOT_READY, f"{_PARCELS} parcels are being worked on")
         self._parcels += 1
         try:
-            given = decode_parcel(await read_body(receive, length, _BODY_BYTES))
+            body = await read_body(receive, length, _BODY_BYTES)
+            given, digest = decode_parcel(body), hash_tagged("gateway-post", self._service.ledger.chain_id, body)
             unready = self._service.readiness.unready_reason
             if unready is not None:
                 raise PoolError(ErrorCode.NOT_READY, unready)
-            return await self._submit(given, await self._sign(given))
+            name = hash_tagged("gateway-key", self._service.ledger.chain_id, key) if key else digest
+            async with self._turns[name[0] % _TURNS]:
+                return await self._share_once(name, digest, given)
         finally:
             self._parcels -= 1
 
+    async def _share_once(self, name: Hash, digest: Hash, given: ParcelObject) -> tuple[int, str, bytes]:
+        """Commit a parcel, unless the same post has done so before. One that was rejected then is signed anew.
+
+        Raises:
+            PoolError: code ``idempotency_conflict`` if something else was posted under the key, ``parcel_erased`` if
+                what was posted was erased since; and others.
+        """
+        service, known = self._service, self._posts.get(name)
+        if known is not None:
+            if known.digest != digest:
+                raise PoolError(ErrorCode.IDEMPOTENCY_CONFLICT, "another parcel was posted under this key")
+            location = service.ledger.blocks.location(known.transaction_id)
+            if location is not None and service.ledger.outcome_at(location).is_ok:
+                verify_not_erased(service.ledger.entry, known.transaction_id)
+                receipt = service.pool.receipt(location)
+                return _answer(known.transaction_id, receipt, len(given.records), is_earlier=True)
+            waiting = None if location is not None else self._posts.transaction(known.transaction_id)
+            if location is None and waiting is None:
+                raise PoolError(ErrorCode.NOT_READY, "the same was committed before, and is not here yet")
+            if waiting is not None:
+                try:
+                    return await self._submit(given, waiting)
+                except PoolError as error:
+                    if error.code not in _SIGNED_ANEW:
+                        raise
+                self._posts.settled(known.transaction_id)
+        data = await self._sign(given)
+        id_ = service.pool.decode(data).id
+        await asyncio.to_thread(self._posts.note, name, Post(digest, id_), data)
+        return await self._submit(given, data)
+
     async def _sign(self, given: ParcelObject) -> bytes:
-        """The signed transaction, sealed if the dataset is not open."""
-        service = self._service
+        """The signed transaction, sealed if the dataset is not open. It does not expire: until it is committed, the
+        same post is answered with it.
+        """
         entry = self._dataset(given.dataset)
-        expiry_ms = service.pool.clock_ms() + round(_COMMIT_S * 1000)
         kem_keys = self._kem_keys(entry)
-        return await asyncio.to_thread(
-            make_parcel, given, entry, kem_keys, service.ledger.chain_id, self._signer, expiry_ms
-        )
+        chain_id = self._service.ledger.chain_id
+        return await asyncio.to_thread(make_parcel, given, entry, kem_keys, chain_id, self._signer)
 
     async def _submit(self, given: ParcelObject, data: bytes) -> tuple[int, str, bytes]:
         service = self._service
@@ -146,7 +196,11 @@ class Gateway:
             raise PoolError(error.code, error.detail, **(error.context | {"transaction_id": id_.hex()})) from None
         if not decode(Outcome, receipt.outcome).is_ok:
             return committed_answer(id_, receipt, JSON)
-        return 200, JSON, orjson.dumps(_answer(id_, receipt, len(given.records)))
+        return _answer(id_, receipt, len(given.records), is_earlier=location is not None)
+
+    def _on_committed(self, block: CommittedBlock) -> None:
+        for id_ in self._posts.pending.intersection(block.executed.proposal.transaction_ids):
+            self._posts.settled(id_)
 
     def _dataset(self, dataset: str) -> DatasetEntry:
         entry, owner = self._service.ledger.dataset(dataset), self._service.home.member.name
@@ -167,13 +221,28 @@ class Gateway:
         return keys
 
 
-def _answer(id_: Hash, receipt: Receipt, count: int) -> dict[str, object]:
-    return {
+def _answer(id_: Hash, receipt: Receipt, count: int, *, is_earlier: bool) -> tuple[int, str, bytes]:
+    answer = {
         "transaction_id": id_.hex(),
         "status": "committed",
+        "is_earlier": is_earlier,
         "receipt": receipt_view(receipt),
         "records": [f"{id_.hex()}/{index}" for index in range(count)],
     }
+    return 200, JSON, orjson.dumps(answer)
+
+
+def _idempotency_key(scope: Scope) -> bytes:
+    """What the caller calls its post; empty if it does not.
+
+    Raises:
+        PoolError: code ``bad_request``.
+    """
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    keys = [value for name, value in headers if name == b"idempotency-key"]
+    if len(keys) > 1 or any(not 1 <= len(key) <= _KEY_LENGTH for key in keys):
+        raise bad_request(f"an Idempotency-Key has 1 to {_KEY_LENGTH} bytes, and there is one")
+    return keys[0] if keys else b""
 
 
 def _refused(detail: str) -> PoolError:

@@ -54,7 +54,6 @@ def make_parcel(
     kem_keys: dict[str, bytes],
     chain_id: bytes,
     signer: Ed25519Signer,
-    expiry_ms: int,
 ) -> bytes:
     """The encoded transaction that shares the records. Takes time that grows with them: not for the event loop.
 
@@ -66,7 +65,6 @@ def make_parcel(
         kem_keys: encoded KEM key of every validator, by name.
         chain_id: of the chain.
         signer: one of the owner's keys.
-        expiry_ms: after which the transaction must not be ordered.
 
     Raises:
         PoolError: codes ``malformed``, ``schema_violation``, ``bad_sealing`` (with ``record_index``), ``too_large``,
@@ -84,7 +82,7 @@ def make_parcel(
         context = SealingContext(chain_id, entry.dataset)
         suite = verify_kem_key(next(iter(kem_keys.values())))  # one for all; a validator's that differs is refused
         content = seal_parcel(records, context, kem_keys, _COMMITMENTS[given.commitments], suite).content
-    sender = Sender(chain_id, entry.owner, signer, expiry_ms)
+    sender = Sender(chain_id, entry.owner, signer)
     return encode(sign_parcel(sender, entry.dataset, content, tuple(map(_source, given.derived_from))))
 
 

@@ -6,6 +6,7 @@ from chain.primitives.keys import load_signer
 from node.api.server import ApiServer, bind
 from node.config import GatewaySection, is_loopback, split_address
 from node.gateway.app import Gateway
+from node.gateway.posts import Posts
 from node.service import NodeService
 from node.tokens import TokenFile
 
@@ -29,8 +30,9 @@ def open_gateway(service: NodeService) -> ApiServer | None:
     member = service.home.member
     if member.key_by_id(key_id(signer.public_key)) is None:
         raise PoolError(ErrorCode.BAD_KEY, f"gateway.system_key: {section.system_key} is no key of {member.name}")
-    gateway = Gateway(service, signer, TokenFile(config.path(section.token_file)), _hosts(section))
+    tokens = TokenFile(config.path(section.token_file))
     sock = bind(*split_address(section.listen), setting="gateway.listen")
+    gateway = Gateway(service, signer, tokens, _hosts(section), Posts(service.home.data / "gateway"))
     return ApiServer(gateway, sock, _CONNECTIONS, _CONNECTIONS)
 
 

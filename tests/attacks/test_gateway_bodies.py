@@ -38,7 +38,7 @@ def made(body: bytes, sharing: SharingClass = "open", schema: str = "") -> tuple
     """The records of the transaction that the gateway makes, after every check that needs no state."""
     parcel = decode_parcel(body)
     keys = KEM_KEYS if sharing != "open" else {}
-    data = make_parcel(parcel, entry(sharing, schema), keys, NETWORK.chain_id, NETWORK.system["a"], 0)
+    data = make_parcel(parcel, entry(sharing, schema), keys, NETWORK.chain_id, NETWORK.system["a"])
     checked = decode_transaction(NETWORK.chain_id, data)
     verify_payload(checked)
     verify_signed_by(checked, NETWORK.system["a"].public_key)

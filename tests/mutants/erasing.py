@@ -1,4 +1,4 @@
-"""Mutants of erasure: what is erased is gone from every file and every answer, and nothing else is (scenario 57)."""
+"""Mutants of erasure and of what was rejected or posted twice (scenarios 57, 98, 99)."""
 
 from tests.mutants.definition import Edit, mutant
 

@@ -20,6 +20,7 @@ from cli.processes import NodeProcess, free_ports
 from evidence.kinds import verify_any_evidence
 from node.gateway import open_gateway
 from node.gateway.app import Gateway
+from node.gateway.posts import Posts
 from node.tokens import TokenFile
 from sealing import ShareQuery
 from tests.node.cluster import Network, Node, running
@@ -244,7 +245,8 @@ async def test_s56_it_is_not_reached_from_another_machine(tmp_path: Path) -> Non
                 pass
         sent: list[dict[str, Any]] = []
         token, path = token_of(node.network), node.network.home("a") / "gateway.token"
-        gateway = Gateway(node.service, node.network.signers["a"], TokenFile(path), frozenset({"here:1"}))
+        posts = Posts(tmp_path / "posts")
+        gateway = Gateway(node.service, node.network.signers["a"], TokenFile(path), frozenset({"here:1"}), posts)
         scope = {
             "type": "http",
             "method": "GET",
