@@ -1,14 +1,16 @@
-"""What was posted under which key, so that a post that is repeated is one parcel: after a time-out and a restart too.
+"""What was posted under which key, so that a post that is repeated is one parcel: after a time-out, a restart too.
 
-A caller names its post by ``Idempotency-Key``; one that does not is known by its bytes. The parcel that was signed for a
-post is on disk before it leaves the node, so that the same transaction is sent again until it is committed:
+A caller names its post by ``Idempotency-Key``; one that does not is known by its bytes. The parcel that was signed for
+a post is on disk before it leaves the node, so that the same transaction is sent again until it is committed:
 
-- ``KEYS``: an entry of 96 bytes for each post: its key, a digest of what was posted, its transaction's id. A later entry
-  of the same key replaces an earlier one. The newest 100,000 are kept;
+- ``KEYS``: an entry of 96 bytes for each post: its key, a digest of what was posted, its transaction's id. A later
+  entry of the same key replaces an earlier one. The newest 100,000 are kept;
 - ``ID.parcel``: the transaction until it is committed.
 """
 
 import os
+import struct
+import threading
 from collections import OrderedDict
 from itertools import islice
 from pathlib import Path
@@ -19,7 +21,7 @@ from chain.storage.files import replace_file
 from chain.storage.slots import storage_error
 
 POSTS_KEPT = 100_000
-_ENTRY_SIZE = 3 * HASH_SIZE
+_ENTRY = struct.Struct(f"{HASH_SIZE}s" * 3)
 
 
 class Post(NamedTuple):
@@ -31,7 +33,7 @@ class Post(NamedTuple):
 
 
 class Posts:
-    """See the module. Not thread-safe.
+    """See the module. ``note`` may be called in threads.
 
     Args:
         folder: theirs alone; made if it is not there.
@@ -43,17 +45,14 @@ class Posts:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._keys = folder / "KEYS"
+        self._noting = threading.Lock()
         self._posts: OrderedDict[Hash, Post] = OrderedDict()
         """By key, the oldest first."""
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
             content = self._keys.read_bytes() if self._keys.exists() else b""
-            for start in range(
-                0, len(content) - _ENTRY_SIZE + 1, _ENTRY_SIZE
-            ):  # what follows the last whole one is torn
-                key, digest, id_ = (
-                    content[start + at : start + at + HASH_SIZE] for at in range(0, _ENTRY_SIZE, HASH_SIZE)
-                )
+            torn = len(content) % _ENTRY.size
+            for key, digest, id_ in _ENTRY.iter_unpack(content[: len(content) - torn]):
                 self._keep(key, Post(digest, id_))
             self._rewrite()
             known = {post.transaction_id for post in self._posts.values()}
@@ -80,9 +79,13 @@ class Posts:
     def note(self, key: Hash, post: Post, transaction: bytes) -> None:
         """Remember a post and the transaction that was signed for it; durable when this returns."""
         replace_file(self._path(post.transaction_id), transaction, 0o600)
+        with self._noting:
+            self._note(key, post)
+
+    def _note(self, key: Hash, post: Post) -> None:
         self.pending.add(post.transaction_id)
         try:
-            with open(self._keys, "ab") as file:
+            with self._keys.open("ab") as file:
                 file.write(key + b"".join(post))
                 file.flush()
                 os.fsync(file.fileno())
@@ -90,7 +93,7 @@ class Posts:
         except OSError as error:
             raise storage_error(self._keys, error) from None
         self._keep(key, post)
-        if size_bytes >= 2 * POSTS_KEPT * _ENTRY_SIZE:
+        if size_bytes >= 2 * POSTS_KEPT * _ENTRY.size:
             self._rewrite()
 
     def settled(self, id_: Hash) -> None:

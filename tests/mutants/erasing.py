@@ -84,4 +84,14 @@ MUTANTS = (
         ("tests/chain/test_rejected.py::test_s98_a_length_stays_where_the_state_vouches_for_it",),
         Edit("check_absent", "outcome.is_ok == (kept.size_bytes == 0)", "False"),
     ),
+    mutant(
+        "s99 what was posted before is signed anew",
+        ("tests/node/test_gateway_posts.py::test_s99_after_a_restart_too",),
+        Edit("Gateway._share_once", "known is not None", "False"),
+    ),
+    mutant(
+        "s99 a parcel leaves before its post is noted",
+        ("tests/node/test_gateway_posts.py::test_s99_after_a_restart_too",),
+        Edit("Gateway._share_once", "await asyncio.to_thread(self._posts.note, name, Post(digest, id_), data)", "pass"),
+    ),
 )
