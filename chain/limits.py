@@ -39,6 +39,12 @@ class Limits:
     """Characters in a free text such as a legal basis."""
     schema_size_bytes: int = 64 * KIB
     """One JSON Schema."""
+    schema_block_size_bytes: int = 512 * KIB
+    """What a schema counts for in a block besides its bytes: every validator compiles it."""
+    schema_pattern_places: int = 2048
+    """Places of all patterns of a schema together."""
+    schema_pattern_steps: int = 16_384
+    """Steps that making the tables of all patterns of a schema takes together."""
     json_depth: int = 32
     """Nesting of objects and arrays in a record or schema."""
     number_digits: int = 64

@@ -1,12 +1,14 @@
 """JSON Schemas of datasets, and checking records against them the same way on every validator.
 
-Only keywords whose verdict cannot depend on the implementation are taken (draft 2020-12): no patterns (regular
-expressions differ), formats, references, ``multipleOf`` or combinators. Schemas and records are JSON texts as the
-protocol reads them (``chain.primitives.json_reader``).
+Only keywords whose verdict cannot depend on the implementation are taken (draft 2020-12): no references or combinators;
+patterns are of the protocol's own language (``chain.schema_patterns``), formats those that it defines
+(``chain.schema_formats``), ``multipleOf`` takes powers of ten. Schemas and records are JSON texts as the protocol reads
+them (``chain.primitives.json_reader``).
 """
 
 from collections import OrderedDict
 from collections.abc import Container, Sequence
+from decimal import Decimal
 from threading import Lock
 from typing import Any
 
@@ -23,17 +25,20 @@ from chain.primitives.json_reader import (
     read_json,
     read_records,
 )
-from chain.schema_rules import ALL_TYPES, BREAKS, JSON_TYPES, NUMBERS, Choices, Limit, Rule
+from chain.schema_formats import FORMATS
+from chain.schema_pattern_grammar import BadPattern
+from chain.schema_patterns import Pattern, PatternBudget
+from chain.schema_rules import ALL_TYPES, BREAKS, JSON_TYPES, NUMBERS, Choices, Limit, Rule, Test, is_multiple_of
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _COUNT_MAX = 2**31
 _LENGTHS, _SIZES, _COUNTS = ("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties", "maxProperties")
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-_TEXTS = frozenset({"title", "description", "$comment"})
+_TEXTS = frozenset({"title", "titleEn", "description", "$comment"})
 _SCHEMAS = frozenset({"items", "additionalProperties"})
 KEYWORDS = frozenset(
-    {"$schema", "type", "properties", "required", "enum", "const", *_LENGTHS, *_SIZES, *_COUNTS}
-    | {*_BOUNDS, *_TEXTS, *_SCHEMAS}
+    {"$schema", "type", "properties", "required", "enum", "const", "multipleOf", "pattern", "format", "personal"}
+    | {*_LENGTHS, *_SIZES, *_COUNTS, *_BOUNDS, *_TEXTS, *_SCHEMAS}
 )
 """Keywords that a dataset's schema may use."""
 _Place = tuple[str, ...]
@@ -45,11 +50,14 @@ class RecordSchema:
     Attributes:
         hash: SHA-256 of the schema's text.
         rule: what it asks of one value.
+        weight: what it takes of the room for compiled schemas, in characters of a text without patterns.
     """
 
     def __init__(self, text: str) -> None:
         self.hash: Hash = sha256(text.encode())
-        self.rule = _compile(text)
+        budget = PatternBudget()
+        self.rule = _compile(text, budget)
+        self.weight = len(text) + _STEP_WEIGHT * budget.steps_spent + _PATTERN_WEIGHT * budget.patterns
 
     def check(self, records: Sequence[bytes]) -> Refusal | None:
         """The first violation among ``records``, or None: the first record that is not JSON as the protocol reads it,
@@ -80,7 +88,10 @@ class NoSchema:
 RecordCheck = RecordSchema | NoSchema
 _NO_SCHEMA = NoSchema()
 _KNOWN_SIZE = 2 * MIB
-"""Characters of all texts that are kept compiled; a compiled schema takes up to 60 times its text in memory."""
+"""Characters of all texts that are kept compiled; a compiled schema takes up to 60 times its text in memory, and more
+for its patterns: for each step up to 180 bytes, for each pattern what it remembers."""
+_STEP_WEIGHT = 3
+_PATTERN_WEIGHT = 1500
 _known: OrderedDict[str, RecordSchema] = OrderedDict()
 """Compiled schemas by their texts, the one asked for last at the end."""
 _known_lock = Lock()
@@ -107,12 +118,12 @@ def compile_schema(text: str) -> RecordSchema:
     schema = RecordSchema(text)
     with _known_lock:
         _known[text] = schema
-        while sum(map(len, _known)) > _KNOWN_SIZE:
+        while sum(known.weight for known in _known.values()) > _KNOWN_SIZE:
             _known.popitem(last=False)
     return schema
 
 
-def _compile(text: str) -> Rule:
+def _compile(text: str, budget: PatternBudget) -> Rule:
     encoded = text.encode()
     if len(encoded) > LIMITS.schema_size_bytes:
         raise Refusal(ErrorCode.SCHEMA_TOO_LARGE, found=len(encoded), limit=LIMITS.schema_size_bytes)
@@ -122,36 +133,47 @@ def _compile(text: str) -> Rule:
         raise Refusal(ErrorCode.SCHEMA_NOT_JSON, pointer=error.pointer, keyword=error.fault.value) from None
     if not isinstance(schema, dict):
         raise Refusal(ErrorCode.BAD_SCHEMA, pointer="")
-    return _rule_of(schema, ())
+    return _rule_of(schema, (), budget)
 
 
-def _subschema(keyword: str, schema: JsonValue, place: _Place) -> Rule | None:
+def _subschema(keyword: str, schema: JsonValue, place: _Place, budget: PatternBudget) -> Rule | None:
     """The rule of a schema under ``keyword``; None if it allows everything."""
     if isinstance(schema, bool):
         return None if schema else Rule(frozenset(), keyword)
     if not isinstance(schema, dict):
         raise Refusal(ErrorCode.SCHEMA_ARGUMENT, pointer=pointer_of(place))
-    return _rule_of(schema, place) if schema else None
+    return _rule_of(schema, place, budget) if schema else None
 
 
-def _rule_of(schema: dict[str, JsonValue], place: _Place) -> Rule:
+def _rule_of(schema: dict[str, JsonValue], place: _Place, budget: PatternBudget) -> Rule:
     """Checks the keywords in the order of the text, so that the first that is wrong is the one that is named."""
     properties: dict[str, Rule | None] = {}
     subschemas: dict[str, Rule | None] = {}
+    pattern: Pattern | None = None
     for keyword, argument in schema.items():
         here = (*place, keyword)
         if keyword not in KEYWORDS:
             raise Refusal(ErrorCode.SCHEMA_KEYWORD, pointer=pointer_of(here))
         if keyword in _SCHEMAS:
-            subschemas[keyword] = _subschema(keyword, argument, here)
+            subschemas[keyword] = _subschema(keyword, argument, here, budget)
         elif keyword == "properties" and isinstance(argument, dict):
-            properties = {name: _subschema(keyword, child, (*here, name)) for name, child in argument.items()}
+            properties = {name: _subschema(keyword, child, (*here, name), budget) for name, child in argument.items()}
+        elif keyword == "pattern" and isinstance(argument, str):
+            try:
+                pattern = Pattern(argument, budget)
+            except BadPattern:
+                raise Refusal(ErrorCode.SCHEMA_ARGUMENT, pointer=pointer_of(here)) from None
         elif not _is_argument(keyword, argument):
             raise Refusal(ErrorCode.SCHEMA_ARGUMENT, pointer=pointer_of(here))
-    return _assemble(schema, properties, subschemas)
+    return _assemble(schema, properties, subschemas, pattern)
 
 
-def _assemble(schema: dict[str, Any], properties: dict[str, Rule | None], subschemas: dict[str, Rule | None]) -> Rule:
+def _assemble(
+    schema: dict[str, Any],
+    properties: dict[str, Rule | None],
+    subschemas: dict[str, Rule | None],
+    pattern: Pattern | None,
+) -> Rule:
     """The rule of a schema whose keywords have been checked."""
     names = _listed(schema.get("type", []))
     choices = {"const": [schema["const"]] if "const" in schema else None, "enum": schema.get("enum")}
@@ -160,7 +182,9 @@ def _assemble(schema: dict[str, Any], properties: dict[str, Rule | None], subsch
         integers_only="integer" in names and "number" not in names,
         choices=tuple((keyword, Choices(values)) for keyword, values in choices.items() if values is not None),
         bounds=_limits(schema, _BOUNDS),
+        number_tests=_number_tests(schema),
         lengths=_limits(schema, _LENGTHS),
+        text_tests=_text_tests(schema, pattern),
         sizes=_limits(schema, _SIZES),
         items=subschemas.get("items"),
         counts=_limits(schema, _COUNTS),
@@ -176,6 +200,31 @@ def _listed(value: Any) -> list[Any]:
 
 def _limits(schema: dict[str, Any], keywords: Sequence[str]) -> tuple[Limit, ...]:
     return tuple((keyword, BREAKS[keyword], schema[keyword]) for keyword in keywords if keyword in schema)
+
+
+def _number_tests(schema: dict[str, Any]) -> tuple[Test, ...]:
+    if "multipleOf" not in schema:
+        return ()
+    exponent = _power_of_ten(schema["multipleOf"])
+    return () if exponent is None else (("multipleOf", is_multiple_of(exponent)),)
+
+
+def _text_tests(schema: dict[str, Any], pattern: Pattern | None) -> tuple[Test, ...]:
+    tests: list[Test] = [] if pattern is None else [("pattern", pattern.matches)]
+    if "format" in schema:
+        tests.append(("format", FORMATS[schema["format"]]))
+    return tuple(tests)
+
+
+def _power_of_ten(value: JsonValue) -> int | None:
+    """The exponent of a number that is a power of ten, of 64 digits at most; else None."""
+    if type(value) not in NUMBERS:
+        return None
+    sign, digits, exponent = Decimal(value).as_tuple()  # type: ignore[arg-type]
+    if sign or sum(digits) != 1:
+        return None
+    found = int(exponent) + len(digits) - 1 - digits.index(1)
+    return found if abs(found) < LIMITS.number_digits else None
 
 
 def _is_argument(keyword: str, value: JsonValue) -> bool:
@@ -194,7 +243,13 @@ def _is_argument(keyword: str, value: JsonValue) -> bool:
         return not isinstance(value, list | dict)
     if keyword in _BOUNDS:
         return type(value) in NUMBERS
-    return keyword != "properties" and is_integer(value) and 0 <= value <= _COUNT_MAX  # type: ignore[operator]
+    if keyword == "multipleOf":
+        return _power_of_ten(value) is not None
+    if keyword == "format":
+        return isinstance(value, str) and value in FORMATS
+    if keyword == "personal":
+        return isinstance(value, bool)
+    return keyword not in ("properties", "pattern") and is_integer(value) and 0 <= value <= _COUNT_MAX  # type: ignore[operator]
 
 
 def _are_names(values: list[JsonValue], known: Container[str] | None = None) -> bool:

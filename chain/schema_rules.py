@@ -55,6 +55,8 @@ BREAKS: dict[str, Callable[[Number, Number], bool]] = {
     "maxProperties": operator.gt,
 }
 """The comparison of each keyword that limits a number, a length or a count, in their order."""
+Test = tuple[str, Callable[[Any], bool]]
+"""A keyword, and what is true of the values that keep it."""
 Violation = tuple[str, list[str | int]]
 """A keyword that is broken, and the place: names and indexes from the innermost outwards."""
 
@@ -104,8 +106,12 @@ class Rule:
     """``const`` and ``enum``, as far as they are there."""
     bounds: tuple[Limit, ...] = ()
     """Of numbers."""
+    number_tests: tuple[Test, ...] = ()
+    """Of numbers, besides."""
     lengths: tuple[Limit, ...] = ()
     """Of strings, in code points."""
+    text_tests: tuple[Test, ...] = ()
+    """Of strings, besides."""
     sizes: tuple[Limit, ...] = ()
     """Of arrays, in items."""
     items: Rule | None = None
@@ -133,9 +139,9 @@ class Rule:
             if not choices.allow(value):
                 return keyword, []
         if kind is int or kind is Decimal:
-            return _outside(self.bounds, value)  # type: ignore[arg-type]
+            return _outside(self.bounds, value) or _failed(self.number_tests, value)  # type: ignore[arg-type]
         if kind is str:
-            return _outside(self.lengths, len(value))  # type: ignore[arg-type]
+            return _outside(self.lengths, len(value)) or _failed(self.text_tests, value)  # type: ignore[arg-type]
         if kind is list:
             return _outside(self.sizes, len(value)) or self._violation_in_items(value)  # type: ignore[arg-type]
         if kind is dict:
@@ -176,11 +182,28 @@ class Rule:
             return False
         if not all(choices.allow_all(values, types) for _, choices in self.choices):
             return False
-        if self.bounds and not _are_within(self.bounds, _only(values, types, NUMBERS)):  # type: ignore[arg-type]
+        return (
+            self._accepts_numbers(values, types)
+            and self._accepts_texts(values, types)
+            and self._accepts_arrays(values, types)
+            and self._accepts_objects(values, types)
+        )
+
+    def _accepts_numbers(self, values: Sequence[JsonValue], types: set[type]) -> bool:
+        if not self.bounds and not self.number_tests:
+            return True
+        numbers = _only(values, types, NUMBERS)
+        return _are_within(self.bounds, numbers) and all(  # type: ignore[arg-type]
+            all(map(test, numbers)) for _, test in self.number_tests
+        )
+
+    def _accepts_texts(self, values: Sequence[JsonValue], types: set[type]) -> bool:
+        if not self.lengths and not self.text_tests:
+            return True
+        texts = _only(values, types, JSON_TYPES["string"])
+        if self.lengths and not _are_within(self.lengths, _lengths(texts)):
             return False
-        if self.lengths and not _are_within(self.lengths, _lengths(_only(values, types, JSON_TYPES["string"]))):
-            return False
-        return self._accepts_arrays(values, types) and self._accepts_objects(values, types)
+        return all(all(map(test, texts)) for _, test in self.text_tests)
 
     def _accepts_arrays(self, values: Sequence[JsonValue], types: set[type]) -> bool:
         if list not in types:
@@ -217,7 +240,10 @@ class Rule:
 
 
 def _quick_test(rule: Rule) -> Callable[[JsonValue], bool]:
-    if str in rule.types:
+    if str in rule.types and len(rule.text_tests) == 1 and not rule.choices and not rule.lengths:
+        test = rule.text_tests[0][1]
+        return lambda value: type(value) is str and test(value)
+    if str in rule.types and not rule.text_tests:
         if not rule.choices and not rule.lengths:
             return lambda value: type(value) is str
         if not rule.choices:
@@ -229,6 +255,7 @@ def _quick_test(rule: Rule) -> Callable[[JsonValue], bool]:
     if (
         int in rule.types
         and not rule.choices
+        and not rule.number_tests
         and all(keyword in ("minimum", "maximum") for keyword, _, _ in rule.bounds)
     ):
         least, greatest = _between(rule.bounds, -_BEYOND)
@@ -248,6 +275,26 @@ def _outside(limits: tuple[Limit, ...], value: Number) -> Violation | None:
         if breaks(value, bound):
             return keyword, []
     return None
+
+
+def _failed(tests: tuple[Test, ...], value: JsonValue) -> Violation | None:
+    for keyword, test in tests:
+        if not test(value):
+            return keyword, []
+    return None
+
+
+def is_multiple_of(exponent: int) -> Callable[[Number], bool]:
+    """Whether a number is a multiple of ten to this power: it has no other digits than zeros below that place."""
+
+    def test(value: Number) -> bool:
+        if type(value) is int and exponent <= 0:
+            return True
+        _, digits, lowest = Decimal(value).as_tuple()
+        below = exponent - int(lowest)
+        return below <= 0 or not any(digits[-below:])
+
+    return test
 
 
 def _are_within(limits: tuple[Limit, ...], values: Sequence[Number]) -> bool:

@@ -19,7 +19,9 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy as copy_of
+from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -825,6 +827,142 @@ BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+def is_day(year: str, month: str, day: str) -> bool:
+    try:
+        date(int(year), int(month), int(day))
+    except ValueError:
+        return False
+    return True
+
+
+def is_format(text: str, name: str) -> bool:
+    """Whether a string has one of the formats of the protocol."""
+    found = re.fullmatch(FORMATS[name], text)
+    if found is None:
+        return False
+    if name in ("date", "date-time"):
+        return is_day(found[1], found[2], found[3])
+    if name == "cn-identity-number":
+        total = sum("0123456789X".index(sign) * 2 ** (17 - place) for place, sign in enumerate(text))
+        return is_day(found[1], found[2], found[3]) and total % 11 == 1
+    if name == "cn-credit-code":
+        values = ["0123456789ABCDEFGHJKLMNPQRTUWXY".index(sign) for sign in text]
+        return (sum(value * 3**place for place, value in enumerate(values[:17])) + values[17]) % 31 == 0
+    return True
+
+
+DAY = "([0-9]{4})-([0-9]{2})-([0-9]{2})"
+CREDIT = "[0-9A-HJ-NPQRTUW-Y]"
+FORMATS = {
+    "date": DAY,
+    "date-time": DAY + r"T([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])",
+    "cn-identity-number": "[1-9][0-9]{5}((?:1[89]|2[01])[0-9]{2})([0-9]{2})([0-9]{2})[0-9]{3}[0-9X]",
+    "cn-credit-code": CREDIT + "{2}[0-9]{6}" + CREDIT + "{10}",
+    "phone": r"1[3-9][0-9]{9}|0[1-9][0-9]{1,2}-[2-9][0-9]{6,7}(-[0-9]{1,6})?|\+[1-9][0-9]{6,14}",
+}
+Node = Any
+"""Of a pattern: a set of characters as a test of one; ("all", nodes), ("any", nodes), ("repeat", node, least, most)."""
+
+
+class PatternReader:
+    """Reads a pattern that validators have taken: what is wrong with others is not looked for."""
+
+    def __init__(self, pattern: str) -> None:
+        self.rest = pattern
+
+    def take(self, expected: str) -> bool:
+        found = self.rest.startswith(expected)
+        self.rest = self.rest[len(expected) :] if found else self.rest
+        return found
+
+    def next(self) -> str:
+        sign, self.rest = self.rest[0], self.rest[1:]
+        return sign
+
+    def branches(self) -> Node:
+        branches = [self.sequence()]
+        while self.take("|"):
+            branches.append(self.sequence())
+        return "any", branches
+
+    def sequence(self) -> Node:
+        parts = []
+        while self.rest and self.rest[0] not in "|)$":
+            atom = self.atom()
+            count = re.match(r"\{(\d+)(,?)(\d*)\}|[?*+]", self.rest)
+            if count:
+                self.rest = self.rest[count.end() :]
+                least, most = {"?": (0, 1), "*": (0, None), "+": (1, None)}.get(count[0]) or (
+                    int(count[1]),
+                    int(count[3] or count[1]) if count[3] or not count[2] else None,
+                )
+                atom = ("repeat", atom, least, most)
+            parts.append(atom)
+        return "all", parts
+
+    def atom(self) -> Node:
+        sign = self.next()
+        if sign == "(":
+            self.take("?:")
+            inner = self.branches()
+            self.take(")")
+            return inner
+        if sign == "[":
+            return self.members()
+        if sign == ".":
+            return lambda character: character not in "\n\r\u2028\u2029"
+        ends = self.ends(sign)
+        return lambda character: any(first <= character <= last for first, last in ends)
+
+    def ends(self, sign: str) -> list[tuple[str, str]]:
+        if sign == "\\":
+            sign = self.next()
+            named = {"d": [("0", "9")], "w": [("0", "9"), ("A", "Z"), ("_", "_"), ("a", "z")]}
+            if sign in named:
+                return named[sign]
+        return [(sign, sign)]
+
+    def members(self) -> Node:
+        negated = self.take("^")
+        ranges: list[tuple[str, str]] = []
+        while not self.take("]"):
+            sign = self.next()
+            found = self.ends(sign)
+            if sign != "-" and self.rest[0] == "-" and self.rest[1] != "]":
+                self.take("-")
+                found = [(found[0][0], self.ends(self.next())[0][1])]
+            ranges += found
+        return lambda character: negated != any(first <= character <= last for first, last in ranges)
+
+
+def ends_of(node: Node, text: str, starts: set[int]) -> set[int]:
+    """Where what a pattern's node takes may end, if it begins at one of these places."""
+    if callable(node):
+        return {start + 1 for start in starts if start < len(text) and node(text[start])}
+    kind, inner, *counts = node
+    if kind == "any":
+        return set().union(*(ends_of(part, text, starts) for part in inner))
+    if kind == "all":
+        for part in inner:
+            starts = ends_of(part, text, starts)
+        return starts
+    least, most = counts
+    for _ in range(least):
+        starts = ends_of(inner, text, starts)
+    found, newest, rounds = starts, starts, 0
+    while newest and (most is None or rounds < most - least):
+        newest = ends_of(inner, text, newest) - found
+        found, rounds = found | newest, rounds + 1
+    return found
+
+
+def matches(text: str, pattern: str) -> bool:
+    reader = PatternReader(pattern)
+    starts = {0} if reader.take("^") else set(range(len(text) + 1))
+    ends = ends_of(reader.branches(), text, starts)
+    return len(text) in ends if reader.take("$") else bool(ends)
+
+
 def satisfies(value: Any, schema: Any) -> bool:
     """Whether a JSON value satisfies a schema of the keywords that datasets may use."""
     if isinstance(schema, bool):
@@ -839,6 +977,10 @@ def satisfies_keyword(value: Any, keyword: str, argument: Any, schema: dict[str,
         return any(is_equal(value, allowed) for allowed in (argument if keyword == "enum" else [argument]))
     if keyword in BOUNDS:
         return type(value) is not Decimal or bool(BOUNDS[keyword](value, argument))
+    if keyword == "multipleOf":
+        return type(value) is not Decimal or (Fraction(value) / Fraction(argument)).denominator == 1
+    if keyword in ("pattern", "format"):
+        return type(value) is not str or (matches if keyword == "pattern" else is_format)(value, argument)
     if keyword[:3] in ("min", "max") and keyword[3:] in LENGTHS:
         if type(value) not in LENGTHS[keyword[3:]]:
             return True
@@ -855,7 +997,7 @@ def satisfies_keyword(value: Any, keyword: str, argument: Any, schema: dict[str,
         return all(
             satisfies(item, argument) for name, item in value.items() if name not in schema.get("properties", {})
         )
-    return True  # $schema, title, description, $comment
+    return True  # $schema, title, titleEn, description, $comment, personal
 
 
 def exact(number: str) -> Decimal:

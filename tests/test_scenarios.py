@@ -14,7 +14,7 @@ from tests.mutants.catalogue import MUTANTS
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
 _TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
-_NUMBERED = re.compile(r"test((?:_s\d\d)+)_")
+_NUMBERED = re.compile(r"test((?:_s\d\d+)+)_")
 _CODE = re.compile(r"`([\w/]+\.py)(?::(\w+))?`")
 
 

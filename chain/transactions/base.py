@@ -161,6 +161,11 @@ def _nowhere(header: Header) -> Index:
     return Index()
 
 
+def _without_schema(header: Header) -> str:
+    """A type that brings no schema."""
+    return ""
+
+
 def _at_execution(checked: CheckedTransaction, header: Header, read: StateReader) -> None:
     """A type of which nothing can be worked out beforehand."""
 
@@ -181,6 +186,8 @@ class TransactionType(Generic[HeaderType]):
     index: Callable[[HeaderType], Index] = _nowhere
     prepare: Callable[[CheckedTransaction, HeaderType, StateReader], None] = _at_execution
     """Works out on arrival what execution will ask for, and keeps it with the transaction."""
+    schema_of: Callable[[HeaderType], str] = _without_schema
+    """The schema that executing it compiles; empty for none."""
     calls_contract: bool = False
     """Whether executing it may run a contract: such work is bounded per block and done off the loop."""
 
@@ -270,10 +277,12 @@ class CheckedTransaction:
 
     @property
     def block_size_bytes(self) -> int:
-        """What it takes of a block's size. A name costs its 32 bytes, but every node several look-ups and entries."""
+        """What it takes of a block's size. A name costs its 32 bytes, but every node several look-ups and entries; a
+        schema costs compiling it."""
         index = self.type.index(self.header)
         named = len(index.read_parcels) + len(index.sources)
-        return self.size_bytes + named * LIMITS.named_parcel_size_bytes
+        compiled = LIMITS.schema_block_size_bytes if self.type.schema_of(self.header) else 0
+        return self.size_bytes + named * LIMITS.named_parcel_size_bytes + compiled
 
     @property
     def record_count(self) -> int:

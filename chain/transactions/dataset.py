@@ -77,4 +77,6 @@ def _verify_contract(context: ExecutionContext, header: DatasetHeader) -> None:
         raise Refusal(ErrorCode.NOT_CONTRACT_OWNER, contract=header.contract, owner=contract.owner)
 
 
-DATASET = TransactionType(name="dataset", header=DatasetHeader, execute=_execute)
+DATASET = TransactionType(
+    name="dataset", header=DatasetHeader, execute=_execute, schema_of=lambda header: header.schema
+)

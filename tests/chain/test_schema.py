@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import chain.schema
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.json_reader import read_records
@@ -64,6 +65,11 @@ def refusal(schema: str) -> PoolError:
         '{"title":"t","description":"d","$comment":"c"}',
         '{"properties":{"pattern":{"type":"string"}}}',  # a property may have any name
         '{"minProperties":1,"maxProperties":2,"minItems":0,"maxItems":3,"minLength":0,"maxLength":9}',
+        '{"pattern":"^\\\\d{17}[\\\\dX]$","format":"cn-identity-number","personal":true,"titleEn":"identity number"}',
+        '{"multipleOf":0.01}',
+        '{"multipleOf":1}',
+        '{"multipleOf":1e-63,"items":{"multipleOf":1000}}',
+        '{"multipleOf":0.10e1}',
     ],
 )
 def test_accepted_schemas(schema: str) -> None:
@@ -72,7 +78,7 @@ def test_accepted_schemas(schema: str) -> None:
 
 @pytest.mark.parametrize(
     "keyword",
-    ["pattern", "format", "$ref", "multipleOf", "allOf", "anyOf", "oneOf", "not", "if", "uniqueItems", "prefixItems",
+    ["$ref", "allOf", "anyOf", "oneOf", "not", "if", "uniqueItems", "prefixItems",
      "patternProperties", "propertyNames", "contains", "dependentRequired", "$defs", "$id", "default", "x"],
 )  # fmt: skip
 def test_keywords_whose_verdict_could_differ_are_refused_everywhere(keyword: str) -> None:
@@ -116,6 +122,20 @@ def test_keywords_whose_verdict_could_differ_are_refused_everywhere(keyword: str
         '{"items":1}',
         '{"properties":[]}',
         '{"title":1}',
+        '{"titleEn":1}',
+        '{"personal":1}',
+        '{"multipleOf":0}',
+        '{"multipleOf":0.05}',
+        '{"multipleOf":-0.1}',
+        '{"multipleOf":1e64}',
+        '{"multipleOf":1e-64}',
+        '{"multipleOf":true}',
+        '{"multipleOf":"0.1"}',
+        '{"format":"email"}',
+        '{"format":["date"]}',
+        '{"pattern":1}',
+        '{"pattern":"("}',
+        '{"pattern":"(a|b)*a(a|b){20}"}',
         '{"$schema":"http://json-schema.org/draft-07/schema#"}',
         '{"items":' * 33 + "{}" + "}" * 33,
         '{"items":' * 5000 + "{}" + "}" * 5000,
@@ -190,6 +210,19 @@ def test_what_is_wrong_in_an_earlier_record_comes_first() -> None:
         ('{"enum":["a",null]}', "[]", "enum"),
         ('{"minimum":5,"exclusiveMinimum":7,"maximum":3}', "4", "minimum"),
         ('{"minLength":2}', '"\U0001fae8"', "minLength"),
+        ('{"multipleOf":0.01}', "1.005", "multipleOf"),
+        ('{"multipleOf":0.01}', "1e-3", "multipleOf"),
+        ('{"multipleOf":0.01}', "-0.0100000000000000000001", "multipleOf"),
+        ('{"multipleOf":100,"type":"integer"}', "150", "multipleOf"),
+        ('{"multipleOf":100}', "1.5e2", "multipleOf"),
+        ('{"multipleOf":1e63}', "1e62", "multipleOf"),
+        ('{"multipleOf":0.1,"maximum":1}', "1.05", "maximum"),
+        ('{"pattern":"^a+$"}', '"ab"', "pattern"),
+        ('{"pattern":"^a+$","minLength":4}', '"ab"', "minLength"),
+        ('{"pattern":"^[0-9-]+$","format":"date"}', '"2026-02-29"', "format"),
+        ('{"format":"date","pattern":"^[0-9]+$"}', '"2026-02-29"', "pattern"),
+        ('{"format":"cn-identity-number","type":["string","null"]}', '"110105194912310021"', "format"),
+        ('{"items":{"format":"phone"}}', '["12345"]', "format"),
         ('{"items":false}', "[1]", "items"),
         ('{"properties":{"a":false}}', '{"a":null}', "properties"),
         ('{"minProperties":2,"required":["x"]}', '{"a":null}', "minProperties"),
@@ -246,6 +279,18 @@ def test_one_among_many_is_found(odd: str) -> None:
         ('{"enum":[100,"x"]}', "1E+2"),
         ('{"enum":[1e400]}', "10e399"),
         ('{"exclusiveMinimum":0}', "1e-400"),
+        ('{"multipleOf":0.01}', "1.10"),
+        ('{"multipleOf":0.01}', "-3.14000"),
+        ('{"multipleOf":0.01}', "7"),
+        ('{"multipleOf":0.01}', "1e999"),
+        ('{"multipleOf":0.01}', "0e-999"),
+        ('{"multipleOf":100}', "1.5e3"),
+        ('{"multipleOf":100}', "-1500"),
+        ('{"multipleOf":1e63}', "0"),
+        ('{"pattern":"^a","format":"date","multipleOf":0.1}', "null"),
+        ('{"pattern":"a"}', '"bab"'),
+        ('{"format":"date-time"}', '"2026-03-01T08:00:00+08:00"'),
+        ('{"format":"cn-credit-code","pattern":"^91","maxLength":18}', '"91350100M000100Y43"'),
         ('{"maxLength":1}', '"\U0001fae8"'),
         ('{"minLength":5,"minimum":9,"minItems":5,"required":["a"]}', "true"),
         ('{"type":["integer","string"],"minimum":5,"minLength":2}', '"ab"'),
@@ -338,6 +383,9 @@ schemas = st.recursive(
             "maxItems": st.integers(0, 3),
             "minProperties": st.integers(0, 2),
             "required": st.lists(st.sampled_from(["carrier", "delay"]), unique=True),
+            "multipleOf": st.sampled_from([0.1, 1, 10]),
+            "pattern": st.sampled_from(["^U", "A$", "^(a|U)+$"]),
+            "format": st.sampled_from(["date", "phone"]),
         },
     ),
     lambda inner: st.fixed_dictionaries(
@@ -393,6 +441,20 @@ def test_a_long_path_is_cut_to_the_reasons_bound() -> None:
     violation = schema.check([json.dumps({name: 1}).encode()])
     assert violation is not None
     assert len(violation.detail) <= LIMITS.reason_length
+
+
+def test_s100_what_patterns_take_in_memory_counts() -> None:
+    """Small texts with large tables would fill the memory of every validator."""
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    compiled = [compile_schema(f'{{"pattern":"^a.{{0,{count}}}$"}}') for count in range(650, 730)]
+    for schema in compiled:
+        assert schema.check([json.dumps("a" + "".join(map(chr, range(0x4E00, 0x5080)))).encode()]) is None
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before <= 60 * sum(schema.weight for schema in compiled)
+    assert sum(schema.weight for schema in chain.schema._known.values()) <= chain.schema._KNOWN_SIZE
+    assert compiled[0] is not compile_schema('{"pattern":"^a.{0,650}$"}')
 
 
 def test_what_is_kept_compiled_is_bounded_by_its_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,3 +179,16 @@ def test_s96_what_names_many_parcels_takes_much_of_a_block() -> None:
     ledger = NETWORK.ledger()
     with pytest.raises(PoolError, match="larger than"):
         ledger.check(ledger.execute(reports[:4], TIME_MS, "a").proposal, reports[:4], None)
+
+
+def test_s100_a_schema_takes_much_of_a_block() -> None:
+    """Compiling the costliest schema takes 25 ms; its bytes alone would leave room for 30,000 of them."""
+    mempool = Mempool()
+    for number in range(20):
+        mempool.add(
+            NETWORK.checked(NETWORK.dataset(name=f"d{number}", schema=f'{{"pattern":"^.{{0,{number + 1}}}$"}}'))
+        )
+    chosen = mempool.select(TIME_MS)
+    assert len(chosen) == LIMITS.block_size_bytes // LIMITS.schema_block_size_bytes - 1
+    plain = NETWORK.checked(NETWORK.dataset(schema=""))
+    assert plain.block_size_bytes == plain.size_bytes

@@ -1,5 +1,6 @@
 """Vectors of JSON texts and schemas: which records are refused or break a schema, where, and by what."""
 
+from json.encoder import encode_basestring as json_string
 from typing import Any
 
 from chain.errors import PoolError
@@ -42,11 +43,45 @@ CHOICE = '{"const":"a","type":["string","null"],"enum":["a","b",null]}'
 LIMITED = (
     '{"minimum":1,"exclusiveMinimum":1,"maximum":3,"exclusiveMaximum":3,"minLength":1,"minItems":1,"minProperties":1}'
 )
+MULTIPLES = _words("""
+{"multipleOf":0.01} {"multipleOf":1} {"multipleOf":1e-63} {"multipleOf":100,"minimum":-1000} {"multipleOf":10e62}
+""")
+FORMATTED = {
+    "date": "2026-03-01 2024-02-29 2026-02-29 1900-02-29 2000-02-29 0000-01-01 0001-01-01 2026-3-1 "
+    "２０２６-03-01 2026-13-01",
+    "date-time": "2026-03-01T08:00:00+08:00 2026-03-01T08:00:00.123456789Z 2026-03-01T08:00:60Z 2026-03-01T08:00:00 "
+    "2026-03-01T24:00:00Z 2026-02-29T08:00:00Z 2026-03-01T08:00:00.Z 2026-03-01T08:00:00-23:59 2026-03-01t08:00:00Z",
+    "cn-identity-number": "11010519491231002X 440524188001010014 110105194912310021 11010520230229001X "
+    "11010519491231002x 110105194912310038 010105194912310021 11010517991231002X 1101051949123100２X 110105491231002",
+    "cn-credit-code": "91350100M000100Y43 91110000600037341L 9144030071526726XG 91350100M000100Y44 9135010OM000100Y43 "
+    "91350100m000100y43 913501A0M000100Y43 91350100M000100Y4",
+    "phone": "13800138000 12800138000 010-62345678 0755-26123456-801 010-12345678 62345678 +8613800138000 +123456 "
+    "+0123456789 010-62345678- １3800138000",
+}
+"""Texts that have a format, and texts that have not."""
+MATCHED = {
+    r"^\d{17}[\dX]$": "11010519491231002X 1101051949123100２X 11010519491231002",
+    "^[京津沪渝冀-龥][A-Z][A-Z0-9]{5,6}$": "京A12345 沪AD12345 京a12345 京A1234",
+    "^(a|b)*a(a|b){4}$": "aaaaa bbbbb abbbb babbbb",
+    "^(?:ab?){2,}c{0,2}$": "aa ababc aacc aaccc a",
+    "a|bc": "xbcx b \U0001f600a",
+    r"^[^\w\-]+$": "é龥 a - \U0001f600 a-",
+    "^.{2}$": "ab \U0001f600\U0001f600 a abc",
+    "(x+x+)+y": "xxxxxxxxxxxxxxxxxxxxxxxxxxxx xxxy",
+    r"^\$\{\}\/$": "${}/ {}",
+}
+"""Patterns, and strings."""
 UNDER_SCHEMAS = {
     MEMBERS: OF_MEMBERS,
     CHOICE: ['"a"', '"b"', "null", '"c"', "1", "false", '"\\u0061"'],
     LIMITED: ["0", "1", "1.0000000000000000000001", "3", "3.5", '""', "[]", "{}", "null"],
-    **dict.fromkeys(OF_NUMBERS, NUMBERS),
+    **dict.fromkeys((*OF_NUMBERS, *MULTIPLES), NUMBERS),
+    **{f'{{"format":"{name}"}}': list(map(json_string, texts.split())) for name, texts in FORMATTED.items()},
+    **{
+        f'{{"pattern":{json_string(pattern)}}}': list(map(json_string, ["", "\n", *texts.split()]))
+        for pattern, texts in MATCHED.items()
+    },
+    '{"pattern":"^a","format":"date","minLength":3,"type":["string","null"]}': ['"a"', '"abc"', '"xyz"', "null", "1"],
 }
 """Schemas and records."""
 SCHEMAS = [
@@ -57,11 +92,27 @@ SCHEMAS = [
 {"type":"text"} {"type":[]} {"type":["null","null"]} {"type":"null","type":"null"} {"minimum":"0"}
 {"minimum":1e1000} {"enum":[]} {"enum":[[]]} {"const":{}} {"maxLength":-1} {"maxLength":0.5}
 {"maxItems":2147483649} {"items":[]} {"items":1} {"properties":[]} {"properties":{"a":{"pattern":"x"}}}
-{"format":"date"} {"$ref":"#"} {"title":1} {"title":"\ud83e"} {"required":["a","a"]}
+{"properties":{"a":{"pattern":"("}}} {"format":"date","personal":true,"titleEn":""} {"format":"email"} {"personal":1}
+{"titleEn":1} {"multipleOf":0.1e-62}
+{"multipleOf":0.1e-63} {"multipleOf":1e64} {"multipleOf":0} {"multipleOf":0.05} {"multipleOf":-1}
+{"$ref":"#"} {"title":1} {"title":"\ud83e"} {"required":["a","a"]}
 {"$schema":"http://json-schema.org/draft-07/schema#"} {"items":{"items":{"\u5e74":1}}}
     """),
 ]
 """Good ones and bad ones."""
+
+
+PATTERNS = [
+    *_words(r"""
+a ^a$ a|b ^a|b a|b$ ^(a|b)$ ^ $ ^$ a^b a$b ^^a a| () (|a) (a (?:a) (?=a) (?i)a a** a+? a{0} a{1} a{0,0} a{0,1} a{2,1}
+a{1,} a{,1} a{10000} a{} a{1}{2} [a] [] [^] [-a] [a-] [a-b-c] [b-a] [a-a] [\d-a] [\w\d] [[] [\[] [a^] [^^] [\^] \d \w
+\s \b \1 \/ / \- [\-] \u0041 \p{L} ] } { . [^\w] ^[\d\-]+$ a{2048} a{2049} (a?){2048} (a?){100} (a?){200}
+^.{0,1000}$ ^.{0,1100}$ (a|b)*a(a|b){8}
+(a|b)*a(a|b){9} ^(\d{4}){512}$
+    """),
+    *("(" * 32 + "a" + ")" * 32, "(" * 33 + "a" + ")" * 33, "[^\\w\x00-/:-@\\[-\\^`{-\U0010ffff]"),
+]
+"""Patterns that are taken and others, with the bounds on both sides."""
 
 
 def make_schemas() -> dict[str, Any]:
@@ -73,8 +124,17 @@ def make_schemas() -> dict[str, Any]:
             for schema, records in UNDER_SCHEMAS.items()
             for record in records
         ],
-        "schemas": [{"schema": schema, "bad_at": _bad_place(schema)} for schema in SCHEMAS],
+        "schemas": [{"schema": schema, "bad_at": _bad_place(schema)} for schema in _all_schemas()],
     }
+
+
+def _all_schemas() -> list[str]:
+    many = ",".join(f'"{name}":{{"pattern":"^[0-9]{{17}}[0-9X]$"}}' for name in range(120))
+    return [
+        *SCHEMAS,
+        *(f'{{"pattern":{json_string(pattern)}}}' for pattern in PATTERNS),
+        f'{{"properties":{{{many}}}}}',
+    ]
 
 
 def _bad_place(schema: str) -> str | None:
