@@ -22,6 +22,8 @@ from chain.state.difference import Subtree, damage, differences
 from chain.state.entries import (
     ContractEntry,
     ContractState,
+    CorrectedRecords,
+    Correction,
     DatasetEntry,
     DatasetReads,
     DatasetTotals,
@@ -232,6 +234,8 @@ _ENTRY_TYPES: dict[bytes, Any] = {
     b"parcel-reads": ParcelReads,
     b"derived": DerivedParcels,
     b"erasure": Erasure,
+    b"correction": Correction,
+    b"corrected-records": CorrectedRecords,
 }
 
 

@@ -286,6 +286,10 @@ class RecordAnswer(_Answer, frozen=True, kw_only=True):
     """Whether ``body`` is ciphertext."""
     body: bytes
     value: Any = None
+    correction: dict[str, Any] | None = None
+    """What it was corrected by: the fields of ``chain.state.entries.Correction``; None if it was not."""
+    corrects: str | None = None
+    """The record that it corrects."""
 
 
 class StateAnswer(_Answer, frozen=True, kw_only=True):
@@ -359,6 +363,8 @@ class Record:
     member: str
     height: int
     body: bytes
+    is_corrected: bool = False
+    """Whether another record has taken its place, as of the block when reading began; proven."""
 
     def json(self) -> Any:
         """The body read as JSON: numbers are ``int`` or ``Decimal``, exactly as they were shared.

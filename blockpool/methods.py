@@ -22,6 +22,7 @@ from blockpool.events import EventFeed
 from blockpool.exchange import Operation, Stream
 from blockpool.operations import (
     access,
+    correcting,
     disclosing,
     erasure,
     evidence_files,
@@ -238,6 +239,24 @@ class Methods:
             PoolError: codes ``unknown_parcel``, ``not_owner``, ``parcel_erased``: nothing was sent.
         """
         return erasure.erase(self._session, parcel, legal_basis, reason)
+
+    @declaring.result
+    def correct(self, record: RecordId, body: RecordBody, legal_basis: str, reason: str) -> Operation[VerifiedReceipt]:
+        """Commit the record that takes the place of one that was wrong. The old one stays, and every proof of it says
+        from then on what it was corrected by. ``Client.provenance`` names who has read it.
+
+        Args:
+            record: the one that was wrong, of this member's datasets.
+            body: the one that takes its place.
+            legal_basis: by which law, order or finding, 1 to 2,000 characters; it stays on the chain.
+            reason: what was wrong, 1 to 300 characters, which stay too.
+
+        Raises:
+            TransactionRejected: the validators refused it.
+            PoolError: codes ``unknown_parcel``, ``unknown_source``, ``not_owner``, ``parcel_erased``,
+                ``record_corrected``, ``schema_violation``: nothing was sent.
+        """
+        return correcting.correct(self._session, record, body, legal_basis, reason)
 
     @declaring.records
     def records(self, dataset: str, *, erased: list[bytes] | None = None) -> reading.OpenReading:

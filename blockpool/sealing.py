@@ -9,7 +9,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.limits import LIMITS
 from chain.primitives.kem import verify_kem_key
-from chain.transactions.parcel import sign_parcel
+from chain.transactions.parcel import ParcelContent, sign_parcel
 from chain.transactions.sealed import SEALED_OVERHEAD_SIZE, CommitmentKind
 from sealing import SealingContext, seal_parcel
 
@@ -51,7 +51,14 @@ def sign_sealed_parcel(
     Raises:
         PoolError: codes ``bad_sealing`` (with ``record_index``), ``too_large``.
     """
-    kind, suite = commitment_kind(commitments), verify_kem_key(next(iter(kem_keys.values())))
-    sealed = seal_parcel(records, SealingContext(genesis.chain_id, dataset), kem_keys, kind, suite)
-    transaction = sign_parcel(identity.sender(genesis), dataset, sealed.content, source_links(derived_from))
-    return signed(genesis, transaction, len(sealed.bodies))
+    content = sealed_content(genesis, dataset, records, kem_keys, commitment_kind(commitments))
+    transaction = sign_parcel(identity.sender(genesis), dataset, content, source_links(derived_from))
+    return signed(genesis, transaction, len(records))
+
+
+def sealed_content(
+    genesis: Genesis, dataset: str, records: Sequence[bytes], kem_keys: Mapping[str, bytes], kind: CommitmentKind
+) -> ParcelContent:
+    """Seal records under a fresh key; raises ``bad_sealing`` (with ``record_index``)."""
+    suite = verify_kem_key(next(iter(kem_keys.values())))
+    return seal_parcel(records, SealingContext(genesis.chain_id, dataset), kem_keys, kind, suite).content

@@ -16,11 +16,12 @@ from chain.primitives.crypto import hash_tagged
 from chain.primitives.encoding import encode
 from chain.primitives.types import SharingClass, verify_dataset_id
 from chain.schema import compile_schema
+from chain.transactions import correction as corrections
 from chain.transactions import parcel as parcels
 from chain.transactions.base import NONCE_SIZE, Transaction, transaction_id
 from chain.transactions.dataset import DATASET
 from chain.transactions.erase import ERASE
-from chain.transactions.parcel import Source, open_content, records_root, verify_sources
+from chain.transactions.parcel import ParcelContent, Source, open_content, records_root, verify_sources
 from records.json_values import json_text
 
 RecordBody = bytes | str | Mapping[str, object]
@@ -173,16 +174,48 @@ def sign_erasure(
     """
     if not legal_basis.strip():
         raise PoolError(ErrorCode.BAD_REQUEST, "an erasure states its legal basis")
+    _verify_reasons(legal_basis, reason)
+    transaction = ERASE.sign(
+        identity.sender(genesis), dataset=dataset, parcel=parcel, legal_basis=legal_basis, reason=reason
+    )
+    return signed(genesis, transaction)
+
+
+def sign_correction(
+    genesis: Genesis,
+    identity: Identity,
+    dataset: str,
+    content: ParcelContent,
+    corrected: RecordId,
+    legal_basis: str,
+    reason: str,
+) -> SignedTransaction:
+    """Sign the correction of a record of ``dataset``.
+
+    Args:
+        content: the one record that takes its place, open (``chain.transactions.parcel.open_content``) or sealed.
+        corrected: the record that was wrong.
+        legal_basis: by which law, order or finding, 1 to 2,000 characters.
+        reason: what was wrong, 1 to 300 characters.
+
+    Raises:
+        PoolError: codes ``bad_request``, ``too_large``.
+    """
+    if not legal_basis.strip() or not reason.strip():
+        raise PoolError(ErrorCode.BAD_REQUEST, "a correction states its legal basis, and what was wrong")
+    _verify_reasons(legal_basis, reason)
+    (source,) = source_links([corrected])
+    transaction = corrections.sign_correction(identity.sender(genesis), dataset, content, source, legal_basis, reason)
+    return signed(genesis, transaction, 1)
+
+
+def _verify_reasons(legal_basis: str, reason: str) -> None:
     for name, text, length in (
         ("legal_basis", legal_basis, LIMITS.text_length),
         ("reason", reason, LIMITS.reason_length),
     ):
         if len(text) > length:
             raise PoolError(ErrorCode.TOO_LARGE, f"{name} has {len(text)} characters; at most {length}")
-    transaction = ERASE.sign(
-        identity.sender(genesis), dataset=dataset, parcel=parcel, legal_basis=legal_basis, reason=reason
-    )
-    return signed(genesis, transaction)
 
 
 def source_links(derived_from: Sequence[RecordId]) -> tuple[Source, ...]:

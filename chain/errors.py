@@ -70,6 +70,7 @@ class ErrorCode(StrEnum):
     SOURCE_REPEATED = "source_repeated"
     PARCEL_ERASED = "parcel_erased"
     PARCEL_REJECTED = "parcel_rejected"
+    RECORD_CORRECTED = "record_corrected"
     # Reading sealed records: why no key share is given
     ACCESS_DENIED = "access_denied"
     NOT_SHARED = "not_shared"
@@ -220,6 +221,7 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
         _C.UNKNOWN_PARCEL,
         _C.UNKNOWN_SOURCE,
         _C.SOURCE_REPEATED,
+        _C.RECORD_CORRECTED,
         _C.BAD_CONTRACT,
         _C.CONTRACT_NOT_TEXT,
         _C.CONTRACT_TOO_LARGE,

@@ -54,6 +54,7 @@ TABLE = (
     Fact(22, "line", int, _UNSIGNED, "line of a contract's source, from 1"),
     Fact(23, "part", str, 32, "part of a contract, or of its answer, that is wrong"),
     Fact(24, "text", str, LIMITS.reason_length, "words of a contract or of a member, cut"),
+    Fact(25, "by", bytes, 32, "id of the transaction that has done it before"),
 )
 """All facts, by number."""
 

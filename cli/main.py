@@ -10,6 +10,7 @@ from cli.failures import PoolGroup
 COMMANDS = {
     "audit": "cli.audit",
     "contract": "cli.contracts",
+    "correct": "cli.correct",
     "dataset": "cli.datasets",
     "demo": "cli.demo.command",
     "disclose": "cli.disclose",

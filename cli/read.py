@@ -11,7 +11,7 @@ records are there and the read report is not: reading once more with ``--request
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +23,8 @@ from cli.options import Signing, TransactionIdType, load_reader_key, reader_key_
 from cli.output import emit, facts, is_json, progress, talk
 from cli.requests import Terms, settled, terms_options, verify_granted, wait_option
 from records.writers import Format, RecordWriter, format_of, open_output, open_writer
+
+_CORRECTED_LISTED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,27 @@ class ReadResult:
     """Transaction ids of the read reports, each of at most 1,024 parcels; none without records or with --no-report."""
     erased: tuple[str, ...] = ()
     """Ids of parcels that were left out because their owner has erased them."""
+    corrected: int = 0
+    """Records among them that another has taken the place of."""
+    corrected_records: tuple[str, ...] = ()
+    """Ids of the first of these."""
+
+
+@dataclass(slots=True)
+class Copied:
+    """What was written."""
+
+    records: int = 0
+    corrected: int = 0
+    first_corrected: list[str] = field(default_factory=list)
+
+    def add(self, record: Record) -> None:
+        """Count a record."""
+        self.records += 1
+        if record.is_corrected:
+            self.corrected += 1
+            if len(self.first_corrected) < _CORRECTED_LISTED:
+                self.first_corrected.append(str(record.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +143,9 @@ def read(
                 chosen = (terms.parcels or None) if present else None
                 reading = client.read(view.id, reader_key, parcels=chosen, on_culprit=_tell_culprit)
                 writer = target.writer(stream, entry, view.fields)
-                count = _copy_sealed(client, reading, writer, with_report=not no_report)
-            erased = tuple(map(bytes.hex, reading.erased))
-            result = ReadResult(entry.dataset, view.request, count, str(out or ""), target.format, erased=erased)
-            if count and not no_report:
+                copied = _copy_sealed(client, reading, writer, with_report=not no_report)
+            result = _result(entry.dataset, view.request, copied, target, reading.erased)
+            if copied.records and not no_report:
                 result = _acknowledge(client, reading, result)
     _show(result)
 
@@ -134,9 +156,21 @@ def _read_open(client: Client, entry: CatalogueEntry, terms: Terms, target: Targ
     erased: list[bytes] = []
     wanted = (record for record in client.records(entry.dataset, erased=erased) if terms.is_for(record))
     with target.open() as stream:
-        count = _copy(wanted, target.writer(stream, entry), None if terms.is_narrow else entry.totals.records)
-    file, gone = str(target.file or ""), tuple(map(bytes.hex, erased))
-    return ReadResult(entry.dataset, "", count, file, target.format, erased=gone)
+        copied = _copy(wanted, target.writer(stream, entry), None if terms.is_narrow else entry.totals.records)
+    return _result(entry.dataset, "", copied, target, erased)
+
+
+def _result(dataset: str, request: str, copied: Copied, target: Target, erased: list[bytes]) -> ReadResult:
+    return ReadResult(
+        dataset,
+        request,
+        copied.records,
+        str(target.file or ""),
+        target.format,
+        erased=tuple(map(bytes.hex, erased)),
+        corrected=copied.corrected,
+        corrected_records=tuple(copied.first_corrected),
+    )
 
 
 def _ask(client: Client, entry: CatalogueEntry, terms: Terms, reader_key: KemPrivateKey) -> RequestState:
@@ -145,8 +179,8 @@ def _ask(client: Client, entry: CatalogueEntry, terms: Terms, reader_key: KemPri
     return view
 
 
-def _copy_sealed(client: Client, reading: Reading, writer: RecordWriter, *, with_report: bool) -> int:
-    """Write the records of a read; gives how many. Whoever takes them may have enough before the end: then those that
+def _copy_sealed(client: Client, reading: Reading, writer: RecordWriter, *, with_report: bool) -> Copied:
+    """Write the records of a read. Whoever takes them may have enough before the end: then those that
     were handed out are reported."""
     try:
         return _copy(reading, writer, total=None)
@@ -156,19 +190,19 @@ def _copy_sealed(client: Client, reading: Reading, writer: RecordWriter, *, with
         raise
 
 
-def _copy(records: Iterable[Record], writer: RecordWriter, total: int | None) -> int:
-    """Write all records; gives how many. A reading tells how many there will be once it has begun."""
-    count = 0
+def _copy(records: Iterable[Record], writer: RecordWriter, total: int | None) -> Copied:
+    """Write all records. A reading tells how many there will be once it has begun."""
+    copied = Copied()
     with progress() as bar:
         task = bar.add_task("Reading", total=total)
         for record in records:
             writer.write(record)
-            if count == 0 and isinstance(records, Reading):
+            if copied.records == 0 and isinstance(records, Reading):
                 bar.update(task, total=records.expected_records or None)
-            count += 1
+            copied.add(record)
             bar.advance(task)
     writer.close()
-    return count
+    return copied
 
 
 def _tell_culprit(member: str, fault: PoolError) -> None:
@@ -196,9 +230,18 @@ def _show(result: ReadResult) -> None:
         "request": result.request,
         "read_reports": ", ".join(result.read_reports),
         "left out": f"{len(result.erased):,} parcels that their owner has erased" if result.erased else "",
+        "CORRECTED": _corrected(result),
     }
     shown = facts({name: value for name, value in rows.items() if value})
     if result.file:
         emit(asdict(result), shown)
     else:
         talk().print(shown)
+
+
+def _corrected(result: ReadResult) -> str:
+    if not result.corrected:
+        return ""
+    more = ", ..." if result.corrected > 1 else ""
+    which = f"{result.corrected_records[0]}{more}"
+    return f"{result.corrected:,} of these records were wrong, and others have taken their place: {which}"

@@ -125,9 +125,20 @@ def _shown_record(answer: RecordAnswer) -> tuple[RenderableType, ...]:
             "block": f"{answer.height}, {time_text(answer.time_ms)}",
             "outcome": answer.outcome,
         }
+        | _correction_rows(answer)
     )
     if answer.sealed:
         note = f"Sealed, {len(answer.body):,} bytes. It takes a grant to read it: blockpool read {answer.dataset}"
         return head, "", note
     text = answer.body.decode("utf-8", errors="replace")
     return head, "", Syntax(text, "json", word_wrap=True, background_color="default")
+
+
+def _correction_rows(answer: RecordAnswer) -> dict[str, object]:
+    rows: dict[str, object] = {}
+    if answer.corrects is not None:
+        rows["corrects"] = answer.corrects
+    if (correction := answer.correction) is not None:
+        by = f"{correction['transaction_id']}/0 at height {correction['height']:,}"
+        rows["CORRECTED"] = f"by {by}: {correction['reason']} ({correction['legal_basis']})"
+    return rows

@@ -16,13 +16,15 @@ from chain.transactions.sealed import decode_envelope
 from evidence.parcel import FinalParcel, ParcelEvidence, verify_parcel
 from evidence.parts import encode_evidence
 from evidence.record import RECORD_STEPS, parse_record_evidence
+from evidence.uses import SincePart, verify_since
 from evidence.verification import Verifier, numbered
 from sealing.commitments import Field
 from sealing.context import ParcelContext
 from sealing.disclosure import Disclosure, FieldDisclosure, RecordDisclosure, disclose, verify_disclosure
 from sealing.disclosure_json import FieldDisclosureObject, RecordDisclosureObject, disclosure_object, plain_disclosure
 
-DISCLOSURE_STEPS = tuple("disclosure" if title == "record" else title for title in RECORD_STEPS if title != "uses")
+_RECORD_STEPS = tuple("disclosure" if title == "record" else title for title in RECORD_STEPS if title != "uses")
+DISCLOSURE_STEPS = (*_RECORD_STEPS, "since")
 """Titles of the verification's steps in their order."""
 
 
@@ -30,6 +32,8 @@ class DisclosureEvidence(ParcelEvidence, frozen=True, tag_field="kind", tag="dis
     """A disclosure's evidence."""
 
     disclosure: FieldDisclosureObject | RecordDisclosureObject
+    since: SincePart
+    """Of the record's uses no more than whether it still stands: who read it is not for everybody."""
 
 
 def make_disclosure_evidence(
@@ -67,6 +71,7 @@ def make_disclosure_evidence(
         dataset=file.dataset,
         contract=file.contract,
         disclosure=disclosure_object(disclosure),
+        since=SincePart(file.uses.block, file.uses.erasure, file.uses.correction),
     )
     for _ in numbered(DISCLOSURE_STEPS, lambda: verify_disclosed(made, Verifier(trust.copy()))):
         pass
@@ -85,8 +90,10 @@ def disclosed_content(file: DisclosureEvidence) -> list[Field] | bytes:
 
 def verify_disclosed(file: DisclosureEvidence, verifier: Verifier) -> Iterator[str]:
     """Verify a disclosure's evidence: what each of ``DISCLOSURE_STEPS`` has found, as it passes."""
+    proven: list[FinalParcel] = []
 
     def verify_content(parcel: FinalParcel) -> str:
+        proven.append(parcel)
         header = parcel.header
         if not header.envelope:
             raise PoolError(ErrorCode.BAD_DISCLOSURE, "the parcel is not sealed")
@@ -94,7 +101,10 @@ def verify_disclosed(file: DisclosureEvidence, verifier: Verifier) -> Iterator[s
         verify_disclosure(disclosure, _context(header), parcel.id, header.record_count)
         return _found(disclosure, header)
 
-    return verify_parcel(file, verifier, verify_content)
+    yield from verify_parcel(file, verifier, verify_content)
+
+    # 9. Whether the record still stands.
+    yield str(verify_since(verifier, file.since, proven[0], plain_disclosure(file.disclosure).place.index))
 
 
 def _context(header: ParcelHeader) -> ParcelContext:

@@ -1,5 +1,6 @@
 """Evidence of a record: who shared it, in which parcel, when it was ordered and by which quorum, under which dataset,
-schema and contract. And what came of it up to a height: is it erased, who read its parcel, what was made of it.
+schema and contract. And what came of it up to a height: is it erased or corrected, who read its parcel, what was made
+of it.
 
 Of a sealed record the file holds the ciphertext: it proves who shared it, when and in which place, not what it says.
 ``evidence.disclosure`` proves that. Of an erased record it holds the leaf alone, and says so.
@@ -17,6 +18,7 @@ from chain.primitives.crypto import Hash
 from chain.proofs.merkle import inclusion_proof, verify_inclusion
 from chain.state.entries import Erasure, erasure_key
 from chain.storage.blocks import Location
+from chain.transactions.correction import CorrectionHeader
 from chain.transactions.parcel import ParcelHeader, parcel_leaves, record_proof
 from chain.transactions.registry import decode_stored
 from evidence.making import PartMaker
@@ -76,7 +78,7 @@ def make_record_evidence(ledger: Ledger, id_: Hash, index: int, tree_size: int |
         dataset=parts.dataset,
         contract=parts.contract,
         record=_record_part(maker, id_, header, location, index),
-        uses=make_uses(maker, id_, header),
+        uses=make_uses(maker, id_, header, index),
     )
     return encode_evidence(file)
 
@@ -99,25 +101,22 @@ def verify_record(file: RecordEvidence, verifier: Verifier) -> Iterator[str]:
 
     # 9. What came of it up to a height, all of it.
     uses = verify_uses(verifier, file.uses, proven[0], record.index)
-    if record.body is None and uses.erasure is None:
+    erasure = uses.since.erasure
+    if record.body is None and erasure is None:
         raise bad_evidence("the record's body is left out, but its parcel was not erased")
-    if record.body is not None and uses.erasure is not None:
-        raise PoolError(
-            ErrorCode.PARCEL_ERASED, f"erased at height {uses.erasure.height}: its content is not to be shown"
-        )
+    if record.body is not None and erasure is not None:
+        raise PoolError(ErrorCode.PARCEL_ERASED, f"erased at height {erasure.height}: its content is not to be shown")
     yield describe_uses(uses)
 
 
 def describe_uses(uses: ProvenUses) -> str:
     """What came of a record, in words."""
-    erasure = uses.erasure
-    whether = f"erased at height {erasure.height} ({erasure.legal_basis})" if erasure else "not erased"
     readers = "too many to list" if uses.readers is None else ", ".join(uses.readers)
     reads = f"{uses.reads.requests} requests and {uses.reads.read_reports} read reports name its parcel"
     by = f" (read by {readers})" if uses.reads.read_reports else ""
     made = f"{uses.derived_parcels} parcels were made from its parcel"
     own = f", {uses.record_parcels} from the record itself" if uses.derived_parcels and uses.record_parcels else ""
-    return f"up to height {uses.height}: {whether}; {reads}{by}; {made}{own}"
+    return f"{uses.since}; {reads}{by}; {made}{own}"
 
 
 def _verify_place(record: RecordPart, parcel: FinalParcel) -> str:
@@ -134,6 +133,9 @@ def _verify_place(record: RecordPart, parcel: FinalParcel) -> str:
         found = f"{place}, erased: its leaf is here, its content is not"
     else:
         raise bad_evidence("a record has either its body or, once erased, its leaf")
+    if isinstance(header, CorrectionHeader):
+        parcel_id, index = header.corrected
+        found += f"; corrects {parcel_id.hex()}/{index} ({header.legal_basis}: {header.reason})"
     verify_inclusion(leaf, record.index, header.record_count, plain_proof(record.proof), header.records_root)
     return found
 

@@ -2,7 +2,7 @@
 
 from chain.blocks import BlockHeader, decode_header
 from chain.primitives.encoding import decode
-from chain.state.entries import RequestEntry, RequestTotals
+from chain.state.entries import Correction, RequestEntry, RequestTotals
 from chain.transactions.base import transaction_id
 from chain.transactions.parcel import PARCEL, ParcelHeader
 from chain.transactions.registry import decode_transaction_header
@@ -16,6 +16,7 @@ from evidence.parts import HeaderBytes
 from evidence.read import ReadEvidence
 from evidence.record import RecordEvidence
 from evidence.times import utc
+from evidence.uses import SincePart
 from evidence.verification import bad_evidence
 
 
@@ -30,7 +31,8 @@ def summary(file: AnyEvidence) -> str:
             return _record(file)
         case DisclosureEvidence():
             place = file.disclosure.place
-            return f"What is shown stands in record {place.parcel_id.hex()}/{place.index}, {_origin(file)}."
+            said = f"What is shown stands in record {place.parcel_id.hex()}/{place.index}, {_origin(file)}."
+            return said + _corrected(file.since)
         case ReadEvidence():
             return _read(file)
         case NoGrantEvidence():
@@ -47,7 +49,16 @@ def _record(file: RecordEvidence) -> str:
     name = f"Record {record.transaction_id}/{record.index}"
     if record.body is None:
         return f"{name}, {_origin(file)}, is ERASED as of {_when(block)}: its place is proved, its content is gone."
-    return f"{name} says what is in the file, {_origin(file)}; what came of it is complete up to {_when(block)}."
+    said = f"{name} says what is in the file, {_origin(file)}; what came of it is complete up to {_when(block)}."
+    return said + _corrected(file.uses)
+
+
+def _corrected(since: SincePart) -> str:
+    if since.correction.value is None:
+        return ""
+    correction = decode(Correction, since.correction.value)
+    by = f"{correction.transaction_id.hex()}/0"
+    return f" It was CORRECTED at height {correction.height}: {by} has taken its place ({correction.reason})."
 
 
 def _read(file: ReadEvidence) -> str:

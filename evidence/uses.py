@@ -1,4 +1,5 @@
-"""What came of a parcel up to a height: is it erased, which requests and read reports name it, what was made of it.
+"""What came of a record and its parcel up to a height: is it erased, was it corrected, which requests and read reports
+name the parcel, what was made of it.
 
 The state folds the ids of all such transactions into one hash each (``ReadHistory``), and ids are hashes of headers. So
 a list of headers that leads to the state's hash is complete, in order, and exactly what was signed.
@@ -9,14 +10,17 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
+from chain.blocks import BlockHeader
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import Hash
 from chain.state.entries import (
     EMPTY_HISTORY,
+    Correction,
     DerivedParcels,
     Erasure,
     ParcelReads,
     ReadHistory,
+    correction_key,
     derived_key,
     erasure_key,
     parcel_reads_key,
@@ -35,13 +39,20 @@ Listed = Annotated[tuple[HeaderBytes, ...], Meta(max_length=LISTED_MAX)] | None
 """Headers of all transactions of a history, in chain order; None if there are too many to list."""
 
 
-class UsesPart(Part, frozen=True):
-    """What came of a parcel, after one block."""
+class SincePart(Part, frozen=True):
+    """Whether a record still stands, after one block."""
 
     block: BlockPart
     """The block as of which all of this holds; not before the parcel's."""
     erasure: EntryPart
-    """``erasure/ID``: no entry unless it was erased."""
+    """``erasure/ID``: no entry unless its parcel was erased."""
+    correction: EntryPart
+    """``correction/ID/INDEX``: no entry unless it was corrected."""
+
+
+class UsesPart(SincePart, frozen=True):
+    """What came of a record and its parcel, after one block."""
+
     reads: EntryPart
     """``parcel-reads/DATASET/ID``."""
     read_transactions: Listed
@@ -52,12 +63,28 @@ class UsesPart(Part, frozen=True):
     """Accepted parcels that name one of its records as a source."""
 
 
-class ProvenUses(NamedTuple):
-    """What the part proves."""
+class ProvenSince(NamedTuple):
+    """What a ``SincePart`` proves."""
 
-    height: int
+    block: BlockHeader
     """As of this block."""
     erasure: Erasure | None
+    correction: Correction | None
+
+    def __str__(self) -> str:
+        found = "not erased"
+        if self.erasure is not None:
+            found = f"erased at height {self.erasure.height} ({self.erasure.legal_basis})"
+        if (correction := self.correction) is not None:
+            found += f"; CORRECTED at height {correction.height} by {correction.transaction_id.hex()}/0"
+            found += f" ({correction.legal_basis}: {correction.reason})"
+        return f"up to height {self.block.height}: {found}"
+
+
+class ProvenUses(NamedTuple):
+    """What a ``UsesPart`` proves."""
+
+    since: ProvenSince
     reads: ParcelReads
     readers: tuple[str, ...] | None
     """Members with a read report that names the parcel, ascending; None if they are too many to list."""
@@ -67,8 +94,8 @@ class ProvenUses(NamedTuple):
     """Parcels made from the record itself; None if they are too many to list."""
 
 
-def make_uses(maker: PartMaker, parcel_id: Hash, header: ParcelHeader) -> UsesPart:
-    """The part for a parcel, as of the maker's height."""
+def make_uses(maker: PartMaker, parcel_id: Hash, header: ParcelHeader, index: int) -> UsesPart:
+    """The part for a parcel and its record ``index``, as of the maker's height."""
     height, blocks = maker.height, maker.ledger.blocks
     key_of_reads, key_of_derived = parcel_reads_key(header.dataset, parcel_id), derived_key(parcel_id)
     reads = maker.value(key_of_reads, height, ParcelReads) or ParcelReads()
@@ -78,6 +105,7 @@ def make_uses(maker: PartMaker, parcel_id: Hash, header: ParcelHeader) -> UsesPa
     return UsesPart(
         block=maker.block(height),
         erasure=maker.entry(erasure_key(parcel_id), height),
+        correction=maker.entry(correction_key(parcel_id, index), height),
         reads=maker.entry(key_of_reads, height),
         read_transactions=_listed(maker, readers, reads.history),
         derived=maker.entry(key_of_derived, height),
@@ -104,6 +132,22 @@ def verify_uses(verifier: Verifier, part: UsesPart, parcel: FinalParcel, index: 
     Raises:
         PoolError: codes ``bad_evidence``, ``bad_proof``, ``bad_certificate`` and those of decoding.
     """
+    since = verify_since(verifier, part, parcel, index)
+    root, dataset = since.block.state_root, parcel.header.dataset
+    key_of_reads, key_of_derived = parcel_reads_key(dataset, parcel.id), derived_key(parcel.id)
+    reads = verifier.entry(root, key_of_reads, part.reads, ParcelReads) or ParcelReads()
+    derived = verifier.entry(root, key_of_derived, part.derived, DerivedParcels) or DerivedParcels()
+    return ProvenUses(
+        since=since,
+        reads=reads,
+        readers=_readers(_headers(verifier, part.read_transactions, reads.history), reads, parcel),
+        derived_parcels=derived.history.count,
+        record_parcels=_made_from(_headers(verifier, part.derived_transactions, derived.history), parcel.id, index),
+    )
+
+
+def verify_since(verifier: Verifier, part: SincePart, parcel: FinalParcel, index: int) -> ProvenSince:
+    """Check what a file says of whether record ``index`` of a parcel still stands; raises as ``verify_uses``."""
     block = verifier.block(part.block)
     if block.height < parcel.block.height:
         raise bad_evidence(f"it says what came of the parcel up to height {block.height}, before it was there")
@@ -111,17 +155,10 @@ def verify_uses(verifier: Verifier, part: UsesPart, parcel: FinalParcel, index: 
     erasure = verifier.entry(root, erasure_key(parcel.id), part.erasure, Erasure)
     if erasure is not None and erasure.dataset != dataset:
         raise bad_evidence("the erasure is of a parcel of another dataset")
-    key_of_reads, key_of_derived = parcel_reads_key(dataset, parcel.id), derived_key(parcel.id)
-    reads = verifier.entry(root, key_of_reads, part.reads, ParcelReads) or ParcelReads()
-    derived = verifier.entry(root, key_of_derived, part.derived, DerivedParcels) or DerivedParcels()
-    return ProvenUses(
-        height=block.height,
-        erasure=erasure,
-        reads=reads,
-        readers=_readers(_headers(verifier, part.read_transactions, reads.history), reads, parcel),
-        derived_parcels=derived.history.count,
-        record_parcels=_made_from(_headers(verifier, part.derived_transactions, derived.history), parcel.id, index),
-    )
+    correction = verifier.entry(root, correction_key(parcel.id, index), part.correction, Correction)
+    if correction is not None and correction.dataset != dataset:
+        raise bad_evidence("the correction is of a record of another dataset")
+    return ProvenSince(block, erasure, correction)
 
 
 def _headers(verifier: Verifier, listed: Listed, proven: ReadHistory) -> list[Header] | None:

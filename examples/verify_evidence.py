@@ -231,6 +231,7 @@ FACTS: dict[int, tuple[str, Check]] = {
     22: ("line", unsigned()),
     23: ("part", text(maximum=32)),
     24: ("text", text(maximum=300)),
+    25: ("by", HASH),
 }
 """Number, name and type of each fact."""
 
@@ -570,6 +571,11 @@ def public_keys(members: Sequence[dict[str, Any]], field: str) -> dict[str, byte
 HEADER = "chain_id:hash member:name key_id:id nonce:id expiry_ms:number "
 """What every transaction's header begins with, after its tag."""
 DATASET_HEADER, PARCEL_HEADER, CONTRACT_HEADER, REQUEST_HEADER, ANSWER_HEADER, REPORT_HEADER, ERASE_HEADER = range(1, 8)
+CORRECTION_HEADER = 8
+PARCELS = (PARCEL_HEADER, CORRECTION_HEADER)
+"""Types that share records."""
+PARCEL_FIELDS = HEADER + "dataset:dataset record_count records_root:hash envelope derived_from"
+SOURCE = structure("parcel:hash index", index=unsigned(0, 4095))
 HEADERS = {
     DATASET_HEADER: structure(
         HEADER + "dataset:dataset version:version title_zh:title title_en:title schema:code sharing:sharing "
@@ -577,11 +583,20 @@ HEADERS = {
         tag=DATASET_HEADER,
     ),
     PARCEL_HEADER: structure(
-        HEADER + "dataset:dataset record_count records_root:hash envelope derived_from",
+        PARCEL_FIELDS,
         tag=PARCEL_HEADER,
         record_count=unsigned(1, 4096),
         envelope=raw(maximum=131_072),
-        derived_from=array(structure("parcel:hash index", index=unsigned(0, 4095)), maximum=256),
+        derived_from=array(SOURCE, maximum=256),
+    ),
+    CORRECTION_HEADER: structure(
+        PARCEL_FIELDS + " legal_basis reason",
+        tag=CORRECTION_HEADER,
+        record_count=unsigned(1, 1),
+        envelope=raw(maximum=131_072),
+        derived_from=array(SOURCE, 1, 256),
+        legal_basis=text(1, 2000),
+        reason=text(1, 300),
     ),
     CONTRACT_HEADER: structure(
         HEADER + "contract:dataset version:version source:code parameters:code", tag=CONTRACT_HEADER
@@ -681,6 +696,8 @@ DERIVED_PARCELS = structure("history", history=HISTORY)
 ERASURE = structure(
     "dataset:text owner:name legal_basis:text reason:text height:number time_ms:number transaction_id:hash"
 )
+CORRECTION = ERASURE
+"""Says the same of a record."""
 BLOCK_HEADER = structure(
     "version height:number parent_hash:hash time_ms:number proposer transaction_count tx_root:hash result_root:hash "
     "state_root:hash history_root:hash validators_hash:hash next_validators_hash:hash next_version",
@@ -1183,9 +1200,10 @@ RECORD_PART = record_of(
     leaf=optional(unhex),
     proof=PROOF,
 )
+SINCE = {"block": BLOCK_PART, "erasure": ENTRY_PART, "correction": ENTRY_PART}
+SINCE_PART = record_of(**SINCE)
 USES_PART = record_of(
-    block=BLOCK_PART,
-    erasure=ENTRY_PART,
+    **SINCE,
     reads=ENTRY_PART,
     read_transactions=HEADER_LIST,
     derived=ENTRY_PART,
@@ -1257,7 +1275,7 @@ def verify_parcel(verifier: Verifier, file: Any, content: Callable[[Any], str], 
     yield f"transaction {file.parcel.index + 1} of {block.transaction_count} in the block, accepted"
 
     # 5. It is a parcel, and what the file says of its content is so.
-    if parcel.tag != PARCEL_HEADER:
+    if parcel.tag not in PARCELS:
         refuse("bad_evidence", "the transaction is no parcel")
     yield content(parcel)
 
@@ -1326,32 +1344,44 @@ def verify_uses(verifier: Verifier, file: Any) -> str:
     """Step 9: what came of the parcel up to the height of another block."""
     uses, chain_id = file.uses, verifier.chain_id
     id_, parcel = transaction_id(chain_id, file.parcel.header), transaction_header(chain_id, file.parcel.header)
-    block = verifier.block(uses.block)
-    if block.height < unpack(BLOCK_HEADER, file.block.header).height:
-        refuse("bad_evidence", "the uses are of a block before the parcel's")
-    root = block.state_root
-    erasure = verifier.entry(root, f"erasure/{id_.hex()}", uses.erasure, ERASURE)
-    if erasure is not None and erasure.dataset != parcel.dataset:
-        refuse("bad_evidence", "the erasure is of another dataset")
+    root, erasure, since = verify_since(verifier, file, uses, file.record.index)
     reads_key = f"parcel-reads/{parcel.dataset}/{id_.hex()}"
     reads = verifier.entry(root, reads_key, uses.reads, PARCEL_READS) or no_reads()
     headers = verify_history(chain_id, reads.history, uses.read_transactions)
     verify_readers(reads, headers, parcel.dataset, id_)
     derived = verifier.entry(root, f"derived/{id_.hex()}", uses.derived, DERIVED_PARCELS) or no_reads()
     for header in verify_history(chain_id, derived.history, uses.derived_transactions) or ():
-        if header.tag != PARCEL_HEADER or id_ not in {source.parcel for source in header.derived_from}:
+        if header.tag not in PARCELS or id_ not in {source.parcel for source in header.derived_from}:
             refuse("bad_evidence", "a transaction is listed that was not made from this parcel")
     if erasure is None and file.record.body is None:
         refuse("bad_evidence", "the record is left out, and nothing shows that it was erased")
     if erasure is not None and file.record.body is not None:
         refuse("parcel_erased", f"the parcel was erased at height {erasure.height}, and the file has its content")
-    erased = "" if erasure is None else f"erased at height {erasure.height} ({erasure.legal_basis}), "
     readers = sorted({header.member for header in headers or ()})
     named = f" by {', '.join(readers)}" if readers else ""
     return (
-        f"up to height {block.height}: {erased}{reads.requests} requests and {reads.read_reports} read reports name "
+        f"{since}, {reads.requests} requests and {reads.read_reports} read reports name "
         f"the parcel{named}, {derived.history.count} parcels were made from it"
     )
+
+
+def verify_since(verifier: Verifier, file: Any, part: Any, index: int) -> tuple[bytes, Any, str]:
+    """Whether a record still stands as of a block: its state root, the erasure if there is one, and both in words."""
+    id_ = transaction_id(verifier.chain_id, file.parcel.header)
+    dataset = transaction_header(verifier.chain_id, file.parcel.header).dataset
+    block = verifier.block(part.block)
+    if block.height < unpack(BLOCK_HEADER, file.block.header).height:
+        refuse("bad_evidence", "what came of the record is of a block before the parcel's")
+    erasure = verifier.entry(block.state_root, f"erasure/{id_.hex()}", part.erasure, ERASURE)
+    correction = verifier.entry(block.state_root, f"correction/{id_.hex()}/{index}", part.correction, CORRECTION)
+    found = f"up to height {block.height}"
+    for entry, what in ((erasure, "erased"), (correction, "CORRECTED")):
+        if entry is not None:
+            if entry.dataset != dataset:
+                refuse("bad_evidence", f"it was {what} in another dataset")
+            by = "" if entry is erasure else f" by {entry.transaction_id.hex()}/0"
+            found += f": {what} at height {entry.height}{by} ({entry.legal_basis})"
+    return block.state_root, erasure, found
 
 
 def no_reads() -> Any:
@@ -1409,6 +1439,7 @@ def verify_disclosed(verifier: Verifier, file: Any) -> Steps:
         return f"{len(disclosure.fields)} of {disclosure.field_count} fields of {where}: {names}"
 
     yield from verify_parcel(verifier, file, content, None)
+    yield verify_since(verifier, file, file.since, file.disclosure.place.index)[2]
 
 
 def fields_commitment(chain_id: bytes, disclosure: Any) -> bytes:
@@ -1645,7 +1676,7 @@ def verify_no_read(verifier: Verifier, file: Any) -> Steps:
 
     # 2. The header is that of a sealed parcel; its hash is the parcel's id.
     parcel = transaction_header(verifier.chain_id, file.parcel)
-    if parcel.tag != PARCEL_HEADER:
+    if parcel.tag not in PARCELS:
         refuse("bad_evidence", "the transaction is no parcel")
     if not parcel.envelope:
         refuse("access_not_needed", "the parcel is open: whoever reads it leaves no trace")
@@ -1810,8 +1841,8 @@ KINDS = {
         conclude_record,
     ),
     "disclosure": Kind(
-        {**PARCEL_PARTS, "disclosure": disclosure_part},
-        PARCEL_TITLES.format("disclosure"),
+        {**PARCEL_PARTS, "disclosure": disclosure_part, "since": SINCE_PART},
+        PARCEL_TITLES.format("disclosure") + " since",
         verify_disclosed,
         lambda file: "what the disclosed part of a sealed record says",
     ),

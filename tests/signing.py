@@ -9,6 +9,7 @@ from chain.primitives.types import Answer
 from chain.transactions.approval import ApprovalHeader
 from chain.transactions.base import Header, Transaction, sign_transaction
 from chain.transactions.contract import ContractHeader
+from chain.transactions.correction import CorrectionHeader
 from chain.transactions.dataset import DatasetHeader
 from chain.transactions.erase import EraseHeader
 from chain.transactions.parcel import ParcelHeader, encode_records, records_root
@@ -95,6 +96,21 @@ class TransactionMaker(ABC, Generic[T_co]):
             "derived_from": (),
         }
         return self.make(ParcelHeader, member, encode_records(records, sealed_shares), **(fields | changes))
+
+    def correction(
+        self, parcel_id: bytes, index: int = 0, record: bytes = b'{"n":1}', member: str = "a", **changes: Any
+    ) -> T_co:
+        """A ``correction`` transaction: ``record`` takes the place of a record of the parcel with this id."""
+        fields = {
+            "dataset": f"{member}.flights",
+            "record_count": 1,
+            "records_root": records_root(self.chain_id, [record]),
+            "envelope": b"",
+            "derived_from": ((parcel_id, index),),
+            "legal_basis": "Statistics Law 25",
+            "reason": "the hours were local time",
+        }
+        return self.make(CorrectionHeader, member, encode_records([record]), **(fields | changes))
 
     def sealed_parcel(
         self,

@@ -11,6 +11,7 @@ from blockpool.operations.members import member_at
 from blockpool.operations.session import Session, download_request
 from blockpool.signing import RecordId
 from chain.errors import ErrorCode, InvariantBroken, PoolError
+from chain.state.entries import CorrectedRecords
 from chain.state.members import signing_key
 from chain.transactions.base import CheckedTransaction, verify_payload, verify_signed_by
 from chain.transactions.parcel import ParcelHeader
@@ -35,9 +36,11 @@ class Parcel:
         """Whether its records have to be opened first."""
         return bool(self.header.envelope)
 
-    def record(self, index: int, body: bytes) -> Record:
-        """Record ``index`` with the body that it shall have."""
-        return Record(RecordId(self.id, index), self.header.dataset, self.header.member, self.height, body)
+    def record(self, index: int, body: bytes, corrected: CorrectedRecords) -> Record:
+        """Record ``index`` with the body that it shall have; ``corrected`` says which of the parcel's were."""
+        header = self.header
+        is_corrected = corrected.has(index)
+        return Record(RecordId(self.id, index), header.dataset, header.member, self.height, body, is_corrected)
 
 
 def listed_parcel(session: Session, dataset: str | None, summary: ParcelSummary) -> Operation[Parcel]:

@@ -14,6 +14,7 @@ import msgspec
 from blockpool.access_signing import verify_parcel_ids
 from blockpool.answers import ParcelSummary, Record, VerifiedReceipt
 from blockpool.exchange import Emit, Operation, Stream
+from blockpool.operations.correcting import CorrectionLookup
 from blockpool.operations.key_shares import OnCulprit, ShareCollector
 from blockpool.operations.listing import Chunks, ParcelListing
 from blockpool.operations.parcels import Parcel, listed_parcel, parcel_of
@@ -22,7 +23,7 @@ from blockpool.operations.session import Session
 from blockpool.read_reporter import ReadReporter
 from chain.access.policy import verify_covered, verify_grant
 from chain.errors import ErrorCode, InvariantBroken, PoolError
-from chain.state.entries import RequestEntry, request_key
+from chain.state.entries import CorrectedRecords, RequestEntry, request_key
 from chain.transactions.sealed import decode_envelope
 from sealing import KemPrivateKey, ParcelContext, RecordCipher
 
@@ -39,6 +40,8 @@ class Opened(NamedTuple):
 
     parcel: Parcel
     cipher: RecordCipher | None
+    corrected: CorrectedRecords
+    """Which of its records were corrected since."""
 
 
 class ReadPlan(Protocol):
@@ -70,10 +73,13 @@ class OpenReading:
         self._session = session
         self._dataset = dataset
         self.erased = [] if erased is None else erased
+        self._corrections: CorrectionLookup | None = None
 
     def chunks(self) -> Stream[Sequence[Place]]:
         """Emit lists of ``ParcelSummary``."""
-        return ParcelListing(self._session, self._dataset).chunks()
+        header = yield from newest_header(self._session)
+        self._corrections = CorrectionLookup(self._session, self._dataset, header)
+        yield from ParcelListing(self._session, self._dataset).chunks(header)
 
     def fetch(self, chunk: Sequence[Place]) -> Operation[list[Opened]]:
         """Get and verify the parcels.
@@ -81,6 +87,8 @@ class OpenReading:
         Raises:
             PoolError: code ``access_denied`` for a sealed one.
         """
+        if self._corrections is None:
+            raise InvariantBroken("parcels are fetched for a reading that has not begun")
         found = []
         for place in chunk:
             parcel = yield from _listed(self._session, self._dataset, place, self.erased)
@@ -89,13 +97,13 @@ class OpenReading:
             if parcel.is_sealed:
                 detail = f"parcel {parcel.id.hex()[:16]} of {self._dataset} is sealed: request access, then read it"
                 raise PoolError(ErrorCode.ACCESS_DENIED, detail)
-            found.append(Opened(parcel, None))
+            found.append(Opened(parcel, None, (yield from self._corrections.of(parcel.id))))
         return found
 
     def records(self, opened: Opened) -> Iterator[Record]:
         """The records of a parcel."""
         for index, body in enumerate(opened.parcel.bodies):
-            yield opened.parcel.record(index, body)
+            yield opened.parcel.record(index, body, opened.corrected)
 
 
 class SealedReading:
@@ -130,6 +138,7 @@ class SealedReading:
         self._on_parcel = on_parcel
         self._fields: frozenset[str] | None = None
         self._listing: ParcelListing | None = None
+        self._corrections: CorrectionLookup | None = None
         self.shares = ShareCollector(session, request_id, reader_key, on_culprit)
         self.request: RequestEntry | None = None
         """The request as it stood when reading began, proven."""
@@ -156,6 +165,7 @@ class SealedReading:
             raise PoolError(ErrorCode.BAD_KEY, "the request names another reader's key than this")
         self._fields = _allowed_fields(entry.decision.fields, self._wanted_fields)
         self.request = entry
+        self._corrections = CorrectionLookup(self._session, terms.dataset, header)
         self.log = ReadReporter(self._session.genesis, terms.dataset, self._request_id)
         named = self._named if self._named is not None else terms.parcels
         if named:
@@ -183,7 +193,7 @@ class SealedReading:
         Raises:
             PoolError: codes ``not_covered``, and as ``ShareCollector.seeds``.
         """
-        if self.request is None:
+        if self.request is None or self._corrections is None:
             raise InvariantBroken("parcels are fetched for a reading that has not begun")
         parcels = []
         for place in chunk:
@@ -195,7 +205,10 @@ class SealedReading:
         sealed = [parcel for parcel in parcels if parcel.is_sealed]
         seeds = (yield from self.shares.seeds(sealed)) if sealed else []
         ciphers = {parcel.id: _cipher(parcel, seed) for parcel, seed in zip(sealed, seeds, strict=True)}
-        return [Opened(parcel, ciphers.get(parcel.id)) for parcel in parcels]
+        opened = []
+        for parcel in parcels:
+            opened.append(Opened(parcel, ciphers.get(parcel.id), (yield from self._corrections.of(parcel.id))))
+        return opened
 
     def records(self, opened: Opened) -> Iterator[Record]:
         """Open the records of a parcel one by one; each is noted as handed out before it is.
@@ -203,7 +216,7 @@ class SealedReading:
         Raises:
             PoolError: code ``bad_sealing`` with the owner as ``culprit``.
         """
-        parcel, cipher = opened
+        parcel, cipher, corrected = opened
         log, fields = self.log, self._fields
         if log is None:
             raise InvariantBroken("records are opened of a reading that has not begun")
@@ -212,7 +225,8 @@ class SealedReading:
         for index, body in enumerate(parcel.bodies):
             plaintext = body if cipher is None else cipher.open(index, body)
             log.returned(parcel.id, index, plaintext)
-            yield parcel.record(index, plaintext if fields is None else keep_fields(plaintext, fields))
+            shown = plaintext if fields is None else keep_fields(plaintext, fields)
+            yield parcel.record(index, shown, corrected)
 
 
 def acknowledge(session: Session, log: ReadReporter) -> Operation[list[VerifiedReceipt]]:

@@ -360,7 +360,7 @@ class Submission(NamedTuple):
             PoolError: codes ``unknown_dataset``, ``not_owner``, ``open_parcel_required``, ``bad_request``.
         """
         options = self.options
-        _, entry, kem_keys = yield from _known_dataset(self.session, self.dataset)
+        _, entry, kem_keys = yield from known_dataset(self.session, self.dataset)
         if entry.owner != self.session.identity.member:  # what validators would refuse, every node has seen by then
             raise Refusal(ErrorCode.NOT_OWNER, dataset=self.dataset, owner=entry.owner)
         if not (entry.sharing != "open" if options.sealed is None else options.sealed):
@@ -375,7 +375,7 @@ class Submission(NamedTuple):
         return Sealing(kem_keys, record_rules(entry.schema))
 
 
-def _known_dataset(session: Session, dataset: str) -> Operation[KnownDataset]:
+def known_dataset(session: Session, dataset: str) -> Operation[KnownDataset]:
     """What was proven of a dataset, for a minute: whoever changes how it is shared may rely on that. A submission that
     the validators refuse for it has it looked up again.
     """

@@ -92,6 +92,11 @@ CHINESE: dict[str, tuple[str, ...]] = {
     "source_repeated": ("来源重复列出", "每个来源只列一次。", "数据包 {parcel} 的第 {record_index} 条记录列出了两次"),
     "parcel_erased": ("数据包已删除", "其位置和删除均可证明，内容已不存在。", "数据包 {parcel} 已在高度 {height} 删除"),
     "parcel_rejected": ("数据包已被驳回", "驳回结果可以证明，内容不予留存；请更正后重新提交。"),
+    "record_corrected": (
+        "记录已更正过",
+        "请更正已取代它的那条记录。",
+        "数据包 {parcel} 的第 {record_index} 条记录已由 {by} 更正",
+    ),
     "access_denied": ("申请未获准", "理由由合约给出；请询问数据集所有者。", "{text}"),
     "not_shared": ("数据集不予共享", "请数据集所有者变更共享类别。", "{dataset} 不予共享"),
     "no_deciding_contract": ("没有可作裁决的合约", "请数据集所有者指定合约。", "{dataset} 未指定可作裁决的合约"),

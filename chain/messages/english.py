@@ -191,6 +191,11 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "Parcel rejected",
         "That it was can be proved; its content is kept nowhere. Correct it and submit it again.",
     ),
+    "record_corrected": (
+        "Record corrected before",
+        "Correct the record that has taken its place.",
+        "record {record_index} of parcel {parcel} was corrected by {by}",
+    ),
     "access_denied": ("Access denied", "The reason is the contract's; ask the dataset's owner.", "{text}"),
     "not_shared": (
         "Dataset is not shared",

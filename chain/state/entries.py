@@ -6,8 +6,8 @@
 | ``validators``                    | ``ValidatorsEntry``| genesis                                    |
 | ``member/NAME``                   | ``Member``       | genesis                                      |
 | ``dataset/OWNER.NAME``            | ``DatasetEntry`` | ``dataset``                                  |
-| ``dataset-totals/OWNER.NAME``              | ``DatasetTotals`` | ``dataset``, ``parcel``                      |
-| ``member-totals/MEMBER``                | ``MemberTotals``| ``parcel``                                   |
+| ``dataset-totals/OWNER.NAME``              | ``DatasetTotals`` | ``dataset``, ``parcel``, ``correction``      |
+| ``member-totals/MEMBER``                | ``MemberTotals``| ``parcel``, ``correction``                   |
 | ``contract/OWNER.NAME``           | ``ContractEntry``| ``contract``                                 |
 | ``contract-state/DATASET/CONTRACT`` | ``ContractState``| ``request``, ``approval``                  |
 | ``request/ID``                    | ``RequestEntry`` | ``request``, ``approval``                    |
@@ -15,8 +15,10 @@
 | ``reads/DATASET``                 | ``DatasetReads`` | ``request``, ``approval``, ``read_report``       |
 | ``reader/DATASET/MEMBER``         | ``ReaderEntry``  | ``request``, ``approval``                    |
 | ``parcel-reads/DATASET/ID``       | ``ParcelReads``  | ``request``, ``read_report``                     |
-| ``derived/ID``                    | ``DerivedParcels``| ``parcel``                                  |
+| ``derived/ID``                    | ``DerivedParcels``| ``parcel``, ``correction``                  |
 | ``erasure/ID``                    | ``Erasure``      | ``erase``                                    |
+| ``correction/ID/INDEX``           | ``Correction``   | ``correction``                               |
+| ``corrected-records/ID``          | ``CorrectedRecords`` | ``correction``                           |
 
 Ids in keys are in hexadecimal. What is not there can be proved not to be: a member without an entry under ``reader/``
 has never asked to read that dataset.
@@ -87,6 +89,8 @@ class DatasetTotals(Wire, frozen=True):
     """Sum of the payloads."""
     last_height: Unsigned
     """Last block that added a parcel; 0 for none."""
+    corrected: Unsigned = 0
+    """Records of it that were corrected."""
 
 
 class MemberTotals(Wire, frozen=True):
@@ -261,6 +265,39 @@ class Erasure(Wire, frozen=True):
     """Of the ``erase`` transaction."""
 
 
+class Correction(Wire, frozen=True):
+    """What a record was corrected by, and why."""
+
+    dataset: str
+    """``owner.name``."""
+    owner: Name
+    legal_basis: str
+    reason: str
+    height: Unsigned
+    """Block of the correction."""
+    time_ms: Unsigned
+    """That block's time."""
+    transaction_id: Hash32
+    """Of the ``correction`` transaction: its one record takes the place of the corrected one."""
+
+
+class CorrectedRecords(Wire, frozen=True):
+    """Which records of a parcel were corrected. No entry: none."""
+
+    places: Annotated[bytes, Meta(max_length=LIMITS.transaction_records // 8)] = b""
+    """Record ``i`` was if bit ``i % 8`` (1 for 0) of byte ``i // 8`` is set; ends with the last byte that is not 0."""
+
+    def extended(self, index: int) -> "CorrectedRecords":
+        """The same with one more record."""
+        places = bytearray(self.places.ljust(index // 8 + 1, b"\0"))
+        places[index // 8] |= 1 << index % 8
+        return CorrectedRecords(bytes(places))
+
+    def has(self, index: int) -> bool:
+        """Whether a record was corrected."""
+        return index // 8 < len(self.places) and bool(self.places[index // 8] >> index % 8 & 1)
+
+
 def member_key(name: str) -> bytes:
     """State key of a member."""
     return b"member/" + name.encode()
@@ -326,3 +363,13 @@ def derived_key(parcel_id: Hash) -> bytes:
 def erasure_key(parcel_id: Hash) -> bytes:
     """State key of a parcel's erasure."""
     return b"erasure/" + parcel_id.hex().encode()
+
+
+def correction_key(parcel_id: Hash, index: int) -> bytes:
+    """State key of a record's correction."""
+    return f"correction/{parcel_id.hex()}/{index}".encode()
+
+
+def corrected_records_key(parcel_id: Hash) -> bytes:
+    """State key of which records of a parcel were corrected."""
+    return b"corrected-records/" + parcel_id.hex().encode()

@@ -263,7 +263,11 @@ def _count(context: ExecutionContext, header: ParcelHeader, size_bytes: int) -> 
     key = dataset_totals_key(header.dataset)
     totals = context.state.read(key, DatasetTotals) or DatasetTotals(0, 0, 0, 0)
     totals = DatasetTotals(
-        totals.parcels + 1, totals.records + header.record_count, totals.size_bytes + size_bytes, context.height
+        totals.parcels + 1,
+        totals.records + header.record_count,
+        totals.size_bytes + size_bytes,
+        context.height,
+        totals.corrected,
     )
     context.state.write(key, totals)
     key = member_totals_key(header.member)

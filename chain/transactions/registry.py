@@ -17,6 +17,7 @@ from chain.transactions.base import (
     verify_payload,
 )
 from chain.transactions.contract import CONTRACT
+from chain.transactions.correction import CORRECTION
 from chain.transactions.dataset import DATASET
 from chain.transactions.erase import ERASE
 from chain.transactions.parcel import PARCEL
@@ -27,7 +28,7 @@ TransactionTypes = Mapping[int, TransactionType[Any]]
 """By tag."""
 
 TRANSACTION_TYPES: TransactionTypes = MappingProxyType(
-    {type_.tag: type_ for type_ in (DATASET, PARCEL, CONTRACT, REQUEST, APPROVAL, READ_REPORT, ERASE)}
+    {type_.tag: type_ for type_ in (DATASET, PARCEL, CONTRACT, REQUEST, APPROVAL, READ_REPORT, ERASE, CORRECTION)}
 )
 """Every type that this program knows. Which of them may be ordered at a height is a rule of the protocol's version."""
 

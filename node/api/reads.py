@@ -18,9 +18,11 @@ from chain.primitives.encoding import decode, encode, encode_array
 from chain.proofs import history
 from chain.proofs.receipts import Receipt
 from chain.state.entries import (
+    Correction,
     DatasetEntry,
     DatasetTotals,
     Erasure,
+    correction_key,
     dataset_key,
     dataset_totals_key,
     erasure_key,
@@ -29,6 +31,7 @@ from chain.state.entries import (
 from chain.state.members import Member
 from chain.storage.blocks import Location
 from chain.transactions.base import Transaction
+from chain.transactions.correction import CORRECTION
 from chain.transactions.parcel import PARCEL, ParcelHeader, decode_content
 from chain.transactions.registry import decode_transaction_header
 from node.api.bodies import MSGPACK
@@ -151,10 +154,11 @@ def _add_records(router: APIRouter, service: NodeService) -> None:
     async def get_record(transaction_id: str, index: int) -> Response:
         """A record with where it comes from; 410 if its parcel was erased."""
         id_ = parse_hash(transaction_id)
-        location = _location(service, id_)
+        location, snapshot = _location(service, id_), ledger.snapshot()
 
         def view() -> bytes:
             header, body = _record(ledger, id_, location, index)
+            correction = snapshot.entry(correction_key(id_, index), Correction)
             fields: Json = {
                 "record": f"{transaction_id}/{index}",
                 "dataset": header.dataset,
@@ -164,6 +168,8 @@ def _add_records(router: APIRouter, service: NodeService) -> None:
                 "outcome": ledger.outcome_at(location).code,
                 "sealed": bool(header.envelope),
                 "body": text_of(body),
+                "correction": correction and fields_of(correction),
+                "corrects": _corrects(header),
             }
             if not header.envelope:
                 with contextlib.suppress(json_reader.BadJson):  # a dataset without a schema may hold any bytes
@@ -321,6 +327,14 @@ def _record(ledger: Ledger, id_: Hash, location: Location, index: int) -> tuple[
         raise PoolError(ErrorCode.NOT_FOUND, f"no record {id_.hex()}/{index}")
     stored = _stored(ledger, id_, location)
     return header, decode_content(header, stored.payload).records[index]
+
+
+def _corrects(header: ParcelHeader) -> str | None:
+    correction = CORRECTION.of(header)
+    if correction is None:
+        return None
+    parcel, index = correction.corrected
+    return f"{parcel.hex()}/{index}"
 
 
 def _member_since(value: bytes) -> int:

@@ -108,6 +108,8 @@ WIRE_TYPES: tuple[type, ...] = (
     ShareQuery,
     ShareRelease,
     entries.ContractEntry,
+    entries.CorrectedRecords,
+    entries.Correction,
     entries.ContractState,
     entries.DatasetEntry,
     entries.DatasetReads,

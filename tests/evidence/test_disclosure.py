@@ -75,7 +75,7 @@ def test_fields_are_proven_and_shown_as_they_stand(fields: Sealed) -> None:
     content = fields.disclose("delay", "dest")
     steps = steps_of(content, fields.world.network)
     assert tuple(step.title for step in steps) == DISCLOSURE_STEPS
-    assert [step.number for step in steps] == list(range(1, 9))
+    assert [step.number for step in steps] == list(range(1, 10))
     assert steps[4].detail == "2 of 4 fields of sealed record 2 of 3: dest, delay"
     assert shown(content) == [("dest", '"迈阿密"'.encode()), ("delay", b"-4.50")]
 
@@ -110,6 +110,7 @@ def test_an_open_parcel_has_nothing_to_disclose(fields: Sealed) -> None:
         make_disclosure_evidence(world.network.trust, record, [b'{"n":1}'], bytes(16), ["n"])
     evidence, disclosure = json.loads(record), json.loads(fields.disclose("dest"))["disclosure"]
     evidence["kind"], evidence["disclosure"] = "disclosure", disclosure
+    evidence["since"] = {name: evidence["uses"][name] for name in ("block", "erasure", "correction")}
     del evidence["record"], evidence["uses"]
     with pytest.raises(PoolError, match="not sealed") as caught:
         steps_of(json.dumps(evidence).encode(), world.network)

@@ -103,3 +103,25 @@ def test_of_too_many_only_the_number_is_proved() -> None:
     assert json.loads(counted)["uses"]["derived_transactions"] is None
     with pytest.raises(PoolError, match="which is not too many"):
         list(verify_any_evidence(changed(listed, ("uses", "derived_transactions"), None), network.trust))
+
+
+def test_s70_evidence_of_a_corrected_record_says_so() -> None:
+    network = TestNetwork()
+    ledger = network.ledger()
+    network.commit(ledger, [network.dataset()])
+    (parcel,) = network.commit(ledger, [network.parcel([b'{"n":1}', b'{"n":2}'])]).transactions
+    before = make_record_evidence(ledger, parcel.id, 1)
+    (correction,) = network.commit(ledger, [network.correction(parcel.id, 1, b'{"n":22}')]).transactions
+    details = {
+        place: {
+            step.title: step.detail for step in verify_any_evidence(make_record_evidence(ledger, *place), network.trust)
+        }
+        for place in ((parcel.id, 0), (parcel.id, 1), (correction.id, 0))
+    }
+    by = f"CORRECTED at height 3 by {correction.id.hex()}/0 (Statistics Law 25: the hours were local time)"
+    assert by in details[parcel.id, 1]["uses"]
+    assert "CORRECTED" not in details[parcel.id, 0]["uses"]
+    assert f"corrects {parcel.id.hex()}/1 (Statistics Law 25" in details[correction.id, 0]["record"]
+    after = summary(parse_any_evidence(make_record_evidence(ledger, parcel.id, 1)))
+    assert f"{correction.id.hex()}/0 has taken its place" in after
+    assert "CORRECTED" not in summary(parse_any_evidence(before)), "it speaks of the chain up to its own height"

@@ -37,12 +37,26 @@ MUTANTS = (
     mutant(
         "s58 a record may be left out as if it were erased",
         BAD,
-        Edit("verify_record", "record.body is None and uses.erasure is None", "False"),
+        Edit("verify_record", "record.body is None and erasure is None", "False"),
     ),
     mutant(
         "s58 erased content may be shown",
         BAD,
-        Edit("verify_record", "record.body is not None and uses.erasure is not None", "False"),
+        Edit("verify_record", "record.body is not None and erasure is not None", "False"),
+    ),
+    mutant(
+        "s70 a record may be corrected again and again",
+        ("tests/chain/test_correction.py::test_s70_a_record_is_corrected_once_and_its_correction_again",),
+        Edit("correction._execute", "present is not None", "False"),
+    ),
+    mutant(
+        "s70 a correction may be left out of evidence",
+        BAD,
+        Edit(
+            "verify_since",
+            "verifier.entry(root, correction_key(parcel.id, index), part.correction, Correction)",
+            "None",
+        ),
     ),
     mutant("s58 answers to a request may be left out", BAD, Edit("_verify_answers", "said != kept", "False")),
     mutant(

@@ -45,7 +45,7 @@ class GoodFile:
 
 
 class EvidenceWorld:
-    """Eleven blocks: two datasets, parcels, what was made of one, an erasure, a read, its revocation, and quiet blocks.
+    """Eleven blocks: two datasets, parcels, what was made of one, an erasure, correction, a read, its revocation, quiet blocks.
 
     Attributes:
         ids: transaction ids by the names that ``_commit`` gives them.
@@ -85,7 +85,14 @@ class EvidenceWorld:
                 "other derived": network.parcel_transaction(network.RECORDS[1:2], 0x77, sources[:1], dataset=OPEN),
             }
         )
-        self._commit({"erasure": network.erase_transaction(0x78, self.ids["secret"], dataset=OPEN)})
+        self._commit(
+            {
+                "erasure": network.erase_transaction(0x78, self.ids["secret"], dataset=OPEN),
+                "correction": network.correction_transaction(
+                    0x79, self.ids["open"], 2, b'{"flight":1142,"dest":"MIA"}', OPEN
+                ),
+            }
+        )
 
     def _read(self) -> None:
         """Blocks 5 to 7."""
@@ -237,6 +244,12 @@ class EvidenceWorld:
             ),
             "record_erased": GoodFile(
                 make_record_evidence(ledger, ids["secret"], 0), "where a record was, and why it was erased"
+            ),
+            "record_corrected": GoodFile(
+                make_record_evidence(ledger, ids["open"], 2), "where a record comes from, and what it was corrected by"
+            ),
+            "record_correction": GoodFile(
+                make_record_evidence(ledger, ids["correction"], 0), "where a correction comes from, and of what it is"
             ),
             "record_at_checkpoint": GoodFile(at_checkpoint, "the same as record, also without looking at signatures"),
             "record_by_checkpoint": GoodFile(

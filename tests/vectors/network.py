@@ -185,6 +185,12 @@ def read_report_transaction(
     return _MAKER.read_report(request, parcels, READER, "aviation.flights", **fields)
 
 
+def correction_transaction(nonce: int, parcel: bytes, index: int, record: bytes, dataset: str) -> Transaction:
+    """Aviation corrects a record."""
+    fields = {"legal_basis": "统计法第二十五条", "reason": "the hours were local time"}
+    return _MAKER.correction(parcel, index, record, "aviation", dataset=dataset, nonce=bytes([nonce]) * 16, **fields)
+
+
 def erase_transaction(nonce: int, parcel: bytes, dataset: str = "aviation.flights") -> Transaction:
     """Aviation has a parcel erased."""
     fields = {"legal_basis": "个人信息保护法第四十七条", "reason": "the purpose is achieved"}

@@ -12,6 +12,7 @@ from chain.state.entries import (
     ContractEntry,
     DatasetEntry,
     contract_key,
+    correction_key,
     dataset_key,
     derived_key,
     erasure_key,
@@ -69,6 +70,7 @@ def forge(
     file["record"]["proof"] = [leaves[0], leaves[2]]
     file["uses"] |= {"block": forged.block(), "read_transactions": [], "derived_transactions": []}
     file["uses"]["erasure"] = forged.entry(erasure_key(id_))
+    file["uses"]["correction"] = forged.entry(correction_key(id_, 1))
     file["uses"]["reads"] = forged.entry(parcel_reads_key(OPEN, id_))
     file["uses"]["derived"] = forged.entry(derived_key(id_))
 

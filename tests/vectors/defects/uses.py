@@ -4,9 +4,11 @@ from chain.primitives.crypto import Hash
 from chain.primitives.encoding import encode
 from chain.state.entries import (
     EMPTY_HISTORY,
+    Correction,
     DerivedParcels,
     Erasure,
     ParcelReads,
+    correction_key,
     derived_key,
     erasure_key,
     parcel_reads_key,
@@ -23,6 +25,7 @@ def use_state(file: Json, entries: dict[bytes, bytes], dataset: str, parcel_id: 
     uses = file["uses"]
     uses["block"] = forged.block()
     uses["erasure"] = forged.entry(erasure_key(parcel_id))
+    uses["correction"] = forged.entry(correction_key(parcel_id, file["record"]["index"]))
     uses["reads"] = forged.entry(parcel_reads_key(dataset, parcel_id))
     uses["derived"] = forged.entry(derived_key(parcel_id))
 
@@ -32,6 +35,7 @@ def show_after(file: Json, world: EvidenceWorld, parcel_id: Hash, height: int) -
     uses = file["uses"]
     uses["block"] = world.block_part(height)
     uses["erasure"] = world.entry_part(erasure_key(parcel_id), height)
+    uses["correction"] = world.entry_part(correction_key(parcel_id, file["record"]["index"]), height)
     uses["reads"] = world.entry_part(parcel_reads_key(OPEN, parcel_id), height)
     uses["derived"] = world.entry_part(derived_key(parcel_id), height)
 
@@ -78,6 +82,27 @@ def erasure_of_another_dataset(file: Json, world: EvidenceWorld) -> None:
     id_ = world.ids["secret"]
     erasure = Erasure(SEALED, "aviation", "law", "", 4, 0, world.ids["erasure"])
     use_state(file, {MEMBER: world.value(MEMBER), erasure_key(id_): encode(erasure)}, OPEN, id_)
+    file["uses"]["derived_transactions"] = []
+
+
+Refused("record_corrected", "bad_proof", "uses")(
+    "correction_denied",
+    "the correction is said to be absent, though the proof shows it",
+    put("uses.correction.value", None),
+)
+Refused("record_corrected", "bad_proof", "uses")(
+    "correction_of_another_record",
+    "the record is said not to be corrected by the proof of another one of its parcel",
+    put("uses.correction", lambda world: world.entry_part(correction_key(world.ids["open"], 1))),
+)
+
+
+@Refused("record_corrected", "bad_evidence", "uses").by
+def correction_in_another_dataset(file: Json, world: EvidenceWorld) -> None:
+    """the correction is of another dataset in the block, which a quorum made up"""
+    id_ = world.ids["open"]
+    correction = Correction(SEALED, "aviation", "law", "wrong", 4, 0, world.ids["correction"])
+    use_state(file, {MEMBER: world.value(MEMBER), correction_key(id_, 2): encode(correction)}, OPEN, id_)
     file["uses"]["derived_transactions"] = []
 
 

@@ -1,0 +1,120 @@
+"""``correction``: a record takes the place of one that was wrong.
+
+It is a parcel of one record whose first source is the record that it corrects: so it points to the old one, and the
+list of what was made of the old one's parcel points to it. The old record stays where it is and can still be proved;
+the state says of it that it was corrected, by what and why.
+"""
+
+from typing import Annotated, cast
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from chain.errors import ErrorCode, PoolError, Refusal
+from chain.limits import LIMITS
+from chain.primitives.types import Text, verify_owner
+from chain.state.entries import (
+    CorrectedRecords,
+    Correction,
+    DatasetTotals,
+    Erasure,
+    corrected_records_key,
+    correction_key,
+    dataset_totals_key,
+    erasure_key,
+)
+from chain.transactions.base import CheckedTransaction, Payload, Sender, Transaction, TransactionType
+from chain.transactions.context import Effect, ExecutionContext
+from chain.transactions.parcel import PARCEL, ParcelContent, ParcelHeader, Source, verify_sources
+
+
+class CorrectionHeader(ParcelHeader, frozen=True, tag=8):
+    """Shares one record that takes the place of ``derived_from[0]``. Signed by a system of the dataset's owner."""
+
+    legal_basis: Annotated[Text, Meta(min_length=1)]
+    """By which law, order or finding it is corrected."""
+    reason: Annotated[str, Meta(min_length=1, max_length=LIMITS.reason_length)]
+    """What was wrong."""
+
+    @property
+    def corrected(self) -> Source:
+        """The record that was wrong."""
+        return self.derived_from[0]
+
+
+def _check(header: CorrectionHeader) -> None:
+    verify_sources(header.derived_from)
+    if header.record_count != 1 or not header.derived_from:
+        raise PoolError(ErrorCode.BAD_REQUEST, "a correction is one record, and names the one that it corrects")
+
+
+def _execute(context: ExecutionContext, checked: CheckedTransaction, header: CorrectionHeader) -> Effect:
+    verify_owner(header.dataset, header.member)
+    parcel, index = header.corrected
+    found = context.parcel_of(header.dataset, parcel)
+    if index >= found.record_count:
+        raise Refusal(ErrorCode.UNKNOWN_SOURCE, parcel=parcel, record_index=index)
+    erasure = context.state.read(erasure_key(parcel), Erasure)
+    if erasure is not None:
+        raise Refusal(ErrorCode.PARCEL_ERASED, parcel=parcel, height=erasure.height)
+    key = correction_key(parcel, index)
+    present = context.state.read(key, Correction)
+    if present is not None:
+        raise Refusal(ErrorCode.RECORD_CORRECTED, parcel=parcel, record_index=index, by=present.transaction_id)
+    effect = PARCEL.execute(context, checked, header)
+    correction = Correction(
+        dataset=header.dataset,
+        owner=header.member,
+        legal_basis=header.legal_basis,
+        reason=header.reason,
+        height=context.height,
+        time_ms=context.time_ms,
+        transaction_id=checked.id,
+    )
+    context.state.write(key, correction)
+    _count(context, header)
+    return effect
+
+
+def _count(context: ExecutionContext, header: CorrectionHeader) -> None:
+    """Note the record among those of its parcel that were corrected, and of its dataset."""
+    parcel, index = header.corrected
+    key = corrected_records_key(parcel)
+    records = context.state.read(key, CorrectedRecords) or CorrectedRecords()
+    context.state.write(key, records.extended(index))
+    key = dataset_totals_key(header.dataset)
+    totals = context.state.read(key, DatasetTotals)
+    if totals is not None:
+        context.state.write(key, replace(totals, corrected=totals.corrected + 1))
+
+
+def sign_correction(
+    sender: Sender, dataset: str, content: ParcelContent, corrected: Source, legal_basis: str, reason: str
+) -> Transaction:
+    """A correction of the record ``corrected`` of ``dataset``.
+
+    Raises:
+        PoolError: code ``bad_request`` for contents of more than one record.
+    """
+    return CORRECTION.sign(
+        sender,
+        content.payload,
+        dataset=dataset,
+        record_count=content.record_count,
+        records_root=content.records_root,
+        envelope=content.envelope,
+        derived_from=(corrected,),
+        legal_basis=legal_basis,
+        reason=reason,
+    )
+
+
+CORRECTION: TransactionType[CorrectionHeader] = TransactionType(
+    name="correction",
+    header=CorrectionHeader,
+    execute=_execute,
+    check=_check,
+    index=PARCEL.index,
+    prepare=PARCEL.prepare,
+    payload=cast("Payload[CorrectionHeader]", PARCEL.payload),
+)
