@@ -122,7 +122,7 @@ def expected_state() -> dict[bytes, bytes]:
         f"contract/{CONTRACT}": [CONTRACT, OWNER, 1, contract[8], contract[9], contract_hash, 1, 1, id_of(1, 0)],
         f"contract-state/{DATASET}/{CONTRACT}": [b'{"calls":4}'],
         f"dataset/{DATASET}": [DATASET, OWNER, *dataset[7:], 1, 1, id_of(1, 1)],
-        f"dataset-totals/{DATASET}": [1, 2, payload_size, 2],
+        f"dataset-totals/{DATASET}": [1, 2, payload_size, 2, 0],
         f"member-totals/{OWNER}": [1, 2, 2, TIME_MS + 2000],
         f"request-totals/{asked.hex()}": [1, 2, TIME_MS + 5000],
         f"reads/{DATASET}": [3, 2, 1, 1, 2, 6, mini.read_history(chain_id, listed)],

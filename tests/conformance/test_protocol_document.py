@@ -152,6 +152,8 @@ def test_every_state_key_is_listed() -> None:
         entries.totals_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
         entries.parcel_reads_key("DATASET", b"ID").replace(b"ID".hex().encode(), b"ID"),
         entries.derived_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
+        entries.correction_key(b"ID", 0).replace(b"ID".hex().encode(), b"ID").replace(b"/0", b"/INDEX"),
+        entries.corrected_records_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
         entries.erasure_key(b"ID").replace(b"ID".hex().encode(), b"ID"), entries.PROTOCOL_KEY, entries.VALIDATORS_KEY,
     }  # fmt: skip
     section = DOCUMENT.partition("| key (ASCII) | value |")[2].partition("\n\n")[0]

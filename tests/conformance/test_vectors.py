@@ -250,7 +250,7 @@ def test_state_and_history_at_the_tip() -> None:
         key, proof = case["key"].encode(), unhex(case["proof"])
         assert mini.is_state_proved(genesis().chain_id, tip[8], key, value, proof)
     totals = next(case for case in content["state_proofs_at_tip"] if case["key"] == "dataset-totals/aviation.flights")
-    parcels, records, _, last_height = mini.unpack(unhex(totals["value"]))
+    parcels, records, _, last_height, _ = mini.unpack(unhex(totals["value"]))
     assert (parcels, records, last_height) == (4, 6, 3)
     hashes = [unhex(block["hash"]) for block in content["blocks"]]
     size = content["history"]["size"]

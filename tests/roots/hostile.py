@@ -216,7 +216,8 @@ def events(blocks: int) -> RecordedChain:
         (kept, "b", "a.flights"), (kept, "a", "a.plain"), (bad, "a", "a.flights"), (erased, "a", "a.flights"),
         (bytes(32), "a", "a.flights"), (kept, "a", "a.nothing"), (kept, "a", "a.flights"), (kept, "a", "a.flights"),
     ):  # fmt: skip
-        chain.blocks.append([network.erase(parcel, member, dataset), network.request(parcels=(parcel,))])
+        correction = network.correction(parcel, 0, b'{"n":1}', member, dataset=dataset)
+        chain.blocks.append([correction, network.erase(parcel, member, dataset), network.request(parcels=(parcel,))])
     made = [(TIME_MS + height, block) for height, block in enumerate([*chain.blocks, *_refused(network)])]
     return _recorded("events", "scripted", network, made)
 

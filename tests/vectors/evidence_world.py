@@ -45,7 +45,7 @@ class GoodFile:
 
 
 class EvidenceWorld:
-    """Eleven blocks: two datasets, parcels, what was made of one, an erasure, correction, a read, its revocation, quiet blocks.
+    """Eleven blocks: datasets, parcels, what was made of one, an erasure, a correction, a read, its end, quiet blocks.
 
     Attributes:
         ids: transaction ids by the names that ``_commit`` gives them.

@@ -1,5 +1,6 @@
 """Disclosures that do not open what the parcel commits to."""
 
+from chain.state.entries import correction_key
 from tests.vectors.defects.registry import Refused, drop, flip, put, reverse, to_base64
 from tests.vectors.evidence_world import EvidenceWorld
 from tests.vectors.forgery import Json
@@ -46,3 +47,14 @@ fields(
 )
 whole("whole_changed", "a byte of the disclosed record is changed", flip("disclosure.record", 12))
 whole("ciphertext_changed", "the ciphertext's hash is another one", flip(f"{PLACE}.body_hash"))
+
+Refused("disclosure_fields", "bad_certificate", "since")(
+    "since_not_final",
+    "the block as of which it still stands has a bad vote",
+    flip("since.block.certificate.votes.0.signature"),
+)
+Refused("disclosure_fields", "bad_proof", "since")(
+    "correction_of_another_record",
+    "that it was not corrected is shown by the proof of another record",
+    put("since.correction", lambda world: world.entry_part(correction_key(world.ids["sealed"], 0))),
+)
