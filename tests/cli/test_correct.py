@@ -20,7 +20,7 @@ def test_an_owner_corrects_a_record(running_network: RunningNetwork, tmp_path: P
     (tmp_path / "right.json").write_text('[{"n": 22}]')
     (tmp_path / "two.ndjson").write_text('{"n": 22}\n{"n": 23}\n')
     two = as_member(running_network, "aviation", "correct", old, tmp_path / "two.ndjson", *BASIS, "--json")
-    assert (two.code, two.json["error"]["code"]) == (1, "bad_request")
+    assert (two.code, two.json["error"]["code"]) == (2, "bad_request")
     done = as_member(running_network, "aviation", "correct", old, tmp_path / "right.json", *BASIS, "--json")
     assert done.code == 0, done.err
     assert (done.json["record"], done.json["readers"]) == (old, [])
