@@ -8,8 +8,13 @@ from rich.syntax import Syntax
 
 from blockpool import CatalogueEntry, Client, DatasetDefinition, ErrorCode, PoolError
 from chain.primitives.types import SharingClass
-from cli.options import READABLE_FILE, Signing, reading_client, reading_options, signing_options
-from cli.output import emit, facts, grid, talk
+from cli.options import READABLE_FILE, Signing, json_option, reading_client, reading_options, signing_options
+from cli.output import emit, facts, grid, progress, talk
+from cli.submit import refuse, source_options
+from records.field_table import COLUMNS, TABLE_SUFFIXES, read_fields, schema_of, write_fields
+from records.inference import infer as infer_fields
+from records.sources import SourceOptions
+from records.writers import open_output
 
 
 @click.group()
@@ -19,7 +24,12 @@ def dataset() -> None:
 
 @dataset.command()
 @click.argument("dataset_id", metavar="ID")
-@click.option("--schema", "schema_file", type=READABLE_FILE, help="JSON Schema that every record must satisfy.")
+@click.option(
+    "--schema",
+    "schema_file",
+    type=READABLE_FILE,
+    help="What every record must satisfy: a table of the fields (.xlsx, .csv), or JSON Schema.",
+)
 @click.option("--title-zh", help="Chinese title; needed for a new dataset.")
 @click.option("--title-en", help="English title; needed for a new dataset.")
 @click.option(
@@ -45,11 +55,13 @@ def define(
     Records of an open dataset are there for all members. Those of a conditional one are sealed, and its contract
     decides who may read; those of a closed one are sealed, and their owner alone reads them.
 
+    `blockpool dataset infer` proposes the table of the fields from a file of records.
+
     \b
     Example: blockpool dataset define aviation.flights --schema flights.json \\
                --title-zh 航班 --title-en Flights --legal-basis "Open data regulation, art. 4"
     """
-    schema = schema_file.read_text(encoding="utf-8") if schema_file else None
+    schema = read_schema(schema_file) if schema_file else None
     with signing.client() as client:
         present = find_dataset(client, dataset_id)
         if present is None and (title_zh is None or title_en is None):
@@ -106,6 +118,53 @@ def show(dataset_id: str, nodes: tuple[str, ...], genesis_file: Path | None) -> 
         entry = client.dataset(dataset_id)
     schema = Syntax(entry.schema, "json", word_wrap=True, background_color="default") if entry.schema else "No schema."
     emit(entry, _facts(entry), "", schema)
+
+
+@dataset.command()
+@click.argument("file", type=READABLE_FILE)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the fields as a table (.xlsx, .csv), or as JSON Schema (.json).",
+)
+@source_options
+@json_option
+def infer(file: Path, out: Path | None, read_as: SourceOptions) -> None:
+    """Propose the fields of a dataset from FILE, a file of its records; nothing is sent.
+
+    What is proposed takes every record of the file. Numbers that would lose something stay text: leading zeros, codes,
+    long ones. 身份证号, 统一社会信用代码, telephone numbers, dates and times are recognised if all values are such, and
+    what looks like personal information is marked. Correct the table, then define the dataset with it.
+
+    \b
+    Example: blockpool dataset infer people.csv --out fields.xlsx
+    """
+    with progress() as bar:
+        task = bar.add_task("Reading", total=None)
+        proposal = infer_fields(file, read_as, lambda count: bar.update(task, completed=count))
+    talk().print(f"{file.name}: {proposal.description}; {proposal.records:,} records.", markup=False)
+    if out is not None:
+        with open_output(out) as stream:
+            write_fields(stream, proposal.fields, out.suffix.lower())
+        talk().print(f"Look it over, then: blockpool dataset define OWNER.NAME --schema {out}", markup=False)
+    table = grid(*COLUMNS)
+    for field in proposal.fields:
+        table.add_row(*field.cells)
+    emit(proposal, table)
+
+
+def read_schema(path: Path) -> str:
+    """The JSON Schema in a file: as JSON text, or of a table of the fields.
+
+    Raises:
+        PoolError: code ``malformed`` for a table of which a line cannot be understood; every problem is printed.
+    """
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        return path.read_text(encoding="utf-8-sig")
+    fields, check = read_fields(path)
+    if check.problems or not fields:
+        refuse(check, "a table of fields")
+    return schema_of(fields)
 
 
 def find_dataset(client: Client, dataset_id: str) -> CatalogueEntry | None:

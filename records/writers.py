@@ -29,7 +29,7 @@ from records.excel import ExcelWriter
 Format = Literal["ndjson", "csv", "xlsx"]
 
 _SUFFIXES: dict[str, Format] = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".xlsx": "xlsx"}
-_FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
+FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 """Full-width signs begin formulas too, where the locale is East Asian."""
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
@@ -211,7 +211,7 @@ def _text(value: bytes) -> str:
 
 def _csv_cell(value: bytes) -> str:
     text = _text(value)
-    return "'" + text if value.startswith(b'"') and text.startswith(_FORMULA_STARTS) else text
+    return "'" + text if value.startswith(b'"') and text.startswith(FORMULA_STARTS) else text
 
 
 def _excel_cell(value: bytes) -> Cell:
