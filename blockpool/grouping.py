@@ -4,6 +4,10 @@ Nobody says what belongs together. What is sent while nothing is under way to a 
 there when the event loop turns. While something is under way, what comes within 2 ms goes together; and once several
 requests are, the rest gathers until one of them has ended. So a program with many callers at once makes few requests,
 however they come, and one with a single caller waits for nobody.
+
+A node has taken in a whole request, in its order, before it begins to answer, and the next request goes only then: so
+what is sent to a node stands in its queue in the order in which it was sent, and the chain keeps that while all of it
+goes through one node and no link between nodes loses any.
 """
 
 import asyncio
@@ -22,6 +26,8 @@ _REQUESTS = 16
 """Under way to one node at once."""
 _GATHERING_S = 0.002
 _TRANSACTIONS = 512
+_TAKEN_S = 0.5
+"""So long the next request waits for this one to be taken in; a proxy may hold back what the node says."""
 _SIZE_BYTES = 1024 * KIB
 """Of the transactions in one request; a single larger one travels alone."""
 _ITEM_SIZE_MAX_BYTES = 1024 * KIB
@@ -55,6 +61,8 @@ class Groups:
         self._transport = transport
         self._waiting: dict[str, deque[_Waiting]] = {}
         self._under_way: Counter[str] = Counter()
+        self._handing_in: dict[str, asyncio.TimerHandle] = {}
+        """By node, until the last request is taken in."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
@@ -75,28 +83,36 @@ class Groups:
 
     def _depart(self, url: str) -> None:
         waiting = self._waiting[url]
-        while waiting and self._under_way[url] < _REQUESTS:
+        if waiting and self._under_way[url] < _REQUESTS and url not in self._handing_in:
             group = _next_group(waiting)
             self._under_way[url] += 1
-            task = asyncio.create_task(self._carry(url, group))
+            handing_in = asyncio.get_running_loop().call_later(_TAKEN_S, lambda: self._taken_in(url, handing_in))
+            self._handing_in[url] = handing_in
+            task = asyncio.create_task(self._carry(url, group, handing_in))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _carry(self, url: str, group: Sequence[_Waiting]) -> None:
+    def _taken_in(self, url: str, handing_in: asyncio.TimerHandle) -> None:
+        """The request is taken in, or takes too long: the next one may go."""
+        handing_in.cancel()
+        if self._handing_in.get(url) is handing_in:
+            del self._handing_in[url]
+            self._depart(url)
+
+    async def _carry(self, url: str, group: Sequence[_Waiting], handing_in: asyncio.TimerHandle) -> None:
         reason = "the client was closed"
         try:
-            if len(group) == 1:
-                group[0].give(await self._transport.send(url, group[0].request))
-            else:
-                async with self._transport.open(url, _batch([item.request for item in group])) as response:
-                    await _read_items(response, group)
-                reason = "the answer ended early"
+            async with self._transport.open(url, _batch([item.request for item in group])) as response:
+                self._taken_in(url, handing_in)
+                await _read_items(response, group)
+            reason = "the answer ended early"
         except Broken as error:
             reason = str(error)
         finally:
             for item in group:
                 item.give(Unreachable(reason))
             self._under_way[url] -= 1
+            self._taken_in(url, handing_in)
             self._depart(url)
 
 

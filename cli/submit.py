@@ -62,16 +62,22 @@ class SubmissionTotals:
     parcels: int = 0
     parcels_found: int = 0
     """Parcels that an earlier run had committed."""
+    out_of_order: int = 0
+    """Parcels that stand before the one that was sent before them: a node or a link between nodes has failed."""
     first_height: int = 0
     last_height: int = 0
     first_record: str = ""
     seconds: float = 0.0
+    _place: tuple[int, int] = (0, 0)
 
     def add(self, receipt: VerifiedReceipt) -> None:
         """Count a parcel."""
         self.records += receipt.record_count
         self.parcels += 1
         self.parcels_found += receipt.is_earlier
+        place = receipt.height, receipt.receipt.index
+        self.out_of_order += place < self._place
+        self._place = place
         self.first_height = self.first_height or receipt.height
         self.last_height = max(self.last_height, receipt.height)
         self.first_record = self.first_record or str(receipt.record_ids[0])
@@ -113,7 +119,7 @@ def journal_of(file: Path, dataset: str, chain_id: bytes) -> Path:
 @click.option(
     "--in-flight",
     type=click.IntRange(1, IN_FLIGHT_MAX),
-    help="Parcels sent at a time; by default as many as keep the network busy. 1 keeps the order of the file.",
+    help="Parcels sent at a time; by default as many as keep the network busy. 1 keeps the file's order even if nodes fail.",
 )
 @click.option("--sealed", is_flag=True, help="Insist on sealing: refuse to share in an open dataset.")
 @click.option(
@@ -188,7 +194,7 @@ def submit(
     journal = journal_of(file, dataset_id, genesis.chain_id)
     plan = Plan(dataset_id, batch, in_flight, commitments, derived_from, is_sealed, journal, again)
     submission = _share(AsyncClient(urls, genesis, identity), source, plan, check.records)
-    emit(asdict(submission), _facts(submission))
+    emit({name: value for name, value in asdict(submission).items() if name != "_place"}, _facts(submission))
 
 
 def verify_sources(client: Client, derived_from: tuple[RecordId, ...]) -> None:
@@ -297,12 +303,18 @@ def locate_rejection(error: TransactionRejected, source: RecordSource, confirmed
 
 def _facts(submission: SubmissionTotals) -> RenderableType:
     rate = submission.records / submission.seconds if submission.seconds else 0
+    order = (
+        f"{submission.out_of_order:,} parcels stand before an earlier one"
+        if submission.out_of_order
+        else "as in the file"
+    )
     earlier = f", {submission.parcels_found:,} of them by an earlier run" if submission.parcels_found else ""
     return facts(
         {
             "dataset": submission.dataset,
             "committed": f"{submission.records:,} records in {submission.parcels:,} parcels{earlier}",
             "blocks": f"{submission.first_height:,} to {submission.last_height:,}",
+            "order": order,
             "first record": submission.first_record or "-",
             "took": f"{submission.seconds:.1f} s, {rate:,.0f} records/s",
         }

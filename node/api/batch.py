@@ -2,12 +2,14 @@
 
 An item of the answer says what the transaction alone would have been answered: so one that is refused affects no
 other, and sending a batch again, or a part of it, is as harmless as sending a transaction again.
+
+All of a batch is queued, in its order, before the answer begins; and batches that come from one place for one member
+share a queue. So who sends the next batch once the answer to this one has begun has all verified in that order.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from itertools import count
 
 from chain.errors import PoolError
 from chain.limits import KIB, LIMITS
@@ -23,8 +25,6 @@ NDJSON = "application/x-ndjson"
 _AT_ONCE = 16
 """Transactions decoded before the event loop turns."""
 
-_numbers = count()
-
 
 class Batch:
     """Transactions that came together.
@@ -34,14 +34,17 @@ class Batch:
         transactions: encoded.
         timeout_s: how long to wait for each one's commit.
         accept: media types of the answer.
+        source: where it came from; it takes turns with what comes from elsewhere.
     """
 
-    def __init__(self, service: NodeService, transactions: Sequence[bytes], timeout_s: float, accept: str) -> None:
+    def __init__(
+        self, service: NodeService, transactions: Sequence[bytes], timeout_s: float, accept: str, source: str
+    ) -> None:
         self._service = service
         self._timeout_s = timeout_s
         self._accept = accept
         self._is_binary = MSGPACK in accept
-        self._source = f"batch {next(_numbers)}"  # takes turns with what comes in by itself, and with other batches
+        self._source = f"batch {source} {self._member(transactions[0])}"
         self._places: dict[bytes, list[int]] = {}
         for place, data in enumerate(transactions):
             self._places.setdefault(data, []).append(place)
@@ -54,11 +57,11 @@ class Batch:
         """
         media_type = MSGPACK if self._is_binary else NDJSON
         headers = [(b"content-type", media_type.encode()), (b"x-accel-buffering", b"no")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
         try:
             async with asyncio.TaskGroup() as tasks:
                 watch = tasks.create_task(_watch(receive))
-                tasks.create_task(self._take_in(tasks))
+                await self._take_in(tasks)
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
                 while self._unanswered:
                     items = [await self._items.get()]
                     while not self._items.empty():
@@ -77,6 +80,13 @@ class Batch:
             for _ in range(min(_AT_ONCE, len(waiting))):
                 tasks.create_task(self._answer(*waiting.popleft()))
             await asyncio.sleep(0)
+
+    def _member(self, data: bytes) -> str:
+        """Whose transaction it says that it is."""
+        try:
+            return self._service.pool.decode(data).header.member
+        except PoolError:
+            return ""
 
     async def _answer(self, data: bytes, places: Sequence[int]) -> None:
         try:

@@ -108,7 +108,8 @@ class SubmissionEndpoint:
         if not 1 <= len(transactions) <= TRANSACTIONS_MAX:
             raise bad_request(f"a batch has 1 to {TRANSACTIONS_MAX} transactions, not {len(transactions)}")
         self._verify_ready()
-        return Batch(self._service, transactions, timeout_s, accept)
+        client = scope.get("client")
+        return Batch(self._service, transactions, timeout_s, accept, origin(client[0]) if client else "")
 
     async def _read(self, scope: Scope, receive: Receive, limit: int) -> tuple[bool, str, bytes]:
         """Whether the body is JSON, what the client accepts, and the body."""

@@ -212,3 +212,34 @@ async def test_closing_gives_up_what_is_under_way() -> None:
             await asyncio.sleep(0.001)
         await groups.close()
         assert await sending == [Unreachable("the client was closed")] * 2
+
+
+async def test_s101_a_request_goes_once_the_one_before_is_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def taken_in_late(server: FakeNode, request: web.Request) -> web.StreamResponse:
+        bodies = list(decode(tuple[bytes, ...], await request.read()))
+        server.requests.append(bodies)
+        if bodies[0] == b"0":
+            await asyncio.sleep(0.2)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        taken.append(bodies)
+        await all_well(bodies, response)
+        return response
+
+    taken: list[list[bytes]] = []
+    monkeypatch.setattr(FakeNode, "serve_batch", taken_in_late)
+    async with grouping() as (node, groups):
+        sending = []
+        for number in range(5):
+            sending.append(asyncio.ensure_future(groups.send(node.url, transaction(b"%d" % number))))
+            await asyncio.sleep(0.01)
+        assert len(node.requests) == 1
+        await asyncio.gather(*sending)
+        assert taken == [[b"0"], [b"1", b"2", b"3", b"4"]]
+        monkeypatch.setattr("blockpool.grouping._TAKEN_S", 0.02)
+        taken.clear()
+        first = asyncio.ensure_future(groups.send(node.url, transaction(b"0")))
+        await asyncio.sleep(0.05)
+        await groups.send(node.url, transaction(b"1"))
+        await first
+        assert taken == [[b"1"], [b"0"]], "a node that is slow holds nobody up for long"

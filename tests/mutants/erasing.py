@@ -1,4 +1,4 @@
-"""Mutants of erasure and of what was rejected or posted twice (scenarios 57, 98, 99)."""
+"""Mutants of erasure and of what was rejected or posted twice (scenarios 57, 98, 99), and of the order of what is submitted (100)."""
 
 from tests.mutants.definition import Edit, mutant
 
@@ -93,5 +93,10 @@ MUTANTS = (
         "s99 a parcel leaves before its post is noted",
         ("tests/node/test_gateway_posts.py::test_s99_after_a_restart_too",),
         Edit("Gateway._share_once", "await asyncio.to_thread(self._posts.note, name, Post(digest, id_), data)", "pass"),
+    ),
+    mutant(
+        "s101 a request goes before the one before is taken in",
+        ("tests/blockpool/test_grouping.py::test_s101_a_request_goes_once_the_one_before_is_taken_in",),
+        Edit("Groups._depart", "and url not in self._handing_in", ""),
     ),
 )
