@@ -119,7 +119,7 @@ def journal_of(file: Path, dataset: str, chain_id: bytes) -> Path:
 @click.option(
     "--in-flight",
     type=click.IntRange(1, IN_FLIGHT_MAX),
-    help="Parcels sent at a time; by default as many as keep the network busy. 1 keeps the file's order even if nodes fail.",
+    help="Parcels sent at a time; by default as many as keep the network busy. 1 keeps the order even if nodes fail.",
 )
 @click.option("--sealed", is_flag=True, help="Insist on sealing: refuse to share in an open dataset.")
 @click.option(

@@ -1,4 +1,4 @@
-"""Mutants of erasure and of what was rejected or posted twice (scenarios 57, 98, 99), and of the order of what is submitted (100)."""
+"""Mutants of erasure, of what was rejected or posted twice (57, 98, 99), and of the order of parcels (101)."""
 
 from tests.mutants.definition import Edit, mutant
 
