@@ -86,7 +86,9 @@ class Groups:
         if waiting and self._under_way[url] < _REQUESTS and url not in self._handing_in:
             group = _next_group(waiting)
             self._under_way[url] += 1
-            handing_in = asyncio.get_running_loop().call_later(_TAKEN_S, lambda: self._taken_in(url, handing_in))
+            handing_in: asyncio.TimerHandle = asyncio.get_running_loop().call_later(
+                _TAKEN_S, lambda: self._taken_in(url, handing_in)
+            )
             self._handing_in[url] = handing_in
             task = asyncio.create_task(self._carry(url, group, handing_in))
             self._tasks.add(task)
