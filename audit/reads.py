@@ -77,7 +77,7 @@ def collect_reads(
     chosen = wanted.of(log)
     if chosen.parcel is not None:
         _verify_parcel(log, chosen.parcel, audit)
-    return FoundReads(audit.report.height, audit.report.time_ms, log.reads(chosen), len(log.reads()), proofs)
+    return FoundReads(audit.report.height, audit.report.time_ms, log.reads(chosen), log.request_count, proofs)
 
 
 def _verify_parcel(log: ReadLog, parcel: ParcelPlace, audit: ChainAudit) -> None:

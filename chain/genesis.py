@@ -97,7 +97,11 @@ class Genesis:
 
     def founder(self, name: str) -> Member | None:
         """A founding member by its name."""
-        return next((member for member in self.founders if member.name == name), None)
+        return self._founders_by_name.get(name)
+
+    @cached_property
+    def _founders_by_name(self) -> dict[str, Member]:
+        return {member.name: member for member in self.founders}
 
     @cached_property
     def protocol(self) -> ProtocolEntry:

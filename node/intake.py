@@ -19,6 +19,7 @@ from chain.limits import MIB
 from chain.primitives.crypto import Hash
 from chain.transactions.base import CheckedTransaction
 from node.links import Links
+from node.links.allowance import step_s
 from node.pool import Pool, Verified
 
 _SLICE_S = 0.0015
@@ -76,7 +77,12 @@ class Intake:
         """Those that wait to be verified. Ids do not cover signatures, so several may have one."""
         self._own_bytes = 0
         """Of what was handed to this node itself."""
+        self._wasteful: set[str] = set()
+        """Sources whose last turn came to nothing, in part at least, and of which more waits."""
         self._is_due = False
+        """Whether a slice comes with the loop's next turn."""
+        self._later: asyncio.TimerHandle | None = None
+        """A slice that comes when somebody has paid."""
         self.refused = 0
         """Transactions from peers that failed a check."""
 
@@ -85,9 +91,11 @@ class Intake:
         self._listeners.append(listener)
 
     @property
-    def is_empty(self) -> bool:
-        """Whether nothing waits to be verified."""
-        return not self._queues
+    def is_behind(self) -> bool:
+        """Whether anything waits to be verified; not what comes from those whose last turn came to nothing, or nobody's
+        block would be made at once any more.
+        """
+        return not self._wasteful.issuperset(self._queues)
 
     def __contains__(self, id_: object) -> bool:
         return id_ in self._arrivals
@@ -119,11 +127,13 @@ class Intake:
 
     def receive(self, peer: str, items: Iterable[bytes]) -> None:
         """Queue transactions that a peer spreads; what has no room is dropped, to be fetched if it is proposed."""
+        queue, capacity = self._queues.get(peer) or _Queue(), self._capacity_of(peer)
         for data in items:
-            if self._has_room(peer, len(data)):
-                queue = self._queue_of(peer)
+            if queue.size_bytes + len(data) <= capacity:
                 queue.encoded.append(data)
                 queue.size_bytes += len(data)
+        if queue.encoded:
+            self._queues[peer] = queue
         self._schedule()
 
     def hurry(self, ids: Collection[Hash]) -> None:
@@ -161,10 +171,8 @@ class Intake:
             queue = self._queues[source] = _Queue()
         return queue
 
-    def _has_room(self, peer: str, size_bytes: int) -> bool:
-        capacity = _CAPACITY_BYTES if peer in self._pool.ledger.validators else _OTHERS_CAPACITY_BYTES
-        queue = self._queues.get(peer)
-        return queue is None or queue.size_bytes + size_bytes <= capacity
+    def _capacity_of(self, peer: str) -> int:
+        return _CAPACITY_BYTES if peer in self._pool.ledger.validators else _OTHERS_CAPACITY_BYTES
 
     def _queue(self, arrival: _Arrival) -> None:
         self._queue_of(arrival.source).arrivals.append(arrival)
@@ -173,6 +181,7 @@ class Intake:
     def _drop(self, source: str) -> None:
         """Forget what a peer at fault has brought."""
         queue = self._queues.pop(source, _Queue())
+        self._wasteful.discard(source)
         for arrival in queue.arrivals:
             if arrival.is_waiting:
                 self._take_out(arrival)
@@ -189,13 +198,17 @@ class Intake:
     # Slices
 
     def _schedule(self) -> None:
-        if not self._is_due and self._queues:
+        """Something has come: whoever brought it does not wait for those who have spent their share."""
+        if self._queues and not self._is_due:
             self._is_due = True
             asyncio.get_running_loop().call_soon(self._work)
 
     def _work(self) -> None:
         """Decode and verify for a moment, the sources in turn, then let the loop turn before going on."""
-        end_s = time.perf_counter() + _SLICE_S
+        self._is_due, end_s = False, time.perf_counter() + _SLICE_S
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         sources = [source for source in self._queues if not self._links.wait_s(source)]
         try:
             while sources and time.perf_counter() < end_s:
@@ -203,34 +216,43 @@ class Intake:
         except PoolError as error:
             self._on_fatal(error)
             return
-        self._is_due = bool(self._queues)
-        if self._is_due:
-            waits_s = [self._links.wait_s(source) for source in self._queues]
-            asyncio.get_running_loop().call_later(min(waits_s), self._work)
+        wait_s = min((self._links.wait_s(source) for source in self._queues), default=0.0)
+        if wait_s:
+            self._later = asyncio.get_running_loop().call_later(wait_s, self._work)
+        else:
+            self._schedule()
         for listener in self._listeners:
             listener()
 
     def _take_turn(self, source: str, end_s: float) -> bool:
-        """Returns False if the source has nothing more to do in this slice."""
-        queue = self._queues[source]
+        """Returns False if the source has nothing more to do in this slice. If anything came to nothing it pays for the
+        whole turn: to read the clock for each transaction would make the good ones costlier.
+        """
+        queue, began_s = self._queues[source], time.perf_counter()
         is_worth_it = self._decode_some(source, queue)
-        began_s = time.thread_time()
         for _ in range(min(_VERIFIED, len(queue.arrivals))):
             if not self._verify_next(source, queue):
-                self._links.spend(source, time.thread_time() - began_s)
                 is_worth_it = False
                 break
             if time.perf_counter() > end_s:
                 break
+        if is_worth_it:
+            self._wasteful.discard(source)
+        else:
+            self._wasteful.add(source)
+            self._links.spend(source, step_s(began_s))
         if queue.encoded or queue.arrivals:
             return is_worth_it
         self._queues.pop(source, None)
+        self._wasteful.discard(source)
         return False
 
     def _decode_for_a_moment(self) -> None:
-        """Decode what waits, the sources in turn; none of it is verified."""
+        """Decode what waits, the sources in turn; none of it is verified. Nobody pays for it, so those whose last turn
+        came to nothing are left out: what is missing then is fetched.
+        """
         end_s = time.perf_counter() + _SLICE_S
-        sources = [source for source, queue in self._queues.items() if queue.encoded and not self._links.wait_s(source)]
+        sources = [source for source, queue in self._queues.items() if queue.encoded and source not in self._wasteful]
         while sources and time.perf_counter() < end_s:
             sources = [
                 source
@@ -239,17 +261,9 @@ class Intake:
             ]
 
     def _decode_some(self, source: str, queue: _Queue) -> bool:
-        """Returns False if some came to nothing. The source then pays for all of these: to read the clock for each of
-        them would make the good ones costlier.
-        """
+        """Returns False if some came to nothing."""
         count = min(_DECODED, len(queue.encoded))
-        if not count:
-            return True
-        began_s = time.thread_time()
-        wasted = sum(not self._decode_next(source, queue) for _ in range(count))
-        if wasted:
-            self._links.spend(source, time.thread_time() - began_s)
-        return not wasted
+        return not sum(not self._decode_next(source, queue) for _ in range(count))
 
     def _decode_next(self, source: str, queue: _Queue) -> bool:
         """Returns False if it came to nothing."""

@@ -38,12 +38,12 @@ class ProposalBodies:
     @property
     def are_waiting(self) -> bool:
         """Whether transactions wait in the mempool, or to be verified."""
-        return self._pool.mempool.oldest is not None or not self._intake.is_empty
+        return self._pool.mempool.oldest is not None or self._intake.is_behind
 
     @property
     def are_coming(self) -> bool:
         """Whether transactions wait to be verified."""
-        return not self._intake.is_empty
+        return self._intake.is_behind
 
     def find(self, proposal: Proposal) -> list[CheckedTransaction] | None:
         """The proposal's transactions, or None if one is missing here."""

@@ -7,7 +7,8 @@ lead there.
 """
 
 import itertools
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from chain.access.decision import AccessVerdict, RequestStatus, failure_of, status_of
 from chain.blocks import Outcome
@@ -188,7 +189,10 @@ class ReadLog:
 
     def __init__(self, chain_id: bytes) -> None:
         self._chain_id = chain_id
-        self._requests: dict[Hash, RequestHistory] = {}
+        self._requests: dict[Hash, tuple[Signed, RequestHeader, list[Note]]] = {}
+        """What was asked, and all that came of it so far, oldest first."""
+        self._by_reader: dict[tuple[str, str], list[Hash]] = {}
+        """Requests by dataset and reader."""
         self._parcels: dict[Hash, ParcelPlace] = {}
         self._histories: dict[str, ReadHistory] = {}
         self._parcel_histories: dict[tuple[str, Hash], ReadHistory] = {}
@@ -212,16 +216,27 @@ class ReadLog:
             if parcel.envelope:
                 self._parcels[by.transaction_id] = ParcelPlace(by.transaction_id, parcel.dataset, height)
         elif request := REQUEST.of(header):
-            self._requests[by.transaction_id] = RequestHistory(by, request, (_decision(by, outcome),))
+            self._requests[by.transaction_id] = by, request, [_decision(by, outcome)]
+            self._by_reader.setdefault((request.dataset, by.member), []).append(by.transaction_id)
         elif answer := APPROVAL.of(header):
-            self._note(answer.request, AnswerNote(by, answer.answer, answer.reason), _decision(by, outcome))
+            self._notes(answer.request).extend((AnswerNote(by, answer.answer, answer.reason), _decision(by, outcome)))
         elif report := READ_REPORT.of(header):
-            self._note(report.request, ReportNote(by, report.parcels, report.record_count, report.digest))
+            note = ReportNote(by, report.parcels, report.record_count, report.digest)
+            self._notes(report.request).append(note)
         self._fold(by, type_of(header).index(header))
 
     def reads(self, wanted: ReadFilter = ReadFilter()) -> list[RequestHistory]:
         """The requests that are wanted, in chain order."""
-        return [read for read in self._requests.values() if wanted.matches(read)]
+        ids: Iterable[Hash] = self._requests
+        if wanted.dataset and wanted.reader:
+            ids = self._by_reader.get((wanted.dataset, wanted.reader), ())
+        found = (RequestHistory(by, header, tuple(notes)) for by, header, notes in map(self._requests.__getitem__, ids))
+        return [read for read in found if wanted.matches(read)]
+
+    @property
+    def request_count(self) -> int:
+        """Requests in all."""
+        return len(self._requests)
 
     def parcel(self, parcel_id: Hash) -> ParcelPlace:
         """Where a sealed parcel stands; raises ``not_found``."""
@@ -271,15 +286,10 @@ class ReadLog:
                 f"{proven[0]} and {proven[1]}",
             )
 
-    def _request(self, request_id: Hash) -> RequestHistory:
-        read = self._requests.get(request_id)
-        if read is None:
+    def _notes(self, request_id: Hash) -> list[Note]:
+        if request_id not in self._requests:
             raise PoolError(ErrorCode.BAD_PROOF, f"request {request_id.hex()[:16]} was left out, an answer to it not")
-        return read
-
-    def _note(self, request_id: Hash, *notes: Note) -> None:
-        read = self._request(request_id)
-        self._requests[request_id] = replace(read, notes=(*read.notes, *notes))
+        return self._requests[request_id][2]
 
     def _fold(self, by: Signed, index: Index) -> None:
         """As ``chain.access.rules`` does it in the state."""

@@ -111,7 +111,7 @@ def prove_reads(url: str, genesis: Genesis, wanted: Wanted) -> FoundReads:
         )
     log = proven.log
     proofs = [proof_of(log, asked.dataset, asked.reader, proven.reader)]
-    return FoundReads(proven.height, proven.time_ms, log.reads(wanted.of(log)), len(log.reads()), proofs)
+    return FoundReads(proven.height, proven.time_ms, log.reads(wanted.of(log)), log.request_count, proofs)
 
 
 def describe_reads(found: FoundReads) -> dict[str, Any]:

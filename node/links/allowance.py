@@ -1,9 +1,10 @@
 """What peers may take of the event loop's time.
 
-Whatever a peer causes is paid for in seconds of processor time, since no other unit covers every kind of work: frames
-as they are handled, and what they lead to if it comes to nothing. A peer that has spent more than its share is not read
-until the debt is paid, which TCP passes on to it. Work that was worth it, such as verifying a transaction that is then
-kept, is bounded by its member's quota and costs its carrier nothing.
+Whatever a peer causes is paid for in seconds, since no other unit covers every kind of work: frames as they are
+handled, and what they lead to if it comes to nothing. They are seconds of the clock, not of the processor: where others
+have the processor half of the time, the same work keeps the loop twice as long. A peer that has spent more than its
+share is not read until the debt is paid, which TCP passes on to it. Work that was worth it, such as verifying a
+transaction that is then kept, is bounded by its member's quota and costs its carrier nothing.
 """
 
 import time
@@ -12,7 +13,17 @@ from collections.abc import Callable
 from chain.primitives.quorum import max_faulty
 from chain.proofs.validators import ValidatorSet
 
-_BURST_S = 0.25
+_BURST_S = 0.1
+_REGAINED_S = 0.002
+"""Who has spent more than its share waits until it has so much again. To stop reading and to begin again costs time
+too: done for each frame it would cost more than the frames."""
+
+
+def step_s(began_s: float) -> float:
+    """How long a step on the event loop took that began at this time of `time.perf_counter`, seconds. What took longer
+    than the burst was nobody's work: the whole process stood still.
+    """
+    return min(time.perf_counter() - began_s, _BURST_S)
 
 
 class Allowance:
@@ -37,7 +48,8 @@ class Allowance:
     @property
     def wait_s(self) -> float:
         """How long nothing more may be done, seconds; 0 if it may."""
-        return max(0.0, -(self._credit_s + self._gained_s()) / self._share)
+        credit_s = self._credit_s + self._gained_s()
+        return (_REGAINED_S - credit_s) / self._share if credit_s < 0 else 0.0
 
     def _gained_s(self) -> float:
         return (time.monotonic() - self._seen_s) * self._share

@@ -10,17 +10,17 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from chain.errors import ErrorCode, PoolError
 from node.addresses import origin
-from node.links.allowance import Allowance
+from node.links.allowance import Allowance, step_s
 from node.links.framing import FrameDecoder, SendQueue
 from node.links.types import LinkLimits
 
 _RESTING, _TURN = "resting", "turn"
-_BYTE_S = 2e-9
-"""What receiving a byte costs besides: TLS and copies."""
+_READ_S = 6e-5
+"""What each read costs besides: the event loop's turn, and the way out of what is answered."""
 
 OnFrame = Callable[["Connection", int, bytes], None]
 OnLost = Callable[["Connection"], None]
@@ -55,6 +55,7 @@ class Connection(asyncio.BufferedProtocol):
         self.error: str | None = None
         """Why it was closed, once it is."""
         self.is_closed = False
+        self._read_since_s = 0.0
         self._taken_bytes = 0
         self._moved = asyncio.Event()
         self.sent_frames = 0
@@ -181,6 +182,8 @@ class Connection(asyncio.BufferedProtocol):
         """The TLS handshake is done."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
+        # TLS would go on to read while we do not, up to this much, byte by byte if the peer likes.
+        cast(Any, self._transport).set_read_buffer_limits(high=1, low=0)
         _tune(transport.get_extra_info("socket"), self._limits.write_buffer_bytes)
         self._watch = self._loop.call_later(self._limits.ping_interval_s, self._check_silence)
 
@@ -195,19 +198,22 @@ class Connection(asyncio.BufferedProtocol):
         """The peer has closed its side: TLS has no half-open connections."""
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the transport puts the next bytes."""
+        """Where the transport puts the next bytes, once it has decrypted them."""
+        self._read_since_s = time.perf_counter()
         return self._decoder.writable()
 
     def buffer_updated(self, count: int) -> None:
         """`count` bytes have arrived."""
         self._heard = True
         self.received_bytes += count
-        self._take(count)
+        self._take(count, self._read_since_s - _READ_S)
 
-    def _take(self, count: int) -> None:
-        """Handle the frames that are complete, for a moment; the rest after a turn of the loop and its wait."""
+    def _take(self, count: int, since_s: float) -> None:
+        """Handle the frames that are complete, for a moment; the rest after a turn of the loop and its wait. The peer
+        pays for the time since `since_s`.
+        """
         self.release(_TURN)
-        began_s = spent_s = time.thread_time()
+        began_s = time.perf_counter()
         is_left = False
         try:
             for kind, body in self._decoder.received(count):
@@ -215,8 +221,7 @@ class Connection(asyncio.BufferedProtocol):
                     return
                 self.received_frames += 1
                 self._on_frame(self, kind, body)
-                spent_s = time.thread_time()
-                if spent_s - began_s > self._limits.turn_s:
+                if time.perf_counter() - began_s > self._limits.turn_s:
                     is_left = True
                     break
         except PoolError as error:
@@ -224,10 +229,13 @@ class Connection(asyncio.BufferedProtocol):
         except Exception as error:
             self.abort("a handler of ours failed")
             self._loop.call_exception_handler({"message": "handler of a frame failed", "exception": error})
-        self.spend(spent_s - began_s + count * _BYTE_S)
+        self.spend(step_s(since_s))
         if is_left:
             self.hold(_TURN)
-            self._loop.call_later(self._wait_s, self._take, 0)
+            self._loop.call_later(self._wait_s, self._take_rest)
+
+    def _take_rest(self) -> None:
+        self._take(0, time.perf_counter())
 
     def pause_writing(self) -> None:
         """The transport is full."""

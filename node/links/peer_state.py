@@ -125,7 +125,8 @@ class PeerState:
         self._barred_until_s = now_s + self._penalty_s
         for link in (self.outgoing, self.incoming):
             if link is not None:
-                link.close(reason)
+                # Not in good order: until the peer has agreed to the end, TLS would go on to take what it sends.
+                link.abort(reason)
 
     def note_error(self, error: str) -> None:
         """Remember why there is no link; the same reason again and again is logged once."""

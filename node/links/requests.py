@@ -3,9 +3,14 @@
 import asyncio
 import itertools
 import struct
+import time
+import types
 from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, TypeVar
 
 from chain.errors import ErrorCode, PoolError
+from node.links.allowance import step_s
 from node.links.connection import Connection, protocol_violation
 from node.links.framing import SEGMENT_SIZE_BYTES
 from node.links.peer_state import PROVABLE, LinkSetup, PeerState
@@ -15,6 +20,8 @@ _ID = struct.Struct(">I")
 _REQUEST = struct.Struct(">IB")
 _ID_MODULUS = 2**32
 _SERVING = "serving"
+
+T = TypeVar("T")
 
 
 class OutgoingRequests:
@@ -113,7 +120,7 @@ class IncomingRequests:
     async def _serve(self, id_: int, kind: int, body: bytes) -> None:
         try:
             async with asyncio.timeout(self._limits.request_served_timeout_s):
-                answer = await self._on_request(self._state.member, kind, body)
+                answer = await _metered(self._on_request(self._state.member, kind, body), self._state.spend)
         except PoolError as error:
             self._fail(id_, error.detail)
             if error.code in PROVABLE:
@@ -138,3 +145,24 @@ class IncomingRequests:
 
     def _fail(self, id_: int, reason: str) -> None:
         self._connection.send(LinkKind.FAILURE, _ID.pack(id_) + reason.encode()[:300], urgent=True)
+
+
+@types.coroutine
+def _metered(work: Coroutine[Any, Any, T], spend: Callable[[float], None]) -> Generator[Any, Any, T]:
+    """What ``work`` returns. After each of its steps on the event loop, ``spend`` is told the seconds that it took."""
+    step: Callable[[Any], Any] = work.send
+    argument: BaseException | None = None
+    while True:
+        began_s = time.perf_counter()
+        try:
+            awaited = step(argument)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            spend(step_s(began_s))
+        try:
+            yield awaited
+            step, argument = work.send, None
+        except BaseException as error:  # the request was given up: that is for the work to hear
+            step, argument = work.throw, error

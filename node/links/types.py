@@ -1,8 +1,9 @@
 """What links are given and what they say about themselves."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 from chain.limits import KIB, LIMITS, MIB
 from node.links.hello import Hello
@@ -88,10 +89,11 @@ class LinkLimits:
     """How long a peer gets no link after its first provable fault. It doubles with each up to `penalty_max_s`, and
     begins anew once there was none for that long."""
     penalty_max_s: float = 300.0
-    turn_s: float = 0.005
+    turn_s: float = 0.002
     """Frames of one link are handled for so long before the event loop turns."""
-    share: float = 0.5
-    """Of the loop's time, for the frames of validators that may be faulty, all together."""
+    share: float = 0.125
+    """Of the loop's time, for what validators that may be faulty cause, all together. The frames of one that is honest
+    take a sixtieth where four nodes are driven as hard as they go."""
     others_share: float = 0.125
     """The same for all members that do not vote, together."""
     write_buffer_bytes: int = MIB // 4
@@ -130,7 +132,7 @@ class LinkStatus:
 
 OnMessage = Callable[[str, int, bytes], None]
 """(member, kind, body). A `PoolError` is the peer's fault: it is counted and the frame dropped."""
-OnRequest = Callable[[str, int, bytes], Awaitable[bytes]]
+OnRequest = Callable[[str, int, bytes], Coroutine[Any, Any, bytes]]
 """(member, kind, body) -> body of the response. A `PoolError` becomes the reason that the peer is given."""
 OnRefused = Callable[[str], None]
 """Why an accepted connection came to nothing, as one word."""

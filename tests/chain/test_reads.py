@@ -236,3 +236,19 @@ def test_a_request_without_verdict_is_no_outcome_of_an_honest_chain(world: ReadW
     bare = Outcome(request[3].transaction_id, "ok", (), 0)
     with pytest.raises(PoolError, match="no verdict"):
         log_of(world.world.network, [(*request[:3], bare)])
+
+
+def test_the_reads_of_one_reader_are_found_without_looking_at_those_of_others(
+    log: ReadLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So an audit takes as long as there are reads, not that for each dataset again."""
+    looked: list[bytes] = []
+    matches = ReadFilter.matches
+    monkeypatch.setattr(
+        ReadFilter, "matches", lambda wanted, read: looked.append(read.by.transaction_id) or matches(wanted, read)
+    )
+    found = ids(log, dataset="a.flights", reader="outsider")
+    assert found == [read.by.transaction_id for read in log.reads(ReadFilter(reader="outsider"))]
+    assert looked[: len(found)] == found
+    assert len(looked) == len(found) + log.request_count
+    assert ids(log, dataset="a.flights", reader="nobody") == []

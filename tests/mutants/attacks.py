@@ -62,12 +62,16 @@ BUDGETS = (
     mutant(
         "s61 frames of one read do not wait for the allowance",
         (f"{HOSTILE}::test_s61_who_costs_more_than_its_allowance_is_not_read_until_it_is_paid",),
-        Edit("Connection._take", "self._wait_s", "0.0"),
+        Edit(
+            "Connection._take",
+            "self._loop.call_later(self._wait_s, self._take_rest)",
+            "self._loop.call_soon(self._take_rest)",
+        ),
     ),
     mutant(
         "s61 frames of one read are handled at once",
         (f"{HOSTILE}::test_s61_frames_of_one_read_are_handled_in_turns_of_the_loop",),
-        Edit("Connection._take", "spent_s - began_s > self._limits.turn_s", "False"),
+        Edit("Connection._take", "time.perf_counter() - began_s > self._limits.turn_s", "False"),
     ),
     mutant(
         "s61 answers that nobody takes are kept",
@@ -77,8 +81,22 @@ BUDGETS = (
     mutant(
         "s61 work that comes to nothing is free",
         (f"{INTAKE}::test_s61_work_that_comes_to_nothing_is_paid_for",),
-        Edit("Intake._decode_some", "self._links.spend(source, time.thread_time() - began_s)", "pass"),
-        Edit("Intake._take_turn", "self._links.spend(source, time.thread_time() - began_s)", "pass"),
+        Edit("Intake._take_turn", "self._links.spend(source, step_s(began_s))", "pass"),
+    ),
+    mutant(
+        "s61 who has spent its share keeps the others waiting",
+        (f"{INTAKE}::test_s61_who_has_spent_its_share_keeps_nobody_waiting",),
+        Edit("Intake._schedule", "self._queues and not self._is_due", "self._queues and not self._later"),
+    ),
+    mutant(
+        "s61 what comes to nothing is waited for before a block is made",
+        (f"{INTAKE}::test_s61_who_has_spent_its_share_keeps_nobody_waiting",),
+        Edit("Intake.is_behind", "not self._wasteful.issuperset(self._queues)", "bool(self._queues)"),
+    ),
+    mutant(
+        "s61 work on a request is free",
+        ("tests/node/test_requests.py::test_s61_the_steps_of_an_answer_are_paid_for_and_its_waits_are_not",),
+        Edit("_metered", "spend(step_s(began_s))", "pass"),
     ),
     mutant(
         "s62 a proposal does not find what has come with it",

@@ -1,6 +1,7 @@
 """The intake: verified in turns, out of turn when a proposal needs it, never hidden behind a forgery."""
 
 import asyncio
+import time
 
 import msgspec
 import pytest
@@ -8,11 +9,12 @@ from msgspec.structs import replace
 
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.encoding import encode
-from chain.transactions.base import Transaction
+from chain.storage.blocks import Location
+from chain.transactions.base import CheckedTransaction, Transaction
 from node.intake import Intake
 from node.links import Links
 from node.links.peer_state import PeerState
-from node.pool import Pool
+from node.pool import Pool, Verified
 from tests.networks import TIME_MS, TestNetwork
 from tests.node.link_cluster import CHAIN_ID, HOST, identity, limits
 from tests.refusals import refuses
@@ -180,6 +182,48 @@ async def test_s61_work_that_comes_to_nothing_is_paid_for(network: TestNetwork, 
         await asyncio.sleep(0)
     assert len(intake._queues["outsider"].encoded) > 4000
     assert (await intake.submit(encode(network.dataset()))).id in pool.mempool
+
+
+async def test_s61_who_has_spent_its_share_keeps_nobody_waiting(network: TestNetwork, pool: Pool) -> None:
+    """What waits until it is paid for holds up neither the next slice nor the next block."""
+    intake, peers = make_intake(pool)
+    data = encode(network.parcel())
+    await intake.submit(data)
+    allowance = peers._states["outsider"].allowance
+    allowance.spend(allowance._credit_s)
+    intake.receive("outsider", [data] * 5000)
+    while not peers.wait_s("outsider"):
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert peers.wait_s("outsider") > 1
+    assert not intake.is_behind
+    async with asyncio.timeout(0.5):
+        assert (await intake.submit(encode(network.dataset()))).id in pool.mempool
+    intake.receive("b", [encode(network.dataset()) for _ in range(100)])
+    assert intake.is_behind
+
+
+async def test_s61_what_comes_to_nothing_is_decoded_at_its_carriers_cost(
+    network: TestNetwork, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replays decode, and come to nothing when they are verified."""
+    intake, peers = make_intake(pool)
+    data, decode = encode(network.parcel()), pool.decode
+    await intake.submit(data)
+
+    def decode_slowly(data: bytes) -> CheckedTransaction:
+        time.sleep(0.002)
+        return decode(data)
+
+    monkeypatch.setattr(pool, "decode", decode_slowly)
+    monkeypatch.setattr(type(pool.mempool), "__contains__", lambda mempool, id_: False)
+    monkeypatch.setattr(pool, "verify", lambda checked: Verified(checked.id, None, Location(1, 0)))
+    allowance = peers._states["outsider"].allowance
+    allowance.spend(allowance._credit_s)
+    intake.receive("outsider", [data] * 16)
+    while intake._is_due:
+        await asyncio.sleep(0)
+    assert peers.wait_s("outsider") * allowance._share > 16 * 0.002
 
 
 async def test_a_full_queue_drops_a_peers_and_refuses_our_own(

@@ -23,6 +23,8 @@ CALLS_SHARE, CALLS_DELAY = 1 / 2, 3.0
 """The same of one member's contract calls, which take a block's time."""
 GROWTH_BYTES = 150 * MIB
 """A daemon's memory may grow by so much in an attack."""
+VALIDATOR = "validator's "
+"""Before the name of an attack: it comes from one that votes."""
 RESTART_S = 20.0
 """Two nodes that restart among strangers are back, and commit, within this."""
 
@@ -37,11 +39,19 @@ class Attack:
     delay: float = float("inf")
     """At most so many times the median latency beside the burner."""
 
+    @property
+    def kind(self) -> str:
+        """What the attackers do."""
+        return self.name.removeprefix(VALIDATOR)
+
 
 ATTACKS = (
     Attack("garbage"),
     Attack("replays"),
-    Attack("votes", (TURNCOAT,)),
+    *(
+        Attack(VALIDATOR + kind, (TURNCOAT,))
+        for kind in ("votes", "view changes", "garbage", "replays", "repeated ids", "unknown ids", "blocks", "pings")
+    ),
     Attack("repeated ids"),
     Attack("unknown ids"),
     Attack("blocks"),
@@ -96,16 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(stage: Stage, attack: Attack, seconds: float) -> Measured:
     """What the client has while an attack goes on; a validator that attacks has no daemon meanwhile."""
-    turncoats = [stage.network.nodes[name] for name in attack.members if name in MEMBERS]
-    for node in turncoats:
-        node.stop()
-    try:
-        with stage.attackers(attack.name, attack.members):
-            return stage.measure(seconds)
-    finally:
-        for node in turncoats:
-            node.start()
-            node.wait_ready()
+    stage.begin_anew(without=attack.members)
+    with stage.attackers(attack.kind, attack.members):
+        return stage.measure(seconds)
 
 
 def _cells(measured: Measured, burnt: Measured) -> tuple[str, ...]:

@@ -20,12 +20,12 @@ from chain.primitives.crypto import Signer
 from chain.primitives.encoding import encode
 from chain.primitives.keys import load_signer
 from cli.homes import GENESIS_FILE, NODE_FOLDER, SYSTEM_KEY
-from consensus.messages import Prepare, encode_message
+from consensus.messages import Prepare, ViewChange, ViewChangeVote, encode_message
 from node.config import load_config, split_address
 from node.frames import BlockRange, FrameKind
 from node.home import open_home
 from node.links.framing import SEGMENT_SIZE_BYTES
-from node.links.hello import Hello, encode_hello
+from node.links.hello import Hello, decode_hello, encode_hello
 from node.tls import LinkIdentity, client_context
 from tests.attacks.live import readers
 from tests.attacks.live.contracts import CONTRACTS
@@ -65,10 +65,13 @@ class Hostile:
         founder = genesis.founder(node)
         assert founder is not None
         assert founder.node is not None
+        self._node = node
         self.genesis = genesis
         self.identity = identity
         self.transactions = transactions
         self.rounds = itertools.count()
+        self.height = 0
+        """Of the node, when it was last connected to."""
         self.address = split_address(founder.node.address)
         self._context = client_context(identity, [founder.node.tls_certificate])
         self._numbers = itertools.count()
@@ -97,9 +100,12 @@ class Hostile:
             reader, writer = await asyncio.open_connection(*self.address, ssl=self._context, server_hostname="")
             hello = encode_hello(Hello(self.genesis.chain_id, self.identity.member, "hostile", 0))
             writer.write(struct.pack(">IB", 1 + len(hello), HELLO) + hello)
-            if (await reader.readexactly(5))[4] != HELLO:
+            length, kind = struct.unpack(">IB", await reader.readexactly(5))
+            answer = await reader.readexactly(length - 1)
+            if kind != HELLO:
                 writer.close()
                 raise ConnectionError("shown the door")
+            self.height = decode_hello(answer, self._node, self.genesis.chain_id).height
         asyncio.get_running_loop().create_task(_read_away(reader))
         return writer
 
@@ -124,10 +130,17 @@ async def replays(peer: Hostile) -> None:
 
 
 async def votes(peer: Hostile) -> None:
-    """Votes of a validator with signatures that are none."""
-    for height, view in itertools.product(range(1, 200), range(4)):
-        vote = Prepare(height, view, bytes(32), peer.identity.member, bytes(64))
+    """Votes of a validator with signatures that are none, for heights that are long over and for those that come."""
+    for offset, view in itertools.product(range(-200, 20), range(4)):
+        vote = Prepare(max(1, peer.height + offset), view, bytes(32), peer.identity.member, bytes(64))
         await peer.send(FrameKind.CONSENSUS, encode_message(vote))
+
+
+async def view_changes(peer: Hostile) -> None:
+    """The same with view changes, whose signatures are verified as they come."""
+    for offset in range(20):
+        vote = ViewChangeVote(peer.height + offset, 1 + offset, None, None, peer.identity.member, bytes(64))
+        await peer.send(FrameKind.CONSENSUS, encode_message(ViewChange(vote, None, None)))
 
 
 async def repeated_ids(peer: Hostile) -> None:
@@ -166,6 +179,7 @@ FROM_MEMBERS: dict[str, Callable[[Hostile], Awaitable[None]]] = {
     "garbage": garbage,
     "replays": replays,
     "votes": votes,
+    "view changes": view_changes,
     "repeated ids": repeated_ids,
     "unknown ids": unknown_ids,
     "blocks": blocks,
