@@ -9,7 +9,9 @@ from blockpool.signing import RecordId, parse_transaction_id
 from chain.access.decision import RequestStatus
 from chain.blocks import BlockHeader, Outcome, block_hash
 from chain.errors import ErrorCode, PoolError, known_code
-from chain.facts import shown
+from chain.facts import shown, unpack
+from chain.messages import sentence
+from chain.messages.languages import Language
 from chain.primitives.json_reader import BadJson, read_json
 from chain.primitives.types import Unsigned
 from chain.proofs.receipts import Receipt
@@ -352,6 +354,11 @@ class TransactionRejected(PoolError):
         place: dict[str, str | int] = {"transaction_id": receipt.transaction_id.hex(), "height": receipt.height}
         super().__init__(code, outcome.sentence, **(shown(outcome.facts) | place))
         self.receipt = receipt
+
+    def detail_in(self, language: Language) -> str:
+        """The same in a reader's language."""
+        outcome = self.receipt.outcome
+        return sentence(outcome.code, unpack(outcome.facts), language)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import aiohttp
 from yarl import URL
 
 from blockpool.exchange import NodeRequest, Reply, Unreachable
+from chain.messages.languages import LANGUAGE
 from chain.packages import MAX_PACKAGE_SIZE_BYTES
 
 REPLY_SIZE_MAX_BYTES = 2 * MAX_PACKAGE_SIZE_BYTES
@@ -32,7 +33,7 @@ class Transport:
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Accept-Encoding": "identity"},
+            headers={"Accept-Encoding": "identity", "Accept-Language": LANGUAGE.get()},
             auto_decompress=False,
             read_bufsize=_LINE_SIZE_BYTES,
         )

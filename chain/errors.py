@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from chain import messages
 from chain.facts import Facts, FactValue, pack, shown, unpack
+from chain.messages.languages import Language
 
 
 class ErrorInfo(NamedTuple):
@@ -316,6 +317,10 @@ class PoolError(Exception):
         """What exactly was wrong here, in one sentence."""
         return self._detail
 
+    def detail_in(self, language: Language) -> str:
+        """The same in a reader's language, where the sentence is made of facts; else as it is."""
+        return self.detail
+
     @property
     def advice(self) -> str:
         """What the reader can do about it."""
@@ -345,7 +350,11 @@ class Refusal(PoolError):
     @property
     def detail(self) -> str:
         """The sentence, made of code and facts."""
-        return messages.sentence(self.code, unpack(self.facts))
+        return self.detail_in("en")
+
+    def detail_in(self, language: Language) -> str:
+        """The same in a reader's language."""
+        return messages.sentence(self.code, unpack(self.facts), language)
 
 
 class InvariantBroken(RuntimeError):

@@ -16,6 +16,8 @@ import click
 from rich.markup import escape
 
 from chain.errors import ErrorCode, PoolError
+from chain.messages import advice, title
+from chain.messages.languages import LANGUAGE
 from cli.output import is_json, print_json, talk
 
 
@@ -65,11 +67,12 @@ def exit_code(error: PoolError) -> ExitCode:
 
 def describe(error: PoolError) -> dict[str, Any]:
     """An error for programs."""
+    language = LANGUAGE.get()
     return {
         "code": error.code.value,
-        "title": error.code.info.title,
-        "detail": error.detail,
-        "advice": error.advice,
+        "title": title(error.code, language),
+        "detail": error.detail_in(language),
+        "advice": advice(error.code, language),
         **error.context,
     }
 
@@ -80,10 +83,11 @@ def report(error: PoolError) -> None:
         print_json({"error": describe(error)})
         return
     console = talk()
-    console.print(f"[bold red]{escape(error.code.info.title)}[/] [dim]({error.code.value})[/]")
-    if error.detail:
-        console.print(f"  {escape(error.detail)}")
-    console.print(f"  [dim]{escape(error.advice)}[/]")
+    said = describe(error)
+    console.print(f"[bold red]{escape(said['title'])}[/] [dim]({error.code.value})[/]")
+    if said["detail"]:
+        console.print(f"  {escape(said['detail'])}")
+    console.print(f"  [dim]{escape(said['advice'])}[/]")
 
 
 class PoolGroup(click.Group):

@@ -1,7 +1,6 @@
 """``blockpool genesis``: the file that founds a network."""
 
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from blockpool import Genesis, load_genesis
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import encode_genesis, parse_genesis, parse_member_file
 from chain.limits import LIMITS
+from chain.messages import time_text
 from cli.network_policy import engine_identity
 from cli.options import READABLE_FILE, json_option
 from cli.output import emit, facts, grid, talk
@@ -104,7 +104,7 @@ def _shown(found: Genesis) -> tuple[Any, ...]:
         {
             "network": found.file.network,
             "chain id": found.chain_id.hex(),
-            "time": f"{datetime.fromtimestamp(found.file.time_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC",
+            "time": time_text(found.file.time_ms),
             "validators": f"{len(validators)}: {validators.quorum} decide, {validators.max_faulty} may be faulty",
             "contracts": str(found.protocol.engine)
             if found.protocol.engine

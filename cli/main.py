@@ -1,11 +1,15 @@
 """``blockpool``: the root of all commands."""
 
 import importlib
+import os
+from typing import Any
 
 import click
 
 from blockpool.version import VERSION
+from chain.messages.languages import LANGUAGE, LANGUAGES, Language, of_environment
 from cli.failures import PoolGroup
+from cli.spoken import in_chinese
 
 COMMANDS = {
     "audit": "cli.audit",
@@ -44,11 +48,36 @@ class Commands(PoolGroup):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
-        return command
+        return in_chinese(command, cmd_name) if LANGUAGE.get() == "zh" else command
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Speak the locale's language until ``--lang`` says otherwise: help may be asked for before it."""
+        LANGUAGE.set(of_environment(os.environ))
+        return super().make_context(info_name, args, parent, **extra)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The root's own help in the reader's language."""
+        shown = in_chinese(self, "") if LANGUAGE.get() == "zh" else self
+        super(Commands, shown).format_help(ctx, formatter)
+
+
+def _speak(context: click.Context, parameter: click.Parameter, value: Language | None) -> None:
+    if value is not None:
+        LANGUAGE.set(value)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(VERSION, prog_name="blockpool")
+@click.option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    is_eager=True,
+    expose_value=False,
+    callback=_speak,
+    help="Language of help and errors; by default the locale's. [env: BLOCKPOOL_LANG]",
+)
 def blockpool() -> None:
     """Run and use a block data pool (块数据池): records that departments share, order and prove together.
 

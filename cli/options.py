@@ -16,6 +16,7 @@ from blockpool import Client, Genesis, Identity, RecordId, RetryPolicy, load_gen
 from blockpool.credentials import Surroundings, surroundings
 from blockpool.signing import parse_transaction_id
 from chain.errors import ErrorCode, PoolError
+from chain.messages.languages import POOL_ZONE
 from cli.homes import NODE_FOLDER, READER_KEY
 from cli.output import JSON_KEY
 from sealing import KemPrivateKey, load_kem_key
@@ -112,11 +113,12 @@ reader_key_option = click.option(
 
 
 _EPOCH = datetime.date(1970, 1, 1)
+_OFFSET_MS = round(POOL_ZONE.utcoffset(None).total_seconds() * 1000)
 
 
 class EndOfTime(click.ParamType[int]):
-    """When something ends: a date (the end of that day, UTC) or an ISO 8601 time with its zone, as milliseconds since
-    1970.
+    """When something ends: a date (the end of that day in the pool's time zone) or an ISO 8601 time with its zone, as
+    milliseconds since 1970.
 
     Args:
         is_to_come: refuse what is over already.
@@ -134,7 +136,7 @@ class EndOfTime(click.ParamType[int]):
         try:
             if len(value) == len("2026-12-31"):
                 days = datetime.date.fromisoformat(value).toordinal() + 1 - _EPOCH.toordinal()
-                end_ms = days * 86_400_000  # computed, since the last day that Python knows has an end too
+                end_ms = days * 86_400_000 - _OFFSET_MS  # computed: the last day that Python knows has an end too
             else:
                 end = datetime.datetime.fromisoformat(value)
                 if end.tzinfo is None:

@@ -107,7 +107,7 @@ def terms_options(*, purpose_required: bool) -> Option:
             "until_ms",
             type=EndOfTime(is_to_come=True),
             default=0,
-            help="How long access is wanted: a date (the end of that day, UTC), or a time with its zone.",
+            help="How long access is wanted: a date (the end of that day, UTC+8), or a time with its zone.",
         ),
         click.option("--parcel", "parcels", type=TransactionIdType(), multiple=True, help="Only this parcel; repeat."),
         click.option("--from-height", type=height, default=0, help="Only parcels of this block and later."),

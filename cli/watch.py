@@ -228,7 +228,7 @@ def _shown(
         rows: dict[str, object] = {
             "blocks": f"{known['size']:,}",
             "root": known["root"],
-            "cosigned": f"{time_text(known['time_ms'])} UTC by {', '.join(known['validators'] + known['witnesses'])}",
+            "cosigned": f"{time_text(known['time_ms'])} by {', '.join(known['validators'] + known['witnesses'])}",
         }
         if stamped is not None:
             rows["time stamp"] = stamped

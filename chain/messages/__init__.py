@@ -8,15 +8,14 @@ ours.
 import datetime
 from collections.abc import Mapping
 from string import Formatter
-from typing import Literal
 
 from chain.facts import Facts, FactValue, unpack
 from chain.messages.chinese import CHINESE, WORDS
 from chain.messages.chinese import FAULTS as CHINESE_FAULTS
 from chain.messages.english import ENGLISH
 from chain.messages.english import FAULTS as ENGLISH_FAULTS
+from chain.messages.languages import POOL_ZONE, Language
 
-Language = Literal["en", "zh"]
 _CATALOGUE: dict[Language, dict[str, tuple[str, ...]]] = {"en": ENGLISH, "zh": CHINESE}
 """By code: title, advice, and sentences, of which the first is taken whose facts are all there."""
 _FAULTS: dict[Language, dict[str, str]] = {"en": ENGLISH_FAULTS, "zh": CHINESE_FAULTS}
@@ -24,7 +23,8 @@ _FIXED = frozenset({"sharing", "status", "part"})
 """Facts with few words, which Chinese has its own for."""
 _TOP_LEVEL: dict[Language, str] = {"en": "the top level", "zh": "顶层"}
 """An empty JSON Pointer: of the record or schema itself."""
-_YEAR_10000_MS = 253_402_300_800_000
+_YEAR_10000_MS = 253_402_300_800_000 - 8 * 3_600_000
+"""In the pool's time zone."""
 
 
 def title(code: str, language: Language = "en") -> str:
@@ -69,10 +69,12 @@ def printable(text: str) -> str:
 
 
 def time_text(time_ms: int) -> str:
-    """A time in milliseconds since 1970 for people: UTC, to the millisecond. Whoever signs may write any number."""
+    """A time in milliseconds since 1970 for people: in the pool's time zone with its offset, to the millisecond. Who
+    signs may write any number.
+    """
     if time_ms >= _YEAR_10000_MS:
         return "after the year 9999"
-    return datetime.datetime.fromtimestamp(time_ms / 1000, datetime.UTC).isoformat(sep=" ", timespec="milliseconds")
+    return datetime.datetime.fromtimestamp(time_ms / 1000, POOL_ZONE).isoformat(sep=" ", timespec="milliseconds")
 
 
 def _message(code: str, language: Language) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ _RETRY = RetryPolicy(attempts_max=4, total_max_s=15)
 
 
 class StartOfTime(EndOfTime):
-    """When something begins: a date (the start of that day, UTC) or an ISO 8601 time with its zone."""
+    """When something begins: a date (the start of that day in the pool's zone) or an ISO 8601 time with its zone."""
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
         """Milliseconds since 1970."""
@@ -42,8 +42,10 @@ class StartOfTime(EndOfTime):
     "--parcel", type=TransactionIdType(), help="Only requests for this parcel, and read reports that name it."
 )
 @click.option("--purpose", default="", metavar="TEXT", help="Only purposes that contain this text.")
-@click.option("--since", "since_ms", type=StartOfTime(), default=0, help="Only what happened from this date on (UTC).")
-@click.option("--until", "until_ms", type=EndOfTime(), default=0, help="Only what happened up to this date (UTC).")
+@click.option(
+    "--since", "since_ms", type=StartOfTime(), default=0, help="Only what happened from this date on (UTC+8)."
+)
+@click.option("--until", "until_ms", type=EndOfTime(), default=0, help="Only what happened up to this date (UTC+8).")
 @click.option(
     "--verdict",
     type=click.Choice(["granted", "denied", "asked", "revoked"]),

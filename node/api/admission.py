@@ -9,7 +9,7 @@ from chain.errors import ErrorCode, PoolError, Refusal
 from chain.ledger import Ledger
 from chain.signed_read import parse_authorization, verify_read
 from chain.state.members import signing_key
-from node.api.bodies import AsgiApp, Receive, Scope, Send, refuse
+from node.api.bodies import AsgiApp, Receive, Scope, Send, hear_language, refuse
 from node.config import ApiSection, parse_networks
 from node.service import NodeService
 from node.tokens import TokenFile
@@ -65,6 +65,7 @@ class Addresses:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        hear_language(scope)
         if self._networks and not self._is_allowed(scope):
             error = PoolError(ErrorCode.ADDRESS_REFUSED, "this node answers other addresses than yours")
             await refuse(send, error, {"Connection": "close"})

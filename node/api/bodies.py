@@ -7,6 +7,7 @@ from typing import Any
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import MIB
+from chain.messages.languages import LANGUAGE, of_header
 from node.api.problems import MEDIA_TYPE, bad_request, problem_body, problem_headers
 
 Scope = MutableMapping[str, Any]
@@ -145,6 +146,12 @@ async def respond(send: Send, status: int, media_type: str, body: bytes, headers
     raw += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body})
+
+
+def hear_language(scope: Scope) -> None:
+    """Speak to whoever sent this request in the language that it prefers, as long as the request is served."""
+    headers = scope.get("headers", ())
+    LANGUAGE.set(of_header(b",".join(value for name, value in headers if name == b"accept-language").decode("latin-1")))
 
 
 async def refuse(send: Send, error: PoolError, headers: dict[str, str] | None = None) -> None:

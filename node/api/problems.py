@@ -3,7 +3,9 @@
 import orjson
 from starlette.responses import Response
 
+from chain import messages
 from chain.errors import ErrorCode, PoolError
+from chain.messages.languages import LANGUAGE
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -14,14 +16,14 @@ _RETRIED = frozenset({429, 503})
 
 def problem_body(error: PoolError, extra: dict[str, object] | None = None) -> bytes:
     """The problem document of an error; ``extra`` adds to its members, or replaces them."""
-    info = error.code.info
+    info, language = error.code.info, LANGUAGE.get()
     document: dict[str, object] = {
         "type": f"urn:blockpool:error:{error.code}",
-        "title": info.title,
+        "title": messages.title(error.code, language),
         "status": info.http_status,
-        "detail": error.detail,
+        "detail": error.detail_in(language),
         "code": error.code.value,
-        "advice": info.advice,
+        "advice": messages.advice(error.code, language),
         **error.context,
         **(extra or {}),
     }
@@ -30,7 +32,8 @@ def problem_body(error: PoolError, extra: dict[str, object] | None = None) -> by
 
 def problem_headers(error: PoolError) -> dict[str, str]:
     """Headers that go with it."""
-    return {"Retry-After": str(RETRY_AFTER_S)} if error.code.info.http_status in _RETRIED else {}
+    spoken = {"Content-Language": LANGUAGE.get(), "Vary": "Accept-Language"}
+    return spoken | ({"Retry-After": str(RETRY_AFTER_S)} if error.code.info.http_status in _RETRIED else {})
 
 
 def problem_response(error: PoolError, status: int | None = None) -> Response:

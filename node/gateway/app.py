@@ -14,7 +14,18 @@ from chain.primitives.encoding import decode
 from chain.proofs.receipts import Receipt
 from chain.state.entries import DatasetEntry
 from chain.state.members import kem_keys
-from node.api.bodies import JSON, BodyAbandoned, Receive, Scope, Send, read_body, refuse, request_headers, respond
+from node.api.bodies import (
+    JSON,
+    BodyAbandoned,
+    Receive,
+    Scope,
+    Send,
+    hear_language,
+    read_body,
+    refuse,
+    request_headers,
+    respond,
+)
 from node.api.commit import committed_answer
 from node.api.problems import bad_request, method_not_allowed
 from node.api.views import receipt_view
@@ -66,6 +77,7 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        hear_language(scope)
         try:
             self._verify_caller(scope)
             status, media_type, body = await self._serve(scope, receive)

@@ -227,7 +227,7 @@ def test_s95_a_genesis_file_from_the_future_is_refused_and_its_time_is_shown(tmp
     """Made on a machine whose clock is eight hours ahead."""
     desk = found(tmp_path)
     genesis = desk / "genesis.json"
-    assert "UTC" in run("genesis", "check", genesis).out
+    assert "+08:00" in run("genesis", "check", genesis).out
     made_ms = load_genesis(genesis).file.time_ms
     late_ms = made_ms + 8 * 3_600_000
     genesis.write_bytes(genesis.read_bytes().replace(str(made_ms).encode(), str(late_ms).encode()))
