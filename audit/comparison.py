@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from audit.sources import ChainSource, KeptStates
 from chain.blocks import Block, BlockHeader, Outcome, decode_header
@@ -164,7 +165,7 @@ def _differences(one: ReadableBlock, other: ReadableBlock) -> Iterator[Differenc
     certificates = one.block.certificate, other.block.certificate
     if (certificates[0] is None) != (certificates[1] is None):
         yield Difference("certificate", *("there" if certificate else ABSENT for certificate in certificates))
-    absent = set(absent_by_index(one.package)) | set(absent_by_index(other.package))
+    one_sided = absent_by_index(one.package).keys() ^ absent_by_index(other.package).keys()
     for index, (first, second) in enumerate(zip_longest(_transactions(one), _transactions(other))):
         if first is None or second is None or first.id != second.id:
             yield Difference(
@@ -172,8 +173,11 @@ def _differences(one: ReadableBlock, other: ReadableBlock) -> Iterator[Differenc
             )
             continue
         yield from _fields(f"outcome {index}", first.outcome, second.outcome)
-        if first.data != second.data and index not in absent:
-            yield from _fields(f"transaction {index}", *(decode(Transaction, found.data) for found in (first, second)))
+        if first.data != second.data:
+            pair = [decode(Transaction, found.data) for found in (first, second)]
+            if index in one_sided:  # one has the payload, the other what stays of it
+                pair = [replace(transaction, payload=b"") for transaction in pair]
+            yield from _fields(f"transaction {index}", *pair)
 
 
 class _Placed(NamedTuple):

@@ -1,7 +1,11 @@
 """Where the blocks of an audit come from: ``ChainSource`` is the port, and a stopped node's database is behind one."""
 
+import fcntl
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +17,12 @@ from chain.state_history import StateHistory
 from chain.storage.blocks import BlockStore
 from chain.storage.database import Database
 from chain.storage.head import HeadFile
+from chain.storage.slots import storage_error
 from chain.storage.state import StateStore
+
+_TABLES = (".ldb", ".sst")
+"""Files that LevelDB writes once."""
+_NOT_COPIED = frozenset({"LOCK", "LOG", "LOG.old"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,54 @@ def open_level(folder: Path) -> Database:
 
 
 @contextmanager
+def open_untouched(folder: Path) -> Iterator[Database]:
+    """LevelDB in ``folder``, of which nothing is changed, not even a date: it may lie on media that cannot be written.
+
+    LevelDB writes whenever it is opened. So it is opened in a folder of its own, with copies of the small files and
+    links to the tables, which it never changes.
+
+    Raises:
+        PoolError: codes ``data_folder_locked`` while a daemon has it open, ``extra_missing``; and as ``LevelDatabase``.
+    """
+    with _shared_lock(folder / "LOCK"), tempfile.TemporaryDirectory(prefix="blockpool-audit-") as own:
+        copy = Path(own)
+        try:
+            for path in folder.iterdir():
+                if path.suffix in _TABLES:
+                    (copy / path.name).symlink_to(path.resolve())
+                elif path.is_file() and path.name not in _NOT_COPIED:
+                    shutil.copyfile(path, copy / path.name)
+        except FileNotFoundError:
+            pass  # there is none: it is empty
+        except OSError as error:
+            raise storage_error(folder, error) from None
+        database = open_level(copy)
+        try:
+            yield database
+        finally:
+            database.close()
+
+
+@contextmanager
+def _shared_lock(path: Path) -> Iterator[None]:
+    """Keep daemons, which lock it for themselves alone, from a database meanwhile. A copy may have no such file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        yield
+        return
+    except OSError as error:
+        raise storage_error(path, error) from None
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise PoolError(ErrorCode.DATA_FOLDER_LOCKED, f"{path.parent} is in use by a daemon") from None
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def open_database(data: Path, genesis: Genesis) -> Iterator[ChainSource]:
     """The chain in a stopped node's data folder.
 
@@ -55,19 +112,17 @@ def open_database(data: Path, genesis: Genesis) -> Iterator[ChainSource]:
         PoolError: codes ``data_folder_locked`` while its daemon runs, ``wrong_data_folder``, ``database_damaged``.
     """
     head = _read_head(data / "HEAD")
-    try:
-        database = open_level(data / "blocks")
-    except PoolError as error:
-        if error.code is ErrorCode.DATA_FOLDER_LOCKED:
-            detail = f"the daemon of {data} is running: stop it, or audit the URL of its API"
-            raise PoolError(error.code, detail) from None
-        raise
-    try:
+    with ExitStack() as opened:
+        try:
+            database = opened.enter_context(open_untouched(data / "blocks"))
+        except PoolError as error:
+            if error.code is ErrorCode.DATA_FOLDER_LOCKED:
+                detail = f"the daemon of {data} is running: stop it, or audit the URL of its API"
+                raise PoolError(error.code, detail) from None
+            raise
         store = BlockStore(database)
         store.open(genesis.chain_id)
         yield ChainSource(max(head, store.last_height() or 0), partial(_stored_packages, store), store)
-    finally:
-        database.close()
 
 
 @contextmanager
@@ -79,24 +134,26 @@ def open_states(data: Path, chain: ChainSource, genesis: Genesis) -> Iterator[Ke
     if not folder.is_dir() or chain.store is None:
         yield None
         return
-    database = open_level(folder)
-    try:
+    with open_untouched(folder) as database:
         store = StateStore(database, genesis.chain_id)
         history = StateHistory(genesis.chain_id, chain.store, store)
         yield KeptStates(store, history) if store.has_layout and store.head is not None else None
-    finally:
-        database.close()
 
 
 def _read_head(path: Path) -> int:
     """The last height that the node acknowledged; 0 without a HEAD file."""
     if not path.is_file():
         return 0
-    anchor = HeadFile(path)
-    try:
-        head = anchor.read()
-    finally:
-        anchor.close()
+    with tempfile.TemporaryDirectory(prefix="blockpool-audit-") as own:
+        try:
+            copy = Path(shutil.copyfile(path, Path(own) / path.name))
+        except OSError as error:
+            raise storage_error(path, error) from None
+        anchor = HeadFile(copy)
+        try:
+            head = anchor.read()
+        finally:
+            anchor.close()
     return head.height if head else 0
 
 

@@ -11,6 +11,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.limits import LIMITS
 from chain.primitives.crypto import HASH_SIZE
+from chain.primitives.typed import typed
 from chain.primitives.types import Answer, verify_dataset_id
 from chain.transactions.approval import APPROVAL
 from chain.transactions.contract import CONTRACT
@@ -53,8 +54,11 @@ class AccessTerms:
             PoolError: codes ``bad_name``, ``bad_request``, ``too_large``, ``expired``.
         """
         verify_dataset_id(self.dataset)
-        if not self.purpose.strip():
+        if not typed(self.purpose):
             raise _bad("a request states its purpose")
+        for name in ("legal_basis", "case_number", "person"):
+            if (text := getattr(self, name)) and not typed(text):
+                raise _bad(f"{name} is given, and there is nothing in it to see")
         _verify_length("purpose", self.purpose, LIMITS.title_length)
         _verify_length("legal_basis", self.legal_basis, LIMITS.text_length)
         _verify_length("case_number", self.case_number, LIMITS.title_length)
@@ -153,10 +157,10 @@ def sign_request(
         from_height=terms.from_height,
         until_height=terms.until_height,
         until_ms=terms.until_ms,
-        purpose=terms.purpose,
-        legal_basis=terms.legal_basis,
-        case_number=terms.case_number,
-        person=terms.person,
+        purpose=typed(terms.purpose),
+        legal_basis=typed(terms.legal_basis),
+        case_number=typed(terms.case_number),
+        person=typed(terms.person),
         kem_key=public_key.encoded,
     )
     return signed(genesis, transaction)
@@ -173,6 +177,7 @@ def sign_answer(
     verify_dataset_id(dataset)
     if answer not in ("approve", "refuse", "revoke"):
         raise _bad(f"{answer!r} is no answer: approve, refuse or revoke")
+    reason = typed(reason)
     _verify_length("reason", reason, LIMITS.reason_length)
     verify_parcel_ids([request_id], 1)
     transaction = APPROVAL.sign(

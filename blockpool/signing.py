@@ -14,6 +14,7 @@ from chain.genesis import Genesis
 from chain.limits import LIMITS
 from chain.primitives.crypto import hash_tagged
 from chain.primitives.encoding import encode
+from chain.primitives.typed import typed
 from chain.primitives.types import SharingClass, verify_dataset_id
 from chain.schema import compile_schema
 from chain.transactions import correction as corrections
@@ -172,7 +173,8 @@ def sign_erasure(
     Raises:
         PoolError: codes ``bad_request``, ``too_large``.
     """
-    if not legal_basis.strip():
+    legal_basis, reason = typed(legal_basis), typed(reason)
+    if not legal_basis:
         raise PoolError(ErrorCode.BAD_REQUEST, "an erasure states its legal basis")
     _verify_reasons(legal_basis, reason)
     transaction = ERASE.sign(
@@ -201,7 +203,8 @@ def sign_correction(
     Raises:
         PoolError: codes ``bad_request``, ``too_large``.
     """
-    if not legal_basis.strip() or not reason.strip():
+    legal_basis, reason = typed(legal_basis), typed(reason)
+    if not legal_basis or not reason:
         raise PoolError(ErrorCode.BAD_REQUEST, "a correction states its legal basis, and what was wrong")
     _verify_reasons(legal_basis, reason)
     (source,) = source_links([corrected])

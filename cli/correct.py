@@ -10,7 +10,7 @@ from chain.errors import ErrorCode
 from chain.messages import time_text
 from chain.transactions.parcel import PARCEL
 from chain.transactions.registry import decode_transaction_header
-from cli.options import READABLE_FILE, RecordIdType, Signing, signing_options
+from cli.options import RecordIdType, Signing, WholeFile, signing_options
 from cli.output import emit, facts, grid, talk
 from cli.submit import source_options
 from records.sources import CompactSource, SourceOptions, open_source, record_bodies
@@ -20,7 +20,7 @@ _NEAREST = ProvenanceBounds(depth=1)
 
 @click.command()
 @click.argument("record", metavar="RECORD", type=RecordIdType())
-@click.argument("file", type=READABLE_FILE)
+@click.argument("file", type=WholeFile())
 @click.option("--legal-basis", required=True, help="Law, order or finding by which it is corrected; it stays.")
 @click.option("--reason", required=True, help="What was wrong, in short; it stays on the chain too.")
 @source_options

@@ -8,7 +8,7 @@ from rich.syntax import Syntax
 
 from blockpool import CatalogueEntry, Client, DatasetDefinition, ErrorCode, PoolError
 from chain.primitives.types import SharingClass
-from cli.options import READABLE_FILE, Signing, json_option, reading_client, reading_options, signing_options
+from cli.options import READABLE_FILE, Signing, WholeFile, json_option, reading_client, reading_options, signing_options
 from cli.output import emit, facts, grid, progress, talk
 from cli.submit import refuse, source_options
 from records.field_table import COLUMNS, TABLE_SUFFIXES, read_fields, schema_of, write_fields
@@ -121,7 +121,7 @@ def show(dataset_id: str, nodes: tuple[str, ...], genesis_file: Path | None) -> 
 
 
 @dataset.command()
-@click.argument("file", type=READABLE_FILE)
+@click.argument("file", type=WholeFile())
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -126,16 +126,17 @@ def _for_owner_alone() -> Iterator[None]:
 
 
 def _create_member(plan: MemberPlan, folder: Path, passphrase: str | None) -> MemberObject:
+    """Everything is made and checked before anything is written: a wrong address leaves no half a member behind."""
     node_folder = folder / NODE_FOLDER
-    (folder if plan.node == "none" else node_folder).mkdir(parents=True, exist_ok=True)
+    files = _NewFiles(passphrase)
     consensus_key = kem_key = witness_key = None
     if plan.node == "validator":
-        consensus_key = _new_key(node_folder / NODE_CONSENSUS_KEY, passphrase)
-        kem_key = _new_kem_key(node_folder / NODE_KEM_KEY, passphrase)
+        consensus_key = files.key(node_folder / NODE_CONSENSUS_KEY)
+        kem_key = files.kem_key(node_folder / NODE_KEM_KEY)
     if plan.node == "witness":
-        witness_key = _new_key(node_folder / NODE_WITNESS_KEY, passphrase)
-    _new_kem_key(folder / READER_KEY, passphrase)
-    node = None if plan.node == "none" else _create_node(plan, node_folder, passphrase)
+        witness_key = files.key(node_folder / NODE_WITNESS_KEY)
+    files.kem_key(folder / READER_KEY)
+    node = None if plan.node == "none" else _create_node(plan, node_folder, files)
     known_zh, known_en = TITLES.get(plan.name, ("", ""))
     member = MemberObject(
         name=plan.name,
@@ -143,7 +144,7 @@ def _create_member(plan: MemberPlan, folder: Path, passphrase: str | None) -> Me
         title_zh=plan.title_zh or known_zh,
         title_en=plan.title_en or known_en or plan.name.capitalize(),
         roles=plan.roles,
-        keys=(MemberKeyObject(_new_key(folder / SYSTEM_KEY, passphrase)),),
+        keys=(MemberKeyObject(files.key(folder / SYSTEM_KEY)),),
         consensus_key=consensus_key,
         kem_key=kem_key,
         node=node,
@@ -151,29 +152,57 @@ def _create_member(plan: MemberPlan, folder: Path, passphrase: str | None) -> Me
     )
     content = encode_member_file(member)
     parse_member_file(content)
+    files.write()
     (folder / MEMBER_FILE).write_bytes(content)
     return member
 
 
-def _new_key(path: Path, passphrase: str | None) -> bytes:
-    """Make a private key; returns the public one."""
+class _NewFiles:
+    """Files of a member that is being made.
+
+    Args:
+        passphrase: encrypts its private keys; None leaves them in the clear.
+    """
+
+    def __init__(self, passphrase: str | None) -> None:
+        self._passphrase = passphrase
+        self._secret: dict[Path, bytes] = {}
+        self._texts: dict[Path, str] = {}
+
+    def key(self, path: Path, seed: bytes | None = None) -> bytes:
+        """A private key that signs; returns the public one."""
+        seed = new_seed() if seed is None else seed
+        self._secret[path] = encode_private_key(seed, self._passphrase)
+        return Ed25519Signer(seed).public_key
+
+    def kem_key(self, path: Path) -> bytes:
+        """A private key that others seal to; returns the public one."""
+        key = KemPrivateKey.generate()
+        self._secret[path] = key.encode(self._passphrase)
+        return key.public_key.encoded
+
+    def text(self, path: Path, content: str) -> None:
+        """A file that holds no secret."""
+        self._texts[path] = content
+
+    def write(self) -> None:
+        """Write all of them; none that is there is overwritten.
+
+        Raises:
+            PoolError: code ``bad_key`` if one exists already.
+        """
+        for path, content in self._secret.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_secret_file(path, content)
+        for path, text in self._texts.items():
+            path.write_text(text, encoding="utf-8")
+
+
+def _create_node(plan: MemberPlan, folder: Path, files: _NewFiles) -> NodeRecordObject:
     seed = new_seed()
-    write_secret_file(path, encode_private_key(seed, passphrase))
-    return Ed25519Signer(seed).public_key
-
-
-def _new_kem_key(path: Path, passphrase: str | None) -> bytes:
-    """Make a private key that others seal to; returns the public one."""
-    key = KemPrivateKey.generate()
-    key.save(path, passphrase)
-    return key.public_key.encoded
-
-
-def _create_node(plan: MemberPlan, folder: Path, passphrase: str | None) -> NodeRecordObject:
-    seed = new_seed()
-    write_secret_file(folder / "tls.pem", encode_private_key(seed, passphrase))
+    files.key(folder / "tls.pem", seed)
     certificate = make_tls_certificate(seed, plan.name)
-    (folder / "tls.crt").write_text(ssl.DER_cert_to_PEM_cert(certificate), encoding="ascii")
+    files.text(folder / "tls.crt", ssl.DER_cert_to_PEM_cert(certificate))
     config = _CONFIG.format(
         member=plan.name,
         genesis=GENESIS_FILE,
@@ -182,7 +211,7 @@ def _create_node(plan: MemberPlan, folder: Path, passphrase: str | None) -> Node
         api_listen=plan.api_address,
         witness=_WITNESS if plan.node == "witness" else "",
     )
-    (folder / "config.toml").write_text(config, encoding="utf-8")
+    files.text(folder / "config.toml", config)
     return NodeRecordObject(plan.peer_address, f"http://{plan.api_address}", certificate)
 
 

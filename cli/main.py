@@ -1,14 +1,16 @@
 """``blockpool``: the root of all commands."""
 
 import importlib
+import io
 import os
+import sys
 from typing import Any
 
 import click
 
 from blockpool.version import VERSION
 from chain.messages.languages import LANGUAGE, LANGUAGES, Language, of_environment
-from cli.failures import PoolGroup
+from cli.failures import ExitCode, PoolGroup
 from cli.spoken import in_chinese
 
 COMMANDS = {
@@ -93,8 +95,27 @@ def blockpool() -> None:
 
 
 def main() -> None:
-    """Entry point of the installed command."""
-    blockpool(prog_name="blockpool")
+    """Entry point of the installed command. Whatever can be printed is: what the terminal's encoding has no character
+    for, and names of files that are no text, are shown as escapes.
+    """
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115  (closed by whoever has called)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    code: Any = ExitCode.GOOD
+    try:
+        try:
+            blockpool(prog_name="blockpool")
+        except SystemExit as end:
+            code = end.code
+        sys.stdout.flush()  # what is not out then would be a traceback when the interpreter ends
+    except OSError as error:
+        code = code or ExitCode.CANNOT
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"blockpool: standard output: {error.strerror}\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 if __name__ == "__main__":

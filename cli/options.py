@@ -28,6 +28,20 @@ DEFAULT_NODE = "http://127.0.0.1:8000"
 READABLE_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
+class WholeFile(click.Path):
+    """A file that is read more than once: no pipe or device, which would be waited for, or be empty the second time."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """The path."""
+        path: Any = super().convert(value, parameter, context)
+        if not path.is_file():
+            self.fail(f"{str(path)!r} is no regular file: write what comes out of it to one first")
+        return path
+
+
 def _note_json(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
         context.meta[JSON_KEY] = True

@@ -33,7 +33,7 @@ from blockpool.signing import PARCEL_RECORDS
 from blockpool.window import IN_FLIGHT_MAX
 from chain.errors import Refusal
 from chain.limits import LIMITS
-from cli.options import READABLE_FILE, RecordIdType, Signing, signing_options, together
+from cli.options import RecordIdType, Signing, WholeFile, signing_options, together
 from cli.output import emit, facts, grid, progress, talk
 from records.checking import Check, RecordRules, check_records
 from records.sources import CompactSource, RecordSource, SourceOptions, open_source, record_bodies
@@ -107,7 +107,7 @@ def journal_of(file: Path, dataset: str, chain_id: bytes) -> Path:
 
 
 @click.command()
-@click.argument("file", type=READABLE_FILE)
+@click.argument("file", type=WholeFile())
 @click.option("--dataset", "dataset_id", required=True, metavar="ID", help="Dataset that the records belong to.")
 @click.option(
     "--batch",

@@ -5,11 +5,12 @@
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -139,6 +140,20 @@ class ConfigFile(_Section, frozen=True):
     gateway: GatewaySection | None = None
 
 
+def _settings() -> dict[str, tuple[str, ...]]:
+    found = {}
+    for section in msgspec.structs.fields(ConfigFile):
+        types = [part for part in get_args(section.type) or (section.type,) if part is not type(None)]
+        found[section.name] = tuple(types[0].__struct_fields__)
+    return found
+
+
+_SETTINGS = _settings()
+"""The settings of each section."""
+_OF_KUBERNETES = re.compile(r"service_host|service_port(_\w+)?|port(_\d+_(tcp|udp|sctp)(_\w+)?)?")
+"""What Kubernetes sets in the environment for a service that is called ``blockpool-api`` or so."""
+
+
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
     """A daemon's settings with paths resolved."""
@@ -165,11 +180,12 @@ def load_config(home: Path, environment: Mapping[str, str] = os.environ) -> Node
         raise _bad(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _bad(f"{path}: {error}") from None
-    _override(raw, environment)
+    overridden = _override(raw, environment)
     try:
         file = msgspec.convert(raw, ConfigFile, strict=False)
     except msgspec.ValidationError as error:
-        raise _bad(f"{path}: {error}") from None
+        culprit = next((name for place, name in overridden.items() if str(error).endswith(f"`$.{place}`")), str(path))
+        raise _bad(f"{culprit}: {error}") from None
     try:
         parse_networks(file.api.allow)
     except ValueError as error:
@@ -203,14 +219,29 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
-    for section in ConfigFile.__struct_fields__:
+def _override(raw: dict[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
+    """Put what the environment says in the place of what the file says.
+
+    Returns:
+        The variables by the settings that they set, ``section.key``.
+
+    Raises:
+        PoolError: code ``bad_configuration`` for a variable of a setting that is not there.
+    """
+    overridden = {}
+    for section, keys in _SETTINGS.items():
         prefix = f"BLOCKPOOL_{section.upper()}_"
         for name, value in environment.items():
-            if name.startswith(prefix):
-                settings = raw.setdefault(section, {})
-                if isinstance(settings, dict):  # anything else is refused when the file is checked
-                    settings[name[len(prefix) :].lower()] = value
+            key = name.removeprefix(prefix).lower()
+            if not name.startswith(prefix) or (key not in keys and _OF_KUBERNETES.fullmatch(key)):
+                continue
+            if key not in keys:
+                raise _bad(f"{name}: section {section} has no setting {key}; it has {', '.join(keys)}")
+            settings = raw.setdefault(section, {})
+            if isinstance(settings, dict):  # anything else is refused when the file is checked
+                settings[key] = value
+                overridden[f"{section}.{key}"] = name
+    return overridden
 
 
 def _passphrase(environment: Mapping[str, str]) -> str | None:

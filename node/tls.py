@@ -21,6 +21,9 @@ from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import Hash
 from chain.primitives.keys import load_seed
 
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
+"""``X509_V_FLAG_NO_CHECK_TIME`` of OpenSSL, which the module ``ssl`` has no name for."""
+
 
 @dataclass(frozen=True, slots=True)
 class LinkIdentity:
@@ -74,6 +77,7 @@ def _context(protocol: int, me: LinkIdentity, trusted: Iterable[bytes]) -> ssl.S
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False  # the pin is stronger than a name
     context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_flags |= _NO_CHECK_TIME  # what is trusted is pinned; a clock that is wrong cuts no node off
     _load_own_key(context, me)
     store = b"".join(trusted)
     if store:  # a network of one trusts nobody, and OpenSSL refuses to load nothing

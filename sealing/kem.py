@@ -105,13 +105,17 @@ class KemPrivateKey:
         except (InvalidTag, ValueError):
             return None
 
+    def encode(self, passphrase: str | None = None) -> bytes:
+        """PKCS#8 PEM, the ML-KEM part (if any) before the X25519 part, each encrypted if a passphrase is given."""
+        return encode_private_keys(self._parts, passphrase)
+
     def save(self, path: Path, passphrase: str | None = None) -> None:
         """Write it to a new file of mode 0600: PKCS#8 PEM, the ML-KEM part (if any) before the X25519 part.
 
         Raises:
             PoolError: code ``bad_key`` if the file exists already.
         """
-        write_secret_file(path, encode_private_keys(self._parts, passphrase))
+        write_secret_file(path, self.encode(passphrase))
 
     def __repr__(self) -> str:
         return f"KemPrivateKey({self.public_key!r})"

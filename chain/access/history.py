@@ -17,6 +17,7 @@ from chain.facts import Facts
 from chain.ledger import ExecutedBlock
 from chain.messages import denial
 from chain.primitives.crypto import Hash
+from chain.primitives.typed import typed
 from chain.primitives.types import Answer
 from chain.state.entries import EMPTY_HISTORY, DatasetReads, ParcelReads, ReaderEntry, ReadHistory
 from chain.transactions.approval import APPROVAL
@@ -165,7 +166,7 @@ class ReadFilter:
     reader: str = ""
     parcel: ParcelPlace | None = None
     purpose: str = ""
-    """Part of the purpose, in whatever case."""
+    """Part of the purpose, in whatever case, form and spacing (``chain.primitives.typed``)."""
     since_ms: int = 0
     """Something happened then or later."""
     until_ms: int = 0
@@ -178,7 +179,7 @@ class ReadFilter:
             self.dataset in ("", read.header.dataset)
             and self.reader in ("", read.by.member)
             and (self.parcel is None or read.concerns(self.parcel))
-            and self.purpose.casefold() in read.header.purpose.casefold()
+            and typed(self.purpose).casefold() in typed(read.header.purpose).casefold()
             and read.happens_between(self.since_ms, self.until_ms)
             and self.status in (None, read.status)
         )

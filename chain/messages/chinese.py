@@ -204,7 +204,7 @@ CHINESE: dict[str, tuple[str, ...]] = {
     "database_damaged": ("数据库损坏或区块丢失", "请以 --resync 重启，从其他节点重建。"),
     "database_version": ("数据库属于其他版本", "请使用相应版本的 blockpool。"),
     "disk_full": ("磁盘已满", "请在数据目录所在磁盘腾出空间，再启动节点。"),
-    "storage_failed": ("存储失败", "请检查磁盘；节点已停止，以免数据丢失。"),
+    "storage_failed": ("存储失败", "请检查磁盘、剩余空间和写入权限。节点遇此即停止，以免数据丢失。"),
     "port_in_use": ("端口已被占用", "请停止占用它的程序，或另选端口。"),
     "engine_damaged": ("合约引擎损坏", "请重新安装 blockpool，并检查缓存目录所在磁盘。"),
     "engine_unavailable": ("合约引擎与网络不符", "请安装创世文件指定的版本。"),

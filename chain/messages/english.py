@@ -375,7 +375,10 @@ ENGLISH: dict[str, tuple[str, ...]] = {
     "database_damaged": ("Database is damaged", "Restart with --resync to rebuild it from the peers."),
     "database_version": ("Database of another version", "Use the matching blockpool version."),
     "disk_full": ("Disk is full", "Free space on the data folder's disk, then start the node again."),
-    "storage_failed": ("Storage failed", "Check the disk; the node stopped so that nothing is lost."),
+    "storage_failed": (
+        "Storage failed",
+        "Check the disk, its room and who may write there. A node stops, so that nothing is lost.",
+    ),
     "port_in_use": ("Port is in use", "Stop the other program or choose another port."),
     "engine_damaged": ("Contract engine is damaged", "Reinstall blockpool, and check the disk of the cache folder."),
     "engine_unavailable": ("Contract engine is not the network's", "Install the version that the genesis file names."),

@@ -23,7 +23,9 @@ KDF_ROUNDS = 600_000
 """Of PBKDF2 with HMAC-SHA-256, for each key that is encrypted: about a fifth of a second."""
 _SALT_SIZE = 16
 _PROTECTION = "PBKDF2WithHMAC-SHA256AndAES256-CBC"
-_PEM_BLOCK = re.compile(rb"-----BEGIN [A-Z ]+-----\n.*?-----END [A-Z ]+-----\n?", re.DOTALL)
+_PEM_BLOCK = re.compile(rb"-----BEGIN [A-Z ]+-----\r?\n.*?-----END [A-Z ]+-----(?:\r?\n)?", re.DOTALL)
+PASSPHRASE_SIZE_MAX = 1023
+"""Bytes of a passphrase: OpenSSL takes no more."""
 
 
 def new_seed() -> bytes:
@@ -38,7 +40,9 @@ def encode_private_key(seed: bytes, passphrase: str | None) -> bytes:
 
 def encode_private_keys(keys: Sequence[PrivateKeyTypes], passphrase: str | None) -> bytes:
     """PKCS#8 PEM blocks of keys that belong together, each encrypted if a passphrase is given."""
-    if not passphrase:
+    if passphrase:
+        _verify_passphrase(passphrase)
+    else:
         return b"".join(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for key in keys)
     return b"".join(_encrypted(key, passphrase) for key in keys)
 
@@ -111,7 +115,16 @@ def load_private_keys(path: Path, passphrase: str | None = None) -> list[Private
     return [_load_pem(path, block, passphrase) for block in _PEM_BLOCK.findall(read_secret_file(path))]
 
 
+def _verify_passphrase(passphrase: str) -> None:
+    if len(passphrase.encode()) > PASSPHRASE_SIZE_MAX:
+        raise PoolError(
+            ErrorCode.WRONG_PASSPHRASE, f"a passphrase has at most {PASSPHRASE_SIZE_MAX} bytes: this one is longer"
+        )
+
+
 def _load_pem(path: Path, content: bytes, passphrase: str | None) -> PrivateKeyTypes:
+    if passphrase is not None:
+        _verify_passphrase(passphrase)
     try:
         return load_pem_private_key(content, passphrase.encode() if passphrase else None)
     except TypeError:

@@ -198,6 +198,24 @@ def test_erased_and_wrong_records_are_told_apart(chain: EventfulChain, genesis_f
     assert "Not complete: 0 records are missing and were never erased, 2 are not those that were signed." in shown.out
 
 
+def test_an_audit_changes_nothing_of_what_it_audits(chain: EventfulChain, genesis_file: Path, tmp_path: Path) -> None:
+    """An auditor's copy stays byte for byte, dates included, and may lie on media that cannot be written."""
+
+    def content() -> dict[str, tuple[bytes, int]]:
+        return {
+            str(path): (path.read_bytes() if path.is_file() else b"", path.stat().st_mtime_ns)
+            for path in home.rglob("*")
+        }
+
+    home = chain.make_home(tmp_path / "home")
+    before = content()
+    assert audit(home, genesis_file).code == 0
+    assert content() == before
+    (home / "data" / "blocks" / "LOCK").unlink()
+    assert audit(home, genesis_file).code == 0, "a copy has no such file"
+    assert not (home / "data" / "blocks" / "LOCK").exists()
+
+
 def test_records_that_nothing_erases_are_missing(chain: EventfulChain, genesis_file: Path, tmp_path: Path) -> None:
     home = chain.make_home(tmp_path / "home", chain.blocks[:3])
     erased = chain.make_home(tmp_path / "erased", chain.blocks[:4])
