@@ -32,6 +32,7 @@ from chain.state.entries import (
     Erasure,
     MemberTotals,
     ParcelReads,
+    PresentRecord,
     ReaderEntry,
     RequestEntry,
     RequestTotals,
@@ -240,6 +241,7 @@ _ENTRY_TYPES: dict[bytes, Any] = {
     b"erasure": Erasure,
     b"correction": Correction,
     b"corrected-records": CorrectedRecords,
+    b"key": PresentRecord,
 }
 
 

@@ -39,6 +39,7 @@ from blockpool.client import AsyncClient, Client
 from blockpool.exchange import RetryPolicy
 from blockpool.identity import Identity
 from blockpool.operations.access import AccessRequest
+from blockpool.operations.finding import FoundRecord
 from blockpool.operations.history import ProvenReads
 from blockpool.operations.parcels import Parcel
 from blockpool.pinned import load_genesis, verify_disclosure, verify_evidence
@@ -70,6 +71,7 @@ __all__ = [
     "ContractAnswer",
     "DatasetDefinition",
     "ErrorCode",
+    "FoundRecord",
     "Genesis",
     "Identity",
     "KemPrivateKey",

@@ -26,6 +26,7 @@ from blockpool.operations import (
     disclosing,
     erasure,
     evidence_files,
+    finding,
     history,
     members,
     provenance,
@@ -34,12 +35,14 @@ from blockpool.operations import (
     submitting,
 )
 from blockpool.operations.access import AccessRequest
+from blockpool.operations.finding import FoundRecord
 from blockpool.operations.key_shares import OnCulprit
 from blockpool.operations.parcels import Parcel
 from blockpool.operations.session import Session
 from blockpool.operations.submitting import Submission, SubmissionOptions
 from blockpool.provenance import DEFAULT_BOUNDS, Provenance, ProvenanceBounds
 from blockpool.reading import Read
+from blockpool.record_keys import KeyValue
 from blockpool.sealing import Commitments
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
 from chain.access.decision import RequestStatus
@@ -189,6 +192,7 @@ class Methods:
         anew: bool = False,
         derived_from: Sequence[RecordId] = (),
         in_flight: int | None = None,
+        key_secret: bytes | None = None,
     ) -> Submission:
         """Share records: cut into parcels, sealed unless the dataset is open, signed, committed and verified. Gives the
         receipts in order, each as it comes; ``submit`` gives all of them as a list. Nothing is sent until you iterate.
@@ -211,6 +215,7 @@ class Methods:
             in_flight: parcels that wait for their commit at the same time; None for as many as keep the network busy.
                 With more than 1 they may change places on the chain. When one fails, those after it that are in flight
                 are given up: they may still commit.
+            key_secret: 32 bytes of the owner's that blind the keys of sealed records; needed where these have keys.
 
         Raises:
             TransactionRejected: the validators refused a parcel; earlier ones are committed.
@@ -218,7 +223,15 @@ class Methods:
                 cannot be sealed: validators cannot check these, so it is done here.
         """
         options = SubmissionOptions(
-            parcel_records, idempotency_key, commitments, sealed, journal, anew, tuple(derived_from), in_flight
+            parcel_records,
+            idempotency_key,
+            commitments,
+            sealed,
+            journal,
+            anew,
+            tuple(derived_from),
+            in_flight,
+            key_secret,
         )
         return Submission(self._session, dataset, options, records)
 
@@ -241,7 +254,9 @@ class Methods:
         return erasure.erase(self._session, parcel, legal_basis, reason)
 
     @declaring.result
-    def correct(self, record: RecordId, body: RecordBody, legal_basis: str, reason: str) -> Operation[VerifiedReceipt]:
+    def correct(
+        self, record: RecordId, body: RecordBody, legal_basis: str, reason: str, *, key_secret: bytes | None = None
+    ) -> Operation[VerifiedReceipt]:
         """Commit the record that takes the place of one that was wrong. The old one stays, and every proof of it says
         from then on what it was corrected by. ``Client.provenance`` names who has read it.
 
@@ -250,13 +265,35 @@ class Methods:
             body: the one that takes its place.
             legal_basis: by which law, order or finding, 1 to 2,000 characters; it stays on the chain.
             reason: what was wrong, 1 to 300 characters, which stay too.
+            key_secret: as in ``submit_stream``.
 
         Raises:
             TransactionRejected: the validators refused it.
             PoolError: codes ``unknown_parcel``, ``unknown_source``, ``not_owner``, ``parcel_erased``,
                 ``record_corrected``, ``schema_violation``: nothing was sent.
         """
-        return correcting.correct(self._session, record, body, legal_basis, reason)
+        return correcting.correct(self._session, record, body, legal_basis, reason, key_secret)
+
+    @declaring.result
+    def find(
+        self,
+        dataset: str,
+        key: Mapping[str, KeyValue] | Sequence[KeyValue],
+        *,
+        key_secret: bytes | None = None,
+    ) -> Operation[FoundRecord]:
+        """The present record of a key: the newest that was shared with it. That there is no newer one, or none at all,
+        is proven by the state after the newest block.
+
+        Args:
+            dataset: one whose schema names key fields.
+            key: values of the key fields, by name or in the schema's order.
+            key_secret: the owner's, with which the keys of sealed records are blinded.
+
+        Raises:
+            PoolError: codes ``unknown_dataset``, ``bad_request`` (no keys, or other fields), ``key_secret_needed``.
+        """
+        return finding.find(self._session, dataset, key, key_secret)
 
     @declaring.records
     def records(self, dataset: str, *, erased: list[bytes] | None = None) -> reading.OpenReading:

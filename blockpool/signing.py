@@ -17,11 +17,12 @@ from chain.primitives.encoding import encode
 from chain.primitives.typed import typed
 from chain.primitives.types import SharingClass, verify_dataset_id
 from chain.schema import compile_schema
-from chain.transactions import correction as corrections
 from chain.transactions import parcel as parcels
 from chain.transactions.base import NONCE_SIZE, Transaction, transaction_id
+from chain.transactions.correction import CORRECTION
 from chain.transactions.dataset import DATASET
 from chain.transactions.erase import ERASE
+from chain.transactions.keyed import KEYED_PARCEL
 from chain.transactions.parcel import ParcelContent, Source, open_content, records_root, verify_sources
 from records.json_values import json_text
 
@@ -143,6 +144,7 @@ def sign_parcel(
     *,
     nonce: bytes | None = None,
     derived_from: Sequence[RecordId] = (),
+    keys: bytes = b"",
 ) -> SignedTransaction:
     """Sign an open parcel.
 
@@ -150,14 +152,32 @@ def sign_parcel(
         records: record bodies, 1 to 4,096.
         nonce: 16 bytes; random if not given. The same nonce and records give the same transaction.
         derived_from: records of other parcels that these were made from.
+        keys: of the records, 24 bytes each, where the dataset's records have keys (``chain.record_keys``).
 
     Raises:
         PoolError: code ``too_large`` if it exceeds a limit of the network; ``bad_request`` for a source that no parcel
             can hold.
     """
     content = open_content(genesis.chain_id, records)
-    transaction = parcels.sign_parcel(identity.sender(genesis), dataset, content, source_links(derived_from), nonce)
-    return signed(genesis, transaction, len(records))
+    return signed_parcel(genesis, identity, dataset, content, derived_from, keys, nonce)
+
+
+def signed_parcel(
+    genesis: Genesis,
+    identity: Identity,
+    dataset: str,
+    content: ParcelContent,
+    derived_from: Sequence[RecordId],
+    keys: bytes,
+    nonce: bytes | None = None,
+) -> SignedTransaction:
+    """Sign a parcel, open or sealed, of records with keys or without; raises as ``sign_parcel``."""
+    sender, sources = identity.sender(genesis), source_links(derived_from)
+    if keys:
+        transaction = parcels.sign_parcel(sender, dataset, content, sources, nonce, KEYED_PARCEL, keys=keys)
+    else:
+        transaction = parcels.sign_parcel(sender, dataset, content, sources, nonce)
+    return signed(genesis, transaction, content.record_count)
 
 
 def sign_erasure(
@@ -191,6 +211,7 @@ def sign_correction(
     corrected: RecordId,
     legal_basis: str,
     reason: str,
+    key: bytes = b"",
 ) -> SignedTransaction:
     """Sign the correction of a record of ``dataset``.
 
@@ -199,6 +220,7 @@ def sign_correction(
         corrected: the record that was wrong.
         legal_basis: by which law, order or finding, 1 to 2,000 characters.
         reason: what was wrong, 1 to 300 characters.
+        key: of the new record, where the dataset's records have keys.
 
     Raises:
         PoolError: codes ``bad_request``, ``too_large``.
@@ -208,7 +230,8 @@ def sign_correction(
         raise PoolError(ErrorCode.BAD_REQUEST, "a correction states its legal basis, and what was wrong")
     _verify_reasons(legal_basis, reason)
     (source,) = source_links([corrected])
-    transaction = corrections.sign_correction(identity.sender(genesis), dataset, content, source, legal_basis, reason)
+    more = {"legal_basis": legal_basis, "reason": reason, "key": key}
+    transaction = parcels.sign_parcel(identity.sender(genesis), dataset, content, [source], None, CORRECTION, **more)
     return signed(genesis, transaction, 1)
 
 

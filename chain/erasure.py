@@ -223,6 +223,6 @@ def parcel_erased(parcel: Hash, erasure: Erasure) -> PoolError:
 
 
 def _violation(outcome: Outcome) -> Refusal | None:
-    """What the schema had against a parcel's records, going by its outcome: the one rule that reads the payload."""
-    code = ErrorCode.SCHEMA_VIOLATION
-    return Refusal.of(code, outcome.facts) if outcome.code == code else None
+    """What schema and keys had against a parcel's records, going by its outcome: no other rule reads the payload."""
+    codes = (ErrorCode.SCHEMA_VIOLATION, ErrorCode.KEY_MISMATCH)
+    return next((Refusal.of(code, outcome.facts) for code in codes if outcome.code == code), None)

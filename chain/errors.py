@@ -72,6 +72,10 @@ class ErrorCode(StrEnum):
     PARCEL_ERASED = "parcel_erased"
     PARCEL_REJECTED = "parcel_rejected"
     RECORD_CORRECTED = "record_corrected"
+    KEYS_MISSING = "keys_missing"
+    KEY_MISMATCH = "key_mismatch"
+    KEY_REPEATED = "key_repeated"
+    KEY_SECRET_NEEDED = "key_secret_needed"  # noqa: S105  (a code, no secret)
     # Reading sealed records: why no key share is given
     ACCESS_DENIED = "access_denied"
     NOT_SHARED = "not_shared"
@@ -223,6 +227,10 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
         _C.UNKNOWN_SOURCE,
         _C.SOURCE_REPEATED,
         _C.RECORD_CORRECTED,
+        _C.KEYS_MISSING,
+        _C.KEY_MISMATCH,
+        _C.KEY_REPEATED,
+        _C.KEY_SECRET_NEEDED,
         _C.BAD_CONTRACT,
         _C.CONTRACT_NOT_TEXT,
         _C.CONTRACT_TOO_LARGE,

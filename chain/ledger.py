@@ -31,7 +31,7 @@ from chain.proofs.handover import HandOver
 from chain.proofs.merkle import leaf_hash, leaf_hashes, root_of_leaves
 from chain.proofs.validators import ValidatorsEntry, validator_set, verify_certificate
 from chain.recovery import damaged, recheck, stored_transactions, stored_trust, tip_at
-from chain.state.decoded import SMALL_ENTRY_SIZE_BYTES
+from chain.state.decoded import is_worth_keeping
 from chain.state.entries import PROTOCOL_KEY, VALIDATORS_KEY, ProtocolEntry, erasure_key
 from chain.state.tree import TreeUpdate, hash_of
 from chain.state_history import Progress
@@ -169,7 +169,7 @@ class Ledger(LedgerView):
                 contracts.close()
         changes = execution.changes
         update = self._open_tree().update(tip.state, dict(changes), height)
-        small = {key: entry for key, entry in execution.entries.items() if len(changes[key]) <= SMALL_ENTRY_SIZE_BYTES}
+        small = {key: entry for key, entry in execution.entries.items() if is_worth_keeping(key, changes[key])}
         ids = tuple(checked.id for checked in transactions)
         next_set = present(execution.read(VALIDATORS_KEY, ValidatorsEntry))
         is_same = next_set is validators.entry or next_set == validators.entry

@@ -23,6 +23,8 @@ class Limits:
     """Sum of the encoded transactions of a block, and of what the parcels that they name count for."""
     named_parcel_size_bytes: int = 2 * KIB
     """What each parcel counts for in a block that a transaction names as a source, to be read or as read."""
+    key_size_bytes: int = 1 * KIB
+    """What each record's key counts for in a block: every node changes its entry in the state."""
     block_transactions: int = 4096
     """Transactions in one block."""
     frame_size_bytes: int = 16 * MIB

@@ -25,11 +25,15 @@ from chain.primitives.json_reader import (
     read_json,
     read_records,
 )
+from chain.record_keys import KEY_FIELDS_MAX
 from chain.schema_formats import FORMATS
 from chain.schema_pattern_grammar import BadPattern
 from chain.schema_patterns import Pattern, PatternBudget
 from chain.schema_rules import ALL_TYPES, BREAKS, JSON_TYPES, NUMBERS, Choices, Limit, Rule, Test, is_multiple_of
 
+_KEY = "key"
+"""Keyword of ours, of the schema as a whole alone: names the fields that tell records apart."""
+_KEY_TYPES = ("string", "integer")
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _COUNT_MAX = 2**31
 _LENGTHS, _SIZES, _COUNTS = ("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties", "maxProperties")
@@ -50,32 +54,42 @@ class RecordSchema:
     Attributes:
         hash: SHA-256 of the schema's text.
         rule: what it asks of one value.
+        key_fields: fields whose values tell a dataset's records apart; none where records have no keys.
         weight: what it takes of the room for compiled schemas, in characters of a text without patterns.
     """
 
     def __init__(self, text: str) -> None:
         self.hash: Hash = sha256(text.encode())
         budget = PatternBudget()
-        self.rule = _compile(text, budget)
+        self.rule, self.key_fields = _compile(text, budget)
         self.weight = len(text) + _STEP_WEIGHT * budget.steps_spent + _PATTERN_WEIGHT * budget.patterns
 
     def check(self, records: Sequence[bytes]) -> Refusal | None:
         """The first violation among ``records``, or None: the first record that is not JSON as the protocol reads it,
         or breaks the schema."""
+        return self.read(records)[1]
+
+    def read(self, records: Sequence[bytes]) -> tuple[list[JsonValue], Refusal | None]:
+        """The values of ``records`` and the first violation among them, or None: then each record has its value."""
         values, bad = read_records(records)
         if not self.rule.accepts(values):
             for index, value in enumerate(values):
                 violation = self.rule.first_violation(value)
                 if violation is not None:
                     keyword, place = violation
-                    return _violation(index, pointer_of(place[::-1]), keyword)
-        return None if bad is None else unreadable(len(values), bad)
+                    return values, _violation(index, pointer_of(place[::-1]), keyword)
+        return values, None if bad is None else unreadable(len(values), bad)
 
 
 class NoSchema:
     """What records have to satisfy where no schema is: they may be any bytes, but no JSON that readers choke on."""
 
     hash: Hash = sha256(b"")
+    key_fields: tuple[str, ...] = ()
+
+    def read(self, records: Sequence[bytes]) -> tuple[list[JsonValue], Refusal | None]:
+        """No values, since records may be any bytes, and the first that is nested too deep, or None."""
+        return [], self.check(records)
 
     def check(self, records: Sequence[bytes]) -> Refusal | None:
         """The first record that is nested too deep, or None."""
@@ -123,7 +137,8 @@ def compile_schema(text: str) -> RecordSchema:
     return schema
 
 
-def _compile(text: str, budget: PatternBudget) -> Rule:
+def _compile(text: str, budget: PatternBudget) -> tuple[Rule, tuple[str, ...]]:
+    """The rule of a schema, and its key fields, which are looked at last."""
     encoded = text.encode()
     if len(encoded) > LIMITS.schema_size_bytes:
         raise Refusal(ErrorCode.SCHEMA_TOO_LARGE, found=len(encoded), limit=LIMITS.schema_size_bytes)
@@ -133,7 +148,27 @@ def _compile(text: str, budget: PatternBudget) -> Rule:
         raise Refusal(ErrorCode.SCHEMA_NOT_JSON, pointer=error.pointer, keyword=error.fault.value) from None
     if not isinstance(schema, dict):
         raise Refusal(ErrorCode.BAD_SCHEMA, pointer="")
-    return _rule_of(schema, (), budget)
+    key_fields = schema.pop(_KEY, None)
+    rule = _rule_of(schema, (), budget)
+    return rule, () if key_fields is None else _key_fields(key_fields, schema)
+
+
+def _key_fields(names: JsonValue, schema: dict[str, JsonValue]) -> tuple[str, ...]:
+    """The key fields that a schema names. Each must be one that records have to have, a string or an integer: then it
+    has one form."""
+    if not isinstance(names, list) or not 1 <= len(names) <= KEY_FIELDS_MAX or not _are_names(names):
+        raise Refusal(ErrorCode.SCHEMA_ARGUMENT, pointer=f"/{_KEY}")
+    if schema.get("type") != "object":
+        raise Refusal(ErrorCode.SCHEMA_ARGUMENT, pointer=f"/{_KEY}")
+    properties, required = schema.get("properties", {}), schema.get("required", [])
+    found = []
+    for index, name in enumerate(names):
+        declared = properties.get(name) if isinstance(properties, dict) and isinstance(name, str) else None
+        is_scalar = isinstance(declared, dict) and declared.get("type") in _KEY_TYPES
+        if not is_scalar or not isinstance(required, list) or name not in required:
+            raise Refusal(ErrorCode.SCHEMA_ARGUMENT, pointer=f"/{_KEY}/{index}")
+        found.append(str(name))
+    return tuple(found)
 
 
 def _subschema(keyword: str, schema: JsonValue, place: _Place, budget: PatternBudget) -> Rule | None:

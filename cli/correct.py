@@ -10,7 +10,7 @@ from chain.errors import ErrorCode
 from chain.messages import time_text
 from chain.transactions.parcel import PARCEL
 from chain.transactions.registry import decode_transaction_header
-from cli.options import RecordIdType, Signing, WholeFile, signing_options
+from cli.options import RecordIdType, Signing, WholeFile, key_secret_option, load_key_secret, signing_options
 from cli.output import emit, facts, grid, talk
 from cli.submit import source_options
 from records.sources import CompactSource, SourceOptions, open_source, record_bodies
@@ -23,10 +23,17 @@ _NEAREST = ProvenanceBounds(depth=1)
 @click.argument("file", type=WholeFile())
 @click.option("--legal-basis", required=True, help="Law, order or finding by which it is corrected; it stays.")
 @click.option("--reason", required=True, help="What was wrong, in short; it stays on the chain too.")
+@key_secret_option
 @source_options
 @signing_options
 def correct(
-    record: RecordId, file: Path, legal_basis: str, reason: str, read_as: SourceOptions, signing: Signing
+    record: RecordId,
+    file: Path,
+    legal_basis: str,
+    reason: str,
+    key_secret_file: Path | None,
+    read_as: SourceOptions,
+    signing: Signing,
 ) -> None:
     """Commit the one record of FILE in the place of RECORD (TRANSACTION/INDEX), as the owner of its dataset.
 
@@ -45,7 +52,8 @@ def correct(
         if header is None:
             raise PoolError(ErrorCode.UNKNOWN_PARCEL, f"{record.transaction_id.hex()} is no parcel")
         body = _only_record(file, client.dataset(header.dataset).schema, read_as, is_compact=bool(header.envelope))
-        receipt = client.correct(record, body, legal_basis, reason)
+        secret = load_key_secret(key_secret_file, signing.key_file)
+        receipt = client.correct(record, body, legal_basis, reason, key_secret=secret)
         graph = client.provenance(record, _NEAREST)
     readers = _readers(graph)
     corrected = {"record": str(record), "correction": str(receipt.record_ids[0]), "height": receipt.height}

@@ -33,6 +33,7 @@ NodeRole = Literal["validator", "witness", "observer", "none"]
 MEMBER_FILE = "member.json"
 SYSTEM_KEY = "system.pem"
 READER_KEY = "reader.pem"
+KEY_SECRET = "record-keys.secret"  # noqa: S105  (a file's name)
 NODE_FOLDER = "node"
 NODE_CONSENSUS_KEY = "consensus.pem"
 NODE_KEM_KEY = "kem.pem"

@@ -22,6 +22,7 @@ COMMANDS = {
     "disclose": "cli.disclose",
     "erase": "cli.erase",
     "evidence": "cli.evidence",
+    "find": "cli.find",
     "genesis": "cli.genesis",
     "keys": "cli.keys",
     "member": "cli.members",

@@ -1,9 +1,11 @@
 """Options that several commands share, and what they are turned into."""
 
+import contextlib
 import dataclasses
 import datetime
 import functools
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -17,9 +19,11 @@ from blockpool.credentials import Surroundings, surroundings
 from blockpool.signing import parse_transaction_id
 from chain.errors import ErrorCode, PoolError
 from chain.messages.languages import POOL_ZONE
-from cli.homes import NODE_FOLDER, READER_KEY
+from chain.primitives.keys import read_secret_file
+from cli.homes import KEY_SECRET, NODE_FOLDER, READER_KEY
 from cli.output import JSON_KEY
 from sealing import KemPrivateKey, load_kem_key
+from sealing.record_keys import SECRET_SIZE
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -256,6 +260,57 @@ def load_identity(key_file: Path, genesis_file: Path, member: str | None) -> tup
     """The genesis, and who signs."""
     genesis = load_genesis(genesis_file)
     return genesis, Identity.load(key_file, genesis, member=member, passphrase=passphrase_for(key_file))
+
+
+key_secret_option = click.option(
+    "--key-secret",
+    "key_secret_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="BLOCKPOOL_KEY_SECRET",
+    help="Secret that blinds the keys of sealed records. [env: BLOCKPOOL_KEY_SECRET; default: record-keys.secret "
+    "beside the signing key]",
+)
+
+
+def load_key_secret(key_secret_file: Path | None, key_file: Path | None, *, makes: bool = False) -> bytes | None:
+    """The secret that blinds the keys of sealed records: the file given, else ``record-keys.secret`` in the member's
+    folder. None if there is none of that name.
+
+    Args:
+        key_secret_file: as given.
+        key_file: the signing key, in the member's folder.
+        makes: make one there if there is none.
+
+    Raises:
+        PoolError: codes ``bad_key``, ``key_permissions``.
+    """
+    path = key_secret_file
+    if path is None:
+        if key_file is None:
+            return None
+        path = key_file.parent / KEY_SECRET
+        if not path.exists():
+            if not makes:
+                return None
+            make_key_secret(path)
+    try:
+        secret = bytes.fromhex(read_secret_file(path).decode("ascii").strip())
+    except ValueError:
+        secret = b""
+    if len(secret) != SECRET_SIZE:
+        raise PoolError(
+            ErrorCode.BAD_KEY, f"{path} holds no secret for record keys: {2 * SECRET_SIZE} hexadecimal digits"
+        )
+    return secret
+
+
+def make_key_secret(path: Path) -> None:
+    """Make a secret for record keys, readable by its owner alone. One that is there stays."""
+    content = secrets.token_bytes(SECRET_SIZE).hex().encode() + b"\n"
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
 
 
 def load_reader_key(reader_key_file: Path | None, key_file: Path) -> KemPrivateKey:

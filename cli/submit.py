@@ -33,7 +33,16 @@ from blockpool.signing import PARCEL_RECORDS
 from blockpool.window import IN_FLIGHT_MAX
 from chain.errors import Refusal
 from chain.limits import LIMITS
-from cli.options import RecordIdType, Signing, WholeFile, signing_options, together
+from chain.schema import record_rules
+from cli.options import (
+    RecordIdType,
+    Signing,
+    WholeFile,
+    key_secret_option,
+    load_key_secret,
+    signing_options,
+    together,
+)
 from cli.output import emit, facts, grid, progress, talk
 from records.checking import Check, RecordRules, check_records
 from records.sources import CompactSource, RecordSource, SourceOptions, open_source, record_bodies
@@ -99,6 +108,8 @@ class Plan:
     journal: Path
     """Remembers what was shared of the file."""
     anew: bool
+    key_secret: bytes | None
+    """Blinds the keys of sealed records."""
 
 
 def journal_of(file: Path, dataset: str, chain_id: bytes) -> Path:
@@ -138,6 +149,7 @@ def journal_of(file: Path, dataset: str, chain_id: bytes) -> Path:
 )
 @click.option("--again", is_flag=True, help="Share all records once more, whatever was shared of the file before.")
 @click.option("--dry-run", is_flag=True, help="Check the file, name every problem, and send nothing.")
+@key_secret_option
 @source_options
 @signing_options
 def submit(
@@ -150,6 +162,7 @@ def submit(
     derived_from: tuple[RecordId, ...],
     again: bool,
     dry_run: bool,
+    key_secret_file: Path | None,
     read_as: SourceOptions,
     signing: Signing,
 ) -> None:
@@ -159,7 +172,8 @@ def submit(
     is sent. Interrupted, or has the file grown? Run the command again: what is new is shared, and nothing twice. The
     folder FILE.DATASET.POOL.journal remembers what was shared.
 
-    Records of a dataset that is not open are sealed here, before they leave this machine.
+    Records of a dataset that is not open are sealed here, before they leave this machine. Where they have keys, these
+    are blinded with a secret, which is made beside the signing key at first use: keep it.
 
     The cells of a table become what the schema says (integer, number, boolean, string), digit by digit as they stand;
     an empty one is null where null is allowed, and so is what --null names. Records of JSON are shared as they are.
@@ -192,7 +206,9 @@ def submit(
         emit(found, facts(dict(found)))
         return
     journal = journal_of(file, dataset_id, genesis.chain_id)
-    plan = Plan(dataset_id, batch, in_flight, commitments, derived_from, is_sealed, journal, again)
+    is_blinded = is_sealed and bool(record_rules(entry.schema).key_fields)
+    secret = load_key_secret(key_secret_file, signing.key_file, makes=True) if is_blinded else None
+    plan = Plan(dataset_id, batch, in_flight, commitments, derived_from, is_sealed, journal, again, secret)
     submission = _share(AsyncClient(urls, genesis, identity), source, plan, check.records)
     emit({name: value for name, value in asdict(submission).items() if name != "_place"}, _facts(submission))
 
@@ -250,6 +266,7 @@ async def _commit_all(
             journal=plan.journal,
             anew=plan.anew,
             derived_from=plan.derived_from,
+            key_secret=plan.key_secret,
         )
         async with aclosing(stream) as receipts:
             async for receipt in receipts:

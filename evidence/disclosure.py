@@ -71,7 +71,7 @@ def make_disclosure_evidence(
         dataset=file.dataset,
         contract=file.contract,
         disclosure=disclosure_object(disclosure),
-        since=SincePart(file.uses.block, file.uses.erasure, file.uses.correction),
+        since=SincePart(file.uses.block, file.uses.erasure, file.uses.correction, file.uses.present),
     )
     for _ in numbered(DISCLOSURE_STEPS, lambda: verify_disclosed(made, Verifier(trust.copy()))):
         pass

@@ -13,17 +13,20 @@ from msgspec import Meta
 from chain.blocks import BlockHeader
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import Hash
+from chain.record_keys import split_keys
 from chain.state.entries import (
     EMPTY_HISTORY,
     Correction,
     DerivedParcels,
     Erasure,
     ParcelReads,
+    PresentRecord,
     ReadHistory,
     correction_key,
     derived_key,
     erasure_key,
     parcel_reads_key,
+    record_key_key,
 )
 from chain.storage.blocks import Location
 from chain.transactions.base import Header, transaction_id
@@ -48,6 +51,8 @@ class SincePart(Part, frozen=True):
     """``erasure/ID``: no entry unless its parcel was erased."""
     correction: EntryPart
     """``correction/ID/INDEX``: no entry unless it was corrected."""
+    present: EntryPart | None
+    """``key/DATASET/KEY``: the newest record of its key; None where it has no key."""
 
 
 class UsesPart(SincePart, frozen=True):
@@ -70,6 +75,10 @@ class ProvenSince(NamedTuple):
     """As of this block."""
     erasure: Erasure | None
     correction: Correction | None
+    newer: tuple[Hash, int] | None
+    """The present record of its key, if that is another one: (transaction id, index)."""
+    is_present: bool
+    """Whether it is the present record of its key itself."""
 
     def __str__(self) -> str:
         found = "not erased"
@@ -78,6 +87,10 @@ class ProvenSince(NamedTuple):
         if (correction := self.correction) is not None:
             found += f"; CORRECTED at height {correction.height} by {correction.transaction_id.hex()}/0"
             found += f" ({correction.legal_basis}: {correction.reason})"
+        if self.is_present:
+            found += "; the present record of its key"
+        if self.newer is not None:
+            found += f"; NOT the present record of its key, which is {self.newer[0].hex()}/{self.newer[1]}"
         return f"up to height {self.block.height}: {found}"
 
 
@@ -96,7 +109,7 @@ class ProvenUses(NamedTuple):
 
 def make_uses(maker: PartMaker, parcel_id: Hash, header: ParcelHeader, index: int) -> UsesPart:
     """The part for a parcel and its record ``index``, as of the maker's height."""
-    height, blocks = maker.height, maker.ledger.blocks
+    height, blocks, keys = maker.height, maker.ledger.blocks, split_keys(header.record_keys)
     key_of_reads, key_of_derived = parcel_reads_key(header.dataset, parcel_id), derived_key(parcel_id)
     reads = maker.value(key_of_reads, height, ParcelReads) or ParcelReads()
     derived = maker.value(key_of_derived, height, DerivedParcels) or DerivedParcels()
@@ -106,6 +119,7 @@ def make_uses(maker: PartMaker, parcel_id: Hash, header: ParcelHeader, index: in
         block=maker.block(height),
         erasure=maker.entry(erasure_key(parcel_id), height),
         correction=maker.entry(correction_key(parcel_id, index), height),
+        present=maker.entry(record_key_key(header.dataset, keys[index]), height) if keys else None,
         reads=maker.entry(key_of_reads, height),
         read_transactions=_listed(maker, readers, reads.history),
         derived=maker.entry(key_of_derived, height),
@@ -158,7 +172,15 @@ def verify_since(verifier: Verifier, part: SincePart, parcel: FinalParcel, index
     correction = verifier.entry(root, correction_key(parcel.id, index), part.correction, Correction)
     if correction is not None and correction.dataset != dataset:
         raise bad_evidence("the correction is of a record of another dataset")
-    return ProvenSince(block, erasure, correction)
+    keys = split_keys(parcel.header.record_keys)
+    if (part.present is None) != (not keys):
+        raise bad_evidence("the present record of its key is left out, or it has no key")
+    if part.present is None:
+        return ProvenSince(block, erasure, correction, None, is_present=False)
+    present = verifier.present_entry(root, record_key_key(dataset, keys[index]), part.present, PresentRecord)
+    found = present.transaction_id, present.index
+    is_present = found == (parcel.id, index)
+    return ProvenSince(block, erasure, correction, None if is_present else found, is_present=is_present)
 
 
 def _headers(verifier: Verifier, listed: Listed, proven: ReadHistory) -> list[Header] | None:

@@ -571,8 +571,8 @@ def public_keys(members: Sequence[dict[str, Any]], field: str) -> dict[str, byte
 HEADER = "chain_id:hash member:name key_id:id nonce:id expiry_ms:number "
 """What every transaction's header begins with, after its tag."""
 DATASET_HEADER, PARCEL_HEADER, CONTRACT_HEADER, REQUEST_HEADER, ANSWER_HEADER, REPORT_HEADER, ERASE_HEADER = range(1, 8)
-CORRECTION_HEADER = 8
-PARCELS = (PARCEL_HEADER, CORRECTION_HEADER)
+CORRECTION_HEADER, KEYED_HEADER = 8, 9
+PARCELS = (PARCEL_HEADER, CORRECTION_HEADER, KEYED_HEADER)
 """Types that share records."""
 PARCEL_FIELDS = HEADER + "dataset:dataset record_count records_root:hash envelope derived_from"
 SOURCE = structure("parcel:hash index", index=unsigned(0, 4095))
@@ -590,13 +590,22 @@ HEADERS = {
         derived_from=array(SOURCE, maximum=256),
     ),
     CORRECTION_HEADER: structure(
-        PARCEL_FIELDS + " legal_basis reason",
+        PARCEL_FIELDS + " legal_basis reason key",
         tag=CORRECTION_HEADER,
         record_count=unsigned(1, 1),
         envelope=raw(maximum=131_072),
         derived_from=array(SOURCE, 1, 256),
         legal_basis=text(1, 2000),
         reason=text(1, 300),
+        key=raw(maximum=24),
+    ),
+    KEYED_HEADER: structure(
+        PARCEL_FIELDS + " keys",
+        tag=KEYED_HEADER,
+        record_count=unsigned(1, 4096),
+        envelope=raw(maximum=131_072),
+        derived_from=array(SOURCE, maximum=256),
+        keys=raw(24, 98_304),
     ),
     CONTRACT_HEADER: structure(
         HEADER + "contract:dataset version:version source:code parameters:code", tag=CONTRACT_HEADER
@@ -698,6 +707,11 @@ ERASURE = structure(
 )
 CORRECTION = ERASURE
 """Says the same of a record."""
+PRESENT_RECORD = structure(
+    "transaction_id:hash index height:number versions:number previous",
+    index=unsigned(0, 4095),
+    previous=optional(structure("parcel:hash index:number")),
+)
 BLOCK_HEADER = structure(
     "version height:number parent_hash:hash time_ms:number proposer transaction_count tx_root:hash result_root:hash "
     "state_root:hash history_root:hash validators_hash:hash next_validators_hash:hash next_version",
@@ -1200,7 +1214,12 @@ RECORD_PART = record_of(
     leaf=optional(unhex),
     proof=PROOF,
 )
-SINCE = {"block": BLOCK_PART, "erasure": ENTRY_PART, "correction": ENTRY_PART}
+SINCE = {
+    "block": BLOCK_PART,
+    "erasure": ENTRY_PART,
+    "correction": ENTRY_PART,
+    "present": optional(ENTRY_PART),
+}
 SINCE_PART = record_of(**SINCE)
 USES_PART = record_of(
     **SINCE,
@@ -1368,7 +1387,8 @@ def verify_uses(verifier: Verifier, file: Any) -> str:
 def verify_since(verifier: Verifier, file: Any, part: Any, index: int) -> tuple[bytes, Any, str]:
     """Whether a record still stands as of a block: its state root, the erasure if there is one, and both in words."""
     id_ = transaction_id(verifier.chain_id, file.parcel.header)
-    dataset = transaction_header(verifier.chain_id, file.parcel.header).dataset
+    header = transaction_header(verifier.chain_id, file.parcel.header)
+    dataset = header.dataset
     block = verifier.block(part.block)
     if block.height < unpack(BLOCK_HEADER, file.block.header).height:
         refuse("bad_evidence", "what came of the record is of a block before the parcel's")
@@ -1381,6 +1401,14 @@ def verify_since(verifier: Verifier, file: Any, part: Any, index: int) -> tuple[
                 refuse("bad_evidence", f"it was {what} in another dataset")
             by = "" if entry is erasure else f" by {entry.transaction_id.hex()}/0"
             found += f": {what} at height {entry.height}{by} ({entry.legal_basis})"
+    keys = getattr(header, "keys", getattr(header, "key", b""))
+    if (part.present is None) != (keys == b""):
+        refuse("bad_evidence", "the present record of its key is left out, or it has no key")
+    if part.present is not None:
+        key = f"key/{dataset}/{keys[24 * index : 24 * index + 24].hex()}"
+        present = verifier.present_entry(block.state_root, key, part.present, PRESENT_RECORD)
+        which = f"{present.transaction_id.hex()}/{present.index}"
+        found += f": the present record of its key is {'it' if which == f'{id_.hex()}/{index}' else which}"
     return block.state_root, erasure, found
 
 

@@ -146,9 +146,11 @@ def read_fields(path: Path) -> tuple[list[Field], Check]:
 
 def schema_of(described: Iterable[Field]) -> str:
     """The JSON Schema of fields."""
-    properties, required = {}, []
+    properties, required, key = {}, [], []
     for field in described:
         properties[field.name] = _property(field)
+        if _is_yes("key", field.key):
+            key.append(field.name)
         if _is_yes("required", field.required):
             required.append(field.name)
     return json_text(
@@ -157,6 +159,7 @@ def schema_of(described: Iterable[Field]) -> str:
             "type": "object",
             "properties": properties,
             **({"required": required} if required else {}),
+            **({"key": key} if key else {}),
             "additionalProperties": False,
         }
     )
@@ -175,8 +178,9 @@ def _verify(field: Field, names: set[str]) -> None:
     if field.name in names:
         raise _BadCell("name", f"{field.name!r} is described twice")
     names.add(field.name)
-    if _is_yes("key", field.key):
-        raise _BadCell("key", "datasets have no key fields yet: leave the column empty")
+    is_scalar = _property(field).get("type") in ("string", "integer")  # in one form, and never null
+    if _is_yes("key", field.key) and not is_scalar:
+        raise _BadCell("key", "a key field is a required text or integer")
     text = json_text({"properties": {field.name: _property(field)}})
     try:
         compile_schema(text)

@@ -11,6 +11,7 @@ import pytest
 
 from blockpool import Client, DatasetDefinition, Identity
 from blockpool.credentials import default_credentials
+from chain.primitives.types import SharingClass
 from cli.homes import GENESIS_FILE, SYSTEM_KEY
 from cli.processes import LocalNetwork
 from tests.networks import SCHEMA
@@ -49,11 +50,11 @@ class RunningNetwork:
         """A number for names that no other test in this network uses."""
         return next(self._numbers)
 
-    def new_dataset(self, member: str = "aviation", schema: str = SCHEMA) -> str:
+    def new_dataset(self, member: str = "aviation", schema: str = SCHEMA, sharing: SharingClass = "open") -> str:
         """Define a dataset that no other test uses; gives its id."""
         dataset = f"{member}.test-{self.new_number()}"
         with self.client(member) as client:
-            client.define(DatasetDefinition(dataset, "测试", "Test", schema))
+            client.define(DatasetDefinition(dataset, "测试", "Test", schema, sharing))
         self.network.settle()
         return dataset
 

@@ -12,6 +12,7 @@ from chain.transactions.contract import ContractHeader
 from chain.transactions.correction import CorrectionHeader
 from chain.transactions.dataset import DatasetHeader
 from chain.transactions.erase import EraseHeader
+from chain.transactions.keyed import KeyedParcelHeader
 from chain.transactions.parcel import ParcelHeader, encode_records, records_root
 from chain.transactions.read_report import ReadReportHeader
 from chain.transactions.request import RequestHeader
@@ -97,6 +98,18 @@ class TransactionMaker(ABC, Generic[T_co]):
         }
         return self.make(ParcelHeader, member, encode_records(records, sealed_shares), **(fields | changes))
 
+    def keyed_parcel(self, records: Sequence[bytes], keys: Sequence[bytes], member: str = "a", **changes: Any) -> T_co:
+        """A ``keyed_parcel`` transaction, open."""
+        fields = {
+            "dataset": f"{member}.flights",
+            "record_count": len(records),
+            "records_root": records_root(self.chain_id, records),
+            "envelope": b"",
+            "derived_from": (),
+            "keys": b"".join(keys),
+        }
+        return self.make(KeyedParcelHeader, member, encode_records(records), **(fields | changes))
+
     def correction(
         self, parcel_id: bytes, index: int = 0, record: bytes = b'{"n":1}', member: str = "a", **changes: Any
     ) -> T_co:
@@ -109,6 +122,7 @@ class TransactionMaker(ABC, Generic[T_co]):
             "derived_from": ((parcel_id, index),),
             "legal_basis": "Statistics Law 25",
             "reason": "the hours were local time",
+            "key": b"",
         }
         return self.make(CorrectionHeader, member, encode_records([record]), **(fields | changes))
 

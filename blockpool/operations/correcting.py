@@ -6,6 +6,7 @@ from blockpool.operations.erasure import erasable_parcel
 from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import Session
 from blockpool.operations.submitting import known_dataset
+from blockpool.record_keys import KeyMaker
 from blockpool.sealing import SEALED_RECORD_SIZE_MAX_BYTES, sealed_content
 from blockpool.signing import RecordBody, RecordId, encode_record, sign_correction
 from chain.blocks import BlockHeader
@@ -26,14 +27,19 @@ from chain.transactions.sealed import CommitmentKind, decode_envelope
 
 
 def correct(
-    session: Session, record: RecordId, body: RecordBody, legal_basis: str, reason: str
+    session: Session,
+    record: RecordId,
+    body: RecordBody,
+    legal_basis: str,
+    reason: str,
+    key_secret: bytes | None = None,
 ) -> Operation[VerifiedReceipt]:
     """Commit the record that takes the place of another. It is sealed as its dataset demands, committed to as the old
     one is.
 
     Raises:
         PoolError: codes ``unknown_parcel``, ``unknown_source``, ``not_owner``, ``parcel_erased``, ``record_corrected``,
-            ``schema_violation``: nothing was sent then.
+            ``schema_violation``, ``key_secret_needed``: nothing was sent then.
     """
     header = yield from erasable_parcel(session, record.transaction_id)
     verify_owner(header.dataset, session.identity.member)
@@ -55,7 +61,8 @@ def correct(
     else:
         kind = decode_envelope(header.envelope).commitments if header.envelope else CommitmentKind.WHOLE
         content = sealed_content(genesis, dataset, [data], kem_keys, kind)
-    signed = sign_correction(genesis, session.identity, dataset, content, record, legal_basis, reason)
+    key = KeyMaker(genesis.chain_id, dataset, entry.schema, key_secret, kem_keys is not None).of([data])
+    signed = sign_correction(genesis, session.identity, dataset, content, record, legal_basis, reason, key)
     return (yield from session.commit(signed))
 
 

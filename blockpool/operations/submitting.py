@@ -14,6 +14,7 @@ from blockpool.operations import queries
 from blockpool.operations.members import sealing_keys
 from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import KnownDataset, Session
+from blockpool.record_keys import KeyMaker
 from blockpool.sealing import SEALED_RECORD_SIZE_MAX_BYTES, Commitments, commitment_kind, sign_sealed_parcel
 from blockpool.signing import (
     DatasetDefinition,
@@ -47,6 +48,8 @@ _CONTRADICTIONS = frozenset(
         ErrorCode.SEALING_REQUIRED,
         ErrorCode.ENVELOPE_VALIDATORS,
         ErrorCode.ENVELOPE_KEY,
+        ErrorCode.KEYS_MISSING,
+        ErrorCode.KEY_MISMATCH,
     }
 )
 """Refusals of a parcel that say that its dataset, or who validates, is no longer what is known."""
@@ -113,6 +116,8 @@ class SubmissionOptions:
     """Records that these were made from."""
     in_flight: int | None = None
     """Parcels that wait for their commit at the same time; None for as many as keep the network busy."""
+    key_secret: bytes | None = None
+    """Blinds the keys of sealed records."""
 
     @property
     def is_repeatable(self) -> bool:
@@ -149,6 +154,14 @@ class Sealing(NamedTuple):
     """What validators cannot check."""
 
 
+class Form(NamedTuple):
+    """How parcels of a dataset are made."""
+
+    sealing: Sealing | None
+    """None for open ones."""
+    keys: KeyMaker
+
+
 Group = tuple[int, list[bytes]]
 """Number of a parcel's first record in the submission, from 0, and its record bodies."""
 
@@ -159,17 +172,19 @@ class ParcelSubmission:
     Made by ``Submission.begin``; closed when it is over.
     """
 
-    def __init__(self, submission: "Submission", sealing: Sealing | None) -> None:
+    def __init__(self, submission: "Submission", form: Form) -> None:
         self._submission = submission
         self._session, self._dataset, options, self._records = submission
         self._options = options
-        self._sealing = sealing
+        self._sealing, self._keys = form
         self._probe = ResumeProbe() if options.is_repeatable else None
         self._in_flight = 0
         self.window = Window(options.in_flight)
         self._journal: Journal | None = None
         if options.journal is not None:
-            kind = " ".join([f"sealed {options.commitments}" if sealing else "open", *map(str, options.derived_from)])
+            kind = " ".join(
+                [f"sealed {options.commitments}" if self._sealing else "open", *map(str, options.derived_from)]
+            )
             genesis, member = self._session.genesis, self._session.identity.member
             self._journal = Journal(options.journal, genesis, member, self._dataset, kind, is_anew=options.anew)
 
@@ -241,7 +256,13 @@ class ParcelSubmission:
                 names = [self._dataset, options.idempotency_key or "", run, str(attempt or "")]
                 nonce = repeatable_nonce(session.genesis, " ".join(filter(None, names)), first, group)
             return sign_parcel(
-                session.genesis, session.identity, self._dataset, group, nonce=nonce, derived_from=options.derived_from
+                session.genesis,
+                session.identity,
+                self._dataset,
+                group,
+                nonce=nonce,
+                derived_from=options.derived_from,
+                keys=self._made_keys(first, group),
             )
         try:
             violation = sealing.schema.check(group)
@@ -249,8 +270,21 @@ class ParcelSubmission:
                 raise violation
             genesis, identity, keys = session.genesis, session.identity, sealing.kem_keys
             return sign_sealed_parcel(
-                genesis, identity, self._dataset, group, keys, options.commitments, options.derived_from
+                genesis,
+                identity,
+                self._dataset,
+                group,
+                keys,
+                options.commitments,
+                options.derived_from,
+                self._keys.of(group),
             )
+        except PoolError as error:
+            raise _located(error, first) from None
+
+    def _made_keys(self, first: int, group: list[bytes]) -> bytes:
+        try:
+            return self._keys.of(group)
         except PoolError as error:
             raise _located(error, first) from None
 
@@ -295,7 +329,7 @@ class ParcelSubmission:
                 raise
         self._refused(group)
         self._session.datasets.pop(self._dataset, None)
-        was_sealed, self._sealing = self.is_sealed, (yield from self._submission.sealing())
+        was_sealed, (self._sealing, self._keys) = self.is_sealed, (yield from self._submission.form())
         if self._journal is not None and self.is_sealed != was_sealed:
             detail = f"{self._dataset} is shared in another way since this submission began: submit the rest again"
             raise PoolError(ErrorCode.BAD_REQUEST, detail)
@@ -341,7 +375,7 @@ class Submission(NamedTuple):
     records: Iterable[RecordBody]
 
     def begin(self) -> Operation[ParcelSubmission]:
-        """Raises as ``sealing``, and ``bad_request`` or ``too_large`` (too many sources)."""
+        """Raises as ``form``, and ``bad_request`` or ``too_large`` (too many sources)."""
         options = self.options
         commitment_kind(options.commitments)
         source_links(options.derived_from)
@@ -350,7 +384,15 @@ class Submission(NamedTuple):
         if options.in_flight is not None and options.in_flight < 1:
             raise PoolError(ErrorCode.BAD_REQUEST, "at least one parcel is in flight")
         _ = self.session.identity  # nothing is asked for a submission that could not be signed
-        return ParcelSubmission(self, (yield from self.sealing()))
+        return ParcelSubmission(self, (yield from self.form()))
+
+    def form(self) -> Operation[Form]:
+        """How parcels are made; raises as ``sealing``, and ``key_secret_needed``."""
+        sealing = yield from self.sealing()
+        _, entry, _ = yield from known_dataset(self.session, self.dataset)
+        chain_id, secret = self.session.genesis.chain_id, self.options.key_secret
+        keys = KeyMaker(chain_id, self.dataset, entry.schema, secret, sealing is not None)
+        return Form(sealing, keys)
 
     def sealing(self) -> Operation[Sealing | None]:
         """How parcels are sealed, None for open ones. It goes by the dataset's entry in the state, which is proven: a

@@ -97,6 +97,25 @@ CHINESE: dict[str, tuple[str, ...]] = {
         "请更正已取代它的那条记录。",
         "数据包 {parcel} 的第 {record_index} 条记录已由 {by} 更正",
     ),
+    "keys_missing": (
+        "记录主键缺少或多余",
+        "数据模式规定了主键字段的，每条记录须有一个主键；未规定的，不得有主键。",
+        "{dataset} 的记录应有 {expected} 个主键，实有 {found} 个",
+    ),
+    "key_mismatch": (
+        "主键与记录内容不符",
+        "请按 docs/protocol.md 的规定计算主键。",
+        "第 {record_index} 条记录的主键与其内容不符",
+    ),
+    "key_repeated": (
+        "同一数据包中主键重复",
+        "每个主键只提交最新的一条记录。",
+        "第 {record_index} 条记录的主键与同包前面的记录重复",
+    ),
+    "key_secret_needed": (
+        "需要主键密钥",
+        "密封记录的主键以所有者的密钥遮蔽，请提供该密钥。",
+    ),
     "access_denied": ("申请未获准", "理由由合约给出；请询问数据集所有者。", "{text}"),
     "not_shared": ("数据集不予共享", "请数据集所有者变更共享类别。", "{dataset} 不予共享"),
     "no_deciding_contract": ("没有可作裁决的合约", "请数据集所有者指定合约。", "{dataset} 未指定可作裁决的合约"),

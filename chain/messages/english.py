@@ -196,6 +196,25 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "Correct the record that has taken its place.",
         "record {record_index} of parcel {parcel} was corrected by {by}",
     ),
+    "keys_missing": (
+        "Keys of records are missing, or not wanted",
+        "Give one key a record where the dataset's schema names key fields, else none.",
+        "{found} keys came for records of {dataset}, {expected} are wanted",
+    ),
+    "key_mismatch": (
+        "A record's key is not that of its values",
+        "Make the keys as docs/protocol.md says.",
+        "the key of record {record_index} is not that of its values",
+    ),
+    "key_repeated": (
+        "A parcel holds two records of one key",
+        "Share the newest record of each key only.",
+        "record {record_index} has the key of one before it in the parcel",
+    ),
+    "key_secret_needed": (
+        "The secret for record keys is needed",
+        "Give the owner's secret: the keys of sealed records are blinded with it.",
+    ),
     "access_denied": ("Access denied", "The reason is the contract's; ask the dataset's owner.", "{text}"),
     "not_shared": (
         "Dataset is not shared",

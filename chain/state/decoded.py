@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 
 from chain.primitives.encoding import Value, decode
+from chain.state.entries import RECORD_KEYS
 from chain.state.tree import Reference, StateTree
 from chain.state.working import StateReader
 
@@ -13,6 +14,11 @@ KEPT_ENTRIES = 4096
 """Entries that are kept, absent ones included."""
 SMALL_ENTRY_SIZE_BYTES = 4096
 """Encoded size up to which an entry is kept as it is written; a larger one once it is read."""
+
+
+def is_worth_keeping(key: bytes, data: bytes) -> bool:
+    """Whether an entry is kept as it is written."""
+    return len(data) <= SMALL_ENTRY_SIZE_BYTES and not key.startswith(RECORD_KEYS)
 
 
 class _Entries:
@@ -35,6 +41,8 @@ class _Entries:
         if self._tree is None:
             self._tree = self._open_tree()
         data = self._tree.get(self.root, key)
+        if key.startswith(RECORD_KEYS):
+            return None if data is None else decode(type_, data)
         if len(decoded) >= KEPT_ENTRIES:
             decoded.clear()
         found = decoded[key] = None if data is None else decode(type_, data)

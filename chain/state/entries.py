@@ -19,6 +19,7 @@
 | ``erasure/ID``                    | ``Erasure``      | ``erase``                                    |
 | ``correction/ID/INDEX``           | ``Correction``   | ``correction``                               |
 | ``corrected-records/ID``          | ``CorrectedRecords`` | ``correction``                           |
+| ``key/DATASET/KEY``               | ``PresentRecord`` | ``keyed_parcel``, ``correction``            |
 
 Ids in keys are in hexadecimal. What is not there can be proved not to be: a member without an entry under ``reader/``
 has never asked to read that dataset.
@@ -40,6 +41,8 @@ from chain.primitives.types import Answer, Hash32, Name, SharingClass, Unsigned
 
 PROTOCOL_KEY = b"protocol"
 VALIDATORS_KEY = b"validators"
+RECORD_KEYS = b"key/"
+"""What the keys of entries begin with of which there may be millions: nobody lists them, and no cache is theirs."""
 _KEYS_KEPT = 8192
 """Keys of requests that are kept: a decision reads those of all earlier grants of a reader."""
 
@@ -281,6 +284,28 @@ class Correction(Wire, frozen=True):
     """Of the ``correction`` transaction: its one record takes the place of the corrected one."""
 
 
+class PresentRecord(Wire, frozen=True):
+    """The newest record of a key."""
+
+    transaction_id: Hash32
+    """Of its parcel."""
+    index: Annotated[int, Meta(ge=0, lt=LIMITS.transaction_records)]
+    """Place in its parcel."""
+    height: Unsigned
+    """Block of its parcel."""
+    versions: Unsigned
+    """Records that the key has had, this one included."""
+    previous: tuple[Hash32, Unsigned] | None
+    """The record before it, (transaction id, index); None for a key's first."""
+
+    @classmethod
+    def after(cls, before: "PresentRecord | None", transaction_id: Hash, index: int, height: int) -> "PresentRecord":
+        """The entry once another record of the key has come."""
+        if before is None:
+            return cls(transaction_id, index, height, 1, None)
+        return cls(transaction_id, index, height, before.versions + 1, (before.transaction_id, before.index))
+
+
 class CorrectedRecords(Wire, frozen=True):
     """Which records of a parcel were corrected. No entry: none."""
 
@@ -373,3 +398,8 @@ def correction_key(parcel_id: Hash, index: int) -> bytes:
 def corrected_records_key(parcel_id: Hash) -> bytes:
     """State key of which records of a parcel were corrected."""
     return b"corrected-records/" + parcel_id.hex().encode()
+
+
+def record_key_key(dataset: str, key: bytes) -> bytes:
+    """State key of a record's key."""
+    return b"%b%b/%b" % (RECORD_KEYS, dataset.encode(), key.hex().encode())

@@ -2,7 +2,7 @@
 
 | key               | value                                                            |
 |-------------------|------------------------------------------------------------------|
-| ``k`` state key   | empty: a key that has or had a value                             |
+| ``k`` state key   | empty: a key that has or had a value; not of ``key/``            |
 | ``m`` ``version`` | layout version                                                   |
 | ``m`` ``arriving`` | ``Arriving``: what is here of a state that is taken from others |
 | ``n`` place(12)   | tree node (``chain.state.tree``)                                 |
@@ -25,6 +25,7 @@ from typing import NamedTuple
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import EncodingError, Wire, decode, encode
+from chain.state.entries import RECORD_KEYS
 from chain.state.tree import (
     PLACE_SIZE,
     REFERENCE_SIZE,
@@ -144,7 +145,7 @@ class StateStore:
         fresh.superseded += [reference for reference in update.superseded if reference not in fresh.nodes]
         fresh.nodes.update(update.nodes)
         fresh.size_bytes += sum(map(len, update.nodes.values()))
-        fresh.keys.update(update.changes)
+        fresh.keys.update(key for key in update.changes if not key.startswith(RECORD_KEYS))
         fresh.roots[height] = update.root
         self._changes += len(update.changes)
 
@@ -208,7 +209,7 @@ class StateStore:
         if update is not None:
             batch += [(b"n" + place_of(reference), node) for reference, node in update.nodes.items()]
             batch += [(b"n" + place_of(reference), None) for reference in update.superseded]
-            batch += [(b"k" + key, b"") for key in update.changes]
+            batch += [(b"k" + key, b"") for key in update.changes if not key.startswith(RECORD_KEYS)]
         self._database.write(batch, sync=False)
 
     def arrive_whole(self, height: int, root: Reference) -> None:

@@ -129,6 +129,8 @@ class Index:
     """Parcels in whose lists of reads it is, once accepted."""
     sources: tuple[Hash, ...] = ()
     """Parcels in whose lists of what was made from them it is, once accepted."""
+    keys: int = 0
+    """Keys of records that it changes the state of."""
 
 
 HeaderType = TypeVar("HeaderType", bound=Header)
@@ -282,7 +284,8 @@ class CheckedTransaction:
         index = self.type.index(self.header)
         named = len(index.read_parcels) + len(index.sources)
         compiled = LIMITS.schema_block_size_bytes if self.type.schema_of(self.header) else 0
-        return self.size_bytes + named * LIMITS.named_parcel_size_bytes + compiled
+        entries = named * LIMITS.named_parcel_size_bytes + index.keys * LIMITS.key_size_bytes
+        return self.size_bytes + entries + compiled
 
     @property
     def record_count(self) -> int:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from chain.errors import ErrorCode, PoolError, Refusal
 from chain.limits import LIMITS
 from chain.primitives.types import Text, verify_owner
+from chain.record_keys import KEY_SIZE
 from chain.state.entries import (
     CorrectedRecords,
     Correction,
@@ -23,9 +24,9 @@ from chain.state.entries import (
     dataset_totals_key,
     erasure_key,
 )
-from chain.transactions.base import CheckedTransaction, Payload, Sender, Transaction, TransactionType
+from chain.transactions.base import CheckedTransaction, Payload, TransactionType
 from chain.transactions.context import Effect, ExecutionContext
-from chain.transactions.parcel import PARCEL, ParcelContent, ParcelHeader, Source, verify_sources
+from chain.transactions.parcel import PARCEL, ParcelHeader, Source, verify_sources
 
 
 class CorrectionHeader(ParcelHeader, frozen=True, tag=8):
@@ -35,6 +36,13 @@ class CorrectionHeader(ParcelHeader, frozen=True, tag=8):
     """By which law, order or finding it is corrected."""
     reason: Annotated[str, Meta(min_length=1, max_length=LIMITS.reason_length)]
     """What was wrong."""
+    key: Annotated[bytes, Meta(max_length=KEY_SIZE)]
+    """Key of the record, 24 bytes; empty in a dataset whose records have none."""
+
+    @property
+    def record_keys(self) -> bytes:
+        """See ``ParcelHeader``."""
+        return self.key
 
     @property
     def corrected(self) -> Source:
@@ -46,6 +54,8 @@ def _check(header: CorrectionHeader) -> None:
     verify_sources(header.derived_from)
     if header.record_count != 1 or not header.derived_from:
         raise PoolError(ErrorCode.BAD_REQUEST, "a correction is one record, and names the one that it corrects")
+    if len(header.key) not in (0, KEY_SIZE):
+        raise PoolError(ErrorCode.BAD_REQUEST, f"a record's key has {KEY_SIZE} bytes")
 
 
 def _execute(context: ExecutionContext, checked: CheckedTransaction, header: CorrectionHeader) -> Effect:
@@ -86,27 +96,6 @@ def _count(context: ExecutionContext, header: CorrectionHeader) -> None:
     totals = context.state.read(key, DatasetTotals)
     if totals is not None:
         context.state.write(key, replace(totals, corrected=totals.corrected + 1))
-
-
-def sign_correction(
-    sender: Sender, dataset: str, content: ParcelContent, corrected: Source, legal_basis: str, reason: str
-) -> Transaction:
-    """A correction of the record ``corrected`` of ``dataset``.
-
-    Raises:
-        PoolError: code ``bad_request`` for contents of more than one record.
-    """
-    return CORRECTION.sign(
-        sender,
-        content.payload,
-        dataset=dataset,
-        record_count=content.record_count,
-        records_root=content.records_root,
-        envelope=content.envelope,
-        derived_from=(corrected,),
-        legal_basis=legal_basis,
-        reason=reason,
-    )
 
 
 CORRECTION: TransactionType[CorrectionHeader] = TransactionType(

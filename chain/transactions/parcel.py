@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
@@ -14,16 +14,19 @@ from chain.primitives.encoding import Wire, decode, encode
 from chain.primitives.kem import verify_suite
 from chain.primitives.types import DatasetId, Hash32
 from chain.proofs.merkle import MerkleTree, leaf_hash, root_of_leaves
+from chain.record_keys import KEY_SIZE, open_keys, split_keys
 from chain.schema import RecordCheck, record_rules
 from chain.state.entries import (
     DatasetEntry,
     DatasetTotals,
     DerivedParcels,
     MemberTotals,
+    PresentRecord,
     dataset_key,
     dataset_totals_key,
     derived_key,
     member_totals_key,
+    record_key_key,
 )
 from chain.state.members import kem_keys
 from chain.state.working import StateReader
@@ -55,6 +58,11 @@ class ParcelHeader(Header, frozen=True, tag=2):
     """How the records are sealed; empty for an open parcel."""
     derived_from: Annotated[tuple[Source, ...], Meta(max_length=LIMITS.derived_from)]
     """Records that these were made from."""
+
+    @property
+    def record_keys(self) -> bytes:
+        """Keys of the records in their order, 24 bytes each; empty where records have none."""
+        return b""
 
 
 Records = Annotated[tuple[bytes, ...], Meta(min_length=1)]
@@ -177,14 +185,23 @@ def verify_sources(sources: Sequence[Source]) -> None:
 
 
 def sign_parcel(
-    sender: Sender, dataset: str, content: ParcelContent, sources: Sequence[Source] = (), nonce: bytes | None = None
+    sender: Sender,
+    dataset: str,
+    content: ParcelContent,
+    sources: Sequence[Source] = (),
+    nonce: bytes | None = None,
+    type_: "TransactionType[Any] | None" = None,
+    **more: Any,
 ) -> Transaction:
     """A parcel of ``dataset``, made from the records in ``sources``.
 
+    Args:
+        type_: another type that shares records, with what its header has ``more``.
+
     Raises:
-        PoolError: codes of ``verify_sources``.
+        PoolError: codes of ``verify_sources``, and of the type.
     """
-    return PARCEL.sign(
+    return (type_ or PARCEL).sign(
         sender,
         content.payload,
         nonce=nonce,
@@ -193,6 +210,7 @@ def sign_parcel(
         records_root=content.records_root,
         envelope=content.envelope,
         derived_from=tuple(sources),
+        **more,
     )
 
 
@@ -201,7 +219,8 @@ def _too_large(found: str, limit: int) -> PoolError:
 
 
 def _index(header: ParcelHeader) -> Index:
-    return Index(parcels_of=header.dataset, sources=source_parcels(header))
+    keys = len(header.record_keys) // KEY_SIZE
+    return Index(parcels_of=header.dataset, sources=source_parcels(header), keys=keys)
 
 
 def _verify_envelope(header: ParcelHeader) -> None:
@@ -237,6 +256,10 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Par
         parcel = context.parcel(source)
         if parcel is None or index >= parcel.record_count:
             raise Refusal(ErrorCode.UNKNOWN_SOURCE, parcel=source, record_index=index)
+    rules, record_keys = record_rules(entry.schema), split_keys(header.record_keys)
+    expected = header.record_count if rules.key_fields else 0
+    if len(record_keys) != expected:
+        raise Refusal(ErrorCode.KEYS_MISSING, expected=expected, found=len(record_keys), dataset=header.dataset)
     if header.envelope and entry.sharing == "open":
         raise Refusal(ErrorCode.OPEN_PARCEL_REQUIRED, dataset=header.dataset)
     if not header.envelope and entry.sharing != "open":
@@ -247,7 +270,7 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Par
         keys = kem_keys(context.state.read, context.validators)
         verify_envelope_keys(envelope, keys)
     else:
-        violation = verdict_on_records(checked, record_rules(entry.schema))
+        violation = verdict_on_records(checked, rules)
         if violation is not None:
             raise violation
     _count(context, header, checked.payload_size_bytes)
@@ -255,6 +278,10 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Par
         key = derived_key(source)
         derived = context.state.read(key, DerivedParcels) or DerivedParcels()
         context.state.write(key, DerivedParcels(derived.history.extended(context.chain_id, checked.id)))
+    for index, key in enumerate(record_keys):
+        place = record_key_key(header.dataset, key)
+        before = context.state.read(place, PresentRecord)
+        context.state.write(place, PresentRecord.after(before, checked.id, index, context.height))
     context.accept_parcel(checked.id, AcceptedParcel(header.dataset, header.record_count))
     return Effect()
 
@@ -284,8 +311,20 @@ def verdict_on_records(checked: CheckedTransaction, schema: RecordCheck) -> Refu
         return checked.absent.violation
     verdicts: dict[Hash, Refusal | None] = checked.schema_verdicts
     if schema.hash not in verdicts:
-        verdicts[schema.hash] = schema.check(checked.records)
+        values, violation = schema.read(checked.records)
+        header = checked.header
+        if violation is None and schema.key_fields and isinstance(header, ParcelHeader):
+            violation = _verdict_on_keys(header, schema.key_fields, values)
+        verdicts[schema.hash] = violation
     return verdicts[schema.hash]
+
+
+def _verdict_on_keys(header: ParcelHeader, names: Sequence[str], records: Sequence[Any]) -> Refusal | None:
+    """The first record whose key is not the one that its values give."""
+    given = split_keys(header.record_keys)
+    keys = open_keys(header.chain_id, header.dataset, names, records)
+    wrong = next((index for index, (key, found) in enumerate(zip(keys, given, strict=False)) if key != found), None)
+    return None if wrong is None else Refusal(ErrorCode.KEY_MISMATCH, record_index=wrong)
 
 
 def _prepare(checked: CheckedTransaction, header: ParcelHeader, read: StateReader) -> None:

@@ -20,6 +20,7 @@ from chain.transactions.contract import CONTRACT
 from chain.transactions.correction import CORRECTION
 from chain.transactions.dataset import DATASET
 from chain.transactions.erase import ERASE
+from chain.transactions.keyed import KEYED_PARCEL
 from chain.transactions.parcel import PARCEL
 from chain.transactions.read_report import READ_REPORT
 from chain.transactions.request import REQUEST
@@ -28,7 +29,10 @@ TransactionTypes = Mapping[int, TransactionType[Any]]
 """By tag."""
 
 TRANSACTION_TYPES: TransactionTypes = MappingProxyType(
-    {type_.tag: type_ for type_ in (DATASET, PARCEL, CONTRACT, REQUEST, APPROVAL, READ_REPORT, ERASE, CORRECTION)}
+    {
+        type_.tag: type_
+        for type_ in (DATASET, PARCEL, CONTRACT, REQUEST, APPROVAL, READ_REPORT, ERASE, CORRECTION, KEYED_PARCEL)
+    }
 )
 """Every type that this program knows. Which of them may be ordered at a height is a rule of the protocol's version."""
 

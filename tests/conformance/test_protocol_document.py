@@ -153,6 +153,7 @@ def test_every_state_key_is_listed() -> None:
         entries.parcel_reads_key("DATASET", b"ID").replace(b"ID".hex().encode(), b"ID"),
         entries.derived_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
         entries.correction_key(b"ID", 0).replace(b"ID".hex().encode(), b"ID").replace(b"/0", b"/INDEX"),
+        entries.record_key_key("DATASET", b"KEY").replace(b"KEY".hex().encode(), b"KEY"),
         entries.corrected_records_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
         entries.erasure_key(b"ID").replace(b"ID".hex().encode(), b"ID"), entries.PROTOCOL_KEY, entries.VALIDATORS_KEY,
     }  # fmt: skip

@@ -119,6 +119,7 @@ WIRE_TYPES: tuple[type, ...] = (
     entries.MemberTotals,
     entries.ProtocolEntry,
     entries.ParcelReads,
+    entries.PresentRecord,
     entries.ReaderEntry,
     entries.ReadHistory,
     entries.RequestAnswer,

@@ -110,7 +110,7 @@ def test_an_open_parcel_has_nothing_to_disclose(fields: Sealed) -> None:
         make_disclosure_evidence(world.network.trust, record, [b'{"n":1}'], bytes(16), ["n"])
     evidence, disclosure = json.loads(record), json.loads(fields.disclose("dest"))["disclosure"]
     evidence["kind"], evidence["disclosure"] = "disclosure", disclosure
-    evidence["since"] = {name: evidence["uses"][name] for name in ("block", "erasure", "correction")}
+    evidence["since"] = {name: evidence["uses"][name] for name in ("block", "erasure", "correction", "present")}
     del evidence["record"], evidence["uses"]
     with pytest.raises(PoolError, match="not sealed") as caught:
         steps_of(json.dumps(evidence).encode(), world.network)

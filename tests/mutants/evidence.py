@@ -58,6 +58,16 @@ MUTANTS = (
             "None",
         ),
     ),
+    mutant(
+        "s71 a record may have the key of another",
+        ("tests/chain/test_record_keys.py::test_s71_validators_hold_the_sender_to_the_keys_of_open_records",),
+        Edit("_verdict_on_keys", "key != found", "False"),
+    ),
+    mutant(
+        "s71 keys cost nothing in a block",
+        ("tests/chain/test_record_keys.py::test_s71_a_block_holds_no_more_keys_than_it_can_carry",),
+        Edit("CheckedTransaction.block_size_bytes", "index.keys * LIMITS.key_size_bytes", "0"),
+    ),
     mutant("s58 answers to a request may be left out", BAD, Edit("_verify_answers", "said != kept", "False")),
     mutant(
         "s58 read reports of a read may be left out",

@@ -88,7 +88,7 @@ def test_english_columns_in_any_order_with_others_between(tmp_path: Path) -> Non
         ("a,,,文本,正则 (", "格式", "not one"),
         ("a,,,数值,范围 1.2.3..", "格式", "no number"),
         ("a,,,文本,,也许", "必填", "neither"),
-        ("a,,,文本,,,是", "主键", "no key fields yet"),
+        ("a,,,文本,,,是", "主键", "a key field is a required text or integer"),
         ("a,,,是否,,,,,是;否", "取值", "cannot be listed"),
         ("a,,,整数,,,,,一;二", "取值", "no number"),
         ("a,,", "", "3 cells"),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from pathlib import Path
 from random import Random
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from msgspec import structs
 
@@ -19,6 +19,8 @@ from chain.limits import LIMITS
 from chain.primitives.crypto import Ed25519Signer
 from chain.primitives.encoding import encode
 from chain.primitives.types import Answer
+from chain.record_keys import open_keys
+from chain.schema import compile_schema
 from chain.transactions.base import Transaction
 from chain.transactions.sealed import decode_envelope
 from tests.attacks.test_contracts_on_the_chain import ATTACKS
@@ -201,6 +203,20 @@ def histories(blocks: int) -> RecordedChain:
     return _recorded("histories", "scripted", scene.world.network, made)
 
 
+def _keyed(network: TestNetwork) -> list[list[Transaction]]:
+    """Records whose keys are texts and numbers that are written in many ways; keys that are not theirs."""
+    fields = '{"id":{"type":"string"},"n":{"type":"integer"}}'
+    schema = f'{{"type":"object","properties":{fields},"required":["n","id"],"key":["n","id"]}}'
+    blocks = [[network.dataset(name="keyed", schema=schema)]]
+    for text in TEXTS:
+        for number in ("1", "1.0", "10e-1", "9" * 60, "-0"):
+            record = b'{"id":%b,"n":%b}' % (json.dumps(text).encode(), number.encode())
+            values: Any = compile_schema(schema).read([record])[0]
+            keys = list(open_keys(network.chain_id, "a.keyed", ("n", "id"), values))
+            blocks.append([network.keyed_parcel([record], key, dataset="a.keyed") for key in (keys, [bytes(24)])])
+    return blocks
+
+
 def events(blocks: int) -> RecordedChain:
     """Erasures, parcels derived from others, a schema that becomes stricter; what refers to what is not there."""
     chain = EventfulChain(blocks_more=blocks)
@@ -218,6 +234,7 @@ def events(blocks: int) -> RecordedChain:
     ):  # fmt: skip
         correction = network.correction(parcel, 0, b'{"n":1}', member, dataset=dataset)
         chain.blocks.append([correction, network.erase(parcel, member, dataset), network.request(parcels=(parcel,))])
+    chain.blocks += _keyed(network)
     made = [(TIME_MS + height, block) for height, block in enumerate([*chain.blocks, *_refused(network)])]
     return _recorded("events", "scripted", network, made)
 

@@ -11,7 +11,11 @@ from chain.proofs.checkpoints import Checkpoint, Cosignature, encode_checkpoint,
 from chain.proofs.history import TreeHead
 from chain.proofs.merkle import root
 from chain.proofs.trust import TrustHistory
+from chain.record_keys import split_keys
+from chain.state.entries import record_key_key
 from chain.transactions.base import Transaction, transaction_id
+from chain.transactions.keyed import KEYED_PARCEL
+from chain.transactions.registry import decode_transaction_header
 from chain.transactions.sealed import CommitmentKind
 from consensus.messages import Commit, Prepare, Statement, ViewChangeVote, signed_message
 from evidence.disclosure import make_disclosure_evidence
@@ -28,7 +32,7 @@ from tests.vectors import network
 from tests.vectors.access import VectorPolicy, read_digest
 from tests.vectors.forgery import Json, as_json
 
-OPEN, SEALED = "aviation.delays", "aviation.flights"
+OPEN, SEALED, KEYED = "aviation.delays", "aviation.flights", "aviation.gates"
 SEALED_SEED = network.seed("seed of the sealed parcels")[:16]
 CHECKPOINT_SIZE = 11
 """Blocks, genesis included: all of them."""
@@ -67,7 +71,9 @@ class EvidenceWorld:
         """Blocks 1 to 4."""
         delays = network.dataset_transaction(bytes([0x70]) * 16, dataset=OPEN, title_zh="延误", title_en="Delays")
         flights = network.dataset_transaction(sharing="conditional", contract="aviation.rule", schema="")
-        self._commit({"contract": network.contract_transaction(0x50), "flights": flights, "delays": delays})
+        gates = network.dataset_transaction(bytes([0x6F]) * 16, dataset=KEYED, schema=network.KEYED_SCHEMA)
+        contract = network.contract_transaction(0x50)
+        self._commit({"contract": contract, "flights": flights, "delays": delays, "gates": gates})
         by_fields, whole = CommitmentKind.FIELDS, CommitmentKind.WHOLE
         self._commit(
             {
@@ -75,6 +81,7 @@ class EvidenceWorld:
                 "secret": network.parcel_transaction((b'{"flight":7}', b'{"flight":8}'), 0x72, dataset=OPEN),
                 "rejected": network.parcel_transaction((b'{"flight":0}',), 0x73, dataset=OPEN),
                 "sealed": network.sealed_parcel_transaction(0x74, self.sealed_bodies(by_fields), by_fields),
+                "keyed": network.keyed_transaction(0x7A, network.RECORDS[:2], KEYED),
                 "whole": network.sealed_parcel_transaction(0x75, self.sealed_bodies(whole), whole),
             }
         )
@@ -88,6 +95,7 @@ class EvidenceWorld:
         self._commit(
             {
                 "erasure": network.erase_transaction(0x78, self.ids["secret"], dataset=OPEN),
+                "followed": network.keyed_transaction(0x7B, network.RECORDS[:1], KEYED),
                 "correction": network.correction_transaction(
                     0x79, self.ids["open"], 2, b'{"flight":1142,"dest":"MIA"}', OPEN
                 ),
@@ -146,6 +154,17 @@ class EvidenceWorld:
         """A state entry or its absence after a block, by default the newest."""
         value, proof = self.ledger.state_proof(key, self.ledger.tip.height if height is None else height)
         return as_json(EntryPart(value, encode(proof)))
+
+    def key_of(self, name: str, index: int) -> bytes:
+        """State key of the key of a record in a keyed parcel."""
+        location = self.ledger.blocks.location(self.ids[name])
+        head = location and self.ledger.blocks.transaction_head(location)
+        if not head:
+            raise KeyError(name)
+        keys = KEYED_PARCEL.of(decode_transaction_header(self.chain_id, head.header))
+        if keys is None:
+            raise KeyError(name)
+        return record_key_key(KEYED, split_keys(keys.keys)[index])
 
     def value(self, key: bytes) -> bytes:
         """A state entry at the tip."""
@@ -250,6 +269,12 @@ class EvidenceWorld:
             ),
             "record_correction": GoodFile(
                 make_record_evidence(ledger, ids["correction"], 0), "where a correction comes from, and of what it is"
+            ),
+            "record_present": GoodFile(
+                make_record_evidence(ledger, ids["keyed"], 1), "where the present record of its key comes from"
+            ),
+            "record_followed": GoodFile(
+                make_record_evidence(ledger, ids["keyed"], 0), "where a record comes from, and by which it was followed"
             ),
             "record_at_checkpoint": GoodFile(at_checkpoint, "the same as record, also without looking at signatures"),
             "record_by_checkpoint": GoodFile(

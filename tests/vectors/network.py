@@ -16,6 +16,8 @@ from chain.primitives.encoding import encode
 from chain.primitives.kem import KemSuite, kem_key_id
 from chain.primitives.quorum import quorum
 from chain.primitives.types import Answer
+from chain.record_keys import open_keys
+from chain.schema import compile_schema
 from chain.transactions.base import Transaction
 from chain.transactions.registry import check_stored
 from chain.transactions.sealed import CommitmentKind, Envelope, SealedShare, sealed_records_root, sealed_share_hash
@@ -183,6 +185,20 @@ def read_report_transaction(
     """The university says what it has read."""
     fields = {"nonce": bytes([nonce]) * 16, "record_count": record_count, "digest": digest}
     return _MAKER.read_report(request, parcels, READER, "aviation.flights", **fields)
+
+
+KEYED_SCHEMA = (
+    '{"type":"object","properties":{"flight":{"type":"integer"},"dest":{"type":"string"}},'
+    '"required":["flight","dest"],"key":["dest","flight"]}'
+)
+
+
+def keyed_transaction(nonce: int, records: tuple[bytes, ...], dataset: str) -> Transaction:
+    """Aviation shares records with keys."""
+    chain_id = make_genesis().chain_id
+    values: Any = compile_schema(KEYED_SCHEMA).read(records)[0]
+    keys = list(open_keys(chain_id, dataset, ("dest", "flight"), values))
+    return _MAKER.keyed_parcel(records, keys, "aviation", dataset=dataset, nonce=bytes([nonce]) * 16)
 
 
 def correction_transaction(nonce: int, parcel: bytes, index: int, record: bytes, dataset: str) -> Transaction:

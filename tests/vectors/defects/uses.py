@@ -106,6 +106,24 @@ def correction_in_another_dataset(file: Json, world: EvidenceWorld) -> None:
     file["uses"]["derived_transactions"] = []
 
 
+Refused("record_followed", "bad_evidence", "uses")(
+    "present_record_left_out", "whether it is the present record of its key is left out", put("uses.present", None)
+)
+Refused("record_followed", "bad_proof", "uses")(
+    "present_record_of_another_key",
+    "the present record of another key is shown in the place of its own",
+    put("uses.present", lambda world: world.entry_part(world.key_of("keyed", 1))),
+)
+Refused("record_followed", "bad_proof", "uses")(
+    "present_record_of_an_old_block",
+    "the record that was present before is shown as the present one",
+    put("uses.present", lambda world: world.entry_part(world.key_of("keyed", 0), 2)),
+)
+evidence(
+    "present_record_without_a_key",
+    "a present record is shown for a record that has no key",
+    put("uses.present", lambda world: world.entry_part(world.key_of("keyed", 0))),
+)
 history(
     "truncated_history", "the last transaction that names the parcel is left out", drop("uses.read_transactions.-1")
 )
