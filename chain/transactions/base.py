@@ -279,13 +279,13 @@ class CheckedTransaction:
 
     @property
     def block_size_bytes(self) -> int:
-        """What it takes of a block's size. A name costs its 32 bytes, but every node several look-ups and entries; a
-        schema costs compiling it."""
+        """What it takes of a block's size. A name costs its 32 bytes, but every node several look-ups and entries, a
+        record's key the same; a schema costs compiling it."""
         index = self.type.index(self.header)
         named = len(index.read_parcels) + len(index.sources)
         compiled = LIMITS.schema_block_size_bytes if self.type.schema_of(self.header) else 0
-        entries = named * LIMITS.named_parcel_size_bytes + index.keys * LIMITS.key_size_bytes
-        return self.size_bytes + entries + compiled
+        keys = index.keys * LIMITS.key_size_bytes
+        return self.size_bytes + named * LIMITS.named_parcel_size_bytes + compiled + keys
 
     @property
     def record_count(self) -> int:
