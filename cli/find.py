@@ -1,5 +1,6 @@
 """``blockpool find``: the present record of a key, or that there is none, proven."""
 
+import os
 from pathlib import Path
 
 import click
@@ -15,7 +16,6 @@ from cli.options import (
     load_key_secret,
     node_option,
     node_urls,
-    optional_key_option,
 )
 from cli.output import emit, facts, talk
 
@@ -25,7 +25,6 @@ from cli.output import emit, facts, talk
 @click.argument("values", metavar="VALUE...", nargs=-1, required=True)
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the record's evidence there.")
 @key_secret_option
-@optional_key_option
 @genesis_option
 @node_option
 @json_option
@@ -36,7 +35,6 @@ def find(
     values: tuple[str, ...],
     out: Path | None,
     key_secret_file: Path | None,
-    key_file: Path | None,
     genesis_file: Path,
     nodes: tuple[str, ...],
 ) -> None:
@@ -49,9 +47,10 @@ def find(
     \b
     Example: blockpool find aviation.flights CA1501 2026-03-01 --genesis pool/genesis.json
     """
-    genesis = load_genesis(genesis_file)
+    genesis, key_file = load_genesis(genesis_file), os.environ.get("BLOCKPOOL_KEY")
+    secret = load_key_secret(key_secret_file, Path(key_file) if key_file else None)
     with Client(node_urls(nodes, genesis), genesis) as client:
-        found = client.find(dataset, values, key_secret=load_key_secret(key_secret_file, key_file))
+        found = client.find(dataset, values, key_secret=secret)
     emit(_view(found), *_shown(found))
     if out is not None and found.evidence is not None:
         out.write_bytes(found.evidence)

@@ -268,7 +268,7 @@ key_secret_option = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     envvar="BLOCKPOOL_KEY_SECRET",
     help="Secret that blinds the keys of sealed records. [env: BLOCKPOOL_KEY_SECRET; default: record-keys.secret "
-    "beside the signing key]",
+    "beside the key in BLOCKPOOL_KEY or --key]",
 )
 
 

@@ -289,7 +289,7 @@ class PresentRecord(Wire, frozen=True):
 
     transaction_id: Hash32
     """Of its parcel."""
-    index: Annotated[int, Meta(ge=0, lt=LIMITS.transaction_records)]
+    index: Annotated[int, Meta(ge=0, le=LIMITS.transaction_records - 1)]
     """Place in its parcel."""
     height: Unsigned
     """Block of its parcel."""
