@@ -138,15 +138,19 @@ class Mempool:
     def verify_room(self, member: str, size: int) -> None:
         """Whether a transaction of ``size`` bytes by ``member`` would fit; asked before costly checks.
 
+        A member's quota is a part of what is free, so however many fill theirs, there is room for one who comes later
+        (dynamic thresholds: Choudhury and Hahne 1998). One alone has one part in ``mempool_member_share`` of all.
+
         Raises:
             PoolError: codes ``mempool_full``, ``quota_exceeded``.
         """
         capacity = self._limits.mempool_size_bytes
-        if self.size_bytes + size > capacity:
+        free = capacity - self.size_bytes
+        if size > free:
             raise PoolError(ErrorCode.MEMPOOL_FULL, f"{self.size_bytes} of {capacity} bytes are taken")
-        quota = capacity // self._limits.mempool_member_share
-        used = self._member_bytes.get(member, 0)
-        if used + size > quota:
+        used, quota = self._member_bytes.get(member, 0), free // (self._limits.mempool_member_share - 1)
+        # Something of everybody's may wait, as long as there is room at all.
+        if used and used + size > quota:
             raise PoolError(ErrorCode.QUOTA_EXCEEDED, f"{member} has {used} of its {quota} bytes waiting")
 
     def remove(self, ids: Iterable[Hash]) -> None:

@@ -10,6 +10,15 @@ DEPTH = "tests/node/test_api.py::test_s94_the_deepest_record_that_is_taken_is_sh
 
 MUTANTS = (
     mutant(
+        "s54 several members may fill the mempool",
+        ("tests/node/test_mempool.py::test_s54_members_that_flood_together_leave_room_for_one_who_comes_later",),
+        Edit(
+            "Mempool.verify_room",
+            "free // (self._limits.mempool_member_share - 1)",
+            "capacity // self._limits.mempool_member_share",
+        ),
+    ),
+    mutant(
         "s90 a fresh guest is free",
         (BUDGET,),
         Edit("Guests._make", "self._engine.instantiate(), LIMITS.contract_guest_fuel", "self._engine.instantiate(), 0"),

@@ -1,5 +1,7 @@
 """The mempool's bounds and order: quotas, turns among members, expiry."""
 
+import contextlib
+
 import pytest
 
 from chain.errors import ErrorCode, PoolError
@@ -52,11 +54,24 @@ def test_s54_a_member_may_use_its_share_and_no_more() -> None:
 
 def test_a_full_mempool_takes_nothing_from_anybody() -> None:
     size = parcel().size_bytes
-    mempool = Mempool(Limits(mempool_size_bytes=4 * size, mempool_member_share=2))
-    for member in "aabb":
+    mempool = Mempool(Limits(mempool_size_bytes=3 * size, mempool_member_share=2))
+    for member in "abc":
         mempool.add(parcel(member))
-    assert refusal(mempool, parcel("c")) == ErrorCode.MEMPOOL_FULL
-    assert mempool.size_bytes == 4 * size
+    assert refusal(mempool, parcel("d")) == ErrorCode.MEMPOOL_FULL
+    assert mempool.size_bytes == 3 * size
+
+
+def test_s54_members_that_flood_together_leave_room_for_one_who_comes_later() -> None:
+    """However many of them there are, and in whatever order they take what they can."""
+    size, flooders = parcel().size_bytes, "bcd"
+    mempool = Mempool(Limits(mempool_size_bytes=60 * size, mempool_member_share=4))
+    for member in flooders * 60:
+        with contextlib.suppress(PoolError):
+            mempool.add(parcel(member))
+    assert all(refusal(mempool, parcel(member)) == ErrorCode.QUOTA_EXCEEDED for member in flooders)
+    assert mempool.size_bytes <= 30 * size
+    for _ in range(5):
+        mempool.add(parcel("a"))
 
 
 def test_the_oldest_is_the_one_that_came_first() -> None:
