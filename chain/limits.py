@@ -32,7 +32,7 @@ class Limits:
     mempool_size_bytes: int = 256 * MIB
     """All transactions that wait in a node."""
     mempool_member_share: int = 4
-    """A member alone may use at most one part in this many of the mempool; several may use the less, the less is free."""
+    """A member alone may use at most one part in this many of the mempool; several the less, the less is free."""
     name_length: int = 32
     """Characters in a member's name, or in a dataset's own name."""
     title_length: int = 200

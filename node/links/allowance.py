@@ -19,6 +19,10 @@ _REGAINED_S = 0.002
 too: done for each frame it would cost more than the frames."""
 
 
+_NEEDED_SHARE = 0.05
+"""What the frames of one honest validator take where four nodes are driven as hard as they go, and as much again."""
+
+
 def step_s(began_s: float) -> float:
     """How long a step on the event loop took that began at this time of `time.perf_counter`, seconds. What took longer
     than the burst was nobody's work: the whole process stood still.
@@ -56,8 +60,8 @@ class Allowance:
 
 
 class Allowances:
-    """Each peer's allowance. The validators that may be faulty get ``share`` among them, however many they are; all
-    members that do not vote have one allowance of ``others_share`` together.
+    """Each peer's allowance. The validators that may be faulty get ``share`` among them, but each of them no less than
+    an honest one may need; all members that do not vote have one allowance of ``others_share`` together.
 
     Args:
         validators: who votes now.
@@ -75,7 +79,7 @@ class Allowances:
         if validators is None or member not in validators:
             self._own.pop(member, None)
             return self._others
-        share = self._share / max(1, max_faulty(len(validators)))
+        share = max(self._share / max(1, max_faulty(len(validators))), min(self._share, _NEEDED_SHARE))
         if self._own.get(member, (0.0,))[0] != share:
             self._own[member] = share, Allowance(share)
         return self._own[member][1]

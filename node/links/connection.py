@@ -19,7 +19,7 @@ from node.links.framing import FrameDecoder, SendQueue
 from node.links.types import LinkLimits
 
 _RESTING, _TURN = "resting", "turn"
-_READ_S = 6e-5
+_READ_S = 1e-4
 """What each read costs besides: the event loop's turn, and the way out of what is answered."""
 
 OnFrame = Callable[["Connection", int, bytes], None]

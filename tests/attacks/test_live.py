@@ -5,10 +5,36 @@ Others run on the same machine as the tests, so the bound is looser than the one
 
 import pytest
 
-from tests.attacks.live.__main__ import main
+from tests.attacks.live.__main__ import GROWTH_BYTES, SHARE, SLOWEST_MS, Attack, main
+from tests.attacks.live.stage import Measured
+
+BURNT = Measured((10.0,) * 100, 0)
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_s61_s81_s82_attackers_leave_the_others_their_share() -> None:
-    assert main(["readers", "followers", "garbage", "--seconds", "2", "--share", "0.3"]) == 0
+    attacks = ["readers", "followers", "garbage", "replays", "validator's votes", "validator's replays"]
+    assert main([*attacks, "--seconds", "2", "--share", "0.3"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("during", "is_held"),
+    [
+        (Measured((10.0,) * 100, 0), True),
+        (Measured((10.0 / SHARE - 0.1,) * 100, 0), True),
+        (Measured((10.0 / SHARE + 0.1,) * 100, 0), False),
+        (Measured((10.0,) * 95 + (500.0,) * 5, 0), True),  # another user of the machine
+        (Measured((10.0,) * 90 + (500.0,) * 10, 0), False),  # a stall, over and over
+        (Measured((10.0,) * 99 + (SLOWEST_MS + 1,), 0), False),
+        (Measured((10.0,) * 100, GROWTH_BYTES), False),
+    ],
+)
+def test_an_attack_that_takes_too_much_is_noticed(during: Measured, is_held: bool) -> None:
+    assert Attack("any").is_held(during, BURNT) is is_held
+
+
+def test_an_attack_on_latency_alone_is_noticed() -> None:
+    calls = Attack("calls", share=0.1, delay=3)
+    assert calls.is_held(Measured((30.0,) * 100, 0), BURNT)
+    assert not calls.is_held(Measured((31.0,) * 100, 0), BURNT)

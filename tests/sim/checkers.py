@@ -175,7 +175,8 @@ class Checkers:
 
     def on_fault(self, node: Validator, accused: str, error: PoolError) -> None:
         """A node takes the links from a peer: nothing that an honest one sends may lead to that, on any network."""
-        if not node.is_byzantine and not self.nodes[accused].is_byzantine:
+        peer = self.nodes.get(accused)  # None for an observer: those in here are not honest
+        if not node.is_byzantine and peer is not None and not peer.is_byzantine:
             self.fail(f"{node.name} finds {accused} at fault, which is honest: {error}")
 
     def on_damage(self, node: Validator, error: Exception) -> None:

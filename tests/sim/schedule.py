@@ -1,10 +1,10 @@
 """One seed, one schedule: whole validators, a safety phase with every fault, then a liveness phase after healing.
 
-The seed chooses the size, who is Byzantine and how, whose disk and clock are bad, every link's delay and loss, when who
-crashes, what a crash loses or tears, partitions, and what clients submit where. At most ``f`` validators are faulty
-for good (Byzantine, or with disks that lose what they had promised); any number may crash at any time. After healing,
-with the Byzantine ones still at work, everything that clients submit then must be committed and on every honest node
-within ``LIVENESS_TICKS_MAX``.
+The seed chooses the size, who is Byzantine and how, whether an observer misbehaves, whose disk and clock are bad, every
+link's delay and loss, when who crashes, what a crash loses or tears, partitions, and what clients submit where. At most
+``f`` validators are faulty for good (Byzantine, or with disks that lose what they had promised); any number may crash at
+any time. After healing, with the Byzantine ones and the observer still at work, everything that clients submit then must
+be committed and on every honest node within ``LIVENESS_TICKS_MAX``.
 """
 
 from collections import Counter
@@ -17,6 +17,8 @@ from chain.primitives.quorum import max_faulty
 from tests.sim.checkers import Violation
 from tests.sim.misbehaviour import KINDS
 from tests.sim.network import LinkQuality
+from tests.sim.observers import NAME as OBSERVER
+from tests.sim.observers import Observer
 from tests.sim.stage import Stage, members_of
 from tests.sim.validator import CONFIG, TICK_S, Validator
 
@@ -26,6 +28,8 @@ TROUBLE_EVERY_S = 0.16
 LIVENESS_TICKS_MAX = 3 * CONFIG.timeout_ticks(CONFIG.timeout_doublings_max) + 1000
 """Three times the longest view timeout, and two whole time-outs of catch-up, which liars can cost."""
 FOUNDING_S = 0.2
+_OBSERVED = 0.4
+"""Share of the schedules in which a member that does not vote misbehaves too."""
 SETTLING_S = 0.5
 
 
@@ -63,6 +67,8 @@ class Schedule(Stage):
         kinds = {name: random.choice(KINDS) for name in faulty if random.random() < 0.7}
         super().__init__(random, size, kinds, tuple(name for name in faulty if name not in kinds))
         self.byzantine = tuple(kind.__name__ for kind in kinds.values())
+        of_observer = Random(f"observer {seed}")
+        self._observer = Observer(of_observer, self.world, self.nodes) if of_observer.random() < _OBSERVED else None
         self._settled: list[Hash] = []
         """Submitted after healing."""
 
@@ -113,6 +119,9 @@ class Schedule(Stage):
             node.clock_offset_ms = self.random.choice((0, 0, -1500, -200, 30, 900, 2000))
             self.do(node.start)
         self.advance(FOUNDING_S)
+        if self._observer is not None:
+            self.network.stations[OBSERVER] = self._observer
+            self.do(self._observer.begin)
 
     def _run_liveness_phase(self) -> int:
         self.do(self._heal)

@@ -57,10 +57,6 @@ class Stopwatch:
     def __init__(self) -> None:
         self._now_s = 0.0
 
-    def thread_time(self) -> float:
-        """Seconds."""
-        return self._now_s
-
     def perf_counter(self) -> float:
         """Seconds."""
         self._now_s += 0.0004

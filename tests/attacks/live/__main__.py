@@ -1,9 +1,12 @@
 """``python -m tests.attacks.live [ATTACK ...] [--seconds N]``: attacks on four real daemons, by as many as the
 model allows. What one client commits and waits for meanwhile is compared with what a process leaves it that burns as
-much processor time and does nothing else. Exit code 1 if an attack takes more than that by its bound.
+much processor time and does nothing else, measured just before. An attack that takes more than that by its bound is
+measured once more, burner and all: what only another user of the machine has taken is there then. Exit code 1 if it
+takes too much both times.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,6 +24,8 @@ SHARE = 2 / 3
 """Of what the burner leaves, others keep at least so much."""
 CALLS_SHARE, CALLS_DELAY = 1 / 2, 3.0
 """The same of one member's contract calls, which take a block's time."""
+SLOWEST_MS = 2000.0
+"""No commit may take longer. A block's contracts may take half a second on each node, and all are on one machine."""
 GROWTH_BYTES = 150 * MIB
 """A daemon's memory may grow by so much in an attack."""
 VALIDATOR = "validator's "
@@ -38,6 +43,15 @@ class Attack:
     share: float = SHARE
     delay: float = float("inf")
     """At most so many times the median latency beside the burner."""
+
+    def is_held(self, during: Measured, burnt: Measured, share: float = SHARE) -> bool:
+        """Whether what the client had keeps every bound, beside what the burner left it."""
+        return (
+            during.commits >= min(share, self.share) * burnt.commits
+            and during.latency_ms <= self.delay * burnt.latency_ms
+            and during.slowest_ms <= SLOWEST_MS
+            and during.resident_bytes < burnt.resident_bytes + GROWTH_BYTES
+        )
 
     @property
     def kind(self) -> str:
@@ -76,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, width=120)
     right = frozenset({"commits/s", "median ms", "slowest ms", "of the burner's", "memory"})
     table = grid("attack", "commits/s", "median ms", "slowest ms", "of the burner's", "memory", "bound", right=right)
+    console.print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before")
     failed = []
     with tempfile.TemporaryDirectory(prefix="blockpool-attacks-") as folder, Stage(Path(folder) / "pool") as stage:
         stage.measure(options.seconds)
@@ -85,13 +100,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         table.add_row("none", *_cells(calm, burnt), "")
         table.add_row("burner", *_cells(burnt, burnt), "")
         for attack in chosen:
-            during = run(stage, attack, options.seconds)
-            is_held = (
-                during.commits >= min(options.share, attack.share) * burnt.commits
-                and during.latency_ms <= attack.delay * burnt.latency_ms
-                and during.resident_bytes < calm.resident_bytes + GROWTH_BYTES
-            )
-            table.add_row(attack.name, *_cells(during, burnt), "held" if is_held else "BROKEN")
+            for is_last in (False, True):
+                burnt, during = run(stage, attack, options.seconds)
+                is_held = attack.is_held(during, burnt, options.share)
+                verdict = "held" if is_held else "BROKEN" if is_last else "again"
+                table.add_row(attack.name, *_cells(during, burnt), verdict)
+                if is_held:
+                    break
             failed += [] if is_held else [attack.name]
         if any(attack.name == "silence" for attack in chosen):
             with stage.attackers("silence"):
@@ -104,11 +119,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def run(stage: Stage, attack: Attack, seconds: float) -> Measured:
-    """What the client has while an attack goes on; a validator that attacks has no daemon meanwhile."""
+def run(stage: Stage, attack: Attack, seconds: float) -> tuple[Measured, Measured]:
+    """What the client has beside the burner, and while an attack goes on; a validator that attacks has no daemon in
+    either case.
+    """
     stage.begin_anew(without=attack.members)
+    with stage.attackers("burner"):
+        burnt = stage.measure(seconds)
     with stage.attackers(attack.kind, attack.members):
-        return stage.measure(seconds)
+        return burnt, stage.measure(seconds)
 
 
 def _cells(measured: Measured, burnt: Measured) -> tuple[str, ...]:
