@@ -1,6 +1,5 @@
 """A member that does not vote, and misbehaves: it sends to all but the primary, floods, forges, asks for too much,
-claims what is not so, and answers with rubbish. It is one for any number, since nothing that it says is believed for who
-says it.
+claims what is not so, and answers with rubbish. It stands for any number of them.
 
 It draws from a source of its own and its frames are never lost, so the rest of a seed's schedule is chosen as without.
 """

@@ -2,9 +2,9 @@
 
 The seed chooses the size, who is Byzantine and how, whether an observer misbehaves, whose disk and clock are bad, every
 link's delay and loss, when who crashes, what a crash loses or tears, partitions, and what clients submit where. At most
-``f`` validators are faulty for good (Byzantine, or with disks that lose what they had promised); any number may crash at
-any time. After healing, with the Byzantine ones and the observer still at work, everything that clients submit then must
-be committed and on every honest node within ``LIVENESS_TICKS_MAX``.
+``f`` validators are faulty for good (Byzantine, or with disks that lose what they had promised); any number may crash
+at any time. After healing, with the Byzantine ones and the observer still at work, everything that clients submit then
+must be committed and on every honest node within ``LIVENESS_TICKS_MAX``.
 """
 
 from collections import Counter
