@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.load import LoadPlan, LoadProcess, LoadResult
 from bench.network import Network
-from bench.records import flight_schema, mean_size_bytes
+from bench.records import SHARED, flight_schema, mean_size_bytes
 from bench.statistics import Summary, summarise
 from bench.workload import sender_of
 from blockpool import DatasetDefinition
@@ -191,7 +191,9 @@ class Bench:
 
 def conditional_dataset(member: str, name: str) -> DatasetDefinition:
     """A dataset of ``member`` that its contract decides about."""
-    return DatasetDefinition(f"{member}.{name}", "", "Benchmark", sharing="conditional", contract=f"{member}.{RULE}")
+    return DatasetDefinition(
+        f"{member}.{name}", "", "Benchmark", sharing="conditional", contract=f"{member}.{RULE}", description=SHARED
+    )
 
 
 class _CpuClock:

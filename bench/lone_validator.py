@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.records import SHARED
 from chain.access.policy import AccessPolicy
 from chain.blocks import Certificate, commit_message
 from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
@@ -94,6 +95,7 @@ class LoneValidator:
             sharing="conditional",
             legal_basis="Civil Aviation Law",
             contract=contract,
+            description=SHARED,
         )
         return self._checked(transaction)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from chain.blocks import Certificate, commit_message
+from chain.catalogue import Description
 from chain.genesis import MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
 from chain.ledger import Ledger
 from chain.primitives.crypto import Ed25519Signer, sha256
@@ -81,6 +82,7 @@ class LongChain:
             sharing="open",
             legal_basis="Civil Aviation Law",
             contract="",
+            description=Description(),
         )
         return self._checked(transaction)
 

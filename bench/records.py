@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from chain.catalogue import Description
+
+SHARED = Description(scope="the members of the benchmark", use="measuring")
+"""What the catalogue needs to say of a dataset that is shared conditionally."""
 DATA = Path(__file__).parents[1] / "examples" / "data"
 
 

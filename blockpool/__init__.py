@@ -49,6 +49,7 @@ from blockpool.sealing import Commitments, sign_sealed_parcel
 from blockpool.signing import DatasetDefinition, RecordBody, RecordId, SignedTransaction, sign_dataset, sign_parcel
 from blockpool.version import VERSION
 from chain.access.decision import AccessVerdict
+from chain.catalogue import Description
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from evidence.verification import Step
@@ -70,6 +71,7 @@ __all__ = [
     "Commitments",
     "ContractAnswer",
     "DatasetDefinition",
+    "Description",
     "ErrorCode",
     "FoundRecord",
     "Genesis",

@@ -8,6 +8,7 @@ import msgspec
 from blockpool.signing import RecordId, parse_transaction_id
 from chain.access.decision import RequestStatus
 from chain.blocks import BlockHeader, Outcome, block_hash
+from chain.catalogue import Description
 from chain.errors import ErrorCode, PoolError, known_code
 from chain.facts import shown, unpack
 from chain.messages import sentence
@@ -71,6 +72,27 @@ class CatalogueTotals(_Answer, frozen=True, kw_only=True):
     last_height: Unsigned
 
 
+class CatalogueDescription(_Answer, frozen=True):
+    """What the catalogue says of a dataset beside title, schema and sharing class: ``chain.catalogue.Description``."""
+
+    summary: str = ""
+    contact: str = ""
+    update_cycle: str = ""
+    theme: str = ""
+    grade: str = ""
+    format: str = ""
+    method: str = ""
+    scope: str = ""
+    use: str = ""
+    conditions: str = ""
+    impact_assessment: str = ""
+    source: str = ""
+
+    def wire(self) -> Description:
+        """As an owner signs it; raises ``ValidationError`` for what none can say."""
+        return msgspec.convert(tuple(getattr(self, name) for name in self.__struct_fields__), Description)
+
+
 class CatalogueEntry(_Answer, frozen=True, kw_only=True):
     """A catalogue entry."""
 
@@ -83,6 +105,7 @@ class CatalogueEntry(_Answer, frozen=True, kw_only=True):
     sharing: Literal["open", "conditional", "closed"]
     legal_basis: str
     contract: str
+    description: CatalogueDescription
     registered_height: Unsigned
     updated_height: Unsigned
     transaction_id: str

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from blockpool.identity import Identity
+from chain.catalogue import Description, verify_description
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.limits import LIMITS
@@ -26,6 +27,7 @@ from chain.transactions.keyed import KEYED_PARCEL
 from chain.transactions.parcel import ParcelContent, Source, open_content, records_root, verify_sources
 from records.json_values import json_text
 
+NO_DESCRIPTION = Description()
 RecordBody = bytes | str | Mapping[str, object]
 """A record as a program has it: exact bytes, text, or an object that becomes compact JSON."""
 
@@ -78,16 +80,18 @@ class DatasetDefinition:
     legal_basis: str = ""
     contract: str = ""
     """Access contract of a conditional dataset; empty for none."""
+    description: Description = NO_DESCRIPTION
+    """What the catalogue says besides; what the sharing class needs must be there."""
 
     def verify(self) -> None:
-        """Check id and schema as every validator will.
+        """Check what every validator will.
 
         Raises:
-            PoolError: codes ``bad_name``, ``bad_schema``.
+            PoolError: codes ``bad_name``, ``catalogue_incomplete``, and those of ``compile_schema``.
         """
         verify_dataset_id(self.dataset)
-        if self.schema:
-            compile_schema(self.schema)
+        has_personal = bool(self.schema) and compile_schema(self.schema).has_personal
+        verify_description(self.description, self.sharing, self.legal_basis, has_personal=has_personal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ def sign_dataset(
     """Sign a catalogue entry: version 1 registers it, the present version plus one updates it.
 
     Raises:
-        PoolError: codes ``bad_name``, ``bad_schema``.
+        PoolError: codes of ``DatasetDefinition.verify``.
     """
     definition.verify()
     transaction = DATASET.sign(
@@ -132,6 +136,7 @@ def sign_dataset(
         sharing=definition.sharing,
         legal_basis=definition.legal_basis,
         contract=definition.contract,
+        description=definition.description,
     )
     return signed(genesis, transaction)
 

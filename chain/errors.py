@@ -56,6 +56,7 @@ class ErrorCode(StrEnum):
     NO_CONTRACTS = "no_contracts"
     UNKNOWN_CONTRACT = "unknown_contract"
     CONTRACT_REQUIRED = "contract_required"
+    CATALOGUE_INCOMPLETE = "catalogue_incomplete"
     UNKNOWN_REQUEST = "unknown_request"
     ACCESS_NOT_NEEDED = "access_not_needed"
     REQUEST_OVER = "request_over"
@@ -213,6 +214,7 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
         _C.NO_CONTRACTS,
         _C.UNKNOWN_CONTRACT,
         _C.CONTRACT_REQUIRED,
+        _C.CATALOGUE_INCOMPLETE,
         _C.UNKNOWN_REQUEST,
         _C.ACCESS_NOT_NEEDED,
         _C.REQUEST_OVER,

@@ -55,6 +55,7 @@ TABLE = (
     Fact(23, "part", str, 32, "part of a contract, or of its answer, that is wrong"),
     Fact(24, "text", str, LIMITS.reason_length, "words of a contract or of a member, cut"),
     Fact(25, "by", bytes, 32, "id of the transaction that has done it before"),
+    Fact(26, "field", str, 32, "field of a catalogue entry"),
 )
 """All facts, by number."""
 

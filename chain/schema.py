@@ -55,13 +55,16 @@ class RecordSchema:
         hash: SHA-256 of the schema's text.
         rule: what it asks of one value.
         key_fields: fields whose values tell a dataset's records apart; none where records have no keys.
+        has_personal: whether it marks anything as personal information.
         weight: what it takes of the room for compiled schemas, in characters of a text without patterns.
     """
 
     def __init__(self, text: str) -> None:
         self.hash: Hash = sha256(text.encode())
         budget = PatternBudget()
-        self.rule, self.key_fields = _compile(text, budget)
+        value = _read(text)
+        self.has_personal = _marks_personal(value)
+        self.rule, self.key_fields = _compile(value, budget)
         self.weight = len(text) + _STEP_WEIGHT * budget.steps_spent + _PATTERN_WEIGHT * budget.patterns
 
     def check(self, records: Sequence[bytes]) -> Refusal | None:
@@ -137,8 +140,7 @@ def compile_schema(text: str) -> RecordSchema:
     return schema
 
 
-def _compile(text: str, budget: PatternBudget) -> tuple[Rule, tuple[str, ...]]:
-    """The rule of a schema, and its key fields, which are looked at last."""
+def _read(text: str) -> dict[str, JsonValue]:
     encoded = text.encode()
     if len(encoded) > LIMITS.schema_size_bytes:
         raise Refusal(ErrorCode.SCHEMA_TOO_LARGE, found=len(encoded), limit=LIMITS.schema_size_bytes)
@@ -148,6 +150,20 @@ def _compile(text: str, budget: PatternBudget) -> tuple[Rule, tuple[str, ...]]:
         raise Refusal(ErrorCode.SCHEMA_NOT_JSON, pointer=error.pointer, keyword=error.fault.value) from None
     if not isinstance(schema, dict):
         raise Refusal(ErrorCode.BAD_SCHEMA, pointer="")
+    return schema
+
+
+def _marks_personal(schema: JsonValue) -> bool:
+    """Of a schema that has been taken."""
+    if not isinstance(schema, dict):
+        return False
+    properties = schema.get("properties")
+    below = [*(properties.values() if isinstance(properties, dict) else ()), *map(schema.get, sorted(_SCHEMAS))]
+    return schema.get("personal") is True or any(map(_marks_personal, below))
+
+
+def _compile(schema: dict[str, JsonValue], budget: PatternBudget) -> tuple[Rule, tuple[str, ...]]:
+    """The rule of a schema, and its key fields, which are looked at last."""
     key_fields = schema.pop(_KEY, None)
     rule = _rule_of(schema, (), budget)
     return rule, () if key_fields is None else _key_fields(key_fields, schema)

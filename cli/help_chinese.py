@@ -49,8 +49,17 @@ COMMANDS = {
     "dataset define": """登记数据集 ID（OWNER.NAME），或更新其条目：未给出的项保持不变。
 
     无条件共享的数据集，记录对全体成员可见；有条件共享的予以密封，由其合约决定谁可读；不予共享的予以密封，
-    仅所有者可读。""",
-    "dataset infer": "由文件 FILE 推断并提出数据模式，供修改后登记。",
+    仅所有者可读。
+
+    有条件共享的须载明 --scope 和 --use，不予共享的须载明 --legal-basis，并以 --conditions 说明理由；
+    数据模式标有个人信息的，须载明 --impact-assessment。缺少的，验证节点不予登记。
+
+    字段表可由 blockpool dataset infer 从数据文件生成。""",
+    "dataset export": "将目录导出为 DCAT-AP（JSON-LD），供其他目录系统汇聚。",
+    "dataset infer": """由记录文件 FILE 生成字段表建议；不发送任何数据。
+
+    建议可容纳文件中的全部记录。有前导零的、等长的代码和过长的数字保留为文本。全部取值均符合的，
+    识别为身份证号、统一社会信用代码、电话、日期或时间；疑似个人信息的予以标记。请核对后再登记。""",
     "dataset list": "列出目录，以及各数据集的数量。",
     "dataset show": "显示数据集 ID 的目录条目与数据模式。",
     "demo": """演示：四个部门经由数据池共享一周真实的航班、气象、航空器与机场数据。
@@ -205,6 +214,19 @@ OPTIONS = {
     "--observer": "其节点只跟随，不投票。",
     "--once": "只查看一次。",
     "--out": "要写出的文件。",
+    "dataset define --summary": "摘要：数据集包含什么。",
+    "dataset define --contact": "联系方式。",
+    "dataset define --update-cycle": "更新周期。",
+    "dataset define --theme": "目录分类，例如 公共安全/户籍。",
+    "dataset define --grade": "数据分级：一般数据、重要数据、核心数据。",
+    "dataset define --format": "所有者保存数据的格式。",
+    "dataset define --method": "共享方式：服务接口、批量交换或文件下载。",
+    "dataset define --scope": "共享范围。有条件共享的必填。",
+    "dataset define --use": "使用用途。有条件共享的必填。",
+    "dataset define --conditions": "使用条件；不予共享的必填，说明理由。",
+    "dataset define --impact-assessment": "个人信息保护影响评估的文号或编号。含个人信息的必填。",
+    "dataset define --source": "数源部门，由其他部门采集的填写。",
+    "dataset export --out": "写出的文件；不给出则写到标准输出。",
     "dataset infer --out": "将字段写成表格（.xlsx、.csv）或 JSON Schema。",
     "evidence misbehaviour --out": "文件所在文件夹；不存在则新建。",
     "genesis create --out": "新的创世文件。",
@@ -234,7 +256,7 @@ OPTIONS = {
     "read --request": "依据此前提出的该申请读取。",
     "--resync": "将数据库移置一旁，重新从其他节点取得一切。",
     "--role": "访问合约可引用的职能，如 statistics。",
-    "--schema": "每条记录须符合的 JSON Schema。",
+    "--schema": "每条记录须符合的要求：字段表（.xlsx、.csv）或 JSON Schema。",
     "--sealed": "必须密封：拒绝在无条件共享的数据集中共享。",
     "--sharing": "共享类别：无条件共享、有条件共享、不予共享。新数据集默认无条件共享。",
     "--sheet": "工作簿的工作表；有多张含数据时需要。",

@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from blockpool import Client, DatasetDefinition, Identity, PoolError, load_genesis
+from blockpool import Client, DatasetDefinition, Description, Identity, PoolError, load_genesis
 
 CONTRACT = '''\
 """Weather services may read for flood warning; for statistics, everybody, but not the flights' numbers."""
@@ -49,7 +49,14 @@ def main() -> int:
     with Client(arguments.urls, genesis, identity) as client:
         client.deploy(contract, CONTRACT)
         client.define(
-            DatasetDefinition(dataset, "航班取消", "Cancelled flights", sharing="conditional", contract=contract)
+            DatasetDefinition(
+                dataset,
+                "航班取消",
+                "Cancelled flights",
+                sharing="conditional",
+                contract=contract,
+                description=Description(scope="weather service", use="flood warning"),
+            )
         )
         receipts = client.submit(RECORDS, dataset, commitments="fields", journal=arguments.journal)
         for receipt in receipts:

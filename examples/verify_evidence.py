@@ -576,11 +576,20 @@ PARCELS = (PARCEL_HEADER, CORRECTION_HEADER, KEYED_HEADER)
 """Types that share records."""
 PARCEL_FIELDS = HEADER + "dataset:dataset record_count records_root:hash envelope derived_from"
 SOURCE = structure("parcel:hash index", index=unsigned(0, 4095))
+DESCRIPTION = structure(
+    "summary:basis contact:title update_cycle theme:title grade format:title method:title scope:basis use:basis "
+    "conditions:basis impact_assessment:title source:title",
+    update_cycle=choice(
+        *("", "irregular", "real-time", "daily", "weekly", "monthly", "quarterly", "half-yearly", "yearly", "other")
+    ),
+    grade=choice("", "general", "important", "core"),
+)
 HEADERS = {
     DATASET_HEADER: structure(
         HEADER + "dataset:dataset version:version title_zh:title title_en:title schema:code sharing:sharing "
-        "legal_basis:basis contract:dataset",
+        "legal_basis:basis contract:dataset description",
         tag=DATASET_HEADER,
+        description=DESCRIPTION,
     ),
     PARCEL_HEADER: structure(
         PARCEL_FIELDS,
@@ -671,7 +680,8 @@ MEMBER = structure(
 )
 DATASET_ENTRY = structure(
     "dataset:text owner:name version:number title_zh:text title_en:text schema:text sharing:sharing legal_basis:text "
-    "contract:text registered_height:number updated_height:number transaction_id:hash"
+    "contract:text description registered_height:number updated_height:number transaction_id:hash",
+    description=DESCRIPTION,
 )
 CONTRACT_ENTRY = structure(
     "contract:text owner:name version:number source:text parameters:text hash:hash deployed_height:number "

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
+from chain.catalogue import Description
 from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.types import Answer
 from chain.transactions.approval import ApprovalHeader
@@ -20,6 +21,10 @@ from chain.transactions.sealed import CommitmentKind
 from sealing import SealedParcel, SealingContext, seal_parcel
 
 SCHEMA = '{"type":"object","properties":{"n":{"type":"integer","maximum":1000000}},"required":["n"]}'
+DESCRIPTION = Description(
+    summary="每日航班", scope="气象、应急部门", use="防汛", conditions="涉及国家秘密", impact_assessment="2026-17"
+)
+"""What every sharing class needs."""
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -77,7 +82,10 @@ class TransactionMaker(ABC, Generic[T_co]):
             "sharing": "open",
             "legal_basis": "",
             "contract": "",
+            "description": DESCRIPTION,
         }
+        if changes.get("sharing") == "closed":
+            fields["legal_basis"] = "保守国家秘密法"
         return self.make(DatasetHeader, member, **(fields | changes))
 
     def parcel(

@@ -70,8 +70,8 @@ def define(session: Session, definition: DatasetDefinition) -> Operation[Verifie
         if error.code is not ErrorCode.NOT_FOUND:
             raise
     else:
-        names = definition.__dataclass_fields__
-        if all(getattr(present, name) == getattr(definition, name) for name in names):
+        said = {name: getattr(present, name) for name in definition.__dataclass_fields__}
+        if definition == DatasetDefinition(**said | {"description": present.description.wire()}):
             return None
         version = present.version + 1
     session.datasets.pop(definition.dataset, None)

@@ -69,6 +69,12 @@ CHINESE: dict[str, tuple[str, ...]] = {
         "请在数据集中指定本成员的一个合约。",
         "{dataset} 为有条件共享，须指定合约",
     ),
+    "catalogue_incomplete": (
+        "目录信息不完整",
+        "有条件共享的须载明共享范围（scope）和使用用途（use），不予共享的须载明依据（legal_basis）和理由（conditions），"
+        "含个人信息的须载明影响评估（impact_assessment）。",
+        "目录缺少必填项 {field}",
+    ),
     "unknown_request": ("申请不存在", "请核对标识；申请见 blockpool request list。", "{dataset} 没有申请 {request}"),
     "access_not_needed": ("数据集为无条件共享，无须申请", "请直接读取记录。", "{dataset} 为无条件共享"),
     "request_over": ("所申请的期限已过", "请申请较晚的期限。", "申请的期限为 {until_ms}，已早于区块时间 {time_ms}"),

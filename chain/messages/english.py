@@ -125,6 +125,12 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "Name one of your contracts in the dataset.",
         "{dataset} is shared conditionally: name its contract",
     ),
+    "catalogue_incomplete": (
+        "Catalogue entry lacks what its class needs",
+        "State scope and use of what is shared conditionally, legal basis and conditions (why) of what is closed, the "
+        "impact assessment of personal information.",
+        "the entry needs {field}",
+    ),
     "unknown_request": (
         "Unknown request",
         "Check the id: blockpool request list shows them.",

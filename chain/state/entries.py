@@ -32,6 +32,7 @@ from msgspec import Meta
 
 from chain.access.decision import Decision
 from chain.blocks import Version
+from chain.catalogue import Description
 from chain.contract_engine import EngineIdentity
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, hash_tagged
@@ -75,6 +76,7 @@ class DatasetEntry(Wire, frozen=True):
     sharing: SharingClass
     legal_basis: str
     contract: str
+    description: Description
     registered_height: Unsigned
     """Block of version 1."""
     updated_height: Unsigned

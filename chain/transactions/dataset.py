@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from chain.catalogue import Description, verify_description
 from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
 from chain.primitives.types import DatasetId, SharingClass, Text, Title, Version, verify_owner, verify_version
@@ -34,12 +35,13 @@ class DatasetHeader(Header, frozen=True, tag=1):
     legal_basis: Text
     contract: DatasetId
     """Access contract of a dataset that is shared conditionally, one of the owner's; empty for none."""
+    description: Description
 
 
 def _execute(context: ExecutionContext, checked: CheckedTransaction, header: DatasetHeader) -> Effect:
     verify_owner(header.dataset, header.member)
-    if header.schema:
-        compile_schema(header.schema)
+    has_personal = bool(header.schema) and compile_schema(header.schema).has_personal
+    verify_description(header.description, header.sharing, header.legal_basis, has_personal=has_personal)
     _verify_contract(context, header)
     key = dataset_key(header.dataset)
     present = context.state.read(key, DatasetEntry)
@@ -54,6 +56,7 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Dat
         sharing=header.sharing,
         legal_basis=header.legal_basis,
         contract=header.contract,
+        description=header.description,
         registered_height=present.registered_height if present else context.height,
         updated_height=context.height,
         transaction_id=checked.id,

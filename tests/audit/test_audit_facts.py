@@ -8,6 +8,7 @@ import pytest
 from audit.chain import AuditReport, ChainAudit
 from audit.facts import BlockFacts, Examiner
 from chain.blocks import Block
+from chain.catalogue import Description
 from chain.errors import ErrorCode, PoolError
 from chain.packages import BlockPackage
 from chain.primitives.encoding import decode, encode
@@ -45,7 +46,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
 def entries(schemas: Mapping[str, str]) -> dict[bytes, bytes]:
     """State entries of datasets with these schemas."""
     known = {
-        dataset: DatasetEntry(dataset, dataset[0], 1, "", "", schema, "open", "", "", 1, 1, bytes(32))
+        dataset: DatasetEntry(dataset, dataset[0], 1, "", "", schema, "open", "", "", Description(), 1, 1, bytes(32))
         for dataset, schema in schemas.items()
     }
     return {dataset_key(dataset): encode(entry) for dataset, entry in known.items()}

@@ -8,6 +8,7 @@ from cli.homes import READER_KEY
 from contracts.library import source_of
 from tests.networks import SCHEMA
 from tests.processes import RunningNetwork
+from tests.signing import DESCRIPTION
 
 OWNER = "aviation"
 READER = "meteorology"
@@ -55,7 +56,11 @@ def sealed_dataset(
     name, dataset = f"{OWNER}.rule-{number}", f"{OWNER}.sealed-{number}"
     with network.client(OWNER) as client:
         client.deploy(name, source_of(contract), parameters or {})
-        client.define(blockpool.DatasetDefinition(dataset, "密封", "Sealed", SCHEMA, "conditional", contract=name))
+        client.define(
+            blockpool.DatasetDefinition(
+                dataset, "密封", "Sealed", SCHEMA, "conditional", contract=name, description=DESCRIPTION
+            )
+        )
         receipts = client.submit(records, dataset, parcel_records=parcel_records, commitments=commitments, in_flight=1)
     network.network.settle()
     return SealedDataset(network, dataset, receipts)

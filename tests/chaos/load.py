@@ -21,6 +21,7 @@ import blockpool
 from contracts.library import source_of
 from evidence.record import parse_record_evidence
 from tests.chaos.cluster import Cluster
+from tests.signing import DESCRIPTION
 
 OWNER, READER = "aviation", "meteorology"
 OPEN_DATASET = "{member}.open"
@@ -291,7 +292,9 @@ def found_datasets(cluster: Cluster) -> None:
         rule = f"{OWNER}.rule"
         client.deploy(rule, source_of("purpose_bound"), {"purposes": {PURPOSE: None}})
         client.define(
-            blockpool.DatasetDefinition(SEALED_DATASET, "密封", "Sealed", sharing="conditional", contract=rule)
+            blockpool.DatasetDefinition(
+                SEALED_DATASET, "密封", "Sealed", sharing="conditional", contract=rule, description=DESCRIPTION
+            )
         )
 
 

@@ -59,12 +59,15 @@ def deploy(network: RunningNetwork, folder: Path) -> str:
     return "aviation.by-purpose"
 
 
+CATALOGUE = ("--scope", "气象部门", "--use", "防汛", "--conditions", "涉密", "--legal-basis", "保守国家秘密法")
+
+
 def define_sealed(network: RunningNetwork, contract: str, folder: Path, sharing: str = "conditional") -> str:
     """Define a dataset of aviation that is not open; gives its id."""
     dataset = f"aviation.sealed-{network.new_number()}"
     (folder / "schema.json").write_text(SCHEMA)
     titles = ("--title-zh", "航班", "--title-en", "Flights", "--schema", folder / "schema.json")
-    define = ("dataset", "define", dataset, *titles, "--sharing", sharing, "--contract", contract)
+    define = ("dataset", "define", dataset, *titles, "--sharing", sharing, "--contract", contract, *CATALOGUE)
     done = as_member(network, "aviation", *define)
     assert done.code == 0, done.err
     network.network.settle()

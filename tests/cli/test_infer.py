@@ -35,7 +35,9 @@ def test_the_table_defines_the_dataset(running_network: RunningNetwork, tmp_path
     people.write_text(PEOPLE)
     assert run("dataset", "infer", people, "--out", tmp_path / "fields.xlsx").code == 0
     signing = ("--genesis", running_network.genesis_file, "--key", running_network.key_file())
-    defined = run("dataset", "define", dataset, "--schema", tmp_path / "fields.xlsx", *signing, "--json")
+    assessed = ("--impact-assessment", "2026-17")
+    fields = ("--schema", tmp_path / "fields.xlsx")
+    defined = run("dataset", "define", dataset, *fields, *assessed, *signing, "--json")
     assert defined.code == 0
     assert json.loads(defined.json["schema"])["properties"]["身份证号"]["format"] == "cn-identity-number"
     people.write_text(PEOPLE.replace("440524188001010014", "440524188001010015"))
@@ -46,9 +48,9 @@ def test_the_table_defines_the_dataset(running_network: RunningNetwork, tmp_path
 
 @pytest.mark.integration
 def test_every_bad_line_of_a_table_is_named(running_network: RunningNetwork, tmp_path: Path) -> None:
-    (tmp_path / "fields.csv").write_text("字段名,类型,主键\na,文本,是\nb,不明,\n")
+    (tmp_path / "fields.csv").write_text("字段名,类型,必填\na,文本,也许\nb,不明,\n")
     signing = ("--genesis", running_network.genesis_file, "--key", running_network.key_file())
     done = run("dataset", "define", running_network.new_dataset(), "--schema", tmp_path / "fields.csv", *signing)
     assert done.code == 1
     assert "2 problems" in done.err
-    assert "no key fields yet" in done.err
+    assert "neither" in done.err

@@ -124,6 +124,8 @@ BYTE_FIELDS = {"chain_id", "key_id", "nonce", "records_root", "envelope", "reque
 
 def value_of(name: str, value: Any) -> object:
     """A header's field as it is encoded."""
+    if name == "description":
+        return list(value.values())
     if name == "parcels":
         return [unhex(parcel) for parcel in value]
     if name == "derived_from":

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from chain.access.decision import Decision
 from chain.access.policy import AccessCase
+from chain.catalogue import Description
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
 from chain.state.entries import DatasetEntry, MemberTotals, RequestAnswer, RequestEntry, RequestTerms, RequestTotals
@@ -29,7 +30,19 @@ from contracts.facts import (
 from tests.refusals import refuses
 
 DATASET = DatasetEntry(
-    "aviation.flights", "aviation", 3, "航班", "Flights", "", "conditional", "Law", "aviation.rule", 7, 9, bytes(32)
+    "aviation.flights",
+    "aviation",
+    3,
+    "航班",
+    "Flights",
+    "",
+    "conditional",
+    "Law",
+    "aviation.rule",
+    Description(),
+    7,
+    9,
+    bytes(32),
 )
 OWNER = Member("aviation", "enterprise", "", "", (), (), None, None, None)
 READER = Member("meteorology", "government", "", "", ("forecast", "warning"), (), None, None, None)

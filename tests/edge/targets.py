@@ -13,6 +13,7 @@ from audit import store as audit_store
 from blockpool import grouping
 from chain import blocks, erasure, packages, signed_read
 from chain.access import decision
+from chain.catalogue import Description
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis, encode_member_file, parse_genesis, parse_member_file
@@ -107,6 +108,7 @@ WIRE_TYPES: tuple[type, ...] = (
     sealed.SealedShare,
     ShareQuery,
     ShareRelease,
+    Description,
     entries.ContractEntry,
     entries.CorrectedRecords,
     entries.Correction,

@@ -34,7 +34,7 @@ def properties(path: Path) -> dict[str, Any]:
 def test_a_table_as_an_official_writes_it(tmp_path: Path) -> None:
     path = table(
         tmp_path,
-        "id_card,身份证号,identity number,身份证号,,是,,是,,按身份证填写",
+        "id_card,身份证号,identity number,身份证号,,是,是,是,,按身份证填写",
         "name,姓名,,文本,长度 2-20,是,否,是,,",
         "born,出生日期,,日期,,,,是,,",
         "sex,性别,,文本,,,,,1=男;2=女；9=未说明,",
@@ -48,6 +48,7 @@ def test_a_table_as_an_official_writes_it(tmp_path: Path) -> None:
     assert check.problems == []
     schema = json.loads(schema_of(fields))
     assert schema["required"] == ["id_card", "name", "amount", "code"]
+    assert schema["key"] == ["id_card"]
     assert schema["additionalProperties"] is False
     assert schema["properties"] == {
         "id_card": {

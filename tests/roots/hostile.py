@@ -98,6 +98,7 @@ SCHEMAS = (
         '{"type":"object","type":"object"}',
         '{"minimum":NaN}',
         '{"pattern":"^(a+)+$"}',
+        '{"not":{}}',
         '{"\U0001fae8":1}',
     ),
     *(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chain.access.decision import AccessVerdict
+from chain.catalogue import Description
 from chain.ledger import Ledger
 from chain.packages import read_package
 from chain.primitives.encoding import Wire, encode
@@ -18,7 +19,7 @@ def plain(value: object) -> object:
     """A value as JSON has it."""
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, AccessVerdict):
+    if isinstance(value, AccessVerdict | Description):
         return fields_of(value)
     return [plain(item) for item in value] if isinstance(value, tuple) else value
 

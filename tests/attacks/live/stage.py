@@ -16,6 +16,7 @@ from chain.limits import MIB
 from cli.homes import GENESIS_FILE, NODE_FOLDER, SYSTEM_KEY, MemberPlan
 from cli.processes import LocalNetwork, free_ports
 from tests.attacks.live.contracts import CONTRACTS
+from tests.signing import DESCRIPTION
 
 MEMBERS = ("airports", "aviation", "meteorology", "registry")
 OBSERVERS = ("audit", "customs", "press")
@@ -79,7 +80,11 @@ class Stage:
             for name, source in CONTRACTS.items():
                 dataset = f"{CLIENT}.{name}"
                 client.deploy(dataset, source)
-                client.define(DatasetDefinition(dataset, name, name, sharing="conditional", contract=dataset))
+                client.define(
+                    DatasetDefinition(
+                        dataset, name, name, sharing="conditional", contract=dataset, description=DESCRIPTION
+                    )
+                )
         return self
 
     def __exit__(self, *error: object) -> None:
