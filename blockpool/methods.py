@@ -193,6 +193,7 @@ class Methods:
         derived_from: Sequence[RecordId] = (),
         in_flight: int | None = None,
         key_secret: bytes | None = None,
+        memory: Path | None = None,
     ) -> Submission:
         """Share records: cut into parcels, sealed unless the dataset is open, signed, committed and verified. Gives the
         receipts in order, each as it comes; ``submit`` gives all of them as a list. Nothing is sent until you iterate.
@@ -216,6 +217,8 @@ class Methods:
                 With more than 1 they may change places on the chain. When one fails, those after it that are in flight
                 are given up: they may still commit.
             key_secret: 32 bytes of the owner's that blind the keys of sealed records; needed where these have keys.
+            memory: file of this dataset's alone that remembers what was shared, by key: of records with keys only those
+                are shared that are new or changed. In the place of ``journal`` and ``idempotency_key``.
 
         Raises:
             TransactionRejected: the validators refused a parcel; earlier ones are committed.
@@ -232,6 +235,7 @@ class Methods:
             tuple(derived_from),
             in_flight,
             key_secret,
+            memory,
         )
         return Submission(self._session, dataset, options, records)
 

@@ -69,6 +69,8 @@ class SubmissionTotals:
     dataset: str
     records: int = 0
     parcels: int = 0
+    unchanged: int = 0
+    """Records with keys that were left out, since they were shared before as they are."""
     parcels_found: int = 0
     """Parcels that an earlier run had committed."""
     out_of_order: int = 0
@@ -110,11 +112,18 @@ class Plan:
     anew: bool
     key_secret: bytes | None
     """Blinds the keys of sealed records."""
+    memory: Path | None
+    """Remembers in the place of the journal what was shared of a dataset whose records have keys."""
 
 
 def journal_of(file: Path, dataset: str, chain_id: bytes) -> Path:
     """The folder beside ``file`` that remembers what was shared of it in ``dataset`` of one pool."""
     return file.with_name(f"{file.name}.{dataset}.{chain_id.hex()[:8]}.journal")
+
+
+def memory_of(key_file: Path, dataset: str, chain_id: bytes) -> Path:
+    """The file beside the signing key that remembers what was shared of a dataset whose records have keys."""
+    return key_file.with_name(f"{dataset}.{chain_id.hex()[:8]}.shared")
 
 
 @click.command()
@@ -173,7 +182,8 @@ def submit(
     folder FILE.DATASET.POOL.journal remembers what was shared.
 
     Records of a dataset that is not open are sealed here, before they leave this machine. Where they have keys, these
-    are blinded with a secret, which is made beside the signing key at first use: keep it.
+    are blinded with a secret, which is made beside the signing key at first use: keep it. Of records with keys only
+    those are shared that are new or changed, whatever file they come in; a file beside the signing key remembers them.
 
     The cells of a table become what the schema says (integer, number, boolean, string), digit by digit as they stand;
     an empty one is null where null is allowed, and so is what --null names. Records of JSON are shared as they are.
@@ -206,10 +216,13 @@ def submit(
         emit(found, facts(dict(found)))
         return
     journal = journal_of(file, dataset_id, genesis.chain_id)
-    is_blinded = is_sealed and bool(record_rules(entry.schema).key_fields)
-    secret = load_key_secret(key_secret_file, signing.key_file, makes=True) if is_blinded else None
-    plan = Plan(dataset_id, batch, in_flight, commitments, derived_from, is_sealed, journal, again, secret)
+    has_keys = bool(record_rules(entry.schema).key_fields)
+    secret = load_key_secret(key_secret_file, signing.key_file, makes=True) if has_keys and is_sealed else None
+    memory = memory_of(signing.key_file, dataset_id, genesis.chain_id) if has_keys else None
+    plan = Plan(dataset_id, batch, in_flight, commitments, derived_from, is_sealed, journal, again, secret, memory)
     submission = _share(AsyncClient(urls, genesis, identity), source, plan, check.records)
+    if has_keys:
+        submission.unchanged = check.records - submission.records
     emit({name: value for name, value in asdict(submission).items() if name != "_place"}, _facts(submission))
 
 
@@ -242,6 +255,8 @@ def _share(pool: AsyncClient, source: RecordSource, plan: Plan, total: int) -> S
         try:
             asyncio.run(_commit_all(pool, source, plan, on_receipt))
         except TransactionRejected as error:
+            if plan.memory:
+                raise
             raise locate_rejection(error, source, submission.records) from None
         except PoolError as error:
             if error.code not in (ErrorCode.BAD_REQUEST, ErrorCode.PARCEL_ERASED):
@@ -259,11 +274,12 @@ async def _commit_all(
             record_bodies(source),
             plan.dataset,
             parcel_records=plan.batch,
-            idempotency_key=None if plan.sealed else f"batch {plan.batch}",
+            idempotency_key=None if plan.sealed or plan.memory else f"batch {plan.batch}",
             in_flight=plan.in_flight,
             commitments=plan.commitments,
             sealed=True if plan.sealed else None,  # checked against the proven entry: what a node says is not enough
-            journal=plan.journal,
+            journal=None if plan.memory else plan.journal,
+            memory=plan.memory,
             anew=plan.anew,
             derived_from=plan.derived_from,
             key_secret=plan.key_secret,
@@ -330,6 +346,7 @@ def _facts(submission: SubmissionTotals) -> RenderableType:
         {
             "dataset": submission.dataset,
             "committed": f"{submission.records:,} records in {submission.parcels:,} parcels{earlier}",
+            **({"left out": f"{submission.unchanged:,} unchanged records"} if submission.unchanged else {}),
             "blocks": f"{submission.first_height:,} to {submission.last_height:,}",
             "order": order,
             "first record": submission.first_record or "-",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from blockpool.operations.members import sealing_keys
 from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import KnownDataset, Session
 from blockpool.record_keys import KeyMaker
+from blockpool.record_memory import RecordMemory
 from blockpool.sealing import SEALED_RECORD_SIZE_MAX_BYTES, Commitments, commitment_kind, sign_sealed_parcel
 from blockpool.signing import (
     DatasetDefinition,
@@ -42,6 +44,8 @@ from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
 _PROBED = 64
 """Unknown parcels in a row after which an earlier run is taken to have sent no more."""
 _KNOWN_S = 60.0
+_LOOKED_UP = 1024
+"""Records that are compared with the memory at a time."""
 _CONTRADICTIONS = frozenset(
     {
         ErrorCode.OPEN_PARCEL_REQUIRED,
@@ -118,6 +122,8 @@ class SubmissionOptions:
     """Parcels that wait for their commit at the same time; None for as many as keep the network busy."""
     key_secret: bytes | None = None
     """Blinds the keys of sealed records."""
+    memory: Path | None = None
+    """File that remembers which records were shared, by their keys."""
 
     @property
     def is_repeatable(self) -> bool:
@@ -180,6 +186,11 @@ class ParcelSubmission:
         self._probe = ResumeProbe() if options.is_repeatable else None
         self._in_flight = 0
         self.window = Window(options.in_flight)
+        self._memory: RecordMemory | None = None
+        if options.memory is not None and self._keys.fields:
+            self._memory = RecordMemory(options.memory, is_anew=options.anew)
+        self.unchanged = 0
+        """Records that were left out, since they were shared before as they are."""
         self._journal: Journal | None = None
         if options.journal is not None:
             kind = " ".join(
@@ -197,6 +208,8 @@ class ParcelSubmission:
         """Let go of the journal."""
         if self._journal is not None:
             self._journal.close()
+        if self._memory is not None:
+            self._memory.close()
 
     def groups(self) -> Iterator[Group]:
         """What the parcels will hold, as they are asked for.
@@ -206,7 +219,9 @@ class ParcelSubmission:
         """
         overhead = SEALED_OVERHEAD_SIZE if self.is_sealed else 0
         size_max_bytes = SEALED_RECORD_SIZE_MAX_BYTES if self.is_sealed else LIMITS.record_size_bytes
-        bodies = (encode_record(record, size_max_bytes) for record in self._records)
+        bodies: Iterator[bytes] = (encode_record(record, size_max_bytes) for record in self._records)
+        if self._memory is not None:
+            bodies = self._changed(bodies, self._memory)
         lengths = dict(self._journal.lengths) if self._journal else {}
         first = 0
         for group in group_records(bodies, self._options.parcel_records, overhead, lengths):
@@ -216,6 +231,15 @@ class ParcelSubmission:
         if first < before:
             detail = f"{before:,} records were shared before, these are only {first:,}: what is missing stays shared"
             raise PoolError(ErrorCode.BAD_REQUEST, detail)
+
+    def _changed(self, bodies: Iterator[bytes], memory: RecordMemory) -> Iterator[bytes]:
+        """The records that were not shared before as they are."""
+        first = 0
+        while chunk := list(islice(bodies, _LOOKED_UP)):
+            changed = memory.changed(self._made_keys(first, chunk), chunk)
+            self.unchanged += len(chunk) - len(changed)
+            first += len(chunk)
+            yield from changed
 
     def is_quick(self, group: Group) -> bool:
         """Whether signing takes well under a millisecond."""
@@ -308,6 +332,8 @@ class ParcelSubmission:
             receipt = yield from self._commit(parcel, group)
         if self._journal is not None:
             self._journal.committed(group[0])
+        if self._memory is not None:
+            self._memory.shared(self._keys.of(group[1]), group[1])
         return receipt
 
     def _commit(self, parcel: SignedTransaction, group: Group) -> Operation[VerifiedReceipt]:
@@ -379,8 +405,10 @@ class Submission(NamedTuple):
         options = self.options
         commitment_kind(options.commitments)
         source_links(options.derived_from)
-        if options.anew and options.journal is None:
+        if options.anew and options.journal is None and options.memory is None:
             raise PoolError(ErrorCode.BAD_REQUEST, "without a journal every submission is anew")
+        if options.memory is not None and (options.journal is not None or options.idempotency_key is not None):
+            raise PoolError(ErrorCode.BAD_REQUEST, "records with keys are remembered by these: no journal, no key")
         if options.in_flight is not None and options.in_flight < 1:
             raise PoolError(ErrorCode.BAD_REQUEST, "at least one parcel is in flight")
         _ = self.session.identity  # nothing is asked for a submission that could not be signed

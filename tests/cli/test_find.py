@@ -26,6 +26,27 @@ def share(network: RunningNetwork, dataset: str, file: Path, *rows: dict[str, ob
     network.network.settle()
 
 
+def test_only_what_is_new_or_changed_is_shared(running_network: RunningNetwork, tmp_path: Path) -> None:
+    dataset = running_network.new_dataset(schema=json.dumps(SCHEMA))
+    file = tmp_path / "rows.ndjson"
+
+    def submit(rows: list[dict[str, object]], *options: str) -> tuple[int, int]:
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        done = as_member(running_network, "aviation", "submit", file, "--dataset", dataset, "--json", *options)
+        assert done.code == 0, done.err
+        return done.json["records"], done.json["unchanged"]
+
+    rows: list[dict[str, object]] = [{"id": str(number), "n": 1} for number in range(50)]
+    assert submit(rows) == (50, 0)
+    assert submit(rows) == (0, 50)
+    assert submit(rows[::-1], "--batch", "7") == (0, 50)
+    assert submit([*rows[:20], {"id": "20", "n": 2}, *rows[21:], {"id": "new"}]) == (2, 49)
+    assert submit(rows) == (1, 49), "what was changed back is shared again"
+    assert submit(rows[:3], "--again") == (3, 0)
+    running_network.network.settle()
+    assert running_network.record_counts(dataset) == {56}
+
+
 def test_the_newest_record_of_a_key_is_found(running_network: RunningNetwork, tmp_path: Path) -> None:
     dataset = running_network.new_dataset(schema=json.dumps(SCHEMA))
     share(running_network, dataset, tmp_path / "one.ndjson", {"id": "A", "n": 1}, {"id": "B", "n": 1})
