@@ -1,14 +1,17 @@
 """``blockpool genesis``: the file that founds a network."""
 
+import ipaddress
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
 from blockpool import Genesis, load_genesis
 from chain.errors import ErrorCode, PoolError
-from chain.genesis import encode_genesis, parse_genesis, parse_member_file
+from chain.genesis import MemberObject, encode_genesis, parse_genesis, parse_member_file
 from chain.limits import LIMITS
 from chain.messages import time_text
 from cli.network_policy import engine_identity
@@ -42,7 +45,9 @@ def create(members: tuple[Path, ...], out: Path, name: str, no_contracts: bool) 
     if out.exists():
         raise PoolError(ErrorCode.BAD_GENESIS, f"{out} exists already and is not overwritten")
     engine = None if no_contracts else engine_identity()
-    content = encode_genesis(name, time.time_ns() // 1_000_000, [_read_member(path) for path in members], engine)
+    found = [_read_member(path) for path in members]
+    verify_addresses(found)
+    content = encode_genesis(name, time.time_ns() // 1_000_000, found, engine)
     made = parse_genesis(content)
     out.write_bytes(content)
     emit(describe(made), *_shown(made))
@@ -69,6 +74,48 @@ def check(file: Path) -> None:
             f"its time is {ahead_ms / 1000:,.0f} s ahead of this machine's clock, and no block can be agreed on before "
             "it: set the clock right that is wrong, and make the file again if it was the one that it was made by",
         )
+
+
+def verify_addresses(members: Sequence[MemberObject]) -> None:
+    """Check that nodes can reach each other at what their members handed in. An API may be for its own machine alone.
+
+    Raises:
+        PoolError: code ``bad_genesis`` for two nodes at one address, an address that is none to connect to, or one of
+            the member's own machine among others.
+    """
+    taken: dict[tuple[str, str], str] = {}
+    places: dict[str, bool] = {}
+    for member in members:
+        if member.node is None:
+            continue
+        for kind, address in (("peer", member.node.address), ("API", urlsplit(member.node.api_url).netloc)):
+            host = _host(address)
+            if host is not None and host.is_unspecified:
+                raise _bad(f"{member.name}: {kind} address {address} means every interface: name the one others reach")
+            is_own = host is not None and host.is_loopback
+            if is_own and kind == "API":
+                continue  # a department may keep it to its own machine
+            if (kind, address) in taken:
+                raise _bad(f"{member.name} and {taken[kind, address]} have one {kind} address, {address}")
+            taken[kind, address] = member.name
+            if kind == "peer":
+                places[f"{member.name}: {kind} address {address}"] = is_own
+    own = [place for place, is_loopback in places.items() if is_loopback]
+    if own and len(own) < len(places):
+        raise _bad(f"{own[0]} is reached on its own machine alone: in a real network name one that others reach")
+
+
+def _host(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The host of ``host:port`` if it is written as an address, or is ``localhost``; a port may be missing."""
+    host = urlsplit(f"//{address}").hostname or ""
+    try:
+        return ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        return None
+
+
+def _bad(detail: str) -> PoolError:
+    return PoolError(ErrorCode.BAD_GENESIS, detail)
 
 
 def describe(found: Genesis) -> dict[str, Any]:

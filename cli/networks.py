@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from blockpool import Client, Genesis, NodeStatus, PoolError, RetryPolicy, load_genesis
 from chain.errors import ErrorCode
 from chain.genesis import encode_genesis, parse_genesis
+from chain.state.members import Member
 from cli.failures import ExitCode
 from cli.genesis import describe, no_contracts_option
 from cli.homes import GENESIS_FILE, NODE_FOLDER, SYSTEM_KEY, MemberPlan, create_member
@@ -18,6 +20,7 @@ from cli.options import genesis_option, json_option, new_passphrase
 from cli.output import emit, grid, talk
 
 _API_PORT_OFFSET = 1000
+_LOOK_S = 1.0
 _ONCE = RetryPolicy(attempts_max=1, total_max_s=5)
 
 
@@ -104,28 +107,45 @@ def create_network(
     return genesis
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was seen of a member's node."""
+
+    name: str
+    answer: NodeStatus | PoolError
+    clock: str
+    """How far its clock is off this machine's."""
+    state: str
+    reason: str
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it counts for the quorum, if its member votes."""
+        return self.state == "ready"
+
+
 @network.command()
 @genesis_option
+@click.option(
+    "--wait", "wait_s", type=click.FloatRange(0), default=0, metavar="SECONDS", help="Until a quorum is ready."
+)
 @json_option
 @click.pass_context
-def status(context: click.Context, genesis_file: Path) -> None:
-    """Ask every node that the genesis file names how it is. Exit code 1 if fewer than a quorum answer ready.
+def status(context: click.Context, genesis_file: Path, wait_s: float) -> None:
+    """Ask every node that the genesis file names how it is, and why it is not ready. Exit code 1 if fewer than a quorum
+    answer ready, on the chain of that file, as validators that vote.
 
     \b
-    Example: blockpool network status --genesis pool/genesis.json
+    Example: blockpool network status --genesis pool/genesis.json --wait 60
     """
     genesis = load_genesis(genesis_file)
-    answers: dict[str, NodeStatus | PoolError] = {}
-    clocks: dict[str, str] = {}
-    for member in genesis.founders:
-        if member.node is not None:
-            answer = answers[member.name] = _ask(member.node.api_url)
-            clocks[member.name] = off_by(answer) if isinstance(answer, NodeStatus) else ""
-    ready = [
-        name
-        for name, answer in answers.items()
-        if isinstance(answer, NodeStatus) and answer.is_ready and name in genesis.validators
-    ]
+    until_s = time.monotonic() + wait_s
+    while True:
+        seen = [_see(member, genesis) for member in genesis.founders if member.node is not None]
+        ready = [node.name for node in seen if node.is_ready and node.name in genesis.validators]
+        if len(ready) >= genesis.validators.quorum or time.monotonic() >= until_s:
+            break
+        time.sleep(min(_LOOK_S, max(0.0, until_s - time.monotonic())))
     table = grid(
         "member",
         "state",
@@ -135,24 +155,43 @@ def status(context: click.Context, genesis_file: Path) -> None:
         "block",
         "waiting",
         "clock",
+        "",
         right=frozenset({"height", "view", "waiting", "clock"}),
     )
-    for name, answer in answers.items():
-        if isinstance(answer, NodeStatus):
-            state = "ready" if answer.is_ready else "syncing" if answer.syncing else "not ready"
-            row = (state, f"{answer.height:,}", str(answer.view), answer.primary, answer.block_hash[:16])
-            table.add_row(name, *row, str(answer.mempool.transactions), clocks[name])
+    for node in seen:
+        if isinstance(answer := node.answer, NodeStatus):
+            row = (f"{answer.height:,}", str(answer.view), answer.primary, answer.block_hash[:16])
+            table.add_row(node.name, node.state, *row, str(answer.mempool.transactions), node.clock, node.reason)
         else:
-            table.add_row(name, "unreachable", "", "", "", "", "", "")
+            table.add_row(node.name, node.state, "", "", "", "", "", "", node.reason)
     value = {
         "ready_validators": len(ready),
         "quorum": genesis.validators.quorum,
-        "nodes": {name: answer if isinstance(answer, NodeStatus) else None for name, answer in answers.items()},
+        "nodes": {node.name: node.answer if isinstance(node.answer, NodeStatus) else None for node in seen},
+        "states": {node.name: {"state": node.state, "reason": node.reason} for node in seen},
     }
     emit(value, table)
     if len(ready) < genesis.validators.quorum:
         talk().print(f"{len(ready)} validators are ready; {genesis.validators.quorum} are needed to order anything.")
         context.exit(ExitCode.FALSE)
+
+
+def _see(member: Member, genesis: Genesis) -> _Seen:
+    answer = _ask(member.node.api_url if member.node is not None else "")
+    if not isinstance(answer, NodeStatus):
+        return _Seen(member.name, answer, "", "unreachable", answer.detail)
+    clock = off_by(answer)
+    if answer.chain_id != genesis.chain_id.hex():
+        return _Seen(member.name, answer, clock, "another chain", f"it is on chain {answer.chain_id[:16]}")
+    if answer.member != member.name:
+        return _Seen(member.name, answer, clock, "another node", f"it is the node of {answer.member}")
+    if not answer.is_ready:
+        return _Seen(
+            member.name, answer, clock, "syncing" if answer.syncing else "not ready", answer.unready_reason or ""
+        )
+    if member.name in genesis.validators and answer.role != "validator":
+        return _Seen(member.name, answer, clock, "not voting", "it may have lost votes, or joins: it votes in a while")
+    return _Seen(member.name, answer, clock, "ready", "")
 
 
 def _ask(url: str) -> NodeStatus | PoolError:

@@ -191,7 +191,7 @@ function verifyNamed(genesis, version, height, validatorsHash) {
 const NEUTRAL = Buffer.from([1, ...Buffer.alloc(31)]);
 
 function readKey(path) {
-  const secret = createPrivateKey(readFileSync(path));
+  const secret = createPrivateKey({ key: readFileSync(path), passphrase: process.env.BLOCKPOOL_PASSPHRASE }); // an encrypted one
   if (secret.asymmetricKeyType !== 'ed25519') throw new Refused(`${path} is not an Ed25519 key`);
   const publicKey = Buffer.from(createPublicKey(secret).export({ format: 'jwk' }).x, 'base64url');
   return { secret, id: taggedHash('key', Buffer.alloc(0), publicKey).subarray(0, 16) };

@@ -54,6 +54,17 @@ class Readiness:
         return self._pool.ledger.tip.header.time_ms - self._pool.clock_ms()
 
     @property
+    def waits_for(self) -> str:
+        """Whom a transaction that is not committed waits for, as far as this node can tell."""
+        if (reason := self.unready_reason) is not None:
+            return reason
+        primary, validators = self._driver.replica.primary, self._pool.ledger.validators
+        others = [name for name in validators.names if name != self._member]
+        away = [name for name in others if not self._links.is_connected(name)]
+        said = f"it is the turn of {primary} to propose it, and {validators.quorum} validators must vote"
+        return f"{said}; not connected: {', '.join(away)}" if away else said
+
+    @property
     def unready_reason(self) -> str | None:
         """Why this node cannot get transactions ordered now, or None if it can."""
         if self._pool.is_closing:

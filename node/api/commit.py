@@ -45,7 +45,21 @@ async def commit(
         return committed_answer(id_, service.pool.receipt(location), accept)
     if timeout_s is None:
         return ApiAnswer(202, JSON, orjson.dumps({"transaction_id": id_.hex(), "status": "pending"}))
-    return committed_answer(id_, await service.pool.wait_for_receipt(id_, timeout_s), accept)
+    return committed_answer(id_, await wait_for_receipt(service, id_, timeout_s), accept)
+
+
+async def wait_for_receipt(service: NodeService, id_: Hash, timeout_s: float) -> Receipt:
+    """The receipt of a transaction that was taken in, once it is committed.
+
+    Raises:
+        PoolError: as ``Pool.wait_for_receipt``; ``timeout`` says whom it waits for.
+    """
+    try:
+        return await service.pool.wait_for_receipt(id_, timeout_s)
+    except PoolError as error:
+        if error.code is not ErrorCode.TIMEOUT:
+            raise
+        raise PoolError(error.code, f"{error.detail}: {service.readiness.waits_for}", **error.context) from None
 
 
 def committed_answer(id_: Hash, receipt: Receipt, accept: str) -> ApiAnswer:

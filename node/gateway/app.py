@@ -26,7 +26,7 @@ from node.api.bodies import (
     request_headers,
     respond,
 )
-from node.api.commit import committed_answer
+from node.api.commit import committed_answer, wait_for_receipt
 from node.api.problems import bad_request, method_not_allowed
 from node.api.views import receipt_view
 from node.gateway.parcels import ParcelObject, decode_parcel, make_parcel
@@ -201,9 +201,7 @@ class Gateway:
         service = self._service
         id_, location = await service.dissemination.submit(data)
         try:
-            receipt = (
-                service.pool.receipt(location) if location else await service.pool.wait_for_receipt(id_, _COMMIT_S)
-            )
+            receipt = service.pool.receipt(location) if location else await wait_for_receipt(service, id_, _COMMIT_S)
         except PoolError as error:
             raise PoolError(error.code, error.detail, **(error.context | {"transaction_id": id_.hex()})) from None
         if not decode(Outcome, receipt.outcome).is_ok:

@@ -17,12 +17,12 @@ from tests.cli.commands import run
 NAMES = ("tax", "health", "police", "transport")
 
 
-def found(folder: Path, names: tuple[str, ...] = NAMES) -> Path:
+def found(folder: Path, names: tuple[str, ...] = NAMES, host: str = "127.0.0.1") -> Path:
     """Each member makes its own folder; the genesis file is made from copies of their public files only."""
     desk = folder / "desk"
     desk.mkdir()
     for index, name in enumerate(names):
-        address = f"127.0.0.1:{7100 + index}"
+        address = f"{host}:{7100 + index}"
         assert run("member", "new", name, "--out", folder / name, "--peer", address).code == 0
         (desk / f"{name}.json").write_bytes((folder / name / "member.json").read_bytes())
     files = [desk / f"{name}.json" for name in names]
@@ -112,7 +112,7 @@ def test_a_bad_member_file_is_named(tmp_path: Path) -> None:
 
 
 def test_observers_and_members_without_a_node(tmp_path: Path) -> None:
-    desk = found(tmp_path, ("tax",))
+    desk = found(tmp_path, ("tax",), "10.0.0.9")
     assert run("member", "new", "watcher", "--out", tmp_path / "w", "--observer", "--peer", "10.0.0.1:7000").code == 0
     assert run("member", "new", "shop", "--out", tmp_path / "s", "--no-node", "--kind", "enterprise").code == 0
     assert not (tmp_path / "w" / "node" / "consensus.pem").exists()
@@ -124,14 +124,14 @@ def test_observers_and_members_without_a_node(tmp_path: Path) -> None:
     made = run("genesis", "create", *files, "-o", tmp_path / "g.json", "--network", "x", "--json").json
     assert made["validators"] == ["tax"]
     assert {member["member"]: member["peer"] for member in made["members"]} == {
-        "tax": "127.0.0.1:7100",
+        "tax": "10.0.0.9:7100",
         "watcher": "10.0.0.1:7000",
         "shop": None,
     }
 
 
 def test_a_witness_cosigns_and_does_not_vote(tmp_path: Path) -> None:
-    desk = found(tmp_path, ("tax",))
+    desk = found(tmp_path, ("tax",), "10.0.0.9")
     assert run("member", "new", "office", "--out", tmp_path / "o", "--witness", "--peer", "10.0.0.1:7000").code == 0
     assert (tmp_path / "o" / "node" / "witness.pem").stat().st_mode & 0o777 == 0o600
     assert '[witness]\nkey = "witness.pem"' in (tmp_path / "o" / "node" / "config.toml").read_text()
@@ -235,3 +235,35 @@ def test_s95_a_genesis_file_from_the_future_is_refused_and_its_time_is_shown(tmp
     done = run("genesis", "check", genesis)
     assert done.code != 0
     assert "28,80" in done.err or "28,79" in done.err
+
+
+@pytest.mark.parametrize(
+    ("addresses", "api", "said"),
+    [
+        (("tax.example:7000", "tax.example:7000"), None, "health and tax have one peer address, tax.example:7000"),
+        (
+            ("tax.example:7000", "127.0.0.1:7000"),
+            None,
+            "health: peer address 127.0.0.1:7000 is reached on its own",
+        ),
+        (("tax.example:7000", "localhost:7000"), None, "reached on its own machine alone"),
+        (("tax.example:7000", "0.0.0.0:7000"), None, "health: peer address 0.0.0.0:7000 means every interface"),
+        (("tax.example:7000", "[::]:7000"), None, "means every interface"),
+        (("tax.example:7000", "health.example:7000"), "0.0.0.0:8000", "API address 0.0.0.0:8000 means every interface"),
+        (("tax.example:7000", "health.example:7000"), "10.0.0.1:8000", "have one API address, 10.0.0.1:8000"),
+        (("tax.example:7000", "health.example:7000"), None, ""),
+        (("127.0.0.1:7000", "127.0.0.1:7001"), None, ""),
+    ],
+)
+def test_addresses_at_which_no_network_would_come_about_are_refused(
+    tmp_path: Path, addresses: tuple[str, str], api: str | None, said: str
+) -> None:
+    files = []
+    for name, address in zip(("tax", "health"), addresses, strict=True):
+        more = () if api is None else ("--api", api)
+        assert run("member", "new", name, "--out", tmp_path / name, "--peer", address, *more).code == 0
+        files.append(tmp_path / name / "member.json")
+    out = tmp_path / "genesis.json"
+    done = run("genesis", "create", *files, "-o", out, "--network", "City", "--no-contracts")
+    assert (done.code == 0, out.exists()) == ((not said), (not said)), done.err
+    assert said in done.err

@@ -160,6 +160,18 @@ def test_the_status_of_nodes_and_network(running_network: RunningNetwork) -> Non
     network = at(running_network, "network", "status", "--json")
     assert (network.code, network.json["ready_validators"], network.json["quorum"]) == (0, 4, 3)
     assert at(running_network, "network", "status").out.count("ready") == 4
+    assert {state["state"] for state in network.json["states"].values()} == {"ready"}
+
+
+def test_a_status_names_the_chain_that_is_another(running_network: RunningNetwork, tmp_path: Path) -> None:
+    """The ports are those of the running network, the genesis file is not."""
+    addresses = [node.url.rpartition(":")[2] for node in running_network.network.nodes.values()]
+    ports = [(1 + index, int(address)) for index, address in enumerate(addresses)]
+    create_network(tmp_path / "n", "Other", list(running_network.network.nodes), ports, contracts=False)
+    other = run("network", "status", "--genesis", tmp_path / "n" / "genesis.json", "--wait", "0.1", "--json")
+    assert (other.code, other.json["ready_validators"]) == (1, 0)
+    assert {state["state"] for state in other.json["states"].values()} == {"another chain"}
+    assert "it is on chain " in other.json["states"]["registry"]["reason"]
 
 
 def test_an_unreachable_node_is_3(tmp_path: Path) -> None:
@@ -169,6 +181,8 @@ def test_an_unreachable_node_is_3(tmp_path: Path) -> None:
     create_network(tmp_path / "n", "Down", ["a", "b"], [(1, 2), (3, 4)])
     down = run("network", "status", "--genesis", tmp_path / "n" / "genesis.json", "--json")
     assert (down.code, down.json["ready_validators"], down.json["nodes"]) == (1, 0, {"a": None, "b": None})
+    assert down.json["states"]["a"]["state"] == "unreachable"
+    assert "127.0.0.1:2" in down.json["states"]["a"]["reason"]
 
 
 def test_the_audit_of_a_running_node_counts_everything(running_network: RunningNetwork) -> None:

@@ -67,6 +67,18 @@ def test_offline_it_makes_the_vectors_bytes(files: Path) -> None:
     }
 
 
+def test_an_encrypted_key_opens_with_the_passphrase_of_the_environment(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (files / "system.pem").unlink()
+    write_secret_file(files / "system.pem", encode_private_key(network.seed("system aviation"), "口令 p"))
+    options = (*signing_options(files), "--offline", "--nonce", "22" * 16)
+    assert run(*options, lines=network.RECORDS[0]).returncode != 0
+    monkeypatch.setenv("BLOCKPOOL_PASSPHRASE", "口令 p")
+    done = run(*options, lines=network.RECORDS[0])
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("count", [1, 2, 5, 15, 16, 17, 33, 300])
 def test_parcels_of_any_size_are_what_this_code_makes(files: Path, count: int) -> None:
     records = tuple(b'{"flight":%d,"text":"%b"}' % (number, b"x" * number) for number in range(1, count + 1))
