@@ -54,6 +54,10 @@ class Durations:
     audit_bulk_records: int
     audit_single_records: int
     """Lengths of the chains that are audited."""
+    file_size_bytes: int
+    """Of the files of text that are read."""
+    sheet_rows: int
+    """Of the workbook that is read."""
 
 
 FULL = Durations(
@@ -69,6 +73,8 @@ FULL = Durations(
     growth_blocks=(10_000, 100_000),
     audit_bulk_records=1_000_000,
     audit_single_records=60_000,
+    file_size_bytes=100_000_000,
+    sheet_rows=40_000,
 )
 QUICK = Durations(
     step_s=2,
@@ -83,6 +89,8 @@ QUICK = Durations(
     growth_blocks=(1_000, 5_000),
     audit_bulk_records=200_000,
     audit_single_records=10_000,
+    file_size_bytes=10_000_000,
+    sheet_rows=10_000,
 )
 
 

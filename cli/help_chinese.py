@@ -141,6 +141,8 @@ COMMANDS = {
     不会重复。
     文件夹 FILE.DATASET.POOL.journal 记住已共享的内容。
 
+    FILE 为 - 时读标准输入，须给出 --format。此时不留记录：无条件共享的可识别已共享的数据包，密封的会重新共享。
+
     非无条件共享的数据集，记录在离开本机前即予密封。
 
     表格的单元格按数据模式转换（整数、数值、布尔、文本），数字逐位照录；允许空值处，空单元格与 --null 所列文本为空值。
@@ -229,6 +231,9 @@ OPTIONS = {
     "dataset define --impact-assessment": "个人信息保护影响评估的文号或编号。含个人信息的必填。",
     "dataset define --source": "数源部门，由其他部门采集的填写。",
     "dataset export --out": "写出的文件；不给出则写到标准输出。",
+    "correct --format": "文件的格式；文件名未以其结尾时须给出，如标准输入。",
+    "dataset infer --format": "文件的格式；文件名未以其结尾时须给出，如标准输入。",
+    "submit --format": "文件的格式；文件名未以其结尾时须给出，如标准输入。",
     "dataset infer --out": "将字段写成表格（.xlsx、.csv）或 JSON Schema。",
     "evidence misbehaviour --out": "文件所在文件夹；不存在则新建。",
     "genesis create --out": "新的创世文件。",

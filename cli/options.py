@@ -6,11 +6,13 @@ import datetime
 import functools
 import os
 import secrets
+import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import click
 
@@ -29,21 +31,36 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 DEFAULT_NODE = "http://127.0.0.1:8000"
+_COPIED_AT_ONCE_BYTES = 1024 * 1024
 READABLE_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class WholeFile(click.Path):
-    """A file that is read more than once: no pipe or device, which would be waited for, or be empty the second time."""
+    """A file that is read more than once: no pipe or device, which would be waited for, or be empty the second time.
+    ``-`` is standard input, of which a copy is there as long as the command runs.
+    """
 
     def __init__(self) -> None:
         super().__init__(exists=True, dir_okay=False, path_type=Path)
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
         """The path."""
+        if value == "-" and context is not None:
+            return context.with_resource(_copy_of(sys.stdin.buffer))
         path: Any = super().convert(value, parameter, context)
         if not path.is_file():
             self.fail(f"{str(path)!r} is no regular file: write what comes out of it to one first")
         return path
+
+
+@contextlib.contextmanager
+def _copy_of(stream: BinaryIO) -> Iterator[Path]:
+    """A file, readable by its owner only, with all that comes out of a stream."""
+    with tempfile.TemporaryDirectory(prefix="blockpool-") as folder:
+        path = Path(folder) / "standard input"
+        with path.open("wb") as file:
+            shutil.copyfileobj(stream, file, _COPIED_AT_ONCE_BYTES)
+        yield path
 
 
 def _note_json(context: click.Context, parameter: click.Parameter, value: bool) -> None:

@@ -45,7 +45,7 @@ from cli.options import (
 )
 from cli.output import emit, facts, grid, progress, talk
 from records.checking import Check, RecordRules, check_records
-from records.sources import CompactSource, RecordSource, SourceOptions, open_source, record_bodies
+from records.sources import FORMATS, CompactSource, RecordSource, SourceOptions, open_source, record_bodies
 
 Commitments = Literal["whole", "fields"]
 
@@ -54,6 +54,9 @@ source_options = together(
     SourceOptions,
     click.option("--encoding", metavar="NAME", help="Of a text file, such as gb18030; found by itself if not given."),
     click.option("--delimiter", metavar="CHARACTER", help="Between the fields of CSV; found by itself if not given."),
+    click.option(
+        "--format", type=click.Choice(FORMATS), help="Of the file, where its name does not end in it: standard input."
+    ),
     click.option("--sheet", metavar="NAME", help="Of a workbook; needed where more than one sheet holds rows."),
     click.option(
         "--null", "nulls", multiple=True, metavar="TEXT", help="A cell's text that means null; repeat for more."
@@ -180,6 +183,9 @@ def submit(
     The whole file is checked against the dataset's schema first: every bad record is named with its line, and nothing
     is sent. Interrupted, or has the file grown? Run the command again: what is new is shared, and nothing twice. The
     folder FILE.DATASET.POOL.journal remembers what was shared.
+
+    FILE is - for standard input; say its --format. It has no journal: what an open dataset has of it is recognised,
+    what is sealed is shared anew.
 
     Records of a dataset that is not open are sealed here, before they leave this machine. Where they have keys, these
     are blinded with a secret, which is made beside the signing key at first use: keep it. Of records with keys only

@@ -16,8 +16,8 @@ from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.json_reader import BadJson, JsonValue, is_integer, read_json
 from chain.schema_formats import FORMATS
-from records.field_table import FORMAT_NAMES, TABLE_SUFFIXES, TYPES, Field
-from records.sources import Problem, SourceOptions, SourceRecord, open_source
+from records.field_table import FORMAT_NAMES, TYPES, Field
+from records.sources import CsvSource, ExcelSource, Problem, SourceOptions, SourceRecord, open_source
 from records.text import malformed
 
 FIELDS_MAX = 1024
@@ -166,7 +166,7 @@ def infer(
         PoolError: code ``malformed`` for a file that holds no records, or records that are no JSON objects.
     """
     source = open_source(path, "", options)
-    is_table = path.suffix.lower() in TABLE_SUFFIXES
+    is_table = isinstance(source, CsvSource | ExcelSource)
     columns: dict[str, _Column] = {}
     records = 0
     for item in source:

@@ -10,7 +10,7 @@ given in its place, so that all of a file's problems can be named; what makes th
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json.encoder import encode_basestring as json_string
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
@@ -22,6 +22,8 @@ from records.conversion import Converter, converter, declared_properties
 from records.excel import Sheet, Unreadable
 from records.text import malformed, recognise_encoding
 
+FORMATS = ("csv", "tsv", "xlsx", "ndjson", "jsonl", "json")
+"""Of files of records, as their names end."""
 _FIELD_SIZE_MAX = 256 * 1024
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _CHUNK_SIZE_BYTES = 256 * 1024
@@ -84,6 +86,8 @@ class SourceOptions:
     """Of CSV: one character."""
     sheet: str | None = None
     """Of a workbook."""
+    format: str | None = None
+    """One of ``FORMATS``; where the file's name does not end in it."""
     nulls: tuple[str, ...] = ()
     """Texts besides the empty one that mean null."""
 
@@ -167,8 +171,6 @@ class CsvSource:
 
     def _recognise_delimiter(self) -> str:
         """The one that finds the most columns in the first line; a comma if none finds more than one."""
-        if self._path.suffix.lower() == ".tsv":
-            return "\t"
         with self._path.open(encoding=self._encoding, newline="") as file:
             head = file.readline(_FIELD_SIZE_MAX)
         counts = {delimiter: len(next(csv.reader([head], delimiter=delimiter), [])) for delimiter in _DELIMITERS}
@@ -292,19 +294,22 @@ class CompactSource:
 
 
 def open_source(path: Path, schema: str, options: SourceOptions = SourceOptions()) -> RecordSource:
-    """The source for a file, by its name's end.
+    """The source for a file, by its name's end or by ``options.format``.
 
     Raises:
         PoolError: code ``bad_request`` for another kind of file; as the sources.
     """
-    suffix = path.suffix.lower()
-    if suffix in (".csv", ".tsv"):
+    format_ = options.format or path.suffix.lower().removeprefix(".")
+    if format_ == "csv":
         return CsvSource(path, schema, options)
-    if suffix == ".xlsx":
+    if format_ == "tsv":
+        return CsvSource(path, schema, replace(options, delimiter=options.delimiter or "\t"))
+    if format_ == "xlsx":
         return ExcelSource(path, schema, options)
-    if suffix in (".ndjson", ".jsonl"):
+    if format_ in ("ndjson", "jsonl"):
         return NdjsonSource(path, options)
-    if suffix == ".json":
+    if format_ == "json":
         return JsonArraySource(path)
-    detail = f"{path}: a file of records ends in .csv, .tsv, .xlsx, .ndjson, .jsonl or .json"
+    endings = ", ".join(f".{known}" for known in FORMATS)
+    detail = f"{path.name}: a file of records ends in one of {endings}; if it does not, say --format"
     raise PoolError(ErrorCode.BAD_REQUEST, detail)
