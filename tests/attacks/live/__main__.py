@@ -104,7 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 burnt, during = run(stage, attack, options.seconds)
                 is_held = attack.is_held(during, burnt, options.share)
                 verdict = "held" if is_held else "BROKEN" if is_last else "again"
-                table.add_row(attack.name, *_cells(during, burnt), verdict)
+                cells = _cells(during, burnt)
+                table.add_row(attack.name, *cells, verdict)
+                print(attack.name, *cells, verdict, file=sys.stderr, flush=True)
                 if is_held:
                     break
             failed += [] if is_held else [attack.name]
