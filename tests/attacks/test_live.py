@@ -14,7 +14,7 @@ BURNT = Measured((10.0,) * 100, 0)
 @pytest.mark.integration
 @pytest.mark.timeout(300)
 def test_s61_s81_s82_attackers_leave_the_others_their_share() -> None:
-    attacks = ["readers", "followers", "garbage", "replays", "validator's votes", "validator's replays"]
+    attacks = ["readers", "followers", "garbage", "validator's votes"]
     assert main([*attacks, "--seconds", "2", "--share", "0.3"]) == 0
 
 
