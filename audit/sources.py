@@ -78,11 +78,17 @@ def open_untouched(folder: Path) -> Iterator[Database]:
             pass  # there is none: it is empty
         except OSError as error:
             raise storage_error(folder, error) from None
-        database = open_level(copy)
         try:
-            yield database
-        finally:
-            database.close()
+            database = open_level(copy)
+            try:
+                yield database
+            finally:
+                database.close()
+        except PoolError as error:
+            if own not in error.detail:
+                raise
+            # What is damaged is the folder that was asked for.
+            raise PoolError(error.code, error.detail.replace(own, str(folder)), **error.context) from None
 
 
 @contextmanager

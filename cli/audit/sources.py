@@ -37,7 +37,7 @@ def data_folder(path: Path) -> Path:
             try:
                 settings = tomllib.loads(config.read_text(encoding="utf-8"))
                 data: Path = home / settings["node"].get("data", "data")
-            except (tomllib.TOMLDecodeError, KeyError, AttributeError) as error:
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, AttributeError, TypeError) as error:
                 raise PoolError(ErrorCode.BAD_CONFIGURATION, f"{config}: {error}") from None
             if (data / "blocks").is_dir():
                 return data

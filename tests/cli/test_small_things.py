@@ -48,6 +48,29 @@ def test_a_home_that_a_daemon_has_open_is_not_audited(tmp_path: Path) -> None:
             daemon.kill()
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("config.toml", b"[\xeeode]", ErrorCode.BAD_CONFIGURATION),
+        ("config.toml", b"node = 1", ErrorCode.BAD_CONFIGURATION),
+        ("config.toml", b"[node]\ndata = 1", ErrorCode.BAD_CONFIGURATION),
+        ("data/blocks/CURRENT", b"MANIFEST-0000xx\n", ErrorCode.DATABASE_DAMAGED),
+    ],
+)
+def test_what_is_damaged_in_a_home_is_named_and_no_traceback(
+    tmp_path: Path, name: str, content: bytes, code: ErrorCode
+) -> None:
+    chain = EventfulChain(has_contracts=False)
+    home = chain.make_home(tmp_path / "home")
+    (tmp_path / "genesis.json").write_bytes(chain.network.genesis.content)
+    (home / name).write_bytes(content)
+    for arguments in (("chain", home), ("compare", home, home), ("report", home, "-o", tmp_path / "r.html")):
+        done = run("audit", *map(str, arguments), "--genesis", str(tmp_path / "genesis.json"))
+        assert done.code in (1, 3)
+        assert code in done.out + done.err
+        assert "blockpool-audit-" not in done.out + done.err, "the folder that was asked for is named"
+
+
 def test_keys_with_the_line_ends_of_another_system_open(tmp_path: Path) -> None:
     for suffix, passphrase in (("plain", None), ("encrypted", "x" * 1023)):
         path = tmp_path / f"{suffix}.pem"
