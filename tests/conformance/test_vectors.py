@@ -192,6 +192,9 @@ def test_genesis_and_block_0() -> None:
     assert mini.pack([mini.pack([mini.pack(header), None, []]), [], [], None, []]).hex() == first["package"]
 
 
+PARCEL_TAG = 2
+
+
 def test_blocks_certificates_and_receipts() -> None:
     chain_id, blocks = genesis().chain_id, vectors("chain")["blocks"]
     hashes = [unhex(block["hash"]) for block in blocks]
@@ -202,8 +205,12 @@ def test_blocks_certificates_and_receipts() -> None:
         assert (fields[1], fields[2]) == (height, hashes[height - 1])
         assert fields[9] == mini.merkle_root(hashes[:height])
         encoded_block, transactions, erased, erasures, dropped = mini.unpack(unhex(block["package"]))
-        assert (erased, erasures, dropped) == ([], None, [])
+        assert (erasures, dropped) == (None, [])
         header, certificate, outcomes = mini.unpack(encoded_block)
+        headers = [mini.unpack(mini.unpack(data)[0]) for data in transactions]
+        rejected = [n for n, outcome in enumerate(outcomes) if headers[n][0] == PARCEL_TAG and outcome[1] != "ok"]
+        assert [place for place, _ in erased] == rejected  # of these the leaves alone are kept
+        assert [len(kept[1]) for _, kept in erased] == [headers[n][7] for n in rejected]
         assert header == unhex(block["header"])
         assert mini.pack(certificate).hex() == block["certificate"]
         assert genesis().is_certified(header, certificate)
