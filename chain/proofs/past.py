@@ -12,14 +12,13 @@ of as many blocks as fit what is in them. Each span is verified by itself.
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
-import msgspec
 from msgspec import Meta
 
 from chain.blocks import BlockHeader, Certificate, Outcome, block_hash, decode_header
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS, MIB
 from chain.primitives.crypto import Hash
-from chain.primitives.encoding import Wire, decode, encode_array
+from chain.primitives.encoding import Wire, decode, encode, encode_array
 from chain.primitives.types import Hash32
 from chain.proofs import history
 from chain.proofs.handover import HandOver
@@ -40,7 +39,6 @@ _PEAKS = 64
 _NO_SIGNATURE = bytes(64)
 
 _Outcomes = Annotated[tuple[Outcome, ...], Meta(max_length=LIMITS.block_transactions)]
-_Encoded = tuple[msgspec.Raw, ...]
 
 
 class Anchor(Wire, frozen=True):
@@ -209,7 +207,7 @@ def _verify_content(chain_id: bytes, height: int, data: bytes, hash_: Hash, cont
         raise PoolError(ErrorCode.BAD_BLOCK, f"block {header.height} stands in the place of block {height}")
     outcomes: tuple[Outcome, ...] = decode(_Outcomes, content.outcomes)
     transactions = [_checked(chain_id, data) for data in content.headers]
-    if root_of_leaves(leaf_hashes(decode(_Encoded, content.outcomes))) != header.result_root:
+    if root_of_leaves(leaf_hashes([encode(outcome) for outcome in outcomes])) != header.result_root:
         raise _bad(f"block {height} has other outcomes")
     if root_of_leaves(leaf_hashes([checked.id for checked in transactions])) != header.tx_root:
         raise _bad(f"block {height} has other transactions")
