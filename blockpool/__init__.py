@@ -23,9 +23,11 @@ from blockpool.access_signing import AccessTerms, sign_answer, sign_contract, si
 from blockpool.answers import (
     ApproverAnswer,
     BlockAnswer,
+    BlockEvent,
     BlockSummary,
     CatalogueEntry,
     ContractAnswer,
+    DatasetCount,
     NodeStatus,
     ReadSummary,
     Record,
@@ -44,7 +46,7 @@ from blockpool.operations.history import ProvenReads
 from blockpool.operations.parcels import Parcel
 from blockpool.pinned import load_genesis, verify_disclosure, verify_evidence
 from blockpool.provenance import Provenance, ProvenanceBounds
-from blockpool.reading import AsyncReading, Reading
+from blockpool.reading import AsyncReading, AsyncRecords, Reading, Records
 from blockpool.sealing import Commitments, sign_sealed_parcel
 from blockpool.signing import DatasetDefinition, RecordBody, RecordId, SignedTransaction, sign_dataset, sign_parcel
 from blockpool.version import VERSION
@@ -64,12 +66,15 @@ __all__ = [
     "ApproverAnswer",
     "AsyncClient",
     "AsyncReading",
+    "AsyncRecords",
     "BlockAnswer",
+    "BlockEvent",
     "BlockSummary",
     "CatalogueEntry",
     "Client",
     "Commitments",
     "ContractAnswer",
+    "DatasetCount",
     "DatasetDefinition",
     "Description",
     "ErrorCode",
@@ -90,6 +95,7 @@ __all__ = [
     "RecordAnswer",
     "RecordBody",
     "RecordId",
+    "Records",
     "RequestState",
     "RetryPolicy",
     "SignedTransaction",

@@ -249,6 +249,27 @@ class BlockSummary(_Answer, frozen=True, kw_only=True):
     transaction_count: Unsigned
 
 
+class DatasetCount(_Answer, frozen=True, kw_only=True):
+    """How much a dataset holds after a block."""
+
+    dataset: str
+    parcels: Unsigned
+    records: Unsigned
+    corrected: Unsigned = 0
+    """Records of it that were corrected."""
+
+
+class BlockEvent(BlockSummary, frozen=True, kw_only=True):
+    """A block that has become final."""
+
+    datasets: tuple[DatasetCount, ...] | None = None
+    """The datasets that it has added to, by name; None where the node does not know, for a block of long ago."""
+
+    def concerns(self, dataset: str) -> bool:
+        """Whether it may have added to a dataset."""
+        return self.datasets is None or any(count.dataset == dataset for count in self.datasets)
+
+
 class TransactionSummary(_Answer, frozen=True, kw_only=True):
     """A transaction in its block."""
 
@@ -395,6 +416,8 @@ class Record:
     body: bytes
     is_corrected: bool = False
     """Whether another record has taken its place, as of the block when reading began; proven."""
+    corrects: RecordId | None = None
+    """The record, wrong, whose place it has taken."""
 
     def json(self) -> Any:
         """The body read as JSON: numbers are ``int`` or ``Decimal``, exactly as they were shared.

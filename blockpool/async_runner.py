@@ -9,14 +9,14 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
-from blockpool.answers import BlockSummary, Record, VerifiedReceipt
+from blockpool.answers import BlockEvent, Record, VerifiedReceipt
 from blockpool.events import EventFeed
 from blockpool.exchange import Answer, Emit, Operation, Pause, Send, Stream
 from blockpool.grouping import Groups
-from blockpool.operations.reading import Opened, Place, ReadPlan, SealedReading
+from blockpool.operations.reading import Opened, OpenReading, Place, ReadPlan, SealedReading
 from blockpool.operations.submitting import Group, ParcelSubmission, Submission
 from blockpool.pipeline import in_order
-from blockpool.reading import AsyncReading
+from blockpool.reading import AsyncReading, AsyncRecords
 from blockpool.signing import SignedTransaction
 from blockpool.transport import Broken, Transport
 
@@ -91,6 +91,10 @@ class AsyncRunner:
                         yield record
                     await asyncio.sleep(0)  # opening is pure computation: let others run between parcels
 
+    def records(self, plan: OpenReading) -> AsyncRecords:
+        """Carry out a reading of open records, and tell of it."""
+        return AsyncRecords(plan, self.read(plan))
+
     def reading(self, plan: SealedReading) -> AsyncReading:
         """Carry out a reading, and tell of it."""
         return AsyncReading(plan, self.read(plan))
@@ -127,7 +131,7 @@ class AsyncRunner:
         """All that a stream gives."""
         return [item async for item in stream]
 
-    async def events(self, feed: EventFeed) -> AsyncGenerator[BlockSummary]:
+    async def events(self, feed: EventFeed) -> AsyncGenerator[BlockEvent]:
         """Follow a feed."""
         while True:
             url, pause_s, request = feed.connection()

@@ -6,16 +6,16 @@ carries that out. ``Client`` gives what comes of it, ``AsyncClient`` the same to
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
-from blockpool.answers import BlockSummary, Record, VerifiedReceipt
+from blockpool.answers import BlockEvent, VerifiedReceipt
 from blockpool.events import EventFeed
 from blockpool.exchange import Operation, Stream
 from blockpool.operations.reading import OpenReading, SealedReading
 from blockpool.operations.submitting import Submission
-from blockpool.reading import AsyncReading, Reading
+from blockpool.reading import AsyncReading, AsyncRecords, Reading, Records
 
 if TYPE_CHECKING:
     from blockpool.client import AsyncClient, Client
@@ -45,15 +45,13 @@ def items(method: Callable[Concatenate[Any, P], Stream[T]]) -> Declared[P, Itera
     return _carried_out("iterate", method)
 
 
-def records(
-    method: Callable[Concatenate[Any, P], OpenReading],
-) -> Declared[P, Iterator[Record], AsyncGenerator[Record]]:
-    """The records of a reading, fetched ahead."""
-    return _carried_out("read", method)
+def records(method: Callable[Concatenate[Any, P], OpenReading]) -> Declared[P, Records, AsyncRecords]:
+    """The records of a reading, fetched ahead, with what is told of it."""
+    return _carried_out("records", method)
 
 
 def reading(method: Callable[Concatenate[Any, P], SealedReading]) -> Declared[P, Reading, AsyncReading]:
-    """The same, with what is told of the reading."""
+    """The same of sealed records."""
     return _carried_out("reading", method)
 
 
@@ -66,7 +64,7 @@ def receipts(
 
 def events(
     method: Callable[Concatenate[Any, P], EventFeed],
-) -> Declared[P, Iterator[BlockSummary], AsyncGenerator[BlockSummary]]:
+) -> Declared[P, Generator[BlockEvent], AsyncGenerator[BlockEvent]]:
     """What a feed gives, without end."""
     return _carried_out("events", method)
 

@@ -5,7 +5,7 @@ The feed remembers the last height it gave out, so a lost connection continues w
 
 import msgspec
 
-from blockpool.answers import BlockSummary
+from blockpool.answers import BlockEvent
 from blockpool.exchange import NodePool, NodeRequest, Reply, RetryPolicy, error_of_reply
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.json_text import json_decoder
@@ -65,7 +65,7 @@ class EventFeed:
         """
         self._failed(PoolError(ErrorCode.UNREACHABLE, f"{self._url}: {reason}"))
 
-    def take_line(self, line: str) -> BlockSummary | None:
+    def take_line(self, line: str) -> BlockEvent | None:
         """Take the next line without its end; gives an event when the line completes one that was not given before.
 
         Raises:
@@ -78,7 +78,7 @@ class EventFeed:
             return None
         text, self._data = "\n".join(self._data), []
         try:
-            event = json_decoder(BlockSummary).decode(text)
+            event = json_decoder(BlockEvent).decode(text)
         except msgspec.MsgspecError as error:
             raise PoolError(ErrorCode.MALFORMED, f"the node's event is not what the API promises: {error}") from None
         if self._last_height is not None and event.height <= self._last_height:

@@ -300,15 +300,15 @@ class Methods:
         return finding.find(self._session, dataset, key, key_secret)
 
     @declaring.records
-    def records(self, dataset: str, *, erased: list[bytes] | None = None) -> reading.OpenReading:
-        """All records of an open dataset in chain order, each verified; proven to be all of them up to the newest
-        block when it begins, but for those that were erased.
+    def records(self, dataset: str, *, since: int = 0) -> reading.OpenReading:
+        """The records of an open dataset in chain order, each verified: an iterator, which also tells what was left out
+        because it was erased. Proven to be all of them up to the newest block when it begins.
 
         Args:
             dataset: which dataset.
-            erased: takes the ids of the parcels that are left out because they were erased, which is proven.
+            since: ``cursor`` of an earlier reading: only what came later is read. 0 for all.
         """
-        return reading.OpenReading(self._session, dataset, erased)
+        return reading.OpenReading(self._session, dataset, since)
 
     @declaring.result
     def request(
@@ -427,6 +427,7 @@ class Methods:
         *,
         parcels: Sequence[bytes] | None = None,
         fields: Sequence[str] | None = None,
+        since: int = 0,
         on_parcel: Callable[[Parcel], None] | None = None,
         on_culprit: OnCulprit | None = None,
     ) -> reading.SealedReading:
@@ -444,6 +445,7 @@ class Methods:
             reader_key: the key pair that it names.
             parcels: transaction ids; None for all that it covers up to the newest block.
             fields: fields of JSON objects to hand out, of those that the grant allows; None for all of these.
+            since: ``cursor`` of an earlier reading: only what came later is read. 0 for all.
             on_parcel: called with each parcel before its records.
             on_culprit: called with the member's name and the error for every wrong key share, from another thread.
                 Others are used in its place; ``culprits`` keeps them too.
@@ -453,7 +455,9 @@ class Methods:
                 ``not_enough_shares``, which names the validators that gave none; ``bad_sealing`` with the owner as
                 ``culprit``.
         """
-        return reading.SealedReading(self._session, request_id, reader_key, parcels, fields, on_parcel, on_culprit)
+        return reading.SealedReading(
+            self._session, request_id, reader_key, parcels, fields, since, on_parcel, on_culprit
+        )
 
     @declaring.result
     def acknowledge(self, reading_: Read) -> Operation[list[VerifiedReceipt]]:

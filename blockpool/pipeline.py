@@ -35,4 +35,6 @@ async def in_order(
 
 
 async def _next(jobs: AsyncIterator[Job]) -> Job | None:
-    return await anext(jobs, None)
+    async for job in jobs:
+        return job
+    return None

@@ -11,18 +11,19 @@ import asyncio
 import threading
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator
 from concurrent.futures import Future, wait
+from contextlib import closing
 from itertools import chain
 from typing import Any, TypeVar
 
-from blockpool.answers import BlockSummary, Record, VerifiedReceipt
+from blockpool.answers import BlockEvent, Record, VerifiedReceipt
 from blockpool.async_runner import AsyncRunner
 from blockpool.events import EventFeed
 from blockpool.exchange import Answer, Emit, Operation, Stream
-from blockpool.operations.reading import ReadPlan, SealedReading
+from blockpool.operations.reading import OpenReading, ReadPlan, SealedReading
 from blockpool.operations.submitting import Submission
-from blockpool.reading import Reading
+from blockpool.reading import Reading, Records
 
 T = TypeVar("T")
 
@@ -69,10 +70,15 @@ class Runner:
         except StopIteration:
             return
 
-    def read(self, plan: ReadPlan) -> Iterator[Record]:
+    def read(self, plan: ReadPlan) -> Generator[Record]:
         """Carry out a reading, fetching ahead while records are handed out."""
-        for opened in chain.from_iterable(self._each(self._async.fetched(plan))):
-            yield from plan.records(opened)
+        with closing(self._each(self._async.fetched(plan))) as fetched:
+            for opened in chain.from_iterable(fetched):
+                yield from plan.records(opened)
+
+    def records(self, plan: OpenReading) -> Records:
+        """Carry out a reading of open records, and tell of it."""
+        return Records(plan, self.read(plan))
 
     def reading(self, plan: SealedReading) -> Reading:
         """Carry out a reading, and tell of it."""
@@ -99,20 +105,30 @@ class Runner:
         """All that a stream gives."""
         return list(stream)
 
-    def events(self, feed: EventFeed) -> Iterator[BlockSummary]:
+    def events(self, feed: EventFeed) -> Generator[BlockEvent]:
         """Follow a feed."""
         return self._each(self._async.events(feed))
 
-    def _each(self, items: AsyncGenerator[T]) -> Iterator[T]:
+    def _each(self, items: AsyncGenerator[T]) -> Generator[T]:
+        turn = asyncio.Lock()
+        """What was interrupted ends in the loop's own time; only then can it be closed."""
+
         async def following() -> T:
-            return await anext(items, _END)
+            async with turn:
+                async for item in items:
+                    return item
+                return _END
+
+        async def close() -> None:
+            async with turn:
+                await items.aclose()
 
         try:
             while (item := self._wait(following())) is not _END:
                 yield item
         finally:
             if not self._is_closed:
-                self._wait(items.aclose())
+                self._wait(close())
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         future = self._start(work)

@@ -7,10 +7,12 @@ are.
 
 A file gets its name when all records are in it; the read report follows. If the program is ended in between, the
 records are there and the read report is not: reading once more with ``--request`` makes up for it.
+
+Each read ends at a block, its cursor. ``--since`` goes on there, and ``--follow`` does so by itself.
 """
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +20,7 @@ from typing import BinaryIO
 import click
 from rich.text import Text
 
-from blockpool import CatalogueEntry, Client, KemPrivateKey, PoolError, Reading, Record, RequestState
+from blockpool import CatalogueEntry, Client, KemPrivateKey, PoolError, Reading, Record, Records, RequestState
 from cli.options import Signing, TransactionIdType, load_reader_key, reader_key_option, reading_client, signing_options
 from cli.output import emit, facts, is_json, progress, talk
 from cli.requests import Terms, settled, terms_options, verify_granted, wait_option
@@ -38,6 +40,8 @@ class ReadResult:
     file: str
     """Where the records are; empty for standard output."""
     format: Format
+    cursor: int = 0
+    """Height up to which the records are: with --since, another read goes on there."""
     read_reports: tuple[str, ...] = ()
     """Transaction ids of the read reports, each of at most 1,024 parcels; none without records or with --no-report."""
     erased: tuple[str, ...] = ()
@@ -96,6 +100,13 @@ class Target:
     type=click.Choice(["ndjson", "csv", "xlsx"]),
     help="Of what is written; by default as the file's name ends, ndjson on standard output.",
 )
+@click.option(
+    "--since",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Only what came after this block: the cursor of a read before.",
+)
+@click.option("--follow", is_flag=True, help="Go on with what comes, on standard output, until you end it.")
 @click.option("--no-report", is_flag=True, help="Do not report on the chain what was read.")
 @reader_key_option
 @signing_options
@@ -106,6 +117,8 @@ def read(
     wait_s: float,
     out: Path | None,
     format_: Format | None,
+    since: int,
+    follow: bool,
     no_report: bool,
     reader_key_file: Path | None,
     signing: Signing,
@@ -125,52 +138,141 @@ def read(
         raise click.UsageError("A --request has its terms already: only --parcel goes with it, to read a part.")
     if out is None and is_json():
         raise click.UsageError("--json prints a summary to standard output: give the records a file with --out.")
+    if follow and (out is not None or format_ == "xlsx"):
+        raise click.UsageError("--follow writes to standard output, ndjson or csv.")
     urls, genesis, identity = signing.load()
     target = Target(out, format_ or format_of(out))
     with reading_client(tuple(urls), signing.genesis_file) as looking:  # gives up soon if no node can be reached
         present = None if request_id is None else looking.request_view(request_id)
         entry = looking.dataset(present.dataset if present else str(dataset_id))
     with Client(urls, genesis, identity) as client:
+        taking = Taking(client, entry, target, since, follow)
         if entry.sharing == "open":
-            result = _read_open(client, entry, terms, target)
-        else:
-            if present is None and not terms.purpose:
-                raise click.UsageError(f"{entry.dataset} is not open: say with --purpose what it is read for.")
-            reader_key = load_reader_key(reader_key_file, signing.key_file)
-            with target.open() as stream:  # before anything is asked: what cannot be written is not asked for
-                view = settled(client, present or _ask(client, entry, terms, reader_key), wait_s)
-                verify_granted(view)
-                chosen = (terms.parcels or None) if present else None
-                reading = client.read(view.id, reader_key, parcels=chosen, on_culprit=_tell_culprit)
-                writer = target.writer(stream, entry, view.fields)
-                copied = _copy_sealed(client, reading, writer, with_report=not no_report)
-            result = _result(entry.dataset, view.request, copied, target, reading.erased)
-            if copied.records and not no_report:
-                result = _acknowledge(client, reading, result)
-    _show(result)
+            talk().print(f"{entry.dataset} is open: no request is needed.")
+            with target.open() as stream:
+                taking.take(stream, lambda since: client.records(entry.dataset, since=since), is_wanted=terms.is_for)
+            _show(taking.result(""))
+            return
+        if present is None and not terms.purpose:
+            raise click.UsageError(f"{entry.dataset} is not open: say with --purpose what it is read for.")
+        reader_key = load_reader_key(reader_key_file, signing.key_file)
+        taking.reports = not no_report
+        with target.open() as stream:  # before anything is asked: what cannot be written is not asked for
+            view = settled(client, present or _ask(client, entry, terms, reader_key), wait_s)
+            verify_granted(view)
+            chosen = (terms.parcels or None) if present else None
+
+            def read_since(since: int) -> Reading:
+                return client.read(view.id, reader_key, parcels=chosen, since=since, on_culprit=_tell_culprit)
+
+            taking.take(stream, read_since, view.fields)
+        taking.report()
+        _show(taking.result(view.request))
 
 
-def _read_open(client: Client, entry: CatalogueEntry, terms: Terms, target: Target) -> ReadResult:
-    """Read an open dataset: what anybody may read needs no request and leaves no read report."""
-    talk().print(f"{entry.dataset} is open: no request is needed.")
-    erased: list[bytes] = []
-    wanted = (record for record in client.records(entry.dataset, erased=erased) if terms.is_for(record))
-    with target.open() as stream:
-        copied = _copy(wanted, target.writer(stream, entry), None if terms.is_narrow else entry.totals.records)
-    return _result(entry.dataset, "", copied, target, erased)
+class Taking:
+    """Takes records of a dataset to where they are wanted.
 
+    Args:
+        client: to read with.
+        entry: the dataset's, in the catalogue.
+        target: where they are wanted.
+        since: only what came after this block.
+        follows: whether to go on with what comes.
+    """
 
-def _result(dataset: str, request: str, copied: Copied, target: Target, erased: list[bytes]) -> ReadResult:
-    return ReadResult(
-        dataset,
-        request,
-        copied.records,
-        str(target.file or ""),
-        target.format,
-        erased=tuple(map(bytes.hex, erased)),
-        corrected=copied.corrected,
-        corrected_records=tuple(copied.first_corrected),
-    )
+    def __init__(self, client: Client, entry: CatalogueEntry, target: Target, since: int, follows: bool) -> None:
+        self._client = client
+        self._entry = entry
+        self._target = target
+        self._follows = follows
+        self._cursor = since
+        self._copied = Copied()
+        self._erased: list[str] = []
+        self._read_reports: list[str] = []
+        self._reading: Records | Reading | None = None
+        self.reports = False
+        """Whether what was read is reported on the chain."""
+
+    def take(
+        self,
+        stream: BinaryIO,
+        read_since: Callable[[int], Records | Reading],
+        fields: tuple[str, ...] | None = None,
+        is_wanted: Callable[[Record], bool] = lambda record: True,
+    ) -> None:
+        """Write records, or ``fields`` of them: all that there are, then all that come if that is wanted."""
+        writer = self._target.writer(stream, self._entry, fields)
+        try:
+            self._copy(read_since, writer, is_wanted)
+            while self._follows:
+                stream.flush()
+                self.report()
+                self._wait()
+                self._copy(read_since, writer, is_wanted)
+        except KeyboardInterrupt:
+            if not self._follows:
+                raise
+        except BrokenPipeError:
+            self.report()  # whoever takes them has enough: what was handed out is reported all the same
+            raise
+        writer.close()
+
+    def report(self) -> None:
+        """Report what was read and not reported yet, if that is wanted."""
+        reading = self._reading
+        if not self.reports or not isinstance(reading, Reading) or not reading.returned_records:
+            return
+        try:
+            read_reports = self._client.acknowledge(reading)
+        except PoolError as error:
+            where = f"The records are in {self._target.file}" if self._target.file else "The records were written"
+            detail = f"{error.detail}. {where}, but their read report is not committed: read them again with --request"
+            raise PoolError(error.code, detail, **error.context) from None
+        self._read_reports += [report.transaction_id.hex() for report in read_reports]
+
+    def result(self, request: str) -> ReadResult:
+        """What has come of it."""
+        return ReadResult(
+            self._entry.dataset,
+            request,
+            self._copied.records,
+            str(self._target.file or ""),
+            self._target.format,
+            self._cursor,
+            read_reports=tuple(self._read_reports),
+            erased=tuple(self._erased),
+            corrected=self._copied.corrected,
+            corrected_records=tuple(self._copied.first_corrected),
+        )
+
+    def _copy(
+        self,
+        read_since: Callable[[int], Records | Reading],
+        writer: RecordWriter,
+        is_wanted: Callable[[Record], bool],
+    ) -> None:
+        """Write what there is after the cursor. A reading tells how much that is once it has begun."""
+        reading = self._reading = read_since(self._cursor)
+        with closing(reading), progress() as bar:
+            task = bar.add_task("Reading", total=None)
+            for number, record in enumerate(reading):
+                if number == 0:
+                    bar.update(task, total=reading.expected_records or None)
+                bar.advance(task)
+                if is_wanted(record):
+                    writer.write(record)
+                    self._copied.add(record)
+        self._cursor = reading.cursor
+        self._erased += map(bytes.hex, reading.erased)
+
+    def _wait(self) -> None:
+        """Return once a block has added to the dataset."""
+        talk().print(f"{self._copied.records:,} records up to block {self._cursor:,}; waiting for more.")
+        with closing(self._client.events(self._cursor + 1)) as events:
+            for event in events:
+                if event.concerns(self._entry.dataset):
+                    return
 
 
 def _ask(client: Client, entry: CatalogueEntry, terms: Terms, reader_key: KemPrivateKey) -> RequestState:
@@ -179,46 +281,9 @@ def _ask(client: Client, entry: CatalogueEntry, terms: Terms, reader_key: KemPri
     return view
 
 
-def _copy_sealed(client: Client, reading: Reading, writer: RecordWriter, *, with_report: bool) -> Copied:
-    """Write the records of a read. Whoever takes them may have enough before the end: then those that
-    were handed out are reported."""
-    try:
-        return _copy(reading, writer, total=None)
-    except BrokenPipeError:
-        if with_report:
-            client.acknowledge(reading)
-        raise
-
-
-def _copy(records: Iterable[Record], writer: RecordWriter, total: int | None) -> Copied:
-    """Write all records. A reading tells how many there will be once it has begun."""
-    copied = Copied()
-    with progress() as bar:
-        task = bar.add_task("Reading", total=total)
-        for record in records:
-            writer.write(record)
-            if copied.records == 0 and isinstance(records, Reading):
-                bar.update(task, total=records.expected_records or None)
-            copied.add(record)
-            bar.advance(task)
-    writer.close()
-    return copied
-
-
 def _tell_culprit(member: str, fault: PoolError) -> None:
     """A validator gave a wrong share: that is said, and another one is asked."""
     talk().print(Text(f"Key share of {member} is not used: {fault.detail}. Another validator is asked."))
-
-
-def _acknowledge(client: Client, reading: Reading, result: ReadResult) -> ReadResult:
-    """Report what was read."""
-    try:
-        read_reports = client.acknowledge(reading)
-    except PoolError as error:
-        where = f"The records are in {result.file}" if result.file else "The records were written"
-        detail = f"{error.detail}. {where}, but their read report is not committed: read them again with --request"
-        raise PoolError(error.code, f"{detail} {result.request}", **error.context) from None
-    return replace(result, read_reports=tuple(report.transaction_id.hex() for report in read_reports))
 
 
 def _show(result: ReadResult) -> None:
@@ -227,6 +292,7 @@ def _show(result: ReadResult) -> None:
         "dataset": result.dataset,
         "records": f"{result.records:,}",
         "file": f"{result.file} ({result.format})" if result.file else "",
+        "cursor": f"{result.cursor} (go on with --since {result.cursor})",
         "request": result.request,
         "read_reports": ", ".join(result.read_reports),
         "left out": f"{len(result.erased):,} parcels that their owner has erased" if result.erased else "",

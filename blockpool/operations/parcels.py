@@ -14,6 +14,7 @@ from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.state.entries import CorrectedRecords
 from chain.state.members import signing_key
 from chain.transactions.base import CheckedTransaction, verify_payload, verify_signed_by
+from chain.transactions.correction import CorrectionHeader
 from chain.transactions.parcel import ParcelHeader
 from chain.transactions.registry import decode_transaction
 
@@ -39,8 +40,10 @@ class Parcel:
     def record(self, index: int, body: bytes, corrected: CorrectedRecords) -> Record:
         """Record ``index`` with the body that it shall have; ``corrected`` says which of the parcel's were."""
         header = self.header
-        is_corrected = corrected.has(index)
-        return Record(RecordId(self.id, index), header.dataset, header.member, self.height, body, is_corrected)
+        corrects = RecordId(*header.corrected) if isinstance(header, CorrectionHeader) else None
+        return Record(
+            RecordId(self.id, index), header.dataset, header.member, self.height, body, corrected.has(index), corrects
+        )
 
 
 def listed_parcel(session: Session, dataset: str | None, summary: ParcelSummary) -> Operation[Parcel]:

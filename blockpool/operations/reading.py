@@ -66,20 +66,32 @@ class OpenReading:
     Args:
         session: whom to ask.
         dataset: which dataset.
-        erased: takes the ids of parcels that are left out because they were erased, which is proven.
+        since: height; parcels of later blocks alone are read.
     """
 
-    def __init__(self, session: Session, dataset: str, erased: list[bytes] | None = None) -> None:
+    def __init__(self, session: Session, dataset: str, since: int = 0) -> None:
         self._session = session
         self._dataset = dataset
-        self.erased = [] if erased is None else erased
+        self._since = since
+        self._listing = ParcelListing(session, dataset, since + 1 if since else 0)
         self._corrections: CorrectionLookup | None = None
+        self.erased: list[bytes] = []
+        """Ids of parcels that are left out because they were erased, which is proven."""
+        self.cursor: int | None = None
+        """Height of the newest block when reading began, up to which this reading goes: give it back as ``since``, to
+        read what came later. None before."""
+
+    @property
+    def record_count(self) -> int:
+        """Records that will be read, erased ones included, proven; 0 while that is not known."""
+        return self._listing.record_count
 
     def chunks(self) -> Stream[Sequence[Place]]:
         """Emit lists of ``ParcelSummary``."""
         header = yield from newest_header(self._session)
+        self.cursor = max(self._since, header.height)
         self._corrections = CorrectionLookup(self._session, self._dataset, header)
-        yield from ParcelListing(self._session, self._dataset).chunks(header)
+        yield from self._listing.chunks(header)
 
     def fetch(self, chunk: Sequence[Place]) -> Operation[list[Opened]]:
         """Get and verify the parcels.
@@ -115,6 +127,7 @@ class SealedReading:
         reader_key: the key that the request names.
         parcels: which parcels; None for all that the request covers.
         fields: which fields of JSON objects; None for all that the grant allows.
+        since: height; parcels of later blocks alone are read.
         on_parcel: told of each parcel before its records are handed out.
         on_culprit: told of each wrong key share.
     """
@@ -126,6 +139,7 @@ class SealedReading:
         reader_key: KemPrivateKey,
         parcels: Sequence[bytes] | None = None,
         fields: Sequence[str] | None = None,
+        since: int = 0,
         on_parcel: Callable[[Parcel], None] | None = None,
         on_culprit: OnCulprit | None = None,
     ) -> None:
@@ -135,6 +149,7 @@ class SealedReading:
         self._reader_key = reader_key
         self._named = parcels
         self._wanted_fields = fields
+        self._since = since
         self._on_parcel = on_parcel
         self._fields: frozenset[str] | None = None
         self._listing: ParcelListing | None = None
@@ -146,6 +161,8 @@ class SealedReading:
         """What was handed out; None before reading has begun."""
         self.erased: list[bytes] = []
         """Ids of parcels that are left out because they were erased, which is proven."""
+        self.cursor: int | None = None
+        """As of ``OpenReading``."""
 
     @property
     def record_count(self) -> int:
@@ -163,6 +180,7 @@ class SealedReading:
         verify_grant(entry.decision, header.time_ms)
         if terms.kem_key != self._reader_key.public_key.encoded:
             raise PoolError(ErrorCode.BAD_KEY, "the request names another reader's key than this")
+        self.cursor = max(self._since, header.height)
         self._fields = _allowed_fields(entry.decision.fields, self._wanted_fields)
         self.request = entry
         self._corrections = CorrectionLookup(self._session, terms.dataset, header)
@@ -171,7 +189,8 @@ class SealedReading:
         if named:
             yield from self._named_chunks(named)
         elif self._named is None:
-            self._listing = ParcelListing(self._session, terms.dataset, terms.from_height, terms.until_height)
+            first = max(terms.from_height, self._since + 1 if self._since else 0)
+            self._listing = ParcelListing(self._session, terms.dataset, first, terms.until_height)
             yield from self._listing.chunks(header)
 
     def _named_chunks(self, ids: Sequence[bytes]) -> Stream[Sequence[Place]]:
@@ -183,6 +202,7 @@ class SealedReading:
                     ErrorCode.NOT_FOUND, f"parcel {id_.hex()[:16]} was rejected: {receipt.outcome.sentence}"
                 )
             receipts.append(receipt)
+        receipts = [receipt for receipt in receipts if receipt.height > self._since]
         receipts.sort(key=lambda receipt: (receipt.height, receipt.receipt.index))
         for chunk in Chunks().of(receipts):
             yield Emit(chunk)

@@ -47,7 +47,7 @@ def is_public(path: str) -> bool:
     if path.startswith("/v1/state/"):
         return path.removeprefix("/v1/state/").startswith(_PUBLIC_STATE)
     if path.startswith("/v1/datasets/"):
-        return not path.endswith("/reads")
+        return not path.endswith(("/reads", "/records"))
     return path.startswith("/v1/parcels/") and path.endswith("/derived")
 
 

@@ -25,6 +25,7 @@ from node.api.head import HeadAsGet
 from node.api.parcels import parcels_router
 from node.api.problems import bad_request, method_not_allowed, parse_number, problem_response
 from node.api.reads import reads_router
+from node.api.records import records_router
 from node.api.submission import SubmissionEndpoint
 from node.api.turns import TakingTurns, Turns, source_of
 from node.api.views import Json, engine_view
@@ -48,6 +49,7 @@ def make_app(service: NodeService) -> AsgiApp:
     )
     turns = Turns(lambda: len(service.pool.mempool), lambda: service.pool.height)
     app.include_router(reads_router(service))
+    app.include_router(records_router(service))
     app.include_router(access_router(service))
     app.include_router(checkpoints_router(service))
     app.include_router(parcels_router(service))

@@ -7,14 +7,14 @@ reader's thread, ``CHUNK`` at a time, for all who want them. Each delivery takes
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from itertools import islice
 
 import orjson
 
 from chain.errors import PoolError
 from node.api.turns import Turns
-from node.api.views import block_summary
+from node.api.views import block_event
 from node.pool import CommittedBlock
 from node.service import NodeService
 
@@ -137,7 +137,11 @@ class Events:
         first, last = number * CHUNK, min(number * CHUNK + CHUNK - 1, ledger.tip.height)
 
         def make() -> list[bytes]:
-            return [event(height, ledger.chain_id, ledger.header_bytes_at(height)) for height in range(first, last + 1)]
+            changes = dict(ledger.blocks.changes(first, last))
+            return [
+                event(height, ledger.chain_id, ledger.header_bytes_at(height), changes.get(height))
+                for height in range(first, last + 1)
+            ]
 
         return await self._service.pool.read(make)
 
@@ -146,11 +150,11 @@ class Events:
         height = executed.header.height
         if self._recent and next(reversed(self._recent)) != height - 1:
             self._recent.clear()
-        self._recent[height] = event(height, self._service.ledger.chain_id, executed.proposal.header)
+        self._recent[height] = event(height, self._service.ledger.chain_id, executed.proposal.header, executed.changes)
         if len(self._recent) > RECENT:
             self._recent.popitem(last=False)
 
 
-def event(height: int, chain_id: bytes, header: bytes) -> bytes:
-    """The event of a block."""
-    return b"id: %d\nevent: block\ndata: %b\n\n" % (height, orjson.dumps(block_summary(chain_id, header)))
+def event(height: int, chain_id: bytes, header: bytes, changes: Mapping[bytes, bytes] | None) -> bytes:
+    """The event of a block, with its changes of the state if they are kept here."""
+    return b"id: %d\nevent: block\ndata: %b\n\n" % (height, orjson.dumps(block_event(chain_id, header, changes)))

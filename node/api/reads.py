@@ -1,28 +1,20 @@
 """Reading the chain over HTTP: blocks, transactions, records, catalogue, members, state and history proofs."""
 
-import contextlib
 from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from chain.erasure import verify_not_erased
 from chain.errors import ErrorCode, PoolError
-from chain.ledger import Ledger
 from chain.limits import LIMITS, MIB
 from chain.packages import read_packages
-from chain.primitives import json_reader
-from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode, encode, encode_array
 from chain.proofs import history
 from chain.proofs.receipts import Receipt
 from chain.state.entries import (
-    Correction,
     DatasetEntry,
     DatasetTotals,
     Erasure,
-    correction_key,
     dataset_key,
     dataset_totals_key,
     erasure_key,
@@ -30,15 +22,13 @@ from chain.state.entries import (
 )
 from chain.state.members import Member
 from chain.storage.blocks import Location
-from chain.transactions.base import Transaction
-from chain.transactions.correction import CORRECTION
-from chain.transactions.parcel import PARCEL, ParcelHeader, decode_content
 from chain.transactions.registry import decode_transaction_header
 from node.api.bodies import MSGPACK
 from node.api.listing import Listing
 from node.api.pages import After, Limit, Line, Order, Register, Wanted, block_heights, lines_at, make_page
 from node.api.parameters import json_response, parse_hash, read_bytes, read_json
 from node.api.problems import bad_request, parse_number
+from node.api.records import location_of, stored_at
 from node.api.views import (
     Json,
     block_summary,
@@ -62,7 +52,6 @@ def reads_router(service: NodeService) -> APIRouter:
     router = APIRouter(prefix="/v1")
     _add_blocks(router, service)
     _add_transactions(router, service)
-    _add_records(router, service)
     _add_catalogue(router, service)
     _add_members(router, service)
     _add_proofs(router, service)
@@ -112,7 +101,7 @@ def _add_transactions(router: APIRouter, service: NodeService) -> None:
         id_ = parse_hash(transaction_id)
         if id_ in service.pool.mempool:
             return json_response({"transaction_id": transaction_id, "status": "pending"})
-        location, snapshot = _location(service, id_), ledger.snapshot()
+        location, snapshot = location_of(service, id_), ledger.snapshot()
 
         def view() -> Json:
             head = ledger.blocks.transaction_head(location)
@@ -129,7 +118,7 @@ def _add_transactions(router: APIRouter, service: NodeService) -> None:
     @router.get("/transactions/{transaction_id}/receipt", tags=["transactions"])
     async def get_receipt(transaction_id: str, accept: Annotated[str, Header()] = "") -> Response:
         """The receipt of a committed transaction, as JSON or MessagePack."""
-        location = _location(service, parse_hash(transaction_id))
+        location = location_of(service, parse_hash(transaction_id))
         service.pool.flush()  # a receipt is a promise, so what it speaks of is durable first
 
         def receipt() -> Receipt:
@@ -143,48 +132,8 @@ def _add_transactions(router: APIRouter, service: NodeService) -> None:
     async def get_raw(transaction_id: str) -> Response:
         """The transaction's exact bytes, as MessagePack; 410 for a parcel that was erased."""
         id_ = parse_hash(transaction_id)
-        location = _location(service, id_)
-        return await read_bytes(service, lambda: encode(_stored(ledger, id_, location)), MSGPACK)
-
-
-def _add_records(router: APIRouter, service: NodeService) -> None:
-    ledger = service.ledger
-
-    @router.get("/records/{transaction_id}/{index}", tags=["records"])
-    async def get_record(transaction_id: str, index: int) -> Response:
-        """A record with where it comes from; 410 if its parcel was erased."""
-        id_ = parse_hash(transaction_id)
-        location, snapshot = _location(service, id_), ledger.snapshot()
-
-        def view() -> bytes:
-            header, body = _record(ledger, id_, location, index)
-            correction = snapshot.entry(correction_key(id_, index), Correction)
-            fields: Json = {
-                "record": f"{transaction_id}/{index}",
-                "dataset": header.dataset,
-                "member": header.member,
-                "height": location.height,
-                "time_ms": ledger.header_at(location.height).time_ms,
-                "outcome": ledger.outcome_at(location).code,
-                "sealed": bool(header.envelope),
-                "body": text_of(body),
-                "correction": correction and fields_of(correction),
-                "corrects": _corrects(header),
-            }
-            if not header.envelope:
-                with contextlib.suppress(json_reader.BadJson):  # a dataset without a schema may hold any bytes
-                    json_reader.read_json(body)
-                    return orjson.dumps(fields | {"value": orjson.Fragment(body)})  # every digit as it was shared
-            return orjson.dumps(fields)
-
-        return await read_bytes(service, view)
-
-    @router.get("/records/{transaction_id}/{index}/raw", tags=["records"])
-    async def get_record_bytes(transaction_id: str, index: int) -> Response:
-        """The record's exact bytes."""
-        id_ = parse_hash(transaction_id)
-        location = _location(service, id_)
-        return await read_bytes(service, lambda: _record(ledger, id_, location, index)[1], "application/octet-stream")
+        location = location_of(service, id_)
+        return await read_bytes(service, lambda: encode(stored_at(ledger, id_, location)), MSGPACK)
 
 
 def _add_catalogue(router: APIRouter, service: NodeService) -> None:
@@ -294,47 +243,6 @@ def _add_proofs(router: APIRouter, service: NodeService) -> None:
             raise bad_request(f"height < size <= {ledger.tip.height + 1}")
         proof = history.inclusion_proof_at(height, size, ledger.blocks.history_node)
         return json_response({"height": height, "size": size, "proof": [item.hex() for item in proof]})
-
-
-def _location(service: NodeService, id_: Hash) -> Location:
-    location = service.ledger.blocks.location(id_)
-    if location is None:
-        raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {id_.hex()}")
-    service.ledger.verify_here(location.height)
-    return location
-
-
-def _stored(ledger: Ledger, id_: Hash, location: Location) -> Transaction:
-    """A transaction with its payload. In a reader's thread a block may erase it at any moment, and is written before
-    the state is known.
-    """
-    stored = ledger.blocks.transaction(location)
-    if stored is None:
-        raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {id_.hex()}")
-    verify_not_erased(ledger.snapshot().entry, id_)
-    if ledger.blocks.erased_payload(location) is not None:
-        if not (outcome := ledger.blocks.outcome(location)).is_ok:
-            detail = f"parcel {id_.hex()} was rejected ({outcome.code}) at height {location.height}"
-            raise PoolError(ErrorCode.PARCEL_REJECTED, detail, parcel=id_.hex(), height=location.height)
-        raise PoolError(ErrorCode.NOT_READY, "the block that erases it is being committed")
-    return stored
-
-
-def _record(ledger: Ledger, id_: Hash, location: Location, index: int) -> tuple[ParcelHeader, bytes]:
-    head = ledger.blocks.transaction_head(location)
-    header = PARCEL.of(decode_transaction_header(ledger.chain_id, head.header)) if head else None
-    if header is None or not 0 <= index < header.record_count:
-        raise PoolError(ErrorCode.NOT_FOUND, f"no record {id_.hex()}/{index}")
-    stored = _stored(ledger, id_, location)
-    return header, decode_content(header, stored.payload).records[index]
-
-
-def _corrects(header: ParcelHeader) -> str | None:
-    correction = CORRECTION.of(header)
-    if correction is None:
-        return None
-    parcel, index = correction.corrected
-    return f"{parcel.hex()}/{index}"
 
 
 def _member_since(value: bytes) -> int:

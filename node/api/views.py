@@ -1,6 +1,7 @@
 """How things of the chain look as JSON: hashes in hexadecimal, other bytes in base64, times in milliseconds."""
 
 import base64
+from collections.abc import Mapping
 
 import msgspec
 
@@ -8,9 +9,16 @@ from chain.blocks import Block, BlockHeader, Certificate, Outcome, block_hash, d
 from chain.contract_engine import EngineIdentity
 from chain.facts import shown
 from chain.primitives.crypto import Hash
-from chain.primitives.encoding import Wire
+from chain.primitives.encoding import Wire, decode
 from chain.proofs.receipts import Receipt
-from chain.state.entries import ContractEntry, DatasetEntry, DatasetTotals, RequestEntry, RequestTotals
+from chain.state.entries import (
+    ContractEntry,
+    DatasetEntry,
+    DatasetTotals,
+    RequestEntry,
+    RequestTotals,
+    dataset_totals_key,
+)
 from chain.state.members import Member
 from chain.transactions.base import Header
 from chain.transactions.registry import type_of
@@ -42,6 +50,27 @@ def block_summary(chain_id: bytes, header_bytes: bytes) -> Json:
         "proposer": header.proposer,
         "transaction_count": header.transaction_count,
     }
+
+
+def block_event(chain_id: bytes, header_bytes: bytes, changes: Mapping[bytes, bytes] | None) -> Json:
+    """A block's event: its summary, and how much the datasets hold after it that it has added to.
+
+    Args:
+        chain_id: of the chain.
+        header_bytes: of the block.
+        changes: that it made of the state; None where they are not kept.
+    """
+    prefix, datasets = dataset_totals_key(""), None
+    if changes is not None:
+        found = sorted((key, value) for key, value in changes.items() if key.startswith(prefix))
+        datasets = [
+            {"dataset": key[len(prefix) :].decode(), **_counts(decode(DatasetTotals, value))} for key, value in found
+        ]
+    return block_summary(chain_id, header_bytes) | {"datasets": datasets}
+
+
+def _counts(totals: DatasetTotals) -> Json:
+    return {"parcels": totals.parcels, "records": totals.records, "corrected": totals.corrected}
 
 
 def certificate_view(certificate: Certificate) -> object:

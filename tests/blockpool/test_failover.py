@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from blockpool import BlockSummary, Client
+from blockpool import BlockEvent, Client
 from cli.processes import LocalNetwork
 from tests.processes import MEMBERS, RunningNetwork
 
@@ -22,7 +22,7 @@ def test_submission_and_events_survive_the_loss_of_their_node(tmp_path: Path) ->
         with Client(network.urls) as client:
             victim = network.nodes[client.status().primary]
         urls = network.urls_from(victim.member)
-        events: list[BlockSummary] = []
+        events: list[BlockEvent] = []
         follower = threading.Thread(target=follow, args=(urls, events))
         follower.start()
         with Client(urls, network.genesis, running.identity("aviation")) as client:
@@ -41,7 +41,7 @@ def test_submission_and_events_survive_the_loss_of_their_node(tmp_path: Path) ->
     assert events[-1].height >= receipts[-1].height
 
 
-def follow(urls: list[str], events: list[BlockSummary]) -> None:
+def follow(urls: list[str], events: list[BlockEvent]) -> None:
     """Collect blocks until one comes after the last of ``RECORDS`` records."""
     transactions = 0
     with Client(urls) as client:

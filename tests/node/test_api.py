@@ -40,6 +40,7 @@ ROUTES = {
     "/v1/datasets",
     "/v1/datasets/{dataset}",
     "/v1/datasets/{dataset}/parcels",
+    "/v1/datasets/{dataset}/records",
     "/v1/datasets/{dataset}/reads",
     "/v1/parcels/{parcel}/derived",
     "/v1/parcels/{parcel}/reads",
