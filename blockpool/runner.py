@@ -114,10 +114,11 @@ class Runner:
         """What was interrupted ends in the loop's own time; only then can it be closed."""
 
         async def following() -> T:
+            item: T = _END
             async with turn:
                 async for item in items:
-                    return item
-                return _END
+                    break
+            return item
 
         async def close() -> None:
             async with turn:
