@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator
 from concurrent.futures import Future, wait
 from contextlib import closing
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from blockpool.answers import BlockEvent, Record, VerifiedReceipt
 from blockpool.async_runner import AsyncRunner
@@ -114,11 +114,11 @@ class Runner:
         """What was interrupted ends in the loop's own time; only then can it be closed."""
 
         async def following() -> T:
-            item: T = _END
             async with turn:
-                async for item in items:
-                    break
-            return item
+                try:
+                    return await items.__anext__()
+                except StopAsyncIteration:
+                    return cast(T, _END)
 
         async def close() -> None:
             async with turn:
