@@ -93,7 +93,7 @@ class LinkLimits:
     """Frames of one link are handled for so long before the event loop turns."""
     share: float = 0.125
     """Of the loop's time, for what validators that may be faulty cause, all together. The frames of one that is honest
-    take a sixtieth where four nodes are driven as hard as they go."""
+    took at most 0.045 of it where four nodes were driven as hard as they go."""
     others_share: float = 0.125
     """The same for all members that do not vote, together."""
     write_buffer_bytes: int = MIB // 4
