@@ -144,9 +144,14 @@ class Connection(asyncio.BufferedProtocol):
         wait_s = self._wait_s
         if wait_s and not self.is_closed and _RESTING not in self._holds:
             self.hold(_RESTING)
+            if self._transport is not None:
+                # TLS would go on to read meanwhile, byte by byte if the peer likes.
+                cast(Any, self._transport).set_read_buffer_limits(high=1, low=0)
             self._loop.call_later(wait_s, self._wake)
 
     def _wake(self) -> None:
+        if self._transport is not None and not self.is_closed:
+            cast(Any, self._transport).set_read_buffer_limits()
         self.release(_RESTING)
         self.rest()
 
@@ -182,8 +187,6 @@ class Connection(asyncio.BufferedProtocol):
         """The TLS handshake is done."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
-        # TLS would go on to read while we do not, up to this much, byte by byte if the peer likes.
-        cast(Any, self._transport).set_read_buffer_limits(high=1, low=0)
         _tune(transport.get_extra_info("socket"), self._limits.write_buffer_bytes)
         self._watch = self._loop.call_later(self._limits.ping_interval_s, self._check_silence)
 
