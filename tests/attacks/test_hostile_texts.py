@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from blockpool import DatasetDefinition, load_kem_key
+from blockpool import DatasetDefinition, access_signing, load_kem_key
 from chain.errors import ErrorCode, PoolError
 from chain.messages import printable
 from cli.failures import report
@@ -51,7 +51,15 @@ def test_s55_errors_show_texts_sanitized(capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture(scope="module")
 def hostile(running_network: RunningNetwork) -> tuple[str, bytes, bytes]:
-    """Dataset, and two requests whose every text attacks: one waits for an answer, one was denied."""
+    """Dataset, and two requests whose every text attacks: one waits for an answer, one was denied. Who attacks uses a
+    client that normalises nothing.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(access_signing, "typed", lambda text: text)
+        return share_hostile(running_network)
+
+
+def share_hostile(running_network: RunningNetwork) -> tuple[str, bytes, bytes]:
     name = f"aviation.hostile-{next(_numbers)}"
     decide = "return ask([ctx.owner.name], note=text) if request.case_number else deny(text)"
     rule = contract(f"# {HOSTILE.replace(chr(13), '')}\ntext = request.legal_basis\n{decide}")
