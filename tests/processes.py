@@ -15,6 +15,7 @@ from chain.primitives.types import SharingClass
 from cli.homes import GENESIS_FILE, SYSTEM_KEY
 from cli.processes import LocalNetwork
 from tests.networks import SCHEMA
+from tests.signing import DESCRIPTION
 
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For nodes that speak plain HTTP: httpx would read all root certificates anew at each call, some 0.1 s."""
@@ -54,7 +55,10 @@ class RunningNetwork:
         """Define a dataset that no other test uses; gives its id."""
         dataset = f"{member}.test-{self.new_number()}"
         with self.client(member) as client:
-            client.define(DatasetDefinition(dataset, "测试", "Test", schema, sharing))
+            definition = DatasetDefinition(
+                dataset, "测试", "Test", schema, sharing, legal_basis="保守国家秘密法", description=DESCRIPTION
+            )
+            client.define(definition)
         self.network.settle()
         return dataset
 

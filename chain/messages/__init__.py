@@ -23,6 +23,7 @@ _FIXED = frozenset({"sharing", "status", "part"})
 """Facts with few words, which Chinese has its own for."""
 _TOP_LEVEL: dict[Language, str] = {"en": "the top level", "zh": "顶层"}
 """An empty JSON Pointer: of the record or schema itself."""
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _YEAR_10000_MS = 253_402_300_800_000 - 8 * 3_600_000
 """In the pool's time zone."""
 
@@ -74,7 +75,8 @@ def time_text(time_ms: int) -> str:
     """
     if time_ms >= _YEAR_10000_MS:
         return "after the year 9999"
-    return datetime.datetime.fromtimestamp(time_ms / 1000, POOL_ZONE).isoformat(sep=" ", timespec="milliseconds")
+    moment = _EPOCH + datetime.timedelta(milliseconds=time_ms)
+    return moment.astimezone(POOL_ZONE).isoformat(sep=" ", timespec="milliseconds")
 
 
 def _message(code: str, language: Language) -> tuple[str, ...]:

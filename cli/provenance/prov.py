@@ -169,9 +169,10 @@ def _label(title_zh: str, title_en: str) -> list[Attributes]:
 
 
 def _time(time_ms: int) -> str:
-    return datetime.datetime.fromtimestamp(min(time_ms, _LAST_MS) / 1000, datetime.UTC).isoformat(
-        timespec="milliseconds"
+    moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(
+        milliseconds=min(time_ms, _LAST_MS)
     )
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _typed_time(time_ms: int) -> Attributes:

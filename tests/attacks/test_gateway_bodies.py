@@ -12,6 +12,7 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chain.catalogue import Description
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.encoding import encode
 from chain.primitives.types import SharingClass
@@ -31,7 +32,7 @@ KEM_KEYS = {name: key.public_key.encoded for name, key in NETWORK.kem.items()}
 
 def entry(sharing: SharingClass, schema: str = "") -> DatasetEntry:
     """A dataset of ``a``."""
-    return DatasetEntry("a.flights", "a", 1, "", "", schema, sharing, "", "a.rule", 1, 1, bytes(32))
+    return DatasetEntry("a.flights", "a", 1, "", "", schema, sharing, "", "a.rule", Description(), 1, 1, bytes(32))
 
 
 def made(body: bytes, sharing: SharingClass = "open", schema: str = "") -> tuple[bytes, ...]:

@@ -102,6 +102,11 @@ def break_what_needs_no_contract() -> Reached:
     (parcel,) = breaker.offer(network.parcel([b'{"n":1}']))
     for sources in ([(parcel, 1)], [(parcel, 0), (parcel, 0)]):
         breaker.offer(network.parcel(derived_from=tuple(sources)))
+    breaker.offer(network.correction(parcel), network.correction(parcel))
+    keyed = '{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"],"key":["n"]}'
+    breaker.offer(network.dataset(name="keyed", schema=keyed), network.parcel(dataset="a.keyed"))
+    for keys in ([bytes(24)], 2 * [bytes(24)]):
+        breaker.offer(network.keyed_parcel([b'{"n":1}', b'{"n":2}'][: len(keys)], keys, dataset="a.keyed"))
     breaker.offer(network.erase(parcel), network.erase(parcel))
     breaker.offer(network.dataset(name="closed", sharing="closed"), network.sealed_parcel(dataset="a.closed"))
     while breaker.ledger.tip.height < LAST_HEIGHT:

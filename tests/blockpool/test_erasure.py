@@ -45,9 +45,9 @@ def read(nodes: Nodes, reading: OpenReading) -> list[bytes]:
 
 def test_a_reading_leaves_out_what_was_erased_and_says_so(world: World) -> None:
     nodes = Nodes(NETWORK, [LedgerNode(world.ledger)])
-    erased: list[bytes] = []
-    assert read(nodes, OpenReading(nodes.session, "a.flights", erased)) == [b'{"n":1}', b'{"n":3}']
-    assert erased == [world.erased]
+    reading = OpenReading(nodes.session, "a.flights")
+    assert read(nodes, reading) == [b'{"n":1}', b'{"n":3}']
+    assert reading.erased == [world.erased]
 
 
 def liar(world: World, parcel: bytes) -> LedgerNode:

@@ -10,6 +10,7 @@ from tests.blockpool.ledger_node import LedgerNode, Nodes
 from tests.networks import SCHEMA, TestNetwork
 from tests.processes import RunningNetwork
 from tests.refusals import refuses
+from tests.signing import DESCRIPTION
 
 NETWORK = TestNetwork(has_contracts=True)
 
@@ -64,7 +65,16 @@ def test_a_dataset_that_is_shared_otherwise_meanwhile_is_looked_up_again(running
     with running_network.client("aviation") as client, running_network.client("aviation") as other:
         (earlier,) = client.submit(records[:1], dataset)
         for sharing, is_open in (("closed", False), ("open", True)):
-            other.define(DatasetDefinition(dataset, "", "Test", SCHEMA, sharing))  # type: ignore[arg-type]
+            definition = DatasetDefinition(
+                dataset,
+                "",
+                "Test",
+                SCHEMA,
+                sharing,
+                "Secrets Law",
+                description=DESCRIPTION,  # type: ignore[arg-type]
+            )
+            other.define(definition)
             receipts = client.submit(records, dataset, parcel_records=2)
             assert [receipt.record_count for receipt in receipts] == [2, 2, 2]
             bodies = [client.record(id_).body for receipt in receipts for id_ in receipt.record_ids]

@@ -74,6 +74,22 @@ def drop_votes(_path: str, status: int, body: bytes) -> tuple[int, bytes]:
     return status, encode(Receipt(receipt.header, fewer, receipt.outcome, receipt.index, receipt.proof))
 
 
+def each_item(change: Change) -> Change:
+    """The change to every answer of a batch: a length of 4 bytes, then index, status and answer."""
+
+    def changed(path: str, status: int, body: bytes) -> tuple[int, bytes]:
+        items = b""
+        while body:
+            end = 4 + int.from_bytes(body[:4], "big")
+            index, *answer = decode(tuple[int, int, bytes], body[4:end])
+            item = encode((index, *change(path, *answer)))
+            items += len(item).to_bytes(4, "big") + item
+            body = body[end:]
+        return status, items
+
+    return changed
+
+
 def only(part: str, change: Change) -> Change:
     return lambda path, status, body: change(path, status, body) if part in path else (status, body)
 
@@ -87,7 +103,7 @@ def submit(network: RunningNetwork, urls: list[str]) -> VerifiedReceipt:
 
 @pytest.mark.parametrize("change", [flip_last_bit, drop_votes])
 def test_a_forged_receipt_is_refused(running_network: RunningNetwork, change: Change) -> None:
-    forge = only("/v1/transactions", change)
+    forge = only("/v1/transactions/batch", each_item(change))
     with lying_proxy(running_network.network.urls[0], forge) as url, pytest.raises(PoolError) as raised:
         submit(running_network, [url])
     assert raised.value.code in (
@@ -100,7 +116,7 @@ def test_a_forged_receipt_is_refused(running_network: RunningNetwork, change: Ch
 
 
 def test_an_honest_node_is_asked_after_a_lying_one(running_network: RunningNetwork) -> None:
-    with lying_proxy(running_network.network.urls[0], only("/v1/transactions", flip_last_bit)) as url:
+    with lying_proxy(running_network.network.urls[0], only("/v1/transactions/batch", each_item(flip_last_bit))) as url:
         receipt = submit(running_network, [url, running_network.network.urls[1]])
     assert receipt.outcome.is_ok
 
@@ -111,7 +127,7 @@ def test_an_invented_rejection_is_refused(running_network: RunningNetwork) -> No
         problem = {"code": "not_owner", "detail": "invented", "receipt": receipt_view(receipt)}
         return 422, orjson.dumps(problem)
 
-    invent = only("/v1/transactions", reject)
+    invent = only("/v1/transactions/batch", each_item(reject))
     with lying_proxy(running_network.network.urls[0], invent) as url, refuses(ErrorCode.BAD_RECEIPT):
         submit(running_network, [url])
 

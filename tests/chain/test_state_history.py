@@ -57,7 +57,7 @@ class Chain:
 
     def grow(self, count: int) -> None:
         for _ in range(count):
-            changed = {b"key/%d" % self._random.randrange(20): self._random.randbytes(2) for _ in range(3)}
+            changed = {b"entry/%d" % self._random.randrange(20): self._random.randbytes(2) for _ in range(3)}
             height, head = self.height + 1, self.states.head
             assert head is not None
             self.block_database.write([(b"s" + height.to_bytes(8, "big"), encode(tuple(changed.items())))], sync=True)
@@ -214,5 +214,5 @@ def test_keys_are_found_whether_written_or_not() -> None:
     chain = Chain()
     for _ in range(7):
         chain.grow(1)
-        expected = sorted(key for key in chain.contents[-1] if key.startswith(b"key/"))
-        assert chain.states.keys(b"key/") == expected
+        expected = sorted(key for key in chain.contents[-1] if key.startswith(b"entry/"))
+        assert chain.states.keys(b"entry/") == expected

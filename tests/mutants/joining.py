@@ -67,7 +67,7 @@ MUTANTS = (
         SPOILT_SPAN,
         Edit(
             "_verify_content",
-            "root_of_leaves(leaf_hashes(decode(_Encoded, content.outcomes))) != header.result_root",
+            "root_of_leaves(leaf_hashes([encode(outcome) for outcome in outcomes])) != header.result_root",
             "False",
         ),
     ),

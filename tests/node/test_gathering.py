@@ -11,7 +11,7 @@ from tests.node.link_cluster import until
 
 async def submit_together(node: Node, count: int) -> None:
     """Hand in several transactions in one turn of the loop: verification lets the first ones in before the last."""
-    data = [node.network.dataset(name=f"set-{node.height}-{number}") for number in range(count)]
+    data = [node.network.dataset(name=f"set-{node.height}-{number}", schema="") for number in range(count)]
     await asyncio.gather(*(node.service.dissemination.submit(item) for item in data))
 
 

@@ -61,7 +61,8 @@ def test_s41_a_daemon_says_that_its_disk_is_full_or_read_only(tmp_path: Path) ->
             assert "Read-only file system" in said[0], (label, said)
             assert said[1:] == [
                 "  code: storage_failed",
-                "  what to do: Check the disk; the node stopped so that nothing is lost.",
+                "  what to do: Check the disk, its room and who may write there. "
+                "A node stops, so that nothing is lost.",
             ], label
         else:
             assert said[0].startswith("blockpool: Disk is full: "), (label, said)
