@@ -151,7 +151,7 @@ def read(
             talk().print(f"{entry.dataset} is open: no request is needed.")
             with target.open() as stream:
                 taking.take(stream, lambda since: client.records(entry.dataset, since=since), is_wanted=terms.is_for)
-            _show(taking.result(""))
+            _show(taking.result())
             return
         if present is None and not terms.purpose:
             raise click.UsageError(f"{entry.dataset} is not open: say with --purpose what it is read for.")
@@ -160,6 +160,7 @@ def read(
         with target.open() as stream:  # before anything is asked: what cannot be written is not asked for
             view = settled(client, present or _ask(client, entry, terms, reader_key), wait_s)
             verify_granted(view)
+            taking.request = view.request
             chosen = (terms.parcels or None) if present else None
 
             def read_since(since: int) -> Reading:
@@ -167,7 +168,7 @@ def read(
 
             taking.take(stream, read_since, view.fields)
         taking.report()
-        _show(taking.result(view.request))
+        _show(taking.result())
 
 
 class Taking:
@@ -191,6 +192,8 @@ class Taking:
         self._erased: list[str] = []
         self._read_reports: list[str] = []
         self._reading: Records | Reading | None = None
+        self.request = ""
+        """Under which request; empty for an open dataset."""
         self.reports = False
         """Whether what was read is reported on the chain."""
 
@@ -228,14 +231,14 @@ class Taking:
         except PoolError as error:
             where = f"The records are in {self._target.file}" if self._target.file else "The records were written"
             detail = f"{error.detail}. {where}, but their read report is not committed: read them again with --request"
-            raise PoolError(error.code, detail, **error.context) from None
+            raise PoolError(error.code, f"{detail} {self.request}", **error.context) from None
         self._read_reports += [report.transaction_id.hex() for report in read_reports]
 
-    def result(self, request: str) -> ReadResult:
+    def result(self) -> ReadResult:
         """What has come of it."""
         return ReadResult(
             self._entry.dataset,
-            request,
+            self.request,
             self._copied.records,
             str(self._target.file or ""),
             self._target.format,
