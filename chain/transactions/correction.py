@@ -18,14 +18,13 @@ from chain.state.entries import (
     CorrectedRecords,
     Correction,
     DatasetTotals,
-    Erasure,
     corrected_records_key,
     correction_key,
     dataset_totals_key,
-    erasure_key,
 )
 from chain.transactions.base import CheckedTransaction, Payload, TransactionType
 from chain.transactions.context import Effect, ExecutionContext
+from chain.transactions.erase import verify_not_erased
 from chain.transactions.parcel import PARCEL, ParcelHeader, Source, verify_sources
 
 
@@ -64,9 +63,7 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Cor
     found = context.parcel_of(header.dataset, parcel)
     if index >= found.record_count:
         raise Refusal(ErrorCode.UNKNOWN_SOURCE, parcel=parcel, record_index=index)
-    erasure = context.state.read(erasure_key(parcel), Erasure)
-    if erasure is not None:
-        raise Refusal(ErrorCode.PARCEL_ERASED, parcel=parcel, height=erasure.height)
+    verify_not_erased(context, parcel)
     key = correction_key(parcel, index)
     present = context.state.read(key, Correction)
     if present is not None:

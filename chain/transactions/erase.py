@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS
+from chain.primitives.crypto import Hash
 from chain.primitives.types import DatasetId, Hash32, Reason, verify_owner
 from chain.state.entries import Erasure, erasure_key
 from chain.transactions.base import CheckedTransaction, Header, TransactionType
@@ -23,13 +24,17 @@ class EraseHeader(Header, frozen=True, tag=7):
     reason: Reason
 
 
+def verify_not_erased(context: ExecutionContext, parcel: Hash) -> None:
+    """Check that a parcel's records are there; raises ``parcel_erased``."""
+    present = context.state.read(erasure_key(parcel), Erasure)
+    if present is not None:
+        raise Refusal(ErrorCode.PARCEL_ERASED, parcel=parcel, height=present.height)
+
+
 def _execute(context: ExecutionContext, checked: CheckedTransaction, header: EraseHeader) -> Effect:
     verify_owner(header.dataset, header.member)
     context.parcel_of(header.dataset, header.parcel)
-    key = erasure_key(header.parcel)
-    present = context.state.read(key, Erasure)
-    if present is not None:
-        raise Refusal(ErrorCode.PARCEL_ERASED, parcel=header.parcel, height=present.height)
+    verify_not_erased(context, header.parcel)
     erasure = Erasure(
         dataset=header.dataset,
         owner=header.member,
@@ -39,7 +44,7 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Era
         time_ms=context.time_ms,
         transaction_id=checked.id,
     )
-    context.state.write(key, erasure)
+    context.state.write(erasure_key(header.parcel), erasure)
     return Effect()
 
 

@@ -171,8 +171,7 @@ class _RecordLines:
     def _parcel(self, location: Location, after: _RecordPlace | None) -> Iterator[Line]:
         """The records of a parcel, none if it was rejected, or none is there."""
         ledger = self._ledger
-        head = ledger.blocks.transaction_head(location)
-        header = PARCEL.of(decode_transaction_header(ledger.chain_id, head.header)) if head else None
+        header = _header_at(ledger, location)
         if header is None or header.dataset != self._dataset:
             return  # ``after`` names no parcel of this dataset: what follows it is listed all the same
         outcome = ledger.blocks.outcome(location)
@@ -212,9 +211,14 @@ class _RecordLines:
             raise
 
 
-def _record(ledger: Ledger, id_: Hash, location: Location, index: int) -> tuple[ParcelHeader, bytes]:
+def _header_at(ledger: Ledger, location: Location) -> ParcelHeader | None:
+    """The header of the parcel at a place; None if there is none."""
     head = ledger.blocks.transaction_head(location)
-    header = PARCEL.of(decode_transaction_header(ledger.chain_id, head.header)) if head else None
+    return PARCEL.of(decode_transaction_header(ledger.chain_id, head.header)) if head else None
+
+
+def _record(ledger: Ledger, id_: Hash, location: Location, index: int) -> tuple[ParcelHeader, bytes]:
+    header = _header_at(ledger, location)
     if header is None or not 0 <= index < header.record_count:
         raise PoolError(ErrorCode.NOT_FOUND, f"no record {id_.hex()}/{index}")
     stored = stored_at(ledger, id_, location)
