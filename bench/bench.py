@@ -74,7 +74,7 @@ FULL = Durations(
     audit_bulk_records=1_000_000,
     audit_single_records=60_000,
     file_size_bytes=100_000_000,
-    sheet_rows=40_000,
+    sheet_rows=200_000,
 )
 QUICK = Durations(
     step_s=2,

@@ -6,8 +6,9 @@ from typing import Literal
 
 from chain.errors import ErrorCode, PoolError
 
-Extra = Literal["node", "audit"]
-"""node: what the daemon needs. audit: what executes a chain again from its database, contracts included."""
+Extra = Literal["node", "audit", "parquet"]
+"""node: what the daemon needs. audit: what executes a chain again from its database, contracts included. parquet: what
+reads and writes such files."""
 
 
 @contextmanager

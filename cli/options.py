@@ -31,6 +31,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 DEFAULT_NODE = "http://127.0.0.1:8000"
+_STANDARD_INPUT_KEY = "blockpool.standard-input"
 _COPIED_AT_ONCE_BYTES = 1024 * 1024
 READABLE_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -46,11 +47,17 @@ class WholeFile(click.Path):
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
         """The path."""
         if value == "-" and context is not None:
+            context.meta[_STANDARD_INPUT_KEY] = True
             return context.with_resource(_copy_of(sys.stdin.buffer))
         path: Any = super().convert(value, parameter, context)
         if not path.is_file():
             self.fail(f"{str(path)!r} is no regular file: write what comes out of it to one first")
         return path
+
+
+def is_standard_input() -> bool:
+    """Whether the running command was given standard input as its file."""
+    return bool(click.get_current_context().meta.get(_STANDARD_INPUT_KEY))
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ from blockpool import CatalogueEntry, Client, KemPrivateKey, PoolError, Reading,
 from cli.options import Signing, TransactionIdType, load_reader_key, reader_key_option, reading_client, signing_options
 from cli.output import emit, facts, is_json, progress, talk
 from cli.requests import Terms, settled, terms_options, verify_granted, wait_option
-from records.writers import Format, RecordWriter, format_of, open_output, open_writer
+from records.writers import OUT_FORMATS, Format, RecordWriter, format_of, open_output, open_writer
 
 _CORRECTED_LISTED = 100
 
@@ -97,7 +97,7 @@ class Target:
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["ndjson", "csv", "xlsx"]),
+    type=click.Choice(OUT_FORMATS),
     help="Of what is written; by default as the file's name ends, ndjson on standard output.",
 )
 @click.option(
@@ -138,7 +138,7 @@ def read(
         raise click.UsageError("A --request has its terms already: only --parcel goes with it, to read a part.")
     if out is None and is_json():
         raise click.UsageError("--json prints a summary to standard output: give the records a file with --out.")
-    if follow and (out is not None or format_ == "xlsx"):
+    if follow and (out is not None or format_ in ("xlsx", "parquet")):
         raise click.UsageError("--follow writes to standard output, ndjson or csv.")
     urls, genesis, identity = signing.load()
     target = Target(out, format_ or format_of(out))

@@ -9,6 +9,8 @@ parcel is recognised by its nonce, which is derived from the dataset, the batch 
 """
 
 import asyncio
+import os
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import aclosing
@@ -38,6 +40,7 @@ from cli.options import (
     RecordIdType,
     Signing,
     WholeFile,
+    is_standard_input,
     key_secret_option,
     load_key_secret,
     signing_options,
@@ -46,6 +49,7 @@ from cli.options import (
 from cli.output import emit, facts, grid, progress, talk
 from records.checking import Check, RecordRules, check_records
 from records.sources import FORMATS, CompactSource, RecordSource, SourceOptions, open_source, record_bodies
+from records.spool import spooled
 
 Commitments = Literal["whole", "fields"]
 
@@ -160,6 +164,13 @@ def memory_of(key_file: Path, dataset: str, chain_id: bytes) -> Path:
     help="A record (TRANSACTION/INDEX) that these were made from; repeat it for more, up to 256.",
 )
 @click.option("--again", is_flag=True, help="Share all records once more, whatever was shared of the file before.")
+@click.option(
+    "--journal",
+    "journal_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Remembers what was shared of the file; by default beside it. Standard input needs one to be resumed.",
+)
 @click.option("--dry-run", is_flag=True, help="Check the file, name every problem, and send nothing.")
 @key_secret_option
 @source_options
@@ -173,19 +184,21 @@ def submit(
     commitments: Commitments,
     derived_from: tuple[RecordId, ...],
     again: bool,
+    journal_folder: Path | None,
     dry_run: bool,
     key_secret_file: Path | None,
     read_as: SourceOptions,
     signing: Signing,
 ) -> None:
-    """Share the records of FILE (.csv, .tsv, .xlsx, .ndjson, .jsonl or .json), and verify the receipt of every parcel.
+    """Share the records of FILE (.csv, .tsv, .xlsx, .parquet, .ndjson, .jsonl, .json), and verify the receipt of every
+    parcel.
 
     The whole file is checked against the dataset's schema first: every bad record is named with its line, and nothing
     is sent. Interrupted, or has the file grown? Run the command again: what is new is shared, and nothing twice. The
     folder FILE.DATASET.POOL.journal remembers what was shared.
 
-    FILE is - for standard input; say its --format. It has no journal: what an open dataset has of it is recognised,
-    what is sealed is shared anew.
+    FILE is - for standard input; say its --format, and with --journal a folder that remembers what was shared of it:
+    cut off and sent again, or longer, what is new is shared. Without, what an open dataset has of it is recognised.
 
     Records of a dataset that is not open are sealed here, before they leave this machine. Where they have keys, these
     are blinded with a secret, which is made beside the signing key at first use: keep it. Of records with keys only
@@ -213,20 +226,26 @@ def submit(
     if by_fields:
         source = CompactSource(source)
     talk().print(f"{file.name}: {source.description}.", markup=False)
-    check = check_file(source, RecordRules.of(entry.schema, is_sealed=is_sealed, by_fields=by_fields))
-    if check.problems or not check.records:
-        refuse(check, source.description)
+    rules = RecordRules.of(entry.schema, is_sealed=is_sealed, by_fields=by_fields)
     if dry_run:
+        check = check_file(source, rules)
         talk().print("Nothing was sent: --dry-run.")
         found = {"dataset": dataset_id, "file": str(file), "read_as": source.description, "records": check.records}
         emit(found, facts(dict(found)))
         return
-    journal = journal_of(file, dataset_id, genesis.chain_id)
     has_keys = bool(record_rules(entry.schema).key_fields)
-    secret = load_key_secret(key_secret_file, signing.key_file, makes=True) if has_keys and is_sealed else None
+    if is_standard_input() and is_sealed and not (has_keys or journal_folder or again):
+        detail = (
+            "cut off and sent again, what is sealed would be shared twice: name a folder with --journal, or say --again"
+        )
+        raise PoolError(ErrorCode.BAD_REQUEST, detail)
+    journal = journal_folder or journal_of(file, dataset_id, genesis.chain_id)
     memory = memory_of(signing.key_file, dataset_id, genesis.chain_id) if has_keys else None
-    plan = Plan(dataset_id, batch, in_flight, commitments, derived_from, is_sealed, journal, again, secret, memory)
-    submission = _share(AsyncClient(urls, genesis, identity), source, plan, check.records)
+    with spooled(source, spool_folder(file)) as spool:
+        check = check_file(spool, rules)
+        secret = load_key_secret(key_secret_file, signing.key_file, makes=True) if has_keys and is_sealed else None
+        plan = Plan(dataset_id, batch, in_flight, commitments, derived_from, is_sealed, journal, again, secret, memory)
+        submission = _share(AsyncClient(urls, genesis, identity), spool, plan, check.records)
     if has_keys:
         submission.unchanged = check.records - submission.records
     emit({name: value for name, value in asdict(submission).items() if name != "_place"}, _facts(submission))
@@ -296,12 +315,25 @@ async def _commit_all(
 
 
 def check_file(source: RecordSource, rules: RecordRules) -> Check:
-    """Check every record, before anything is sent, with a bar that shows how many."""
+    """Check every record, before anything is sent, with a bar that shows how many.
+
+    Raises:
+        PoolError: for a file with problems, or without records.
+    """
     with progress() as bar:
         task = bar.add_task("Checking", total=None)
         check = check_records(source, rules, lambda count: bar.update(task, completed=count))
         bar.update(task, total=check.records + check.problem_count)
+    if check.problems or not check.records:
+        refuse(check, source.description)
     return check
+
+
+def spool_folder(file: Path) -> Path:
+    """Where a file's records are while they are sent: beside it, since the folder for temporary files may be in memory;
+    there if nothing can be written beside it.
+    """
+    return file.parent if os.access(file.parent, os.W_OK) else Path(tempfile.gettempdir())
 
 
 def refuse(check: Check, description: str) -> NoReturn:

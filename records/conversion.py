@@ -26,6 +26,10 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z", re.ASC
 _EXPONENT = re.compile("[eE]")
 _BOOLEANS = {"true": "true", "false": "false", "TRUE": "true", "FALSE": "false"}
 _SHOWN_LENGTH = 40
+_KNOWN_MAX = 4096
+"""Texts of a column whose JSON is remembered: most columns repeat theirs."""
+_KNOWN_LENGTH = 64
+"""Characters of a text that is remembered, at most."""
 
 _HINTS = (
     (re.compile(r"[+-]?0+[0-9]"), "its leading zeros would be lost"),
@@ -61,6 +65,16 @@ def converter(schema: object, nulls: Iterable[str] = ()) -> Converter:
     booleans = _BOOLEANS if "boolean" in types else {}
 
     def convert(text: str) -> str:
+        found = known.get(text)
+        if found is None:
+            if len(text) > _KNOWN_LENGTH:
+                return convert_new(text)
+            if len(known) == _KNOWN_MAX:
+                known.clear()
+            found = known[text] = convert_new(text)
+        return found
+
+    def convert_new(text: str) -> str:
         if text in nothing:
             return "null"
         if number is not None and number.match(text) and _is_bounded(text):
@@ -71,6 +85,7 @@ def converter(schema: object, nulls: Iterable[str] = ()) -> Converter:
             return json_string(text)
         raise ValueError(_refusal(text, types))
 
+    known: dict[str, str] = {}
     return convert
 
 

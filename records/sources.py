@@ -1,4 +1,4 @@
-"""Records in files, read one at a time so that memory stays flat: CSV, Excel, NDJSON, and arrays of JSON.
+"""Records in files, read one at a time so that memory stays flat: CSV, Excel, Parquet, NDJSON, and arrays of JSON.
 
 Tables (CSV, Excel) name their columns in their first line, and their cells become what the dataset's JSON Schema says
 (``records.conversion``). JSON is taken verbatim: only the white space around a record goes.
@@ -19,10 +19,10 @@ import msgspec
 
 from chain.errors import ErrorCode, PoolError
 from records.conversion import Converter, converter, declared_properties
-from records.excel import Sheet, Unreadable
 from records.text import malformed, recognise_encoding
+from records.workbook import Sheet, Unreadable
 
-FORMATS = ("csv", "tsv", "xlsx", "ndjson", "jsonl", "json")
+FORMATS = ("csv", "tsv", "xlsx", "parquet", "ndjson", "jsonl", "json")
 """Of files of records, as their names end."""
 _FIELD_SIZE_MAX = 256 * 1024
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
@@ -92,6 +92,21 @@ class SourceOptions:
     """Texts besides the empty one that mean null."""
 
 
+def column_names(columns: Sequence[str]) -> None:
+    """Check the names of a table's columns.
+
+    Raises:
+        PoolError: code ``malformed`` for columns without a name or with the same one.
+    """
+    if not columns or "" in columns:
+        raise malformed(1, "the first line must name every column")
+    if len(set(columns)) == len(columns):
+        return
+    for index, column in enumerate(columns):
+        if column in columns[:index]:
+            raise malformed(1, "each column needs a name of its own", column)
+
+
 class Table:
     """How the rows of a table become records.
 
@@ -105,11 +120,7 @@ class Table:
     """
 
     def __init__(self, columns: Sequence[str], schema: str, nulls: Sequence[str]) -> None:
-        if not columns or "" in columns:
-            raise malformed(1, "the first line must name every column")
-        for index, column in enumerate(columns):
-            if column in columns[:index]:
-                raise malformed(1, "each column needs a name of its own", column)
+        column_names(columns)
         properties = declared_properties(schema)
         self._columns = columns
         self._fields: list[tuple[str, Converter]] = [
@@ -192,12 +203,10 @@ class ExcelSource:
 
     def __iter__(self) -> Iterator[SourceRecord | Problem]:
         """Empty rows are passed over."""
-        rows = enumerate(self._sheet, start=1)
-        _, head = next(rows, (1, []))
-        table = Table([str(cell) for cell in head], self._schema, self._nulls)
+        rows = iter(self._sheet)
+        line, head = next(rows, (1, []))
+        table = Table([str(cell) for cell in head] if line == 1 else [], self._schema, self._nulls)
         for line, row in rows:
-            if not row:
-                continue
             unreadable = next((index for index, cell in enumerate(row) if isinstance(cell, Unreadable)), None)
             if unreadable is not None:
                 column = str(head[unreadable]) if unreadable < len(head) else ""
@@ -310,6 +319,10 @@ def open_source(path: Path, schema: str, options: SourceOptions = SourceOptions(
         return NdjsonSource(path, options)
     if format_ == "json":
         return JsonArraySource(path)
+    if format_ == "parquet":
+        from records.parquet import ParquetSource  # which is made of what is here
+
+        return ParquetSource(path)
     endings = ", ".join(f".{known}" for known in FORMATS)
     detail = f"{path.name}: a file of records ends in one of {endings}; if it does not, say --format"
     raise PoolError(ErrorCode.BAD_REQUEST, detail)

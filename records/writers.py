@@ -1,4 +1,4 @@
-"""Records into files, written one at a time so that memory stays flat: NDJSON, CSV and Excel.
+"""Records into files, written one at a time so that memory stays flat: NDJSON, CSV, Excel and Parquet.
 
 NDJSON: each record as it was shared, byte for byte, one a line. Only JSON that spreads over several lines is joined.
 
@@ -6,6 +6,8 @@ CSV (RFC 4180, UTF-8) and Excel: the first line names the columns, which never c
 schema in its order, then what else the first record has. Numbers keep their text, null and what is absent are empty,
 nested values are JSON text. In CSV, a text that a spreadsheet would take for a formula gets an apostrophe before it
 (CWE-1236); in Excel a cell says itself that it is text, and so are numbers with more digits than Excel keeps.
+
+Parquet (``records.parquet``): the same columns, each with the type that the schema gives it.
 """
 
 import csv
@@ -17,7 +19,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Generic, Literal, Protocol, TypeVar, get_args
 
 import msgspec
 import orjson
@@ -25,17 +27,20 @@ import orjson
 from chain.errors import ErrorCode, PoolError
 from records.conversion import declared_properties
 from records.excel import ExcelWriter
+from records.parquet import ParquetRows
 
-Format = Literal["ndjson", "csv", "xlsx"]
+Format = Literal["ndjson", "csv", "xlsx", "parquet"]
+OUT_FORMATS: tuple[Format, ...] = get_args(Format)
 
-_SUFFIXES: dict[str, Format] = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".xlsx": "xlsx"}
+_SUFFIXES: dict[str, Format] = {f".{name}": name for name in OUT_FORMATS} | {".jsonl": "ndjson"}
 FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 """Full-width signs begin formulas too, where the locale is East Asian."""
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
 _SHORT_NUMBER = re.compile(rb"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,14})?\Z")
 
-Cell = str | int | float
+Cell = TypeVar("Cell")
+ExcelCell = str | int | float
 
 
 class ReadRecord(Protocol):
@@ -85,7 +90,7 @@ class NdjsonWriter:
         """Nothing is missing."""
 
 
-class TableWriter:
+class TableWriter(Generic[Cell]):
     """One line a record, and one before them that names the columns.
 
     Args:
@@ -106,6 +111,7 @@ class TableWriter:
     ) -> None:
         self._write_row = write_row
         self._cell = cell
+        self._nothing = cell(b"null")
         self._close = close
         self._declared = [name for name in declared_properties(schema) if fields is None or name in fields]
         self._columns: dict[str, None] = {}
@@ -122,7 +128,7 @@ class TableWriter:
         if unknown := cells.keys() - self._columns:
             names = ", ".join(sorted(unknown))
             raise _unfit(record, f"the first line has no column for its field {names}; use --format ndjson")
-        self._write(record, [cells.get(column, "") for column in self._columns])
+        self._write(record, [cells.get(column, self._nothing) for column in self._columns])
 
     def close(self) -> None:
         """Write what belongs at the end; a table without records has the columns that its schema names."""
@@ -170,6 +176,9 @@ def open_writer(stream: BinaryIO, format_: Format, schema: str, fields: Sequence
     if format_ == "xlsx":
         sheet = ExcelWriter(stream)
         return TableWriter(sheet.write, _excel_cell, schema, fields, sheet.close)
+    if format_ == "parquet":
+        rows = ParquetRows(stream, schema)
+        return TableWriter(rows.write, bytes, schema, fields, rows.close)
     return NdjsonWriter(stream)
 
 
@@ -214,7 +223,7 @@ def _csv_cell(value: bytes) -> str:
     return "'" + text if value.startswith(b'"') and text.startswith(FORMULA_STARTS) else text
 
 
-def _excel_cell(value: bytes) -> Cell:
+def _excel_cell(value: bytes) -> ExcelCell:
     """Numbers as such where Excel keeps every digit and shows the same text."""
     if _SHORT_NUMBER.match(value) and len(value.replace(b".", b"").lstrip(b"-")) <= 15:
         number = float(value) if b"." in value else int(value)

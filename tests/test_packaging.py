@@ -40,7 +40,7 @@ def run_without(modules: list[str], code: str, *arguments: str) -> subprocess.Co
 
 def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
     """``blockpool`` as a client's installation has it."""
-    return run_without(modules_of("audit", "node"), "import cli.main; cli.main.main()", *arguments)
+    return run_without(modules_of("audit", "node", "parquet"), "import cli.main; cli.main.main()", *arguments)
 
 
 def is_packaged(path: Path) -> bool:
@@ -92,12 +92,14 @@ def test_a_client_s_commands_need_no_extra(arguments: tuple[str, ...]) -> None:
         (("network", "init", "{new}", "--members", "a,b,c,d"), "audit"),
         (("contract", "check", str(ROOT / "contracts" / "library" / "open.py")), "audit"),
         (("audit", "chain", "{home}", "--genesis", GENESIS), "audit"),
+        (("dataset", "infer", "{parquet}"), "parquet"),
     ],
 )
 def test_a_command_that_needs_an_extra_names_it(arguments: tuple[str, ...], extra: str, tmp_path: Path) -> None:
     (tmp_path / "data" / "blocks").mkdir(parents=True)
     (tmp_path / "config.toml").write_text("[node]\n")
-    places = {"new": tmp_path / "pool", "home": tmp_path}
+    (tmp_path / "r.parquet").write_bytes(b"PAR1")
+    places = {"new": tmp_path / "pool", "home": tmp_path, "parquet": tmp_path / "r.parquet"}
     done = run_command(*(argument.format_map(places) for argument in arguments))
     assert done.returncode == 3
     said = " ".join(done.stderr.split())
