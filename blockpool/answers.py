@@ -29,6 +29,8 @@ class PeerStatus(_Answer, frozen=True, kw_only=True):
     member: str
     connected: bool
     rtt_ms: float | None = None
+    clock_offset_ms: int | None = None
+    """That node's clock less this one's, as it says itself."""
     height: Unsigned | None = None
 
 

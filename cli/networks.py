@@ -155,15 +155,17 @@ def status(context: click.Context, genesis_file: Path, wait_s: float) -> None:
         "block",
         "waiting",
         "clock",
+        "by its peers",
         "",
-        right=frozenset({"height", "view", "waiting", "clock"}),
+        right=frozenset({"height", "view", "waiting", "clock", "by its peers"}),
     )
     for node in seen:
         if isinstance(answer := node.answer, NodeStatus):
             row = (f"{answer.height:,}", str(answer.view), answer.primary, answer.block_hash[:16])
-            table.add_row(node.name, node.state, *row, str(answer.mempool.transactions), node.clock, node.reason)
+            clocks = node.clock, _clock_by_peers(node.name, seen)
+            table.add_row(node.name, node.state, *row, str(answer.mempool.transactions), *clocks, node.reason)
         else:
-            table.add_row(node.name, node.state, "", "", "", "", "", "", node.reason)
+            table.add_row(node.name, node.state, *[""] * 7, node.reason)
     value = {
         "ready_validators": len(ready),
         "quorum": genesis.validators.quorum,
@@ -192,6 +194,14 @@ def _see(member: Member, genesis: Genesis) -> _Seen:
     if member.name in genesis.validators and answer.role != "validator":
         return _Seen(member.name, answer, clock, "not voting", "it may have lost votes, or joins: it votes in a while")
     return _Seen(member.name, answer, clock, "ready", "")
+
+
+def _clock_by_peers(name: str, seen: Sequence[_Seen]) -> str:
+    """How far the other nodes say that a node's clock is from theirs: the middle one of what they say."""
+    answers = [node.answer for node in seen if node.name != name and isinstance(node.answer, NodeStatus)]
+    peers = [peer for answer in answers for peer in answer.peers if peer.member == name]
+    offsets_ms = sorted(peer.clock_offset_ms for peer in peers if peer.clock_offset_ms is not None)
+    return f"{offsets_ms[len(offsets_ms) // 2] / 1000:+,.1f} s" if offsets_ms else ""
 
 
 def _ask(url: str) -> NodeStatus | PoolError:

@@ -73,9 +73,11 @@ def _facts(answer: NodeStatus) -> RenderableType:
 
 
 def _peers(answer: NodeStatus) -> RenderableType:
-    table = grid("peer", "link", "round trip", "height", right=frozenset({"round trip", "height"}))
+    right = frozenset({"round trip", "clock", "height"})
+    table = grid("peer", "link", "round trip", "clock", "height", right=right)
     for peer in answer.peers:
         rtt = f"{peer.rtt_ms:.1f} ms" if peer.rtt_ms is not None else ""
+        clock = f"{peer.clock_offset_ms / 1000:+,.1f} s" if peer.clock_offset_ms is not None else ""
         height = f"{peer.height:,}" if peer.height is not None else ""
-        table.add_row(peer.member, "up" if peer.connected else "down", rtt, height)
+        table.add_row(peer.member, "up" if peer.connected else "down", rtt, clock, height)
     return table

@@ -3,13 +3,13 @@
 import shutil
 from bisect import bisect_left
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.metrics_core import HistogramMetricFamily, Metric
+from prometheus_client.metrics_core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
@@ -98,6 +98,10 @@ class Metrics:
         self.records.inc(records)
         self.commit_latency.observe(waited_ms / 1000 for waited_ms in block.waiting_ms.values())
 
+    def observe_clocks(self, offsets_s: Callable[[], Mapping[str, float]]) -> None:
+        """Read how far the peers' clocks are from this node's, by peer, when it is asked for."""
+        self.registry.register(_PeerClocks(offsets_s))
+
     def observe(self, data: Path, mempool: Callable[[], tuple[int, int]]) -> None:
         """Read gauges that follow the disk and the mempool when they are asked for."""
         self.mempool_transactions.set_function(lambda: mempool()[0])
@@ -137,6 +141,21 @@ class _BulkHistogram(Collector):
         names = [*map(floatToGoString, self._bounds), "+Inf"]
         buckets = list(zip(names, accumulate(self._counts), strict=True))
         yield HistogramMetricFamily(self._name, self._documentation, buckets, self._sum)
+
+
+class _PeerClocks(Collector):
+    """One line for each peer that has said what its clock shows; peers come and go."""
+
+    def __init__(self, offsets_s: Callable[[], Mapping[str, float]]) -> None:
+        self._offsets_s = offsets_s
+
+    def collect(self) -> Iterator[Metric]:
+        """As the registry asks for it."""
+        said = "A peer's clock less this node's, as the peer says"
+        family = GaugeMetricFamily("blockpool_peer_clock_offset_seconds", said, labels=["peer"])
+        for peer, offset_s in sorted(self._offsets_s().items()):
+            family.add_metric([peer], offset_s)
+        yield family
 
 
 def folder_size_bytes(folder: Path) -> int:

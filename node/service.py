@@ -239,6 +239,7 @@ class NodeService:
             chain_id=home.genesis.chain_id,
             validators=lambda: self.ledger.validators,
             height=lambda: self.pool.height,
+            clock_ms=lambda: self.pool.clock_ms(),
             # The parts that the dispatcher knows send over these links: it is made last.
             on_message=lambda member, kind, body: self.dispatcher.on_message(member, kind, body),
             on_request=lambda member, kind, body: self.dispatcher.on_request(member, kind, body),
@@ -337,6 +338,12 @@ class NodeService:
         metrics.height.set(self.pool.height)
         metrics.peers.set_function(lambda: len(self.links.connected))
         metrics.view.set_function(lambda: self.driver.replica.view)
+        metrics.observe_clocks(self._peer_clocks_s)
+
+    def _peer_clocks_s(self) -> dict[str, float]:
+        """By peer: its clock less this node's, as it says."""
+        said = {member: status.clock_offset_ms for member, status in self.links.status().items()}
+        return {member: offset_ms / 1000 for member, offset_ms in said.items() if offset_ms is not None}
 
 
 def consensus_config(config: NodeConfig) -> ConsensusConfig:

@@ -91,6 +91,7 @@ def status_view(service: NodeService) -> Json:
                 "member": member,
                 "connected": status.connected,
                 "rtt_ms": status.rtt_ms,
+                "clock_offset_ms": status.clock_offset_ms,
                 "height": service.heights.claims.get(member),
                 "last_error": status.last_error,
             }

@@ -14,7 +14,7 @@ from chain.primitives.quorum import max_faulty
 from chain.proofs.validators import ValidatorSet
 
 _BURST_S = 0.1
-_REGAINED_S = 0.002
+_REGAINED_S = 0.001
 """Who has spent more than its share waits until it has so much again. To stop reading and to begin again costs time
 too: done for each frame it would cost more than the frames."""
 

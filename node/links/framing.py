@@ -30,6 +30,9 @@ _HEADER = struct.Struct(">IB")
 _MORE = 0x80
 _BULK = 0x40
 _KIND_MASK = KINDS - 1
+_READ_BYTES = 32 * KIB
+"""Taken at once. A peer that sends small records has TLS decrypt hundreds of them for it: more would be a pause for the
+others."""
 HELLO_SIZE_BYTES = 512
 """Largest frame before the hello is accepted: until then a connection gets no more memory than this takes."""
 
@@ -63,14 +66,14 @@ class FrameDecoder:
         self._view = memoryview(self._buffer)
 
     def writable(self) -> memoryview:
-        """Where the next bytes go: always room for the rest of a started segment."""
+        """Where the next bytes go: some of what is free, and there is always room for the rest of a started segment."""
         if self._start == self._end:
             self._start = self._end = 0
         elif self._start > len(self._buffer) // 2:
             rest = self._end - self._start  # less than a segment, and so less than half of the buffer: no overlap
             self._view[:rest] = self._view[self._start : self._end]
             self._start, self._end = 0, rest
-        return self._view[self._end :]
+        return self._view[self._end : self._end + _READ_BYTES]
 
     def received(self, count: int) -> Iterator[tuple[int, bytes]]:
         """Take `count` bytes written into `writable()` and yield the complete frames as (kind, body), in order.

@@ -7,8 +7,9 @@ from chain.errors import ErrorCode, PoolError
 from node.links.connection import Connection, protocol_violation
 from node.links.hello import decode_hello
 from node.links.peer_state import LinkSetup, PeerState
+from node.links.pings import PING_BYTES, pong
 from node.links.requests import IncomingRequests
-from node.links.types import FIRST_MESSAGE_KIND, PING_BYTES, LinkKind
+from node.links.types import FIRST_MESSAGE_KIND, LinkKind
 from node.tls import fingerprint, peer_certificate
 
 Identify = Callable[[bytes], PeerState | None]
@@ -44,7 +45,7 @@ class IncomingLink:
         elif kind == LinkKind.REQUEST:
             self._requests.received(body)
         elif kind == LinkKind.PING and len(body) == PING_BYTES:
-            connection.send(LinkKind.PONG, body, urgent=True)
+            connection.send(LinkKind.PONG, pong(body, self._setup.clock_ms()), urgent=True)
         else:
             raise protocol_violation(f"a frame of kind {kind} after the hello")
 

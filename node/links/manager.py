@@ -8,6 +8,7 @@ Nothing here blocks: what cannot be queued is dropped and said so, and whoever m
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Mapping
 
 from chain.errors import ErrorCode, PoolError
@@ -53,6 +54,7 @@ class Links:
         on_refused: OnRefused = lambda reason: None,
         validators: Callable[[], ValidatorSet | None] = lambda: None,
         height: Callable[[], int] = lambda: 0,
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         software: str = "",
         payloads: str = "all",
         limits: LinkLimits | None = None,
@@ -73,6 +75,7 @@ class Links:
             on_refused: an accepted connection came to nothing: `crowded`, `silent`, `not_tls`, `tls`, `late`, `hello`.
             validators: who votes now; None for nobody.
             height: our last committed height, told to peers as a hint.
+            clock_ms: our clock, milliseconds since 1970, told to peers.
             software: our version, told to peers for people.
             payloads: which payloads we keep, told to peers.
             limits: bounds, `LinkLimits()` if not given.
@@ -86,6 +89,7 @@ class Links:
             software=software,
             payloads=payloads,
             height=height,
+            clock_ms=clock_ms,
             on_message=on_message,
             on_request=on_request,
             on_connect=on_connect,

@@ -2,18 +2,15 @@
 
 import asyncio
 import contextlib
-import struct
-import time
 from collections.abc import Callable
 
 from node.links.connection import Connection, protocol_violation
 from node.links.hello import decode_hello
 from node.links.peer_state import LinkSetup, PeerState
+from node.links.pings import Pings
 from node.links.requests import OutgoingRequests
 from node.links.types import LinkKind, Peer
 from node.tls import client_context, peer_certificate
-
-_PING = struct.Struct(">d")
 
 
 class Backoff:
@@ -49,6 +46,7 @@ class OutgoingLink:
         self._state = state
         self._tls = client_context(setup.me, [peer.certificate])  # trusts this one certificate and nothing else
         self._requests = OutgoingRequests(state.member, setup.limits)
+        self._pings = Pings(setup.clock_ms)
         self._redial = asyncio.Event()
         self._gone = asyncio.Event()
         self._connection: Connection | None = None
@@ -117,8 +115,8 @@ class OutgoingLink:
     def _received(self, connection: Connection, kind: int, body: bytes) -> None:
         if self._state.outgoing is not connection:
             self._received_hello(connection, kind, body)
-        elif kind == LinkKind.PONG and len(body) == _PING.size:
-            self._state.rtt_ms = (time.monotonic() - _PING.unpack(body)[0]) * 1000
+        elif kind == LinkKind.PONG:
+            self._state.answered = self._pings.answered(body) or self._state.answered
         elif kind in (LinkKind.RESPONSE, LinkKind.FAILURE):
             self._requests.answered(body, failed=kind == LinkKind.FAILURE)
         else:
@@ -133,6 +131,7 @@ class OutgoingLink:
         state.hello = decode_hello(body, state.member, self._setup.chain_id)
         connection.accept(state.allowance, state.bar)
         state.outgoing = connection
+        state.answered = None
         state.connects += 1
         state.last_error = None
         self._setup.log.info("link to %s is up (height %d)", state.member, state.hello.height)
@@ -141,8 +140,7 @@ class OutgoingLink:
 
     def _ping(self, connection: Connection) -> None:
         if not connection.is_closed:
-            # Not the loop's clock, which uvloop keeps in milliseconds.
-            connection.send(LinkKind.PING, _PING.pack(time.monotonic()), urgent=True)
+            connection.send(LinkKind.PING, self._pings.make(), urgent=True)
             asyncio.get_running_loop().call_later(self._setup.limits.ping_interval_s, self._ping, connection)
 
     def _lost(self, connection: Connection) -> None:

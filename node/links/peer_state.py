@@ -9,6 +9,7 @@ from chain.errors import ErrorCode, PoolError
 from node.links.allowance import Allowance, Allowances
 from node.links.connection import Connection
 from node.links.hello import Hello, encode_hello
+from node.links.pings import Answered
 from node.links.types import LinkLimits, LinkStatus, OnConnect, OnDisconnect, OnMessage, OnRefused, OnRequest
 from node.tls import LinkIdentity
 
@@ -32,6 +33,7 @@ class LinkSetup:
     software: str
     payloads: str
     height: Callable[[], int]
+    clock_ms: Callable[[], int]
     on_message: OnMessage
     on_request: OnRequest
     on_connect: OnConnect
@@ -57,7 +59,8 @@ class PeerState:
         self.incoming: Connection | None = None
         """The peer's link to us, likewise."""
         self.hello: Hello | None = None
-        self.rtt_ms: float | None = None
+        self.answered: Answered | None = None
+        """What the last pong on this link said."""
         self.connects = 0
         self.dropped_frames = 0
         self.last_error: str | None = None
@@ -136,11 +139,13 @@ class PeerState:
 
     def status(self) -> LinkStatus:
         """Now, and the sums so far."""
+        answered = self.answered if self.outgoing is not None else None
         connections = [link for link in (self.outgoing, self.incoming) if link is not None]
         return LinkStatus(
             connected=self.outgoing is not None,
             connected_in=self.incoming is not None,
-            rtt_ms=self.rtt_ms if self.outgoing is not None else None,
+            rtt_ms=answered.rtt_ms if answered is not None else None,
+            clock_offset_ms=answered.clock_offset_ms if answered is not None else None,
             queued_bytes=self.outgoing.queued_bytes if self.outgoing is not None else 0,
             sent_frames=self._sent[0] + sum(link.sent_frames for link in connections),
             sent_bytes=self._sent[1] + sum(link.sent_bytes for link in connections),

@@ -17,7 +17,7 @@ class LinkKind(IntEnum):
     REFUSE = 2
     """Instead of the answering hello, before closing: the reason as UTF-8 text."""
     PING = 3
-    """`PING_BYTES` that come back in a pong."""
+    """See `node.links.pings`."""
     PONG = 4
     REQUEST = 5
     """Request id (4 bytes, big-endian), kind of the request (1 byte), body."""
@@ -27,7 +27,6 @@ class LinkKind(IntEnum):
     """Request id (4 bytes), reason as UTF-8 text."""
 
 
-PING_BYTES = 8
 FIRST_MESSAGE_KIND = 16
 """Kinds 16 to 63 are messages between nodes, and mean nothing to the links."""
 
@@ -89,9 +88,9 @@ class LinkLimits:
     """How long a peer gets no link after its first provable fault. It doubles with each up to `penalty_max_s`, and
     begins anew once there was none for that long."""
     penalty_max_s: float = 300.0
-    turn_s: float = 0.002
+    turn_s: float = 0.001
     """Frames of one link are handled for so long before the event loop turns."""
-    share: float = 0.125
+    share: float = 0.1
     """Of the loop's time, for what validators that may be faulty cause, all together. The frames of one that is honest
     took at most 0.045 of it where four nodes were driven as hard as they go."""
     others_share: float = 0.125
@@ -110,6 +109,8 @@ class LinkStatus:
     """The peer's link to us is up."""
     rtt_ms: float | None
     """Last round trip of a ping."""
+    clock_offset_ms: int | None
+    """The peer's clock less ours, as it said last."""
     queued_bytes: int
     """Waits to be sent."""
     sent_frames: int

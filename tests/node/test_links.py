@@ -184,6 +184,7 @@ async def test_status_tells_what_went_over_a_link() -> None:
         assert sender.sent_bytes >= 1000
         assert receiver.received_bytes >= 1000
         assert 0 < sender.rtt_ms < 5000
+        assert abs(sender.clock_offset_ms) < 5000
         assert (sender.height, sender.software) == (12, "test")
         assert sender.last_error is None
 

@@ -11,6 +11,8 @@ import struct
 import time
 import tracemalloc
 from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from cryptography import x509
@@ -420,13 +422,78 @@ async def test_s43_frozen_peer_that_we_dialled_is_noticed_and_dialled_again() ->
     server.close()
 
 
+@asynccontextmanager
+async def answering(*answers: Callable[[bytes], bytes]) -> AsyncIterator[LinkNode]:
+    """A node that has dialled a peer, which answers its pings so, one after the other, the last one again and again."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hello = hello_of(METEOROLOGY)
+        writer.write(struct.pack(">IB", 1 + len(hello), HELLO) + hello)
+        pings = 0
+        with suppress(asyncio.IncompleteReadError, OSError):
+            while True:
+                length, kind = struct.unpack(">IB", await reader.readexactly(5))
+                body = await reader.readexactly(length - 1)
+                if kind == PING:
+                    said = answers[min(pings, len(answers) - 1)](body)
+                    writer.write(struct.pack(">IB", 1 + len(said), PONG) + said)
+                    pings += 1
+        writer.close()
+
+    node = LinkNode(identity("aviation"), limits=limits(ping_interval_s=0.05))
+    tls = server_context(METEOROLOGY, [node.me.certificate])
+    server = await asyncio.start_server(answer, HOST, 0, ssl=tls)
+    await node.start()
+    try:
+        port = server.sockets[0].getsockname()[1]
+        node.links.update_peers({"meteorology": Peer(HOST, port, METEOROLOGY.certificate)})
+        yield node
+    finally:
+        await node.links.close()
+        server.close()
+
+
+def _time(clock_ms: int) -> bytes:
+    return struct.pack(">Q", clock_ms)
+
+
+async def test_s102_a_peers_clock_is_compared_with_ours() -> None:
+    async with answering(lambda ping: ping + _time(time.time_ns() // 1_000_000 + 3_600_000)) as node:
+        await until(lambda: node.links.status()["meteorology"].clock_offset_ms is not None)
+        status = node.links.status()["meteorology"]
+        assert status.rtt_ms is not None
+        assert status.clock_offset_ms is not None
+        assert abs(status.clock_offset_ms - 3_600_000) < 5_000
+
+
+async def test_s102_a_pong_to_no_ping_says_nothing() -> None:
+    """Neither a number that was never sent, nor what any number of bits would be as a float, nor one twice."""
+    odd = (b"\x7f\xf0" + bytes(6), b"\x7f\xf8" + bytes(6), b"\xff" * 8, bytes(8))
+    answers = [lambda ping, number=number: number + _time(7) for number in odd]
+    async with answering(*answers, lambda ping: ping + _time(0), lambda ping: bytes(7) + b"\x05" + _time(9)) as node:
+        await until(lambda: node.links.status()["meteorology"].received_frames > len(odd) + 4)
+        status = node.links.status()["meteorology"]
+        assert status.clock_offset_ms is not None
+        assert status.clock_offset_ms < -1_000_000_000_000  # of the honest one, whose clock shows 1970
+        assert status.rtt_ms is not None
+        assert 0 <= status.rtt_ms < 5_000
+
+
+@pytest.mark.parametrize("body", [b"", bytes(15), bytes(17), bytes(8) + b"\x00\x20" + bytes(6)])
+async def test_s102_a_pong_that_is_none_ends_the_link(body: bytes) -> None:
+    async with answering(lambda ping: body) as node:
+        await until(lambda: ("down", "meteorology") in node.events)
+        assert node.links.status()["meteorology"].rtt_ms is None
+
+
 async def test_newer_connection_of_a_member_replaces_the_older() -> None:
     async with single(METEOROLOGY, limits(ping_interval_s=60.0)) as node:
         older = await RawPeer.established(METEOROLOGY, node)
         newer = await RawPeer.established(METEOROLOGY, node)
         assert await older.read_to_end() == b""
         newer.write_frame(PING, b"12345678")
-        assert await newer.read_frame() == (PONG, b"12345678")
+        kind, body = await newer.read_frame()
+        assert (kind, body[:8]) == (PONG, b"12345678")
         assert node.links.status()["meteorology"].connected_in
 
 
