@@ -35,6 +35,7 @@ from bench.load import LoadProcess
 from bench.network import running_network
 from bench.report import DOCUMENT, machine_facts, print_table, write_document, write_json
 from chain.errors import PoolError
+from cli.processes import interruptible
 
 SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "idle": rates.idle,
@@ -83,7 +84,7 @@ def main() -> int:
     names = [name for name in SECTIONS if name in (options.sections or SECTIONS)]
     console = Console(width=None if sys.stdout.isatty() else 150)
     facts = machine_facts(options.quick)
-    with tempfile.TemporaryDirectory(prefix="blockpool-bench-") as folder:
+    with interruptible(), tempfile.TemporaryDirectory(prefix="blockpool-bench-") as folder:
         durations = QUICK if options.quick else FULL
         if options.million:
             durations = replace(durations, growth_blocks=(*durations.growth_blocks, 1_000_000))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 from blockpool import Client, ErrorCode, PoolError, RetryPolicy
 from blockpool.credentials import HOME_VARIABLE
@@ -46,7 +47,7 @@ class NodeProcess:
         """Start the daemon, with more arguments if given; its log is appended to ``log``."""
         paths = [str(_SOURCE_ROOT), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
-        with self.log.open("ab") as log, _interrupts_later():
+        with self.log.open("ab") as log, interrupts_later():
             self._process = subprocess.Popen(
                 self._command(*arguments),
                 stdin=subprocess.DEVNULL,
@@ -116,7 +117,21 @@ class NodeProcess:
 
 
 @contextmanager
-def _interrupts_later() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM end this process as Ctrl-C does, so that what it has started is cleaned up."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+@contextmanager
+def interrupts_later() -> Iterator[None]:
     """Hold signals back until the block is over: one that came while a process is being started would leave it
     running, with nobody who knows of it.
     """

@@ -13,7 +13,7 @@ from node.links import Links
 from node.links.allowance import Allowances
 from node.pool import Pool
 
-_SHARE = 0.25
+_SHARE = 0.15
 """Of the loop's time, for what validators that may be faulty ask for, all together."""
 _OTHERS_SHARE = 0.125
 _UNTAKEN_BYTES = MIB

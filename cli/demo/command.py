@@ -1,14 +1,12 @@
 """The ``demo`` command: sets the scene, runs the story, and leaves nothing behind unless asked to."""
 
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import click
 from rich.console import Console
@@ -23,7 +21,7 @@ from cli.failures import ExitCode
 from cli.homes import GENESIS_FILE, SYSTEM_KEY
 from cli.options import json_option
 from cli.output import emit, is_json
-from cli.processes import LocalNetwork
+from cli.processes import LocalNetwork, interruptible
 
 
 @click.command()
@@ -51,7 +49,7 @@ def demo(context: click.Context, keep: bool, folder: Path | None) -> None:
     started_s = time.monotonic()
     files = load_files()
     narrator = Narrator(story_console(is_json()))
-    with _interruptible(), _folder(folder, keep) as home:
+    with interruptible(), _folder(folder, keep) as home:
         network = LocalNetwork(home / "pool", MEMBERS, "Demonstration pool 演示数据池", [COMPANY])
         with network:
             totals = {file.dataset: sum(1 for _ in file.source) for file in files}
@@ -87,20 +85,6 @@ def _folder(folder: Path | None, keep: bool) -> Iterator[Path]:
     finally:
         if not (keep and finished):
             shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let SIGTERM end the demo as Ctrl-C does, so that its processes are cleaned up."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _conclude(narrator: Narrator, story: Story, seconds: float) -> None:

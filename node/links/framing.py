@@ -30,7 +30,7 @@ _HEADER = struct.Struct(">IB")
 _MORE = 0x80
 _BULK = 0x40
 _KIND_MASK = KINDS - 1
-_READ_BYTES = 32 * KIB
+_READ_BYTES = 64 * KIB
 """Taken at once. A peer that sends small records has TLS decrypt hundreds of them for it: more would be a pause for the
 others."""
 HELLO_SIZE_BYTES = 512

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from chain.limits import MIB
 from cli.output import facts, grid
+from cli.processes import interruptible
 from tests.chaos.faults import FAULTS
 from tests.chaos.run import Plan, Result, run
 
@@ -27,7 +28,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="blockpool-chaos-"))
     console.print(f"seed {arguments.seed}; logs and data in {folder}")
     plan = Plan(folder / "pool", arguments.seed, arguments.minutes * 60, arguments.kinds, arguments.hold)
-    result = run(plan, console.print)
+    with interruptible():
+        result = run(plan, console.print)
     report(console, result)
     return 1 if result.violations else 0
 

@@ -2,10 +2,12 @@
 
 import os
 import resource
+import shutil
 import signal
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,6 +42,12 @@ class ChaosNode(NodeProcess):
         self.starts = 0
         self.clock_offset_s = 0
         """What its wall clock is wrong by, from the next start on."""
+        self.equivocates = False
+        """Whether its validator does, from the next start on."""
+        self.peer_port = 0
+        """Where a twin listens for links."""
+        self.twin: ChaosNode | None = None
+        """Another daemon with the same keys."""
         self.resident_bytes_max = 0
         """The most that was seen of it, its child included."""
 
@@ -100,6 +108,31 @@ class ChaosNode(NodeProcess):
             time.sleep(_POLL_S)
         return True
 
+    def start_twins(self) -> "ChaosNode":
+        """Start it, which does not run, and a second daemon with the same keys and a copy of its data; gives that one,
+        which is expected to do nothing in particular.
+        """
+        peer_port, api_port = free_ports(2)
+        twin = ChaosNode(self.member, self.log.parent, api_port)
+        twin.home, twin.log = self.home.with_name("twin"), self.log.with_name(f"{self.member}.twin.log")
+        shutil.copytree(self.home, twin.home)
+        config = twin.home / "config.toml"
+        sections = tomllib.loads(config.read_text())
+        text = config.read_text().replace(sections["peer"]["listen"], f"{HOST}:{peer_port}")
+        config.write_text(text.replace(sections["api"]["listen"], f"{HOST}:{api_port}"))
+        twin.peer_port = peer_port
+        self.twin = twin
+        for each in (self, twin):
+            each.start()
+        return twin
+
+    def end_twin(self) -> None:
+        """Nothing is left of the twin but its log."""
+        if self.twin is not None:
+            self.twin.kill()
+            shutil.rmtree(self.twin.home)
+            self.twin = None
+
     def status(self) -> NodeStatus | None:
         """What it says about itself; None if it does not answer."""
         try:
@@ -123,6 +156,8 @@ class ChaosNode(NodeProcess):
             self.resident_bytes_max = max(self.resident_bytes_max, size_bytes)
 
     def _command(self, *arguments: str) -> list[str]:
+        if self.equivocates:
+            return [sys.executable, "-m", "tests.chaos.equivocating_node", str(self.home)]
         if not self.clock_offset_s:
             return super()._command(*arguments)
         return [sys.executable, "-m", "tests.chaos.skewed_node", str(self.clock_offset_s), str(self.home), *arguments]
@@ -233,8 +268,9 @@ def cluster(folder: Path, seed: int) -> Iterator[Cluster]:
         config.write_text(text)
     identities = {member: Identity.load(folder / member / SYSTEM_KEY, genesis) for member in MEMBERS}
 
-    def process_ids() -> dict[str, int | None]:
-        return {member: node.pid for member, node in nodes.items()}
+    def process_ids() -> dict[str, list[int]]:
+        running = {member: (node.pid, node.twin and node.twin.pid) for member, node in nodes.items()}
+        return {member: [process_id for process_id in ids if process_id] for member, ids in running.items()}
 
     try:
         homes = known_homes(node.home for node in nodes.values())
@@ -243,6 +279,7 @@ def cluster(folder: Path, seed: int) -> Iterator[Cluster]:
     finally:
         for node in nodes.values():
             node.kill()
+            node.end_twin()
 
 
 def _resident_bytes(process_id: int) -> int:

@@ -22,6 +22,7 @@ _POLL_S = 0.1
 _REFUSAL_S_MAX = 60.0
 """Under load there is a proposal every moment; but the node has to catch up before it judges any."""
 _DISK_FULL_S_MAX = 20.0
+_NOTICED_S_MAX = 60.0
 _CATCH_UP_BLOCKS_PER_S_MIN = 25
 """While the others go on: a tenth of what an idle machine does, since all four share this one."""
 _STALLED = LinkRule(is_stalled=True)
@@ -227,6 +228,79 @@ def old_image(scene: Scene) -> None:
     node.start()
 
 
+def equivocating(scene: Scene) -> None:
+    """s01, s02: a validator tells some of the others one thing and the rest another, with its genuine key. It lasts
+    until it has been primary, and others have evidence against it.
+    """
+    node = scene.victim()
+    before = contradictions(scene.cluster, node.member)
+    node.stop()
+    node.equivocates = True
+    node.start()
+    node.wait_up()
+    _enthrone(scene, node)
+    until_s = time.monotonic() + _NOTICED_S_MAX
+    while contradictions(scene.cluster, node.member) == before:
+        assert time.monotonic() < until_s, f"nobody has evidence against {node.member}"
+        time.sleep(_POLL_S)
+    scene.wait()
+    assert node.pid is not None, f"the node of {node.member} ended\n{node.log_tail()}"
+    node.stop()
+    node.equivocates = False
+    node.start()
+
+
+def twins(scene: Scene) -> None:
+    """s02: a validator's keys and disk are in two daemons at once, each of which reaches and hears whom it can. It
+    lasts until both have voted.
+    """
+    node = scene.victim()
+    node.kill()
+    twin = node.start_twins()
+    own_port = scene.cluster.proxy.port_of(node.member)
+    scene.cluster.proxy.lead(node.member, own_port, twin.peer_port)
+    for each in (node, twin):
+        each.wait_up()
+    until_s = time.monotonic() + _NOTICED_S_MAX
+    voted: set[str] = set()
+    while len(voted) < 2:
+        assert time.monotonic() < until_s, f"of the twins of {node.member}, {len(voted)} voted"
+        voted |= {each.url for each in (node, twin) if (status := each.status()) and status.role == "validator"}
+        scene.cluster.proxy.cut(0.1)
+        time.sleep(_POLL_S)
+    _enthrone(scene, node)
+    scene.wait()
+    assert twin.pid is not None, f"the twin of {node.member} ended\n{twin.log_tail()}"
+    node.end_twin()
+    scene.cluster.proxy.lead(node.member)
+    node.stop()
+    node.start()
+
+
+def contradictions(cluster: Cluster, member: str) -> int:
+    """How often the nodes' logs say that a member's validator contradicts itself."""
+    logs = "".join(node.log.read_text() for node in cluster.nodes.values())
+    return len(re.findall(rf"a validator contradicts itself.*validator={member}\b", logs))
+
+
+def _enthrone(scene: Scene, node: ChaosNode) -> None:
+    """Make a validator the primary: each one before it is frozen until the others have deposed it."""
+    until_s = time.monotonic() + _NOTICED_S_MAX
+    while (primary := _primary_by(node)) != node.member:
+        assert time.monotonic() < until_s, f"{node.member} does not become primary"
+        if primary is None:
+            continue
+        scene.cluster.nodes[primary].freeze()
+        while _primary_by(node) == primary and time.monotonic() < until_s:
+            time.sleep(_POLL_S)
+        scene.cluster.nodes[primary].thaw()
+
+
+def _primary_by(node: ChaosNode) -> str | None:
+    status = node.status()
+    return None if status is None else status.primary
+
+
 Fault = Callable[[Scene], None]
 
 FAULTS: dict[str, Fault] = {
@@ -247,6 +321,8 @@ FAULTS: dict[str, Fault] = {
         wiped_node,
         wrong_clock,
         old_image,
+        equivocating,
+        twins,
     )
 }
 """All kinds, by name."""

@@ -16,7 +16,7 @@ import os
 import random
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,14 +58,16 @@ class FaultProxy:
 
     Args:
         routes: (proxy's port, node's own port) by member.
-        process_ids: present process ids by member, to tell who has dialled.
+        process_ids: of the processes that run now under each member's name, to tell who has dialled.
         seed: of delays and losses.
     """
 
     def __init__(
-        self, routes: Mapping[str, tuple[int, int]], process_ids: Callable[[], Mapping[str, int | None]], seed: int
+        self, routes: Mapping[str, tuple[int, int]], process_ids: Callable[[], Mapping[str, Sequence[int]]], seed: int
     ) -> None:
         self._routes = routes
+        self._ports = {member: [own_port] for member, (_, own_port) in routes.items()}
+        """Where a member's links may lead."""
         self._process_ids = process_ids
         self._random = random.Random(seed)
         self._rules: dict[Direction, LinkRule] = {}
@@ -93,6 +95,14 @@ class FaultProxy:
     def directions(self) -> list[Direction]:
         """Every direction between two different nodes."""
         return [(source, target) for source in self._routes for target in self._routes if source != target]
+
+    def port_of(self, member: str) -> int:
+        """Where the member's own node listens."""
+        return self._routes[member][1]
+
+    def lead(self, member: str, *ports: int) -> None:
+        """From now on each new link to a member leads to one of these ports, at random; if none is given, to its own."""
+        self._ports[member] = list(ports) or [self._routes[member][1]]
 
     def rule(self, directions: Iterable[Direction], rule: LinkRule) -> None:
         """Apply a rule to some directions from now on."""
@@ -146,7 +156,7 @@ class FaultProxy:
         try:
             while self._is_stalled(source, target):  # not even the connection gets there
                 await asyncio.sleep(_LOOK_S)
-            back, forth = await asyncio.open_connection(HOST, self._routes[target][1])
+            back, forth = await asyncio.open_connection(HOST, self._random.choice(self._ports[target]))
             writers.append(forth)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump(reader, forth, (source, target)))
@@ -193,13 +203,13 @@ class _Ended(Exception):
     """One side has closed: the connection is over."""
 
 
-def dialler(local_port: int, remote_port: int, process_ids: Mapping[str, int | None]) -> str | None:
-    """The member whose process holds the loopback connection from ``local_port`` to ``remote_port``, or None."""
+def dialler(local_port: int, remote_port: int, process_ids: Mapping[str, Sequence[int]]) -> str | None:
+    """The member of whose processes one holds the loopback connection between these ports, or None."""
     inode = _inode(local_port, remote_port)
     if inode is None:
         return None
-    for member, process_id in process_ids.items():
-        if process_id is not None and f"socket:[{inode}]" in _open_files(process_id):
+    for member, ids in process_ids.items():
+        if any(f"socket:[{inode}]" in _open_files(process_id) for process_id in ids):
             return member
     return None
 

@@ -8,7 +8,18 @@ from tests.chaos.faults import FAULTS, WITHOUT_QUORUM
 from tests.chaos.run import Plan, Result, run
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
-KINDS = ("kill_loop", "freeze", "one_way", "isolate", "halves", "blackout", "wrong_clock", "old_image")
+KINDS = (
+    "kill_loop",
+    "freeze",
+    "one_way",
+    "isolate",
+    "halves",
+    "blackout",
+    "wrong_clock",
+    "old_image",
+    "equivocating",
+    "twins",
+)
 SEED = 4
 STARTS_S_MAX = 60
 """A node is stopped and started twice, and catches up, on a busy machine."""
@@ -20,7 +31,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     return run(Plan(tmp_path_factory.mktemp("chaos") / "pool", SEED, duration_s=0, kinds=KINDS, hold_s=1.5))
 
 
-def test_s30_s31_s37_s38_s42_s43_nothing_acknowledged_is_lost(result: Result) -> None:
+def test_s01_s02_s30_s31_s37_s38_s42_s43_nothing_acknowledged_is_lost(result: Result) -> None:
     """Every acknowledgement is on every node, exactly once, by what it serves and by an audit of what it has stored."""
     assert result.violations == [], result.plan.folder
     assert (result.comparison.lost, result.comparison.duplicated) == (0, 0)

@@ -21,6 +21,7 @@ from chain.transactions.base import CheckedTransaction
 from consensus import messages
 from node.frames import BlockRange, FrameKind, News
 from node.mempool import Mempool
+from tests.equivocation import Equivocation
 from tests.sim.network import Frame, Packet, Request, Response
 from tests.sim.validator import CONFIG, LIMITS, TICK_S, SimPool, SimService, Validator, World
 
@@ -76,36 +77,15 @@ class Equivocator(Byzantine):
 
     def __init__(self, name: str, world: World) -> None:
         super().__init__(name, world)
-        self.told: dict[tuple[int, int], Proposal] = {}
-        """What the misled were told instead, by height and view."""
+        self.equivocation = Equivocation(world.members.chain_id, name, self.signer)
         self.misled = {peer for peer in self.peers if world.random.random() < 0.5}
 
     def lie(self, service: SimService, to: str, message: messages.Message) -> Sequence[messages.Message]:
         if to not in self.misled:
             return [message]
-        if isinstance(message, messages.PrePrepare):
-            vote = message.prepare
-            other = self.told.get((vote.height, vote.view)) or self._make_other(service, message)
-            if other is None:
-                return [message]
-            self.told[vote.height, vote.view] = other
-            self.world.counts["equivocations"] += 1
-            return [messages.PrePrepare(self.prepare(vote.height, vote.view, self.hash_of(other)), other)]
-        if isinstance(message, messages.Prepare | messages.Commit):
-            other = self.told.get((message.height, message.view))
-            if other is not None:
-                vote = type(message)(message.height, message.view, self.hash_of(other), self.name, bytes(64))
-                return [self.signed(vote)]
-        return [message]
-
-    def _make_other(self, service: SimService, message: messages.PrePrepare) -> Proposal | None:
-        """A valid block like its own, a millisecond later."""
-        header, tip = decode_header(message.proposal.header), service.ledger.tip
-        if header.proposer != self.name or header.height != tip.height + 1:
-            return None
-        found = [service.pool.mempool.get(id_) for id_ in message.proposal.transaction_ids]
-        transactions = [checked for checked in found if checked is not None]
-        return service.ledger.execute(transactions, header.time_ms + 1, self.name).proposal if transactions else None
+        instead = self.equivocation.instead_of(message, service.ledger, service.pool.mempool)
+        self.world.counts["equivocations"] += isinstance(instead, messages.PrePrepare)
+        return [message if instead is None else instead]
 
 
 class Falsifier(Byzantine):

@@ -69,9 +69,9 @@ class Accomplice(YesSayer):
 
     def assent(self, to_vote: Prepare, hash_: Hash, peers: Sequence[str]) -> None:
         super().assent(to_vote, hash_, [peer for peer in peers if peer not in self.primary.misled])
-        told = self.primary.told.get((to_vote.height, to_vote.view))
+        told = self.primary.equivocation.block_told(to_vote.height, to_vote.view)
         if told is not None:
-            super().assent(to_vote, self.hash_of(told), sorted(self.primary.misled))
+            super().assent(to_vote, told, sorted(self.primary.misled))
 
 
 def test_s22_more_than_f_can_fork_but_leave_proof_against_themselves() -> None:

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from chain.limits import MIB
 from cli.output import grid
+from cli.processes import interruptible
 from tests.attacks.live.contracts import CONTRACTS
 from tests.attacks.live.stage import MEMBERS, OBSERVERS, TURNCOAT, Measured, Stage, in_mib
 
@@ -92,7 +93,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     table = grid("attack", "commits/s", "median ms", "slowest ms", "of the burner's", "memory", "bound", right=right)
     console.print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before")
     failed = []
-    with tempfile.TemporaryDirectory(prefix="blockpool-attacks-") as folder, Stage(Path(folder) / "pool") as stage:
+    with (
+        interruptible(),
+        tempfile.TemporaryDirectory(prefix="blockpool-attacks-") as folder,
+        Stage(Path(folder)) as stage,
+    ):
         stage.measure(options.seconds)
         calm = stage.measure(options.seconds)
         with stage.attackers("burner"):

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -14,7 +14,7 @@ from typing import Self
 from blockpool import Client, DatasetDefinition, Identity, RetryPolicy
 from chain.limits import MIB
 from cli.homes import GENESIS_FILE, NODE_FOLDER, SYSTEM_KEY, MemberPlan
-from cli.processes import LocalNetwork, free_ports
+from cli.processes import LocalNetwork, free_ports, interrupts_later
 from tests.attacks.live.contracts import CONTRACTS
 from tests.signing import DESCRIPTION
 
@@ -73,8 +73,17 @@ class Stage:
         self._numbers = iter(range(10**9))
 
     def __enter__(self) -> Self:
-        self.network.__enter__()
-        self.network.start()
+        with ExitStack() as stack:
+            stack.enter_context(self.network)
+            self.network.start()
+            self._define()
+            self._running = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._running.close()
+
+    def _define(self) -> None:
         with self._client() as client:
             client.define(DatasetDefinition(f"{CLIENT}.attacked", "受攻击", "Attacked"))
             for name, source in CONTRACTS.items():
@@ -85,10 +94,6 @@ class Stage:
                         dataset, name, name, sharing="conditional", contract=dataset, description=DESCRIPTION
                     )
                 )
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.network.__exit__(*error)
 
     def measure(self, seconds: float) -> Measured:
         """Commit one parcel after another."""
@@ -114,8 +119,8 @@ class Stage:
         nodes = [name for name in MEMBERS if name not in members]
         arguments = [attack, str(self.network.folder), ",".join(nodes), ",".join(members)]
         log = self.network.folder / "hostile.log"
-        with log.open("ab") as output:
-            command = [sys.executable, "-m", "tests.attacks.live.hostile", *arguments]
+        command = [sys.executable, "-m", "tests.attacks.live.hostile", *arguments]
+        with log.open("ab") as output, interrupts_later():
             process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=output, text=True)
         try:
             assert process.stdout is not None
