@@ -1,7 +1,9 @@
 """Real networks for tests: daemons as processes on free local ports, killed whatever happens."""
 
 import itertools
+import os
 import ssl
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,3 +86,23 @@ def running_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runnin
     with LocalNetwork(tmp_path_factory.mktemp("network") / "pool", MEMBERS, "Test pool") as network:
         network.start()
         yield RunningNetwork(network)
+
+
+def processes_using(folder: Path) -> list[int]:
+    """Ids of other processes whose command line names ``folder``."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and str(folder).encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def wait_until_gone(folder: Path, timeout_s: float = 20) -> list[int]:
+    """Those that are still there after so long."""
+    deadline_s = time.monotonic() + timeout_s
+    while (left := processes_using(folder)) and time.monotonic() < deadline_s:
+        time.sleep(0.1)
+    return left

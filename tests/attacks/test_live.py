@@ -3,11 +3,20 @@
 Others run on the same machine as the tests, so the bound is looser than the one that ``make attack`` measures by.
 """
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 
 from tests.attacks.live.__main__ import GROWTH_BYTES, SHARE, SLOWEST_MS, Attack, main
-from tests.attacks.live.stage import Measured
+from tests.attacks.live.stage import MEMBERS, Measured
+from tests.processes import processes_using, wait_until_gone
 
+ROOT = Path(__file__).resolve().parents[2]
 BURNT = Measured((10.0,) * 100, 0)
 
 
@@ -16,6 +25,20 @@ BURNT = Measured((10.0,) * 100, 0)
 def test_s61_s81_s82_attackers_leave_the_others_their_share() -> None:
     attacks = ["readers", "followers", "garbage", "validator's votes"]
     assert main([*attacks, "--seconds", "2", "--share", "0.3"]) == 0
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_nothing_running(tmp_path: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "tests.attacks.live", "silence", "--seconds", "60"]
+    attack = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"TMPDIR": str(tmp_path)}, stderr=subprocess.DEVNULL)
+    deadline_s = time.monotonic() + 60
+    while len(processes_using(tmp_path)) < len(MEMBERS) and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    attack.send_signal(number)
+    assert attack.wait(60) in (1, 130, -signal.SIGINT)
+    assert wait_until_gone(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

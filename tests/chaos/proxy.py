@@ -101,7 +101,7 @@ class FaultProxy:
         return self._routes[member][1]
 
     def lead(self, member: str, *ports: int) -> None:
-        """From now on each new link to a member leads to one of these ports, at random; if none is given, to its own."""
+        """From now on each new link to a member leads to one of these ports, at random; without any, to its own."""
         self._ports[member] = list(ports) or [self._routes[member][1]]
 
     def rule(self, directions: Iterable[Direction], rule: LinkRule) -> None:

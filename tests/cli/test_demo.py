@@ -14,6 +14,7 @@ from blockpool import PoolError
 from cli.demo import data
 from cli.demo.narrator import Narrator, story_console
 from cli.demo.submitting import SubmissionResult
+from tests.processes import processes_using, wait_until_gone
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,25 +27,6 @@ def start_demo(*arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def processes_using(folder: Path) -> list[int]:
-    """Ids of processes whose command line names ``folder``."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and str(folder).encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return [pid for pid in found if pid != os.getpid()]
-
-
-def wait_until_gone(folder: Path, timeout_s: float = 20) -> list[int]:
-    deadline_s = time.monotonic() + timeout_s
-    while (left := processes_using(folder)) and time.monotonic() < deadline_s:
-        time.sleep(0.1)
-    return left
 
 
 @pytest.mark.integration
