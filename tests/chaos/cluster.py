@@ -79,15 +79,18 @@ class ChaosNode(NodeProcess):
         code = self.wait()
         assert code == 0, f"the node of {self.member} ended with {code} when told to stop\n{self.log_tail()}"
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if self.pid is not None:
+            os.kill(self.pid, number)
+
     def freeze(self) -> None:
         """SIGSTOP: it does nothing, its connections stay."""
-        if self.pid is not None:
-            os.kill(self.pid, signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """SIGCONT."""
-        if self.pid is not None:
-            os.kill(self.pid, signal.SIGCONT)
+        self.signal(signal.SIGCONT)
 
     def fill_disk(self, left_bytes: int) -> None:
         """Let none of its files grow past the largest of its database's logs now and ``left_bytes``: it then fails to
@@ -108,10 +111,8 @@ class ChaosNode(NodeProcess):
             time.sleep(_POLL_S)
         return True
 
-    def start_twins(self) -> "ChaosNode":
-        """Start it, which does not run, and a second daemon with the same keys and a copy of its data; gives that one,
-        which is expected to do nothing in particular.
-        """
+    def make_twin(self) -> "ChaosNode":
+        """Another daemon, not started, with the same keys and a copy of its data; it must not run itself now."""
         peer_port, api_port = free_ports(2)
         twin = ChaosNode(self.member, self.log.parent, api_port)
         twin.home, twin.log = self.home.with_name("twin"), self.log.with_name(f"{self.member}.twin.log")
@@ -122,8 +123,6 @@ class ChaosNode(NodeProcess):
         config.write_text(text.replace(sections["api"]["listen"], f"{HOST}:{api_port}"))
         twin.peer_port = peer_port
         self.twin = twin
-        for each in (self, twin):
-            each.start()
         return twin
 
     def end_twin(self) -> None:

@@ -1,11 +1,14 @@
-"""``python -m tests.chaos.equivocating_node HOME``: a daemon whose validator equivocates, with its genuine key.
+"""``python -m tests.chaos.equivocating_node HOME``: a daemon whose validator equivocates, with its genuine key, once it
+gets the signal ``BEGIN``.
 
 As primary it proposes one block to some of the others and another block to the rest, and votes for both; else it votes
 for what is proposed and, before those whom it misleads, for another block first. Whom it misleads changes every few
 heights: each of the others, and each two of them, which with its own vote are a quorum of four.
 """
 
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,9 @@ from node.links import Links
 from node.pool import Pool
 from tests.equivocation import VOTES, Equivocation
 
+BEGIN = signal.SIGUSR1
 _HEIGHTS_EACH = 16
+_begun = threading.Event()
 
 
 class EquivocatingLinks:
@@ -33,7 +38,7 @@ class EquivocatingLinks:
     def send(self, member: str, kind: int, body: bytes, *, urgent: bool = False) -> bool:
         """As ``Links.send``, but for what is told to the misled."""
         told = [body]
-        if kind == FrameKind.CONSENSUS and member in self._misled():
+        if _begun.is_set() and kind == FrameKind.CONSENSUS and member in self._misled():
             told = [messages.encode_message(each) for each in self._told(messages.decode_message(body))]
         for each in told:
             is_queued = self._links.send(member, kind, each, urgent=urgent)
@@ -66,5 +71,6 @@ class EquivocatingDriver(ConsensusDriver):
 
 
 if __name__ == "__main__":
+    signal.signal(BEGIN, lambda number, frame: _begun.set())
     setattr(node.service, "ConsensusDriver", EquivocatingDriver)  # noqa: B010  (a type checker would object)
     sys.exit(run(Path(sys.argv[1])))

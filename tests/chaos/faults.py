@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from chain.limits import KIB
 from cli.processes import READY_TIMEOUT_S
 from tests.chaos.cluster import ChaosNode, Cluster
+from tests.chaos.equivocating_node import BEGIN
 from tests.chaos.proxy import LinkRule
 
 HOUR_S = 3600
@@ -237,8 +238,9 @@ def equivocating(scene: Scene) -> None:
     node.stop()
     node.equivocates = True
     node.start()
-    node.wait_up()
+    node.wait_ready()
     _enthrone(scene, node)
+    node.signal(BEGIN)
     until_s = time.monotonic() + _NOTICED_S_MAX
     while contradictions(scene.cluster, node.member) == before:
         assert time.monotonic() < until_s, f"nobody has evidence against {node.member}"
@@ -256,11 +258,13 @@ def twins(scene: Scene) -> None:
     """
     node = scene.victim()
     node.kill()
-    twin = node.start_twins()
+    twin = node.make_twin()
+    node.start()
+    node.wait_ready()
+    _enthrone(scene, node)
+    twin.start()
     own_port = scene.cluster.proxy.port_of(node.member)
     scene.cluster.proxy.lead(node.member, own_port, twin.peer_port)
-    for each in (node, twin):
-        each.wait_up()
     until_s = time.monotonic() + _NOTICED_S_MAX
     voted: set[str] = set()
     while len(voted) < 2:
@@ -268,7 +272,6 @@ def twins(scene: Scene) -> None:
         voted |= {each.url for each in (node, twin) if (status := each.status()) and status.role == "validator"}
         scene.cluster.proxy.cut(0.1)
         time.sleep(_POLL_S)
-    _enthrone(scene, node)
     scene.wait()
     assert twin.pid is not None, f"the twin of {node.member} ended\n{twin.log_tail()}"
     node.end_twin()
@@ -284,7 +287,9 @@ def contradictions(cluster: Cluster, member: str) -> int:
 
 
 def _enthrone(scene: Scene, node: ChaosNode) -> None:
-    """Make a validator the primary: each one before it is frozen until the others have deposed it."""
+    """Make a validator that is not faulty yet the primary: each one before it is frozen until the others have deposed
+    it.
+    """
     until_s = time.monotonic() + _NOTICED_S_MAX
     while (primary := _primary_by(node)) != node.member:
         assert time.monotonic() < until_s, f"{node.member} does not become primary"

@@ -126,6 +126,19 @@ BUDGETS = (
     ),
 )
 
+PONGS = (
+    mutant(
+        "s102 a pong counts whatever ping it answers",
+        (f"{HOSTILE}::test_s102_a_pong_to_no_ping_says_nothing",),
+        Edit("Pings.answered", "number != self._number or self._sent_s is None", "self._sent_s is None"),
+    ),
+    mutant(
+        "s102 a pong may say any time",
+        (f"{HOSTILE}::test_s102_a_pong_that_is_none_ends_the_link",),
+        Edit("Pings.answered", "clock_ms > _CLOCK_MAX_MS", "False"),
+    ),
+)
+
 BLAME = (
     mutant(
         "s64 the primary is not told what waits",
@@ -155,4 +168,4 @@ LOG = (
     ),
 )
 
-MUTANTS = RECEPTION + BUDGETS + BLAME + LOG
+MUTANTS = RECEPTION + BUDGETS + PONGS + BLAME + LOG
