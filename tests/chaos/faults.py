@@ -238,7 +238,6 @@ def equivocating(scene: Scene) -> None:
     node.stop()
     node.equivocates = True
     node.start()
-    node.wait_ready()
     _enthrone(scene, node)
     node.signal(BEGIN)
     until_s = time.monotonic() + _NOTICED_S_MAX
@@ -260,7 +259,6 @@ def twins(scene: Scene) -> None:
     node.kill()
     twin = node.make_twin()
     node.start()
-    node.wait_ready()
     _enthrone(scene, node)
     twin.start()
     own_port = scene.cluster.proxy.port_of(node.member)
@@ -270,7 +268,7 @@ def twins(scene: Scene) -> None:
     while len(voted) < 2:
         assert time.monotonic() < until_s, f"of the twins of {node.member}, {len(voted)} voted"
         voted |= {each.url for each in (node, twin) if (status := each.status()) and status.role == "validator"}
-        scene.cluster.proxy.cut(0.1)
+        scene.cluster.proxy.cut(0.1, node.member)
         time.sleep(_POLL_S)
     scene.wait()
     assert twin.pid is not None, f"the twin of {node.member} ended\n{twin.log_tail()}"
@@ -287,9 +285,10 @@ def contradictions(cluster: Cluster, member: str) -> int:
 
 
 def _enthrone(scene: Scene, node: ChaosNode) -> None:
-    """Make a validator that is not faulty yet the primary: each one before it is frozen until the others have deposed
-    it.
+    """Make a validator that is not faulty yet the primary, once it votes: each one before it is frozen until the others
+    have deposed it.
     """
+    scene.cluster.wait_settled()
     until_s = time.monotonic() + _NOTICED_S_MAX
     while (primary := _primary_by(node)) != node.member:
         assert time.monotonic() < until_s, f"{node.member} does not become primary"
@@ -299,6 +298,7 @@ def _enthrone(scene: Scene, node: ChaosNode) -> None:
         while _primary_by(node) == primary and time.monotonic() < until_s:
             time.sleep(_POLL_S)
         scene.cluster.nodes[primary].thaw()
+        scene.cluster.wait_settled()
 
 
 def _primary_by(node: ChaosNode) -> str | None:

@@ -71,8 +71,8 @@ class FaultProxy:
         self._process_ids = process_ids
         self._random = random.Random(seed)
         self._rules: dict[Direction, LinkRule] = {}
-        self._open: set[asyncio.StreamWriter] = set()
-        """Of the connections that were accepted, towards who has dialled."""
+        self._open: dict[asyncio.StreamWriter, Direction] = {}
+        """Of the connections that were accepted, towards who has dialled; and who has dialled whom."""
         self._servers: list[asyncio.Server] = []
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
@@ -112,12 +112,14 @@ class FaultProxy:
         """Lift every rule. What was held back goes out."""
         self._rules = {}
 
-    def cut(self, share: float = 1.0) -> None:
-        """End a share of the present connections at once, as a firewall that forgets them would."""
+    def cut(self, share: float = 1.0, of: str | None = None) -> None:
+        """End a share of the present connections at once, of one member's or of all, as a firewall that forgets them
+        would.
+        """
 
         def cut_now() -> None:
-            for writer in self._open:
-                if self._random.random() < share:
+            for writer, direction in self._open.items():
+                if (of is None or of in direction) and self._random.random() < share:
                     writer.transport.abort()
 
         self._loop.call_soon_threadsafe(cut_now)
@@ -130,11 +132,11 @@ class FaultProxy:
             if source is None:  # it has died meanwhile
                 writer.transport.abort()
                 return
-            self._open.add(writer)
+            self._open[writer] = (source, member)
             try:
                 await self._carry(reader, writer, source, member)
             finally:
-                self._open.discard(writer)
+                del self._open[writer]
 
         self._servers.append(await asyncio.start_server(serve, HOST, port))
 
