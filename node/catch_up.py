@@ -3,8 +3,8 @@ node that is far behind takes the state first (``node.state_sync``).
 
 What a peer claims is only a reason to ask it. A peer that has nothing to show for its claim, answers too slowly or
 sends something wrong loses the claim, and the next one is asked; so no peer can hold a node up for longer than one
-request. Nor can one that drips blocks: whoever sends less than would fit, and less than it claims to hold, loses the
-claim too.
+request, nor for long while another one claims as much that has failed no more often. Nor can one that drips blocks:
+whoever sends less than would fit, and less than it claims to hold, loses the claim too.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from functools import partial
 from typing import NamedTuple
 
 from chain.blocks import Block, block_hash
-from chain.errors import PoolError
+from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock
 from chain.limits import LIMITS
 from chain.packages import BlockPackage, Packages, open_package, verify_erased
@@ -30,6 +30,8 @@ from node.pool import Pool
 from node.state_sync import StateSync
 
 _REQUEST_TIMEOUT_S = 10.0
+_LONG_S = 1.0
+"""An answer that takes so long may be that of a peer that is frozen, while others could give theirs."""
 _FAILURES_COUNTED = 9
 """The time that a peer gets falls with its failures in succession, to a tenth at the most."""
 _CLOSE_BLOCKS = 2
@@ -149,7 +151,7 @@ class CatchUp:
         try:
             while True:
                 before = self._pool.height
-                packages, is_full = await request
+                packages, is_full = await self._reply(peer, request)
                 if not packages:
                     self._drop(peer, "it holds no block that follows ours")
                     return
@@ -173,6 +175,21 @@ class CatchUp:
             self._drop(peer, error.detail)
         finally:
             request.cancel()
+
+    async def _reply(self, peer: str, request: asyncio.Task[_Reply]) -> _Reply:
+        """What the peer sends, unless that takes long and another one may be faster."""
+        while not (await asyncio.wait((request,), timeout=_LONG_S))[0]:
+            if self._has_other(peer):
+                raise PoolError(ErrorCode.TIMEOUT, "it takes long, and another peer may have the blocks too")
+        return await request
+
+    def _has_other(self, peer: str) -> bool:
+        """Whether another peer that claims to hold more has failed no more often. In a network where all are slow, the
+        last of them is waited for.
+        """
+        most = self._failures.get(peer, 0)
+        others = [other for other, height in self._claims.items() if other != peer and height > self._pool.height]
+        return any(self._links.is_connected(other) and self._failures.get(other, 0) <= most for other in others)
 
     def _request(self, peer: str, first: int) -> asyncio.Task[_Reply]:
         task = asyncio.get_running_loop().create_task(self._ask(peer, first))

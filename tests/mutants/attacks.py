@@ -126,7 +126,15 @@ BUDGETS = (
     ),
 )
 
-PONGS = (
+PEERS = (
+    mutant(
+        "s35 who is frozen is waited for",
+        (
+            "tests/node/test_catch_up.py::"
+            "test_s35_s43_a_peer_that_is_frozen_is_not_waited_for_while_another_has_the_blocks",
+        ),
+        Edit("CatchUp._reply", "self._has_other(peer)", "False"),
+    ),
     mutant(
         "s102 a pong counts whatever ping it answers",
         (f"{HOSTILE}::test_s102_a_pong_to_no_ping_says_nothing",),
@@ -168,4 +176,4 @@ LOG = (
     ),
 )
 
-MUTANTS = RECEPTION + BUDGETS + PONGS + BLAME + LOG
+MUTANTS = RECEPTION + BUDGETS + PEERS + BLAME + LOG

@@ -156,6 +156,47 @@ async def test_s35_a_peer_that_stalls_costs_one_timeout(tmp_path: Path, monkeypa
             await d.stop()
 
 
+async def test_s35_s43_a_peer_that_is_frozen_is_not_waited_for_while_another_has_the_blocks(tmp_path: Path) -> None:
+    """Its link is up and its claim the highest; all the time that a request may take would be a pause of the pool, if
+    the node that waits is needed for the quorum.
+    """
+    network = Network.create(tmp_path)
+    chain = await build_chain(network)
+    staller = ScriptedPeer(network, "c", no_answer, height=10**6)
+    async with scripted(staller):
+        d = Node(network, "d")
+        await d.start()
+        try:
+            await until(lambda: staller.asked)
+            async with running(network, "a", "b"):
+                await until(lambda: d.height == len(chain), timeout_s=0.6 * catch_up._REQUEST_TIMEOUT_S)
+        finally:
+            await d.stop()
+
+
+async def test_s35_when_all_are_slow_the_last_one_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catch_up, "_LONG_S", 0.1)
+    network = Network.create(tmp_path)
+    chain = await build_chain(network)
+
+    give = answering(lambda first: chain[first - 1 :])
+
+    async def slow(kind: int, body: bytes) -> bytes:
+        await asyncio.sleep(0.5)
+        return await give(kind, body)
+
+    peers = [ScriptedPeer(network, name, slow, height=len(chain)) for name in ("a", "c")]
+    async with scripted(*peers):
+        d = Node(network, "d")
+        await d.start()
+        try:
+            await until(lambda: d.height == len(chain))
+        finally:
+            await d.stop()
+
+
 async def test_s35_a_peer_that_drips_blocks_is_left_for_one_that_gives_what_it_has(tmp_path: Path) -> None:
     """Each of its replies is some progress and comes in time, but the chain grows faster than that."""
 
