@@ -177,14 +177,14 @@ async def test_s35_s43_a_peer_that_is_frozen_is_not_waited_for_while_another_has
 async def test_s35_when_all_are_slow_the_last_one_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catch_up, "_LONG_S", 0.1)
+    monkeypatch.setattr(catch_up, "_LONG_S", 0.05)
     network = Network.create(tmp_path)
     chain = await build_chain(network)
 
     give = answering(lambda first: chain[first - 1 :])
 
     async def slow(kind: int, body: bytes) -> bytes:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.25)  # less than the silence that ends a scripted peer's links
         return await give(kind, body)
 
     peers = [ScriptedPeer(network, name, slow, height=len(chain)) for name in ("a", "c")]
