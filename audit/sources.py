@@ -45,15 +45,15 @@ class KeptStates:
     history: StateHistory
 
 
-def open_level(folder: Path) -> Database:
-    """LevelDB in ``folder``. It is of an extra, so it is imported when it is needed.
+def open_level(folder: Path, named: Path | None = None) -> Database:
+    """LevelDB in ``folder``, which errors call ``named``. It is of an extra, so it is imported when it is needed.
 
     Raises:
         PoolError: code ``extra_missing``; and as ``LevelDatabase``.
     """
     from chain.storage.level import LevelDatabase
 
-    return LevelDatabase(folder)
+    return LevelDatabase(folder, named)
 
 
 @contextmanager
@@ -78,17 +78,11 @@ def open_untouched(folder: Path) -> Iterator[Database]:
             pass  # there is none: it is empty
         except OSError as error:
             raise storage_error(folder, error) from None
+        database = open_level(copy, folder)  # what is damaged is the folder that was asked for
         try:
-            database = open_level(copy)
-            try:
-                yield database
-            finally:
-                database.close()
-        except PoolError as error:
-            if own not in error.detail:
-                raise
-            # What is damaged is the folder that was asked for.
-            raise PoolError(error.code, error.detail.replace(own, str(folder)), **error.context) from None
+            yield database
+        finally:
+            database.close()
 
 
 @contextmanager
@@ -112,23 +106,39 @@ def _shared_lock(path: Path) -> Iterator[None]:
 
 @contextmanager
 def open_database(data: Path, genesis: Genesis) -> Iterator[ChainSource]:
-    """The chain in a stopped node's data folder.
+    """The chain in a stopped node's data folder. One that is too damaged to be opened has no block that can be had:
+    that is found when the first is asked for, and told as any other damage.
 
     Raises:
-        PoolError: codes ``data_folder_locked`` while its daemon runs, ``wrong_data_folder``, ``database_damaged``.
+        PoolError: codes ``data_folder_locked`` while its daemon runs, ``wrong_data_folder``.
     """
-    head = _read_head(data / "HEAD")
     with ExitStack() as opened:
         try:
-            database = opened.enter_context(open_untouched(data / "blocks"))
+            source = _opened(data, genesis, opened)
         except PoolError as error:
             if error.code is ErrorCode.DATA_FOLDER_LOCKED:
                 detail = f"the daemon of {data} is running: stop it, or audit the URL of its API"
                 raise PoolError(error.code, detail) from None
-            raise
-        store = BlockStore(database)
-        store.open(genesis.chain_id)
-        yield ChainSource(max(head, store.last_height() or 0), partial(_stored_packages, store), store)
+            if error.code is not ErrorCode.DATABASE_DAMAGED:
+                raise
+            source = ChainSource(0, partial(_refused, error))
+        yield source
+
+
+def _opened(data: Path, genesis: Genesis, opened: ExitStack) -> ChainSource:
+    head = _read_head(data / "HEAD")
+    store = BlockStore(opened.enter_context(open_untouched(data / "blocks")))
+    store.open(genesis.chain_id)
+    return ChainSource(max(head, store.last_height() or 0), partial(_stored_packages, store), store)
+
+
+def _refused(error: PoolError, first_height: int) -> Iterator[BlockPackage]:
+    """Blocks that cannot be had: the first that is asked for raises."""
+    yield from _raised(error)
+
+
+def _raised(error: PoolError) -> Iterator[BlockPackage]:
+    raise PoolError(error.code, error.detail)
 
 
 @contextmanager

@@ -54,7 +54,16 @@ def walk(
             write what the audit keeps: then nothing is known about the chain.
     """
     on_progress(auditor.report)
-    for step in steps:
+    upcoming = iter(steps)
+    while True:
+        try:
+            step = next(upcoming, None)
+        except PoolError as error:
+            if error.code is not ErrorCode.DATABASE_DAMAGED:
+                raise
+            return PoolError(error.code, error.detail, height=auditor.next_height)
+        if step is None:
+            break
         try:
             auditor.add(step)
         except PoolError as error:

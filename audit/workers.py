@@ -209,10 +209,11 @@ def _write(descriptor: int, content: bytes) -> None:
 
 
 def _work(pipe: Connection, genesis: bytes, paths: Sequence[str]) -> None:
-    """A worker's life: ends when the audit closes the pipe."""
+    """A worker's life: ends when the audit closes the pipe, which it may have done before the worker was ready."""
     examiner = Examiner(parse_genesis(genesis))
-    files = [os.open(path, os.O_RDONLY) for path in paths]
+    files: list[int] = []
     try:
+        files.extend(os.open(path, os.O_RDONLY) for path in paths)
         while True:
             task = _task.decode(pipe.recv_bytes())
             material = _material.decode(os.pread(files[task.slot], task.size_bytes, 0))

@@ -49,13 +49,23 @@ _DAMAGE_SIGNS = (
 class LevelDatabase:
     """LevelDB through plyvel. Any failed write ends the process's trust in the disk: the caller must stop, never
     retry.
+
+    Args:
+        path: its folder.
+        named: the folder that errors name, where this one is a copy of it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, named: Path | None = None) -> None:
         self._path = path
+        self._named = named or path
         if (log := missing_log(path)) is not None:
-            raise PoolError(ErrorCode.DATABASE_DAMAGED, f"{path}: {log} is missing: the end of the MANIFEST was lost")
+            detail = f"{self._named}: {log} is missing: the end of the MANIFEST was lost"
+            raise PoolError(ErrorCode.DATABASE_DAMAGED, detail)
         self._open()
+
+    def _failure(self, error: Exception) -> PoolError:
+        found = _storage_error(self._path, error)
+        return PoolError(found.code, found.detail.replace(str(self._path), str(self._named)), **found.context)
 
     def _open(self) -> None:
         try:
@@ -73,14 +83,14 @@ class LevelDatabase:
                 max_open_files=256,
             )
         except (plyvel.Error, OSError) as error:
-            raise _storage_error(self._path, error) from None
+            raise self._failure(error) from None
 
     def get(self, key: bytes) -> bytes | None:
         """Value of ``key``, or None."""
         try:
             value: bytes | None = self._db.get(key, verify_checksums=True)
         except (plyvel.Error, OSError) as error:
-            raise _storage_error(self._path, error) from None
+            raise self._failure(error) from None
         return value
 
     def write(self, batch: Sequence[Write], *, sync: bool) -> None:
@@ -95,7 +105,7 @@ class LevelDatabase:
         try:
             writes.write()
         except (plyvel.Error, OSError) as error:
-            raise _storage_error(self._path, error) from None
+            raise self._failure(error) from None
 
     def sync(self) -> None:
         """Bring everything that was written without ``sync`` to disk.
@@ -109,7 +119,7 @@ class LevelDatabase:
                 with contextlib.suppress(FileNotFoundError):  # it went into a table meanwhile
                     _sync_file(path)
         except OSError as error:
-            raise _storage_error(self._path, error) from None
+            raise self._failure(error) from None
 
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Entries with ``start <= key < stop`` in key order."""
@@ -122,7 +132,7 @@ class LevelDatabase:
                         break
                     yield entry
         except (plyvel.Error, OSError) as error:
-            raise _storage_error(self._path, error) from None
+            raise self._failure(error) from None
 
     def purge(self, keys: Sequence[bytes]) -> bool:
         """Rid the files of the values that were deleted under ``keys``: a deletion alone leaves their bytes in logs and
@@ -141,14 +151,14 @@ class LevelDatabase:
             # LevelDB removes files that are of no more use, but for those that an iterator still reads.
             return before.isdisjoint(self._data_files() - self._tables())
         except (plyvel.Error, OSError) as error:
-            raise _storage_error(self._path, error) from None
+            raise self._failure(error) from None
 
     def compact(self, start: bytes, stop: bytes) -> None:
         """Give back the room of what was deleted between two keys. Takes a while; other threads may go on."""
         try:
             self._db.compact_range(start=start, stop=stop)
         except (plyvel.Error, OSError) as error:
-            raise _storage_error(self._path, error) from None
+            raise self._failure(error) from None
 
     def clear(self) -> None:
         """Delete everything, the files that held it included. Nobody may read meanwhile."""
