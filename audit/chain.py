@@ -25,12 +25,14 @@ from audit.facts import BlockFacts, open_examined
 from audit.store import AuditProgress, AuditStore, IndexStore
 from chain.access.policy import AccessPolicy
 from chain.blocks import Block, LedgerTip, Outcome, block_hash, decode_header
+from chain.erasure import bodies_left, places_gone
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.ledger import ExecutedBlock, Ledger
 from chain.packages import BlockPackage, open_package
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Value, decode, encode
+from chain.primitives.places import count_of, places_of, without
 from chain.recovery import stored_trust
 from chain.storage.head import MemoryHead
 from chain.transactions.base import CheckedTransaction, DroppedPayload
@@ -61,13 +63,13 @@ class AuditReport:
     wrong_parcels: list[Hash] = field(default_factory=list)
     """Ids of the first of those parcels, at most ``PARCELS_NAMED``."""
     records_erased: Counter[str] = field(default_factory=Counter)
-    """Records whose bodies were not there because their parcel was erased, by legal basis."""
+    """Records whose bodies were not there because they or their parcel were erased, by legal basis."""
     records_rejected: int = 0
     """Records of parcels that were rejected: no node keeps their bodies."""
     records_not_kept: int = 0
     """Records whose bodies the source does not keep, and says so; others have them."""
-    awaiting_erasure: dict[Hash, int] = field(default_factory=dict)
-    """Parcels that came without their payload and whose erasure has not been met so far: their records, by id."""
+    awaiting_erasure: dict[Hash, bytes] = field(default_factory=dict)
+    """Parcels that came without records whose erasure has not been met so far: the places of these, by id."""
     certificate_signatures: int = 0
     transaction_signatures: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -84,7 +86,7 @@ class AuditReport:
     @property
     def records_missing(self) -> int:
         """Records whose bodies were not there although nothing up to here has erased them."""
-        return sum(self.awaiting_erasure.values())
+        return sum(map(count_of, self.awaiting_erasure.values()))
 
     @property
     def records_hash_only(self) -> int:
@@ -117,7 +119,11 @@ class AuditReport:
         for _, parcel in executed.accepted(PARCEL):
             self.records_by_dataset[parcel.dataset] += parcel.record_count
         for _, erasure in executed.accepted(ERASE):
-            if records := self.awaiting_erasure.pop(erasure.parcel, 0):
+            awaiting = self.awaiting_erasure.pop(erasure.parcel, b"")
+            left = without(awaiting, places_of(erasure.records)) if erasure.records else b""
+            if left:
+                self.awaiting_erasure[erasure.parcel] = left
+            if records := count_of(awaiting) - count_of(left):
                 self.records_erased[erasure.legal_basis] += records
 
     def _count_records(self, checked: CheckedTransaction, outcome: Outcome) -> None:
@@ -133,7 +139,8 @@ class AuditReport:
         elif isinstance(checked.absent.kept, DroppedPayload):
             self.records_not_kept += checked.record_count
         else:
-            self.awaiting_erasure[checked.id] = checked.record_count
+            self.awaiting_erasure[checked.id] = places_gone(checked)
+            self.record_bytes += sum(len(body) for body in bodies_left(checked) if body is not None)
 
     def _count_access(self, outcome: Outcome) -> None:
         verdict = outcome.verdict

@@ -19,21 +19,21 @@ from chain.genesis import Genesis
 from chain.packages import BlockPackage, absent_by_index
 from chain.primitives.crypto import ZERO_HASH, Hash
 from chain.primitives.encoding import Wire, decode
+from chain.primitives.places import all_places, has_place, joined, without
 from chain.state.difference import Subtree, damage, differences
 from chain.state.entries import (
     ContractEntry,
     ContractState,
-    CorrectedRecords,
-    Correction,
     DatasetEntry,
     DatasetReads,
     DatasetTotals,
     DerivedParcels,
-    Erasure,
     MemberTotals,
+    OwnerAct,
     ParcelReads,
     PresentRecord,
     ReaderEntry,
+    RecordPlaces,
     RequestEntry,
     RequestTotals,
 )
@@ -115,8 +115,9 @@ class BlockComparison:
     found: BlockDifference | None = None
     state_height: int = -1
     state_roots: tuple[Hash, Hash] = (ZERO_HASH, ZERO_HASH)
-    _erased_in_one: dict[bytes, tuple[int, Difference]] = field(default_factory=dict)
-    """Parcels that one of them has without their payload: height and what differs, by id."""
+    _erased_in_one: dict[bytes, tuple[int, Difference, bytes]] = field(default_factory=dict)
+    """Parcels that one of them has without records that the other has: height, what differs, and the places of these
+    records, by id."""
 
     @property
     def common(self) -> int:
@@ -146,18 +147,23 @@ class BlockComparison:
         outcomes = one.block.outcomes
         erased = _erased(one), _erased(other)
         dropped = {parcel.index for opened in (one, other) for parcel in opened.package.dropped}
-        for index in (erased[0] ^ erased[1]) - dropped:
-            texts = ("erased", "there") if index in erased[0] else ("there", "erased")
+        for index in (erased[0].keys() | erased[1].keys()) - dropped:
+            gone, also_gone = (places.get(index, b"") for places in erased)
+            if gone == also_gone:
+                continue
+            texts = ("erased", "there") if without(gone, also_gone) else ("there", "erased")
             difference = Difference(f"transaction {index} payload", *texts)
-            self._erased_in_one[outcomes[index].transaction_id] = self.height, difference
+            only_one = joined(without(gone, also_gone), without(also_gone, gone))
+            self._erased_in_one[outcomes[index].transaction_id] = self.height, difference, only_one
         if not self._erased_in_one:
             return
         for data, outcome in zip(one.package.transactions, outcomes, strict=True):
             header = decode_transaction_header(self.chain_id, decode(Transaction, data).header)
             if isinstance(header, EraseHeader) and outcome.is_ok and header.parcel in self._erased_in_one:
-                height, difference = self._erased_in_one[header.parcel]
-                self.found = BlockDifference(height, [difference])
-                return
+                height, difference, only_one = self._erased_in_one[header.parcel]
+                if not header.records or any(has_place(only_one, index) for index in header.records):
+                    self.found = BlockDifference(height, [difference])
+                    return
 
 
 def _differences(one: ReadableBlock, other: ReadableBlock) -> Iterator[Difference]:
@@ -194,9 +200,12 @@ def _transactions(opened: ReadableBlock) -> Iterator[_Placed]:
     return map(_Placed, opened.block.outcomes, opened.package.transactions)
 
 
-def _erased(opened: ReadableBlock) -> set[int]:
-    """Places of the parcels whose payload is erased."""
-    return {parcel.index for parcel in opened.package.erased}
+def _erased(opened: ReadableBlock) -> dict[int, bytes]:
+    """The records that are erased, by the places of their parcels."""
+    return {
+        parcel.index: parcel.payload.places or all_places(len(parcel.payload.leaves))
+        for parcel in opened.package.erased
+    }
 
 
 def _fields(name: str, one: Any, other: Any) -> Iterator[Difference]:
@@ -238,9 +247,10 @@ _ENTRY_TYPES: dict[bytes, Any] = {
     b"reader": ReaderEntry,
     b"parcel-reads": ParcelReads,
     b"derived": DerivedParcels,
-    b"erasure": Erasure,
-    b"correction": Correction,
-    b"corrected-records": CorrectedRecords,
+    b"erasure": OwnerAct,
+    b"erased-records": RecordPlaces,
+    b"correction": OwnerAct,
+    b"corrected-records": RecordPlaces,
     b"key": PresentRecord,
 }
 

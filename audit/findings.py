@@ -17,11 +17,13 @@ from audit.walk import OnProgress, silent
 from chain.access.decision import Decision
 from chain.access.history import ReadLog, RequestHistory
 from chain.access.policy import AccessPolicy
+from chain.erasure import places_gone
 from chain.errors import PoolError
 from chain.genesis import Genesis
 from chain.ledger import ExecutedBlock
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode
+from chain.primitives.places import count_of, places_of, without
 from chain.state.entries import (
     ContractEntry,
     DatasetEntry,
@@ -111,8 +113,8 @@ class Collector:
     rejected: Counter[str] = field(default_factory=Counter)
     proposed: Counter[str] = field(default_factory=Counter)
     """Blocks by member."""
-    _absent: dict[Hash, int] = field(default_factory=dict)
-    """Records of parcels that came without their bodies and are not erased so far, by id."""
+    _absent: dict[Hash, bytes] = field(default_factory=dict)
+    """Places of a parcel's records that came without their bodies and are not erased so far, by the parcel's id."""
 
     def add_block(self, executed: ExecutedBlock) -> None:
         """Add a block: ``ChainAudit`` calls this."""
@@ -130,13 +132,17 @@ class Collector:
             self.datasets[parcel.dataset] = place
             self.records.add(parcel.dataset, header.time_ms, checked.record_count)
             if checked.absent is not None:
-                self._absent[checked.id] = checked.record_count
+                self._absent[checked.id] = places_gone(checked)
         self.contracts.update(contract.contract for _, contract in executed.accepted(CONTRACT))
         for _, erase in executed.accepted(ERASE):
             self._add_erasure(erase, header.height, header.time_ms)
 
     def _add_erasure(self, erase: EraseHeader, height: int, time_ms: int) -> None:
-        records = self._absent.pop(erase.parcel, None)
+        absent = self._absent.pop(erase.parcel, None)
+        left = without(absent or b"", places_of(erase.records)) if erase.records else b""
+        if left:
+            self._absent[erase.parcel] = left
+        records = None if absent is None else count_of(absent) - count_of(left)
         self.erasures.append(
             ErasureFinding(
                 erase.member, height, time_ms, erase.parcel, erase.dataset, erase.legal_basis, erase.reason, records

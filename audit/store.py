@@ -22,7 +22,7 @@ from chain.primitives.encoding import EncodingError, Wire, decode, encode
 from chain.proofs.handover import HandOver
 from chain.storage.blocks import BlockStore, Location, handover_writes, index_write
 from chain.storage.database import Database, MemoryDatabase, Write
-from chain.transactions.base import CheckedTransaction, ErasedPayload
+from chain.transactions.base import CheckedTransaction, DroppedPayload, ErasedPayload
 
 LAYOUT_VERSION = b"3"
 _UNREAD = object()
@@ -159,7 +159,7 @@ class IndexStore(BlockStore):
         block: Block,
         transactions: Sequence[CheckedTransaction],
         history: Sequence[Write],
-        erased: Sequence[tuple[Location, ErasedPayload]] = (),
+        erased: Sequence[tuple[Location, ErasedPayload | DroppedPayload, int]] = (),
         handover: HandOver | None = None,
         changes: Mapping[bytes, bytes] | None = MappingProxyType({}),
         *,

@@ -11,7 +11,7 @@ from typing import Literal
 
 from blockpool.signing import RecordId
 from chain.errors import ErrorCode
-from chain.state.entries import DatasetEntry, Erasure, ParcelReads, RequestEntry
+from chain.state.entries import DatasetEntry, OwnerAct, ParcelReads, RequestEntry
 from chain.transactions.parcel import ParcelHeader
 
 Unproven = Literal["parcel", "derived", "reads"]
@@ -46,7 +46,7 @@ class ProvenParcel:
     """Place in its block."""
     time_ms: int
     """The block's time."""
-    erasure: Erasure | None
+    erasure: OwnerAct | None
     """Why its records are gone; None for a parcel that was not erased."""
 
     @property

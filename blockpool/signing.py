@@ -186,12 +186,19 @@ def signed_parcel(
 
 
 def sign_erasure(
-    genesis: Genesis, identity: Identity, dataset: str, parcel: bytes, legal_basis: str, reason: str
+    genesis: Genesis,
+    identity: Identity,
+    dataset: str,
+    parcel: bytes,
+    legal_basis: str,
+    reason: str,
+    records: Sequence[int] = (),
 ) -> SignedTransaction:
-    """Sign the erasure of a parcel of ``dataset``.
+    """Sign the erasure of a parcel of ``dataset``, or of some of its records.
 
     Args:
         parcel: its transaction id, 32 bytes.
+        records: places of the records in it, in any order; none for the whole parcel.
         legal_basis: why it has to go, 1 to 2,000 characters.
         reason: at most 300 characters.
 
@@ -203,7 +210,12 @@ def sign_erasure(
         raise PoolError(ErrorCode.BAD_REQUEST, "an erasure states its legal basis")
     _verify_reasons(legal_basis, reason)
     transaction = ERASE.sign(
-        identity.sender(genesis), dataset=dataset, parcel=parcel, legal_basis=legal_basis, reason=reason
+        identity.sender(genesis),
+        dataset=dataset,
+        parcel=parcel,
+        records=tuple(sorted(set(records))),
+        legal_basis=legal_basis,
+        reason=reason,
     )
     return signed(genesis, transaction)
 

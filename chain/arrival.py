@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from chain.blocks import Block, LedgerTip, block_hash, decode_header
-from chain.erasure import ErasedAt, payload_erased, payloads_rejected
+from chain.erasure import ErasedAt, payload_erased, payloads_rejected, records_erased
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.packages import BlockPackage, open_package, verify_erased
@@ -26,7 +26,7 @@ from chain.proofs.trust import TrustHistory
 from chain.proofs.validators import ValidatorsEntry
 from chain.recovery import damaged, stored_trust
 from chain.state.chunks import StateChunk, place_after, verify_chunk
-from chain.state.entries import VALIDATORS_KEY, erasure_key, member_key
+from chain.state.entries import VALIDATORS_KEY, RecordPlaces, erased_records_key, erasure_key, member_key
 from chain.state.members import Member, registered_key
 from chain.state.tree import EMPTY, StateTree, hash_of
 from chain.storage.blocks import BlockStore, Location, handover_writes, past_mark, past_writes
@@ -264,13 +264,19 @@ class WholeBlock(NamedTuple):
     transactions: list[CheckedTransaction]
 
     def erased(self, read: ReadEntry) -> list[ErasedAt]:
-        """What stays of payloads that came though their parcels are erased in the newest state, or rejected."""
-        rejected = payloads_rejected(self.height, self.transactions, self.block.outcomes)
-        return rejected + [
-            ErasedAt(Location(self.height, index), payload_erased(checked))
-            for index, checked in enumerate(self.transactions)
-            if _has_more_than_leaves(checked) and read(erasure_key(checked.id)) is not None
-        ]
+        """What stays of payloads that came though their parcels, or records of them, are erased in the newest state, or
+        rejected.
+        """
+        erased = payloads_rejected(self.height, self.transactions, self.block.outcomes)
+        for index, (checked, outcome) in enumerate(zip(self.transactions, self.block.outcomes, strict=True)):
+            if not outcome.is_ok or not _has_more_than_leaves(checked):
+                continue
+            records = _entry(read, erased_records_key(checked.id), RecordPlaces)
+            if read(erasure_key(checked.id)) is not None:
+                erased.append(ErasedAt(Location(self.height, index), payload_erased(checked)))
+            elif records is not None:
+                erased.append(ErasedAt(Location(self.height, index), records_erased(checked, records.places)))
+        return erased
 
 
 def open_past(trust: TrustHistory, read: ReadEntry, package: BlockPackage, height: int) -> WholeBlock:
@@ -303,9 +309,9 @@ def open_past(trust: TrustHistory, read: ReadEntry, package: BlockPackage, heigh
 
 
 def _has_more_than_leaves(checked: CheckedTransaction) -> bool:
-    """Whether a parcel came with its payload, or with what is kept of a dropped one."""
-    is_erased = checked.absent is not None and isinstance(checked.absent.kept, ErasedPayload)
-    return checked.type.payload is not None and not is_erased
+    """Whether a parcel came with its payload, or with some records, or with what is kept of a dropped one."""
+    kept = None if checked.absent is None else checked.absent.kept
+    return checked.type.payload is not None and not (isinstance(kept, ErasedPayload) and not kept.places)
 
 
 def _entry(read: ReadEntry, key: bytes, type_: type[Value]) -> Value | None:

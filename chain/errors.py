@@ -71,6 +71,7 @@ class ErrorCode(StrEnum):
     UNKNOWN_SOURCE = "unknown_source"
     SOURCE_REPEATED = "source_repeated"
     PARCEL_ERASED = "parcel_erased"
+    RECORD_ERASED = "record_erased"
     PARCEL_REJECTED = "parcel_rejected"
     RECORD_CORRECTED = "record_corrected"
     KEYS_MISSING = "keys_missing"
@@ -193,7 +194,7 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
     404: (_C.NOT_FOUND,),
     405: (_C.METHOD_NOT_ALLOWED,),
     409: (_C.HISTORY_CONFLICT, _C.IDEMPOTENCY_CONFLICT),
-    410: (_C.PARCEL_ERASED, _C.PARCEL_REJECTED),
+    410: (_C.PARCEL_ERASED, _C.RECORD_ERASED, _C.PARCEL_REJECTED),
     413: (_C.TOO_LARGE, _C.TOO_MANY_RECORDS),
     421: (_C.NOT_HERE_YET, _C.PAYLOAD_NOT_KEPT),
     422: (

@@ -10,14 +10,24 @@ blocks, many are written and ``make_durable`` syncs them at once; a crash before
 behind what is left.
 """
 
-from collections.abc import Callable, Container, Iterator, Sequence, Set
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 
 from chain.access.policy import AccessPolicy, MissingEngine
 from chain.arrival import WholeBlock, open_past
 from chain.blocks import Block, BlockHeader, Certificate, LedgerTip, Outcome, Proposal, block_hash, decode_header
-from chain.erasure import ErasedAt, ErasureProofs, payloads_erased_by, payloads_rejected
+from chain.erasure import (
+    ErasedAt,
+    ErasedParcelPart,
+    Erasing,
+    ErasureProof,
+    ErasureProofs,
+    payloads_erased_by,
+    payloads_rejected,
+    records_erased,
+)
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.execution import Executed, Execution
 from chain.genesis import Genesis
@@ -25,20 +35,29 @@ from chain.ledger_view import LedgerView, present
 from chain.limits import LIMITS
 from chain.packages import BlockPackage
 from chain.primitives.crypto import Hash
-from chain.primitives.encoding import encode
+from chain.primitives.encoding import decode, encode
+from chain.primitives.places import without
 from chain.proofs import history
 from chain.proofs.handover import HandOver
 from chain.proofs.merkle import leaf_hash, leaf_hashes, root_of_leaves
 from chain.proofs.validators import ValidatorsEntry, validator_set, verify_certificate
 from chain.recovery import damaged, recheck, stored_transactions, stored_trust, tip_at
 from chain.state.decoded import is_worth_keeping
-from chain.state.entries import PROTOCOL_KEY, VALIDATORS_KEY, ProtocolEntry, erasure_key
+from chain.state.entries import (
+    PROTOCOL_KEY,
+    VALIDATORS_KEY,
+    ProtocolEntry,
+    RecordPlaces,
+    erased_records_key,
+    erasure_key,
+)
 from chain.state.tree import TreeUpdate, hash_of
 from chain.state_history import Progress
+from chain.storage.blocks import Location
 from chain.storage.database import Database
 from chain.storage.head import Head, HeadAnchor
 from chain.storage.migration import Migration
-from chain.transactions.base import CheckedTransaction, HeaderType, TransactionType
+from chain.transactions.base import CheckedTransaction, DroppedPayload, HeaderType, TransactionType
 from chain.transactions.context import BlockSetting, ExecutionContext
 from chain.transactions.erase import ERASE
 
@@ -279,22 +298,56 @@ class Ledger(LedgerView):
         self._decoded.move_on(parent.state, update.root, update.changes, executed.entries)
 
     def _erased_by(self, executed: ExecutedBlock) -> list[ErasedAt]:
-        height, erasures = executed.header.height, [header for _, header in executed.accepted(ERASE)]
+        height, erasures = executed.header.height, dict[Hash, Erasing]()
+        for _, header in executed.accepted(ERASE):
+            before, parcel = erasures.get(header.parcel), header.parcel
+            is_whole = not header.records or (before is not None and before.is_whole)
+            erasures[parcel] = Erasing(self._erased_records(parcel, executed.changes), is_whole)
         rejected = payloads_rejected(height, executed.transactions, executed.outcomes)
         try:
-            return rejected + payloads_erased_by(self.blocks, height, executed.transactions, erasures)
+            return rejected + payloads_erased_by(self.chain_id, self.blocks, height, executed.transactions, erasures)
         except PoolError as error:
             raise damaged(f"a payload that is to be erased: {error.detail}") from None
 
-    def prove_erasures(self, parcels: Sequence[Hash]) -> ErasureProofs | None:
-        """Proof that parcels, named by their ids, were erased up to the tip; None if one was not. Any thread may ask
+    def _erased_records(self, parcel: Hash, changes: Mapping[bytes, bytes] = MappingProxyType({})) -> bytes:
+        """Places of a parcel's records that were erased one by one, after the tip and with some changes of it."""
+        key = erased_records_key(parcel)
+        value = changes.get(key) or self.state_value(key)
+        return decode(RecordPlaces, value).places if value is not None else b""
+
+    def prove_erasures(self, parts: Sequence[ErasedParcelPart]) -> ErasureProofs | None:
+        """Proof that parcels, or records of them, were erased up to the tip; None if one was not. Any thread may ask
         for it.
         """
-        tip, keys = self.tip, [erasure_key(parcel) for parcel in parcels]
+        tip, proofs = self.tip, list[ErasureProof]()
         state = self.state_at(tip.height)
-        if tip.certificate is None or any(state.get(key) is None for key in keys):
-            return None
-        return ErasureProofs(encode(tip.header), tip.certificate, tuple(state.prove(key) for key in keys))
+        for part in parts:
+            key = erased_records_key(part.parcel) if part.places else erasure_key(part.parcel)
+            value = state.get(key)
+            places = decode(RecordPlaces, value).places if part.places and value is not None else b""
+            if tip.certificate is None or value is None or without(part.places, places):
+                return None
+            proofs.append(ErasureProof(places, state.prove(key)))
+        return ErasureProofs(encode(tip.header), tip.certificate, tuple(proofs)) if tip.certificate else None
+
+    def restore(self, payloads: Sequence[tuple[Location, CheckedTransaction]]) -> set[Location]:
+        """Keep payloads that were dropped and have come from others, verified, but for the records that are erased by
+        now. One of which more is gone than is erased here is not taken: this node may have to catch up first.
+
+        Returns:
+            The places of those that were taken.
+        """
+        taken = []
+        for location, checked in payloads:
+            kept = None if checked.absent is None else checked.absent.kept
+            erased = self._erased_records(checked.id)
+            if isinstance(kept, DroppedPayload) or (kept is not None and without(kept.places, erased)):
+                continue
+            left = records_erased(checked, erased) if erased else checked.transaction.payload
+            if not isinstance(left, DroppedPayload):
+                taken.append((location, left))
+        self.blocks.restore(taken)
+        return {location for location, _ in taken}
 
     def open_past(self, package: BlockPackage, height: int) -> WholeBlock:
         """Verify a block of the past that came from elsewhere. Any thread may ask.

@@ -1,9 +1,9 @@
 """A block with its transactions, as nodes hand it to each other and to auditors.
 
-A parcel that was erased comes without its payload; what stays of it comes beside, and from a node with the proof that
-it was erased. Whoever stores a package must ask for that proof (``verify_erased``), or a lying peer could make it lose
-payloads that are still needed. An auditor needs none: the erasure itself must follow later in the chain. A parcel that
-was rejected comes without, too; that it was is its outcome in the block.
+A parcel that was erased, or some of its records, comes without its payload; what stays of it comes beside, and from a
+node with the proof that it was erased. Whoever stores a package must ask for that proof (``verify_erased``), or a lying
+peer could make it lose payloads that are still needed. An auditor needs none: the erasure itself must follow later in
+the chain. A parcel that was rejected comes without, too; that it was is its outcome in the block.
 
 One whose payload the sender does not keep comes with what it keeps, and without proof: the block is whole without, and
 whoever wants the payload asks others for it.
@@ -16,10 +16,9 @@ from typing import Annotated
 from msgspec import Meta
 
 from chain.blocks import Block, Outcome
-from chain.erasure import ErasureProofs, check_absent, verify_erasures, without_payload
+from chain.erasure import ErasedParcelPart, ErasureProofs, check_absent, verify_erasures, without_payload
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Wire, decode, encode
 from chain.proofs.trust import TrustHistory
 from chain.storage.blocks import BlockStore
@@ -59,7 +58,7 @@ class BlockPackage(Wire, frozen=True):
     ]
     """Encoded ``Transaction`` in the order of the block; the payload of an erased or dropped one is empty."""
     erased: Annotated[tuple[ErasedParcel, ...], Meta(max_length=LIMITS.block_transactions)] = ()
-    """The parcels that were erased or rejected, by ascending index."""
+    """The parcels that were erased or rejected, or records of them erased, by ascending index."""
     erasures: ErasureProofs | None = None
     """That the accepted ones among them were erased, in their order. None if there are none, or if a stopped node's
     database was read."""
@@ -69,8 +68,8 @@ class BlockPackage(Wire, frozen=True):
 
 Packages = Annotated[tuple[BlockPackage, ...], Meta(max_length=LIMITS.catch_up_blocks)]
 
-ProveErasures = Callable[[Sequence[Hash]], ErasureProofs | None]
-"""Proves that parcels were erased; None if the prover's own chain does not say so (yet)."""
+ProveErasures = Callable[[Sequence[ErasedParcelPart]], ErasureProofs | None]
+"""Proves that parcels, or records of them, were erased; None if the prover's own chain does not say so (yet)."""
 
 
 def read_package(store: BlockStore, height: int, prove: ProveErasures | None = None) -> BlockPackage | None:
@@ -91,7 +90,11 @@ def read_package(store: BlockStore, height: int, prove: ProveErasures | None = N
     if not erased or prove is None:
         return BlockPackage(block, transactions, erased, None, dropped)
     outcomes = decode(Block, block).outcomes
-    proved = [outcomes[index].transaction_id for index in kept if outcomes[index].is_ok]
+    proved = [
+        ErasedParcelPart(outcomes[index].transaction_id, stays.places)
+        for index, stays in kept.items()
+        if outcomes[index].is_ok
+    ]
     if not proved:
         return BlockPackage(block, transactions, erased, None, dropped)
     erasures = prove(proved)
@@ -160,14 +163,18 @@ def open_package(
 def verify_erased(
     trust: TrustHistory, package: BlockPackage, block: Block, transactions: Sequence[CheckedTransaction]
 ) -> None:
-    """Check that each parcel of an opened package that came without its payload was erased, or rejected: whoever stores
-    the block checks its outcomes.
+    """Check that each parcel of an opened package that came without its payload, or without records, was erased, or
+    rejected: whoever stores the block checks its outcomes.
 
     Raises:
         PoolError: codes of ``chain.erasure.verify_erasures``.
     """
-    parcels = [transactions[parcel.index].id for parcel in package.erased if block.outcomes[parcel.index].is_ok]
-    verify_erasures(trust, parcels, package.erasures)
+    parts = [
+        ErasedParcelPart(transactions[parcel.index].id, parcel.payload.places)
+        for parcel in package.erased
+        if block.outcomes[parcel.index].is_ok
+    ]
+    verify_erasures(trust, parts, package.erasures)
 
 
 def _with_payload(checked: CheckedTransaction, outcome: Outcome, tolerates_wrong: bool) -> CheckedTransaction:

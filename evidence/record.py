@@ -16,7 +16,7 @@ from chain.ledger import Ledger
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
 from chain.proofs.merkle import inclusion_proof, verify_inclusion
-from chain.state.entries import Erasure, erasure_key
+from chain.state.entries import OwnerAct, erasure_key
 from chain.storage.blocks import Location
 from chain.transactions.correction import CorrectionHeader
 from chain.transactions.parcel import ParcelHeader, parcel_leaves, record_proof
@@ -145,7 +145,7 @@ def _record_part(maker: PartMaker, id_: Hash, header: ParcelHeader, location: Lo
     blocks = maker.ledger.blocks
     erased, stored = blocks.erased_payload(location), blocks.transaction(location)
     if erased is not None:
-        if maker.value(erasure_key(id_), maker.height, Erasure) is None:
+        if maker.value(erasure_key(id_), maker.height, OwnerAct) is None:
             raise PoolError(ErrorCode.PARCEL_ERASED, f"after height {maker.height}: ask without that checkpoint")
         proof = inclusion_proof(erased.leaves, index)
         return RecordPart(id_.hex(), index, None, erased.leaves[index].hex(), hex_proof(proof))

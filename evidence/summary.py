@@ -2,7 +2,7 @@
 
 from chain.blocks import BlockHeader, decode_header
 from chain.primitives.encoding import decode
-from chain.state.entries import Correction, RequestEntry, RequestTotals
+from chain.state.entries import OwnerAct, RequestEntry, RequestTotals
 from chain.transactions.base import transaction_id
 from chain.transactions.parcel import PARCEL, ParcelHeader
 from chain.transactions.registry import decode_transaction_header
@@ -56,7 +56,7 @@ def _record(file: RecordEvidence) -> str:
 def _corrected(since: SincePart) -> str:
     if since.correction.value is None:
         return ""
-    correction = decode(Correction, since.correction.value)
+    correction = decode(OwnerAct, since.correction.value)
     by = f"{correction.transaction_id.hex()}/0"
     return f" It was CORRECTED at height {correction.height}: {by} has taken its place ({correction.reason})."
 

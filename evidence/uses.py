@@ -16,9 +16,8 @@ from chain.primitives.crypto import Hash
 from chain.record_keys import split_keys
 from chain.state.entries import (
     EMPTY_HISTORY,
-    Correction,
     DerivedParcels,
-    Erasure,
+    OwnerAct,
     ParcelReads,
     PresentRecord,
     ReadHistory,
@@ -73,8 +72,8 @@ class ProvenSince(NamedTuple):
 
     block: BlockHeader
     """As of this block."""
-    erasure: Erasure | None
-    correction: Correction | None
+    erasure: OwnerAct | None
+    correction: OwnerAct | None
     newer: tuple[Hash, int] | None
     """The present record of its key, if that is another one: (transaction id, index)."""
     is_present: bool
@@ -166,10 +165,10 @@ def verify_since(verifier: Verifier, part: SincePart, parcel: FinalParcel, index
     if block.height < parcel.block.height:
         raise bad_evidence(f"it says what came of the parcel up to height {block.height}, before it was there")
     root, dataset = block.state_root, parcel.header.dataset
-    erasure = verifier.entry(root, erasure_key(parcel.id), part.erasure, Erasure)
+    erasure = verifier.entry(root, erasure_key(parcel.id), part.erasure, OwnerAct)
     if erasure is not None and erasure.dataset != dataset:
         raise bad_evidence("the erasure is of a parcel of another dataset")
-    correction = verifier.entry(root, correction_key(parcel.id, index), part.correction, Correction)
+    correction = verifier.entry(root, correction_key(parcel.id, index), part.correction, OwnerAct)
     if correction is not None and correction.dataset != dataset:
         raise bad_evidence("the correction is of a record of another dataset")
     keys = split_keys(parcel.header.record_keys)

@@ -268,11 +268,12 @@ class KeyShares:
         return (encode(release_share(share, self._name, release, reader_key)),)
 
     def _sealed_shares(self, location: Location) -> tuple[bytes, ...]:
-        """They stay when a payload is dropped; of an erased one there are none."""
+        """They stay when a payload is dropped, or records of it are erased; of an erased one there are none."""
         if (dropped := self._ledger.blocks.dropped_payload(location)) is not None:
             return dropped.sealed_shares
-        stored = self._ledger.blocks.transaction(location)
-        return decode_sealed_shares(stored.payload) if stored else ()
+        erased, stored = self._ledger.blocks.erased_payload(location), self._ledger.blocks.transaction(location)
+        payload = erased.left if erased is not None else stored.payload if stored is not None else b""
+        return decode_sealed_shares(payload) if payload else ()
 
     # The other validators
 

@@ -21,14 +21,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from chain.erasure import payload_dropped
+from chain.erasure import bodies_left, checked_at, payload_dropped
 from chain.errors import ErrorCode, PoolError
 from chain.packages import Packages, open_package
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode, encode
 from chain.storage.blocks import Location
-from chain.transactions.base import DroppedPayload, transaction_id
-from chain.transactions.registry import check_stored, decode_transaction_header
+from chain.transactions.base import CheckedTransaction, DroppedPayload, transaction_id
+from chain.transactions.registry import decode_transaction_header
 from node.execution import is_local_fault
 from node.frames import BlockRange, FrameKind
 from node.links import Links
@@ -208,10 +208,14 @@ class Payloads:
         for height in range(first, min(first + _BLOCKS, ledger.tip.height + 1)):
             if newest_ms - ledger.header_at(height).time_ms < recent_ms or size_bytes > _BYTES:
                 return _Old(height - 1, found)
-            for location, payload in self._blocks.payloads(height, height):
-                size_bytes += len(payload)
-                if not self._keeps(location) and (stored := self._blocks.transaction(location)) is not None:
-                    found.append((location, payload_dropped(check_stored(ledger.chain_id, stored))))
+            sizes = {place: len(payload) for place, payload in self._blocks.payloads(height, height)}
+            left = self._blocks.erased_payloads(height).items()
+            sizes |= {Location(height, index): len(kept.left) for index, kept in left if kept.places}
+            for location, payload_bytes in sizes.items():
+                size_bytes += payload_bytes
+                checked = None if self._keeps(location) else checked_at(ledger.chain_id, self._blocks, location)
+                if checked is not None:
+                    found.append((location, payload_dropped(checked)))
         return _Old(min(first + _BLOCKS - 1, ledger.tip.height), found)
 
     # Fetching
@@ -256,23 +260,23 @@ class Payloads:
                     raise
                 self._log.info("payloads did not come", extra={"peer": peer, "height": height, "reason": str(error)})
                 continue
-            self._blocks.restore(found)
-            self._metrics.payloads_fetched.inc(len(found))
-            wanted -= {location for location, _ in found}
+            taken = self._pool.ledger.restore(found)
+            self._metrics.payloads_fetched.inc(len(taken))
+            wanted -= taken
             if not wanted:
                 break
         return not wanted
 
-    def _payloads_in(self, reply: bytes, wanted: frozenset[Location]) -> list[tuple[Location, bytes]]:
-        """Those among the wanted payloads that a peer has given, verified."""
-        found: list[tuple[Location, bytes]] = []
+    def _payloads_in(self, reply: bytes, wanted: frozenset[Location]) -> list[tuple[Location, CheckedTransaction]]:
+        """Parcels that a peer has given with those among the wanted payloads, or what is left of them, verified."""
+        found: list[tuple[Location, CheckedTransaction]] = []
         ids = {self._id_at(location): location for location in wanted}
         for package in decode(Packages, reply)[:1]:
             _, transactions = open_package(self._pool.ledger.chain_id, package)
             for checked in transactions:
                 location = ids.get(checked.id)
-                if location is not None and checked.absent is None:
-                    found.append((location, checked.transaction.payload))
+                if location is not None and any(body is not None for body in bodies_left(checked)):
+                    found.append((location, checked))
         return found
 
     def _id_at(self, location: Location) -> Hash | None:

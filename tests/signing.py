@@ -153,7 +153,7 @@ class TransactionMaker(ABC, Generic[T_co]):
 
     def erase(self, parcel_id: bytes, member: str = "a", dataset: str = "a.flights", **changes: Any) -> T_co:
         """An ``erase`` transaction."""
-        fields = {"dataset": dataset, "parcel": parcel_id, "legal_basis": "PIPL 47", "reason": ""}
+        fields = {"dataset": dataset, "parcel": parcel_id, "records": (), "legal_basis": "PIPL 47", "reason": ""}
         return self.make(EraseHeader, member, **(fields | changes))
 
     def contract(self, source: str = "", member: str = "a", name: str = "rule", **changes: Any) -> T_co:

@@ -15,9 +15,9 @@ from chain.limits import LIMITS
 from chain.primitives.types import verify_owner
 from chain.schema import record_rules
 from chain.state.entries import (
-    CorrectedRecords,
-    Correction,
     DatasetTotals,
+    OwnerAct,
+    RecordPlaces,
     corrected_records_key,
     correction_key,
     dataset_totals_key,
@@ -66,10 +66,10 @@ def correct(
     return (yield from session.commit(signed))
 
 
-def correction_of(session: Session, record: RecordId) -> Operation[Correction | None]:
+def correction_of(session: Session, record: RecordId) -> Operation[OwnerAct | None]:
     """What a record was corrected by, as the state has it after the newest block; None if it was not."""
     header = yield from newest_header(session)
-    return (yield from state_entry(session, correction_key(record.transaction_id, record.index), Correction, header))
+    return (yield from state_entry(session, correction_key(record.transaction_id, record.index), OwnerAct, header))
 
 
 class CorrectionLookup:
@@ -88,7 +88,7 @@ class CorrectionLookup:
         self._header = header
         self._has_any: bool | None = None
 
-    def of(self, parcel: bytes) -> Operation[CorrectedRecords]:
+    def of(self, parcel: bytes) -> Operation[RecordPlaces]:
         """Those of one parcel, by its id."""
         session, header = self._session, self._header
         if self._has_any is None:
@@ -96,5 +96,5 @@ class CorrectionLookup:
             self._has_any = totals is not None and totals.corrected > 0
         found = None
         if self._has_any:
-            found = yield from state_entry(session, corrected_records_key(parcel), CorrectedRecords, header)
-        return found or CorrectedRecords()
+            found = yield from state_entry(session, corrected_records_key(parcel), RecordPlaces, header)
+        return found or RecordPlaces()

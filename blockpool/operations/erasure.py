@@ -9,7 +9,7 @@ from blockpool.signing import sign_erasure
 from chain.erasure import parcel_erased
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.types import verify_owner
-from chain.state.entries import Erasure, erasure_key
+from chain.state.entries import OwnerAct, erasure_key
 from chain.transactions.parcel import ParcelHeader
 
 
@@ -45,10 +45,10 @@ def erasable_parcel(session: Session, parcel: bytes) -> Operation[ParcelHeader]:
     return header
 
 
-def erasure_of(session: Session, parcel: bytes) -> Operation[Erasure | None]:
+def erasure_of(session: Session, parcel: bytes) -> Operation[OwnerAct | None]:
     """Why a parcel's payload is gone, as the state has it after the newest block; None if it was not erased."""
     header = yield from newest_header(session)
-    return (yield from state_entry(session, erasure_key(parcel), Erasure, header))
+    return (yield from state_entry(session, erasure_key(parcel), OwnerAct, header))
 
 
 def verify_refusal(session: Session, parcel: bytes) -> Operation[PoolError]:

@@ -11,7 +11,7 @@ from blockpool.operations.members import member_at
 from blockpool.operations.session import Session, download_request
 from blockpool.signing import RecordId
 from chain.errors import ErrorCode, InvariantBroken, PoolError
-from chain.state.entries import CorrectedRecords
+from chain.state.entries import RecordPlaces
 from chain.state.members import signing_key
 from chain.transactions.base import CheckedTransaction, verify_payload, verify_signed_by
 from chain.transactions.correction import CorrectionHeader
@@ -37,7 +37,7 @@ class Parcel:
         """Whether its records have to be opened first."""
         return bool(self.header.envelope)
 
-    def record(self, index: int, body: bytes, corrected: CorrectedRecords) -> Record:
+    def record(self, index: int, body: bytes, corrected: RecordPlaces) -> Record:
         """Record ``index`` with the body that it shall have; ``corrected`` says which of the parcel's were."""
         header = self.header
         corrects = RecordId(*header.corrected) if isinstance(header, CorrectionHeader) else None

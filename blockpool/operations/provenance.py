@@ -34,7 +34,7 @@ from chain.state.entries import (
     EMPTY_HISTORY,
     DatasetEntry,
     DerivedParcels,
-    Erasure,
+    OwnerAct,
     ParcelReads,
     ReadHistory,
     RequestEntry,
@@ -155,7 +155,7 @@ class _Walk:
         receipt, header = yield from committed_header(self._session, id_)
         if not isinstance(header, ParcelHeader) or not receipt.outcome.is_ok:
             raise PoolError(ErrorCode.NOT_FOUND, f"the chain has accepted no parcel {id_.hex()}")
-        erasure = yield from self._entry(erasure_key(id_), Erasure)
+        erasure = yield from self._entry(erasure_key(id_), OwnerAct)
         place = (receipt.height, receipt.receipt.index, receipt.header.time_ms)
         parcel = self.parcels[id_] = ProvenParcel(id_, header, *place, erasure)
         self._on_parcel(len(self.parcels))

@@ -23,7 +23,7 @@ from blockpool.operations.session import Session
 from blockpool.read_reporter import ReadReporter
 from chain.access.policy import verify_covered, verify_grant
 from chain.errors import ErrorCode, InvariantBroken, PoolError
-from chain.state.entries import CorrectedRecords, RequestEntry, request_key
+from chain.state.entries import RecordPlaces, RequestEntry, request_key
 from chain.transactions.sealed import decode_envelope
 from sealing import KemPrivateKey, ParcelContext, RecordCipher
 
@@ -40,7 +40,7 @@ class Opened(NamedTuple):
 
     parcel: Parcel
     cipher: RecordCipher | None
-    corrected: CorrectedRecords
+    corrected: RecordPlaces
     """Which of its records were corrected since."""
 
 

@@ -38,7 +38,7 @@ from chain.limits import KIB, LIMITS
 from chain.messages import sentence
 from chain.primitives.types import verify_dataset_id
 from chain.schema import RecordCheck, record_rules
-from chain.state.entries import DatasetEntry, Erasure, dataset_key, erasure_key
+from chain.state.entries import DatasetEntry, OwnerAct, dataset_key, erasure_key
 from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
 
 _PROBED = 64
@@ -378,7 +378,7 @@ class ParcelSubmission:
 
     def _verify_not_erased(self, parcel: SignedTransaction, group: Group) -> Operation[None]:
         header = yield from newest_header(self._session)
-        if (yield from state_entry(self._session, erasure_key(parcel.transaction_id), Erasure, header)) is None:
+        if (yield from state_entry(self._session, erasure_key(parcel.transaction_id), OwnerAct, header)) is None:
             return
         first, records = group
         detail = (

@@ -97,6 +97,11 @@ CHINESE: dict[str, tuple[str, ...]] = {
     ),
     "source_repeated": ("来源重复列出", "每个来源只列一次。", "数据包 {parcel} 的第 {record_index} 条记录列出了两次"),
     "parcel_erased": ("数据包已删除", "其位置和删除均可证明，内容已不存在。", "数据包 {parcel} 已在高度 {height} 删除"),
+    "record_erased": (
+        "记录已删除",
+        "其位置和删除均可证明，内容已不存在；同一数据包的其他记录不受影响。",
+        "数据包 {parcel} 的第 {record_index} 条记录已在高度 {height} 删除",
+    ),
     "parcel_rejected": ("数据包已被驳回", "驳回结果可以证明，内容不予留存；请更正后重新提交。"),
     "record_corrected": (
         "记录已更正过",

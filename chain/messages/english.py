@@ -193,6 +193,11 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "Its place and its erasure can be proved; its content is gone.",
         "parcel {parcel} was erased at height {height}",
     ),
+    "record_erased": (
+        "Record erased",
+        "Its place and its erasure can be proved; its content is gone. The other records of its parcel are there.",
+        "record {record_index} of parcel {parcel} was erased at height {height}",
+    ),
     "parcel_rejected": (
         "Parcel rejected",
         "That it was can be proved; its content is kept nowhere. Correct it and submit it again.",

@@ -16,9 +16,11 @@
 | ``reader/DATASET/MEMBER``         | ``ReaderEntry``  | ``request``, ``approval``                    |
 | ``parcel-reads/DATASET/ID``       | ``ParcelReads``  | ``request``, ``read_report``                     |
 | ``derived/ID``                    | ``DerivedParcels``| ``parcel``, ``correction``                  |
-| ``erasure/ID``                    | ``Erasure``      | ``erase``                                    |
-| ``correction/ID/INDEX``           | ``Correction``   | ``correction``                               |
-| ``corrected-records/ID``          | ``CorrectedRecords`` | ``correction``                           |
+| ``erasure/ID``                    | ``OwnerAct``     | ``erase`` of a parcel                        |
+| ``erasure/ID/INDEX``              | ``OwnerAct``     | ``erase`` of records                         |
+| ``erased-records/ID``             | ``RecordPlaces`` | ``erase`` of records                         |
+| ``correction/ID/INDEX``           | ``OwnerAct``     | ``correction``                               |
+| ``corrected-records/ID``          | ``RecordPlaces`` | ``correction``                               |
 | ``key/DATASET/KEY``               | ``PresentRecord`` | ``keyed_parcel``, ``correction``            |
 
 Ids in keys are in hexadecimal. What is not there can be proved not to be: a member without an entry under ``reader/``
@@ -38,6 +40,7 @@ from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, hash_tagged
 from chain.primitives.encoding import Wire
 from chain.primitives.kem import KemSuite
+from chain.primitives.places import has_place, joined, places_of
 from chain.primitives.types import Answer, Hash32, Name, SharingClass, Unsigned
 
 PROTOCOL_KEY = b"protocol"
@@ -254,8 +257,8 @@ class DerivedParcels(Wire, frozen=True):
     """All accepted parcels that name one of its records as a source, in chain order."""
 
 
-class Erasure(Wire, frozen=True):
-    """Why a parcel's payload is not there any more."""
+class OwnerAct(Wire, frozen=True):
+    """What an owner has done to a parcel or a record that it had shared, and why: erased or corrected it."""
 
     dataset: str
     """``owner.name``."""
@@ -263,27 +266,11 @@ class Erasure(Wire, frozen=True):
     legal_basis: str
     reason: str
     height: Unsigned
-    """Block of the erasure."""
+    """Block of the act."""
     time_ms: Unsigned
     """That block's time."""
     transaction_id: Hash32
-    """Of the ``erase`` transaction."""
-
-
-class Correction(Wire, frozen=True):
-    """What a record was corrected by, and why."""
-
-    dataset: str
-    """``owner.name``."""
-    owner: Name
-    legal_basis: str
-    reason: str
-    height: Unsigned
-    """Block of the correction."""
-    time_ms: Unsigned
-    """That block's time."""
-    transaction_id: Hash32
-    """Of the ``correction`` transaction: its one record takes the place of the corrected one."""
+    """Of the ``erase`` or the ``correction``. The one record of a correction takes the place of the corrected one."""
 
 
 class PresentRecord(Wire, frozen=True):
@@ -308,21 +295,19 @@ class PresentRecord(Wire, frozen=True):
         return cls(transaction_id, index, height, before.versions + 1, (before.transaction_id, before.index))
 
 
-class CorrectedRecords(Wire, frozen=True):
-    """Which records of a parcel were corrected. No entry: none."""
+class RecordPlaces(Wire, frozen=True):
+    """Which records of a parcel were erased, or corrected. No entry: none."""
 
     places: Annotated[bytes, Meta(max_length=LIMITS.transaction_records // 8)] = b""
     """Record ``i`` was if bit ``i % 8`` (1 for 0) of byte ``i // 8`` is set; ends with the last byte that is not 0."""
 
-    def extended(self, index: int) -> "CorrectedRecords":
-        """The same with one more record."""
-        places = bytearray(self.places.ljust(index // 8 + 1, b"\0"))
-        places[index // 8] |= 1 << index % 8
-        return CorrectedRecords(bytes(places))
+    def extended(self, *indexes: int) -> "RecordPlaces":
+        """The same with more records."""
+        return RecordPlaces(joined(self.places, places_of(indexes)))
 
     def has(self, index: int) -> bool:
-        """Whether a record was corrected."""
-        return index // 8 < len(self.places) and bool(self.places[index // 8] >> index % 8 & 1)
+        """Whether it was this record, too."""
+        return has_place(self.places, index)
 
 
 def member_key(name: str) -> bytes:
@@ -390,6 +375,16 @@ def derived_key(parcel_id: Hash) -> bytes:
 def erasure_key(parcel_id: Hash) -> bytes:
     """State key of a parcel's erasure."""
     return b"erasure/" + parcel_id.hex().encode()
+
+
+def record_erasure_key(parcel_id: Hash, index: int) -> bytes:
+    """State key of a record's erasure."""
+    return f"erasure/{parcel_id.hex()}/{index}".encode()
+
+
+def erased_records_key(parcel_id: Hash) -> bytes:
+    """State key of which records of a parcel were erased one by one."""
+    return b"erased-records/" + parcel_id.hex().encode()
 
 
 def correction_key(parcel_id: Hash, index: int) -> bytes:

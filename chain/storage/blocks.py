@@ -3,9 +3,10 @@
 | key                                        | value                                  |
 |--------------------------------------------|----------------------------------------|
 | ``b`` height(8)                            | ``FinalHeader``: header, certificate   |
-| ``c`` height(8) index(4)                   | empty: a payload was deleted, but its bytes may still be in the files |
+| ``c`` height(8) index(4) dead(2)           | empty: a deleted payload, and so many of ``f``, may be in the files |
 | ``d`` dataset ``0x00`` height(8) index(4)  | empty: a parcel of that dataset        |
 | ``e`` height(8) index(4)                   | ``ErasedPayload``: what stays of an erased or rejected payload |
+| ``f`` height(8) index(4) version(2)        | ``ErasedPayload``: what is left without so many records |
 | ``h`` level(1) index(8)                    | hash of a complete subtree of history  |
 | ``i`` transaction id(32)                   | height(8) index(4); of an accepted parcel: record count(4), dataset |
 | ``m`` ``anchor``                           | height(8) of the block whose state was taken from others |
@@ -15,7 +16,7 @@
 | ``m`` ``version`` / ``chain``              | layout version / chain id; for others see ``chain.storage.migration`` |
 | ``m`` ``reviewed``                         | ``Reviewed``: two heights(8); then the payload policy |
 | ``o`` height(8)                            | ``HandOver``: the next block has another set or other rules |
-| ``p`` height(8) index(4)                   | payload of an accepted parcel, unless it was erased or dropped |
+| ``p`` height(8) index(4)                   | payload of an accepted parcel, unless erased or dropped |
 | ``q`` dataset ``0x00`` parcel(32) height(8) index(4) | empty: an accepted request or read report that names it |
 | ``r`` dataset ``0x00`` height(8) index(4)  | empty: a request, approval or read report  |
 | ``r`` ``0x00`` height(8) index(4)          | empty: the same, whatever its dataset  |
@@ -26,6 +27,9 @@
 
 Entries of ``b``, ``p``, ``s``, ``t`` and ``x`` of old blocks lie in compressed frames (``chain.storage.frames``), and
 the leaves of the history tree, ``h`` 0, are left out there, since they follow from headers.
+
+Each erasure of some records writes what is left under a new version, and deletes the one before. So a value that has
+to go never stands under a key that is alive.
 
 Integers are big endian, so keys of one kind grow with the chain. A block and all that belongs to it is one batch,
 synced at once or, in catch-up, together with those after it.
@@ -46,13 +50,13 @@ from chain.blocks import Block, FinalHeader, Outcome, block_hash
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.primitives.crypto import HASH_SIZE, Hash
 from chain.primitives.encoding import EncodingError, Value, Wire, decode, encode, encode_array
+from chain.primitives.places import count_of
 from chain.primitives.types import Signature, is_dataset_id
 from chain.proofs.handover import HandOver
 from chain.proofs.merkle import leaf_hash
 from chain.storage.database import Database, Write
 from chain.storage.frames import FramedDatabase
 from chain.transactions.base import (
-    AbsentPayload,
     CheckedTransaction,
     DroppedPayload,
     ErasedPayload,
@@ -61,7 +65,7 @@ from chain.transactions.base import (
 )
 from chain.transactions.context import AcceptedParcel
 
-LAYOUT_VERSION = b"7"
+LAYOUT_VERSION = b"8"
 FRAMELESS_VERSION = b"6"
 """The same without frames."""
 OLD_LAYOUT_VERSIONS = (b"5", b"5 to 6")
@@ -70,6 +74,7 @@ _HEIGHT = struct.Struct(">cQ")
 _PLACE = struct.Struct(">cQI")
 _HISTORY = struct.Struct(">cBQ")
 _LOCATION = struct.Struct(">QI")
+_VERSION = struct.Struct(">cQIH")
 _COUNT = struct.Struct(">I")
 _FRAMED = {kind: _PLACE.size - 1 if kind in b"pt" else _HEIGHT.size - 1 for kind in (b"b", b"p", b"s", b"t", b"x")}
 HOT_BLOCKS = 1024
@@ -88,6 +93,14 @@ class Location(NamedTuple):
     height: int
     position: int
     """Place in its block, from 0."""
+
+
+class Unpurged(NamedTuple):
+    """A deleted payload whose bytes may still be in the files."""
+
+    location: Location
+    dead: int
+    """So many versions of what was left of it may be, too."""
 
 
 class _HeaderAlone(Wire, frozen=True):
@@ -154,7 +167,7 @@ class BlockStore:
         block: Block,
         transactions: Sequence[CheckedTransaction],
         history: Sequence[Write],
-        erased: Sequence[tuple[Location, ErasedPayload]] = (),
+        erased: Sequence[tuple[Location, ErasedPayload | DroppedPayload, int]] = (),
         handover: HandOver | None = None,
         changes: Mapping[bytes, bytes] | None = MappingProxyType({}),
         *,
@@ -165,24 +178,24 @@ class BlockStore:
         are None for a block of the past that was not executed here.
         """
         batch = [*block_writes(height, block, changes), *history, *handover_writes(height, handover)]
-        kept = dict(erased)
-        for place, payload in kept.items():
-            batch.append((_PLACE.pack(b"e", *place), encode(payload)))
+        kept = {place for place, _, _ in erased}
+        for place, payload, dead in erased:
             if place.height < height or block.outcomes[place.position].is_ok:  # a rejected one was never written
-                batch += [(_PLACE.pack(b"p", *place), None), (_PLACE.pack(b"l", *place), None)]
-                batch.append((_PLACE.pack(b"c", *place), b""))
+                batch += [*self._deletions(place), (_VERSION.pack(b"c", *place, dead), b"")]
+            batch.append(_stays(place, payload))
         for index, checked in enumerate(transactions):
             transaction = checked.transaction
             batch.append(
                 (_PLACE.pack(b"t", height, index), encode(StoredHead(transaction.header, transaction.signature)))
             )
             location = _LOCATION.pack(height, index)
-            if checked.absent is not None and (height, index) not in kept:
-                batch += _stand_in(height, index, checked.absent)
-            elif checked.absent is None and checked.type.payload is not None and (height, index) not in kept:
-                batch.append((_PLACE.pack(b"p", height, index), transaction.payload))
+            place = Location(height, index)
+            if checked.absent is not None and checked.absent.kept is not None and place not in kept:
+                batch.append(_stays(place, checked.absent.kept))
+            elif checked.absent is None and checked.type.payload is not None and place not in kept:
+                batch.append((_PLACE.pack(b"p", *place), transaction.payload))
             is_accepted, listed = block.outcomes[index].is_ok, checked.type.index(checked.header)
-            batch.append(index_write(Location(height, index), checked, listed, is_accepted=is_accepted))
+            batch.append(index_write(place, checked, listed, is_accepted=is_accepted))
             batch += [(prefix + location, b"") for prefix in _lists(listed, is_accepted=is_accepted)]
         self._database.write(batch, sync=sync)
 
@@ -254,7 +267,8 @@ class BlockStore:
         return AcceptedParcel(rest[_COUNT.size :].decode(), *_COUNT.unpack_from(rest))
 
     def transaction(self, location: Location) -> Transaction | None:
-        """The transaction at ``location`` with its payload, which is empty if it was erased or rejected.
+        """The transaction at ``location`` with its payload, which is empty if it was erased or rejected, or records of
+        it were erased.
 
         Raises:
             PoolError: code ``payload_not_kept``, with the place, if others keep the payload.
@@ -284,13 +298,29 @@ class BlockStore:
         return result
 
     def erased_payload(self, location: Location) -> ErasedPayload | None:
-        """What stays of the payload of the parcel at ``location``; None if it was neither erased nor rejected."""
+        """What stays of the payload of the parcel at ``location``; None if it was neither erased nor rejected, nor
+        records of it erased.
+        """
         data = self._database.get(_PLACE.pack(b"e", *location))
-        return None if data is None else _decoded(ErasedPayload, data)
+        found = [data] if data is not None else [value for _, value in self._left(location)]
+        return _decoded(ErasedPayload, found[-1]) if found else None
 
     def erased_payloads(self, height: int) -> dict[int, ErasedPayload]:
         """The same for all such parcels of the block at ``height``, by their index, ascending."""
-        return {place.position: _decoded(ErasedPayload, value) for place, value in self._of(b"e", height, height)}
+        found = {place.position: _decoded(ErasedPayload, value) for place, value in self._of(b"e", height, height)}
+        for key, value in self._database.scan(_HEIGHT.pack(b"f", height), _HEIGHT.pack(b"f", height + 1)):
+            found[_VERSION.unpack(key)[2]] = _decoded(ErasedPayload, value)
+        return dict(sorted(found.items()))
+
+    def _left(self, location: Location) -> Iterator[tuple[bytes, bytes]]:
+        """What is left of a payload without some records: one version, or none."""
+        place = _PLACE.pack(b"f", *location)
+        return self._database.scan(place, place + b"\xff" * 3)
+
+    def _deletions(self, location: Location) -> list[Write]:
+        """The writes that delete whatever there is of a payload."""
+        places = [_PLACE.pack(kind, *location) for kind in (b"p", b"l", b"e")]
+        return [(key, None) for key in [*places, *(key for key, _ in self._left(location))]]
 
     def dropped_payload(self, location: Location) -> DroppedPayload | None:
         """What is kept of the payload of the parcel at ``location``; None if it was not dropped."""
@@ -315,18 +345,19 @@ class BlockStore:
         """
         batch: list[Write] = []
         for place, kept in payloads:
-            if self._database.get(_PLACE.pack(b"p", *place)) is not None:
-                batch += [(_PLACE.pack(b"p", *place), None), (_PLACE.pack(b"l", *place), encode(kept))]
+            if self._database.get(_PLACE.pack(b"p", *place)) is not None or any(self._left(place)):
+                batch += [*self._deletions(place), _stays(place, kept)]
         self._database.write(batch, sync=False)
 
-    def restore(self, payloads: Sequence[tuple[Location, bytes]]) -> None:
-        """Keep payloads that were dropped, verified by the caller. One that was erased meanwhile stays erased. Not
-        synced, as ``drop``.
+    def restore(self, payloads: Sequence[tuple[Location, bytes | ErasedPayload]]) -> None:
+        """Keep payloads that were dropped, or what is left of them without some records, verified by the caller. One
+        that was erased meanwhile stays erased. Not synced, as ``drop``.
         """
         batch: list[Write] = []
         for place, payload in payloads:
             if self._database.get(_PLACE.pack(b"l", *place)) is not None:
-                batch += [(_PLACE.pack(b"l", *place), None), (_PLACE.pack(b"p", *place), payload)]
+                whole = (_PLACE.pack(b"p", *place), payload) if isinstance(payload, bytes) else _stays(place, payload)
+                batch += [(_PLACE.pack(b"l", *place), None), whole]
         self._database.write(batch, sync=False)
 
     def reviewed(self, policy: str) -> Reviewed:
@@ -338,24 +369,28 @@ class BlockStore:
         """Note how far a payload policy was carried out. Not synced: it can be carried out again."""
         self._database.write([(_REVIEWED, _HEIGHTS.pack(*reviewed) + policy.encode())], sync=False)
 
-    def unpurged(self, limit: int) -> list[Location]:
-        """Up to ``limit`` parcels whose payload was deleted, but whose bytes may still be in the files."""
+    def unpurged(self, limit: int) -> list[Unpurged]:
+        """Up to ``limit`` deleted payloads whose bytes may still be in the files."""
         found = []
         for key, _ in self._database.scan(b"c", b"d"):
-            found.append(Location(*_PLACE.unpack(key)[1:]))
+            _, height, position, dead = _VERSION.unpack(key)
+            found.append(Unpurged(Location(height, position), dead))
             if len(found) == limit:
                 break
         return found
 
-    def purge(self, locations: Sequence[Location]) -> bool:
-        """Rid the files of the deleted payloads at ``locations``. May run in a thread of its own, and take a while.
+    def purge(self, deleted: Sequence[Unpurged]) -> bool:
+        """Rid the files of deleted payloads. May run in a thread of its own, and take a while: what is erased meanwhile
+        has marks of its own.
 
         Returns:
             Whether that is done. Not while a reader still holds a file that is to go: call it again then.
         """
-        if not self._database.purge([_PLACE.pack(b"p", *location) for location in locations]):
+        keys = [_PLACE.pack(b"p", *location) for location, _ in deleted]
+        keys += [_VERSION.pack(b"f", *location, version) for location, dead in deleted for version in range(dead)]
+        if not self._database.purge(keys):
             return False
-        self._database.write([(_PLACE.pack(b"c", *location), None) for location in locations], sync=True)
+        self._database.write([(_VERSION.pack(b"c", *location, dead), None) for location, dead in deleted], sync=True)
         return True
 
     # Lists: up to ``limit`` places in chain order, or the newest first, beginning after the place ``after``.
@@ -525,12 +560,13 @@ def index_write(location: Location, checked: CheckedTransaction, index: Index, *
     return b"i" + checked.id, place
 
 
-def _stand_in(height: int, index: int, absent: AbsentPayload) -> list[Write]:
-    """What is kept of a parcel that came without its payload."""
-    if absent.kept is None:
-        return []
-    kind = b"l" if isinstance(absent.kept, DroppedPayload) else b"e"
-    return [(_PLACE.pack(kind, height, index), encode(absent.kept))]
+def _stays(place: Location, kept: ErasedPayload | DroppedPayload) -> Write:
+    """The write that keeps what stays of a payload."""
+    if isinstance(kept, DroppedPayload):
+        return _PLACE.pack(b"l", *place), encode(kept)
+    if kept.places:
+        return _VERSION.pack(b"f", *place, count_of(kept.places)), encode(kept)
+    return _PLACE.pack(b"e", *place), encode(kept)
 
 
 def _lists(index: Index, *, is_accepted: bool) -> Iterator[bytes]:

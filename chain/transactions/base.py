@@ -63,14 +63,18 @@ class Transaction(Wire, frozen=True):
 
 
 class ErasedPayload(Wire, frozen=True):
-    """What stays of a parcel's payload once it is erased or was rejected: its records' places can still be proved, and
-    its block be executed again.
+    """What stays of a parcel's payload once it, or some of its records, are erased, or it was rejected: its records'
+    places can still be proved, and its block be executed again.
     """
 
     size_bytes: Annotated[int, Meta(ge=0, le=LIMITS.transaction_size_bytes)]
     """Length of the payload: the state counts it. 0 for a rejected parcel, which counts nowhere."""
     leaves: Annotated[tuple[Hash32, ...], Meta(min_length=1, max_length=LIMITS.transaction_records)]
     """RFC 6962 leaf hashes of its records, in order; ``records_root`` is their root."""
+    places: Annotated[bytes, Meta(max_length=LIMITS.transaction_records // 8)] = b""
+    """The records that are gone, as ``chain.primitives.places`` has it; empty if all are."""
+    left: Annotated[bytes, Meta(max_length=LIMITS.transaction_size_bytes)] = b""
+    """The payload of the others: the parcel's, where bodies that are gone are empty. Empty if all are gone."""
 
 
 class DroppedPayload(Wire, frozen=True):
@@ -141,6 +145,8 @@ class Payload(Generic[HeaderType]):
     """How a type's payload is read, and held against the header that was signed."""
 
     decode: Callable[[HeaderType, bytes], Content]
+    encode: Callable[[Content], bytes]
+    """The reverse of ``decode``."""
     verify: Callable[[HeaderType, Content], None]
     """Raises ``payload_mismatch``, and what the content itself may be refused for."""
     verify_envelope: Callable[[HeaderType], None]

@@ -15,9 +15,9 @@ from chain.limits import LIMITS
 from chain.primitives.types import Text, verify_owner
 from chain.record_keys import KEY_SIZE
 from chain.state.entries import (
-    CorrectedRecords,
-    Correction,
     DatasetTotals,
+    OwnerAct,
+    RecordPlaces,
     corrected_records_key,
     correction_key,
     dataset_totals_key,
@@ -63,13 +63,13 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Cor
     found = context.parcel_of(header.dataset, parcel)
     if index >= found.record_count:
         raise Refusal(ErrorCode.UNKNOWN_SOURCE, parcel=parcel, record_index=index)
-    verify_not_erased(context, parcel)
+    verify_not_erased(context, parcel, index)
     key = correction_key(parcel, index)
-    present = context.state.read(key, Correction)
+    present = context.state.read(key, OwnerAct)
     if present is not None:
         raise Refusal(ErrorCode.RECORD_CORRECTED, parcel=parcel, record_index=index, by=present.transaction_id)
     effect = PARCEL.execute(context, checked, header)
-    correction = Correction(
+    correction = OwnerAct(
         dataset=header.dataset,
         owner=header.member,
         legal_basis=header.legal_basis,
@@ -87,7 +87,7 @@ def _count(context: ExecutionContext, header: CorrectionHeader) -> None:
     """Note the record among those of its parcel that were corrected, and of its dataset."""
     parcel, index = header.corrected
     key = corrected_records_key(parcel)
-    records = context.state.read(key, CorrectedRecords) or CorrectedRecords()
+    records = context.state.read(key, RecordPlaces) or RecordPlaces()
     context.state.write(key, records.extended(index))
     key = dataset_totals_key(header.dataset)
     totals = context.state.read(key, DatasetTotals)

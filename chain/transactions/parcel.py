@@ -342,6 +342,7 @@ PARCEL = TransactionType(
     prepare=_prepare,
     payload=Payload(
         decode=decode_content,
+        encode=lambda content: encode_records(content.records, content.sealed_shares),
         verify=_verify_content,
         verify_envelope=_verify_envelope,
         leaves=parcel_leaves,

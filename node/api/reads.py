@@ -14,7 +14,7 @@ from chain.proofs.receipts import Receipt
 from chain.state.entries import (
     DatasetEntry,
     DatasetTotals,
-    Erasure,
+    OwnerAct,
     dataset_key,
     dataset_totals_key,
     erasure_key,
@@ -110,7 +110,7 @@ def _add_transactions(router: APIRouter, service: NodeService) -> None:
             header = decode_transaction_header(ledger.chain_id, head.header)
             outcome = ledger.outcome_at(location)
             fields = transaction_view(header, outcome, location.height, location.position, head.header, head.signature)
-            erasure = snapshot.entry(erasure_key(id_), Erasure)
+            erasure = snapshot.entry(erasure_key(id_), OwnerAct)
             return fields | {"erasure": erasure and fields_of(erasure)}
 
         return await read_json(service, view)

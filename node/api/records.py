@@ -15,9 +15,8 @@ from chain.limits import LIMITS
 from chain.primitives import json_reader
 from chain.primitives.crypto import Hash
 from chain.state.entries import (
-    CorrectedRecords,
-    Correction,
-    Erasure,
+    OwnerAct,
+    RecordPlaces,
     corrected_records_key,
     correction_key,
     erasure_key,
@@ -88,7 +87,7 @@ def _add_single(router: APIRouter, service: NodeService) -> None:
 
         def view() -> bytes:
             header, body = _record(ledger, id_, location, index)
-            correction = snapshot.entry(correction_key(id_, index), Correction)
+            correction = snapshot.entry(correction_key(id_, index), OwnerAct)
             fields: Json = {
                 "record": f"{transaction_id}/{index}",
                 "dataset": header.dataset,
@@ -180,7 +179,7 @@ class _RecordLines:
             return
         id_ = outcome.transaction_id
         bodies = self._bodies(header, id_, location)
-        corrected = self._snapshot.entry(corrected_records_key(id_), CorrectedRecords) or CorrectedRecords()
+        corrected = self._snapshot.entry(corrected_records_key(id_), RecordPlaces) or RecordPlaces()
         shared: Json = {
             "member": header.member,
             "height": location.height,
@@ -201,7 +200,7 @@ class _RecordLines:
 
     def _bodies(self, header: ParcelHeader, id_: Hash, location: Location) -> tuple[bytes, ...]:
         """The records of an accepted parcel; none if it was erased."""
-        if self._snapshot.entry(erasure_key(id_), Erasure) is not None:
+        if self._snapshot.entry(erasure_key(id_), OwnerAct) is not None:
             return ()
         try:
             return decode_content(header, stored_at(self._ledger, id_, location).payload).records

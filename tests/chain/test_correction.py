@@ -8,10 +8,10 @@ from chain.errors import ErrorCode
 from chain.ledger import Ledger
 from chain.limits import LIMITS
 from chain.state.entries import (
-    CorrectedRecords,
-    Correction,
     DatasetTotals,
     DerivedParcels,
+    OwnerAct,
+    RecordPlaces,
     corrected_records_key,
     correction_key,
     dataset_totals_key,
@@ -46,7 +46,7 @@ def test_the_old_record_points_to_the_new_one_and_back(story: Story) -> None:
     correction = story.network.correction(story.id, 1, b'{"n":22}')
     assert story.outcomes(correction) == ["ok"]
     new = story.network.id_of(correction)
-    entry = story.ledger.entry(correction_key(story.id, 1), Correction)
+    entry = story.ledger.entry(correction_key(story.id, 1), OwnerAct)
     assert entry is not None
     assert (entry.transaction_id, entry.dataset, entry.owner, entry.height) == (new, "a.flights", "a", 3)
     assert (entry.legal_basis, entry.reason) == ("Statistics Law 25", "the hours were local time")
@@ -56,7 +56,7 @@ def test_the_old_record_points_to_the_new_one_and_back(story: Story) -> None:
     totals = story.ledger.entry(dataset_totals_key("a.flights"), DatasetTotals)
     assert totals is not None
     assert (totals.parcels, totals.records, totals.corrected) == (2, 4, 1)
-    corrected = story.ledger.entry(corrected_records_key(story.id), CorrectedRecords)
+    corrected = story.ledger.entry(corrected_records_key(story.id), RecordPlaces)
     assert corrected is not None
     assert [index for index in range(3) if corrected.has(index)] == [1]
 
@@ -66,7 +66,7 @@ def test_s70_a_record_is_corrected_once_and_its_correction_again(story: Story) -
     second = story.network.correction(story.id, 1, b'{"n":23}')
     again = story.network.correction(story.network.id_of(first), 0, b'{"n":24}')
     assert story.outcomes(first, second, again) == ["ok", "record_corrected", "ok"]
-    entry = story.ledger.entry(correction_key(story.id, 1), Correction)
+    entry = story.ledger.entry(correction_key(story.id, 1), OwnerAct)
     assert entry is not None
     assert entry.transaction_id == story.network.id_of(first)
 
@@ -83,8 +83,8 @@ def test_what_is_no_correction_is_refused(story: Story) -> None:
     assert story.outcomes(*refused.values(), network.correction(id_, 0, member="b")) == [*refused, "unknown_parcel"]
     story.outcomes(network.erase(id_))
     assert story.outcomes(network.correction(id_, 0)) == ["parcel_erased"]
-    assert story.ledger.entry(correction_key(id_, 0), Correction) is None
-    assert story.ledger.entry(corrected_records_key(id_), CorrectedRecords) is None
+    assert story.ledger.entry(correction_key(id_, 0), OwnerAct) is None
+    assert story.ledger.entry(corrected_records_key(id_), RecordPlaces) is None
 
 
 def test_a_correction_is_one_record_and_names_the_old_one(story: Story) -> None:
@@ -102,7 +102,7 @@ def test_a_correction_is_one_record_and_names_the_old_one(story: Story) -> None:
 
 def test_places_fill_in_any_order_and_have_one_form() -> None:
     last = LIMITS.transaction_records - 1
-    one = CorrectedRecords().extended(last).extended(0).extended(9)
-    assert one == CorrectedRecords().extended(9).extended(0).extended(last)
+    one = RecordPlaces().extended(last).extended(0).extended(9)
+    assert one == RecordPlaces().extended(9).extended(0).extended(last)
     assert [index for index in range(LIMITS.transaction_records) if one.has(index)] == [0, 9, last]
-    assert CorrectedRecords().extended(9).places == b"\0\2"
+    assert RecordPlaces().extended(9).places == b"\0\2"

@@ -8,13 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from audit.chain import ChainAudit
-from chain.erasure import ErasureProofs
+from chain.erasure import ErasedParcelPart, ErasureProof, ErasureProofs
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.packages import BlockPackage, ErasedParcel, open_package, read_package, verify_erased
 from chain.primitives.encoding import decode, encode
 from chain.proofs.merkle import MerkleTree, verify_inclusion
-from chain.state.entries import Erasure, dataset_key, erasure_key
+from chain.state.entries import OwnerAct, dataset_key, erasure_key
 from chain.storage.database import MemoryDatabase
 from chain.storage.head import HeadFile, MemoryHead
 from chain.storage.level import LevelDatabase
@@ -81,7 +81,7 @@ def test_only_the_erased_parcel_loses_its_payload(story: Story) -> None:
 
 
 def test_the_state_says_why(story: Story) -> None:
-    entry = story.ledger.entry(erasure_key(story.id), Erasure)
+    entry = story.ledger.entry(erasure_key(story.id), OwnerAct)
     assert entry is not None
     assert (entry.dataset, entry.legal_basis, entry.height) == ("a.flights", "PIPL 47", 4)
 
@@ -138,7 +138,7 @@ def test_a_node_that_fetches_the_chain_needs_no_payload(story: Story) -> None:
 
 
 def test_what_cannot_be_proved_yet_is_not_handed_out(story: Story) -> None:
-    assert story.ledger.prove_erasures([story.network.id_of(story.other)]) is None
+    assert story.ledger.prove_erasures([ErasedParcelPart(story.network.id_of(story.other), b"")]) is None
     assert read_package(story.ledger.blocks, 2, lambda parcels: None) is None
     unproved = read_package(story.ledger.blocks, 2)
     assert unproved is not None
@@ -155,7 +155,7 @@ def _without_one_proof(story: Story, package: BlockPackage) -> BlockPackage:
 
 def _with_proof_of_another_key(story: Story, package: BlockPackage) -> BlockPackage:
     _, proof = story.ledger.state_proof(dataset_key("a.flights"))
-    return replace(package, erasures=replace(package.erasures, proofs=(proof,)))
+    return replace(package, erasures=replace(package.erasures, proofs=(ErasureProof(b"", proof),)))
 
 
 def _from_before_the_erasure(story: Story, package: BlockPackage) -> BlockPackage:
@@ -163,7 +163,7 @@ def _from_before_the_erasure(story: Story, package: BlockPackage) -> BlockPackag
     block = story.ledger.block_at(3)
     _, proof = story.ledger.state_proof(erasure_key(story.id), 3)
     assert block.certificate is not None
-    return replace(package, erasures=ErasureProofs(block.header, block.certificate, (proof,)))
+    return replace(package, erasures=ErasureProofs(block.header, block.certificate, (ErasureProof(b"", proof),)))
 
 
 def _with_uncertified_header(story: Story, package: BlockPackage) -> BlockPackage:
@@ -273,7 +273,7 @@ class TestAudit:
     def test_what_nothing_erases_is_missing(self, story: Story) -> None:
         report = self.audited(story, packages_of(story.ledger)[:-1]).report
         assert (report.records_missing, report.records_hash_only, report.records_verified) == (3, 4, 2)
-        assert dict(report.awaiting_erasure) == {story.id: 3}
+        assert dict(report.awaiting_erasure) == {story.id: b"\7"}
         assert not report.is_complete
 
     def test_an_erasure_needs_no_proof_of_its_own(self, story: Story) -> None:
@@ -346,7 +346,7 @@ class TestFiles:
         network.commit(ledger, [network.erase(id_)])
         assert self.files_with_it(tmp_path), "the deletion alone does not remove them"
         places = ledger.blocks.unpurged(10)
-        assert places == [ledger.blocks.location(id_)]
+        assert places == [(ledger.blocks.location(id_), 0)]
         assert ledger.blocks.purge(places)
         assert self.files_with_it(tmp_path) == []
         assert ledger.blocks.unpurged(10) == []

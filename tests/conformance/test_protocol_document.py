@@ -111,7 +111,7 @@ def array_of(type_: type[Wire]) -> list[str]:
         Transaction, StateProof, entries.ProtocolEntry, ValidatorsEntry, Member, entries.DatasetEntry,
         entries.DatasetTotals, entries.MemberTotals, entries.ContractEntry, entries.ContractState,
         entries.RequestEntry, entries.RequestTerms, Decision, entries.RequestTotals, entries.DatasetReads,
-        entries.ReaderEntry, entries.ParcelReads, entries.DerivedParcels, entries.Erasure, BlockHeader, Certificate,
+        entries.ReaderEntry, entries.ParcelReads, entries.DerivedParcels, entries.OwnerAct, BlockHeader, Certificate,
         Outcome, AccessVerdict, Block, BlockPackage, ErasedParcel, ErasedPayload, DroppedParcel,
         DroppedPayload, ErasureProofs, Receipt, ShareQuery,
         Cosignature, messages.Prepare, messages.Commit, messages.ViewChangeVote, messages.PrePrepare,

@@ -54,7 +54,7 @@ MUTANTS = (
         BAD,
         Edit(
             "verify_since",
-            "verifier.entry(root, correction_key(parcel.id, index), part.correction, Correction)",
+            "verifier.entry(root, correction_key(parcel.id, index), part.correction, OwnerAct)",
             "None",
         ),
     ),

@@ -4,9 +4,8 @@ from chain.primitives.crypto import Hash
 from chain.primitives.encoding import encode
 from chain.state.entries import (
     EMPTY_HISTORY,
-    Correction,
     DerivedParcels,
-    Erasure,
+    OwnerAct,
     ParcelReads,
     correction_key,
     derived_key,
@@ -80,7 +79,7 @@ Refused("record_erased", "bad_proof", "uses")(
 def erasure_of_another_dataset(file: Json, world: EvidenceWorld) -> None:
     """the erasure is of another dataset in the block, which a quorum made up"""
     id_ = world.ids["secret"]
-    erasure = Erasure(SEALED, "aviation", "law", "", 4, 0, world.ids["erasure"])
+    erasure = OwnerAct(SEALED, "aviation", "law", "", 4, 0, world.ids["erasure"])
     use_state(file, {MEMBER: world.value(MEMBER), erasure_key(id_): encode(erasure)}, OPEN, id_)
     file["uses"]["derived_transactions"] = []
 
@@ -101,7 +100,7 @@ Refused("record_corrected", "bad_proof", "uses")(
 def correction_in_another_dataset(file: Json, world: EvidenceWorld) -> None:
     """the correction is of another dataset in the block, which a quorum made up"""
     id_ = world.ids["open"]
-    correction = Correction(SEALED, "aviation", "law", "wrong", 4, 0, world.ids["correction"])
+    correction = OwnerAct(SEALED, "aviation", "law", "wrong", 4, 0, world.ids["correction"])
     use_state(file, {MEMBER: world.value(MEMBER), correction_key(id_, 2): encode(correction)}, OPEN, id_)
     file["uses"]["derived_transactions"] = []
 
