@@ -318,7 +318,9 @@ class TransactionAnswer(_Answer, frozen=True, kw_only=True):
     signature: bytes = b""
     fields: dict[str, Any] = {}
     erasure: dict[str, Any] | None = None
-    """Why the payload of a parcel is gone: the fields of ``chain.state.entries.Erasure``; None if it was not erased."""
+    """Why the payload of a parcel is gone: the fields of ``chain.state.entries.OwnerAct``; None if it was not erased."""
+    erased_records: tuple[Unsigned, ...] = ()
+    """Places of its records that were erased one by one."""
 
 
 class RecordAnswer(_Answer, frozen=True, kw_only=True):
@@ -335,7 +337,7 @@ class RecordAnswer(_Answer, frozen=True, kw_only=True):
     body: bytes
     value: Any = None
     correction: dict[str, Any] | None = None
-    """What it was corrected by: the fields of ``chain.state.entries.Correction``; None if it was not."""
+    """What it was corrected by: the fields of ``chain.state.entries.OwnerAct``; None if it was not."""
     corrects: str | None = None
     """The record that it corrects."""
 

@@ -242,20 +242,24 @@ class Methods:
     submit = declaring.collected(submit_stream)
 
     @declaring.result
-    def erase(self, parcel: bytes, legal_basis: str, reason: str = "") -> Operation[VerifiedReceipt]:
-        """Have every node drop the payload of a parcel, and the shares of its key, for good. What was signed of it can
-        still be proved.
+    def erase(
+        self, parcel: bytes, legal_basis: str, reason: str = "", records: Sequence[int] = ()
+    ) -> Operation[VerifiedReceipt]:
+        """Have every node drop the payload of a parcel, and the shares of its key, for good, or the bodies of some of
+        its records. What was signed can still be proved, and the other records be read.
 
         Args:
             parcel: transaction id of a parcel of this member's datasets.
+            records: places of records in it; none for the whole parcel.
             legal_basis: the law or order by which it has to go, 1 to 2,000 characters; it stays on the chain.
             reason: at most 300 characters, which stay too.
 
         Raises:
             TransactionRejected: the validators refused it.
-            PoolError: codes ``unknown_parcel``, ``not_owner``, ``parcel_erased``: nothing was sent.
+            PoolError: codes ``unknown_parcel``, ``unknown_source``, ``not_owner``, ``parcel_erased``,
+                ``record_erased``: nothing was sent.
         """
-        return erasure.erase(self._session, parcel, legal_basis, reason)
+        return erasure.erase(self._session, parcel, legal_basis, reason, records)
 
     @declaring.result
     def correct(

@@ -24,6 +24,11 @@ class _Told(Generic[Plan]):
         return self._plan.erased
 
     @property
+    def erased_records(self) -> list[RecordId]:
+        """Records of other parcels that were left out for the same."""
+        return self._plan.erased_records
+
+    @property
     def expected_records(self) -> int:
         """How many records there are, erased ones included, proven; 0 until the first was asked for, and where parcels
         are named.

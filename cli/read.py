@@ -46,6 +46,8 @@ class ReadResult:
     """Transaction ids of the read reports, each of at most 1,024 parcels; none without records or with --no-report."""
     erased: tuple[str, ...] = ()
     """Ids of parcels that were left out because their owner has erased them."""
+    erased_records: tuple[str, ...] = ()
+    """Ids of records of other parcels that were left out for the same."""
     corrected: int = 0
     """Records among them that another has taken the place of."""
     corrected_records: tuple[str, ...] = ()
@@ -190,6 +192,7 @@ class Taking:
         self._cursor = since
         self._copied = Copied()
         self._erased: list[str] = []
+        self._erased_records: list[str] = []
         self._read_reports: list[str] = []
         self._reading: Records | Reading | None = None
         self.request = ""
@@ -245,6 +248,7 @@ class Taking:
             self._cursor,
             read_reports=tuple(self._read_reports),
             erased=tuple(self._erased),
+            erased_records=tuple(self._erased_records),
             corrected=self._copied.corrected,
             corrected_records=tuple(self._copied.first_corrected),
         )
@@ -268,6 +272,7 @@ class Taking:
                     self._copied.add(record)
         self._cursor = reading.cursor
         self._erased += map(bytes.hex, reading.erased)
+        self._erased_records += map(str, reading.erased_records)
 
     def _wait(self) -> None:
         """Return once a block has added to the dataset."""
@@ -298,7 +303,7 @@ def _show(result: ReadResult) -> None:
         "cursor": f"{result.cursor} (go on with --since {result.cursor})",
         "request": result.request,
         "read_reports": ", ".join(result.read_reports),
-        "left out": f"{len(result.erased):,} parcels that their owner has erased" if result.erased else "",
+        "left out": _left_out(result),
         "CORRECTED": _corrected(result),
     }
     shown = facts({name: value for name, value in rows.items() if value})
@@ -306,6 +311,12 @@ def _show(result: ReadResult) -> None:
         emit(asdict(result), shown)
     else:
         talk().print(shown)
+
+
+def _left_out(result: ReadResult) -> str:
+    counts = (len(result.erased), "parcels"), (len(result.erased_records), "records")
+    found = " and ".join(f"{count:,} {what}" for count, what in counts if count)
+    return f"{found} that their owner has erased" if found else ""
 
 
 def _corrected(result: ReadResult) -> str:

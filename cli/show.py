@@ -93,6 +93,8 @@ def _shown_transaction(answer: TransactionAnswer) -> RenderableType:
             )
     if answer.erasure is not None:
         rows["content"] = f"erased at height {answer.erasure['height']:,}: {answer.erasure['legal_basis']}"
+    elif answer.erased_records:
+        rows["content"] = f"records erased: {', '.join(map(str, answer.erased_records))}"
     return facts(rows | {name: _brief(value) for name, value in answer.fields.items()})
 
 

@@ -8,6 +8,7 @@ offline, and learns nothing about what is withheld but how many fields there are
 from collections.abc import Iterator, Sequence
 
 from chain.errors import ErrorCode, PoolError
+from chain.primitives.crypto import Hash
 from chain.proofs.trust import TrustHistory
 from chain.transactions.base import transaction_id
 from chain.transactions.parcel import ParcelHeader
@@ -37,7 +38,12 @@ class DisclosureEvidence(ParcelEvidence, frozen=True, tag_field="kind", tag="dis
 
 
 def make_disclosure_evidence(
-    trust: TrustHistory, record_evidence: bytes, bodies: Sequence[bytes], seed: bytes, names: Sequence[str] = ()
+    trust: TrustHistory,
+    record_evidence: bytes,
+    bodies: Sequence[bytes],
+    seed: bytes,
+    names: Sequence[str] = (),
+    leaves: Sequence[Hash] | None = None,
 ) -> bytes:
     """Make the evidence file that discloses fields of a sealed record, or all of it. It is verified before it is
     returned.
@@ -45,9 +51,10 @@ def make_disclosure_evidence(
     Args:
         trust: of the chain.
         record_evidence: the record's own evidence file, from any node.
-        bodies: sealed bodies of all records of its parcel, from any node.
+        bodies: sealed bodies of all records of its parcel, from any node; empty ones for records that were erased.
         seed: of the parcel: the owner has it, and so has a granted reader.
         names: fields to show; none if the parcel commits to its records as a whole.
+        leaves: of all records, where some bodies are not there.
 
     Raises:
         PoolError: codes ``bad_request`` (fields named or not named against the kind of commitment, or the parcel is
@@ -60,7 +67,7 @@ def make_disclosure_evidence(
         raise PoolError(ErrorCode.BAD_REQUEST, "the record is not sealed: its own evidence shows it as it is")
     parcel_id = transaction_id(trust.chain_id, file.parcel.header)
     commitments = decode_envelope(header.envelope).commitments
-    disclosure = disclose(bodies, seed, _context(header), commitments, parcel_id, file.record.index, names)
+    disclosure = disclose(bodies, seed, _context(header), commitments, parcel_id, file.record.index, names, leaves)
     made = DisclosureEvidence(
         format=file.format,
         chain_id=file.chain_id,
@@ -71,7 +78,7 @@ def make_disclosure_evidence(
         dataset=file.dataset,
         contract=file.contract,
         disclosure=disclosure_object(disclosure),
-        since=SincePart(file.uses.block, file.uses.erasure, file.uses.correction, file.uses.present),
+        since=SincePart(**{name: getattr(file.uses, name) for name in SincePart.__struct_fields__}),
     )
     for _ in numbered(DISCLOSURE_STEPS, lambda: verify_disclosed(made, Verifier(trust.copy()))):
         pass

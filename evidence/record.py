@@ -15,11 +15,12 @@ from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
+from chain.primitives.places import has_place
 from chain.proofs.merkle import inclusion_proof, verify_inclusion
-from chain.state.entries import OwnerAct, erasure_key
+from chain.state.entries import OwnerAct, erasure_key, record_erasure_key
 from chain.storage.blocks import Location
 from chain.transactions.correction import CorrectionHeader
-from chain.transactions.parcel import ParcelHeader, parcel_leaves, record_proof
+from chain.transactions.parcel import ParcelHeader, decode_content, parcel_leaves, record_proof
 from chain.transactions.registry import decode_stored
 from evidence.making import PartMaker
 from evidence.parcel import FinalParcel, ParcelEvidence, make_parcel_parts, verify_parcel
@@ -103,7 +104,7 @@ def verify_record(file: RecordEvidence, verifier: Verifier) -> Iterator[str]:
     uses = verify_uses(verifier, file.uses, proven[0], record.index)
     erasure = uses.since.erasure
     if record.body is None and erasure is None:
-        raise bad_evidence("the record's body is left out, but its parcel was not erased")
+        raise bad_evidence("the record's body is left out, but neither it nor its parcel was erased")
     if record.body is not None and erasure is not None:
         raise PoolError(ErrorCode.PARCEL_ERASED, f"erased at height {erasure.height}: its content is not to be shown")
     yield describe_uses(uses)
@@ -144,12 +145,16 @@ def _record_part(maker: PartMaker, id_: Hash, header: ParcelHeader, location: Lo
     """The record from the payload, or from what its erasure has left."""
     blocks = maker.ledger.blocks
     erased, stored = blocks.erased_payload(location), blocks.transaction(location)
-    if erased is not None:
-        if maker.value(erasure_key(id_), maker.height, OwnerAct) is None:
-            raise PoolError(ErrorCode.PARCEL_ERASED, f"after height {maker.height}: ask without that checkpoint")
-        proof = inclusion_proof(erased.leaves, index)
-        return RecordPart(id_.hex(), index, None, erased.leaves[index].hex(), hex_proof(proof))
-    records = decode_stored(maker.chain_id, stored).records if stored is not None else ()
-    if len(records) != header.record_count:
-        raise PoolError(ErrorCode.DATABASE_DAMAGED, f"the payload of {id_.hex()} is incomplete")
-    return RecordPart(id_.hex(), index, records[index], None, hex_proof(record_proof(header, records, index)))
+    if erased is None:
+        records = decode_stored(maker.chain_id, stored).records if stored is not None else ()
+        if len(records) != header.record_count:
+            raise PoolError(ErrorCode.DATABASE_DAMAGED, f"the payload of {id_.hex()} is incomplete")
+        return RecordPart(id_.hex(), index, records[index], None, hex_proof(record_proof(header, records, index)))
+    proof = hex_proof(inclusion_proof(erased.leaves, index))
+    if erased.places and not has_place(erased.places, index):
+        body = decode_content(header, erased.left).records[index]
+        return RecordPart(id_.hex(), index, body, None, proof)
+    keys = erasure_key(id_), record_erasure_key(id_, index)
+    if all(maker.value(key, maker.height, OwnerAct) is None for key in keys):
+        raise PoolError(ErrorCode.PARCEL_ERASED, f"after height {maker.height}: ask without that checkpoint")
+    return RecordPart(id_.hex(), index, None, erased.leaves[index].hex(), proof)

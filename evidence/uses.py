@@ -25,6 +25,7 @@ from chain.state.entries import (
     derived_key,
     erasure_key,
     parcel_reads_key,
+    record_erasure_key,
     record_key_key,
 )
 from chain.storage.blocks import Location
@@ -47,7 +48,9 @@ class SincePart(Part, frozen=True):
     block: BlockPart
     """The block as of which all of this holds; not before the parcel's."""
     erasure: EntryPart
-    """``erasure/ID``: no entry unless its parcel was erased."""
+    """``erasure/ID``: no entry unless its whole parcel was erased."""
+    record_erasure: EntryPart
+    """``erasure/ID/INDEX``: no entry unless the record itself was erased."""
     correction: EntryPart
     """``correction/ID/INDEX``: no entry unless it was corrected."""
     present: EntryPart | None
@@ -73,6 +76,7 @@ class ProvenSince(NamedTuple):
     block: BlockHeader
     """As of this block."""
     erasure: OwnerAct | None
+    """Of the record, or of its whole parcel."""
     correction: OwnerAct | None
     newer: tuple[Hash, int] | None
     """The present record of its key, if that is another one: (transaction id, index)."""
@@ -117,6 +121,7 @@ def make_uses(maker: PartMaker, parcel_id: Hash, header: ParcelHeader, index: in
     return UsesPart(
         block=maker.block(height),
         erasure=maker.entry(erasure_key(parcel_id), height),
+        record_erasure=maker.entry(record_erasure_key(parcel_id, index), height),
         correction=maker.entry(correction_key(parcel_id, index), height),
         present=maker.entry(record_key_key(header.dataset, keys[index]), height) if keys else None,
         reads=maker.entry(key_of_reads, height),
@@ -165,9 +170,11 @@ def verify_since(verifier: Verifier, part: SincePart, parcel: FinalParcel, index
     if block.height < parcel.block.height:
         raise bad_evidence(f"it says what came of the parcel up to height {block.height}, before it was there")
     root, dataset = block.state_root, parcel.header.dataset
-    erasure = verifier.entry(root, erasure_key(parcel.id), part.erasure, OwnerAct)
-    if erasure is not None and erasure.dataset != dataset:
+    of_parcel = verifier.entry(root, erasure_key(parcel.id), part.erasure, OwnerAct)
+    of_record = verifier.entry(root, record_erasure_key(parcel.id, index), part.record_erasure, OwnerAct)
+    if any(found is not None and found.dataset != dataset for found in (of_parcel, of_record)):
         raise bad_evidence("the erasure is of a parcel of another dataset")
+    erasure = of_record or of_parcel
     correction = verifier.entry(root, correction_key(parcel.id, index), part.correction, OwnerAct)
     if correction is not None and correction.dataset != dataset:
         raise bad_evidence("the correction is of a record of another dataset")

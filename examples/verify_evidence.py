@@ -712,11 +712,10 @@ DATASET_READS = structure(
 READER_ENTRY = structure("requests:number grants:number granted", granted=array(HASH, maximum=100))
 PARCEL_READS = structure("requests:number read_reports:number history", history=HISTORY)
 DERIVED_PARCELS = structure("history", history=HISTORY)
-ERASURE = structure(
+OWNER_ACT = structure(
     "dataset:text owner:name legal_basis:text reason:text height:number time_ms:number transaction_id:hash"
 )
-CORRECTION = ERASURE
-"""Says the same of a record."""
+"""An erasure, or a correction."""
 PRESENT_RECORD = structure(
     "transaction_id:hash index height:number versions:number previous",
     index=unsigned(0, 4095),
@@ -1227,6 +1226,7 @@ RECORD_PART = record_of(
 SINCE = {
     "block": BLOCK_PART,
     "erasure": ENTRY_PART,
+    "record_erasure": ENTRY_PART,
     "correction": ENTRY_PART,
     "present": optional(ENTRY_PART),
 }
@@ -1385,7 +1385,7 @@ def verify_uses(verifier: Verifier, file: Any) -> str:
     if erasure is None and file.record.body is None:
         refuse("bad_evidence", "the record is left out, and nothing shows that it was erased")
     if erasure is not None and file.record.body is not None:
-        refuse("parcel_erased", f"the parcel was erased at height {erasure.height}, and the file has its content")
+        refuse("parcel_erased", f"it was erased at height {erasure.height}, and the file has its content")
     readers = sorted({header.member for header in headers or ()})
     named = f" by {', '.join(readers)}" if readers else ""
     return (
@@ -1402,14 +1402,17 @@ def verify_since(verifier: Verifier, file: Any, part: Any, index: int) -> tuple[
     block = verifier.block(part.block)
     if block.height < unpack(BLOCK_HEADER, file.block.header).height:
         refuse("bad_evidence", "what came of the record is of a block before the parcel's")
-    erasure = verifier.entry(block.state_root, f"erasure/{id_.hex()}", part.erasure, ERASURE)
-    correction = verifier.entry(block.state_root, f"correction/{id_.hex()}/{index}", part.correction, CORRECTION)
+    root, record = block.state_root, f"{id_.hex()}/{index}"
+    of_parcel = verifier.entry(root, f"erasure/{id_.hex()}", part.erasure, OWNER_ACT)
+    of_record = verifier.entry(root, f"erasure/{record}", part.record_erasure, OWNER_ACT)
+    correction = verifier.entry(root, f"correction/{record}", part.correction, OWNER_ACT)
     found = f"up to height {block.height}"
-    for entry, what in ((erasure, "erased"), (correction, "CORRECTED")):
+    acts = (of_record, "erased"), (of_parcel, "erased with its parcel"), (correction, "CORRECTED")
+    for entry, what in acts:
         if entry is not None:
             if entry.dataset != dataset:
                 refuse("bad_evidence", f"it was {what} in another dataset")
-            by = "" if entry is erasure else f" by {entry.transaction_id.hex()}/0"
+            by = f" by {entry.transaction_id.hex()}/0" if entry is correction else ""
             found += f": {what} at height {entry.height}{by} ({entry.legal_basis})"
     keys = getattr(header, "keys", getattr(header, "key", b""))
     if (part.present is None) != (keys == b""):
@@ -1419,7 +1422,7 @@ def verify_since(verifier: Verifier, file: Any, part: Any, index: int) -> tuple[
         present = verifier.present_entry(block.state_root, key, part.present, PRESENT_RECORD)
         which = f"{present.transaction_id.hex()}/{present.index}"
         found += f": the present record of its key is {'it' if which == f'{id_.hex()}/{index}' else which}"
-    return block.state_root, erasure, found
+    return block.state_root, of_record or of_parcel, found
 
 
 def no_reads() -> Any:

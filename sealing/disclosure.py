@@ -76,23 +76,27 @@ def disclose(
     parcel_id: Hash,
     index: int,
     names: Sequence[str] = (),
+    leaves: Sequence[Hash] | None = None,
 ) -> Disclosure:
     """Make a disclosure of record ``index`` of a parcel.
 
     Args:
-        bodies: sealed bodies of the parcel.
+        bodies: sealed bodies of the parcel; empty ones for records that were erased.
         seed: of the parcel.
         context: of the parcel.
         commitments: as in the parcel's envelope.
         parcel_id: the parcel's transaction id.
         index: which record.
         names: fields to show; none if the record is committed to as a whole.
+        leaves: of all records, where some bodies are not there; by default they follow from the bodies.
 
     Raises:
         PoolError: codes ``payload_mismatch``, ``bad_sealing``, ``not_found`` (no such record or field),
         ``bad_request`` (fields named or not named against the kind of commitment).
     """
-    verify_bodies(bodies, context)
+    if leaves is None:
+        verify_bodies(bodies, context)
+        leaves = sealed_record_leaves(context.chain_id, bodies)
     if not 0 <= index < len(bodies):
         raise PoolError(ErrorCode.NOT_FOUND, f"the parcel has {len(bodies)} records, none is {index}")
     if (commitments is CommitmentKind.FIELDS) != bool(names):
@@ -100,7 +104,10 @@ def disclose(
     cipher = RecordCipher(context, seed, commitments)
     record = cipher.open(index, bodies[index])
     body_hash = hash_tagged("sealed-record", context.chain_id, bodies[index][HASH_SIZE:])
-    proof = MerkleTree(sealed_record_leaves(context.chain_id, bodies)).inclusion_proof(index)
+    proof = MerkleTree(list(leaves)).inclusion_proof(index)
+    leaf = sealed_leaf(body_hash, bodies[index][:HASH_SIZE])
+    if root_from_inclusion_proof(leaf, index, len(bodies), proof) != context.records_root:
+        raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "the sealed record is not the one whose root was signed")
     place = RecordPlace(parcel_id, index, body_hash, tuple(proof))
     if commitments is CommitmentKind.WHOLE:
         return RecordDisclosure(place, record, cipher.salts(index, 1)[0])

@@ -2,7 +2,7 @@
 
 from blockpool.answers import VerifiedReceipt
 from blockpool.exchange import Operation
-from blockpool.operations.erasure import erasable_parcel
+from blockpool.operations.erasure import erasable_parcel, erased_records
 from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import Session
 from blockpool.operations.submitting import known_dataset
@@ -10,7 +10,7 @@ from blockpool.record_keys import KeyMaker
 from blockpool.sealing import SEALED_RECORD_SIZE_MAX_BYTES, sealed_content
 from blockpool.signing import RecordBody, RecordId, encode_record, sign_correction
 from chain.blocks import BlockHeader
-from chain.errors import ErrorCode, Refusal
+from chain.errors import ErrorCode, PoolError, Refusal
 from chain.limits import LIMITS
 from chain.primitives.types import verify_owner
 from chain.schema import record_rules
@@ -38,13 +38,15 @@ def correct(
     one is.
 
     Raises:
-        PoolError: codes ``unknown_parcel``, ``unknown_source``, ``not_owner``, ``parcel_erased``, ``record_corrected``,
-            ``schema_violation``, ``key_secret_needed``: nothing was sent then.
+        PoolError: codes ``unknown_parcel``, ``unknown_source``, ``not_owner``, ``parcel_erased``, ``record_erased``,
+            ``record_corrected``, ``schema_violation``, ``key_secret_needed``: nothing was sent then.
     """
     header = yield from erasable_parcel(session, record.transaction_id)
     verify_owner(header.dataset, session.identity.member)
     if record.index >= header.record_count:
         raise Refusal(ErrorCode.UNKNOWN_SOURCE, parcel=record.transaction_id, record_index=record.index)
+    if (yield from erased_records(session, record.transaction_id)).has(record.index):
+        raise PoolError(ErrorCode.RECORD_ERASED, f"record {record} was erased")
     present = yield from correction_of(session, record)
     if present is not None:
         parcel, index = record.transaction_id, record.index

@@ -28,6 +28,9 @@ def disclose(
         raise PoolError(ErrorCode.BAD_REQUEST, "the record is open: its evidence proves it to anybody")
     if not 0 <= record.index < len(parcel.bodies):
         raise PoolError(ErrorCode.NOT_FOUND, f"the parcel has {len(parcel.bodies)} records, none is {record.index}")
+    if parcel.bodies[record.index] is None:
+        raise PoolError(ErrorCode.RECORD_ERASED, f"record {record} was erased: there is nothing to disclose")
     (seed,) = yield from ShareCollector(session, request_id, reader_key).seeds([parcel])
     content = yield from record_evidence(session, record)
-    return make_disclosure_evidence(session.trust, content, parcel.bodies, seed, names)
+    bodies = [body or b"" for body in parcel.bodies]
+    return make_disclosure_evidence(session.trust, content, bodies, seed, names, parcel.leaves)

@@ -1,4 +1,6 @@
-"""Erasing a parcel, and being sure that one was erased."""
+"""Erasing a parcel or records of it, and being sure that they were erased."""
+
+from collections.abc import Sequence
 
 from blockpool.answers import VerifiedReceipt
 from blockpool.exchange import Operation, UntrueAnswer
@@ -7,21 +9,32 @@ from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import Session
 from blockpool.signing import sign_erasure
 from chain.erasure import parcel_erased
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode, PoolError, Refusal
+from chain.primitives.places import without
 from chain.primitives.types import verify_owner
-from chain.state.entries import OwnerAct, erasure_key
+from chain.state.entries import OwnerAct, RecordPlaces, erased_records_key, erasure_key
 from chain.transactions.parcel import ParcelHeader
 
 
-def erase(session: Session, parcel: bytes, legal_basis: str, reason: str) -> Operation[VerifiedReceipt]:
-    """Have every node drop the payload of a parcel for good.
+def erase(
+    session: Session, parcel: bytes, legal_basis: str, reason: str, records: Sequence[int] = ()
+) -> Operation[VerifiedReceipt]:
+    """Have every node drop the payload of a parcel for good, or the bodies of some of its records.
 
     Raises:
-        PoolError: codes ``unknown_parcel``, ``not_owner``, ``parcel_erased`` (it was before): nothing was signed then.
+        PoolError: codes ``unknown_parcel``, ``unknown_source``, ``not_owner``, ``parcel_erased``, ``record_erased`` (it
+            was before): nothing was signed then.
     """
     header = yield from erasable_parcel(session, parcel)
     verify_owner(header.dataset, session.identity.member)
-    signed = sign_erasure(session.genesis, session.identity, header.dataset, parcel, legal_basis, reason)
+    erased = (yield from erased_records(session, parcel)) if records else RecordPlaces()
+    for index in records:
+        if not 0 <= index < header.record_count:
+            raise Refusal(ErrorCode.UNKNOWN_SOURCE, parcel=parcel, record_index=index)
+        if erased.has(index):
+            raise PoolError(ErrorCode.RECORD_ERASED, f"record {parcel.hex()}/{index} was erased before")
+    genesis, dataset = session.genesis, header.dataset
+    signed = sign_erasure(genesis, session.identity, dataset, parcel, legal_basis, reason, records)
     return (yield from session.commit(signed))
 
 
@@ -49,6 +62,25 @@ def erasure_of(session: Session, parcel: bytes) -> Operation[OwnerAct | None]:
     """Why a parcel's payload is gone, as the state has it after the newest block; None if it was not erased."""
     header = yield from newest_header(session)
     return (yield from state_entry(session, erasure_key(parcel), OwnerAct, header))
+
+
+def erased_records(session: Session, parcel: bytes) -> Operation[RecordPlaces]:
+    """Which records of a parcel were erased one by one, as the state has it after the newest block."""
+    header = yield from newest_header(session)
+    found = yield from state_entry(session, erased_records_key(parcel), RecordPlaces, header)
+    return found or RecordPlaces()
+
+
+def verify_records_erased(session: Session, parcel: bytes, places: bytes) -> Operation[None]:
+    """A node has left out records of a parcel: check that they were erased.
+
+    Raises:
+        UntrueAnswer: one was not.
+    """
+    erased = yield from erased_records(session, parcel)
+    if without(places, erased.places):
+        detail = f"it leaves out records of parcel {parcel.hex()[:16]} that were not erased"
+        raise UntrueAnswer(ErrorCode.BAD_PROOF, detail)
 
 
 def verify_refusal(session: Session, parcel: bytes) -> Operation[PoolError]:

@@ -21,6 +21,7 @@ from blockpool.operations.parcels import Parcel, listed_parcel, parcel_of
 from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import Session
 from blockpool.read_reporter import ReadReporter
+from blockpool.signing import RecordId
 from chain.access.policy import verify_covered, verify_grant
 from chain.errors import ErrorCode, InvariantBroken, PoolError
 from chain.state.entries import RecordPlaces, RequestEntry, request_key
@@ -77,6 +78,8 @@ class OpenReading:
         self._corrections: CorrectionLookup | None = None
         self.erased: list[bytes] = []
         """Ids of parcels that are left out because they were erased, which is proven."""
+        self.erased_records: list[RecordId] = []
+        """Records of other parcels that are left out for the same."""
         self.cursor: int | None = None
         """Height of the newest block when reading began, up to which this reading goes: give it back as ``since``, to
         read what came later. None before."""
@@ -115,7 +118,10 @@ class OpenReading:
     def records(self, opened: Opened) -> Iterator[Record]:
         """The records of a parcel."""
         for index, body in enumerate(opened.parcel.bodies):
-            yield opened.parcel.record(index, body, opened.corrected)
+            if body is None:
+                self.erased_records.append(RecordId(opened.parcel.id, index))
+            else:
+                yield opened.parcel.record(index, body, opened.corrected)
 
 
 class SealedReading:
@@ -161,6 +167,8 @@ class SealedReading:
         """What was handed out; None before reading has begun."""
         self.erased: list[bytes] = []
         """Ids of parcels that are left out because they were erased, which is proven."""
+        self.erased_records: list[RecordId] = []
+        """Records of other parcels that are left out for the same."""
         self.cursor: int | None = None
         """As of ``OpenReading``."""
 
@@ -243,6 +251,9 @@ class SealedReading:
         if self._on_parcel is not None:
             self._on_parcel(parcel)
         for index, body in enumerate(parcel.bodies):
+            if body is None:
+                self.erased_records.append(RecordId(parcel.id, index))
+                continue
             plaintext = body if cipher is None else cipher.open(index, body)
             log.returned(parcel.id, index, plaintext)
             shown = plaintext if fields is None else keep_fields(plaintext, fields)

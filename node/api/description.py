@@ -25,6 +25,7 @@ _CONTENT: dict[str, Json] = {
     "/v1/transactions": {JSON: {}, MSGPACK: _BINARY},
     BATCH_PATH: {NDJSON: _TEXT, MSGPACK: _BINARY},
     "/v1/transactions/{transaction_id}/raw": {MSGPACK: _BINARY},
+    "/v1/transactions/{transaction_id}/left": {MSGPACK: _BINARY},
     "/v1/transactions/{transaction_id}/receipt": {JSON: {}, MSGPACK: _BINARY},
 }
 """Media types of good answers, where they are not JSON alone."""

@@ -5,18 +5,22 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
+from chain.erasure import LeftParcel
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS, MIB
 from chain.packages import read_packages
 from chain.primitives.encoding import decode, encode, encode_array
+from chain.primitives.places import indexes_in
 from chain.proofs import history
 from chain.proofs.receipts import Receipt
 from chain.state.entries import (
     DatasetEntry,
     DatasetTotals,
     OwnerAct,
+    RecordPlaces,
     dataset_key,
     dataset_totals_key,
+    erased_records_key,
     erasure_key,
     member_key,
 )
@@ -28,7 +32,7 @@ from node.api.listing import Listing
 from node.api.pages import After, Limit, Line, Order, Register, Wanted, block_heights, lines_at, make_page
 from node.api.parameters import json_response, parse_hash, read_bytes, read_json
 from node.api.problems import bad_request, parse_number
-from node.api.records import location_of, stored_at
+from node.api.records import erased_at, location_of, stored_at
 from node.api.views import (
     Json,
     block_summary,
@@ -111,7 +115,9 @@ def _add_transactions(router: APIRouter, service: NodeService) -> None:
             outcome = ledger.outcome_at(location)
             fields = transaction_view(header, outcome, location.height, location.position, head.header, head.signature)
             erasure = snapshot.entry(erasure_key(id_), OwnerAct)
-            return fields | {"erasure": erasure and fields_of(erasure)}
+            records = snapshot.entry(erased_records_key(id_), RecordPlaces) or RecordPlaces()
+            erased = list(indexes_in(records.places))
+            return fields | {"erasure": erasure and fields_of(erasure), "erased_records": erased}
 
         return await read_json(service, view)
 
@@ -130,10 +136,25 @@ def _add_transactions(router: APIRouter, service: NodeService) -> None:
 
     @router.get("/transactions/{transaction_id}/raw", tags=["transactions"])
     async def get_raw(transaction_id: str) -> Response:
-        """The transaction's exact bytes, as MessagePack; 410 for a parcel that was erased."""
+        """The transaction's exact bytes, as MessagePack; 410 for a parcel that was erased, or records of it."""
         id_ = parse_hash(transaction_id)
         location = location_of(service, id_)
         return await read_bytes(service, lambda: encode(stored_at(ledger, id_, location)), MSGPACK)
+
+    @router.get("/transactions/{transaction_id}/left", tags=["transactions"])
+    async def get_left(transaction_id: str) -> Response:
+        """What is left of a parcel of which some records were erased, as MessagePack."""
+        id_ = parse_hash(transaction_id)
+        location = location_of(service, id_)
+
+        def left() -> bytes:
+            head, kept = ledger.head_at(location), erased_at(ledger, id_, location)
+            ledger.blocks.transaction(location)  # says whom to ask where this node keeps none
+            if kept is None:
+                raise PoolError(ErrorCode.NOT_FOUND, f"no record of {transaction_id} was erased")
+            return encode(LeftParcel(head.header, head.signature, kept))
+
+        return await read_bytes(service, left, MSGPACK)
 
 
 def _add_catalogue(router: APIRouter, service: NodeService) -> None:

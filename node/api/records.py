@@ -14,6 +14,7 @@ from chain.ledger import Ledger
 from chain.limits import LIMITS
 from chain.primitives import json_reader
 from chain.primitives.crypto import Hash
+from chain.primitives.places import count_of, has_place
 from chain.state.entries import (
     OwnerAct,
     RecordPlaces,
@@ -22,7 +23,7 @@ from chain.state.entries import (
     erasure_key,
 )
 from chain.storage.blocks import Location
-from chain.transactions.base import Transaction
+from chain.transactions.base import ErasedPayload, Transaction
 from chain.transactions.correction import CORRECTION
 from chain.transactions.parcel import PARCEL, ParcelHeader, decode_content
 from chain.transactions.registry import decode_transaction_header
@@ -62,18 +63,54 @@ def stored_at(ledger: Ledger, id_: Hash, location: Location) -> Transaction:
     the state is known.
 
     Raises:
-        PoolError: codes ``not_found``, ``parcel_erased``, ``parcel_rejected``, ``not_ready``, ``payload_not_kept``.
+        PoolError: codes ``not_found``, ``parcel_erased``, ``record_erased`` (some of its records), ``parcel_rejected``,
+            ``not_ready``, ``payload_not_kept``.
     """
     stored = ledger.blocks.transaction(location)
     if stored is None:
         raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {id_.hex()}")
-    verify_not_erased(ledger.snapshot().entry, id_)
-    if ledger.blocks.erased_payload(location) is not None:
-        if not (outcome := ledger.blocks.outcome(location)).is_ok:
-            detail = f"parcel {id_.hex()} was rejected ({outcome.code}) at height {location.height}"
-            raise PoolError(ErrorCode.PARCEL_REJECTED, detail, parcel=id_.hex(), height=location.height)
-        raise PoolError(ErrorCode.NOT_READY, "the block that erases it is being committed")
+    if stored.payload:
+        verify_not_erased(ledger.snapshot().entry, id_)
+        return stored
+    if (kept := erased_at(ledger, id_, location)) is not None:
+        detail = f"{count_of(kept.places)} records of parcel {id_.hex()} were erased: ask for what is left"
+        raise PoolError(ErrorCode.RECORD_ERASED, detail, parcel=id_.hex())
     return stored
+
+
+def erased_at(ledger: Ledger, id_: Hash, location: Location) -> ErasedPayload | None:
+    """What is left of a parcel without some records; None for a transaction that never had a payload.
+
+    Raises:
+        PoolError: codes ``parcel_erased``, ``parcel_rejected``, ``not_ready``.
+    """
+    verify_not_erased(ledger.snapshot().entry, id_)
+    kept = ledger.blocks.erased_payload(location)
+    if kept is None or kept.places:
+        return kept
+    if not (outcome := ledger.blocks.outcome(location)).is_ok:
+        detail = f"parcel {id_.hex()} was rejected ({outcome.code}) at height {location.height}"
+        raise PoolError(ErrorCode.PARCEL_REJECTED, detail, parcel=id_.hex(), height=location.height)
+    raise PoolError(ErrorCode.NOT_READY, "the block that erases it is being committed")
+
+
+def bodies_at(ledger: Ledger, header: ParcelHeader, id_: Hash, location: Location) -> tuple[bytes | None, ...]:
+    """The records of an accepted parcel; None for each that was erased.
+
+    Raises:
+        PoolError: codes as of ``stored_at``, but ``record_erased``.
+    """
+    stored = ledger.blocks.transaction(location)
+    if stored is None:
+        raise PoolError(ErrorCode.NOT_FOUND, f"no transaction {id_.hex()}")
+    if stored.payload:
+        verify_not_erased(ledger.snapshot().entry, id_)
+        return decode_content(header, stored.payload).records
+    kept = erased_at(ledger, id_, location)
+    if kept is None:  # it moved between the two looks
+        raise PoolError(ErrorCode.NOT_READY, "the block that erases of it is being committed")
+    records = decode_content(header, kept.left).records
+    return tuple(None if has_place(kept.places, index) else body for index, body in enumerate(records))
 
 
 def _add_single(router: APIRouter, service: NodeService) -> None:
@@ -81,7 +118,7 @@ def _add_single(router: APIRouter, service: NodeService) -> None:
 
     @router.get("/records/{transaction_id}/{index}")
     async def get_record(transaction_id: str, index: int) -> Response:
-        """A record with where it comes from; 410 if its parcel was erased."""
+        """A record with where it comes from; 410 if it or its parcel was erased."""
         id_ = parse_hash(transaction_id)
         location, snapshot = location_of(service, id_), ledger.snapshot()
 
@@ -185,25 +222,25 @@ class _RecordLines:
             "height": location.height,
             "time_ms": ledger.header_at(location.height).time_ms,
             "sealed": bool(header.envelope),
-            "erased": not bodies,
             "corrects": _corrects(header),
         }
         for index in self._indexes(header.record_count, after):
             place = str(_RecordPlace(location, index))
             named: Json = {"record": f"{id_.hex()}/{index}", "cursor": place, "corrected": corrected.has(index)}
-            yield Line(place, named | shared | _content(header, bodies[index] if bodies else None))
+            body = bodies[index] if bodies else None
+            yield Line(place, named | shared | {"erased": body is None} | _content(header, body))
 
     def _indexes(self, count: int, after: _RecordPlace | None) -> range:
         if self._is_newest_first:
             return range((count if after is None else min(after.record, count)) - 1, -1, -1)
         return range(0 if after is None else after.record + 1, count)
 
-    def _bodies(self, header: ParcelHeader, id_: Hash, location: Location) -> tuple[bytes, ...]:
-        """The records of an accepted parcel; none if it was erased."""
+    def _bodies(self, header: ParcelHeader, id_: Hash, location: Location) -> tuple[bytes | None, ...]:
+        """The records of an accepted parcel; None for each that was erased, and none if all of it was."""
         if self._snapshot.entry(erasure_key(id_), OwnerAct) is not None:
             return ()
         try:
-            return decode_content(header, stored_at(self._ledger, id_, location).payload).records
+            return bodies_at(self._ledger, header, id_, location)
         except PoolError as error:
             if error.code is ErrorCode.PARCEL_ERASED:  # since the list began
                 return ()
@@ -220,8 +257,11 @@ def _record(ledger: Ledger, id_: Hash, location: Location, index: int) -> tuple[
     header = _header_at(ledger, location)
     if header is None or not 0 <= index < header.record_count:
         raise PoolError(ErrorCode.NOT_FOUND, f"no record {id_.hex()}/{index}")
-    stored = stored_at(ledger, id_, location)
-    return header, decode_content(header, stored.payload).records[index]
+    body = bodies_at(ledger, header, id_, location)[index]
+    if body is None:
+        verify_not_erased(ledger.snapshot().entry, id_, index)
+        raise PoolError(ErrorCode.NOT_READY, "the block that erases it is being committed")
+    return header, body
 
 
 def _content(header: ParcelHeader, body: bytes | None) -> Json:

@@ -12,7 +12,7 @@ from blockpool import exchange
 from blockpool.identity import Identity
 from blockpool.operations.session import Session
 from chain.access.policy import verify_grant
-from chain.erasure import verify_not_erased
+from chain.erasure import LeftParcel
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
 from chain.primitives.encoding import decode, encode
@@ -22,6 +22,7 @@ from chain.transactions.parcel import ParcelHeader, decode_sealed_shares
 from chain.transactions.registry import decode_transaction_header
 from chain.transactions.sealed import decode_envelope
 from node.api.listing import Listing
+from node.api.records import erased_at, stored_at
 from node.api.views import block_view, text_of
 from sealing import KemPrivateKey, KemPublicKey, ParcelContext, Release, open_own_share, release_share
 from sealing.exchange import ShareQuery
@@ -80,8 +81,12 @@ class LedgerNode:
                 place = self._location(id_)
                 return encode(ledger.receipts_of(place.height).receipt(place.position))
             case ["transactions", id_, "raw"]:
-                verify_not_erased(ledger.entry, bytes.fromhex(id_))
-                return encode(ledger.blocks.transaction(self._location(id_)))
+                return encode(stored_at(ledger, bytes.fromhex(id_), self._location(id_)))
+            case ["transactions", id_, "left"]:
+                location = self._location(id_)
+                head, kept = ledger.head_at(location), erased_at(ledger, bytes.fromhex(id_), location)
+                assert kept is not None
+                return encode(LeftParcel(head.header, head.signature, kept))
             case ["transactions", id_]:
                 head = ledger.blocks.transaction_head(self._location(id_))
                 assert head is not None

@@ -44,6 +44,48 @@ def test_an_owner_erases_a_parcel(running_network: RunningNetwork, tmp_path: Pat
     assert (transaction.json["type"], transaction.json["fields"]["parcel"]) == ("erase", gone)
 
 
+def test_an_owner_erases_one_record(running_network: RunningNetwork, tmp_path: Path) -> None:
+    dataset, (parcel, _) = shared(running_network)
+    record = f"{parcel}/1"
+    basis = ("--legal-basis", "PIPL art. 47")
+    asked = as_member(running_network, "aviation", "erase", record, *basis)
+    assert (asked.code, f"Erase 1 of 2 records of a parcel of {dataset}" in asked.err) == (1, True)
+    done = as_member(running_network, "aviation", "erase", record, *basis, "--yes", "--json")
+    assert done.code == 0, done.err
+    assert (done.json["parcel"], done.json["records"]) == (parcel, [1])
+    running_network.network.settle()
+    for url in running_network.network.urls:
+        gone, there = (get(url, f"/v1/records/{parcel}/{index}") for index in (1, 0))
+        assert (gone.status_code, gone.json()["code"], gone.json()["record_index"]) == (410, "record_erased", 1)
+        assert (there.status_code, there.json()["value"]) == (200, {"n": 0})
+        listed = get(url, f"/v1/datasets/{dataset}/records").json()["records"]
+        assert [(line["erased"], line.get("value")) for line in listed] == [
+            (False, {"n": 0}), (True, None), (False, {"n": 2}), (False, {"n": 3}),
+        ]  # fmt: skip
+    read = as_member(running_network, "meteorology", "read", dataset, "--out", tmp_path / "all.ndjson", "--json")
+    assert read.code == 0, read.err
+    assert (read.json["records"], read.json["erased"], read.json["erased_records"]) == (3, [], [record])
+    shown = as_member(running_network, "aviation", "show", "transaction", parcel)
+    assert "records erased: 1" in shown.out
+    for index, word in ((0, "not erased"), (1, "erased at height")):
+        file = tmp_path / f"{index}.json"
+        made = as_member(running_network, "aviation", "evidence", "record", f"{parcel}/{index}", "--out", file)
+        assert made.code == 0, made.err
+        genesis = running_network.genesis_file
+        verified = run("verify", file, "--genesis", genesis)
+        assert (verified.code, word in verified.out) == (0, True), verified.out
+    audited = run("audit", "chain", "--genesis", genesis, "--node", running_network.network.urls[0], "--json")
+    assert audited.json["records_erased"]["PIPL art. 47"] >= 1
+    assert audited.json["records_missing"] == 0
+
+
+def test_records_of_several_parcels_are_not_mixed_up(running_network: RunningNetwork) -> None:
+    _, (one, other) = shared(running_network)
+    basis = ("--legal-basis", "PIPL art. 47", "--yes")
+    for targets in ((f"{one}/0", f"{other}/0"), (one, f"{one}/0"), (one, other)):
+        assert as_member(running_network, "aviation", "erase", *targets, *basis).code == 2
+
+
 def test_nobody_erases_by_mistake_or_what_is_not_theirs(running_network: RunningNetwork) -> None:
     dataset, (parcel, _) = shared(running_network)
     basis = ("--legal-basis", "PIPL art. 47")
