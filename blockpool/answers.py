@@ -318,7 +318,7 @@ class TransactionAnswer(_Answer, frozen=True, kw_only=True):
     signature: bytes = b""
     fields: dict[str, Any] = {}
     erasure: dict[str, Any] | None = None
-    """Why the payload of a parcel is gone: the fields of ``chain.state.entries.OwnerAct``; None if it was not erased."""
+    """Why the payload of a parcel is gone: the fields of ``chain.state.entries.OwnerAct``; None if it is there."""
     erased_records: tuple[Unsigned, ...] = ()
     """Places of its records that were erased one by one."""
 

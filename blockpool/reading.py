@@ -6,6 +6,7 @@ from typing import Generic, Self, TypeVar
 from blockpool.answers import Record
 from blockpool.operations.reading import OpenReading, SealedReading
 from blockpool.read_reporter import ReadReporter
+from blockpool.signing import RecordId
 from chain.errors import ErrorCode, PoolError
 from chain.state.entries import RequestEntry
 

@@ -69,12 +69,14 @@ def test_an_owner_erases_one_record(running_network: RunningNetwork, tmp_path: P
     assert "records erased: 1" in shown.out
     for index, word in ((0, "not erased"), (1, "erased at height")):
         file = tmp_path / f"{index}.json"
-        made = as_member(running_network, "aviation", "evidence", "record", f"{parcel}/{index}", "--out", file)
+        made = as_member(running_network, "aviation", "evidence", "record", f"{parcel}/{index}", "-o", file)
         assert made.code == 0, made.err
         genesis = running_network.genesis_file
         verified = run("verify", file, "--genesis", genesis)
         assert (verified.code, word in verified.out) == (0, True), verified.out
-    audited = run("audit", "chain", "--genesis", genesis, "--node", running_network.network.urls[0], "--json")
+    audited = run(
+        "audit", "chain", "--genesis", genesis, "--jobs", "1", "--node", running_network.network.urls[0], "--json"
+    )
     assert audited.json["records_erased"]["PIPL art. 47"] >= 1
     assert audited.json["records_missing"] == 0
 

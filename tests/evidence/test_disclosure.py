@@ -11,6 +11,7 @@ from chain.proofs.trust import TrustHistory
 from evidence.disclosure import DISCLOSURE_STEPS, DisclosureEvidence, disclosed_content, make_disclosure_evidence
 from evidence.kinds import parse_any_evidence, verify_any_evidence
 from evidence.record import make_record_evidence, parse_record_evidence
+from evidence.uses import SincePart
 from evidence.verification import Step
 from sealing import CommitmentKind, SealedParcel, SealingContext, seal_parcel
 from tests.chain.access_world import AccessWorld
@@ -110,7 +111,7 @@ def test_an_open_parcel_has_nothing_to_disclose(fields: Sealed) -> None:
         make_disclosure_evidence(world.network.trust, record, [b'{"n":1}'], bytes(16), ["n"])
     evidence, disclosure = json.loads(record), json.loads(fields.disclose("dest"))["disclosure"]
     evidence["kind"], evidence["disclosure"] = "disclosure", disclosure
-    evidence["since"] = {name: evidence["uses"][name] for name in ("block", "erasure", "correction", "present")}
+    evidence["since"] = {name: evidence["uses"][name] for name in SincePart.__struct_fields__}
     del evidence["record"], evidence["uses"]
     with pytest.raises(PoolError, match="not sealed") as caught:
         steps_of(json.dumps(evidence).encode(), world.network)

@@ -83,6 +83,7 @@ class EvidenceWorld:
                 "sealed": network.sealed_parcel_transaction(0x74, self.sealed_bodies(by_fields), by_fields),
                 "keyed": network.keyed_transaction(0x7A, network.RECORDS[:2], KEYED),
                 "whole": network.sealed_parcel_transaction(0x75, self.sealed_bodies(whole), whole),
+                "partly": network.parcel_transaction(network.RECORDS, 0x7C, dataset=OPEN),
             }
         )
         sources = ((self.ids["open"], 1), (self.ids["secret"], 0))
@@ -95,6 +96,7 @@ class EvidenceWorld:
         self._commit(
             {
                 "erasure": network.erase_transaction(0x78, self.ids["secret"], dataset=OPEN),
+                "record erasure": network.erase_transaction(0x7D, self.ids["partly"], OPEN, (0,)),
                 "followed": network.keyed_transaction(0x7B, network.RECORDS[:1], KEYED),
                 "correction": network.correction_transaction(
                     0x79, self.ids["open"], 2, b'{"flight":1142,"dest":"MIA"}', OPEN
@@ -263,6 +265,12 @@ class EvidenceWorld:
             ),
             "record_erased": GoodFile(
                 make_record_evidence(ledger, ids["secret"], 0), "where a record was, and why it was erased"
+            ),
+            "record_alone_erased": GoodFile(
+                make_record_evidence(ledger, ids["partly"], 0), "where a record was, and why it alone was erased"
+            ),
+            "record_beside_erased": GoodFile(
+                make_record_evidence(ledger, ids["partly"], 1), "where a record comes from beside which one was erased"
             ),
             "record_corrected": GoodFile(
                 make_record_evidence(ledger, ids["open"], 2), "where a record comes from, and what it was corrected by"

@@ -207,9 +207,15 @@ def correction_transaction(nonce: int, parcel: bytes, index: int, record: bytes,
     return _MAKER.correction(parcel, index, record, "aviation", dataset=dataset, nonce=bytes([nonce]) * 16, **fields)
 
 
-def erase_transaction(nonce: int, parcel: bytes, dataset: str = "aviation.flights") -> Transaction:
-    """Aviation has a parcel erased."""
-    fields = {"legal_basis": "个人信息保护法第四十七条", "reason": "the purpose is achieved"}
+def erase_transaction(
+    nonce: int, parcel: bytes, dataset: str = "aviation.flights", records: tuple[int, ...] = ()
+) -> Transaction:
+    """Aviation has a parcel erased, or records of it."""
+    fields: dict[str, Any] = {
+        "records": records,
+        "legal_basis": "个人信息保护法第四十七条",
+        "reason": "the purpose is achieved",
+    }
     return _MAKER.erase(parcel, "aviation", dataset, nonce=bytes([nonce]) * 16, **fields)
 
 

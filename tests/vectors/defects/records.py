@@ -18,6 +18,7 @@ from chain.state.entries import (
     erasure_key,
     member_key,
     parcel_reads_key,
+    record_erasure_key,
 )
 from chain.state.members import Member, MemberKey
 from chain.transactions.base import Transaction, signing_message
@@ -70,6 +71,7 @@ def forge(
     file["record"]["proof"] = [leaves[0], leaves[2]]
     file["uses"] |= {"block": forged.block(), "read_transactions": [], "derived_transactions": []}
     file["uses"]["erasure"] = forged.entry(erasure_key(id_))
+    file["uses"]["record_erasure"] = forged.entry(record_erasure_key(id_, 1))
     file["uses"]["correction"] = forged.entry(correction_key(id_, 1))
     file["uses"]["reads"] = forged.entry(parcel_reads_key(OPEN, id_))
     file["uses"]["derived"] = forged.entry(derived_key(id_))

@@ -11,11 +11,13 @@ from chain.state.entries import (
     derived_key,
     erasure_key,
     parcel_reads_key,
+    record_erasure_key,
 )
 from tests.vectors.defects.records import MEMBER
 from tests.vectors.defects.registry import Refused, drop, flip, put, reverse, to_base64
 from tests.vectors.evidence_world import OPEN, SEALED, EvidenceWorld
 from tests.vectors.forgery import ForgedBlock, Json
+from tests.vectors.network import RECORDS
 
 
 def use_state(file: Json, entries: dict[bytes, bytes], dataset: str, parcel_id: Hash) -> None:
@@ -24,6 +26,7 @@ def use_state(file: Json, entries: dict[bytes, bytes], dataset: str, parcel_id: 
     uses = file["uses"]
     uses["block"] = forged.block()
     uses["erasure"] = forged.entry(erasure_key(parcel_id))
+    uses["record_erasure"] = forged.entry(record_erasure_key(parcel_id, file["record"]["index"]))
     uses["correction"] = forged.entry(correction_key(parcel_id, file["record"]["index"]))
     uses["reads"] = forged.entry(parcel_reads_key(dataset, parcel_id))
     uses["derived"] = forged.entry(derived_key(parcel_id))
@@ -34,6 +37,7 @@ def show_after(file: Json, world: EvidenceWorld, parcel_id: Hash, height: int) -
     uses = file["uses"]
     uses["block"] = world.block_part(height)
     uses["erasure"] = world.entry_part(erasure_key(parcel_id), height)
+    uses["record_erasure"] = world.entry_part(record_erasure_key(parcel_id, file["record"]["index"]), height)
     uses["correction"] = world.entry_part(correction_key(parcel_id, file["record"]["index"]), height)
     uses["reads"] = world.entry_part(parcel_reads_key(OPEN, parcel_id), height)
     uses["derived"] = world.entry_part(derived_key(parcel_id), height)
@@ -73,6 +77,33 @@ Refused("record_erased", "parcel_erased", "uses")(
 Refused("record_erased", "bad_proof", "uses")(
     "erasure_denied", "the erasure is said to be absent, though the proof shows it", put("uses.erasure.value", None)
 )
+
+
+Refused("record_alone_erased", "bad_proof", "uses")(
+    "record_erasure_denied",
+    "the erasure of the record is said to be absent, though the proof shows it",
+    put("uses.record_erasure.value", None),
+)
+Refused("record_beside_erased", "bad_proof", "uses")(
+    "record_erasure_of_another",
+    "the erasure of the record beside it is shown as its own",
+    put("uses.record_erasure", lambda world: world.entry_part(record_erasure_key(world.ids["partly"], 0))),
+)
+Refused("record_alone_erased", "parcel_erased", "uses")(
+    "erased_record_shown",
+    "the record's body is shown, though it was erased",
+    put("record.body", to_base64(RECORDS[0])),
+    put("record.leaf", None),
+)
+
+
+@Refused("record_alone_erased", "bad_evidence", "uses").by
+def record_erasure_in_another_dataset(file: Json, world: EvidenceWorld) -> None:
+    """the erasure of the record is of another dataset in the block, which a quorum made up"""
+    id_ = world.ids["partly"]
+    erasure = OwnerAct(SEALED, "aviation", "law", "", 4, 0, world.ids["record erasure"])
+    use_state(file, {MEMBER: world.value(MEMBER), record_erasure_key(id_, 0): encode(erasure)}, OPEN, id_)
+    file["uses"]["derived_transactions"] = []
 
 
 @Refused("record_erased", "bad_evidence", "uses").by
