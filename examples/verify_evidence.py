@@ -634,8 +634,9 @@ HEADERS = {
         record_count=unsigned(1, 1024 * 4096),
     ),
     ERASE_HEADER: structure(
-        HEADER + "dataset:dataset parcel:hash legal_basis reason:reason",
+        HEADER + "dataset:dataset parcel:hash records legal_basis reason:reason",
         tag=ERASE_HEADER,
+        records=array(unsigned(0, 4095), maximum=4096),
         legal_basis=text(1, 2000),
     ),
 }
@@ -661,6 +662,8 @@ def transaction_header(chain_id: bytes, data: bytes) -> Any:
             refuse("bad_request", "something is named twice")
     if header.tag == REQUEST_HEADER and 0 < header.until_height < header.from_height:
         refuse("bad_request", "there are no such heights")
+    if header.tag == ERASE_HEADER and header.records != sorted(set(header.records)):
+        refuse("bad_request", "the records are not in order")
     return header
 
 

@@ -10,7 +10,7 @@ import pytest
 from chain import schema
 from chain.access.decision import AccessVerdict, Decision
 from chain.blocks import Block, BlockHeader, Certificate, Outcome, Proposal
-from chain.erasure import ErasureProofs
+from chain.erasure import ErasureProof, ErasureProofs
 from chain.errors import ErrorCode
 from chain.limits import LIMITS
 from chain.packages import BlockPackage, DroppedParcel, ErasedParcel
@@ -111,9 +111,11 @@ def array_of(type_: type[Wire]) -> list[str]:
         Transaction, StateProof, entries.ProtocolEntry, ValidatorsEntry, Member, entries.DatasetEntry,
         entries.DatasetTotals, entries.MemberTotals, entries.ContractEntry, entries.ContractState,
         entries.RequestEntry, entries.RequestTerms, Decision, entries.RequestTotals, entries.DatasetReads,
-        entries.ReaderEntry, entries.ParcelReads, entries.DerivedParcels, entries.OwnerAct, BlockHeader, Certificate,
+        entries.ReaderEntry, entries.ParcelReads, entries.DerivedParcels, entries.OwnerAct,
+        entries.RecordPlaces, BlockHeader,
+        Certificate,
         Outcome, AccessVerdict, Block, BlockPackage, ErasedParcel, ErasedPayload, DroppedParcel,
-        DroppedPayload, ErasureProofs, Receipt, ShareQuery,
+        DroppedPayload, ErasureProof, ErasureProofs, Receipt, ShareQuery,
         Cosignature, messages.Prepare, messages.Commit, messages.ViewChangeVote, messages.PrePrepare,
         messages.ViewChange, messages.NewView, messages.Committed, messages.Status, Proposal,
         messages.PreparedCertificate,
@@ -155,6 +157,8 @@ def test_every_state_key_is_listed() -> None:
         entries.correction_key(b"ID", 0).replace(b"ID".hex().encode(), b"ID").replace(b"/0", b"/INDEX"),
         entries.record_key_key("DATASET", b"KEY").replace(b"KEY".hex().encode(), b"KEY"),
         entries.corrected_records_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
+        entries.record_erasure_key(b"ID", 0).replace(b"ID".hex().encode(), b"ID").replace(b"/0", b"/INDEX"),
+        entries.erased_records_key(b"ID").replace(b"ID".hex().encode(), b"ID"),
         entries.erasure_key(b"ID").replace(b"ID".hex().encode(), b"ID"), entries.PROTOCOL_KEY, entries.VALIDATORS_KEY,
     }  # fmt: skip
     section = DOCUMENT.partition("| key (ASCII) | value |")[2].partition("\n\n")[0]
