@@ -37,9 +37,10 @@ WITHOUT_ANSWER = {
     "get /v1/misbehaviour/{file}",
     "get /v1/requests/{request_id}",
     "get /v1/requests/{request_id}/evidence",
+    "get /v1/transactions/{transaction_id}/left",
     "post /v1/shares",
 }
-"""Have nothing good to answer in a network that runs no contracts, and whose members behave."""
+"""Have nothing good to answer in a network that runs no contracts, erases nothing, and whose members behave."""
 METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"TRACE", b"PROPFIND")
 HOSTILE = (
     b"",

@@ -1,8 +1,10 @@
-"""Mutants of erasure, of what was rejected or posted twice (57, 98, 99), and of the order of parcels (101)."""
+"""Mutants of erasure, of what was rejected or posted twice (57, 98, 99), of single records
+(115, 117, 118), and of the order of parcels (101)."""
 
 from tests.mutants.definition import Edit, mutant
 
 CHAIN = "tests/chain/test_erasure.py"
+RECORDS = "tests/chain/test_erased_records.py"
 NODE = "tests/node/test_erasure.py"
 CLIENT = "tests/blockpool/test_erasure.py"
 
@@ -55,9 +57,9 @@ MUTANTS = (
         "s57 clients take a node's word that a parcel was erased",
         (f"{CLIENT}::test_s57_a_node_that_only_says_so_is_passed_over",),
         Edit(
-            "parcel_of.check",
-            "erased[:] = [(yield from verify_refusal(session, id_))]",
-            'erased[:] = [PoolError(ErrorCode.PARCEL_ERASED, "it says so")]\nyield from ()',
+            "verify_refusal",
+            "erasure = yield from erasure_of(session, parcel)",
+            'yield from ()\nerasure = OwnerAct("a.flights", "a", "x", "", 1, 1, bytes(32))',
         ),
     ),
     mutant(
@@ -68,6 +70,31 @@ MUTANTS = (
             "return self.records - self.records_hash_only - self.records_wrong",
             "return self.records",
         ),
+    ),
+    mutant(
+        "s115 a record may be held back that was not erased",
+        (f"{RECORDS}::test_s115_nobody_loses_a_record_that_was_not_erased",),
+        Edit("verify_erasures", "without(part.places, erasure.places)", "False"),
+    ),
+    mutant(
+        "s115 a record that is left need not be the one that was signed",
+        (f"{RECORDS}::test_s115_another_body_is_no_record_that_is_left",),
+        Edit("verify_left", "leaves != [kept.leaves[index] for index in there]", "False"),
+    ),
+    mutant(
+        "s115 clients take a node's word that a record was erased",
+        (f"{CLIENT}::test_s115_a_node_that_leaves_out_more_or_gives_another_is_passed_over",),
+        Edit("verify_records_erased", "without(places, erased.places)", "False"),
+    ),
+    mutant(
+        "s117 what comes back from others brings erased records along",
+        (f"{RECORDS}::TestLeftToOthers::test_s117_a_payload_that_comes_back_whole_is_without_what_is_erased",),
+        Edit("Ledger.restore", "self._erased_records(checked.id)", 'b""'),
+    ),
+    mutant(
+        "s118 what was left before the next erasure stays in the files",
+        (f"{RECORDS}::TestFiles::test_s118_the_bytes_of_one_after_the_other_go_from_every_file",),
+        Edit("BlockStore.purge", "range(dead)", "range(0)"),
     ),
     mutant(
         "s98 the payload of a rejected parcel is kept",

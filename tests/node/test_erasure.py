@@ -81,6 +81,36 @@ async def test_a_sealed_parcel_is_gone_with_its_key_shares(tmp_path: Path) -> No
         assert len((await answer(client, request, other))[0]) >= 3
 
 
+async def test_s118_no_file_of_any_node_holds_a_record_that_was_erased(tmp_path: Path) -> None:
+    """The others of the parcel are under the same key: whoever was granted it goes on opening them."""
+    async with sharing(tmp_path, *"abcd") as (network, nodes, client):
+        sealed = network.sealed_parcel([SECRET, b'{"n":2}'])
+        (parcel,) = await share(nodes[0], sealed)
+        request = await commit(nodes[2], network.request())
+        gone, kept = decode(SealedPayload, decode(Transaction, sealed).payload).bodies
+        assert files_with(tmp_path, gone)
+        await commit(nodes[0], network.erase(parcel, records=(0,)))
+        await until(lambda: all(map(has_erased, nodes)))
+        assert files_with(tmp_path, gone) == []
+        assert files_with(tmp_path, gone[:32]) == [], "its commitment goes too"
+        assert files_with(tmp_path, kept)
+        assert len((await answer(client, request, parcel))[0]) >= 3
+
+
+async def test_s116_a_node_that_was_away_has_no_file_with_it(tmp_path: Path) -> None:
+    network = Network.create(tmp_path)
+    async with running(network, *"abc") as nodes:
+        parcel = await shared(nodes[0])
+        await commit(nodes[0], network.erase(parcel, records=(0,)))
+        await until(lambda: all(map(has_erased, nodes)))
+        async with running(network, "d") as (d,):
+            await until(lambda: d.height == nodes[0].height)
+            assert files_with(d.home.data, SECRET) == []
+            package = (await packages_of(d))[2]
+            assert [item.payload.places for item in package.erased] == [b"\1"]
+            await commit(d, network.parcel([b'{"n":4}']))
+
+
 async def test_who_was_away_has_no_share_of_an_erased_parcel_to_check(tmp_path: Path) -> None:
     async with sharing(tmp_path, *"abc") as (network, nodes, _):
         erased, _ = await share(nodes[0], network.sealed_parcel([SECRET]), network.sealed_parcel([b'{"n":2}']))
