@@ -74,9 +74,8 @@ def test_an_owner_erases_one_record(running_network: RunningNetwork, tmp_path: P
         genesis = running_network.genesis_file
         verified = run("verify", file, "--genesis", genesis)
         assert (verified.code, word in verified.out) == (0, True), verified.out
-    audited = run(
-        "audit", "chain", "--genesis", genesis, "--jobs", "1", "--node", running_network.network.urls[0], "--json"
-    )
+    source = running_network.network.urls[0]
+    audited = run("audit", "chain", source, "--genesis", genesis, "--jobs", "1", "--json")
     assert audited.json["records_erased"]["PIPL art. 47"] >= 1
     assert audited.json["records_missing"] == 0
 
