@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from audit.facts import BlockFacts, open_examined
 from audit.store import AuditProgress, AuditStore, IndexStore
 from chain.access.policy import AccessPolicy
 from chain.blocks import Block, LedgerTip, Outcome, block_hash, decode_header
 from chain.erasure import bodies_left, places_gone
 from chain.errors import ErrorCode, PoolError
+from chain.examination.facts import BlockFacts, open_examined
 from chain.genesis import Genesis
 from chain.ledger import ExecutedBlock, Ledger
 from chain.packages import BlockPackage, open_package
@@ -238,8 +238,8 @@ class ChainAudit:
 
         Args:
             package: the block.
-            facts: what ``audit.facts.Examiner`` has found about this very package at this height: it is taken
-                for granted. None to do everything here.
+            facts: what ``chain.examination`` has found about this very package at this height: it is taken for
+                granted. None to do everything here.
 
         Raises:
             PoolError: what does not hold, with ``height`` in its context; a code that ``is_engine`` if this machine
@@ -283,13 +283,8 @@ class ChainAudit:
             block, transactions = open_package(self._genesis.chain_id, package, tolerates_wrong_payloads=True)
             return block, self._ledger.check_certified(block, transactions)
         block, transactions = open_examined(package, facts)
-        signed = {
-            checked.id
-            for checked, found in zip(transactions, facts.transactions, strict=True)
-            if found.signed_by and found.signed_by == self._ledger.registered_key(checked.header).public_key
-        }
         is_certified = facts.certified_by == self._ledger.validators.hash(self._genesis.chain_id)
-        return block, self._ledger.check_certified(block, transactions, signed, is_certified=is_certified)
+        return block, self._ledger.check_certified(block, transactions, is_certified=is_certified)
 
 
 def encode_report(report: AuditReport) -> bytes:

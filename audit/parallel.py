@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from audit.chain import AuditReport, ChainAudit
-from audit.facts import KNOWN_PREFIXES
 from audit.sources import ChainSource, open_level
 from audit.store import AuditStore
 from audit.walk import OnProgress, silent, walk
@@ -15,6 +14,7 @@ from audit.workers import Examined, Workers
 from chain.access.policy import AccessPolicy
 from chain.blocks import Block, block_hash
 from chain.errors import ErrorCode, PoolError
+from chain.examination.facts import KNOWN_PREFIXES
 from chain.genesis import Genesis
 from chain.ledger import ExecutedBlock
 from chain.packages import BlockPackage

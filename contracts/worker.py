@@ -114,7 +114,7 @@ class SandboxProcess:
         on_stage: OnStage = lambda stage: None,
         on_start: Callable[[subprocess.Popen[bytes]], None] = lambda child: None,
     ) -> None:
-        self._command = [sys.executable, "-m", "contracts.worker", chain_id.hex(), str(cache_folder or "")]
+        self._command = [sys.executable, "-P", "-m", "contracts.worker", chain_id.hex(), str(cache_folder or "")]
         self._on_stage = on_stage
         self._on_start = on_start
         self._turn = threading.Lock()

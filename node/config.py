@@ -41,6 +41,9 @@ class NodeSection(_Section, frozen=True):
     """Opens the shares of sealed parcels' keys that owners deal to this validator; left out for an observer."""
     tls_key: str = "tls.pem"
     tls_certificate: str = "tls.crt"
+    examiners: Annotated[int, Meta(ge=0, le=64)] | None = None
+    """Processes that verify transactions beside the event loop, each on a core of its own; None for as many as the
+    machine's cores allow (``NodeConfig.examiners``)."""
 
 
 class PeerSection(_Section, frozen=True):
@@ -161,6 +164,15 @@ class NodeConfig:
     home: Path
     file: ConfigFile
     passphrase: str | None
+
+    @property
+    def examiners(self) -> int:
+        """How many processes verify transactions beside the event loop: what the file says, or one for every four
+        cores that this process may use, at most two. One core is the event loop's, others are its threads', the
+        contract engine's, and the database's.
+        """
+        configured = self.file.node.examiners
+        return min(2, len(os.sched_getaffinity(0)) // 4) if configured is None else configured
 
     def path(self, name: str) -> Path:
         """A file named in the configuration, relative to the home."""

@@ -5,19 +5,24 @@ burst of them would hold up consensus messages for many times their own cost. So
 verified in short slices between which the event loop turns; a transaction that a proposal needs at once is verified out
 of turn. Sources (each peer, this node's own API, and each batch that comes through it) have queues of their own and
 take turns, so that a source that floods delays only itself. What comes to nothing costs the peer that brought it: a
-provable fault its links, anything else its allowance.
+provable fault its links, anything else its allowance. A node with cores to spare has processes that verify ahead of
+the slices (``node.examiners``): when much waits, only what these have not vouched for is verified here.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 
 from chain.errors import ErrorCode, PoolError
+from chain.examination.facts import TransactionFacts
 from chain.limits import MIB
 from chain.primitives.crypto import Hash
 from chain.transactions.base import CheckedTransaction
+from node.examiners import Examiners
 from node.links import Links
 from node.links.allowance import step_s
 from node.pool import Pool, Verified
@@ -31,6 +36,10 @@ _DECODED = 16
 """Transactions of a source that are decoded in its turn before some are verified, so that a proposal finds them."""
 _VERIFIED = 4
 """Transactions of a source that are verified in its turn."""
+_BATCH_MIN, _BATCH_MAX, _BATCH_BYTES = 8, 64, MIB // 2
+"""What an examiner is given at once: the first, because fewer are verified here in less time than it takes to hand them
+over and wait; the others, because the order of a source's transactions waits for all of them.
+"""
 OWN_API = ""
 """The source of what is handed to this node itself, one by one; no member has an empty name."""
 
@@ -43,6 +52,12 @@ class _Arrival:
     """Whoever handed the transaction to this node waits here; None for one that a peer spreads."""
     is_waiting: bool = True
     """False once it was verified, in or out of its turn."""
+    is_away: bool = False
+    """Whether an examiner has it."""
+    is_back: bool = False
+    """Whether an examiner has had it."""
+    facts: TransactionFacts | None = None
+    """What that has found."""
 
 
 @dataclass(slots=True)
@@ -53,6 +68,16 @@ class _Queue:
     arrivals: deque[_Arrival] = field(default_factory=deque)
     size_bytes: int = 0
 
+    @property
+    def has_work(self) -> bool:
+        """Whether something can be done about it now."""
+        return bool(self.encoded) or (bool(self.arrivals) and not self.is_away)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the next arrival is at an examiner: those behind it wait, so that a source's order is kept."""
+        return bool(self.arrivals) and self.arrivals[0].is_away and self.arrivals[0].is_waiting
+
 
 class Intake:
     """The queue before the mempool.
@@ -61,13 +86,20 @@ class Intake:
         pool: verifies and keeps.
         links: to the peers, who answer for what they bring.
         on_fatal: told of a failing disk.
+        examiners: verify beside the loop what waits, if it is much.
         refusal: why this node takes no transactions at all, or None.
     """
 
     def __init__(
-        self, pool: Pool, links: Links, on_fatal: Callable[[Exception], None], refusal: str | None = None
+        self,
+        pool: Pool,
+        links: Links,
+        on_fatal: Callable[[Exception], None],
+        examiners: Examiners,
+        refusal: str | None = None,
     ) -> None:
         self._refusal = refusal
+        self._examiners = examiners
         self._pool = pool
         self._links = links
         self._listeners: list[Callable[[], None]] = []
@@ -211,18 +243,47 @@ class Intake:
             self._later = None
         sources = [source for source in self._queues if not self._links.wait_s(source)]
         try:
+            self._hand_over()
             while sources and time.perf_counter() < end_s:
                 sources = [source for source in sources if self._take_turn(source, end_s)]
         except PoolError as error:
             self._on_fatal(error)
             return
-        wait_s = min((self._links.wait_s(source) for source in self._queues), default=0.0)
-        if wait_s:
-            self._later = asyncio.get_running_loop().call_later(wait_s, self._work)
-        else:
+        waits_s = [self._links.wait_s(source) for source, queue in self._queues.items() if queue.has_work]
+        if waits_s and min(waits_s):
+            self._later = asyncio.get_running_loop().call_later(min(waits_s), self._work)
+        elif waits_s:
             self._schedule()
         for listener in self._listeners:
             listener()
+
+    def _hand_over(self) -> None:
+        """Give the examiners what comes next, if it is so much that they are worth their cost."""
+        while self._examiners.has_room and len(batch := self._next_batch()) >= _BATCH_MIN:
+            for arrival in batch:
+                arrival.is_away = True
+            self._examiners.examine([arrival.checked for arrival in batch], partial(self._take_back, batch))
+
+    def _next_batch(self) -> list[_Arrival]:
+        """What waits and was not examined, the sources in turn; not those whose last turn came to nothing."""
+        turns = [
+            (arrival for arrival in queue.arrivals if arrival.is_waiting and not (arrival.is_away or arrival.is_back))
+            for source, queue in self._queues.items()
+            if source not in self._wasteful
+        ]
+        batch: list[_Arrival] = []
+        size_bytes = 0
+        while turns and len(batch) < _BATCH_MAX and size_bytes < _BATCH_BYTES:
+            turn = list(islice(turns[0], _VERIFIED))
+            size_bytes += sum(arrival.checked.size_bytes for arrival in turn)
+            batch += turn
+            turns = turns[1:] + turns[:1] if turn else turns[1:]
+        return batch
+
+    def _take_back(self, batch: Sequence[_Arrival], found: Sequence[TransactionFacts | None]) -> None:
+        for arrival, facts in zip(batch, found, strict=True):
+            arrival.is_away, arrival.is_back, arrival.facts = False, True, facts
+        self._schedule()
 
     def _take_turn(self, source: str, end_s: float) -> bool:
         """Returns False if the source has nothing more to do in this slice. If anything came to nothing it pays for the
@@ -231,6 +292,8 @@ class Intake:
         queue, began_s = self._queues[source], time.perf_counter()
         is_worth_it = self._decode_some(source, queue)
         for _ in range(min(_VERIFIED, len(queue.arrivals))):
+            if queue.is_away:
+                break
             if not self._verify_next(source, queue):
                 is_worth_it = False
                 break
@@ -242,7 +305,7 @@ class Intake:
             self._wasteful.add(source)
             self._links.spend(source, step_s(began_s))
         if queue.encoded or queue.arrivals:
-            return is_worth_it
+            return is_worth_it and queue.has_work
         self._queues.pop(source, None)
         self._wasteful.discard(source)
         return False
@@ -301,7 +364,7 @@ class Intake:
             queue.size_bytes -= checked.size_bytes
         was_known = checked.id in self._pool.mempool
         try:
-            verified = self._pool.verify(checked)
+            verified = self._pool.verify(checked, arrival.facts)
             if verified.checked is not None:
                 self._pool.admit(verified.checked)
         except PoolError as error:

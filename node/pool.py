@@ -11,13 +11,14 @@ from typing import NamedTuple, TypeVar
 
 from chain.blocks import Certificate
 from chain.errors import ErrorCode, PoolError
+from chain.examination.facts import TransactionFacts, accept_facts
 from chain.ledger import ExecutedBlock, Ledger
 from chain.packages import read_packages
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import encode
 from chain.proofs.receipts import Receipt, ReceiptMaker
 from chain.storage.blocks import Location
-from chain.transactions.base import CheckedTransaction, verify_payload
+from chain.transactions.base import CheckedTransaction, accept_payload, verify_payload
 from chain.transactions.registry import decode_transaction
 from node.mempool import Mempool
 
@@ -95,7 +96,9 @@ class Pool:
             return waiting
         return None
 
-    def verify(self, checked: CheckedTransaction, *, is_proposed: bool = False) -> Verified:
+    def verify(
+        self, checked: CheckedTransaction, facts: TransactionFacts | None = None, *, is_proposed: bool = False
+    ) -> Verified:
         """Verify all that can be without ordering a transaction: sender, signature, payload.
 
         What a primary has proposed may be signed with a key that ended while the transaction waited: every replica must
@@ -104,9 +107,16 @@ class Pool:
         Cheap checks come first; nothing is stored or remembered before the signature has been checked. The dataset's
         schema, if it is known already, is applied here too, so that execution finds the verdict ready.
 
+        Args:
+            checked: decoded.
+            facts: what ``chain.examination`` has found about it: it is taken for granted. None to do everything here.
+            is_proposed: whether a primary has proposed it.
+
         Raises:
             PoolError: the code of the first check that fails.
         """
+        if facts is not None:
+            accept_facts(checked, facts)
         location = self.ledger.blocks.location(checked.id)
         if location is not None:
             head = self.ledger.blocks.transaction_head(location)
@@ -120,7 +130,7 @@ class Pool:
         waiting = self.mempool.get(checked.id)
         if waiting is not None:
             return Verified(checked.id, waiting, None)
-        verify_payload(checked)
+        (verify_payload if facts is None else accept_payload)(checked)
         checked.type.prepare(checked, checked.header, self.ledger.entry)
         checked.release_records()
         return Verified(checked.id, checked, None)

@@ -31,6 +31,7 @@ from node.dissemination import Dissemination
 from node.driver import ConsensusDriver, DriverEvents, ReplicaSettings
 from node.engine_process import ContractEngine
 from node.erasure import Eraser
+from node.examiners import Examiners
 from node.execution import Executions, ExecutionThread
 from node.frames import AnchorQuery, BlockRange, ChunkQuery, FrameKind, SpanQuery, decode_ids
 from node.home import Home
@@ -116,7 +117,8 @@ class NodeService:
         self.heights = PeerHeights(self.pool, self.links, self.catch_up if self._engine_problem is None else None)
         self.serving = Serving(self.pool, self.links)
         self.state_serving = StateServing(self.pool)
-        self.intake = Intake(self.pool, self.links, self.fail, self._engine_problem)
+        self.examiners = Examiners(ledger, home.config.examiners)
+        self.intake = Intake(self.pool, self.links, self.fail, self.examiners, self._engine_problem)
         self.dissemination = Dissemination(self.pool, self.links, self.intake)
         settings = ReplicaSettings(
             home.member.name,
@@ -155,6 +157,7 @@ class NodeService:
     async def start(self) -> None:
         """Connect to the peers and start the clock; raises ``port_in_use``."""
         self.eraser.start()
+        self.examiners.start()
         await self.links.start()
         self.periodic.every(1.0, self.pool.forget_expired)
         self.periodic.every(1.0, lower_background_threads)
@@ -181,6 +184,7 @@ class NodeService:
         """Stop gracefully: answer those who wait, close links, then the databases."""
         self.pool.close()
         self.intake.close()
+        self.examiners.close()
         self.periodic.close()
         await self.catch_up.close()
         await self.payloads.close()

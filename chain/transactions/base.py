@@ -245,6 +245,7 @@ class CheckedTransaction:
         header: the decoded header.
         transaction: the bytes as received.
         size_bytes: length of the encoded transaction.
+        signed_by: public key under which its signature is known to verify; empty if none is.
         sealed_shares: of a sealed parcel, as they stand in its payload; empty until ``verify_payload``.
         schema_verdicts: verdicts on the records by schema hash, so that a schema is applied once and not again at
         execution.
@@ -259,6 +260,7 @@ class CheckedTransaction:
         "id",
         "schema_verdicts",
         "sealed_shares",
+        "signed_by",
         "size_bytes",
         "transaction",
         "type",
@@ -279,6 +281,7 @@ class CheckedTransaction:
         self.transaction = transaction
         self.size_bytes = size_bytes
         self.absent = absent
+        self.signed_by = b""
         self.sealed_shares: tuple[bytes, ...] = ()
         self.schema_verdicts: dict[Hash, Refusal | None] = {}
         self._records: tuple[bytes, ...] | None = None
@@ -319,7 +322,9 @@ class CheckedTransaction:
 
     def without_payload(self, absent: AbsentPayload, size_bytes: int) -> CheckedTransaction:
         """The same with something else in the place of its payload."""
-        return CheckedTransaction(self.id, self.type, self.header, self.transaction, size_bytes, absent)
+        changed = CheckedTransaction(self.id, self.type, self.header, self.transaction, size_bytes, absent)
+        changed.signed_by = self.signed_by
+        return changed
 
     def keep_records(self, records: tuple[bytes, ...]) -> None:
         """Hold the decoded records while they are being worked on."""
@@ -349,14 +354,17 @@ def sign_transaction(header: Header, signer: Signer, payload: bytes = b"") -> Tr
 
 
 def verify_signed_by(checked: CheckedTransaction, public_key: bytes) -> None:
-    """Check the signature over the header.
+    """Check the signature over the header, if it is not known to be this key's.
 
     Raises:
         PoolError: code ``bad_signature``.
     """
+    if checked.signed_by == public_key:
+        return
     message = signing_message(checked.header.chain_id, checked.transaction.header)
     if not verify_signature(public_key, message, checked.transaction.signature):
         raise PoolError(ErrorCode.BAD_SIGNATURE, f"the signature of {checked.header.member} does not verify")
+    checked.signed_by = public_key
 
 
 def verify_payload(checked: CheckedTransaction) -> None:
@@ -376,3 +384,10 @@ def verify_payload(checked: CheckedTransaction) -> None:
     payload.verify(checked.header, content)
     checked.sealed_shares = content.sealed_shares
     checked.keep_records(content.records)
+
+
+def accept_payload(checked: CheckedTransaction) -> None:
+    """What is left of ``verify_payload`` for a payload that is known to match its header."""
+    payload = checked.type.payload
+    if payload is not None:
+        checked.sealed_shares = payload.decode(checked.header, checked.transaction.payload).sealed_shares

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from audit.chain import AuditReport, ChainAudit
-from audit.facts import BlockFacts, Examiner
+from chain.examination.facts import BlockFacts, Examiner
 from chain.blocks import Block
 from chain.catalogue import Description
 from chain.errors import ErrorCode, PoolError

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from audit.chain import ChainAudit
-from audit.facts import Examiner
+from chain.examination.facts import Examiner
 from chain.erasure import payload_dropped
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from audit.chain import ChainAudit
-from audit.facts import Examiner
+from chain.examination.facts import Examiner
 from chain import protocol
 from chain.blocks import decode_header
 from chain.errors import ErrorCode, PoolError

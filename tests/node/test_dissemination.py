@@ -8,6 +8,7 @@ from chain.limits import MIB
 from chain.primitives.encoding import decode, encode
 from chain.transactions.base import Transaction
 from node.dissemination import Dissemination
+from node.examiners import Examiners
 from node.frames import FrameKind, TransactionList
 from node.intake import Intake
 from node.pool import Pool
@@ -40,7 +41,7 @@ class Setting:
         self.now_s = 0.0
         self.pool = Pool(self.network.ledger(), lambda: TIME_MS, lambda: self.now_s)
         self.links = RecordingLinks()
-        intake = Intake(self.pool, self.links, lambda error: None)
+        intake = Intake(self.pool, self.links, lambda error: None, Examiners(self.pool.ledger, 0))
         self.dissemination = Dissemination(self.pool, self.links, intake)
 
     async def submit(self, transaction: Transaction) -> bytes:

@@ -11,6 +11,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.primitives.encoding import encode
 from chain.storage.blocks import Location
 from chain.transactions.base import CheckedTransaction, Transaction
+from node.examiners import Examiners
 from node.intake import Intake
 from node.links import Links
 from node.links.peer_state import PeerState
@@ -57,7 +58,7 @@ async def refuse(member: str, kind: int, body: bytes) -> bytes:
 
 def make_intake(pool: Pool) -> tuple[Intake, Peers]:
     peers = Peers("b", "c", "outsider")
-    return Intake(pool, peers, print), peers
+    return Intake(pool, peers, print, Examiners(pool.ledger, 0)), peers
 
 
 async def drained(intake: Intake) -> None:

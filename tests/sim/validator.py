@@ -26,6 +26,7 @@ from node.catch_up import CatchUp
 from node.dispatcher import Dispatcher, Routes
 from node.dissemination import Dissemination
 from node.driver import ConsensusDriver, DriverEvents, ReplicaSettings
+from node.examiners import Examiners
 from node.execution import Executions, ExecutionThread
 from node.frames import BlockRange, FrameKind, decode_ids
 from node.intake import Intake
@@ -154,7 +155,7 @@ class SimService:
         execution = shared_execution()
         self.catch_up = CatchUp(pool, links, execution, cast(StateSync, NoStateSync()), self.fail)
         self.heights = PeerHeights(pool, links, self.catch_up)
-        self.intake = Intake(pool, links, self.fail)
+        self.intake = Intake(pool, links, self.fail, Examiners(pool.ledger, 0))
         self.dissemination = Dissemination(pool, links, self.intake)
         settings = ReplicaSettings(owner.name, owner.signer, CONFIG, TICK_S)
         self.overdue = Overdue(pool, links, self.intake, CONFIG.overdue_ticks * TICK_S / 5)

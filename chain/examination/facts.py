@@ -1,8 +1,8 @@
-"""What can be found out about a block of an audited chain without its state, so that many can be looked at at once.
+"""What can be found out about blocks and transactions without the state, so that many can be looked at at once.
 
-An audit asks this of other processes and spares itself what they vouch for. It decides nothing: a block, or a part of
-one, that is anything but in order has no facts, and the audit looks at it itself and says what is wrong, in the same
-words as ever.
+An audit and a node ask this of other processes and spare themselves what these vouch for. It decides nothing: a block
+or a transaction, or a part of one, that is anything but in order has no facts, and whoever asked looks at it and says
+what is wrong, in the same words as ever.
 
 1. The package decodes canonically, its outcomes name its transactions, every payload matches its signed root.
 2. A quorum of validators signed the block at this height.
@@ -10,9 +10,9 @@ words as ever.
 4. Every open record satisfies the schema of its dataset.
 
 Which validators, keys and schemas these are is taken from state entries that may be out of date by now. So the facts
-say what was verified with what, and the audit compares that with its own state: what is out of date costs time alone.
+say what was verified with what, and are compared with the state of whoever asked: what is out of date costs time alone.
 
-Facts go from one process of an audit to another, and never come from outside.
+Facts go from one process to another on one machine, and never come from outside.
 """
 
 from collections.abc import Mapping
@@ -31,9 +31,9 @@ from chain.proofs.validators import ValidatorsEntry, validator_set, verify_certi
 from chain.schema import record_rules
 from chain.state.entries import VALIDATORS_KEY, DatasetEntry, dataset_key, member_key
 from chain.state.members import Member, registered_key
-from chain.transactions.base import CheckedTransaction, Header, Transaction, verify_signed_by
+from chain.transactions.base import CheckedTransaction, Header, Transaction, verify_payload, verify_signed_by
 from chain.transactions.parcel import ParcelHeader, verdict_on_records
-from chain.transactions.registry import TRANSACTION_TYPES, type_named_by, type_of
+from chain.transactions.registry import TRANSACTION_TYPES, decode_transaction, type_named_by, type_of
 
 KNOWN_PREFIXES = (VALIDATORS_KEY, member_key(""), dataset_key(""))
 """State entries that an examiner needs to know."""
@@ -76,14 +76,19 @@ class ExaminedTransaction(CheckedTransaction):
     ) -> None:
         super().__init__(id_, type_of(header), header, transaction, size_bytes)
         self._records_size_bytes = facts.records_size_bytes
-        verdict = facts.verdict
-        if verdict is not None:
-            self.schema_verdicts[verdict.schema] = _violation(verdict)
+        accept_facts(self, facts)
 
     @property
     def records_size_bytes(self) -> int:
         """Sum of the record bodies of a parcel."""
         return self._records_size_bytes
+
+
+def accept_facts(checked: CheckedTransaction, facts: TransactionFacts) -> None:
+    """Note what was found about a transaction, so that it is not found out again."""
+    checked.signed_by = facts.signed_by
+    if facts.verdict is not None:
+        checked.schema_verdicts[facts.verdict.schema] = _violation(facts.verdict)
 
 
 class Examiner:
@@ -113,7 +118,7 @@ class Examiner:
                 self._schemas[entry.dataset] = entry.schema
 
     def examine(self, height: int, package: BlockPackage) -> BlockFacts | None:
-        """The facts about the block at ``height``; None for one that the audit has to look at itself."""
+        """The facts about the block at ``height``; None for one that whoever asked has to look at itself."""
         try:
             block, transactions = open_package(self._chain_id, package)
         except PoolError:
@@ -122,6 +127,17 @@ class Examiner:
         if names != [checked.id for checked in transactions]:
             return None
         return BlockFacts(self._certified_by(height, block), tuple(map(self._examine, transactions)))
+
+    def examine_transaction(self, data: bytes) -> TransactionFacts | None:
+        """The facts about an encoded transaction of no block yet; None for one that is not in order by itself, its
+        payload included.
+        """
+        try:
+            checked = decode_transaction(self._chain_id, data)
+            verify_payload(checked)
+        except PoolError:
+            return None
+        return self._examine(checked)
 
     def _certified_by(self, height: int, block: Block) -> bytes:
         if block.certificate is None:
