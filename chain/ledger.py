@@ -10,7 +10,7 @@ blocks, many are written and ``make_durable`` syncs them at once; a crash before
 behind what is left.
 """
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -384,17 +384,17 @@ class Ledger(LedgerView):
         self,
         block: Block,
         transactions: Sequence[CheckedTransaction],
-        verified: Set[Hash] = frozenset(),
         *,
         is_certified: bool = False,
+        are_signed: bool = False,
     ) -> ExecutedBlock:
         """Verify a block obtained from elsewhere, certificate first, senders and execution after.
 
         Args:
             block: the block.
             transactions: its transactions in order, payloads verified.
-            verified: ids of those whose senders the caller has verified before.
             is_certified: the caller has verified the certificate for the next height and this ledger's validators.
+            are_signed: the caller has verified the senders' signatures.
 
         Raises:
             PoolError: whatever does not hold.
@@ -404,8 +404,8 @@ class Ledger(LedgerView):
             raise PoolError(ErrorCode.BAD_CERTIFICATE, "there is none")
         if not is_certified:
             verify_certificate(self.chain_id, block.certificate, self.validators, self.tip.height + 1, hash_)
-        for checked in transactions:
-            if checked.id not in verified:
+        if not are_signed:
+            for checked in transactions:
                 self.verify_signature(checked)
         proposal = Proposal(block.header, tuple(checked.id for checked in transactions))
         executed = self.check(proposal, transactions, None)

@@ -62,7 +62,7 @@ genesis = "{genesis}"
 data = "data"
 {validator_keys}tls_key = "tls.pem"
 tls_certificate = "tls.crt"
-
+{examiners}
 [peer]
 listen = "{peer_listen}"
 
@@ -78,6 +78,11 @@ format = "text"
 _VALIDATOR_KEYS = f"""\
 consensus_key = "{NODE_CONSENSUS_KEY}"
 kem_key = "{NODE_KEM_KEY}"
+"""
+
+
+_EXAMINERS = """\
+examiners = 0  # the nodes of a network for trying out share this machine
 """
 
 
@@ -208,6 +213,7 @@ def _create_node(plan: MemberPlan, folder: Path, files: _NewFiles) -> NodeRecord
         member=plan.name,
         genesis=GENESIS_FILE,
         validator_keys=_VALIDATOR_KEYS if plan.node == "validator" else "",
+        examiners=_EXAMINERS if _is_loopback(plan.peer_address) else "",
         peer_listen=_listen_address(plan.peer_address),
         api_listen=plan.api_address,
         witness=_WITNESS if plan.node == "witness" else "",
@@ -219,5 +225,8 @@ def _create_node(plan: MemberPlan, folder: Path, files: _NewFiles) -> NodeRecord
 def _listen_address(address: str) -> str:
     """Where to listen so that ``address`` works: exactly there on loopback, on all interfaces otherwise, since the
     address that others use is often not one that the machine itself has."""
-    host, _, port = address.rpartition(":")
-    return address if host in ("127.0.0.1", "localhost", "[::1]") else f"0.0.0.0:{port}"
+    return address if _is_loopback(address) else f"0.0.0.0:{address.rpartition(':')[2]}"
+
+
+def _is_loopback(address: str) -> bool:
+    return address.rpartition(":")[0] in ("127.0.0.1", "localhost", "[::1]")

@@ -10,7 +10,7 @@ whoever sends less than would fit, and less than it claims to hold, loses the cl
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -19,7 +19,6 @@ from chain.errors import ErrorCode, PoolError
 from chain.ledger import ExecutedBlock
 from chain.limits import LIMITS
 from chain.packages import BlockPackage, Packages, open_package, verify_erased
-from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode, encode, encode_array
 from chain.proofs.validators import verify_certificate
 from chain.transactions.base import CheckedTransaction
@@ -217,20 +216,16 @@ class CatchUp:
             if block.certificate is not None and block.certificate.height <= self._pool.height:
                 continue  # consensus delivered it while it was under way
             verify_erased(ledger.trust, package, block, transactions)
-            mempool = self._pool.mempool
-            verified = {checked.id for checked in transactions if mempool.get(checked.id) is checked}
             if self._execution.is_wanted(transactions):
-                executed = await self._check_beside(block, transactions, verified)
+                executed = await self._check_beside(block, transactions)
             else:
-                executed = ledger.check_certified(block, transactions, verified)
+                executed = ledger.check_certified(block, transactions)
             if block.certificate is not None and executed is not None:
                 self._pool.store(executed, block.certificate)
                 self.blocks += 1
             await asyncio.sleep(0)
 
-    async def _check_beside(
-        self, block: Block, transactions: Sequence[CheckedTransaction], verified: Set[Hash]
-    ) -> ExecutedBlock | None:
+    async def _check_beside(self, block: Block, transactions: Sequence[CheckedTransaction]) -> ExecutedBlock | None:
         """Check a block that calls contracts: its certificate and its senders here, since senders are looked up in the
         ledger's own cache, then all of it in the execution thread. None if consensus has delivered it meanwhile.
         """
@@ -239,11 +234,11 @@ class CatchUp:
             hash_ = block_hash(ledger.chain_id, block.header)
             verify_certificate(ledger.chain_id, block.certificate, ledger.validators, height, hash_)
             for checked in transactions:
-                if checked.id not in verified:
-                    ledger.verify_signature(checked)
-        ids = {checked.id for checked in transactions}
+                ledger.verify_signature(checked)
         try:
-            executed = await self._execution.submit(partial(ledger.check_certified, block, transactions, ids))
+            executed = await self._execution.submit(
+                partial(ledger.check_certified, block, transactions, are_signed=True)
+            )
         except PoolError as error:
             if self._pool.height < height or is_local_fault(error):
                 raise

@@ -167,12 +167,11 @@ class NodeConfig:
 
     @property
     def examiners(self) -> int:
-        """How many processes verify transactions beside the event loop: what the file says, or one for every four
-        cores that this process may use, at most two. One core is the event loop's, others are its threads', the
-        contract engine's, and the database's.
+        """How many processes verify transactions beside the event loop: what the file says, or one for every two
+        cores that this process may use, at most two.
         """
         configured = self.file.node.examiners
-        return min(2, len(os.sched_getaffinity(0)) // 4) if configured is None else configured
+        return min(2, len(os.sched_getaffinity(0)) // 2) if configured is None else configured
 
     def path(self, name: str) -> Path:
         """A file named in the configuration, relative to the home."""

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from audit.chain import AuditReport, ChainAudit
-from chain.examination.facts import BlockFacts, Examiner
 from chain.blocks import Block
 from chain.catalogue import Description
 from chain.errors import ErrorCode, PoolError
+from chain.examination.facts import BlockFacts, Examiner
 from chain.packages import BlockPackage
 from chain.primitives.encoding import decode, encode
 from chain.state.entries import DatasetEntry, dataset_key

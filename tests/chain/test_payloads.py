@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from audit.chain import ChainAudit
-from chain.examination.facts import Examiner
 from chain.erasure import payload_dropped
 from chain.errors import ErrorCode, PoolError
+from chain.examination.facts import Examiner
 from chain.ledger import Ledger
 from chain.packages import BlockPackage, ErasedParcel, open_package
 from chain.storage.blocks import Location, Reviewed

@@ -72,6 +72,14 @@ def test_the_id_does_not_depend_on_signature_and_payload() -> None:
     assert decoded(Transaction(transaction.header, bytes(64), b"")).id == decoded(transaction).id
 
 
+def test_s34_what_is_known_of_one_key_says_nothing_of_another() -> None:
+    checked = decoded(NETWORK.parcel())
+    checked.signed_by = NETWORK.system["b"].public_key
+    verify_signed_by(checked, NETWORK.system["a"].public_key)
+    assert checked.signed_by == NETWORK.system["a"].public_key
+    assert code_of(verify_signed_by, checked, NETWORK.system["b"].public_key) is ErrorCode.BAD_SIGNATURE
+
+
 def test_another_members_key_does_not_verify() -> None:
     assert (
         code_of(verify_signed_by, decoded(NETWORK.parcel()), NETWORK.system["b"].public_key) is ErrorCode.BAD_SIGNATURE

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from audit.chain import ChainAudit
-from chain.examination.facts import Examiner
 from chain import protocol
 from chain.blocks import decode_header
 from chain.errors import ErrorCode, PoolError
+from chain.examination.facts import Examiner
 from chain.ledger import ExecutedBlock, Ledger
 from chain.packages import BlockPackage, read_package
 from chain.primitives.encoding import encode

@@ -41,7 +41,12 @@ OBTAINED = (
     mutant(
         "s50 catch-up takes transactions whose signatures nobody checks",
         ("tests/chain/test_key_heights.py::test_s50_a_signature_that_does_not_verify_is_refused_at_any_height",),
-        Edit("Ledger.check_certified", "if checked.id not in verified:\n    self.verify_signature(checked)", "pass"),
+        Edit("Ledger.check_certified", "self.verify_signature(checked)", "pass"),
+    ),
+    mutant(
+        "s34 a signature that is known to be one key's counts as another's",
+        ("tests/chain/test_transactions.py::test_s34_what_is_known_of_one_key_says_nothing_of_another",),
+        Edit("verify_signed_by", "checked.signed_by == public_key", "checked.signed_by"),
     ),
     mutant(
         "s18 catch-up takes outcomes that execution does not give",

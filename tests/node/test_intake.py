@@ -218,7 +218,7 @@ async def test_s61_what_comes_to_nothing_is_decoded_at_its_carriers_cost(
 
     monkeypatch.setattr(pool, "decode", decode_slowly)
     monkeypatch.setattr(type(pool.mempool), "__contains__", lambda mempool, id_: False)
-    monkeypatch.setattr(pool, "verify", lambda checked: Verified(checked.id, None, Location(1, 0)))
+    monkeypatch.setattr(pool, "verify", lambda checked, *_: Verified(checked.id, None, Location(1, 0)))
     allowance = peers._states["outsider"].allowance
     allowance.spend(allowance._credit_s)
     intake.receive("outsider", [data] * 16)
