@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench fuel sim mutants roots storage-faults chaos attack fuzz lock clean
+.PHONY: help setup demo test check format bench bench-compared fuel sim mutants roots storage-faults chaos attack fuzz lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,6 +13,9 @@ SEEDS ?= 1000
 SECONDS ?= 60
 SAMPLES ?= 300
 MINUTES ?= 2
+ROUNDS ?= 3
+# The last build of protocol 1.
+BASE ?= 0514388
 # Override with `make setup PYTHON=/path/to/python3.13`.
 PYTHON ?= $(shell for candidate in python3.11 python3.12 python3.13 python3.14 python3; do \
 	$$candidate -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
@@ -55,6 +58,9 @@ format: setup ## rewrite the sources in the project's format
 
 bench: setup ## measure, print one table and write docs/benchmarks.md
 	$(BIN)/python -m bench
+
+bench-compared: setup ## this build against another in turn: make bench-compared BASE=0514388 ROUNDS=3
+	$(BIN)/python -m bench.against $(BASE) --rounds $(ROUNDS)
 
 fuel: setup ## how long a unit of contract fuel takes on this machine, for each kind of work
 	$(BIN)/python -m bench.contract_fuel

@@ -22,6 +22,7 @@ from bench import (
     files,
     footprint,
     growth,
+    own_cores,
     rates,
     reading,
     sdk,
@@ -40,6 +41,7 @@ from cli.processes import interruptible
 SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "idle": rates.idle,
     "singles": rates.singles,
+    "own_cores": own_cores.own_cores,
     "memory": footprint.memory,
     "parcels": rates.parcels,
     "sdk": sdk.sdk,

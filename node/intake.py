@@ -250,9 +250,10 @@ class Intake:
             self._on_fatal(error)
             return
         waits_s = [self._links.wait_s(source) for source, queue in self._queues.items() if queue.has_work]
-        if waits_s and min(waits_s):
-            self._later = asyncio.get_running_loop().call_later(min(waits_s), self._work)
-        elif waits_s:
+        wait_s = min(waits_s, default=None)
+        if wait_s:
+            self._later = asyncio.get_running_loop().call_later(wait_s, self._work)
+        elif wait_s is not None:
             self._schedule()
         for listener in self._listeners:
             listener()
