@@ -129,8 +129,8 @@ def write(commit: str, rounds: int, facts: dict[str, str], lines: Sequence[str])
     head = [
         "# Compared with an earlier build",
         "",
-        f"Written by `make bench-compared`; do not edit. The benchmarks of this build and of {commit} in turn, {rounds} "
-        "times each in one go; medians. Ratios are of this build to the other.",
+        f"Written by `make bench-compared`; do not edit. This build {commit}, {rounds} times each in turn; medians.",
+        f"Ratios are of this build to {commit}.",
         "",
         *(f"- {name}: {value}" for name, value in facts.items()),
         f"- ended: {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}",
