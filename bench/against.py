@@ -129,7 +129,7 @@ def write(commit: str, rounds: int, facts: dict[str, str], lines: Sequence[str])
     head = [
         "# Compared with an earlier build",
         "",
-        f"Written by `make bench-compared`; do not edit. This build {commit}, {rounds} times each in turn; medians.",
+        f"Written by `make bench-compared`; do not edit. Both builds {rounds} times each in turn; medians.",
         f"Ratios are of this build to {commit}.",
         "",
         *(f"- {name}: {value}" for name, value in facts.items()),
