@@ -107,7 +107,7 @@ class AsyncRunner:
         try:
             for group in begun.groups():
                 # Sealing and writing a journal take milliseconds: the loop goes on meanwhile, and sends what is ready.
-                parcel = begun.sign(*group) if begun.is_quick(group) else await asyncio.to_thread(begun.sign, *group)
+                parcel = begun.sign(group) if begun.is_quick(group) else await asyncio.to_thread(begun.sign, group)
                 waiting.append(asyncio.create_task(self.commit(begun, parcel, group)))
                 if time.monotonic() - turned_s > _TURN_S:
                     await asyncio.sleep(0)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from chain.errors import ErrorCode, PoolError, Refusal
+from chain.primitives.crypto import sha256
+from chain.primitives.encoding import encode
 from chain.record_keys import KeyValues, key_values, open_key
 from chain.schema import record_rules
 from sealing.record_keys import blinded_key
@@ -37,6 +39,12 @@ class KeyMaker:
     def fields(self) -> tuple[str, ...]:
         """The key fields; none where records have no keys."""
         return record_rules(self.schema).key_fields
+
+    @property
+    def identity(self) -> bytes:
+        """Hash of what the keys depend on besides a record's values: with the same, the same record has one key."""
+        secret = self.secret if self.is_sealed else None
+        return sha256(encode((self.chain_id, self.dataset, self.fields, secret)))
 
     def of(self, records: Sequence[bytes]) -> bytes:
         """Keys of records in their order, 24 bytes each; empty where records have none.

@@ -90,7 +90,7 @@ class Runner:
         waiting: deque[Future[VerifiedReceipt]] = deque()
         try:
             for group in begun.groups():
-                waiting.append(self._start(self._async.commit(begun, begun.sign(*group), group)))
+                waiting.append(self._start(self._async.commit(begun, begun.sign(group), group)))
                 while waiting and (waiting[0].done() or len(waiting) >= begun.window.limit):
                     yield waiting.popleft().result()
             while waiting:

@@ -31,11 +31,13 @@ from blockpool import (
     TransactionRejected,
     VerifiedReceipt,
 )
+from blockpool.record_keys import KeyMaker
 from blockpool.signing import PARCEL_RECORDS
 from blockpool.window import IN_FLIGHT_MAX
 from chain.errors import Refusal
 from chain.limits import LIMITS
 from chain.schema import record_rules
+from cli.changes import ChangedRecords
 from cli.options import (
     RecordIdType,
     Signing,
@@ -227,27 +229,37 @@ def submit(
         source = CompactSource(source)
     talk().print(f"{file.name}: {source.description}.", markup=False)
     rules = RecordRules.of(entry.schema, is_sealed=is_sealed, by_fields=by_fields)
+    has_keys = bool(record_rules(entry.schema).key_fields)
+    memory = memory_of(signing.key_file, dataset_id, genesis.chain_id) if has_keys else None
+    secret = load_key_secret(key_secret_file, signing.key_file) if has_keys and is_sealed else None
+    known: ChangedRecords | None = None
+    if memory is not None and memory.exists() and not again and (secret is not None or not is_sealed):
+        maker = KeyMaker(genesis.chain_id, dataset_id, entry.schema, secret, is_sealed)
+        known = ChangedRecords(source, memory, maker)
     if dry_run:
-        check = check_file(source, rules)
+        check = check_file(known or source, rules, known)
         talk().print("Nothing was sent: --dry-run.")
         found = {"dataset": dataset_id, "file": str(file), "read_as": source.description, "records": check.records}
+        if has_keys:
+            found["unchanged"] = unchanged_of(known)
         emit(found, facts(dict(found)))
         return
-    has_keys = bool(record_rules(entry.schema).key_fields)
     if is_standard_input() and is_sealed and not (has_keys or journal_folder or again):
         detail = (
             "cut off and sent again, what is sealed would be shared twice: name a folder with --journal, or say --again"
         )
         raise PoolError(ErrorCode.BAD_REQUEST, detail)
     journal = journal_folder or journal_of(file, dataset_id, genesis.chain_id)
-    memory = memory_of(signing.key_file, dataset_id, genesis.chain_id) if has_keys else None
-    with spooled(source, spool_folder(file)) as spool:
-        check = check_file(spool, rules)
-        secret = load_key_secret(key_secret_file, signing.key_file, makes=True) if has_keys and is_sealed else None
+    with spooled(known or source, spool_folder(file)) as spool:
+        check = check_file(spool, rules, known)
+        if has_keys and is_sealed and secret is None:
+            secret = load_key_secret(key_secret_file, signing.key_file, makes=True)
         plan = Plan(dataset_id, batch, in_flight, commitments, derived_from, is_sealed, journal, again, secret, memory)
-        submission = _share(AsyncClient(urls, genesis, identity), spool, plan, check.records)
+        submission = SubmissionTotals(dataset_id)
+        if check.records:
+            submission = _share(AsyncClient(urls, genesis, identity), spool, plan, check.records)
     if has_keys:
-        submission.unchanged = check.records - submission.records
+        submission.unchanged = check.records + unchanged_of(known) - submission.records
     emit({name: value for name, value in asdict(submission).items() if name != "_place"}, _facts(submission))
 
 
@@ -314,8 +326,18 @@ async def _commit_all(
                 on_receipt(receipt)
 
 
-def check_file(source: RecordSource, rules: RecordRules) -> Check:
+def unchanged_of(known: ChangedRecords | None) -> int:
+    """How many records of a file that was read were shared before as they are."""
+    return 0 if known is None else known.unchanged
+
+
+def check_file(source: RecordSource, rules: RecordRules, known: ChangedRecords | None = None) -> Check:
     """Check every record, before anything is sent, with a bar that shows how many.
+
+    Args:
+        source: the file.
+        rules: for its records.
+        known: leaves out what was shared before.
 
     Raises:
         PoolError: for a file with problems, or without records.
@@ -324,7 +346,7 @@ def check_file(source: RecordSource, rules: RecordRules) -> Check:
         task = bar.add_task("Checking", total=None)
         check = check_records(source, rules, lambda count: bar.update(task, completed=count))
         bar.update(task, total=check.records + check.problem_count)
-    if check.problems or not check.records:
+    if check.problems or not check.records + unchanged_of(known):
         refuse(check, source.description)
     return check
 

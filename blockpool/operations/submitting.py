@@ -44,7 +44,7 @@ from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
 _PROBED = 64
 """Unknown parcels in a row after which an earlier run is taken to have sent no more."""
 _KNOWN_S = 60.0
-_LOOKED_UP = 1024
+LOOKED_UP = 512
 """Records that are compared with the memory at a time."""
 _CONTRADICTIONS = frozenset(
     {
@@ -168,8 +168,16 @@ class Form(NamedTuple):
     keys: KeyMaker
 
 
-Group = tuple[int, list[bytes]]
-"""Number of a parcel's first record in the submission, from 0, and its record bodies."""
+@dataclass(slots=True)
+class Group:
+    """What one parcel will hold."""
+
+    first: int
+    """Number of its first record in the submission, from 0."""
+    records: list[bytes]
+    """Record bodies."""
+    keys: bytes | None = None
+    """Of the records, 24 bytes each; None until the parcel is signed: they are made once."""
 
 
 class ParcelSubmission:
@@ -188,7 +196,7 @@ class ParcelSubmission:
         self.window = Window(options.in_flight)
         self._memory: RecordMemory | None = None
         if options.memory is not None and self._keys.fields:
-            self._memory = RecordMemory(options.memory, is_anew=options.anew)
+            self._memory = RecordMemory(options.memory, self._keys, is_anew=options.anew)
         self.unchanged = 0
         """Records that were left out, since they were shared before as they are."""
         self._journal: Journal | None = None
@@ -208,8 +216,12 @@ class ParcelSubmission:
         """Let go of the journal."""
         if self._journal is not None:
             self._journal.close()
-        if self._memory is not None:
-            self._memory.close()
+        self._let_go_of_memory()
+
+    def _let_go_of_memory(self) -> None:
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.close()
 
     def groups(self) -> Iterator[Group]:
         """What the parcels will hold, as they are asked for.
@@ -225,7 +237,7 @@ class ParcelSubmission:
         lengths = dict(self._journal.lengths) if self._journal else {}
         first = 0
         for group in group_records(bodies, self._options.parcel_records, overhead, lengths):
-            yield first, group
+            yield Group(first, group)
             first += len(group)
         before = max((start + count for start, count in lengths.items()), default=0)
         if first < before:
@@ -234,16 +246,14 @@ class ParcelSubmission:
 
     def _changed(self, bodies: Iterator[bytes], memory: RecordMemory) -> Iterator[bytes]:
         """The records that were not shared before as they are."""
-        first = 0
-        while chunk := list(islice(bodies, _LOOKED_UP)):
-            changed = memory.changed(self._made_keys(first, chunk), chunk)
+        while chunk := list(islice(bodies, LOOKED_UP)):
+            changed = memory.changed(chunk)
             self.unchanged += len(chunk) - len(changed)
-            first += len(chunk)
             yield from changed
 
     def is_quick(self, group: Group) -> bool:
         """Whether signing takes well under a millisecond."""
-        return not self.is_sealed and sum(map(len, group[1])) < _QUICK_SIZE_BYTES
+        return not self.is_sealed and sum(map(len, group.records)) < _QUICK_SIZE_BYTES
 
     @contextmanager
     def timed(self, parcel: SignedTransaction, clock: Callable[[], float]) -> Iterator[None]:
@@ -257,7 +267,7 @@ class ParcelSubmission:
         finally:
             self._in_flight -= 1
 
-    def sign(self, first: int, group: list[bytes]) -> SignedTransaction:
+    def sign(self, group: Group) -> SignedTransaction:
         """The parcel's transaction; without content if an earlier run has noted its id alone. Sealing is pure
         computation: it may run in another thread.
 
@@ -266,10 +276,11 @@ class ParcelSubmission:
                 submission; as the journal.
         """
         if self._journal is None:
-            return self._sign(first, group)
-        return self._journal.transaction(first, group, lambda: self._sign(first, group), is_kept=self.is_sealed)
+            return self._sign(group)
+        return self._journal.transaction(group.first, group.records, lambda: self._sign(group), is_kept=self.is_sealed)
 
-    def _sign(self, first: int, group: list[bytes], attempt: int = 0) -> SignedTransaction:
+    def _sign(self, group: Group, attempt: int = 0) -> SignedTransaction:
+        first, records = group.first, group.records
         session, options, sealing = self._session, self._options, self._sealing
         if sealing is None:
             nonce = None
@@ -278,18 +289,18 @@ class ParcelSubmission:
                 if self._journal is not None:
                     run, attempt = self._journal.run, self._journal.refusals[first]
                 names = [self._dataset, options.idempotency_key or "", run, str(attempt or "")]
-                nonce = repeatable_nonce(session.genesis, " ".join(filter(None, names)), first, group)
+                nonce = repeatable_nonce(session.genesis, " ".join(filter(None, names)), first, records)
             return sign_parcel(
                 session.genesis,
                 session.identity,
                 self._dataset,
-                group,
+                records,
                 nonce=nonce,
                 derived_from=options.derived_from,
-                keys=self._made_keys(first, group),
+                keys=self._keys_of(group),
             )
         try:
-            violation = sealing.schema.check(group)
+            violation = sealing.schema.check(records)
             if violation is not None:
                 raise violation
             genesis, identity, keys = session.genesis, session.identity, sealing.kem_keys
@@ -297,20 +308,22 @@ class ParcelSubmission:
                 genesis,
                 identity,
                 self._dataset,
-                group,
+                records,
                 keys,
                 options.commitments,
                 options.derived_from,
-                self._keys.of(group),
+                self._keys_of(group),
             )
         except PoolError as error:
             raise _located(error, first) from None
 
-    def _made_keys(self, first: int, group: list[bytes]) -> bytes:
-        try:
-            return self._keys.of(group)
-        except PoolError as error:
-            raise _located(error, first) from None
+    def _keys_of(self, group: Group) -> bytes:
+        if group.keys is None:
+            try:
+                group.keys = self._keys.of(group.records)
+            except PoolError as error:
+                raise _located(error, group.first) from None
+        return group.keys
 
     def commit(self, parcel: SignedTransaction, group: Group) -> Operation[VerifiedReceipt]:
         """Commit a group's parcel, unless an earlier run has done so. One that was refused then is signed anew: why it
@@ -324,16 +337,16 @@ class ParcelSubmission:
             if found is None or found.outcome.is_ok:
                 break
             self._refused(group)
-            parcel = self._sign(*group, attempt) if self._journal is None else self.sign(*group)
+            parcel = self._sign(group, attempt) if self._journal is None else self.sign(group)
         if found is not None:
             yield from self._verify_not_erased(parcel, group)
             receipt = replace(found, is_earlier=True)
         else:
             receipt = yield from self._commit(parcel, group)
         if self._journal is not None:
-            self._journal.committed(group[0])
+            self._journal.committed(group.first)
         if self._memory is not None:
-            self._memory.shared(self._keys.of(group[1]), group[1])
+            self._memory.shared(self._keys_of(group), group.records)
         return receipt
 
     def _commit(self, parcel: SignedTransaction, group: Group) -> Operation[VerifiedReceipt]:
@@ -343,7 +356,7 @@ class ParcelSubmission:
                     f"parcel {parcel.transaction_id.hex()} was committed by an earlier run, and no node knows it yet"
                 )
                 raise PoolError(ErrorCode.NOT_FOUND, detail)
-            parcel = self._sign(*group)
+            parcel = self._sign(group)
         try:
             return (yield from self._session.commit(parcel))
         except TransactionRejected as rejected:
@@ -355,11 +368,15 @@ class ParcelSubmission:
                 raise
         self._refused(group)
         self._session.datasets.pop(self._dataset, None)
-        was_sealed, (self._sealing, self._keys) = self.is_sealed, (yield from self._submission.form())
+        was_sealed, before = self.is_sealed, self._keys.identity
+        self._sealing, self._keys = yield from self._submission.form()
+        if self._keys.identity != before:
+            group.keys = None
+            self._let_go_of_memory()
         if self._journal is not None and self.is_sealed != was_sealed:
             detail = f"{self._dataset} is shared in another way since this submission began: submit the rest again"
             raise PoolError(ErrorCode.BAD_REQUEST, detail)
-        return (yield from self._session.commit(self.sign(*group)))
+        return (yield from self._session.commit(self.sign(group)))
 
     def _found(self, parcel: SignedTransaction) -> Operation[VerifiedReceipt | None]:
         """The receipt of a parcel that an earlier run has committed; None without one, or if asking is not worth it."""
@@ -380,7 +397,7 @@ class ParcelSubmission:
         header = yield from newest_header(self._session)
         if (yield from state_entry(self._session, erasure_key(parcel.transaction_id), OwnerAct, header)) is None:
             return
-        first, records = group
+        first, records = group.first, group.records
         detail = (
             f"records {first + 1:,} to {first + len(records):,} were shared by an earlier run in parcel "
             f"{parcel.transaction_id.hex()}, which was erased since: they are not shared again unless that is asked for"
@@ -389,7 +406,7 @@ class ParcelSubmission:
 
     def _refused(self, group: Group) -> None:
         if self._journal is not None:
-            self._journal.refused(group[0])
+            self._journal.refused(group.first)
 
 
 class Submission(NamedTuple):

@@ -110,6 +110,6 @@ def test_a_submission_gives_its_records_their_keys(world: World) -> None:
     records = [b'{"id":"D","n":1}', b'{"id":"E","n":1}']
     submission = Submission(nodes.session, "a.flights", SubmissionOptions(10), records)
     parcels = nodes.run(submission.begin())
-    ((first, group),) = list(parcels.groups())
-    header = decode_transaction(NETWORK.chain_id, parcels.sign(first, group).content).header
+    (group,) = list(parcels.groups())
+    header = decode_transaction(NETWORK.chain_id, parcels.sign(group).content).header
     assert header.keys == maker().of(records)  # type: ignore[attr-defined]
