@@ -40,6 +40,7 @@ def test_only_what_is_new_or_changed_is_shared(running_network: RunningNetwork, 
     assert submit(rows) == (50, 0)
     assert submit(rows) == (0, 50)
     assert submit(rows[::-1], "--batch", "7") == (0, 50)
+    assert submit([*rows, {"id": "50", "n": 1}], "--dry-run") == (1, 50)
     assert submit([*rows[:20], {"id": "20", "n": 2}, *rows[21:], {"id": "new"}]) == (2, 49)
     assert submit(rows) == (1, 49), "what was changed back is shared again"
     assert submit(rows[:3], "--again") == (3, 0)
