@@ -41,6 +41,7 @@ def make_app(service: NodeService) -> AsgiApp:
         version=service.software,
         description="A shared, append-only pool of signed records. Errors are problem documents with stable codes.",
         openapi_url="/openapi.json",
+        generate_unique_id_function=lambda route: route.name,  # generated clients call their functions by it
         # FastAPI's pages for people load their scripts from the internet, which a machine room does not have.
         docs_url=None,
         redoc_url=None,
@@ -152,7 +153,9 @@ def _add_events(app: FastAPI, service: NodeService, events: Events) -> None:
         from_: Annotated[int | None, Query(alias="from", ge=0)] = None,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> Response:
-        """Blocks as they become final, as server-sent events; resumes by height (``from`` or ``Last-Event-ID``)."""
+        """Blocks as they become final, as server-sent events; resumes by height (``from`` or ``Last-Event-ID``). The
+        data of each is a ``BlockEvent``.
+        """
         if last_event_id:
             from_ = parse_number(last_event_id, "Last-Event-ID is a height") + 1
         first = service.pool.height + 1 if from_ is None else from_

@@ -10,6 +10,7 @@ from chain.errors import ErrorCode
 from node.api.batch import NDJSON, TRANSACTIONS_MAX
 from node.api.bodies import JSON, MSGPACK
 from node.api.problems import MEDIA_TYPE
+from node.api.schemas import ANSWERS, COMPONENTS, ref
 from node.api.submission import BATCH_PATH, DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS, PATH
 from node.api.views import Json
 
@@ -21,15 +22,15 @@ _CONTENT: dict[str, Json] = {
     "/v1/checkpoint": {"text/plain": _TEXT},
     "/v1/events": {"text/event-stream": _TEXT},
     "/v1/records/{transaction_id}/{index}/raw": {"application/octet-stream": _BINARY},
-    "/v1/shares": {JSON: {}, MSGPACK: _BINARY},
-    "/v1/transactions": {JSON: {}, MSGPACK: _BINARY},
+    "/v1/shares": {MSGPACK: _BINARY},
+    "/v1/transactions": {MSGPACK: _BINARY},
     BATCH_PATH: {NDJSON: _TEXT, MSGPACK: _BINARY},
     "/v1/transactions/{transaction_id}/raw": {MSGPACK: _BINARY},
     "/v1/transactions/{transaction_id}/left": {MSGPACK: _BINARY},
-    "/v1/transactions/{transaction_id}/receipt": {JSON: {}, MSGPACK: _BINARY},
+    "/v1/transactions/{transaction_id}/receipt": {MSGPACK: _BINARY},
 }
-"""Media types of good answers, where they are not JSON alone."""
-_PROBLEM: Json = {
+"""Good answers in other media types than JSON."""
+PROBLEM: Json = {
     "type": "object",
     "description": "RFC 9457. Programs match on `code`; more members carry facts such as `record_index`.",
     "required": ["type", "title", "status", "detail", "code", "advice"],
@@ -42,8 +43,8 @@ _PROBLEM: Json = {
         "advice": {"type": "string"},
     },
 }
-_REFUSALS: Json = {
-    status: {"description": description, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+REFUSALS: Json = {
+    status: {"description": description, "content": {MEDIA_TYPE: {"schema": ref("Problem")}}}
     for status, description in (("4XX", "Refused"), ("5XX", "Not possible now"))
 }
 _TRANSACTION: Json = {
@@ -61,6 +62,7 @@ _TIMEOUT: Json = {
 }
 _SUBMISSION: Json = {
     "tags": ["transactions"],
+    "operationId": "submit_transaction",
     "summary": "Submit a transaction",
     "description": "Takes a signed transaction. With wait=commit the answer is its receipt; a rejection that was "
     "committed is a problem document with the receipt in it. The same transaction again gives a receipt of the same "
@@ -69,11 +71,12 @@ _SUBMISSION: Json = {
     "requestBody": {"required": True, "content": {MSGPACK: _BINARY, JSON: {"schema": _TRANSACTION}}},
     "responses": {
         "200": {"description": "Committed: the receipt"},
-        "202": {"description": "Waiting to be ordered", "content": {JSON: {}}},
+        "202": {"description": "Waiting to be ordered", "content": {JSON: {"schema": ref("Pending")}}},
     },
 }
 _BATCH: Json = {
     "tags": ["transactions"],
+    "operationId": "submit_transactions",
     "summary": "Submit many transactions",
     "description": "Takes signed transactions and answers each as it is committed, in whatever order that is: its "
     "place in the batch, and the status and body that it alone would have been answered. One that is refused affects "
@@ -106,7 +109,8 @@ def describe(app: FastAPI) -> Json:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             responses = {status: dict(answer) for status, answer in operation["responses"].items() if status != "422"}
-            responses["200"]["content"] = _CONTENT.get(path, {JSON: {}})
-            operation["responses"] = responses | _REFUSALS
-    document["components"] = {"schemas": {"Problem": _PROBLEM}}
+            content = {JSON: {"schema": ANSWERS[path]}} if path in ANSWERS else {}
+            responses["200"]["content"] = content | _CONTENT.get(path, {})
+            operation["responses"] = responses | REFUSALS
+    document["components"] = {"schemas": COMPONENTS | {"Problem": PROBLEM}}
     return document

@@ -33,7 +33,9 @@ def parcels_router(service: NodeService) -> APIRouter:
         return await read_bytes(service, lambda: make_page("parcels", lines, limit))
 
     @router.get("/{parcel}/reads", tags=["access"])
-    async def list_reads(parcel: str, after: After = None, limit: Limit = 100, order: Order = "oldest") -> Response:
+    async def list_parcel_reads(
+        parcel: str, after: After = None, limit: Limit = 100, order: Order = "oldest"
+    ) -> Response:
         """Requests and read reports that name this parcel and took effect. A request for a whole dataset names none;
         the read reports under it do.
         """

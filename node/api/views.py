@@ -26,7 +26,7 @@ from evidence.parts import CertificatePart
 
 Json = dict[str, object]
 
-_BASE64 = frozenset({"kem_key", "envelope"})
+BASE64 = frozenset({"kem_key", "envelope"})
 """Fields whose bytes are in base64; those of all others are hashes, ids and nonces, in hexadecimal."""
 
 
@@ -184,7 +184,7 @@ def _plain(name: str, value: object) -> object:
     if name == "facts":
         return shown(value)  # type: ignore[arg-type]  # the field's type in every structure
     if isinstance(value, bytes):
-        return text_of(value) if name in _BASE64 else value.hex()
+        return text_of(value) if name in BASE64 else value.hex()
     if isinstance(value, tuple):
         return [_plain(name, item) for item in value]
     return fields_of(value) if isinstance(value, Wire) else value

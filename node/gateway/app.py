@@ -1,4 +1,4 @@
-"""The gateway's HTTP: who may call it, and its two routes."""
+"""The gateway's HTTP: who may call it, and its routes."""
 
 import asyncio
 import ipaddress
@@ -29,6 +29,7 @@ from node.api.bodies import (
 from node.api.commit import committed_answer, wait_for_receipt
 from node.api.problems import bad_request, method_not_allowed
 from node.api.views import receipt_view
+from node.gateway.description import DESCRIPTION_PATH, KEY_LENGTH, PARCELS_PATH, STATUS_PATH, describe
 from node.gateway.parcels import ParcelObject, decode_parcel, make_parcel
 from node.gateway.posts import Post, Posts
 from node.pool import CommittedBlock
@@ -37,12 +38,11 @@ from node.tokens import TokenFile
 
 _BODY_BYTES = 2 * LIMITS.transaction_size_bytes
 """White space and escapes make a body longer than the records in it; so much of that is enough."""
-_METHODS = {"/v1/gateway/status": "GET, HEAD", "/v1/gateway/parcels": "POST"}
+_METHODS = {STATUS_PATH: "GET, HEAD", DESCRIPTION_PATH: "GET, HEAD", PARCELS_PATH: "POST"}
 _PARCELS = 8
 """Parcels worked on at once; further ones are refused."""
 _COMMIT_S = 30.0
 """How long an answer waits for the commit. The same post goes on waiting for the same transaction."""
-_KEY_LENGTH = 255
 _TURNS = 64
 """Posts of one key go one after the other, and so do those of a few other keys."""
 _SIGNED_ANEW = frozenset({ErrorCode.UNKNOWN_KEY, ErrorCode.REVOKED_KEY})
@@ -119,9 +119,11 @@ class Gateway:
 
     async def _serve(self, scope: Scope, receive: Receive) -> tuple[int, str, bytes]:
         match scope["method"], scope["path"]:
-            case "GET" | "HEAD", "/v1/gateway/status":
+            case "GET" | "HEAD", path if path == STATUS_PATH:
                 return 200, JSON, orjson.dumps(self._status())
-            case "POST", "/v1/gateway/parcels":
+            case "GET" | "HEAD", path if path == DESCRIPTION_PATH:
+                return 200, JSON, orjson.dumps(describe(self._service.software))
+            case "POST", path if path == PARCELS_PATH:
                 content_type, _, length = request_headers(scope)
                 if content_type != JSON:
                     raise bad_request(f"Content-Type must be {JSON}, not {content_type or 'absent'}")
@@ -250,8 +252,8 @@ def _idempotency_key(scope: Scope) -> bytes:
     """
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     keys = [value for name, value in headers if name == b"idempotency-key"]
-    if len(keys) > 1 or any(not 1 <= len(key) <= _KEY_LENGTH for key in keys):
-        raise bad_request(f"an Idempotency-Key has 1 to {_KEY_LENGTH} bytes, and there is one")
+    if len(keys) > 1 or any(not 1 <= len(key) <= KEY_LENGTH for key in keys):
+        raise bad_request(f"an Idempotency-Key has 1 to {KEY_LENGTH} bytes, and there is one")
     return keys[0] if keys else b""
 
 

@@ -21,6 +21,7 @@ from node.api.bodies import JSON, MSGPACK
 from sealing import ShareQuery
 from tests.edge.damage import spoiled_json, spoiled_messagepack
 from tests.edge.http import Answer, exchange, request
+from tests.edge.json_schema import problem_of
 from tests.node.cluster import Network, Node, running
 
 Json = Any
@@ -170,7 +171,7 @@ def _in_query(value: bytes) -> bytes:
     return quote_from_bytes(value, safe="%").encode()
 
 
-def verify_answer(answer: Answer, operation: Json, sent: bytes) -> None:
+def verify_answer(answer: Answer, operation: Json, sent: bytes, components: Json) -> None:
     """The answer is one that the description announces, and is what it says it is."""
     about = (sent[:300], answer)
     announced = operation["responses"]
@@ -178,6 +179,9 @@ def verify_answer(answer: Answer, operation: Json, sent: bytes) -> None:
     assert documented is not None, about
     assert answer.media_type in documented["content"], about
     verify_body(answer, sent)
+    if answer.media_type in (JSON, PROBLEM):
+        schema = documented["content"][answer.media_type]["schema"]
+        assert not problem_of(orjson.loads(answer.body), schema, components), about
 
 
 def verify_body(answer: Answer, sent: bytes) -> None:
@@ -228,13 +232,16 @@ async def test_s46_s47_every_operation_answers_as_the_description_says(tmp_path:
     network = Network.create(tmp_path, validators="a", others=("b",))
     async with running(network, "a", api=True) as (node,):
         caller = await make_caller(node, network)
+        components = caller.description["components"]["schemas"]
+        operations = [operation["operationId"] for _, _, operation in caller.operations()]
+        assert len(set(operations)) == len(operations) > 30
         statuses: dict[str, set[int]] = {}
         for method, path, operation in caller.operations():
             random = Random(f"{method} {path}")
             has_no_end = path == "/v1/events"
             for sent in caller.requests(method, path, operation, random):
                 answer = await caller.ask(sent, first_bytes=1000 if has_no_end else -1)
-                verify_answer(answer, operation, sent)
+                verify_answer(answer, operation, sent, components)
                 statuses.setdefault(f"{method} {path}", set()).add(answer.status)
         assert {name for name, found in statuses.items() if not {200, 202} & found} == WITHOUT_ANSWER
         assert not node.is_stopped
