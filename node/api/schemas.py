@@ -18,10 +18,9 @@ from chain.genesis import GenesisFile
 from chain.limits import LIMITS
 from chain.state.entries import (
     ContractEntry,
-    Correction,
     DatasetEntry,
     DatasetTotals,
-    Erasure,
+    OwnerAct,
     RequestEntry,
     RequestTerms,
     RequestTotals,
@@ -177,6 +176,7 @@ _PEER = closed(
         "connected": TRUTH,
         "rtt_ms": nullable({"type": "number"}),
         "height": nullable(NUMBER),
+        "clock_offset_ms": nullable(NUMBER),
         "last_error": nullable(TEXT),
     }
 )
@@ -241,14 +241,15 @@ COMPONENTS: Json = {
             "header": BASE64_TEXT,
             "signature": BASE64_TEXT,
             "fields": {"anyOf": [ref(name) for name in _HEADERS]},
-            "erasure": nullable(closed(members_of(Erasure))),
+            "erasure": nullable(closed(members_of(OwnerAct))),
+            "erased_records": array(NUMBER),
         }
     ),
     "Dataset": closed(members_of(DatasetEntry) | {"totals": nullable(closed(members_of(DatasetTotals)))}),
     "ParcelLine": closed(_PLACE | {"record_count": NUMBER, "sealed": TRUTH, "code": TEXT}),
     "ReadLine": closed(_PLACE | {"type": TEXT, "member": TEXT, "code": TEXT}),
     "Record": closed(
-        _RECORD | {"dataset": TEXT, "outcome": TEXT, "correction": nullable(closed(members_of(Correction)))}, {"value"}
+        _RECORD | {"dataset": TEXT, "outcome": TEXT, "correction": nullable(closed(members_of(OwnerAct)))}, {"value"}
     ),
     "RecordLine": closed(_RECORD | {"cursor": TEXT, "corrected": TRUTH, "erased": TRUTH}, {"value", "body"}),
     "Contract": closed(_CONTRACT),
