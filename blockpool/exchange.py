@@ -266,7 +266,7 @@ def exchange(
     raise last or PoolError(ErrorCode.UNREACHABLE, "no attempt was allowed")
 
 
-class Problem(msgspec.Struct, frozen=True):
+class ErrorAnswer(msgspec.Struct, frozen=True):
     """The members of a problem document (RFC 9457) that this package reads."""
 
     code: str = ""
@@ -284,9 +284,9 @@ def error_of_reply(reply: Reply) -> PoolError:
     ``not_ready``.
     """
     try:
-        problem = json_decoder(Problem).decode(reply.body)
+        problem = json_decoder(ErrorAnswer).decode(reply.body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        problem = Problem(detail=f"HTTP status {reply.status}")
+        problem = ErrorAnswer(detail=f"HTTP status {reply.status}")
     context: dict[str, str | int] = {"http_status": reply.status}
     for name in ("record_index", "transaction_id", "height", "holders"):
         value = getattr(problem, name)

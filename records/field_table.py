@@ -78,7 +78,7 @@ _BREAKS = re.compile(r"[;；\n]")
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FieldRow:
     """One line of the table, as it is written."""
 
     name: str
@@ -113,7 +113,7 @@ class _BadCell(ValueError):
         self.column = column
 
 
-def read_fields(path: Path) -> tuple[list[Field], Check]:
+def read_fields(path: Path) -> tuple[list[FieldRow], Check]:
     """The fields that a table describes, and what of it cannot be understood.
 
     Raises:
@@ -134,7 +134,7 @@ def read_fields(path: Path) -> tuple[list[Field], Check]:
         given = {column: text if column == "name" else text.strip() for column, text in given.items()}
         if not any(given.values()):
             continue
-        field = Field(**given)
+        field = FieldRow(**given)
         try:
             _verify(field, names)
             found.append(field)
@@ -144,7 +144,7 @@ def read_fields(path: Path) -> tuple[list[Field], Check]:
     return found, check
 
 
-def schema_of(described: Iterable[Field]) -> str:
+def schema_of(described: Iterable[FieldRow]) -> str:
     """The JSON Schema of fields."""
     properties, required, key = {}, [], []
     for field in described:
@@ -170,7 +170,7 @@ def _heading(cells: dict[str, str], column: str) -> str | None:
     return next((name for name in cells if name.strip().lower() in (column, COLUMNS[column])), None)
 
 
-def _verify(field: Field, names: set[str]) -> None:
+def _verify(field: FieldRow, names: set[str]) -> None:
     if not field.name:
         raise _BadCell("name", "a field needs a name")
     if field.name != field.name.strip():
@@ -189,7 +189,7 @@ def _verify(field: Field, names: set[str]) -> None:
         raise _BadCell(column, sentence(refusal.code, unpack(refusal.facts))) from None
 
 
-def _property(field: Field) -> dict[str, Any]:
+def _property(field: FieldRow) -> dict[str, Any]:
     """What the JSON Schema says of a field."""
     type_, format_ = field.type.lower(), field.format
     if type_ in _FORMAT_WORDS:
@@ -265,7 +265,7 @@ def _is_yes(column: str, text: str) -> bool:
     raise _BadCell(column, f"{text!r} is neither 是 (yes) nor 否 (no)")
 
 
-def write_fields(stream: BinaryIO, described: Sequence[Field], suffix: str) -> None:
+def write_fields(stream: BinaryIO, described: Sequence[FieldRow], suffix: str) -> None:
     """Write fields as a table that ``read_fields`` reads, or as the JSON Schema of them.
 
     Args:

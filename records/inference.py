@@ -16,7 +16,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
 from chain.primitives.json_reader import BadJson, JsonValue, is_integer, read_json
 from chain.schema_formats import FORMATS
-from records.field_table import FORMAT_NAMES, TYPES, Field
+from records.field_table import FORMAT_NAMES, TYPES, FieldRow
 from records.sources import CsvSource, ExcelSource, Problem, SourceOptions, SourceRecord, open_source
 from records.text import malformed
 
@@ -138,7 +138,7 @@ class _Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class SchemaProposal:
     """What a file's records look like.
 
     Attributes:
@@ -147,14 +147,14 @@ class Proposal:
         description: what the file was recognised as.
     """
 
-    fields: list[Field]
+    fields: list[FieldRow]
     records: int
     description: str
 
 
 def infer(
     path: Path, options: SourceOptions = _AS_RECOGNISED, on_progress: Callable[[int], None] | None = None
-) -> Proposal:
+) -> SchemaProposal:
     """Read a file of records and propose fields for its dataset.
 
     Args:
@@ -186,7 +186,7 @@ def infer(
     if not records:
         raise PoolError(ErrorCode.MALFORMED, f"the file ({source.description}) holds no records")
     fields = [_proposed(name, column, records) for name, column in columns.items()]
-    return Proposal(fields, records, source.description)
+    return SchemaProposal(fields, records, source.description)
 
 
 def _members(record: SourceRecord) -> dict[str, JsonValue]:
@@ -199,7 +199,7 @@ def _members(record: SourceRecord) -> dict[str, JsonValue]:
     return value
 
 
-def _proposed(name: str, column: _Column, records: int) -> Field:
+def _proposed(name: str, column: _Column, records: int) -> FieldRow:
     type_, format_ = column.type, column.format
     likely = "" if format_ else column.likely_format
     is_chinese = not name.isascii()
@@ -209,7 +209,7 @@ def _proposed(name: str, column: _Column, records: int) -> Field:
     elif format_ and type_ == "string":
         parts.append(FORMAT_NAMES[format_] if is_chinese else format_)
     is_personal = {format_, likely} & _PERSONAL_FORMATS or _PERSONAL_NAMES.search(name)
-    return Field(
+    return FieldRow(
         name,
         title_zh=name if is_chinese else "",
         title_en="" if is_chinese else name,

@@ -55,7 +55,7 @@ font-size:12px;fill:#1c2733}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TextLine:
     """A line of text on a card; cut off where it would leave it."""
 
     text: str
@@ -70,7 +70,7 @@ class Card:
     kind: CardKind
     place: tuple[int, int, int, str]
     """Orders the cards: those that lead to it come before it."""
-    lines: tuple[Line, ...]
+    lines: tuple[TextLine, ...]
     tip: str
     """Shown while somebody points at it; what has no room on the card."""
     is_start: bool = False
@@ -175,14 +175,14 @@ def _legend_width(text: str) -> float:
     return 34 + _width(text, _SIZE) + 24
 
 
-def two_lines(text: str) -> tuple[Line, ...]:
+def two_lines(text: str) -> tuple[TextLine, ...]:
     """A text that may take two lines of a card; broken between words where that does not waste much."""
     end = _fitting(text, _SIZE, _ROOM)
     if end == len(text):
-        return (Line(text),)
+        return (TextLine(text),)
     space = text.rfind(" ", end // 2, end + 1)
     end = end if space < 0 else space
-    return Line(text[:end]), Line(text[end:].lstrip())
+    return TextLine(text[:end]), TextLine(text[end:].lstrip())
 
 
 def _cut(text: str, size: float, room: float) -> str:

@@ -10,7 +10,7 @@ from blockpool import Genesis, Provenance
 from blockpool.provenance import Gap, ParcelUse, ProvenParcel, Uses
 from chain.access.decision import RequestStatus
 from chain.messages import time_text
-from cli.provenance.drawing import Card, CardKind, Line, LineStyle, picture, two_lines
+from cli.provenance.drawing import Card, CardKind, LineStyle, TextLine, picture, two_lines
 from cli.provenance.grouping import MemberUse, SourceParcel, counted, sources_by_parcel, uses_by_member
 from cli.provenance.layout import Edge, columns_from
 
@@ -73,16 +73,16 @@ class _Parts:
         sealing = "sealed 密封" if header.envelope else "open 公开"
         place = f"block 区块 {parcel.height:,} · {time_text(parcel.time_ms)[:16]}"
         lines = [
-            Line(header.dataset, "title"),
-            *((Line(entry.title_zh), Line(entry.title_en)) if entry else ()),
-            Line(f"{counted(header.record_count, 'record')} 条记录 · {sealing}"),
-            Line(f"{header.member} · {self._titles(header.member)}"),
-            Line(place, "dim"),
-            Line(f"{parcel.id.hex()[:24]}…" + (f"/{graph.record.index}" if is_start else ""), "id"),
+            TextLine(header.dataset, "title"),
+            *((TextLine(entry.title_zh), TextLine(entry.title_en)) if entry else ()),
+            TextLine(f"{counted(header.record_count, 'record')} 条记录 · {sealing}"),
+            TextLine(f"{header.member} · {self._titles(header.member)}"),
+            TextLine(place, "dim"),
+            TextLine(f"{parcel.id.hex()[:24]}…" + (f"/{graph.record.index}" if is_start else ""), "id"),
         ]
         tip = f"{header.dataset}\n{parcel.id.hex()}\n{time_text(parcel.time_ms)}"
         if (erasure := parcel.erasure) is not None:
-            lines.append(Line(f"erased 已删除: {erasure.legal_basis}", "gone"))
+            lines.append(TextLine(f"erased 已删除: {erasure.legal_basis}", "gone"))
             tip += f"\nerased 已删除: {erasure.legal_basis} {erasure.reason}, {time_text(erasure.time_ms)}"
         return Card(self.key(parcel.id), kind, self._place(parcel, _AT), tuple(lines), tip, is_start)
 
@@ -135,14 +135,14 @@ class _Parts:
             yield self._note_card(parcel, _AFTER, text, f"另有 {named:,} 项申请与读取报告")
 
     def _use_card(self, parcel: ProvenParcel, use: MemberUse) -> Card:
-        lines = [Line(use.member, "title"), Line(self._titles(use.member))]
+        lines = [TextLine(use.member, "title"), TextLine(self._titles(use.member))]
         for read in islice(use.reads, _REQUESTS_SHOWN):
             lines += _read_lines(read)
         if len(use.reads) > _REQUESTS_SHOWN:
             more = len(use.reads) - _REQUESTS_SHOWN
-            lines.append(Line(f"and {counted(more, 'more request')} 另有 {more:,} 项申请", "dim"))
+            lines.append(TextLine(f"and {counted(more, 'more request')} 另有 {more:,} 项申请", "dim"))
         if use.made:
-            lines.append(Line(f"made {counted(len(use.made), 'parcel')} 加工生成数据包"))
+            lines.append(TextLine(f"made {counted(len(use.made), 'parcel')} 加工生成数据包"))
         tips = [use.member, *(f"{read.request_id.hex()}: {read.request.terms.purpose}" for read in use.reads)]
         key = f"{self.key(parcel.id)} {use.member}"
         return Card(key, "use", self._place(parcel, _AFTER, use.member), tuple(lines), "\n".join(tips))
@@ -152,9 +152,9 @@ class _Parts:
     def _gap_card(self, gap: Gap, parcel: ProvenParcel, where: int) -> Card:
         key = f"gap {gap.what} {gap.parcel.hex()} {self.key(parcel.id)}"
         lines = (
-            Line("not verifiable 无法验证", "bad"),
-            Line(f"{gap.what} · {gap.code.value}"),
-            Line(f"{gap.parcel.hex()[:24]}…", "id"),
+            TextLine("not verifiable 无法验证", "bad"),
+            TextLine(f"{gap.what} · {gap.code.value}"),
+            TextLine(f"{gap.parcel.hex()[:24]}…", "id"),
         )
         self._connect(key, parcel, where)
         return Card(key, "gap", self._place(parcel, where, key), lines, f"{gap.parcel.hex()}\n{gap.detail}")
@@ -162,7 +162,9 @@ class _Parts:
     def _note_card(self, parcel: ProvenParcel, where: int, text: str, text_zh: str) -> Card:
         key = f"{text} {self.key(parcel.id)}"
         self._connect(key, parcel, where)
-        return Card(key, "more", self._place(parcel, where, key), (Line(text, "dim"), Line(text_zh, "dim")), text)
+        return Card(
+            key, "more", self._place(parcel, where, key), (TextLine(text, "dim"), TextLine(text_zh, "dim")), text
+        )
 
     def _connect(self, key: str, parcel: ProvenParcel, where: int) -> None:
         own = self.key(parcel.id)
@@ -176,16 +178,16 @@ class _Parts:
         return f"{member.title_zh} {member.title_en}" if member else ""
 
 
-def _read_lines(read: ParcelUse) -> Iterator[Line]:
+def _read_lines(read: ParcelUse) -> Iterator[TextLine]:
     """What was asked, where it stands, and what was read."""
     request = read.request
     status, style = _STATUS[request.decision.status]
     yield from two_lines(f"“{request.terms.purpose}”")
-    yield Line(f"{status} · block 区块 {request.terms.height:,}", style)
+    yield TextLine(f"{status} · block 区块 {request.terms.height:,}", style)
     if read.read_reports:
-        yield Line(f"read 已读取: {counted(len(read.read_reports), 'read report')} 读取报告", "dim")
+        yield TextLine(f"read 已读取: {counted(len(read.read_reports), 'read report')} 读取报告", "dim")
     else:
-        yield Line("no read report 无读取报告", "dim")
+        yield TextLine("no read report 无读取报告", "dim")
 
 
 def _records(source: SourceParcel) -> str:

@@ -26,7 +26,7 @@ from chain.transactions.registry import type_named_by
 from chain.transactions.request import REQUEST
 from node.api.bodies import JSON, MSGPACK, read_body, request_headers, verify_content_type
 from node.api.listing import Listing
-from node.api.pages import After, Limit, Order, Register, Wanted, lines_at, make_page
+from node.api.pages import After, Limit, Order, PageQuery, Register, lines_at, make_page
 from node.api.parameters import json_response, parse_hash, read_bytes
 from node.api.problems import bad_request
 from node.api.turns import step_back
@@ -94,7 +94,7 @@ def _add_contracts(router: APIRouter, service: NodeService) -> None:
             entry = snapshot.entry(contract_key(name), ContractEntry)
             return None if entry is None else contract_summary(entry)
 
-        lines = register.lines(Wanted(after, limit, order == "newest"), view)
+        lines = register.lines(PageQuery(after, limit, order == "newest"), view)
         return await read_bytes(service, lambda: make_page("contracts", lines, limit))
 
     @router.get("/contracts/{contract}", tags=["access"])
@@ -130,7 +130,7 @@ def _add_requests(router: APIRouter, service: NodeService) -> None:
 
         if dataset and not is_dataset_id(dataset):
             raise bad_request("a dataset id has the form owner.name")
-        wanted, snapshot = Wanted.of_chain(after, limit, order), ledger.snapshot()
+        wanted, snapshot = PageQuery.of_chain(after, limit, order), ledger.snapshot()
 
         def places(after: Location | None, limit: int, newest: bool) -> list[Location]:
             return ledger.blocks.read_transactions(dataset, after, limit, is_newest_first=newest)
@@ -168,7 +168,7 @@ def _add_reads(router: APIRouter, service: NodeService) -> None:
         That none is left out can be proved: the ids with the code ``ok`` fold to the history in ``reads/DATASET`` of
         the state (``/v1/state``).
         """
-        wanted = Wanted.of_chain(after, limit, order)
+        wanted = PageQuery.of_chain(after, limit, order)
         if ledger.dataset(dataset) is None:
             raise PoolError(ErrorCode.NOT_FOUND, f"{dataset} is not in the catalogue")
 

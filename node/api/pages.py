@@ -40,7 +40,7 @@ class Line(NamedTuple):
     """None for what was looked at and does not belong to the list."""
 
 
-class Wanted(NamedTuple):
+class PageQuery(NamedTuple):
     """Which page."""
 
     after: str | None
@@ -48,7 +48,7 @@ class Wanted(NamedTuple):
     is_newest_first: bool
 
     @classmethod
-    def of_chain(cls, after: str | None, limit: int, order: str) -> "Wanted":
+    def of_chain(cls, after: str | None, limit: int, order: str) -> "PageQuery":
         """A page of a list that follows the chain; raises as ``parse_place``."""
         parse_place(after)
         return cls(after, limit, order == "newest")
@@ -76,7 +76,7 @@ Places = Callable[[Location | None, int, bool], list[Location]]
 """(after, how many, newest first) -> places in the chain."""
 
 
-def lines_at(places: Places, wanted: Wanted, view: Callable[[Location], Json | None]) -> Iterator[Line]:
+def lines_at(places: Places, wanted: PageQuery, view: Callable[[Location], Json | None]) -> Iterator[Line]:
     """The lines of a list that follows the chain."""
     after = parse_place(wanted.after)
     while found := places(after, min(_PLACES, wanted.limit + 1), wanted.is_newest_first):
@@ -105,7 +105,7 @@ def place_text(location: Location) -> str:
     return f"{location.height}.{location.position}"
 
 
-def block_heights(ledger: Ledger, wanted: Wanted) -> range:
+def block_heights(ledger: Ledger, wanted: PageQuery) -> range:
     """Heights of a page of blocks and beyond.
 
     Raises:
@@ -139,7 +139,7 @@ class Register:
         self._anchor_height: int | None = None
         """Of the ledger when this was made: another state that came from others since is read anew."""
 
-    def lines(self, wanted: Wanted, view: Callable[[str], Json | None]) -> Iterator[Line]:
+    def lines(self, wanted: PageQuery, view: Callable[[str], Json | None]) -> Iterator[Line]:
         """Lines of the list; ``after`` is HEIGHT.NAME. Raises ``bad_request`` for one that is none. For any thread."""
         after = _parse_entry(wanted.after)
         entries = self._entries()

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from chain.errors import ErrorCode, PoolError
 from chain.storage.blocks import Location
 from node.api.listing import Listing
-from node.api.pages import After, Limit, Order, Wanted, lines_at, make_page
+from node.api.pages import After, Limit, Order, PageQuery, lines_at, make_page
 from node.api.parameters import parse_hash, read_bytes
 from node.service import NodeService
 
@@ -23,7 +23,7 @@ def parcels_router(service: NodeService) -> APIRouter:
     @router.get("/{parcel}/derived", tags=["records"])
     async def list_derived(parcel: str, after: After = None, limit: Limit = 100, order: Order = "oldest") -> Response:
         """Accepted parcels that name a record of this one as a source."""
-        wanted = Wanted.of_chain(after, limit, order)
+        wanted = PageQuery.of_chain(after, limit, order)
         id_, _ = _accepted(service, parcel)
 
         def places(after: Location | None, limit: int, newest: bool) -> list[Location]:
@@ -39,7 +39,7 @@ def parcels_router(service: NodeService) -> APIRouter:
         """Requests and read reports that name this parcel and took effect. A request for a whole dataset names none;
         the read reports under it do.
         """
-        wanted = Wanted.of_chain(after, limit, order)
+        wanted = PageQuery.of_chain(after, limit, order)
         id_, dataset = _accepted(service, parcel)
 
         def places(after: Location | None, limit: int, newest: bool) -> list[Location]:

@@ -29,7 +29,7 @@ from chain.storage.blocks import Location
 from chain.transactions.registry import decode_transaction_header
 from node.api.bodies import MSGPACK
 from node.api.listing import Listing
-from node.api.pages import After, Limit, Line, Order, Register, Wanted, block_heights, lines_at, make_page
+from node.api.pages import After, Limit, Line, Order, PageQuery, Register, block_heights, lines_at, make_page
 from node.api.parameters import json_response, parse_hash, read_bytes, read_json
 from node.api.problems import bad_request, parse_number
 from node.api.records import erased_at, location_of, stored_at
@@ -68,7 +68,7 @@ def _add_blocks(router: APIRouter, service: NodeService) -> None:
     @router.get("/blocks", tags=["blocks"])
     async def list_blocks(after: After = None, limit: Limit = 100, order: Order = "oldest") -> Response:
         """Summaries of blocks."""
-        heights = block_heights(ledger, Wanted(after, limit, order == "newest"))
+        heights = block_heights(ledger, PageQuery(after, limit, order == "newest"))
 
         def view(height: int) -> Json:
             return block_summary(ledger.chain_id, ledger.header_bytes_at(height))
@@ -172,7 +172,7 @@ def _add_catalogue(router: APIRouter, service: NodeService) -> None:
             totals = snapshot.entry(dataset_totals_key(name), DatasetTotals)
             return None if entry is None else dataset_view(entry, totals)
 
-        lines = register.lines(Wanted(after, limit, order == "newest"), view)
+        lines = register.lines(PageQuery(after, limit, order == "newest"), view)
         return await read_bytes(service, lambda: make_page("datasets", lines, limit))
 
     @router.get("/datasets/{dataset}", tags=["catalogue"])
@@ -186,7 +186,7 @@ def _add_catalogue(router: APIRouter, service: NodeService) -> None:
     @router.get("/datasets/{dataset}/parcels", tags=["catalogue"])
     async def list_parcels(dataset: str, after: After = None, limit: Limit = 100, order: Order = "oldest") -> Response:
         """Parcels of a dataset; rejected ones among them."""
-        wanted = Wanted.of_chain(after, limit, order)
+        wanted = PageQuery.of_chain(after, limit, order)
         if ledger.dataset(dataset) is None:
             raise PoolError(ErrorCode.NOT_FOUND, f"{dataset} is not in the catalogue")
 
@@ -211,7 +211,7 @@ def _add_members(router: APIRouter, service: NodeService) -> None:
             member = snapshot.entry(member_key(name), Member)
             return None if member is None else member_view(member)
 
-        lines = register.lines(Wanted(after, limit, order == "newest"), view)
+        lines = register.lines(PageQuery(after, limit, order == "newest"), view)
         return await read_bytes(service, lambda: make_page("members", lines, limit))
 
     @router.get("/members/{name}", tags=["members"])

@@ -10,7 +10,7 @@ import pytest
 from chain.errors import PoolError
 from chain.schema import compile_schema
 from records.checking import RecordRules, check_records
-from records.field_table import COLUMNS, Field, read_fields, schema_of, write_fields
+from records.field_table import COLUMNS, FieldRow, read_fields, schema_of, write_fields
 from records.inference import infer
 from records.sources import open_source
 
@@ -117,8 +117,8 @@ def test_a_table_without_names_or_types_is_none(tmp_path: Path, head: str) -> No
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
 def test_what_is_written_is_read_again(tmp_path: Path, suffix: str) -> None:
     fields = [
-        Field("编号", "编号", "", "文本", "长度 18", "是", "", "是", "", "注：1;2"),
-        Field("n", "", "number", "number", "2 decimals", "", "", "", "1;2.50", ""),
+        FieldRow("编号", "编号", "", "文本", "长度 18", "是", "", "是", "", "注：1;2"),
+        FieldRow("n", "", "number", "number", "2 decimals", "", "", "", "1;2.50", ""),
     ]
     path = tmp_path / f"fields{suffix}"
     with path.open("wb") as stream:
@@ -128,9 +128,9 @@ def test_what_is_written_is_read_again(tmp_path: Path, suffix: str) -> None:
 
 def test_no_cell_of_csv_becomes_a_formula() -> None:
     with pytest.raises(PoolError, match="formula"):
-        write_fields(io.BytesIO(), [Field("=1+1")], ".csv")
+        write_fields(io.BytesIO(), [FieldRow("=1+1")], ".csv")
     with pytest.raises(PoolError, match="ends in"):
-        write_fields(io.BytesIO(), [Field("a")], ".txt")
+        write_fields(io.BytesIO(), [FieldRow("a")], ".txt")
 
 
 def takes_its_own_file(path: Path) -> dict[str, Any]:
