@@ -43,6 +43,7 @@ from blockpool.identity import Identity
 from blockpool.operations.access import AccessRequest
 from blockpool.operations.finding import FoundRecord
 from blockpool.operations.history import ProvenReads
+from blockpool.operations.key_history import KeyHistory
 from blockpool.operations.parcels import Parcel
 from blockpool.pinned import load_genesis, verify_disclosure, verify_evidence
 from blockpool.provenance import Provenance, ProvenanceBounds
@@ -83,6 +84,7 @@ __all__ = [
     "Identity",
     "KemPrivateKey",
     "KemPublicKey",
+    "KeyHistory",
     "NodeStatus",
     "Parcel",
     "PoolError",

@@ -105,6 +105,22 @@ Stream = Generator[Send | Pause | Emit[T], Answer, None]
 """Steps among which ``T`` are handed out."""
 
 
+def emitted(stream: Stream[T]) -> Operation[list[T]]:
+    """All items of a stream, for an operation that wants them together; bounded by the caller."""
+    items: list[T] = []
+    answer: Answer = None
+    while True:
+        try:
+            step = stream.send(answer)
+        except StopIteration:
+            return items
+        answer = None
+        if isinstance(step, Emit):
+            items.append(step.item)
+        else:
+            answer = yield step
+
+
 Show = Callable[[str, NodeRequest, bool], NodeRequest]
 """(URL, request, whether the node has just asked for it) -> the request with who asks, if that is known."""
 

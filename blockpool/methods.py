@@ -28,6 +28,7 @@ from blockpool.operations import (
     evidence_files,
     finding,
     history,
+    key_history,
     members,
     provenance,
     queries,
@@ -36,6 +37,7 @@ from blockpool.operations import (
 )
 from blockpool.operations.access import AccessRequest
 from blockpool.operations.finding import FoundRecord
+from blockpool.operations.key_history import KeyHistory
 from blockpool.operations.key_shares import OnCulprit
 from blockpool.operations.parcels import Parcel
 from blockpool.operations.session import Session
@@ -302,6 +304,22 @@ class Methods:
             PoolError: codes ``unknown_dataset``, ``bad_request`` (no keys, or other fields), ``key_secret_needed``.
         """
         return finding.find(self._session, dataset, key, key_secret)
+
+    @declaring.result
+    def key_history(
+        self, dataset: str, key: Mapping[str, KeyValue], *, key_secret: bytes | None = None
+    ) -> Operation[KeyHistory]:
+        """All records that a key has had in a dataset, and which of them are erased; proven to be all.
+
+        Args:
+            dataset: one whose schema names key fields.
+            key: values of the key fields, by name.
+            key_secret: as in ``find``.
+
+        Raises:
+            PoolError: codes as of ``find``.
+        """
+        return key_history.key_history(self._session, dataset, key, key_secret)
 
     @declaring.records
     def records(self, dataset: str, *, since: int = 0) -> reading.OpenReading:

@@ -23,6 +23,7 @@ COMMANDS = {
     "erase": "cli.erase",
     "evidence": "cli.evidence",
     "find": "cli.find",
+    "forget": "cli.forget",
     "genesis": "cli.genesis",
     "keys": "cli.keys",
     "member": "cli.members",
