@@ -52,8 +52,8 @@ def forget(
     """Erase every record of one key, present and earlier ones, in all of your own datasets whose records have just this
     key: FIELD=VALUE for each of its fields. They are listed first; that these are all is proven.
 
-    Datasets whose records have other keys, or none, are named and not searched. If it is interrupted, run it again: what
-    is erased is not erased twice. Keys of open records stay in the headers of their parcels, as hashes.
+    Datasets whose records have other keys, or none, are named and not searched. If it is interrupted, run it again:
+    what is erased is not erased twice. Keys of open records stay in the headers of their parcels, as hashes.
 
     \b
     Example: blockpool forget id_card=110101199003078515 --legal-basis "PIPL art. 47" \\

@@ -74,9 +74,7 @@ def _records_in_block(session: Session, dataset: str, height: int, key: bytes) -
             id_ = bytes.fromhex(summary.transaction_id)
             receipt, header = yield from committed_header(session, id_)
             if not isinstance(header, ParcelHeader) or not receipt.outcome.is_ok:
-                raise UntrueAnswer(
-                    ErrorCode.BAD_PROOF, f"it lists {id_.hex()[:16]}, which is no parcel that was accepted"
-                )
+                raise UntrueAnswer(ErrorCode.BAD_PROOF, f"{id_.hex()[:16]} is listed, which is no accepted parcel")
             keys = enumerate(split_keys(header.record_keys))
             found += [RecordId(id_, index) for index, other in keys if other == key]
     return found
