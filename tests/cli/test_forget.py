@@ -29,7 +29,8 @@ def test_all_records_of_a_key_go_from_all_datasets(running_network: RunningNetwo
         return done.json
 
     listed = forget("--dry-run")
-    assert isinstance(records := listed["records"], list)
+    records = listed["records"]
+    assert isinstance(records, list)
     assert (len(records), listed["erased_before"], listed["erasures"]) == (3, 0, [])
     assert listed["datasets"] == [open_, sealed]
     asked = as_member(network, "aviation", "forget", *named)
