@@ -11,7 +11,7 @@ from typing import Literal
 
 from blockpool.signing import RecordId
 from chain.errors import ErrorCode
-from chain.state.entries import DatasetEntry, OwnerAct, ParcelReads, RequestEntry
+from chain.state.entries import DatasetEntry, OwnerAct, ParcelReads, RecordPlaces, RequestEntry
 from chain.transactions.parcel import ParcelHeader
 
 Unproven = Literal["parcel", "derived", "reads"]
@@ -47,7 +47,11 @@ class ProvenParcel:
     time_ms: int
     """The block's time."""
     erasure: OwnerAct | None
-    """Why its records are gone; None for a parcel that was not erased."""
+    """Why its records are gone; None for a parcel that was not erased as a whole."""
+    erased_records: RecordPlaces
+    """Its records that were erased one by one."""
+    corrected_records: RecordPlaces
+    """Its records that others have taken the place of."""
 
     @property
     def sources(self) -> tuple[RecordId, ...]:
@@ -135,6 +139,10 @@ class Provenance:
     """Catalogue entries of the parcels' datasets, proven; one that has none is not here."""
     is_cut: bool
     """Whether the walk stopped because it had looked at as many parcels as it may."""
+    erasure: OwnerAct | None
+    """Why the record itself is gone; None if it was not erased by itself."""
+    correction: OwnerAct | None
+    """What it was corrected by; None if it was not."""
 
     @property
     def parcel(self) -> ProvenParcel:

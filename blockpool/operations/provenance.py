@@ -37,11 +37,16 @@ from chain.state.entries import (
     OwnerAct,
     ParcelReads,
     ReadHistory,
+    RecordPlaces,
     RequestEntry,
+    corrected_records_key,
+    correction_key,
     dataset_key,
     derived_key,
+    erased_records_key,
     erasure_key,
     parcel_reads_key,
+    record_erasure_key,
     request_key,
 )
 from chain.transactions.parcel import ParcelHeader, source_parcels
@@ -76,6 +81,9 @@ def provenance(
     yield from walk.towards_sources(start)
     yield from walk.towards_uses(start, record)
     yield from walk.look_up_datasets()
+    place = record.transaction_id, record.index
+    erasure = yield from state_entry(session, record_erasure_key(*place), OwnerAct, header)
+    correction = yield from state_entry(session, correction_key(*place), OwnerAct, header)
     return Provenance(
         record=record,
         height=header.height,
@@ -86,6 +94,8 @@ def provenance(
         gaps=tuple(walk.gaps),
         datasets=walk.datasets,
         is_cut=walk.is_cut,
+        erasure=erasure,
+        correction=correction,
     )
 
 
@@ -156,8 +166,10 @@ class _Walk:
         if not isinstance(header, ParcelHeader) or not receipt.outcome.is_ok:
             raise PoolError(ErrorCode.NOT_FOUND, f"the chain has accepted no parcel {id_.hex()}")
         erasure = yield from self._entry(erasure_key(id_), OwnerAct)
+        erased = (yield from self._entry(erased_records_key(id_), RecordPlaces)) or RecordPlaces()
+        corrected = (yield from self._entry(corrected_records_key(id_), RecordPlaces)) or RecordPlaces()
         place = (receipt.height, receipt.receipt.index, receipt.header.time_ms)
-        parcel = self.parcels[id_] = ProvenParcel(id_, header, *place, erasure)
+        parcel = self.parcels[id_] = ProvenParcel(id_, header, *place, erasure, erased, corrected)
         self._on_parcel(len(self.parcels))
         return parcel
 

@@ -10,6 +10,7 @@ from blockpool import Genesis, Provenance
 from blockpool.provenance import Gap, ParcelUse, ProvenParcel, Uses
 from chain.access.decision import RequestStatus
 from chain.messages import time_text
+from chain.primitives.places import count_of
 from cli.provenance.drawing import Card, CardKind, LineStyle, TextLine, picture, two_lines
 from cli.provenance.grouping import MemberUse, SourceParcel, counted, sources_by_parcel, uses_by_member
 from cli.provenance.layout import Edge, columns_from
@@ -84,6 +85,10 @@ class _Parts:
         if (erasure := parcel.erasure) is not None:
             lines.append(TextLine(f"erased 已删除: {erasure.legal_basis}", "gone"))
             tip += f"\nerased 已删除: {erasure.legal_basis} {erasure.reason}, {time_text(erasure.time_ms)}"
+        gone = is_start and graph.erasure is not None and parcel.erasure is None
+        lines += [TextLine("this record erased 本条已删除", "gone")] if gone else []
+        acts = (parcel.erased_records, "erased 条已删除"), (parcel.corrected_records, "corrected 条已更正")
+        lines += [TextLine(f"{count_of(some.places):,} {what}", "gone") for some, what in acts if some.places]
         return Card(self.key(parcel.id), kind, self._place(parcel, _AT), tuple(lines), tip, is_start)
 
     def _source_cards(self, parcel: ProvenParcel) -> Iterator[Card]:

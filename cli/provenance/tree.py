@@ -1,13 +1,19 @@
 """The provenance of a record as a tree in the terminal."""
 
+from itertools import islice
+
 from rich.text import Text
 from rich.tree import Tree
 
-from blockpool import Genesis, Provenance
+from blockpool import Genesis, Provenance, RecordId
 from blockpool.provenance import Gap, ParcelUse, ProvenParcel, Uses
 from chain.messages import time_text
+from chain.primitives.places import count_of, indexes_in
+from chain.state.entries import OwnerAct
+from chain.transactions.correction import CorrectionHeader
 from cli.provenance.grouping import MemberUse, SourceParcel, counted, sources_by_parcel, uses_by_member
 
+_PLACES_NAMED = 8
 _STATUS_STYLES = {"granted": "green", "asked": "yellow", "denied": "red", "revoked": "red"}
 
 
@@ -27,7 +33,12 @@ class ProvenanceTree:
     def tree(self) -> Tree:
         """The tree, with the record at its root."""
         graph = self._graph
-        root = Tree(self._parcel_label(graph.parcel, f"record {graph.record.index} of "), guide_style="dim")
+        label = self._parcel_label(graph.parcel, f"record {graph.record.index} of ")
+        for act, what in ((graph.erasure, "this record was erased"), (graph.correction, "this record was CORRECTED")):
+            if act is not None:
+                by = f" by {act.transaction_id.hex()}/0" if act is graph.correction else ""
+                label.append(f"\n{_act(act, what + by)}", "bold magenta")
+        root = Tree(label, guide_style="dim")
         origins = root.add(Text("where it came from", "bold cyan"))
         self._add_sources(origins, graph.parcel)
         uses = root.add(Text("who used it, and what they made of it", "bold cyan"))
@@ -125,15 +136,27 @@ class ProvenanceTree:
         label.append(f" · {counted(header.record_count, 'record')}, {kind}{suffix}")
         place = f"block {parcel.height:,}, {time_text(parcel.time_ms)}"
         label.append(f"\n{self._member(header.member)} · {place}\n{parcel.id.hex()}", "dim")
+        if isinstance(header, CorrectionHeader):
+            corrected = RecordId(*header.corrected)
+            label.append(f"\ncorrects {corrected}: {header.legal_basis} ({header.reason})", "bold magenta")
         if (erasure := parcel.erasure) is not None:
-            reason = f" ({erasure.reason})" if erasure.reason else ""
-            when = f"erased in block {erasure.height:,}, {time_text(erasure.time_ms)}"
-            label.append(f"\n{when}: {erasure.legal_basis}{reason}", "bold magenta")
+            label.append(f"\n{_act(erasure, 'erased')}", "bold magenta")
+        for records, what in ((parcel.erased_records, "erased"), (parcel.corrected_records, "corrected")):
+            if records.places:
+                places = ", ".join(map(str, islice(indexes_in(records.places), _PLACES_NAMED)))
+                more = ", ..." if count_of(records.places) > _PLACES_NAMED else ""
+                count = counted(count_of(records.places), "record")
+                label.append(f"\n{count} {what}: {places}{more}", "magenta")
         return label
 
     def _member(self, name: str) -> str:
         member = self._genesis.founder(name)
         return f"{name} {member.title_zh} {member.title_en}" if member else name
+
+
+def _act(act: OwnerAct, what: str) -> str:
+    reason = f" ({act.reason})" if act.reason else ""
+    return f"{what} in block {act.height:,}, {time_text(act.time_ms)}: {act.legal_basis}{reason}"
 
 
 def _read_label(use: ParcelUse) -> Text:

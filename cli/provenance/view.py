@@ -1,7 +1,10 @@
 """The provenance of a record for programs: what ``--json`` prints."""
 
-from blockpool import Provenance
+from blockpool import Provenance, RecordId
 from blockpool.provenance import ParcelUse, ProvenParcel, Uses
+from chain.primitives.places import indexes_in
+from chain.state.entries import OwnerAct
+from chain.transactions.correction import CorrectionHeader
 
 Json = dict[str, object]
 
@@ -14,6 +17,8 @@ def provenance_view(graph: Provenance) -> Json:
         "record": str(graph.record),
         "height": graph.height,
         "time_ms": graph.time_ms,
+        "erased": _act(graph.erasure),
+        "corrected": _act(graph.correction),
         "is_cut": graph.is_cut,
         "depth": graph.bounds.depth,
         "parcels": [_parcel(graph, parcel) for parcel in graph.parcels.values()],
@@ -25,7 +30,7 @@ def provenance_view(graph: Provenance) -> Json:
 
 
 def _parcel(graph: Provenance, parcel: ProvenParcel) -> Json:
-    header, erasure, entry = parcel.header, parcel.erasure, graph.datasets.get(parcel.header.dataset)
+    header, entry = parcel.header, graph.datasets.get(parcel.header.dataset)
     return {
         "parcel": parcel.id.hex(),
         "dataset": header.dataset,
@@ -37,16 +42,24 @@ def _parcel(graph: Provenance, parcel: ProvenParcel) -> Json:
         "height": parcel.height,
         "index": parcel.index,
         "time_ms": parcel.time_ms,
-        "erased": erasure
-        and {
-            "legal_basis": erasure.legal_basis,
-            "reason": erasure.reason,
-            "height": erasure.height,
-            "time_ms": erasure.time_ms,
-            "transaction_id": erasure.transaction_id.hex(),
-        },
+        "erased": _act(parcel.erasure),
+        "erased_records": list(indexes_in(parcel.erased_records.places)),
+        "corrected_records": list(indexes_in(parcel.corrected_records.places)),
+        "corrects": str(RecordId(*header.corrected)) if isinstance(header, CorrectionHeader) else None,
         "derived_from": list(map(str, parcel.sources)),
         "uses": _uses(graph.uses[parcel.id]) if parcel.id in graph.uses else None,
+    }
+
+
+def _act(act: OwnerAct | None) -> Json | None:
+    if act is None:
+        return None
+    return {
+        "legal_basis": act.legal_basis,
+        "reason": act.reason,
+        "height": act.height,
+        "time_ms": act.time_ms,
+        "transaction_id": act.transaction_id.hex(),
     }
 
 

@@ -23,6 +23,7 @@ from prov.model import (
 
 from blockpool import KemPrivateKey, load_kem_key
 from blockpool.provenance import Provenance, ProvenanceBounds
+from blockpool.signing import RecordId
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from cli.output import SanitizingConsole
@@ -352,3 +353,38 @@ def test_a_node_that_hides_a_use_is_found_out(running_network: RunningNetwork, t
 @pytest.mark.parametrize(("record", "code"), [("00" * 32 + "/0", 1), ("nonsense", 2)])
 def test_what_is_no_record_is_refused(running_network: RunningNetwork, record: str, code: int) -> None:
     assert as_member(running_network, "aviation", "provenance", record).code == code
+
+
+def test_corrected_and_erased_records_are_told() -> None:
+    story = Story()
+    network = story.world.network
+    old = RecordId(story.weather, 1)
+    (correction,) = story.world.accept(
+        network.correction(story.weather, 1, member="c", dataset="c.weather", reason="local time")
+    )
+    story.world.accept(network.erase(story.weather, "c", "c.weather", records=(0,)))
+    graph = story.walk(record=old)
+    assert graph.correction is not None
+    assert (graph.correction.transaction_id, graph.correction.reason) == (correction, "local time")
+    assert graph.erasure is None
+    assert (graph.parcel.erased_records.places, graph.parcel.corrected_records.places) == (b"\1", b"\2")
+    shown = "".join(str(line) for line in _tree_lines(graph, network.genesis))
+    assert f"this record was CORRECTED by {correction.hex()}/0 in block" in shown
+    assert "1 record erased: 0" in shown
+    assert f"corrects {old}" in shown
+    view = provenance_view(graph)
+    assert isinstance(view["corrected"], dict)
+    assert view["corrected"]["transaction_id"] == correction.hex()
+    erased = story.walk(record=RecordId(story.weather, 0))
+    assert erased.erasure is not None
+    assert "this record was erased in block" in "".join(_tree_lines(erased, network.genesis))
+    assert "1 erased 条已删除" in provenance_svg(erased, network.genesis)
+
+
+def _tree_lines(graph: Provenance, genesis: Genesis) -> list[str]:
+    found, trees = list[str](), [ProvenanceTree(graph, genesis).tree()]
+    while trees:
+        tree = trees.pop()
+        found.append(str(tree.label))
+        trees += tree.children
+    return found
