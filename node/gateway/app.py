@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+from collections.abc import Sequence
 
 import orjson
 
@@ -12,6 +13,7 @@ from chain.limits import LIMITS
 from chain.primitives.crypto import Ed25519Signer, Hash, hash_tagged
 from chain.primitives.encoding import decode
 from chain.proofs.receipts import Receipt
+from chain.schema import record_rules
 from chain.state.entries import DatasetEntry
 from chain.state.members import kem_keys
 from node.api.bodies import (
@@ -30,7 +32,8 @@ from node.api.commit import committed_answer, wait_for_receipt
 from node.api.problems import bad_request, method_not_allowed
 from node.api.views import receipt_view
 from node.gateway.description import DESCRIPTION_PATH, KEY_LENGTH, PARCELS_PATH, STATUS_PATH, describe
-from node.gateway.parcels import ParcelObject, decode_parcel, make_parcel
+from node.gateway.keyed import Row, Wanted, rows_of, wanted
+from node.gateway.parcels import ParcelObject, decode_parcel, make_parcel, records_of
 from node.gateway.posts import Post, Posts
 from node.pool import CommittedBlock
 from node.service import NodeService
@@ -155,11 +158,13 @@ class Gateway:
                 raise PoolError(ErrorCode.NOT_READY, unready)
             name = hash_tagged("gateway-key", self._service.ledger.chain_id, key) if key else digest
             async with self._turns[name[0] % _TURNS]:
-                return await self._share_once(name, digest, given)
+                return await self._share_once(name, digest, given, is_named=bool(key))
         finally:
             self._parcels -= 1
 
-    async def _share_once(self, name: Hash, digest: Hash, given: ParcelObject) -> tuple[int, str, bytes]:
+    async def _share_once(
+        self, name: Hash, digest: Hash, given: ParcelObject, *, is_named: bool
+    ) -> tuple[int, str, bytes]:
         """Commit a parcel, unless the same post has done so before. One that was rejected then is signed anew.
 
         Raises:
@@ -172,9 +177,12 @@ class Gateway:
                 raise PoolError(ErrorCode.IDEMPOTENCY_CONFLICT, "another parcel was posted under this key")
             location = service.ledger.blocks.location(known.transaction_id)
             if location is not None and service.ledger.outcome_at(location).is_ok:
-                verify_not_erased(service.ledger.entry, known.transaction_id)
-                receipt = service.pool.receipt(location)
-                return _answer(known.transaction_id, receipt, len(given.records), is_earlier=True)
+                if is_named or not record_rules(self._dataset(given.dataset).schema).key_fields:
+                    verify_not_erased(service.ledger.entry, known.transaction_id)
+                    receipt = service.pool.receipt(location)
+                    return await self._answer(given, known.transaction_id, receipt, is_earlier=True)
+                known = None  # of records with keys the state says whether the same is still to be shared
+        if known is not None:
             waiting = None if location is not None else self._posts.transaction(known.transaction_id)
             if location is None and waiting is None:
                 raise PoolError(ErrorCode.NOT_READY, "the same was committed before, and is not here yet")
@@ -185,19 +193,24 @@ class Gateway:
                     if error.code not in _SIGNED_ANEW:
                         raise
                 self._posts.settled(known.transaction_id)
-        data = await self._sign(given)
+        entry = self._dataset(given.dataset)
+        rows = await asyncio.to_thread(lambda: wanted(service.ledger, entry, records_of(given)))
+        if not rows.records:
+            return _unchanged(rows.present)
+        data = await self._sign(given, rows, entry)
         id_ = service.pool.decode(data).id
         await asyncio.to_thread(self._posts.note, name, Post(digest, id_), data)
         return await self._submit(given, data)
 
-    async def _sign(self, given: ParcelObject) -> bytes:
+    async def _sign(self, given: ParcelObject, rows: Wanted, entry: DatasetEntry) -> bytes:
         """The signed transaction, sealed if the dataset is not open. It does not expire: until it is committed, the
         same post is answered with it.
         """
-        entry = self._dataset(given.dataset)
         kem_keys = self._kem_keys(entry)
         chain_id = self._service.ledger.chain_id
-        return await asyncio.to_thread(make_parcel, given, entry, kem_keys, chain_id, self._signer)
+        return await asyncio.to_thread(
+            make_parcel, given, rows.records, rows.keys, entry, kem_keys, chain_id, self._signer
+        )
 
     async def _submit(self, given: ParcelObject, data: bytes) -> tuple[int, str, bytes]:
         service = self._service
@@ -208,7 +221,31 @@ class Gateway:
             raise PoolError(error.code, error.detail, **(error.context | {"transaction_id": id_.hex()})) from None
         if not decode(Outcome, receipt.outcome).is_ok:
             return committed_answer(id_, receipt, JSON)
-        return _answer(id_, receipt, len(given.records), is_earlier=location is not None)
+        return await self._answer(given, id_, receipt, is_earlier=location is not None)
+
+    async def _answer(
+        self, given: ParcelObject, id_: Hash, receipt: Receipt, *, is_earlier: bool
+    ) -> tuple[int, str, bytes]:
+        """What is said of a parcel that was accepted, and of rows with keys that were not shared with it."""
+        ledger, entry = self._service.ledger, self._dataset(given.dataset)
+        location = ledger.blocks.location(id_)
+        head = None if location is None else ledger.blocks.transaction_head(location)
+        if location is None or head is None:
+            raise PoolError(ErrorCode.NOT_READY, "the parcel was committed, and is not here yet")
+
+        def look() -> list[Row]:
+            return rows_of(ledger, entry, records_of(given), head.header, id_, location.height)
+
+        rows = await asyncio.to_thread(look) if record_rules(entry.schema).key_fields else []
+        answer: dict[str, object] = {
+            "transaction_id": id_.hex(),
+            "status": "committed",
+            "is_earlier": is_earlier,
+            "receipt": receipt_view(receipt),
+            "records": [row.record for row in rows] or [f"{id_.hex()}/{index}" for index in range(len(given.records))],
+            "changes": [row.change for row in rows] or None,
+        }
+        return 200, JSON, orjson.dumps(answer)
 
     def _on_committed(self, block: CommittedBlock) -> None:
         for id_ in self._posts.pending.intersection(block.executed.proposal.transaction_ids):
@@ -233,13 +270,15 @@ class Gateway:
         return keys
 
 
-def _answer(id_: Hash, receipt: Receipt, count: int, *, is_earlier: bool) -> tuple[int, str, bytes]:
+def _unchanged(rows: Sequence[Row]) -> tuple[int, str, bytes]:
+    """The answer to a post of which the chain has all as it is."""
     answer = {
-        "transaction_id": id_.hex(),
-        "status": "committed",
-        "is_earlier": is_earlier,
-        "receipt": receipt_view(receipt),
-        "records": [f"{id_.hex()}/{index}" for index in range(count)],
+        "transaction_id": None,
+        "status": "unchanged",
+        "is_earlier": True,
+        "receipt": None,
+        "records": [row.record for row in rows],
+        "changes": [row.change for row in rows],
     }
     return 200, JSON, orjson.dumps(answer)
 

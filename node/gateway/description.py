@@ -1,11 +1,14 @@
 """What the gateway's ``/v1/gateway/openapi.json`` says: its routes, what is posted and what is answered."""
 
+from typing import get_args
+
 import msgspec
 
 from node.api.bodies import JSON
 from node.api.description import PROBLEM, REFUSALS
 from node.api.schemas import COMPONENTS, HASH, RECORD_ID, TEXT, TRUTH, array, closed, ecma, nullable, one_of, ref
 from node.api.views import Json
+from node.gateway.keyed import Change
 from node.gateway.parcels import ParcelObject
 
 PARCELS_PATH = "/v1/gateway/parcels"
@@ -22,11 +25,12 @@ _STATUS: Json = {
     "unready_reason": nullable(TEXT),
 }
 _SHARED: Json = {
-    "transaction_id": HASH,
-    "status": one_of(("committed",)),
+    "transaction_id": nullable(HASH),
+    "status": one_of(("committed", "unchanged")),
     "is_earlier": TRUTH,
-    "receipt": ref("Receipt"),
+    "receipt": nullable(ref("Receipt")),
     "records": array(RECORD_ID),
+    "changes": nullable(array(one_of(get_args(Change)))),
 }
 _IDEMPOTENCY_KEY: Json = {
     "name": "Idempotency-Key",

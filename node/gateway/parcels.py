@@ -1,5 +1,6 @@
 """From plain records to a signed parcel: everything that a system with a client library of its own does itself."""
 
+from collections.abc import Sequence
 from json.encoder import encode_basestring as json_string
 from typing import Annotated, Literal
 
@@ -16,6 +17,7 @@ from chain.primitives.kem import verify_kem_key
 from chain.schema import record_rules, unreadable
 from chain.state.entries import DatasetEntry
 from chain.transactions.base import Sender
+from chain.transactions.keyed import KEYED_PARCEL
 from chain.transactions.parcel import Source, open_content, sign_parcel
 from chain.transactions.sealed import CommitmentKind
 from sealing import SealingContext, seal_parcel
@@ -48,8 +50,23 @@ def decode_parcel(body: bytes) -> ParcelObject:
     return decode_json(ParcelObject, body, ErrorCode.MALFORMED, "parcel")
 
 
+def records_of(given: ParcelObject) -> list[bytes]:
+    """The bodies of the records that were posted.
+
+    Raises:
+        PoolError: codes ``malformed`` (with ``record_index``), ``too_large``.
+    """
+    records = [_record(bytes(raw), index) for index, raw in enumerate(given.records)]
+    size = sum(map(len, records))
+    if size > LIMITS.transaction_size_bytes:
+        raise PoolError(ErrorCode.TOO_LARGE, f"{size} bytes of records; a parcel takes {LIMITS.transaction_size_bytes}")
+    return records
+
+
 def make_parcel(
     given: ParcelObject,
+    records: Sequence[bytes],
+    keys: bytes,
     entry: DatasetEntry,
     kem_keys: dict[str, bytes],
     chain_id: bytes,
@@ -61,19 +78,17 @@ def make_parcel(
 
     Args:
         given: what was posted.
+        records: those of it that are shared.
+        keys: theirs, 24 bytes each; empty where records have no keys.
         entry: of the dataset, which the signer's member owns.
         kem_keys: encoded KEM key of every validator, by name.
         chain_id: of the chain.
         signer: one of the owner's keys.
 
     Raises:
-        PoolError: codes ``malformed``, ``schema_violation``, ``bad_sealing`` (with ``record_index``), ``too_large``,
-            ``bad_request`` (a source that no parcel can hold), ``source_repeated``.
+        PoolError: codes ``schema_violation``, ``bad_sealing`` (with ``record_index``), ``bad_request`` (a source that
+            no parcel can hold), ``source_repeated``.
     """
-    records = [_record(bytes(raw), index) for index, raw in enumerate(given.records)]
-    size = sum(map(len, records))
-    if size > LIMITS.transaction_size_bytes:
-        raise PoolError(ErrorCode.TOO_LARGE, f"{size} bytes of records; a parcel takes {LIMITS.transaction_size_bytes}")
     if (violation := record_rules(entry.schema).check(records)) is not None:
         raise violation
     if entry.sharing == "open":
@@ -83,7 +98,10 @@ def make_parcel(
         suite = verify_kem_key(next(iter(kem_keys.values())))  # one for all; a validator's that differs is refused
         content = seal_parcel(records, context, kem_keys, _COMMITMENTS[given.commitments], suite).content
     sender = Sender(chain_id, entry.owner, signer)
-    return encode(sign_parcel(sender, entry.dataset, content, tuple(map(_source, given.derived_from))))
+    sources = tuple(map(_source, given.derived_from))
+    if keys:
+        return encode(sign_parcel(sender, entry.dataset, content, sources, None, KEYED_PARCEL, keys=keys))
+    return encode(sign_parcel(sender, entry.dataset, content, sources))
 
 
 def _source(text: str) -> Source:

@@ -19,7 +19,7 @@ from chain.primitives.types import SharingClass
 from chain.state.entries import DatasetEntry
 from chain.transactions.base import verify_payload, verify_signed_by
 from chain.transactions.registry import decode_transaction
-from node.gateway.parcels import decode_parcel, make_parcel
+from node.gateway.parcels import decode_parcel, make_parcel, records_of
 from tests.attacks.world import traces_of
 from tests.networks import SCHEMA, TestNetwork
 from tests.node.reading import CONTRACT, commit
@@ -39,7 +39,9 @@ def made(body: bytes, sharing: SharingClass = "open", schema: str = "") -> tuple
     """The records of the transaction that the gateway makes, after every check that needs no state."""
     parcel = decode_parcel(body)
     keys = KEM_KEYS if sharing != "open" else {}
-    data = make_parcel(parcel, entry(sharing, schema), keys, NETWORK.chain_id, NETWORK.system["a"])
+    data = make_parcel(
+        parcel, records_of(parcel), b"", entry(sharing, schema), keys, NETWORK.chain_id, NETWORK.system["a"]
+    )
     checked = decode_transaction(NETWORK.chain_id, data)
     verify_payload(checked)
     verify_signed_by(checked, NETWORK.system["a"].public_key)

@@ -124,6 +124,61 @@ async def test_s99_a_key_names_one_post(tmp_path: Path) -> None:
         assert len(parcels(node)) == 1
 
 
+SCHEMA = '{"type":"object","properties":{"id":{"type":"string"},"n":{"type":"integer"}},"required":["id"],"key":["id"]}'
+
+
+def rows(**values: int) -> bytes:
+    records = ",".join(f'{{"id":"{id_}","n":{n}}}' for id_, n in values.items())
+    return f'{{"dataset":"a.flights","records":[{records}]}}'.encode()
+
+
+async def changes(client: httpx.AsyncClient, body: bytes, **headers: str) -> tuple[list[str], list[str]]:
+    """What each row was, and which record it is."""
+    response = await post(client, body, **headers)
+    assert response.status_code == 200, response.text
+    return response.json()["changes"], response.json()["records"]
+
+
+async def test_of_rows_with_keys_only_what_is_new_or_changed_is_shared(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (node, client):
+        await commit(node, node.network.dataset(schema=SCHEMA))
+        said, (a, b) = await changes(client, rows(A=1, B=1))
+        assert (said, a[-2:], b[-2:]) == (["new", "new"], "/0", "/1")
+        assert await changes(client, rows(A=1, B=1)) == (["unchanged", "unchanged"], [a, b])
+        said, records = await changes(client, rows(C=1, A=1, B=2), **KEYED)
+        parcel = records[0].partition("/")[0]
+        assert (said, records) == (["new", "unchanged", "changed"], [f"{parcel}/0", a, f"{parcel}/1"])
+        assert await changes(client, rows(C=1, A=1, B=2), **KEYED) == (said, records), "the same post, the same answer"
+        back, _ = await changes(client, rows(A=1, B=1))
+        assert back == ["unchanged", "changed"], "what was changed back is shared again"
+        assert len(parcels(node)) == 3
+        response = await post(client, rows(A=1, B=1))
+        assert (response.json()["status"], response.json()["transaction_id"]) == ("unchanged", None)
+        twice = b'{"dataset":"a.flights","records":[{"id":"A","n":1},{"id":"D","n":1},{"id":"D","n":2}]}'
+        verify_problem(await post(client, twice), 422, ErrorCode.KEY_REPEATED)
+        verify_problem(
+            await post(client, b'{"dataset":"a.flights","records":[{"n":1}]}'), 422, ErrorCode.SCHEMA_VIOLATION
+        )
+
+
+async def test_a_row_that_was_erased_is_not_shared_again_by_a_post_that_has_it(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (node, client):
+        await commit(node, node.network.dataset(schema=SCHEMA))
+        _, (a, b) = await changes(client, rows(A=1, B=1))
+        await commit(node, node.network.erase(bytes.fromhex(a.partition("/")[0])))
+        assert await changes(client, rows(A=1, B=1)) == (["unchanged", "unchanged"], [a, b])
+        said, _ = await changes(client, rows(A=1, B=2))
+        assert said == ["unchanged", "changed"]
+
+
+async def test_keys_of_sealed_rows_are_made_where_the_secret_is(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (node, client):
+        await commit(node, node.network.dataset(schema=SCHEMA, sharing="closed"))
+        response = await post(client, rows(A=1))
+        assert response.json()["code"] == "key_secret_needed"
+        assert parcels(node) == []
+
+
 async def test_s99_a_post_that_was_rejected_is_signed_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(tmp_path) as (node, client):
         network = node.network
