@@ -1,7 +1,7 @@
 """What a post says of records with keys: which rows are new, which are changed, and which the chain has as they are.
 
-Asked of the node's own state, so nothing needs to be remembered. The keys are those of open records: what blinds those of
-sealed ones is the owner's, and no node has it.
+Asked of the node's own state, so nothing needs to be remembered. The keys are those of open records: what blinds those
+of sealed ones is the owner's, and no node has it.
 """
 
 from collections.abc import Sequence
