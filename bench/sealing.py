@@ -8,9 +8,10 @@ from bench.figures import Figure, Section
 from bench.rates import PARCEL_RECORDS
 from bench.records import mean_size_bytes, record_groups
 from bench.statistics import Summary
+from chain.granularity import Granularity
 from chain.primitives.crypto import sha256
 from chain.transactions.sealed import CommitmentKind, decode_envelope
-from sealing import KemPrivateKey, ParcelContext, SealingContext, open_own_share, open_parcel, seal_parcel
+from sealing import KemPrivateKey, ParcelContext, SealingContext, open_own_share, open_parcel, seal_parcel, split_fields
 
 CHAIN = sha256(b"benchmark")
 DATASET = "aviation.flights"
@@ -24,10 +25,12 @@ OVERLOAD_ROUNDS = 2
 
 @dataclass(frozen=True, slots=True)
 class SealingRates:
-    """Records a second of processor time."""
+    """Records a second of processor time, and what a sealed record takes."""
 
     sealed_per_s: float
     opened_per_s: float
+    overhead_bytes: float
+    """Of a record in the payload, over its plaintext."""
 
 
 def sealing(bench: Bench) -> Section:
@@ -43,6 +46,19 @@ def sealing(bench: Bench) -> Section:
             Figure(key, f"sealing, {what}, one core", rates.sealed_per_s, "records/s"),
             Figure(f"{key}_opened", f"opening, {what}, one core", rates.opened_per_s, "records/s"),
         ]
+    for columns, by_record, key, what in (
+        (4, False, "sealing_columns", "by four columns"),
+        (0, True, "sealing_records", "by records"),
+        (4, True, "sealing_both", "by records and four columns"),
+    ):
+        rates = measure_sealing(CommitmentKind.FIELDS, columns=columns, by_record=by_record)
+        bench.say(f"{what}: sealed {rates.sealed_per_s:,.0f}/s, opened {rates.opened_per_s:,.0f}/s")
+        title = f"opened {what}, committed by fields"
+        figures += [
+            Figure(key, f"sealing, {title}, one core", rates.sealed_per_s, "records/s"),
+            Figure(f"{key}_opened", f"opening all, {title}, one core", rates.opened_per_s, "records/s"),
+            Figure(f"{key}_size", f"{title}: added to a record", rates.overhead_bytes, "bytes"),
+        ]
     setting = (
         f"Parcels of {PARCEL_RECORDS} records of {mean_size_bytes()} bytes on average, sealed for four validators with "
         "the hybrid suite; per second of processor time, in one process. Sealing encrypts every record and commits to "
@@ -52,14 +68,17 @@ def sealing(bench: Bench) -> Section:
     return Section("sealing", "Sealing", setting, figures)
 
 
-def measure_sealing(kind: CommitmentKind, parcels: int = SEALED_PARCELS) -> SealingRates:
+def measure_sealing(
+    kind: CommitmentKind, parcels: int = SEALED_PARCELS, columns: int = 0, by_record: bool = False
+) -> SealingRates:
     """Seal ``parcels`` parcels, then open them as a reader with a quorum's shares would."""
     keys = {name: KemPrivateKey.from_seed(sha256(name.encode())) for name in VALIDATORS}
     public_keys = {name: key.public_key.encoded for name, key in keys.items()}
     groups = record_groups(PARCEL_RECORDS, parcels)
     context = SealingContext(CHAIN, DATASET)
+    granularity = Granularity(_columns(groups[0][0], columns) if columns else (), by_record)
     started = time.process_time()
-    made = [seal_parcel(group, context, public_keys, kind) for group in groups]
+    made = [seal_parcel(group, context, public_keys, kind, granularity=granularity) for group in groups]
     sealing_s = time.process_time() - started
     opening_s = 0.0
     for parcel, group in zip(made, groups, strict=True):
@@ -72,7 +91,16 @@ def measure_sealing(kind: CommitmentKind, parcels: int = SEALED_PARCELS) -> Seal
         if opened != list(group):
             raise ValueError("what was opened is not what was sealed")
     records = parcels * PARCEL_RECORDS
-    return SealingRates(records / sealing_s, records / opening_s)
+    plain = sum(len(record) for group in groups for record in group)
+    added = sum(len(body) for parcel in made for body in parcel.bodies) - plain
+    return SealingRates(records / sealing_s, records / opening_s, added / records)
+
+
+def _columns(record: bytes, count: int) -> tuple[tuple[str, ...], ...]:
+    """The fields of a record in as many groups, in their order."""
+    names = [field.name for field in split_fields(record)]
+    size = -(-len(names) // count)
+    return tuple(tuple(names[start : start + size]) for start in range(0, len(names), size))
 
 
 def sealed(bench: Bench) -> Section:

@@ -55,6 +55,7 @@ from chain.access.decision import AccessVerdict
 from chain.catalogue import Description
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
+from chain.granularity import Granularity
 from evidence.verification import Step
 from sealing import KemPrivateKey, KemPublicKey, load_kem_key
 
@@ -81,6 +82,7 @@ __all__ = [
     "ErrorCode",
     "FoundRecord",
     "Genesis",
+    "Granularity",
     "Identity",
     "KemPrivateKey",
     "KemPublicKey",

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from blockpool.identity import Identity
-from blockpool.signing import SignedTransaction, signed
+from blockpool.signing import RecordId, SignedTransaction, signed
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
 from chain.limits import LIMITS
 from chain.primitives.crypto import HASH_SIZE
 from chain.primitives.typed import typed
 from chain.primitives.types import Answer, verify_dataset_id
+from chain.record_keys import KEY_SIZE
 from chain.transactions.approval import APPROVAL
 from chain.transactions.contract import CONTRACT
 from chain.transactions.read_report import READ_REPORT
@@ -46,6 +47,17 @@ class AccessTerms:
     case_number: str = ""
     person: str = ""
     """Who answers for it on the reader's side."""
+    keys: Sequence[bytes] = ()
+    """Keys of the records wanted, 24 bytes each, at most 256; with ``records``, none for all records."""
+    records: Sequence[RecordId] = ()
+    """Records wanted, at most 256."""
+    fields: Sequence[str] = ()
+    """Fields wanted: all of each column that is; none for all fields."""
+
+    @property
+    def named_parcels(self) -> tuple[bytes, ...]:
+        """The parcels wanted, those of the records included."""
+        return tuple(dict.fromkeys([*self.parcels, *(record.transaction_id for record in self.records)]))
 
     def verify(self, now_ms: int) -> None:
         """Check all that can be checked without the chain.
@@ -73,6 +85,16 @@ class AccessTerms:
         if self.until_ms and self.until_ms <= now_ms:
             raise PoolError(ErrorCode.EXPIRED, f"access is wanted until {self.until_ms} ms, it is {now_ms} ms")
         verify_parcel_ids(self.parcels, LIMITS.request_parcels)
+        verify_parcel_ids(self.named_parcels, LIMITS.request_parcels)
+        for what, items, limit in (
+            ("keys", self.keys, LIMITS.request_records),
+            ("records", self.records, LIMITS.request_records),
+            ("fields", self.fields, LIMITS.request_fields),
+        ):
+            if len(items) > limit:
+                raise PoolError(ErrorCode.TOO_LARGE, f"{len(items)} {what}; at most {limit}")
+        if any(len(key) != KEY_SIZE for key in self.keys):
+            raise _bad(f"a key of a record has {KEY_SIZE} bytes")
 
 
 def verify_parcel_ids(parcels: Sequence[bytes], count_max: int) -> None:
@@ -153,7 +175,7 @@ def sign_request(
     transaction = REQUEST.sign(
         identity.sender(genesis),
         dataset=terms.dataset,
-        parcels=tuple(terms.parcels),
+        parcels=terms.named_parcels,
         from_height=terms.from_height,
         until_height=terms.until_height,
         until_ms=terms.until_ms,
@@ -162,6 +184,9 @@ def sign_request(
         case_number=typed(terms.case_number),
         person=typed(terms.person),
         kem_key=public_key.encoded,
+        keys=tuple(terms.keys),
+        records=tuple((record.transaction_id, record.index) for record in terms.records),
+        fields=tuple(terms.fields),
     )
     return signed(genesis, transaction)
 
@@ -194,6 +219,7 @@ def sign_read_report(
     parcels: Sequence[bytes],
     record_count: int,
     digest: bytes,
+    fields: Sequence[str] = (),
 ) -> SignedTransaction:
     """Sign the report of a read.
 
@@ -201,6 +227,7 @@ def sign_read_report(
         parcels: transaction ids of the parcels that records were returned of, 1 to 1,024, each once.
         record_count: how many records were returned.
         digest: ``chain.access.policy.ReadDigest`` over them.
+        fields: whose columns were opened; none for all.
 
     Raises:
         PoolError: codes ``bad_request``, ``too_large``.
@@ -213,6 +240,7 @@ def sign_read_report(
         parcels=tuple(parcels),
         record_count=record_count,
         digest=digest,
+        fields=tuple(fields),
     )
     return signed(genesis, transaction)
 

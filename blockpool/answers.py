@@ -11,6 +11,7 @@ from chain.blocks import BlockHeader, Outcome, block_hash
 from chain.catalogue import Description
 from chain.errors import ErrorCode, PoolError, known_code
 from chain.facts import shown, unpack
+from chain.granularity import Granularity
 from chain.messages import sentence
 from chain.messages.languages import Language
 from chain.primitives.json_reader import BadJson, read_json
@@ -95,6 +96,17 @@ class CatalogueDescription(_Answer, frozen=True):
         return msgspec.convert(tuple(getattr(self, name) for name in self.__struct_fields__), Description)
 
 
+class CatalogueGranularity(_Answer, frozen=True):
+    """What a dataset's sealed parcels can be opened by: ``chain.granularity.Granularity``."""
+
+    columns: tuple[tuple[str, ...], ...] = ()
+    by_record: bool = False
+
+    def wire(self) -> Granularity:
+        """As an owner signs it; raises ``ValidationError`` for what none can say."""
+        return msgspec.convert((self.columns, self.by_record), Granularity)
+
+
 class CatalogueEntry(_Answer, frozen=True, kw_only=True):
     """A catalogue entry."""
 
@@ -112,6 +124,7 @@ class CatalogueEntry(_Answer, frozen=True, kw_only=True):
     updated_height: Unsigned
     transaction_id: str
     totals: CatalogueTotals
+    granularity: CatalogueGranularity = CatalogueGranularity()
 
 
 class DatasetList(_Answer, frozen=True, kw_only=True):
@@ -192,6 +205,9 @@ class RequestState(_Answer, frozen=True, kw_only=True):
     read_reports: Unsigned
     records_read: Unsigned
     first_report_ms: Unsigned
+    keys: tuple[str, ...] = ()
+    records: tuple[tuple[str, int], ...] = ()
+    wanted_fields: tuple[str, ...] = ()
 
     @property
     def id(self) -> bytes:

@@ -346,6 +346,9 @@ class Methods:
         legal_basis: str = "",
         case_number: str = "",
         person: str = "",
+        keys: Sequence[bytes] = (),
+        records: Sequence[RecordId] = (),
+        fields: Sequence[str] = (),
     ) -> Operation[AccessRequest]:
         """Ask to read a dataset that is not open. The verdict is final, proven and part of the answer: a denial is no
         error (but ``raise_for_denial`` makes it one).
@@ -361,12 +364,26 @@ class Methods:
             legal_basis: the law or agreement that it rests on.
             case_number: the reader's own.
             person: who answers for it on the reader's side.
+            keys: of the records wanted, 24 bytes each (``find`` gives them); a dataset that is opened by records.
+            records: ids of the records wanted; the same.
+            fields: the fields wanted, all of each column; a dataset that is opened by columns.
 
         Raises:
             TransactionRejected: it is no request that could be decided on, such as for an open dataset.
         """
         terms = AccessTerms(
-            dataset, purpose, parcels, from_height, until_height, until_ms, legal_basis, case_number, person
+            dataset,
+            purpose,
+            parcels,
+            from_height,
+            until_height,
+            until_ms,
+            legal_basis,
+            case_number,
+            person,
+            keys,
+            records,
+            fields,
         )
         return access.request(self._session, terms, reader_key, time.time_ns() // 1_000_000)
 
@@ -459,8 +476,8 @@ class Methods:
         Everything is checked before it is handed out: the grant and the list of parcels against the state, each parcel
         against signature and receipt, each key share and each plaintext against what its owner committed to.
 
-        The fields that the grant allows are applied to what is handed out. That is the reader's duty, which this
-        method fulfils; whoever holds the key could see all fields.
+        The validators give keys of what was granted and of nothing else: records, and columns of which all fields are.
+        ``closed`` tells which parcels were left out because they can only be opened with more than that.
 
         Args:
             request_id: transaction id of the request.

@@ -1,5 +1,7 @@
 """What a read has handed out, kept for the read reports that tell it."""
 
+from collections.abc import Sequence
+
 from blockpool.access_signing import sign_read_report
 from blockpool.identity import Identity
 from blockpool.signing import SignedTransaction
@@ -17,12 +19,14 @@ class ReadReporter:
         genesis: of the network.
         dataset: that is read.
         request_id: under which it is read.
+        fields: whose columns are opened; none for all.
     """
 
-    def __init__(self, genesis: Genesis, dataset: str, request_id: bytes) -> None:
+    def __init__(self, genesis: Genesis, dataset: str, request_id: bytes, fields: Sequence[str] = ()) -> None:
         self._genesis = genesis
         self._dataset = dataset
         self._request_id = request_id
+        self._fields = fields
         self._closed: list[tuple[tuple[bytes, ...], int, bytes]] = []
         self._signed: list[SignedTransaction] = []
         self.record_count = 0
@@ -44,7 +48,9 @@ class ReadReporter:
         if self._parcels:
             self._close()
         for parcels, count, digest in self._closed:
-            signed = sign_read_report(self._genesis, identity, self._dataset, self._request_id, parcels, count, digest)
+            signed = sign_read_report(
+                self._genesis, identity, self._dataset, self._request_id, parcels, count, digest, self._fields
+            )
             self._signed.append(signed)
         self._closed.clear()
         return list(self._signed)

@@ -108,6 +108,11 @@ class Read(_Told[SealedReading]):
         return self._plan.shares.culprits
 
     @property
+    def closed(self) -> list[bytes]:
+        """Ids of the parcels that were left out because they can only be opened with more than was granted."""
+        return self._plan.closed
+
+    @property
     def returned_records(self) -> int:
         """How many records were handed out."""
         return self._plan.log.record_count if self._plan.log else 0

@@ -12,6 +12,7 @@ from blockpool.identity import Identity
 from chain.catalogue import Description, verify_description
 from chain.errors import ErrorCode, PoolError
 from chain.genesis import Genesis
+from chain.granularity import WHOLE, Granularity, verify_granularity
 from chain.limits import LIMITS
 from chain.primitives.crypto import hash_tagged
 from chain.primitives.encoding import encode
@@ -82,14 +83,18 @@ class DatasetDefinition:
     """Access contract of a conditional dataset; empty for none."""
     description: Description = NO_DESCRIPTION
     """What the catalogue says besides; what the sharing class needs must be there."""
+    granularity: Granularity = WHOLE
+    """What sealed parcels can be opened by: columns, each a group of fields; records; or both."""
 
     def verify(self) -> None:
         """Check what every validator will.
 
         Raises:
-            PoolError: codes ``bad_name``, ``catalogue_incomplete``, and those of ``compile_schema``.
+            PoolError: codes ``bad_name``, ``catalogue_incomplete``, ``field_in_two_columns``, and those of
+                ``compile_schema``.
         """
         verify_dataset_id(self.dataset)
+        verify_granularity(self.granularity)
         has_personal = bool(self.schema) and compile_schema(self.schema).has_personal
         verify_description(self.description, self.sharing, self.legal_basis, has_personal=has_personal)
 
@@ -137,6 +142,7 @@ def sign_dataset(
         legal_basis=definition.legal_basis,
         contract=definition.contract,
         description=definition.description,
+        granularity=definition.granularity,
     )
     return signed(genesis, transaction)
 

@@ -125,6 +125,14 @@ class ErrorCode(StrEnum):
     ENVELOPE_ORDER = "envelope_order"
     ENVELOPE_THRESHOLD = "envelope_threshold"
     ENVELOPE_VALIDATORS = "envelope_validators"
+    ENVELOPE_CELLS = "envelope_cells"
+    WRONG_GRANULARITY = "wrong_granularity"
+    FIELD_IN_TWO_COLUMNS = "field_in_two_columns"
+    FIELD_IN_NO_COLUMN = "field_in_no_column"
+    RECORD_OF_OTHER_PARCEL = "record_of_other_parcel"
+    RECORDS_NOT_OPENABLE = "records_not_openable"
+    FIELDS_NOT_OPENABLE = "fields_not_openable"
+    FIELD_NOT_GRANTED = "field_not_granted"
     ENVELOPE_KEY = "envelope_key"
     WRONG_KEM_SUITE = "wrong_kem_suite"
     BAD_SEALING = "bad_sealing"
@@ -259,6 +267,14 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
         _C.ENVELOPE_ORDER,
         _C.ENVELOPE_THRESHOLD,
         _C.ENVELOPE_VALIDATORS,
+        _C.ENVELOPE_CELLS,
+        _C.WRONG_GRANULARITY,
+        _C.FIELD_IN_TWO_COLUMNS,
+        _C.FIELD_IN_NO_COLUMN,
+        _C.RECORD_OF_OTHER_PARCEL,
+        _C.RECORDS_NOT_OPENABLE,
+        _C.FIELDS_NOT_OPENABLE,
+        _C.FIELD_NOT_GRANTED,
         _C.ENVELOPE_KEY,
         _C.WRONG_KEM_SUITE,
         _C.BAD_SEALING,

@@ -57,6 +57,8 @@ class Limits:
     """Characters of the JSON Pointer that says where a record or schema is wrong; a longer one is cut."""
     record_fields: int = 1024
     """Fields of a sealed JSON record that are committed to one by one."""
+    columns: int = 16
+    """Columns that a dataset's sealed parcels may be opened by."""
     derived_from: int = 256
     """Sources that one parcel may name."""
     reason_length: int = 300
@@ -97,12 +99,18 @@ class Limits:
     """Once the contract calls of a block have spent this much, no further one may stand in it."""
     request_parcels: int = 256
     """Parcels that one request may name."""
+    request_records: int = 256
+    """Records that one request may name, and keys of records."""
+    request_fields: int = 256
+    """Fields that one request may name."""
     request_answers: int = 128
     """Members whose answers to one request are kept, of each the newest; beyond them, the oldest answer goes."""
     report_parcels: int = 1024
     """Parcels that one read report may name."""
     share_parcels: int = 64
     """Parcels whose key shares are asked for at once."""
+    share_cells: int = 65_536
+    """Cells of parcels whose key shares are asked for at once: as many as the largest parcel has."""
     validators: int = 100
     """Validators of one network."""
     witnesses: int = 100

@@ -5,6 +5,9 @@ its sender to that. Of a sealed one it is blinded (``sealing.record_keys``) and 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated
+
+from msgspec import Meta
 
 from chain.primitives.crypto import hash_tagged
 from chain.primitives.encoding import encode
@@ -12,6 +15,8 @@ from chain.primitives.encoding import encode
 KEY_SIZE = 24
 """Bytes of a key: nobody finds two values with one key (96 bits), or a value for a key (192 bits)."""
 KEY_FIELDS_MAX = 8
+
+RecordKey = Annotated[bytes, Meta(min_length=KEY_SIZE, max_length=KEY_SIZE)]
 
 KeyValues = tuple[str, ...]
 """Values of a record's key fields, in the order in which the schema names them: strings as they are, integers in

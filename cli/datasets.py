@@ -1,5 +1,6 @@
 """``blockpool dataset``: the catalogue."""
 
+import json
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ from rich.syntax import Syntax
 
 from blockpool import CatalogueEntry, Client, DatasetDefinition, ErrorCode, PoolError, load_genesis
 from blockpool.dcat import dcat_catalogue
+from chain.granularity import WHOLE, Granularity
 from chain.primitives.types import SharingClass
 from cli.catalogue_fields import DescriptionOptions, description_options
 from cli.options import (
@@ -51,6 +53,15 @@ def dataset() -> None:
 )
 @click.option("--legal-basis", help="Law or rule that the sharing rests on.")
 @click.option("--contract", metavar="OWNER.NAME", help="Access contract that decides who may read; yours, deployed.")
+@click.option(
+    "--column",
+    "columns",
+    metavar="FIELD,FIELD",
+    multiple=True,
+    help="Fields that are opened together, and without the others; repeat. Fields of the schema in none make up one.",
+)
+@click.option("--by-record/--by-parcel", default=None, help="Whether each record can be opened by itself.")
+@click.option("--no-columns", is_flag=True, help="All fields are opened together from now on.")
 @description_options
 @signing_options
 def define(
@@ -61,6 +72,9 @@ def define(
     sharing: SharingClass | None,
     legal_basis: str | None,
     contract: str | None,
+    columns: tuple[str, ...],
+    by_record: bool | None,
+    no_columns: bool,
     described: DescriptionOptions,
     signing: Signing,
 ) -> None:
@@ -71,6 +85,9 @@ def define(
 
     What is shared conditionally states --scope and --use; what is not shared, --legal-basis and, as --conditions, why;
     a schema that marks personal information, --impact-assessment. Validators refuse an entry without.
+
+    Sealed parcels are opened whole, unless --column or --by-record says how finely: then a request may name fields or
+    records, and no more than what was granted is opened. It holds for parcels that are submitted from then on.
 
     `blockpool dataset infer` proposes the table of the fields from a file of records.
 
@@ -92,6 +109,9 @@ def define(
             legal_basis=_first(legal_basis, present.legal_basis if present else None),
             contract=_first(contract, present.contract if present else None),
             description=described.over(present),
+            granularity=_granularity(
+                columns, by_record, no_columns, schema or (present.schema if present else ""), present
+            ),
         )
         _verify_contract(client, definition)
         receipt = client.define(definition)
@@ -238,6 +258,32 @@ def _verify_contract(client: Client, definition: DatasetDefinition) -> None:
         raise PoolError(ErrorCode.UNKNOWN_CONTRACT, f"{definition.contract} is not deployed") from None
 
 
+def _granularity(
+    columns: tuple[str, ...], by_record: bool | None, no_columns: bool, schema: str, present: CatalogueEntry | None
+) -> Granularity:
+    """What parcels are opened by: what is given, over what the entry says. Fields of the schema that no column has make
+    up the last one.
+    """
+    before = present.granularity.wire() if present else WHOLE
+    is_by_record = before.by_record if by_record is None else by_record
+    if columns and no_columns:
+        raise click.UsageError("Give --column or --no-columns, not both.")
+    if no_columns or not columns:
+        return Granularity(() if no_columns else before.columns, is_by_record)
+    groups = [tuple(name.strip() for name in column.split(",") if name.strip()) for column in columns]
+    named = {name for group in groups for name in group}
+    properties = json.loads(schema).get("properties", {}) if schema else {}
+    if rest := tuple(name for name in properties if name not in named):
+        groups.append(rest)
+    return Granularity(tuple(group for group in groups if group), is_by_record)
+
+
+def _opened_by(granularity: Granularity) -> str:
+    columns = "; ".join(", ".join(names) for names in granularity.columns)
+    parts = ["record"] if granularity.by_record else []
+    return " and ".join([*parts, *([f"column ({columns})"] if columns else [])])
+
+
 def _first(*values: str | None) -> str:
     return next((value for value in values if value is not None), "")
 
@@ -252,6 +298,7 @@ def _facts(entry: CatalogueEntry) -> RenderableType:
             "sharing": entry.sharing,
             "contract": entry.contract or "-",
             "legal basis": entry.legal_basis or "-",
+            "opened by": _opened_by(entry.granularity.wire()) or "parcel",
             **{
                 name.replace("_", " "): value
                 for name, value in msgspec.structs.asdict(entry.description).items()

@@ -54,7 +54,10 @@ COMMANDS = {
     有条件共享的须载明 --scope 和 --use，不予共享的须载明 --legal-basis，并以 --conditions 说明理由；
     数据模式标有个人信息的，须载明 --impact-assessment。缺少的，验证节点不予登记。
 
-    字段表可由 blockpool dataset infer 从数据文件生成。""",
+    字段表可由 blockpool dataset infer 从数据文件生成。
+
+    密封的数据包整包开启，除非以 --column 或 --by-record 说明粒度：申请于是可列明字段或记录，
+    且只开启所授权的部分。对此后提交的数据包有效。""",
     "dataset export": "将目录导出为 DCAT-AP（JSON-LD），供其他目录系统汇聚。",
     "dataset infer": """由记录文件 FILE 生成字段表建议；不发送任何数据。
 
@@ -174,6 +177,9 @@ OPTIONS = {
     "--checkpoint": "您持有的检查点（blockpool watch）：须有法定多数副署。",
     "--commitments": "密封记录日后可出示什么：整条，或单个字段（限 JSON 对象）。",
     "audit replay --contract": "拟取代的已部署合约。",
+    "dataset define --column": """一并开启、且可不与其他字段一并开启的字段；可重复。模式中未列入的字段自成一列。""",
+    "dataset define --by-record": "每条记录是否可单独开启。",
+    "dataset define --no-columns": "此后所有字段一并开启。",
     "dataset define --contract": "决定谁可读取的访问合约；须为您所部署。",
     "audit reads --dataset": "只看对该数据集的读取。",
     "request list --dataset": "只看对该数据集的申请。",
@@ -190,6 +196,11 @@ OPTIONS = {
     "keys new --encrypt": "以口令加密（BLOCKPOOL_PASSPHRASE，或输入）。",
     "--encrypt": "以口令加密私钥（BLOCKPOOL_PASSPHRASE，或输入）。",
     "--evidence-folder": "报警后证明文件写到何处。",
+    "read --record": "只要该记录；用于按记录开启的数据集；可重复。",
+    "request new --record": "只要该记录；用于按记录开启的数据集；可重复。",
+    "--record-key": "只要该键的记录（48 位十六进制数，见 blockpool find）；可重复。",
+    "read --field": "只要该字段；用于按列开启的数据集，须列全各列的字段；可重复。",
+    "request new --field": "只要该字段；用于按列开启的数据集，须列全各列的字段；可重复。",
     "--field": "要出示的字段；可重复。其余保持隐藏。",
     "--file": "您的检查点：核验后由延续它的新检查点取代。首次查看时生成。",
     "--for-me": "只看待您答复的：指 --key 或 --member 的成员。",

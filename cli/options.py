@@ -22,6 +22,7 @@ from blockpool.signing import parse_transaction_id
 from chain.errors import ErrorCode, PoolError
 from chain.messages.languages import POOL_ZONE
 from chain.primitives.keys import read_secret_file
+from chain.record_keys import KEY_SIZE
 from cli.homes import KEY_SECRET, NODE_FOLDER, READER_KEY
 from cli.output import JSON_KEY
 from sealing import KemPrivateKey, load_kem_key
@@ -204,6 +205,24 @@ class TransactionIdType(click.ParamType[bytes]):
             return parse_transaction_id(value)
         except PoolError as error:
             self.fail(error.detail)
+
+
+class RecordKeyType(click.ParamType[bytes]):
+    """The key of a record in hexadecimal, as 24 bytes."""
+
+    name = "key"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> bytes:
+        """The key's bytes."""
+        if isinstance(value, bytes):
+            return value
+        try:
+            key = bytes.fromhex(value)
+        except ValueError:
+            key = b""
+        if len(key) != KEY_SIZE:
+            self.fail(f"{value!r} is no key of a record: {2 * KEY_SIZE} hexadecimal digits")
+        return key
 
 
 class RecordIdType(click.ParamType[RecordId]):

@@ -44,6 +44,8 @@ class ReadResult:
     """Height up to which the records are: with --since, another read goes on there."""
     read_reports: tuple[str, ...] = ()
     """Transaction ids of the read reports, each of at most 1,024 parcels; none without records or with --no-report."""
+    closed: tuple[str, ...] = ()
+    """Ids of parcels that were left out because they can only be opened with more than was granted."""
     erased: tuple[str, ...] = ()
     """Ids of parcels that were left out because their owner has erased them."""
     erased_records: tuple[str, ...] = ()
@@ -150,6 +152,8 @@ def read(
     with Client(urls, genesis, identity) as client:
         taking = Taking(client, entry, target, since, follow)
         if entry.sharing == "open":
+            if terms.is_part:
+                raise click.UsageError(f"{entry.dataset} is open: --record, --record-key and --field are for requests.")
             talk().print(f"{entry.dataset} is open: no request is needed.")
             with target.open() as stream:
                 taking.take(stream, lambda since: client.records(entry.dataset, since=since), is_wanted=terms.is_for)
@@ -168,7 +172,7 @@ def read(
             def read_since(since: int) -> Reading:
                 return client.read(view.id, reader_key, parcels=chosen, since=since, on_culprit=_tell_culprit)
 
-            taking.take(stream, read_since, view.fields)
+            taking.take(stream, read_since, _fields(view))
         taking.report()
         _show(taking.result())
 
@@ -193,6 +197,7 @@ class Taking:
         self._copied = Copied()
         self._erased: list[str] = []
         self._erased_records: list[str] = []
+        self._closed: list[str] = []
         self._read_reports: list[str] = []
         self._reading: Records | Reading | None = None
         self.request = ""
@@ -247,6 +252,7 @@ class Taking:
             self._target.format,
             self._cursor,
             read_reports=tuple(self._read_reports),
+            closed=tuple(self._closed),
             erased=tuple(self._erased),
             erased_records=tuple(self._erased_records),
             corrected=self._copied.corrected,
@@ -273,6 +279,8 @@ class Taking:
         self._cursor = reading.cursor
         self._erased += map(bytes.hex, reading.erased)
         self._erased_records += map(str, reading.erased_records)
+        if isinstance(reading, Reading):
+            self._closed += map(bytes.hex, reading.closed)
 
     def _wait(self) -> None:
         """Return once a block has added to the dataset."""
@@ -287,6 +295,13 @@ def _ask(client: Client, entry: CatalogueEntry, terms: Terms, reader_key: KemPri
     view = terms.ask(client, entry.dataset, reader_key)
     talk().print(f"Request {view.request} is final at height {view.height}: {view.status}.")
     return view
+
+
+def _fields(view: RequestState) -> tuple[str, ...] | None:
+    """What of each record is written: what was asked for, as far as it was given; None for all."""
+    if not view.wanted_fields:
+        return view.fields
+    return tuple(name for name in view.wanted_fields if view.fields is None or name in view.fields)
 
 
 def _tell_culprit(member: str, fault: PoolError) -> None:
@@ -304,6 +319,7 @@ def _show(result: ReadResult) -> None:
         "request": result.request,
         "read_reports": ", ".join(result.read_reports),
         "left out": _left_out(result),
+        "not opened": f"{len(result.closed):,} parcels, which hold more than was granted" if result.closed else "",
         "CORRECTED": _corrected(result),
     }
     shown = facts({name: value for name, value in rows.items() if value})

@@ -12,7 +12,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from blockpool import Client, ErrorCode, KemPrivateKey, PoolError, Record, RequestState
+from blockpool import Client, ErrorCode, KemPrivateKey, PoolError, Record, RecordId, RequestState
 from chain.access.decision import RequestStatus
 from chain.messages import time_text
 from chain.primitives.types import Answer
@@ -20,6 +20,8 @@ from cli.failures import ExitCode
 from cli.options import (
     EndOfTime,
     Option,
+    RecordIdType,
+    RecordKeyType,
     Signing,
     TransactionIdType,
     load_identity,
@@ -54,6 +56,14 @@ class Terms:
     parcels: tuple[bytes, ...] = ()
     from_height: int = 0
     until_height: int = 0
+    keys: tuple[bytes, ...] = ()
+    records: tuple[RecordId, ...] = ()
+    fields: tuple[str, ...] = ()
+
+    @property
+    def is_part(self) -> bool:
+        """Whether only some records or fields are wanted, which an open dataset does not know."""
+        return bool(self.keys or self.records or self.fields)
 
     @property
     def is_narrow(self) -> bool:
@@ -83,6 +93,9 @@ class Terms:
             legal_basis=self.legal_basis,
             case_number=self.case_number,
             person=self.person,
+            keys=self.keys,
+            records=self.records,
+            fields=self.fields,
         )
         view = client.request_view(asked.id)
         proven = _STATUS_OF[asked.verdict.verdict]
@@ -110,6 +123,26 @@ def terms_options(*, purpose_required: bool) -> Option:
             help="How long access is wanted: a date (the end of that day, UTC+8), or a time with its zone.",
         ),
         click.option("--parcel", "parcels", type=TransactionIdType(), multiple=True, help="Only this parcel; repeat."),
+        click.option(
+            "--record",
+            "records",
+            type=RecordIdType(),
+            multiple=True,
+            help="Only this record, of a dataset that is opened by records; repeat.",
+        ),
+        click.option(
+            "--record-key",
+            "keys",
+            type=RecordKeyType(),
+            multiple=True,
+            help="Only the records of this key (48 hexadecimal digits: blockpool find); repeat.",
+        ),
+        click.option(
+            "--field",
+            "fields",
+            multiple=True,
+            help="Only this field, of a dataset that is opened by columns: all fields of each column; repeat.",
+        ),
         click.option("--from-height", type=height, default=0, help="Only parcels of this block and later."),
         click.option("--until-height", type=height, default=0, help="Only parcels of this block and earlier."),
     )
@@ -350,6 +383,10 @@ def _approval(view: RequestState) -> str:
 def _wanted(view: RequestState) -> str:
     parcels = f"{len(view.parcels)} parcels" if view.parcels else "all parcels"
     until = f" to {view.until_height:,}" if view.until_height else " on"
+    if named := len(view.records) + len(view.keys):
+        parcels = f"{named} records"
+    if view.wanted_fields:
+        parcels = f"{', '.join(view.wanted_fields)} of {parcels}"
     heights = f", from block {view.from_height:,}{until}" if view.from_height or view.until_height else ""
     return parcels + heights + (f", until {time_text(view.wanted_until_ms)}" if view.wanted_until_ms else "")
 

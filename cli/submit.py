@@ -224,11 +224,12 @@ def submit(
     if sealed and not is_sealed:
         raise Refusal(ErrorCode.OPEN_PARCEL_REQUIRED, dataset=dataset_id)
     source = open_source(file, entry.schema, read_as)
-    by_fields = is_sealed and commitments == "fields"
+    granularity = entry.granularity.wire()
+    by_fields = is_sealed and (commitments == "fields" or bool(granularity.columns))
     if by_fields:
         source = CompactSource(source)
     talk().print(f"{file.name}: {source.description}.", markup=False)
-    rules = RecordRules.of(entry.schema, is_sealed=is_sealed, by_fields=by_fields)
+    rules = RecordRules.of(entry.schema, is_sealed=is_sealed, by_fields=by_fields, granularity=granularity)
     has_keys = bool(record_rules(entry.schema).key_fields)
     memory = memory_of(signing.key_file, dataset_id, genesis.chain_id) if has_keys else None
     secret = load_key_secret(key_secret_file, signing.key_file) if has_keys and is_sealed else None

@@ -63,6 +63,12 @@ class Request(NamedTuple):
     """Newest block wanted; 0 for no end."""
     until_ms: int = 0
     """How long access is wanted, milliseconds since 1970; 0 if the reader named no date."""
+    fields: tuple[str, ...] = ()
+    """Fields wanted; empty for all."""
+    keys: tuple[str, ...] = ()
+    """Keys of the records wanted, 48 hexadecimal digits each; with ``records``, empty for all records."""
+    records: tuple[str, ...] = ()
+    """Ids of the records wanted, ``PARCEL/INDEX``."""
 
 
 class Dataset(NamedTuple):

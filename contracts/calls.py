@@ -93,6 +93,9 @@ def _request(request_id: Hash, terms: RequestTerms) -> RequestFacts:
         from_height=terms.from_height,
         until_height=terms.until_height,
         until_ms=terms.wanted_until_ms,
+        fields=terms.wanted_fields,
+        keys=tuple(key.hex() for key in terms.keys),
+        records=tuple(f"{parcel.hex()}/{index}" for parcel, index in terms.records),
     )
 
 

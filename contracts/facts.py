@@ -42,6 +42,9 @@ class RequestFacts(Facts, frozen=True):
     from_height: int = 0
     until_height: int = 0
     until_ms: int = 0
+    fields: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
 
 
 class DatasetFacts(Facts, frozen=True):

@@ -65,7 +65,7 @@ class ContractRuntime:
             request, dataset, facts = _decode(call)[0]
             state: dict[str, Any] = facts[-1]
             context = _context(facts, _decode(self._parameters)[0])
-            request[5] = tuple(request[5])
+            request[5], request[9:] = tuple(request[5]), map(tuple, request[9:])
             verdict = self._module.entry_point()(Request._make(request), Dataset._make(dataset), context)
             return _answer(verdict, state)
         except BaseException as error:

@@ -23,6 +23,7 @@ from sealing.commitments import Field
 from sealing.context import ParcelContext
 from sealing.disclosure import Disclosure, FieldDisclosure, RecordDisclosure, disclose, verify_disclosure
 from sealing.disclosure_json import FieldDisclosureObject, RecordDisclosureObject, disclosure_object, plain_disclosure
+from sealing.parcels import ParcelCipher
 
 _RECORD_STEPS = tuple("disclosure" if title == "record" else title for title in RECORD_STEPS if title != "uses")
 DISCLOSURE_STEPS = (*_RECORD_STEPS, "since")
@@ -41,7 +42,7 @@ def make_disclosure_evidence(
     trust: TrustHistory,
     record_evidence: bytes,
     bodies: Sequence[bytes],
-    seed: bytes,
+    key: bytes | ParcelCipher,
     names: Sequence[str] = (),
     leaves: Sequence[Hash] | None = None,
 ) -> bytes:
@@ -52,7 +53,7 @@ def make_disclosure_evidence(
         trust: of the chain.
         record_evidence: the record's own evidence file, from any node.
         bodies: sealed bodies of all records of its parcel, from any node; empty ones for records that were erased.
-        seed: of the parcel: the owner has it, and so has a granted reader.
+        key: the parcel's seed, if it is opened whole; else what opens it, or the part that was granted.
         names: fields to show; none if the parcel commits to its records as a whole.
         leaves: of all records, where some bodies are not there.
 
@@ -67,7 +68,7 @@ def make_disclosure_evidence(
         raise PoolError(ErrorCode.BAD_REQUEST, "the record is not sealed: its own evidence shows it as it is")
     parcel_id = transaction_id(trust.chain_id, file.parcel.header)
     commitments = decode_envelope(header.envelope).commitments
-    disclosure = disclose(bodies, seed, _context(header), commitments, parcel_id, file.record.index, names, leaves)
+    disclosure = disclose(bodies, key, _context(header), commitments, parcel_id, file.record.index, names, leaves)
     made = DisclosureEvidence(
         format=file.format,
         chain_id=file.chain_id,

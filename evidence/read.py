@@ -21,7 +21,7 @@ from chain.storage.blocks import Location
 from chain.transactions.approval import APPROVAL
 from chain.transactions.base import TransactionType
 from chain.transactions.read_report import READ_REPORT
-from chain.transactions.request import REQUEST, request_terms
+from chain.transactions.request import REQUEST, RequestHeader, request_terms
 from evidence.making import PartMaker
 from evidence.parts import LISTED_MAX, BlockPart, CommittedPart, EntryPart, EvidenceFile, Part, encode_evidence
 from evidence.times import utc
@@ -165,7 +165,7 @@ def verify_read(file: ReadEvidence, verifier: Verifier) -> Iterator[str]:
         raise bad_evidence("the transaction is no request")
     yield (
         f"height {request.block.height}, {utc(request.block.time_ms)}: {header.member} asks for {header.dataset}, "
-        f"purpose: {header.purpose}; legal basis: {header.legal_basis or 'none named'}"
+        f"{_asked_for(header)}purpose: {header.purpose}; legal basis: {header.legal_basis or 'none named'}"
     )
 
     # 3. The state after a final block, not an earlier one, says where that request stands.
@@ -192,6 +192,14 @@ def verify_read(file: ReadEvidence, verifier: Verifier) -> Iterator[str]:
     found = _verify_read_reports(file.read_reports, verifier, signers, request, totals, block)
     signers.verify_no_more()
     yield found
+
+
+def _asked_for(header: RequestHeader) -> str:
+    """What of the parcels is asked for, where that is not all."""
+    records = len(header.records) + len(header.keys)
+    parts = [f"records: {records}"] if records else []
+    parts += [f"fields: {', '.join(header.fields)}"] if header.fields else []
+    return "".join(f"{part}; " for part in parts)
 
 
 class _Signers:

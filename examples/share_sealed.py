@@ -3,7 +3,8 @@
     python examples/share_sealed.py --genesis pool/genesis.json --key pool/aviation/system.pem http://127.0.0.1:8000
 
 Records leave this program encrypted; their key is split among the validators, and only who the contract lets read gets
-enough shares. Running it again shares nothing twice: the journal keeps the signed parcels, which are sent as they are.
+enough shares. The columns can be opened apart, so a grant for some fields opens these and no others. Running it again
+shares nothing twice: the journal keeps the signed parcels, which are sent as they are.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from blockpool import Client, DatasetDefinition, Description, Identity, PoolError, load_genesis
+from blockpool import Client, DatasetDefinition, Description, Granularity, Identity, PoolError, load_genesis
 
 CONTRACT = '''\
 """Weather services may read for flood warning; for statistics, everybody, but not the flights' numbers."""
@@ -56,6 +57,7 @@ def main() -> int:
                 sharing="conditional",
                 contract=contract,
                 description=Description(scope="weather service", use="flood warning"),
+                granularity=Granularity(columns=(("airport", "cancelled"), ("flight",))),
             )
         )
         receipts = client.submit(RECORDS, dataset, commitments="fields", journal=arguments.journal)

@@ -107,6 +107,12 @@ def choice(*values: object) -> Check:
     return check
 
 
+def flag(value: Any) -> bool:
+    if type(value) is not bool:
+        raise ValueError("neither true nor false")
+    return value
+
+
 def array(item: Check, minimum: int = 0, maximum: int = UNSIGNED_MAX) -> Check:
     def check(value: Any) -> list[Any]:
         if type(value) is not list or not minimum <= len(value) <= maximum:
@@ -201,6 +207,7 @@ TYPES: dict[str, Check] = {
     "reason": text(maximum=300),
     "code": text(maximum=65_536),
     "kem_key": raw(1, 1217),
+    "flag": flag,
     "facts": facts,
     "sharing": choice("open", "conditional", "closed"),
     "answer": choice("approve", "refuse", "revoke"),
@@ -287,8 +294,8 @@ class Unpacker:
             return self.elements(first - 0x90, depth)
         if first in ARRAY_FORMS:
             return self.elements(self.number(*ARRAY_FORMS[first]), depth)
-        if first == 0xC0:
-            return None
+        if first in CONSTANTS:
+            return CONSTANTS[first]
         raise ValueError(f"byte {first:02x} begins no value of the protocol")
 
     def elements(self, count: int, depth: int) -> list[Any]:
@@ -297,6 +304,7 @@ class Unpacker:
         return [self.value(depth + 1) for _ in range(count)]
 
 
+CONSTANTS = {0xC0: None, 0xC2: False, 0xC3: True}
 UNSIGNED_FORMS = {0xCC: (1, 1 << 7), 0xCD: (2, 1 << 8), 0xCE: (4, 1 << 16), 0xCF: (8, 1 << 32)}
 BYTES_FORMS = {0xC4: (1, 0), 0xC5: (2, 1 << 8), 0xC6: (4, 1 << 16)}
 STRING_FORMS = {0xD9: (1, 32), 0xDA: (2, 1 << 8), 0xDB: (4, 1 << 16)}
@@ -584,12 +592,15 @@ DESCRIPTION = structure(
     ),
     grade=choice("", "general", "important", "core"),
 )
+GRANULARITY = structure("columns by_record:flag", columns=array(array(text(1, 200), 1, 1024), maximum=16))
+FIELDS = array(text(1, 200), maximum=256)
 HEADERS = {
     DATASET_HEADER: structure(
         HEADER + "dataset:dataset version:version title_zh:title title_en:title schema:code sharing:sharing "
-        "legal_basis:basis contract:dataset description",
+        "legal_basis:basis contract:dataset description granularity",
         tag=DATASET_HEADER,
         description=DESCRIPTION,
+        granularity=GRANULARITY,
     ),
     PARCEL_HEADER: structure(
         PARCEL_FIELDS,
@@ -621,15 +632,19 @@ HEADERS = {
     ),
     REQUEST_HEADER: structure(
         HEADER + "dataset:dataset parcels from_height:number until_height:number until_ms:number purpose "
-        "legal_basis:basis case_number:title person:title kem_key:kem_key",
+        "legal_basis:basis case_number:title person:title kem_key:kem_key keys records fields",
         tag=REQUEST_HEADER,
+        keys=array(raw(24, 24), maximum=256),
+        records=array(SOURCE, maximum=256),
+        fields=FIELDS,
         parcels=array(HASH, maximum=256),
         purpose=text(1, 200),
     ),
     ANSWER_HEADER: structure(HEADER + "dataset:dataset request:hash answer:answer reason:reason", tag=ANSWER_HEADER),
     REPORT_HEADER: structure(
-        HEADER + "dataset:dataset request:hash parcels record_count digest:hash",
+        HEADER + "dataset:dataset request:hash parcels record_count digest:hash fields",
         tag=REPORT_HEADER,
+        fields=array(text(1, 200), maximum=1024),
         parcels=array(HASH, 1, 1024),
         record_count=unsigned(1, 1024 * 4096),
     ),
@@ -664,6 +679,12 @@ def transaction_header(chain_id: bytes, data: bytes) -> Any:
         refuse("bad_request", "there are no such heights")
     if header.tag == ERASE_HEADER and header.records != sorted(set(header.records)):
         refuse("bad_request", "the records are not in order")
+    if header.tag == REQUEST_HEADER and any(record.parcel not in header.parcels for record in header.records):
+        refuse("bad_request", "a record is of a parcel that is not named")
+    if header.tag == DATASET_HEADER:
+        fields = [name for column in header.granularity.columns for name in column]
+        if len(set(fields)) != len(fields):
+            refuse("bad_request", "a field is in two columns")
     return header
 
 
@@ -683,8 +704,9 @@ MEMBER = structure(
 )
 DATASET_ENTRY = structure(
     "dataset:text owner:name version:number title_zh:text title_en:text schema:text sharing:sharing legal_basis:text "
-    "contract:text description registered_height:number updated_height:number transaction_id:hash",
+    "contract:text description registered_height:number updated_height:number transaction_id:hash granularity",
     description=DESCRIPTION,
+    granularity=GRANULARITY,
 )
 CONTRACT_ENTRY = structure(
     "contract:text owner:name version:number source:text parameters:text hash:hash deployed_height:number "
@@ -696,7 +718,11 @@ REQUEST_ENTRY = structure(
     "answers",
     terms=structure(
         "reader:name dataset:text parcels:hashes from_height:number until_height:number wanted_until_ms:number "
-        "purpose:text legal_basis:text case_number:text person:text kem_key:bytes height:number time_ms:number"
+        "purpose:text legal_basis:text case_number:text person:text kem_key:bytes height:number time_ms:number "
+        "keys records wanted_fields",
+        keys=array(raw(24, 24)),
+        records=array(SOURCE),
+        wanted_fields=array(text()),
     ),
     decision=structure(
         "verdict until_ms:number facts:facts fields approvers:texts needed:number note:text fuel:number "
@@ -1259,6 +1285,7 @@ PLACE = record_of(
     index=unsigned(0, 4095),
     body_hash=in_base64(HASH),
     proof=array(in_base64(HASH), maximum=13),
+    columns=array(in_base64(HASH), maximum=16),
 )
 SALT = in_base64(raw(16, 16))
 FIELD_DISCLOSURE = record_of(
@@ -1473,6 +1500,10 @@ def verify_disclosed(verifier: Verifier, file: Any) -> Steps:
         else:
             commitment = tagged_hash("sealed-whole", verifier.chain_id, disclosure.salt + disclosure.record)
         place = disclosure.place
+        if place.columns:
+            if commitment not in place.columns:
+                refuse("bad_disclosure", "the disclosure is of none of the record's columns")
+            commitment = tagged_hash("sealed-columns", verifier.chain_id, b"".join(place.columns))
         leaf = leaf_hash(place.body_hash + commitment)
         if implied_root(leaf, place.index, parcel.record_count, place.proof, "bad_disclosure") != parcel.records_root:
             refuse("bad_disclosure", "the disclosure does not lead to the parcel's records")
@@ -1511,6 +1542,7 @@ def fields_commitment(chain_id: bytes, disclosure: Any) -> bytes:
 # --- A read -----------------------------------------------------------------------------------------------------------
 
 SAME = ["dataset", "parcels", "from_height", "until_height", "purpose", "legal_basis", "case_number", "person"]
+SAME += ["keys", "records"]
 """What a request's terms have from its header under the same name."""
 
 
@@ -1570,8 +1602,11 @@ def no_totals() -> Any:
 
 def are_terms_of(terms: Any, request: Any) -> bool:
     same = all(getattr(terms, name) == getattr(request, name) for name in SAME)
-    rest = (terms.reader, terms.wanted_until_ms, terms.kem_key, terms.height, terms.time_ms)
-    asked = (request.member, request.until_ms, request.kem_key, request.place[0], request.block_time_ms)
+    rest = (terms.reader, terms.wanted_until_ms, terms.wanted_fields, terms.kem_key, terms.height, terms.time_ms)
+    asked = (
+        *(request.member, request.until_ms, request.fields, request.kem_key),
+        *(request.place[0], request.block_time_ms),
+    )
     return same and rest == asked
 
 

@@ -14,12 +14,15 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar, TypeVarTuple
 
-from chain.access.policy import verify_covered, verify_grant
+from chain.access.policy import granted_part, verify_covered, verify_grant
 from chain.erasure import verify_not_erased
 from chain.errors import ErrorCode, PoolError
+from chain.granularity import Part
+from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode, encode
 from chain.primitives.kem import kem_key_id
+from chain.record_keys import split_keys
 from chain.state.entries import RequestEntry, RequestTerms, request_key
 from chain.storage.blocks import Location
 from chain.transactions.parcel import ParcelHeader, decode_sealed_shares
@@ -37,8 +40,9 @@ from sealing import (
     ShareAnswer,
     ShareQuery,
     ShareRelease,
+    is_sized,
     open_own_share,
-    release_share,
+    release_part,
 )
 
 _BLOCKS_WAIT_S = 1.0
@@ -66,6 +70,9 @@ class WantedParcel(NamedTuple):
     """Of its payload, which holds the sealed shares."""
     envelope: Envelope
     context: ParcelContext
+    record_count: int
+    part: Part
+    """What the request opens of it."""
 
 
 class KeyShares:
@@ -99,7 +106,7 @@ class KeyShares:
         Raises:
             PoolError: codes ``unknown_request``, ``access_denied``, ``approval_pending``, ``grant_expired``,
                 ``grant_revoked``, ``not_found``, ``not_covered``, ``access_not_needed`` (an open parcel),
-                ``parcel_erased``, ``bad_request``, ``not_ready``.
+                ``parcel_erased``, ``bad_request``, ``too_large``, ``not_ready``.
         """
         async with self._verified(query) as (terms, parcels):
             return await self._beside(self._release, query.request, terms, parcels)
@@ -200,7 +207,7 @@ class KeyShares:
         verify_grant(entry.decision, max(self._pool.clock_ms(), self._ledger.tip.header.time_ms))
         for parcel in query.parcels:
             verify_not_erased(self._ledger.entry, parcel)
-        return entry.terms, await self._beside(self._parcels, entry.terms, query.parcels)
+        return entry.terms, await self._beside(self._parcels, entry, query.parcels)
 
     async def _wait_for_blocks(self, query: ShareQuery, is_granted_elsewhere: bool) -> None:
         """Give blocks on their way a moment, if they could make a query good that would be refused now."""
@@ -226,10 +233,17 @@ class KeyShares:
         except RuntimeError:
             raise PoolError(ErrorCode.NOT_READY, "the node is shutting down") from None
 
-    def _parcels(self, terms: RequestTerms, ids: Sequence[Hash]) -> list[WantedParcel]:
-        return [self._parcel(terms, id_) for id_ in ids]
+    def _parcels(self, entry: RequestEntry, ids: Sequence[Hash]) -> list[WantedParcel]:
+        parcels, cells = [], 0
+        for id_ in ids:
+            parcel = self._parcel(entry, id_)
+            cells += 1 if parcel.part.is_all else parcel.part.size
+            if cells > LIMITS.share_cells:
+                raise PoolError(ErrorCode.TOO_LARGE, f"shares of {cells} cells; at most {LIMITS.share_cells} at once")
+            parcels.append(parcel)
+        return parcels
 
-    def _parcel(self, terms: RequestTerms, id_: Hash) -> WantedParcel:
+    def _parcel(self, entry: RequestEntry, id_: Hash) -> WantedParcel:
         """A parcel that took effect and that the request covers."""
         location = self._ledger.blocks.location(id_)
         if location is not None:
@@ -242,13 +256,15 @@ class KeyShares:
         if not outcome.is_ok:
             raise PoolError(ErrorCode.NOT_FOUND, f"parcel {id_.hex()} was rejected: {outcome.code}", parcel=id_.hex())
         try:
-            verify_covered(terms, id_, header.dataset, location.height)
+            verify_covered(entry.terms, id_, header.dataset, location.height)
+            if not header.envelope:
+                raise PoolError(ErrorCode.ACCESS_NOT_NEEDED, f"parcel {id_.hex()} is open")
+            envelope, keys = decode_envelope(header.envelope), split_keys(header.record_keys)
+            part = granted_part(entry, id_, keys, header.record_count, envelope.granularity)
         except PoolError as error:
             raise PoolError(error.code, error.detail, parcel=id_.hex()) from None
-        if not header.envelope:
-            raise PoolError(ErrorCode.ACCESS_NOT_NEEDED, f"parcel {id_.hex()} is open", parcel=id_.hex())
         context = ParcelContext(header.chain_id, header.dataset, header.records_root)
-        return WantedParcel(id_, location, decode_envelope(header.envelope), context)
+        return WantedParcel(id_, location, envelope, context, header.record_count, part)
 
     def _release(self, request: Hash, terms: RequestTerms, parcels: Sequence[WantedParcel]) -> ShareAnswer:
         reader_key = KemPublicKey(terms.kem_key)
@@ -265,7 +281,10 @@ class KeyShares:
             self._log.warning("no share to release", extra={"parcel": parcel.id.hex(), "why": error.detail})
             return ()
         release = Release(parcel.context.chain_id, request, parcel.id)
-        return (encode(release_share(share, self._name, release, reader_key)),)
+        given = release_part(
+            share, self._name, release, parcel.envelope, parcel.context, parcel.record_count, parcel.part, reader_key
+        )
+        return (encode(given),)
 
     def _sealed_shares(self, location: Location) -> tuple[bytes, ...]:
         """They stay when a payload is dropped, or records of it are erased; of an erased one there are none."""
@@ -336,6 +355,8 @@ class _Collection:
             named = (release.validator, release.request_id, release.parcel_id, release.key_id)
             if len(releases) > 1 or named != (validator, self._request, parcel.id, self._key_id):
                 raise PoolError(ErrorCode.BAD_SHARE, "it is another validator's, request's, parcel's or reader's")
+            if not is_sized(release, parcel.envelope, parcel.part):
+                raise PoolError(ErrorCode.BAD_SHARE, "it holds more or less than was granted")
             found[validator] = releases[0]
 
 

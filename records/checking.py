@@ -7,6 +7,7 @@ from itertools import islice
 
 from chain.errors import ErrorCode, Refusal
 from chain.facts import unpack
+from chain.granularity import WHOLE, Granularity
 from chain.limits import LIMITS
 from chain.messages import sentence
 from chain.primitives.json_reader import read_records
@@ -28,13 +29,18 @@ class RecordRules:
     size_max_bytes: int
     by_fields: bool
     """Whether fields are committed to one by one, which needs JSON objects."""
+    columns: frozenset[str] = frozenset()
+    """Fields that are in a column, where the dataset is opened by columns: then all are."""
 
     @classmethod
-    def of(cls, schema: str, *, is_sealed: bool, by_fields: bool = False) -> "RecordRules":
+    def of(
+        cls, schema: str, *, is_sealed: bool, by_fields: bool = False, granularity: Granularity = WHOLE
+    ) -> "RecordRules":
         """The rules for a dataset with this JSON Schema as text, or none."""
         overhead_bytes = SEALED_OVERHEAD_SIZE if is_sealed else 0
         compiled = compile_schema(schema) if schema else None
-        return cls(compiled, LIMITS.record_size_bytes - overhead_bytes, by_fields)
+        columns = frozenset(granularity.column_of()) if is_sealed else frozenset()
+        return cls(compiled, LIMITS.record_size_bytes - overhead_bytes, by_fields or bool(columns), columns)
 
     def problems(self, chunk: Sequence[SourceRecord]) -> Iterator[Problem]:
         """At most one problem a record, in order."""
@@ -61,9 +67,11 @@ class RecordRules:
         refusal = self._first_refusal([body])
         if refusal is None and self.by_fields:
             try:
-                split_fields(body)
+                fields = split_fields(body)
             except Refusal as error:
                 return error
+            alien = next((field.name for field in fields if self.columns and field.name not in self.columns), None)
+            return None if alien is None else Refusal(ErrorCode.FIELD_IN_NO_COLUMN, text=alien)
         return refusal
 
 

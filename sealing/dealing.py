@@ -20,6 +20,7 @@ from chain.primitives.kem import KemSuite
 from chain.primitives.quorum import quorum
 from chain.transactions.sealed import SHARE_SIZE, CommitmentKind, Envelope, SealedShare, sealed_share_hash
 from sealing import shamir
+from sealing.cells import CellLayout
 from sealing.context import SEED_SIZE, ParcelContext, RandomBytes
 from sealing.kem import KemPrivateKey, KemPublicKey
 
@@ -42,6 +43,7 @@ def deal(
     commitments: CommitmentKind,
     suite: KemSuite = KemSuite.HYBRID,
     random_bytes: RandomBytes = secrets.token_bytes,
+    layout: CellLayout | None = None,
 ) -> Dealing:
     """Split ``seed`` among validators and seal each its share.
 
@@ -52,6 +54,7 @@ def deal(
         commitments: what the records' commitments are, for the envelope.
         suite: HPKE suite of the shares.
         random_bytes: where the envelope's salt comes from.
+        layout: of a parcel that can be opened in parts, made with the same shares.
 
     Raises:
         PoolError: codes ``bad_envelope`` (number of validators), ``bad_key`` (a key that is broken or of another
@@ -65,7 +68,7 @@ def deal(
     keys = [_load_key(name, kem_keys[name], suite) for name in names]
     threshold = quorum(len(names))
     salt = random_bytes(SALT_SIZE)
-    shares = shamir.split(seed, threshold, len(names))
+    shares = layout.shares if layout else shamir.split(seed, threshold, len(names))
     entries, sealed_shares = [], []
     for position, (name, key, share) in enumerate(zip(names, keys, shares, strict=True)):
         sealed = key.seal(share, share_info(context, suite, threshold, name, key.id))
@@ -73,7 +76,9 @@ def deal(
         entries.append(SealedShare(name, key.id, share_commitment, sealed_share_hash(context.chain_id, sealed)))
         sealed_shares.append(sealed)
     commitment = seed_commitment(context, salt, seed)
-    return Dealing(Envelope(suite, commitments, threshold, salt, commitment, tuple(entries)), tuple(sealed_shares))
+    cells = layout.commit(context, salt, names) if layout else None
+    envelope = Envelope(suite, commitments, threshold, salt, commitment, tuple(entries), cells)
+    return Dealing(envelope, tuple(sealed_shares))
 
 
 def open_own_share(
@@ -135,6 +140,15 @@ def combine(envelope: Envelope, context: ParcelContext, shares: Mapping[str, byt
             raise PoolError(
                 ErrorCode.BAD_SHARE, f"{validator} gave a share that is not the one committed to", culprit=validator
             )
+    verify_enough(envelope, shares)
+    seed = shamir.value_at(0, dict(list(shares_by_position(envelope, shares).items())[: envelope.threshold]))
+    if not hmac.compare_digest(seed_commitment(context, envelope.salt, seed), envelope.seed_commitment):
+        raise dealer_fault(context, "its shares are each as committed, but do not lead to the committed seed")
+    return seed
+
+
+def verify_enough(envelope: Envelope, shares: Mapping[str, bytes]) -> None:
+    """Check that there is a threshold of shares; raises ``not_enough_shares``."""
     if len(shares) < envelope.threshold:
         raise PoolError(
             ErrorCode.NOT_ENOUGH_SHARES,
@@ -142,10 +156,6 @@ def combine(envelope: Envelope, context: ParcelContext, shares: Mapping[str, byt
             shares=len(shares),
             threshold=envelope.threshold,
         )
-    seed = shamir.value_at(0, dict(list(_by_position(envelope, shares).items())[: envelope.threshold]))
-    if not hmac.compare_digest(seed_commitment(context, envelope.salt, seed), envelope.seed_commitment):
-        raise dealer_fault(context, "its shares are each as committed, but do not lead to the committed seed")
-    return seed
 
 
 def verify_dealing(envelope: Envelope, context: ParcelContext, shares: Mapping[str, bytes]) -> None:
@@ -158,7 +168,7 @@ def verify_dealing(envelope: Envelope, context: ParcelContext, shares: Mapping[s
         PoolError: codes as in ``combine``; ``bad_sealing`` names the first validator that was cheated in ``validator``.
     """
     combine(envelope, context, shares)
-    known = dict(list(_by_position(envelope, shares).items())[: envelope.threshold])
+    known = dict(list(shares_by_position(envelope, shares).items())[: envelope.threshold])
     for position, entry in enumerate(envelope.shares):
         share = shamir.value_at(position + 1, known)
         if not is_share(envelope, context, entry.validator, share):
@@ -192,7 +202,8 @@ def dealer_fault(context: ParcelContext, reason: str, **facts: str) -> PoolError
     )
 
 
-def _by_position(envelope: Envelope, shares: Mapping[str, bytes]) -> dict[int, bytes]:
+def shares_by_position(envelope: Envelope, shares: Mapping[str, bytes]) -> dict[int, bytes]:
+    """Shares by their validators' positions, in ascending order."""
     return {
         position: shares[entry.validator] for position, entry in enumerate(envelope.shares) if entry.validator in shares
     }

@@ -17,8 +17,10 @@ from chain.primitives.json_reader import BadJson, read_json
 from chain.primitives.types import Hash32
 from chain.proofs.merkle import MerkleTree, root_from_inclusion_proof
 from chain.transactions.sealed import CommitmentKind, Salt, sealed_leaf, sealed_record_leaves
+from sealing.cell_cipher import columns_commitment
 from sealing.commitments import Field, field_leaf, fields_commitment, split_fields, whole_commitment
 from sealing.context import ParcelContext
+from sealing.parcels import ParcelCipher
 from sealing.records import RecordCipher, verify_bodies
 
 Proof = Annotated[tuple[Hash32, ...], Meta(max_length=LIMITS.transaction_records.bit_length())]
@@ -34,6 +36,8 @@ class RecordPlace(Wire, frozen=True):
     body_hash: Hash32
     """Tagged hash of the ciphertext, which itself is not needed."""
     proof: Proof
+    columns: Annotated[tuple[Hash32, ...], Meta(max_length=LIMITS.columns)]
+    """Commitments of the record's columns, of which what is disclosed is one; empty where there is one column."""
 
 
 class DisclosedField(Wire, frozen=True):
@@ -70,7 +74,7 @@ Disclosure = FieldDisclosure | RecordDisclosure
 
 def disclose(
     bodies: Sequence[bytes],
-    seed: bytes,
+    key: bytes | ParcelCipher,
     context: ParcelContext,
     commitments: CommitmentKind,
     parcel_id: Hash,
@@ -82,12 +86,12 @@ def disclose(
 
     Args:
         bodies: sealed bodies of the parcel; empty ones for records that were erased.
-        seed: of the parcel.
+        key: the parcel's seed, if it is opened whole; else what opens it, or the part that was granted.
         context: of the parcel.
         commitments: as in the parcel's envelope.
         parcel_id: the parcel's transaction id.
         index: which record.
-        names: fields to show; none if the record is committed to as a whole.
+        names: fields to show, of one column; none if the record is committed to as a whole.
         leaves: of all records, where some bodies are not there; by default they follow from the bodies.
 
     Raises:
@@ -101,17 +105,33 @@ def disclose(
         raise PoolError(ErrorCode.NOT_FOUND, f"the parcel has {len(bodies)} records, none is {index}")
     if (commitments is CommitmentKind.FIELDS) != bool(names):
         raise PoolError(ErrorCode.BAD_REQUEST, "name fields exactly if the parcel commits to its records by fields")
-    cipher = RecordCipher(context, seed, commitments)
-    record = cipher.open(index, bodies[index])
+    cipher, body, columns = _column(key, context, commitments, index, bodies[index], names)
+    record = cipher.open(index, body)
     body_hash = hash_tagged("sealed-record", context.chain_id, bodies[index][HASH_SIZE:])
     proof = MerkleTree(list(leaves)).inclusion_proof(index)
     leaf = sealed_leaf(body_hash, bodies[index][:HASH_SIZE])
     if root_from_inclusion_proof(leaf, index, len(bodies), proof) != context.records_root:
         raise PoolError(ErrorCode.PAYLOAD_MISMATCH, "the sealed record is not the one whose root was signed")
-    place = RecordPlace(parcel_id, index, body_hash, tuple(proof))
+    place = RecordPlace(parcel_id, index, body_hash, tuple(proof), columns)
     if commitments is CommitmentKind.WHOLE:
         return RecordDisclosure(place, record, cipher.salts(index, 1)[0])
     return _disclose_fields(context, cipher, place, split_fields(record), names)
+
+
+def _column(
+    key: bytes | ParcelCipher,
+    context: ParcelContext,
+    commitments: CommitmentKind,
+    index: int,
+    body: bytes,
+    names: Sequence[str],
+) -> tuple[RecordCipher, bytes, tuple[Hash, ...]]:
+    """What opens the column that is disclosed, its sealed body, and all columns' commitments if there are some."""
+    if isinstance(key, bytes):
+        return RecordCipher(context, key, commitments), body, ()
+    if isinstance(key, RecordCipher):
+        return key, body, ()
+    return key.column_with(index, body, names)
 
 
 def _disclose_fields(
@@ -157,6 +177,10 @@ def verify_disclosure(
         commitment = whole_commitment(context.chain_id, disclosure.salt, disclosure.record)
     else:
         commitment = _verify_fields(context.chain_id, disclosure)
+    if place.columns:
+        if commitment not in place.columns:
+            raise _bad("it is of none of the record's columns")
+        commitment = columns_commitment(context, place.columns)
     leaf = sealed_leaf(place.body_hash, commitment)
     if _implied_root(leaf, place.index, record_count, place.proof) != context.records_root:
         raise _bad(f"it does not lead to the records of parcel {parcel_id.hex()[:16]}")

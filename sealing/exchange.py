@@ -13,7 +13,10 @@ from chain.primitives.encoding import Wire
 from chain.primitives.kem import KemSuite
 from chain.primitives.types import Hash32
 from chain.transactions.sealed import SHARE_SIZE
+from sealing.cells import PROOF_HASHES_MAX
 
+_HASH_SIZE = 34
+"""Bytes of an encoded hash."""
 _RELEASE_OVERHEAD_SIZE = 256
 """Room for all that a ``ShareRelease`` holds besides the sealed share: names, ids and MessagePack's own bytes."""
 
@@ -27,7 +30,15 @@ class ShareQuery(Wire, frozen=True):
     """Transaction ids of the parcels, each once."""
 
 
-EncodedRelease = Annotated[bytes, Meta(max_length=SHARE_SIZE + KemSuite.HYBRID.overhead_size + _RELEASE_OVERHEAD_SIZE)]
+EncodedRelease = Annotated[
+    bytes,
+    Meta(
+        max_length=SHARE_SIZE * LIMITS.share_cells
+        + PROOF_HASHES_MAX * _HASH_SIZE
+        + KemSuite.HYBRID.overhead_size
+        + _RELEASE_OVERHEAD_SIZE
+    ),
+]
 """An encoded ``sealing.ShareRelease``."""
 
 Releases = Annotated[tuple[EncodedRelease, ...], Meta(max_length=LIMITS.validators)]

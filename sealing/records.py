@@ -89,14 +89,19 @@ def seal_records(
         PoolError: codes ``bad_sealing`` (no or too many records, or one that cannot be committed to by fields),
         ``too_large``.
     """
-    if not 1 <= len(records) <= LIMITS.transaction_records:
-        raise PoolError(ErrorCode.BAD_SEALING, f"a parcel has 1 to {LIMITS.transaction_records} records")
+    verify_record_count(records)
     longest = LIMITS.record_size_bytes - SEALED_OVERHEAD_SIZE
     for index, record in enumerate(records):
         if len(record) > longest:
             raise Refusal(ErrorCode.TOO_LARGE, record_index=index, found=len(record), limit=longest)
     cipher = RecordCipher(context, seed, commitments)
     return [cipher.seal(index, record) for index, record in enumerate(records)]
+
+
+def verify_record_count(records: Sequence[bytes]) -> None:
+    """Check that a parcel can have as many records; raises ``bad_sealing``."""
+    if not 1 <= len(records) <= LIMITS.transaction_records:
+        raise PoolError(ErrorCode.BAD_SEALING, f"a parcel has 1 to {LIMITS.transaction_records} records")
 
 
 def open_records(

@@ -1,34 +1,43 @@
-"""Shamir's secret sharing over GF(2^128) modulo x^128 + x^7 + x^2 + x + 1, elements as 16 bytes, big endian.
+"""Shamir's secret sharing, byte by byte over GF(2^8) modulo x^8 + x^4 + x^3 + x + 1.
 
 Share ``position`` (from 0) is the value of a random polynomial at ``position + 1``; its value at 0 is the secret. With
-fewer shares than the threshold every secret is still equally likely.
-
-PyCryptodome splits. Interpolation is done here: the weights of the shares depend on their positions alone, which are
-public and the same from parcel to parcel, so they are computed once; its ``combine`` starts anew each time and takes
-some twenty times as long.
+fewer shares than the threshold every secret is still equally likely. Each byte of a secret has a polynomial of its own,
+so a string of many secrets is split, and interpolated, as one: multiplying all of it by a weight is one translation by
+a table of 256 bytes. The weights depend on the positions alone, which are public.
 """
 
+import secrets
 from collections.abc import Mapping
 from functools import lru_cache
 
-from Crypto.Protocol.SecretSharing import Shamir
-
 from chain.errors import ErrorCode, PoolError
-from chain.transactions.sealed import SHARE_SIZE
 
-_BITS = 8 * SHARE_SIZE
-_MODULUS = 1 << _BITS | 0b10000111
+_GENERATOR = 3
+
+
+def _powers() -> list[int]:
+    found, value = [], 1
+    for _ in range(255):
+        found.append(value)
+        double = value << 1
+        value ^= double ^ 0x11B if double > 0xFF else double  # times 3, which generates all that is not 0
+    return found
+
+
+_POWERS = _powers()
+_LOGARITHMS = {power: exponent for exponent, power in enumerate(_POWERS)}
 
 
 def split(secret: bytes, threshold: int, count: int) -> list[bytes]:
-    """``count`` shares of 16 bytes of a 16-byte secret, ``threshold`` of which recover it."""
-    return [share for _, share in Shamir.split(threshold, count, secret)]
+    """``count`` shares of a secret, each of its length, ``threshold`` of which recover it."""
+    known = {position: secrets.token_bytes(len(secret)) for position in range(threshold - 1)} | {-1: secret}
+    return [value_at(position + 1, known) for position in range(count)]
 
 
 def value_at(point: int, shares: Mapping[int, bytes]) -> bytes:
-    """The value at ``point`` of the polynomial of lowest degree through ``shares`` (by position): 16 bytes.
+    """The value at ``point`` of the polynomials of lowest degree through ``shares`` (by position).
 
-    Point 0 is the secret, ``position + 1`` a share.
+    Point 0 is the secret, ``position + 1`` a share; points go up to 255.
 
     Raises:
         PoolError: code ``not_enough_shares`` if there is none.
@@ -39,8 +48,8 @@ def value_at(point: int, shares: Mapping[int, bytes]) -> bytes:
         return shares[point - 1]
     value = 0
     for weight, share in zip(_weights(point, tuple(shares)), shares.values(), strict=True):
-        value ^= _multiply(weight, int.from_bytes(share, "big"))
-    return value.to_bytes(SHARE_SIZE, "big")
+        value ^= int.from_bytes(share.translate(_multiples(weight)), "big")
+    return value.to_bytes(len(next(iter(shares.values()))), "big")
 
 
 @lru_cache(maxsize=1024)
@@ -50,48 +59,17 @@ def _weights(point: int, positions: tuple[int, ...]) -> tuple[int, ...]:
     Addition in the field is XOR, so moving every coordinate by ``point`` makes it the value at 0.
     """
     places = [(position + 1) ^ point for position in positions]
-    above, below = [], []
+    weights = []
     for place in places:
-        numerator = denominator = 1
-        for other in places:
-            if other != place:
-                numerator = _multiply(other, numerator)
-                denominator = _multiply(other ^ place, denominator)
-        above.append(numerator)
-        below.append(denominator)
-    return tuple(_multiply(numerator, inverse) for numerator, inverse in zip(above, _inverses(below), strict=True))
+        others = [other for other in places if other != place]
+        exponent = sum(_LOGARITHMS[other] - _LOGARITHMS[other ^ place] for other in others)
+        weights.append(_POWERS[exponent % 255])
+    return tuple(weights)
 
 
-def _inverses(values: list[int]) -> list[int]:
-    """Inverses of all values with one exponentiation (Montgomery's trick)."""
-    products = [1]
-    for value in values:
-        products.append(_multiply(value, products[-1]))
-    inverse = _inverse(products[-1])
-    found = []
-    for value, before in zip(reversed(values), reversed(products[:-1]), strict=True):
-        found.append(_multiply(inverse, before))
-        inverse = _multiply(inverse, value)
-    return found[::-1]
-
-
-def _inverse(value: int) -> int:
-    """``value`` to the power of 2^128 - 2 (Fermat)."""
-    result, power = 1, value
-    for _ in range(_BITS - 1):
-        power = _multiply(power, power)
-        result = _multiply(result, power)
-    return result
-
-
-def _multiply(factor: int, value: int) -> int:
-    """The product in the field. Its time depends on ``factor``, so that is the public one."""
-    product = 0
-    while factor:
-        if factor & 1:
-            product ^= value
-        value <<= 1
-        if value >> _BITS:
-            value ^= _MODULUS
-        factor >>= 1
-    return product
+@lru_cache(maxsize=256)
+def _multiples(factor: int) -> bytes:
+    """The products of ``factor``, which is not 0, with each byte."""
+    exponent = _LOGARITHMS[factor]
+    products = (_POWERS[(exponent + _LOGARITHMS[value]) % 255] for value in range(1, 256))
+    return b"\x00" + bytes(products)

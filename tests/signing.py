@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 from chain.catalogue import Description
+from chain.granularity import WHOLE, Granularity
 from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.types import Answer
 from chain.transactions.approval import ApprovalHeader
@@ -140,11 +141,13 @@ class TransactionMaker(ABC, Generic[T_co]):
         member: str = "a",
         dataset: str | None = None,
         commitments: CommitmentKind = CommitmentKind.WHOLE,
+        granularity: Granularity = WHOLE,
     ) -> T_co:
         """A ``parcel`` transaction whose records are sealed for the validators."""
         dataset = f"{member}.flights" if dataset is None else dataset
         context = SealingContext(self.chain_id, dataset)
-        return self.sealed(seal_parcel(records, context, self.kem_keys, commitments), member, dataset)
+        made = seal_parcel(records, context, self.kem_keys, commitments, granularity=granularity)
+        return self.sealed(made, member, dataset)
 
     def sealed(self, parcel: SealedParcel, member: str = "a", dataset: str = "a.flights") -> T_co:
         """A ``parcel`` transaction with these contents."""

@@ -62,7 +62,7 @@ def correct(
         content = open_content(genesis.chain_id, [data])
     else:
         kind = decode_envelope(header.envelope).commitments if header.envelope else CommitmentKind.WHOLE
-        content = sealed_content(genesis, dataset, [data], kem_keys, kind)
+        content = sealed_content(genesis, dataset, [data], kem_keys, kind, entry.granularity)
     key = KeyMaker(genesis.chain_id, dataset, entry.schema, key_secret, kem_keys is not None).of([data])
     signed = sign_correction(genesis, session.identity, dataset, content, record, legal_basis, reason, key)
     return (yield from session.commit(signed))

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from blockpool.exchange import Operation
 from blockpool.operations.evidence_files import record_evidence
 from blockpool.operations.key_shares import ShareCollector
-from blockpool.operations.parcels import parcel_of
+from blockpool.operations.parcels import parcel_of, part_granted
+from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import Session
 from blockpool.signing import RecordId
 from chain.errors import ErrorCode, PoolError
+from chain.state.entries import RequestEntry, request_key
 from evidence.disclosure import make_disclosure_evidence
 from sealing import KemPrivateKey
 
@@ -30,7 +32,12 @@ def disclose(
         raise PoolError(ErrorCode.NOT_FOUND, f"the parcel has {len(parcel.bodies)} records, none is {record.index}")
     if parcel.bodies[record.index] is None:
         raise PoolError(ErrorCode.RECORD_ERASED, f"record {record} was erased: there is nothing to disclose")
-    (seed,) = yield from ShareCollector(session, request_id, reader_key).seeds([parcel])
+    block = yield from newest_header(session)
+    entry = yield from state_entry(session, request_key(request_id), RequestEntry, block)
+    if entry is None:
+        raise PoolError(ErrorCode.UNKNOWN_REQUEST, f"there is no request {request_id.hex()[:16]}")
+    part = part_granted(entry, parcel)
+    (cipher,) = yield from ShareCollector(session, request_id, reader_key).ciphers([(parcel, part)])
     content = yield from record_evidence(session, record)
     bodies = [body or b"" for body in parcel.bodies]
-    return make_disclosure_evidence(session.trust, content, bodies, seed, names, parcel.leaves)
+    return make_disclosure_evidence(session.trust, content, bodies, cipher, names, parcel.leaves)

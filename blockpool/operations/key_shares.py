@@ -8,15 +8,17 @@ changed it; either way it is not used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from blockpool.exchange import MSGPACK, NodeRequest, Operation, Reply, UntrueAnswer, error_of_reply, untrue_unless
 from blockpool.operations.parcels import Parcel
 from blockpool.operations.session import Session
 from chain.errors import ErrorCode, PoolError
+from chain.granularity import Part
+from chain.limits import LIMITS
 from chain.primitives.encoding import EncodingError, decode, encode
 from chain.transactions.sealed import Envelope, decode_envelope
-from sealing import KemPrivateKey, ParcelContext, Release, ShareRelease, combine, open_release
+from sealing import KemPrivateKey, ParcelCipher, ParcelContext, Release, ShareRelease, open_release, part_cipher
 from sealing.exchange import ShareAnswer, ShareQuery
 
 OnCulprit = Callable[[str, PoolError], None]
@@ -45,15 +47,21 @@ class ShareCollector:
         self.culprits: list[tuple[str, PoolError]] = []
         """Members that gave wrong shares, and what was wrong."""
 
-    def seeds(self, parcels: Sequence[Parcel]) -> Operation[list[bytes]]:
-        """The seeds of sealed parcels, at most ``LIMITS.share_parcels``, in their order.
+    def ciphers(self, parcels: Sequence[tuple[Parcel, Part]]) -> Operation[list[ParcelCipher]]:
+        """What opens parts of sealed parcels, at most ``LIMITS.share_parcels``, in their order.
 
         Raises:
             PoolError: code ``not_enough_shares``, naming who did not give; ``bad_sealing`` with the owner as
                 ``culprit``; the validators' refusal (``access_denied``, ``grant_expired`` and others).
         """
-        wanted = [_Shares(parcel) for parcel in parcels]
-        query = ShareQuery(self._request_id, tuple(parcel.id for parcel in parcels))
+        found: list[ParcelCipher] = []
+        for wanted in _batches(_Shares(parcel, part) for parcel, part in parcels):
+            yield from self._collect(wanted)
+            found.extend(shares.cipher() for shares in wanted)
+        return found
+
+    def _collect(self, wanted: Sequence[_Shares]) -> Operation[None]:
+        query = ShareQuery(self._request_id, tuple(shares.parcel.id for shares in wanted))
         refused: set[str] = set()
 
         def read(reply: Reply) -> bool:
@@ -71,7 +79,6 @@ class ShareCollector:
 
         if not (yield from self._session.exchange(_request(query, "all"), read)):
             yield from self._session.exchange(_request(query, "every"), read_to_the_end)
-        return [combine(shares.envelope, shares.context, shares.opened) for shares in wanted]
 
     def _refusal(self, reply: Reply, refused: set[str]) -> PoolError:
         """A single node's refusal does not end a read whose grant is proven; that of all that can be reached does: a
@@ -94,7 +101,7 @@ class ShareCollector:
             if validator in shares.opened or shares.envelope.index_of(validator) is None:
                 continue
             try:
-                share = open_release(data, validator, release, shares.envelope, shares.context, self._reader_key)
+                share = shares.open(data, validator, release, self._reader_key)
             except PoolError as error:
                 if validator not in shares.wrong:
                     shares.wrong.add(validator)
@@ -111,14 +118,29 @@ class ShareCollector:
 class _Shares:
     """The shares of one parcel so far."""
 
-    def __init__(self, parcel: Parcel) -> None:
+    def __init__(self, parcel: Parcel, part: Part) -> None:
         header = parcel.header
         self.parcel = parcel
+        self.part = part
         self.envelope: Envelope = decode_envelope(header.envelope)
         self.context = ParcelContext(header.chain_id, header.dataset, header.records_root)
         self.opened: dict[str, bytes] = {}
         """Right ones by validator."""
         self.wrong: set[str] = set()
+
+    @property
+    def cells(self) -> int:
+        """Shares that each validator gives."""
+        return 1 if self.part.is_all else self.part.size
+
+    def open(self, data: bytes, validator: str, release: Release, key: KemPrivateKey) -> bytes:
+        """What a validator gave; raises ``bad_share``."""
+        count = len(self.parcel.bodies)
+        return open_release(data, validator, release, self.envelope, self.context, key, count, self.part)
+
+    def cipher(self) -> ParcelCipher:
+        """What opens the part, from a threshold of shares; raises ``bad_sealing``."""
+        return part_cipher(self.envelope, self.context, self.opened, self.parcel.bodies, self.part)
 
     @property
     def is_complete(self) -> bool:
@@ -143,6 +165,20 @@ class _Shares:
             shares=len(self.opened),
             threshold=self.envelope.threshold,
         )
+
+
+def _batches(wanted: Iterable[_Shares]) -> Iterator[list[_Shares]]:
+    """Cut up so that each question is for no more cells than a node answers at once."""
+    batch: list[_Shares] = []
+    cells = 0
+    for shares in wanted:
+        if batch and cells + shares.cells > LIMITS.share_cells:
+            yield batch
+            batch, cells = [], 0
+        batch.append(shares)
+        cells += shares.cells
+    if batch:
+        yield batch
 
 
 def _request(query: ShareQuery, scope: str) -> NodeRequest:

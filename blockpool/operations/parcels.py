@@ -12,15 +12,19 @@ from blockpool.operations.erasure import verify_records_erased, verify_refusal
 from blockpool.operations.members import member_at
 from blockpool.operations.session import Session, download_request
 from blockpool.signing import RecordId
+from chain.access.policy import granted_part
 from chain.erasure import LeftParcel, bodies_left, check_absent, places_gone
 from chain.errors import ErrorCode, InvariantBroken, PoolError
+from chain.granularity import Part
 from chain.primitives.encoding import decode
-from chain.state.entries import RecordPlaces
+from chain.record_keys import split_keys
+from chain.state.entries import RecordPlaces, RequestEntry
 from chain.state.members import signing_key
 from chain.transactions.base import CheckedTransaction, Transaction, verify_payload, verify_signed_by
 from chain.transactions.correction import CorrectionHeader
 from chain.transactions.parcel import ParcelHeader
 from chain.transactions.registry import decode_stored, decode_transaction
+from chain.transactions.sealed import decode_envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,13 @@ class Parcel:
         return Record(
             RecordId(self.id, index), header.dataset, header.member, self.height, body, corrected.has(index), corrects
         )
+
+
+def part_granted(entry: RequestEntry, parcel: Parcel) -> Part:
+    """What a request opens of a sealed parcel that it covers; raises ``not_covered`` if that is nothing."""
+    header = parcel.header
+    keys, granularity = split_keys(header.record_keys), decode_envelope(header.envelope).granularity
+    return granted_part(entry, parcel.id, keys, header.record_count, granularity)
 
 
 def listed_parcel(session: Session, dataset: str | None, summary: ParcelSummary) -> Operation[Parcel]:

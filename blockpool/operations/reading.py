@@ -17,16 +17,25 @@ from blockpool.exchange import Emit, Operation, Stream
 from blockpool.operations.correcting import CorrectionLookup
 from blockpool.operations.key_shares import OnCulprit, ShareCollector
 from blockpool.operations.listing import Chunks, ParcelListing
-from blockpool.operations.parcels import Parcel, listed_parcel, parcel_of
+from blockpool.operations.parcels import Parcel, listed_parcel, parcel_of, part_granted
 from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import Session
 from blockpool.read_reporter import ReadReporter
 from blockpool.signing import RecordId
-from chain.access.policy import verify_covered, verify_grant
+from chain.access.policy import granted_fields, verify_covered, verify_grant, wanted_records
+from chain.blocks import BlockHeader
 from chain.errors import ErrorCode, InvariantBroken, PoolError
-from chain.state.entries import RecordPlaces, RequestEntry, request_key
-from chain.transactions.sealed import decode_envelope
-from sealing import KemPrivateKey, ParcelContext, RecordCipher
+from chain.granularity import Part
+from chain.record_keys import split_keys
+from chain.state.entries import (
+    PresentRecord,
+    RecordPlaces,
+    RequestEntry,
+    RequestTerms,
+    record_key_key,
+    request_key,
+)
+from sealing import KemPrivateKey, ParcelCipher
 
 Place = ParcelSummary | VerifiedReceipt
 """A parcel to be read: as it was listed, or as it was named and found."""
@@ -40,7 +49,7 @@ class Opened(NamedTuple):
     """A verified parcel, and what opens its records if they are sealed."""
 
     parcel: Parcel
-    cipher: RecordCipher | None
+    cipher: ParcelCipher | None
     corrected: RecordPlaces
     """Which of its records were corrected since."""
 
@@ -158,6 +167,7 @@ class SealedReading:
         self._since = since
         self._on_parcel = on_parcel
         self._fields: frozenset[str] | None = None
+        self._is_named = False
         self._listing: ParcelListing | None = None
         self._corrections: CorrectionLookup | None = None
         self.shares = ShareCollector(session, request_id, reader_key, on_culprit)
@@ -169,6 +179,8 @@ class SealedReading:
         """Ids of parcels that are left out because they were erased, which is proven."""
         self.erased_records: list[RecordId] = []
         """Records of other parcels that are left out for the same."""
+        self.closed: list[bytes] = []
+        """Ids of parcels that are left out because they can only be opened with more than was granted."""
         self.cursor: int | None = None
         """As of ``OpenReading``."""
 
@@ -189,17 +201,33 @@ class SealedReading:
         if terms.kem_key != self._reader_key.public_key.encoded:
             raise PoolError(ErrorCode.BAD_KEY, "the request names another reader's key than this")
         self.cursor = max(self._since, header.height)
-        self._fields = _allowed_fields(entry.decision.fields, self._wanted_fields)
+        granted = granted_fields(terms, entry.decision)
+        self._fields = _allowed_fields(granted, self._wanted_fields)
         self.request = entry
         self._corrections = CorrectionLookup(self._session, terms.dataset, header)
-        self.log = ReadReporter(self._session.genesis, terms.dataset, self._request_id)
+        opened = () if granted is None else tuple(sorted(granted))
+        self.log = ReadReporter(self._session.genesis, terms.dataset, self._request_id, opened)
         named = self._named if self._named is not None else terms.parcels
+        if terms.keys and not named and self._named is None:
+            named = yield from self._present_parcels(terms, header)
+            if not named:
+                return
+        self._is_named = bool(named)
         if named:
             yield from self._named_chunks(named)
         elif self._named is None:
             first = max(terms.from_height, self._since + 1 if self._since else 0)
             self._listing = ParcelListing(self._session, terms.dataset, first, terms.until_height)
             yield from self._listing.chunks(header)
+
+    def _present_parcels(self, terms: RequestTerms, header: BlockHeader) -> Operation[list[bytes]]:
+        """The parcels of the present records of the keys that are asked for, proven."""
+        found: dict[bytes, None] = {}
+        for key in terms.keys:
+            present = yield from state_entry(self._session, record_key_key(terms.dataset, key), PresentRecord, header)
+            if present is not None:
+                found[present.transaction_id] = None
+        return list(found)
 
     def _named_chunks(self, ids: Sequence[bytes]) -> Stream[Sequence[Place]]:
         receipts = []
@@ -230,13 +258,31 @@ class SealedReading:
                 continue
             verify_covered(self.request.terms, parcel.id, parcel.header.dataset, parcel.height)
             parcels.append(parcel)
-        sealed = [parcel for parcel in parcels if parcel.is_sealed]
-        seeds = (yield from self.shares.seeds(sealed)) if sealed else []
-        ciphers = {parcel.id: _cipher(parcel, seed) for parcel, seed in zip(sealed, seeds, strict=True)}
+        sealed = [(parcel, part) for parcel in parcels if parcel.is_sealed and (part := self._part(parcel))]
+        ciphers = (yield from self.shares.ciphers(sealed)) if sealed else []
+        by_id = {parcel.id: cipher for (parcel, _), cipher in zip(sealed, ciphers, strict=True)}
         opened = []
         for parcel in parcels:
-            opened.append(Opened(parcel, ciphers.get(parcel.id), (yield from self._corrections.of(parcel.id))))
+            if parcel.is_sealed and parcel.id not in by_id:
+                continue
+            opened.append(Opened(parcel, by_id.get(parcel.id), (yield from self._corrections.of(parcel.id))))
         return opened
+
+    def _part(self, parcel: Parcel) -> Part | None:
+        """What the grant opens of a parcel; None if that is nothing, and the parcel was not named."""
+        entry = self.request
+        if entry is None:
+            raise InvariantBroken("a part of a parcel is asked for by a reading that has not begun")
+        wanted = wanted_records(entry.terms, parcel.id, split_keys(parcel.header.record_keys))
+        if not self._is_named and wanted == frozenset():
+            return None
+        try:
+            return part_granted(entry, parcel)
+        except PoolError:
+            if self._is_named:
+                raise
+            self.closed.append(parcel.id)
+            return None
 
     def records(self, opened: Opened) -> Iterator[Record]:
         """Open the records of a parcel one by one; each is noted as handed out before it is.
@@ -255,6 +301,8 @@ class SealedReading:
                 self.erased_records.append(RecordId(parcel.id, index))
                 continue
             plaintext = body if cipher is None else cipher.open(index, body)
+            if plaintext is None:
+                continue
             log.returned(parcel.id, index, plaintext)
             shown = plaintext if fields is None else keep_fields(plaintext, fields)
             yield parcel.record(index, shown, corrected)
@@ -279,10 +327,10 @@ def keep_fields(body: bytes, fields: frozenset[str]) -> bytes:
     return b"{%b}" % b",".join(kept)
 
 
-def _allowed_fields(granted: tuple[str, ...] | None, wanted: Sequence[str] | None) -> frozenset[str] | None:
+def _allowed_fields(granted: frozenset[str] | None, wanted: Sequence[str] | None) -> frozenset[str] | None:
     if wanted is None:
         return None if granted is None else frozenset(granted)
-    if granted is not None and (more := set(wanted) - set(granted)):
+    if granted is not None and (more := set(wanted) - granted):
         raise PoolError(ErrorCode.NOT_COVERED, f"the grant does not cover the field {min(more)!r}")
     return frozenset(wanted)
 
@@ -302,9 +350,3 @@ def _listed(session: Session, dataset: str | None, place: Place, erased: list[by
             raise
         erased.append(bytes.fromhex(place.transaction_id))
         return None
-
-
-def _cipher(parcel: Parcel, seed: bytes) -> RecordCipher:
-    header = parcel.header
-    context = ParcelContext(header.chain_id, header.dataset, header.records_root)
-    return RecordCipher(context, seed, decode_envelope(header.envelope).commitments)

@@ -17,7 +17,7 @@ from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import KnownDataset, Session
 from blockpool.record_keys import KeyMaker
 from blockpool.record_memory import RecordMemory
-from blockpool.sealing import SEALED_RECORD_SIZE_MAX_BYTES, Commitments, commitment_kind, sign_sealed_parcel
+from blockpool.sealing import Commitments, commitment_kind, sign_sealed_parcel
 from blockpool.signing import (
     DatasetDefinition,
     RecordBody,
@@ -34,12 +34,13 @@ from blockpool.window import Window
 from chain.access.policy import contract_hash
 from chain.errors import ErrorCode, PoolError, Refusal
 from chain.facts import unpack
+from chain.granularity import Granularity
 from chain.limits import KIB, LIMITS
 from chain.messages import sentence
 from chain.primitives.types import verify_dataset_id
 from chain.schema import RecordCheck, record_rules
 from chain.state.entries import DatasetEntry, OwnerAct, dataset_key, erasure_key
-from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
+from sealing import sealed_overhead_size
 
 _PROBED = 64
 """Unknown parcels in a row after which an earlier run is taken to have sent no more."""
@@ -50,6 +51,7 @@ _CONTRADICTIONS = frozenset(
     {
         ErrorCode.OPEN_PARCEL_REQUIRED,
         ErrorCode.SEALING_REQUIRED,
+        ErrorCode.WRONG_GRANULARITY,
         ErrorCode.ENVELOPE_VALIDATORS,
         ErrorCode.ENVELOPE_KEY,
         ErrorCode.KEYS_MISSING,
@@ -75,7 +77,9 @@ def define(session: Session, definition: DatasetDefinition) -> Operation[Verifie
             raise
     else:
         said = {name: getattr(present, name) for name in definition.__dataclass_fields__}
-        if definition == DatasetDefinition(**said | {"description": present.description.wire()}):
+        if definition == DatasetDefinition(
+            **said | {"description": present.description.wire(), "granularity": present.granularity.wire()}
+        ):
             return None
         version = present.version + 1
     session.datasets.pop(definition.dataset, None)
@@ -158,6 +162,13 @@ class Sealing(NamedTuple):
     """Of the validators, by name."""
     schema: RecordCheck
     """What validators cannot check."""
+    granularity: Granularity
+    """What the dataset's parcels are opened by."""
+
+    @property
+    def overhead_size(self) -> int:
+        """Bytes that sealing adds to a record."""
+        return sealed_overhead_size(self.granularity, len(self.kem_keys))
 
 
 class Form(NamedTuple):
@@ -229,8 +240,8 @@ class ParcelSubmission:
         Raises:
             PoolError: code ``bad_request`` where fewer records come than were shared before.
         """
-        overhead = SEALED_OVERHEAD_SIZE if self.is_sealed else 0
-        size_max_bytes = SEALED_RECORD_SIZE_MAX_BYTES if self.is_sealed else LIMITS.record_size_bytes
+        overhead = self._sealing.overhead_size if self._sealing else 0
+        size_max_bytes = LIMITS.record_size_bytes - overhead
         bodies: Iterator[bytes] = (encode_record(record, size_max_bytes) for record in self._records)
         if self._memory is not None:
             bodies = self._changed(bodies, self._memory)
@@ -313,6 +324,7 @@ class ParcelSubmission:
                 options.commitments,
                 options.derived_from,
                 self._keys_of(group),
+                sealing.granularity,
             )
         except PoolError as error:
             raise _located(error, first) from None
@@ -459,7 +471,7 @@ class Submission(NamedTuple):
                 ErrorCode.BAD_REQUEST,
                 "a sealed parcel is random, so a key cannot make the submission repeatable: give a journal instead",
             )
-        return Sealing(kem_keys, record_rules(entry.schema))
+        return Sealing(kem_keys, record_rules(entry.schema), entry.granularity)
 
 
 def known_dataset(session: Session, dataset: str) -> Operation[KnownDataset]:

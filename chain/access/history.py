@@ -85,6 +85,8 @@ class ReportNote:
     record_count: int
     digest: Hash
     """Of the plaintexts: ``chain.access.policy.ReadDigest``."""
+    fields: tuple[str, ...] = ()
+    """Whose columns were opened; empty for all."""
 
 
 Note = DecisionNote | AnswerNote | ReportNote
@@ -222,7 +224,7 @@ class ReadLog:
         elif answer := APPROVAL.of(header):
             self._notes(answer.request).extend((AnswerNote(by, answer.answer, answer.reason), _decision(by, outcome)))
         elif report := READ_REPORT.of(header):
-            note = ReportNote(by, report.parcels, report.record_count, report.digest)
+            note = ReportNote(by, report.parcels, report.record_count, report.digest, report.fields)
             self._notes(report.request).append(note)
         self._fold(by, type_of(header).index(header))
 

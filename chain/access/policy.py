@@ -5,12 +5,15 @@ the sandbox; so the chain's own rules stay free of any engine.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from chain.access.decision import CallResult, Decision
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
+from chain.granularity import Granularity, Part, part_of
+from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, domain, hash_tagged
 from chain.primitives.encoding import encode
 from chain.state.entries import ContractEntry, DatasetEntry, MemberTotals, RequestEntry, RequestTerms, RequestTotals
@@ -172,6 +175,52 @@ def verify_covered(terms: RequestTerms, parcel_id: Hash, dataset: str, height: i
     if height < terms.from_height or (terms.until_height and height > terms.until_height):
         wanted = f"{terms.from_height} to {terms.until_height or 'any'}"
         raise PoolError(ErrorCode.NOT_COVERED, f"the parcel is at height {height}, the request for {wanted}")
+
+
+def wanted_records(terms: RequestTerms, parcel_id: Hash, record_keys: Sequence[bytes]) -> frozenset[int] | None:
+    """Indexes of a parcel's records that a request is for; None for all.
+
+    Args:
+        terms: of the request.
+        parcel_id: of the parcel.
+        record_keys: keys of its records in their order; empty where they have none.
+    """
+    if not terms.keys and not terms.records:
+        return None
+    named = {index for parcel, index in terms.records if parcel == parcel_id}
+    return frozenset(named.union(index for index, key in enumerate(record_keys) if key in terms.keys))
+
+
+def granted_fields(terms: RequestTerms, decision: Decision) -> frozenset[str] | None:
+    """Fields that a grant is for: those asked for, as far as the contract gives them; None for all."""
+    wanted = frozenset(terms.wanted_fields) if terms.wanted_fields else None
+    given = None if decision.fields is None else frozenset(decision.fields)
+    return given if wanted is None else wanted if given is None else wanted & given
+
+
+def granted_part(
+    entry: RequestEntry, parcel_id: Hash, record_keys: Sequence[bytes], record_count: int, granularity: Granularity
+) -> Part:
+    """The cells of a parcel that a granted request opens: those that hold nothing but what was granted.
+
+    Args:
+        entry: of the request.
+        parcel_id: of the parcel, which the request covers (``verify_covered``).
+        record_keys: of its records in their order; empty where they have none.
+        record_count: of the parcel.
+        granularity: that it was sealed with.
+
+    Raises:
+        PoolError: code ``not_covered`` if there is none.
+    """
+    wanted = wanted_records(entry.terms, parcel_id, record_keys)
+    if wanted and max(wanted) >= record_count:
+        raise PoolError(ErrorCode.NOT_COVERED, f"the parcel has {record_count} records, none is {max(wanted)}")
+    if wanted and 2 * LIMITS.request_records < len(wanted) < record_count:  # a key that very many records have
+        raise PoolError(
+            ErrorCode.NOT_COVERED, f"{len(wanted)} records of one parcel are too many to open by the record"
+        )
+    return part_of(granularity, record_count, wanted, granted_fields(entry.terms, entry.decision))
 
 
 class ReadDigest:

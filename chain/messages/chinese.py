@@ -196,6 +196,40 @@ CHINESE: dict[str, tuple[str, ...]] = {
         "现为 {found} 份即可打开，应为 {expected} 份",
     ),
     "envelope_validators": ("份额所属的验证者不对", "请为现任验证者重新密封。", "份额不属于该高度的验证者"),
+    "envelope_cells": ("封套的分格不符", "请按数据集条目重新密封。", "所列分格与列或验证者不符"),
+    "wrong_granularity": (
+        "与数据集的开启粒度不符",
+        "请按数据集条目所列的列和记录重新密封：blockpool dataset show。",
+        "数据包的开启粒度与 {dataset} 的条目不同",
+    ),
+    "field_in_two_columns": ("字段重复列入", "每个字段只能列入一列。", "字段 {text} 列出了两次"),
+    "field_in_no_column": (
+        "字段未列入任何列",
+        "请将记录的每个字段列入数据集的某一列：blockpool dataset define --column。",
+        "第 {record_index} 条记录的字段 {text} 未列入任何列",
+        "字段 {text} 未列入任何列",
+    ),
+    "record_of_other_parcel": (
+        "记录所属的数据包未列出",
+        "请同时列出各记录所属的数据包。",
+        "申请列有数据包 {parcel} 的第 {record_index} 条记录，未列该数据包",
+    ),
+    "records_not_openable": (
+        "该数据集不能按记录开启",
+        "请按数据包或高度申请；所有者可使以后的数据包按记录开启。",
+        "{dataset} 不能按记录开启",
+    ),
+    "fields_not_openable": (
+        "这些字段不能单独开启",
+        "请列出所需各列的全部字段：blockpool dataset show。",
+        "{dataset} 的字段 {text} 所在的列未列全",
+    ),
+    "field_not_granted": (
+        "字段未获授权",
+        "请只报告授权所含的字段。",
+        "申请 {request} 的授权不含字段 {text}",
+        "申请 {request} 的授权只含部分字段，报告未列明字段",
+    ),
     "envelope_key": ("份额所用的密钥已旧", "请用验证者的现行密钥重新密封。", "{member} 的份额所用的不是其现行密钥"),
     "wrong_kem_suite": (
         "不是本网络的 KEM 套件",

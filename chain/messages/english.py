@@ -353,6 +353,48 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "Seal the parcel anew for the present validators.",
         "its shares are not for the validators of this height",
     ),
+    "envelope_cells": (
+        "The envelope's cells do not fit",
+        "Seal the parcel anew, by what the dataset's entry says.",
+        "what it says of the parcel's cells does not fit its columns or its validators",
+    ),
+    "wrong_granularity": (
+        "Not what the dataset's parcels are opened by",
+        "Seal the parcel anew, by the columns and records that the dataset's entry says: blockpool dataset show.",
+        "the parcel can be opened by other parts than the entry of {dataset} says",
+    ),
+    "field_in_two_columns": (
+        "A field is in two columns",
+        "Name each field in one column.",
+        "the field {text} is named twice",
+    ),
+    "field_in_no_column": (
+        "A field is in no column",
+        "Name every field of the records in a column of the dataset: blockpool dataset define --column.",
+        "record {record_index} has the field {text}, which is in no column",
+        "the field {text} is in no column",
+    ),
+    "record_of_other_parcel": (
+        "A record is of a parcel that is not named",
+        "Name the parcel of each record too.",
+        "record {record_index} of parcel {parcel} is asked for, the parcel is not",
+    ),
+    "records_not_openable": (
+        "This dataset is not opened by the record",
+        "Ask for parcels or heights; the owner can have later parcels opened by the record.",
+        "{dataset} is not opened by the record",
+    ),
+    "fields_not_openable": (
+        "These fields cannot be opened by themselves",
+        "Name all fields of each column that is wanted: blockpool dataset show.",
+        "the field {text} of {dataset} is in no column that is named with all its fields",
+    ),
+    "field_not_granted": (
+        "The field was not granted",
+        "Report the fields that the grant covers.",
+        "the grant of request {request} does not cover the field {text}",
+        "the grant of request {request} is for some fields; the report names none",
+    ),
     "envelope_key": (
         "A share is for an old key",
         "Seal the parcel anew for the validators' present keys.",

@@ -36,6 +36,7 @@ from chain.access.decision import Decision
 from chain.blocks import Version
 from chain.catalogue import Description
 from chain.contract_engine import EngineIdentity
+from chain.granularity import WHOLE, Granularity
 from chain.limits import LIMITS
 from chain.primitives.crypto import Hash, hash_tagged
 from chain.primitives.encoding import Wire
@@ -86,6 +87,8 @@ class DatasetEntry(Wire, frozen=True):
     """Block of this version."""
     transaction_id: Hash32
     """Transaction of this version."""
+    granularity: Granularity = WHOLE
+    """What sealed parcels can be opened by."""
 
 
 class DatasetTotals(Wire, frozen=True):
@@ -171,6 +174,12 @@ class RequestTerms(Wire, frozen=True):
     """Block of the request."""
     time_ms: Unsigned
     """That block's time."""
+    keys: tuple[bytes, ...] = ()
+    """Keys of the records wanted; with ``records``, empty for all records."""
+    records: tuple[tuple[Hash32, int], ...] = ()
+    """(parcel, index) of the records wanted."""
+    wanted_fields: tuple[str, ...] = ()
+    """Fields wanted; empty for all."""
 
 
 class RequestEntry(Wire, frozen=True):

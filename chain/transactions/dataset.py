@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from chain.catalogue import Description, verify_description
 from chain.errors import ErrorCode, Refusal
+from chain.granularity import WHOLE, Granularity, verify_granularity
 from chain.limits import LIMITS
 from chain.primitives.types import DatasetId, SharingClass, Text, Title, Version, verify_owner, verify_version
 from chain.schema import compile_schema
@@ -36,6 +37,12 @@ class DatasetHeader(Header, frozen=True, tag=1):
     contract: DatasetId
     """Access contract of a dataset that is shared conditionally, one of the owner's; empty for none."""
     description: Description
+    granularity: Granularity = WHOLE
+    """What sealed parcels can be opened by."""
+
+
+def _check(header: DatasetHeader) -> None:
+    verify_granularity(header.granularity)
 
 
 def _execute(context: ExecutionContext, checked: CheckedTransaction, header: DatasetHeader) -> Effect:
@@ -60,6 +67,7 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Dat
         registered_height=present.registered_height if present else context.height,
         updated_height=context.height,
         transaction_id=checked.id,
+        granularity=header.granularity,
     )
     context.state.write(key, entry)
     if present is None:
@@ -81,5 +89,5 @@ def _verify_contract(context: ExecutionContext, header: DatasetHeader) -> None:
 
 
 DATASET = TransactionType(
-    name="dataset", header=DatasetHeader, execute=_execute, schema_of=lambda header: header.schema
+    name="dataset", header=DatasetHeader, execute=_execute, check=_check, schema_of=lambda header: header.schema
 )

@@ -269,6 +269,8 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Par
         verify_suite(envelope.suite, context.protocol.kem_suite)
         keys = kem_keys(context.state.read, context.validators)
         verify_envelope_keys(envelope, keys)
+        if envelope.granularity != entry.granularity:
+            raise Refusal(ErrorCode.WRONG_GRANULARITY, dataset=header.dataset)
     else:
         violation = verdict_on_records(checked, rules)
         if violation is not None:

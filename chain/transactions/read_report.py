@@ -4,8 +4,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from chain.access.policy import granted_fields
 from chain.access.rules import AccessRules
 from chain.errors import ErrorCode, Refusal
+from chain.granularity import FieldName
 from chain.limits import LIMITS
 from chain.primitives.types import DatasetId, Hash32
 from chain.state.entries import RequestTotals, totals_key
@@ -24,6 +26,8 @@ class ReadReportHeader(Header, frozen=True, tag=6):
     record_count: Annotated[int, Meta(ge=1, le=LIMITS.report_parcels * LIMITS.transaction_records)]
     digest: Hash32
     """Of the plaintexts returned: ``chain.access.policy.ReadDigest``."""
+    fields: Annotated[tuple[FieldName, ...], Meta(max_length=LIMITS.contract_fields)] = ()
+    """Fields whose columns were opened; empty for all."""
 
 
 def _index(header: ReadReportHeader) -> Index:
@@ -45,6 +49,12 @@ def _execute(context: ExecutionContext, checked: CheckedTransaction, header: Rea
     for parcel_id in header.parcels if terms.parcels else ():
         if parcel_id not in terms.parcels:
             raise Refusal(ErrorCode.PARCEL_NOT_REQUESTED, parcel=parcel_id, request=header.request)
+    granted = granted_fields(terms, entry.decision)
+    if granted is not None and not header.fields:
+        raise Refusal(ErrorCode.FIELD_NOT_GRANTED, request=header.request)
+    for name in header.fields:
+        if granted is not None and name not in granted:
+            raise Refusal(ErrorCode.FIELD_NOT_GRANTED, request=header.request, text=name)
     there = sum(context.parcel_of(header.dataset, parcel_id).record_count for parcel_id in header.parcels)
     if header.record_count > there:
         raise Refusal(ErrorCode.RECORD_COUNT_EXCEEDED, found=header.record_count, limit=there)

@@ -14,6 +14,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from chain.errors import ErrorCode, PoolError, Refusal
+from chain.granularity import WHOLE, Granularity, verify_granularity
 from chain.limits import LIMITS
 from chain.primitives.crypto import HASH_SIZE, Hash, domain, hash_tagged
 from chain.primitives.encoding import Wire, decode
@@ -53,6 +54,17 @@ class SealedShare(Wire, frozen=True):
     """Hash of the share as it stands in the payload, sealed: ``sealed_share_hash``."""
 
 
+class Cells(Wire, frozen=True):
+    """How a parcel can be opened in parts, where it is not opened whole."""
+
+    granularity: Granularity
+    """That of the dataset as the parcel was sealed."""
+    share_roots: Annotated[tuple[Hash32, ...], Meta(min_length=1, max_length=LIMITS.validators)]
+    """One a validator, in the order of the envelope's shares: commitment to its shares of all cells."""
+    points: Annotated[bytes, Meta(max_length=LIMITS.columns * LIMITS.validators * SHARE_SIZE)]
+    """Public points of the columns' polynomials; empty by records, whose bodies hold them."""
+
+
 class Envelope(Wire, frozen=True, tag=1):
     """How a parcel is sealed: ``ParcelHeader.envelope`` is its encoding. The tag is the version of the construction."""
 
@@ -67,6 +79,18 @@ class Envelope(Wire, frozen=True, tag=1):
     """Salted hash of the seed: shares that are each right but do not lead to it expose the dealer."""
     shares: Annotated[tuple[SealedShare, ...], Meta(min_length=1, max_length=LIMITS.validators)]
     """One a validator, in strictly ascending order of names; share ``i`` is the polynomial's value at ``i + 1``."""
+    cells: Cells | None = None
+    """None for a parcel that is opened whole."""
+
+    @property
+    def granularity(self) -> Granularity:
+        """What the parcel can be opened by."""
+        return WHOLE if self.cells is None else self.cells.granularity
+
+    @property
+    def point_count(self) -> int:
+        """Public points of each cell's polynomial: with a threshold of shares they are as many as determine it."""
+        return len(self.shares) + 1 - self.threshold
 
     def index_of(self, validator: str) -> int | None:
         """Position of a validator's share, or None."""
@@ -77,7 +101,8 @@ def decode_envelope(data: bytes) -> Envelope:
     """Decode an envelope and check all of it that needs no state.
 
     Raises:
-        PoolError: codes ``malformed``, ``not_canonical``, ``envelope_order``, ``envelope_threshold``.
+        PoolError: codes ``malformed``, ``not_canonical``, ``envelope_order``, ``envelope_threshold``,
+            ``envelope_cells``, ``field_in_two_columns``.
     """
     envelope = decode(Envelope, data)
     count = len(envelope.shares)
@@ -85,6 +110,14 @@ def decode_envelope(data: bytes) -> Envelope:
         raise Refusal(ErrorCode.ENVELOPE_ORDER)
     if envelope.threshold != quorum(count):
         raise Refusal(ErrorCode.ENVELOPE_THRESHOLD, expected=quorum(count), found=envelope.threshold)
+    if (cells := envelope.cells) is not None:
+        verify_granularity(cells.granularity)
+        rows = 0 if cells.granularity.by_record else 1
+        size = rows * cells.granularity.width * envelope.point_count * SHARE_SIZE
+        is_by_fields = envelope.commitments is CommitmentKind.FIELDS or not cells.granularity.columns
+        is_fitting = len(cells.share_roots) == count and len(cells.points) == size
+        if cells.granularity.is_whole or not is_by_fields or not is_fitting:
+            raise Refusal(ErrorCode.ENVELOPE_CELLS)
     return envelope
 
 

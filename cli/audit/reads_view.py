@@ -7,7 +7,10 @@ from rich.text import Text
 
 from chain.access.history import AnswerNote, DecisionNote, Note, ReportNote, RequestHistory, Signed
 from chain.messages import printable, time_text
+from chain.transactions.request import RequestHeader
 
+_NAMED = 20
+"""Records that are named to people; programs get all."""
 _STYLES = {"granted": "bold green", "denied": "bold red", "asked": "bold yellow", "revoked": "bold red"}
 
 
@@ -21,6 +24,9 @@ def describe_read(read: RequestHistory) -> dict[str, Any]:
         "parcels": [parcel.hex() for parcel in header.parcels],
         "from_height": header.from_height,
         "until_height": header.until_height,
+        "keys": [key.hex() for key in header.keys],
+        "records": [f"{parcel.hex()}/{index}" for parcel, index in header.records],
+        "fields": list(header.fields),
         "wanted_until_ms": header.until_ms,
         "purpose": header.purpose,
         "legal_basis": header.legal_basis,
@@ -38,6 +44,7 @@ def describe_read(read: RequestHistory) -> dict[str, Any]:
                 "parcels": [parcel.hex() for parcel in note.parcels],
                 "record_count": note.record_count,
                 "digest": note.digest.hex(),
+                "fields": list(note.fields),
             }
             for note in read.read_reports
         ],
@@ -75,6 +82,12 @@ def read_lines(read: RequestHistory) -> Iterator[Text]:
     grounds = {"legal basis": header.legal_basis, "case": header.case_number, "by": header.person}
     if said := ", ".join(f"{name} {text}" for name, text in grounds.items() if text):
         yield Text(f"  grounds   {printable(said)}")
+    if header.fields:
+        yield Text(f"  fields    {printable(', '.join(header.fields))}")
+    if header.records or header.keys:
+        ids = [f"{parcel.hex()[:16]}/{index}" for parcel, index in header.records]
+        keys = [f"key {key.hex()}" for key in header.keys]
+        yield Text(f"  records   {', '.join([*ids, *keys][:_NAMED])}{', ...' if len(ids) + len(keys) > _NAMED else ''}")
     yield _line(read.by, "asked" + (f", until {time_text(header.until_ms)}" if header.until_ms else ""))
     for note in read.notes:
         yield _note_line(note)
@@ -88,7 +101,9 @@ def _note_line(note: Note) -> Text:
             return _line(note.by, f"{note.by.member}: {note.answer}" + (f", {note.reason!r}" if note.reason else ""))
         case ReportNote():
             parcels = f"{len(note.parcels):,} parcel" + ("s" if len(note.parcels) != 1 else "")
-            return _line(note.by, f"read {note.record_count:,} records of {parcels}, digest {note.digest.hex()[:16]}")
+            fields = f", fields {', '.join(map(printable, note.fields))}" if note.fields else ""
+            digest = f", digest {note.digest.hex()[:16]}"
+            return _line(note.by, f"read {note.record_count:,} records of {parcels}{fields}{digest}")
 
 
 def _decision(note: DecisionNote) -> str:
@@ -107,6 +122,13 @@ def _decision(note: DecisionNote) -> str:
 
 def _target(read: RequestHistory) -> str:
     header = read.header
+    fields = f"{len(header.fields)} fields of " if header.fields else ""
+    if records := len(header.records) + len(header.keys):
+        return f"{fields}{records} records of {header.dataset}"
+    return fields + _parcels(header)
+
+
+def _parcels(header: RequestHeader) -> str:
     if header.parcels:
         return f"{len(header.parcels)} of the parcels of {header.dataset}"
     if header.from_height or header.until_height:

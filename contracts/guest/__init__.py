@@ -6,11 +6,11 @@ from importlib.resources import files
 
 from chain.errors import ErrorCode, PoolError
 
-SOURCES_SHA256 = "0f8ec2fc080ea64aa02592466f61c06140fe25b7359734d0fdd262527b2a2884"
+SOURCES_SHA256 = "d2a5bdee879af60d04ea731d8c7842dc2de0686c02c67eea6686e5fe1db0c841"
 """Of the Python files that are frozen into it (``build.sources_sha256``)."""
-COMPONENT_SHA256 = "671d3fa80018b33cc3503a0b3f6e5284fde902f112cf434ce020b91d4cf74c3e"
+COMPONENT_SHA256 = "268b1dec3a3dbebe4ac30488560e71432e4cde7d717838a50f053f6018b28ae4"
 """Of the component, uncompressed: part of the engine's identity."""
-COMPRESSED_SHA256 = "87eb7b24d2e2a05ea453b47f75610728e6fe2fc1bf5c884b460958d0b26e9949"
+COMPRESSED_SHA256 = "a64b5f25ca657a64520496229ab6a47421d80100bbf78a1dcea022c8cab886f5"
 """Of the file in the package."""
 ARTIFACT = "guest.wasm.xz"
 

@@ -51,7 +51,7 @@ def can_read(request: Request, dataset: Dataset, ctx: Context) -> Verdict:
 """
 _WARM_UP_CALL = json.dumps(
     [
-        ["", "a", "", "", "", ["b"], 0, 0, 0],
+        ["", "a", "", "", "", ["b"], 0, 0, 0, ["a"], ["b"], ["c"]],
         ["a.b", "a", "", "", "", "", 1, 0],
         [
             1,

@@ -4,6 +4,8 @@ Parameters:
     purposes: object, by purpose: null for all fields, or the list of fields.
     required: optional; of ``legal_basis``, ``case_number``, ``person``: what a request must state. Default: none.
     days: optional; how long a grant lasts. Default: no end.
+    records: optional; how many records a request names at most, by id or by key; it names some. Default: it may be for
+        all.
 """
 
 from datetime import timedelta
@@ -14,6 +16,7 @@ PARAMETERS = {
     "purposes": Parameter("fields", required=True),
     "required": Parameter("texts", choices=("legal_basis", "case_number", "person")),
     "days": Parameter("number"),
+    "records": Parameter("count"),
 }
 
 
@@ -26,6 +29,9 @@ def can_read(request: Request, dataset: Dataset, ctx: Context) -> Verdict:
     missing = [name for name in ctx.parameters.get("required", ()) if not stated[name].strip()]
     if missing:
         return deny(f"the request does not state {', '.join(missing)}")
+    records, named = ctx.parameters.get("records"), len(request.records) + len(request.keys)
+    if records is not None and not 0 < named <= records:
+        return deny(f"a request names 1 to {records} records; this one names {named}")
     days = ctx.parameters.get("days")
     until = ctx.time + timedelta(days=days) if days else None
     return allow(until=until, fields=purposes[request.purpose], note=request.purpose)

@@ -96,7 +96,8 @@ def make_parcel(
     else:
         context = SealingContext(chain_id, entry.dataset)
         suite = verify_kem_key(next(iter(kem_keys.values())))  # one for all; a validator's that differs is refused
-        content = seal_parcel(records, context, kem_keys, _COMMITMENTS[given.commitments], suite).content
+        kind, granularity = _COMMITMENTS[given.commitments], entry.granularity
+        content = seal_parcel(records, context, kem_keys, kind, suite, granularity=granularity).content
     sender = Sender(chain_id, entry.owner, signer)
     sources = tuple(map(_source, given.derived_from))
     if keys:

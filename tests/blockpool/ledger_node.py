@@ -11,12 +11,14 @@ import orjson
 from blockpool import exchange
 from blockpool.identity import Identity
 from blockpool.operations.session import Session
-from chain.access.policy import verify_grant
+from chain.access.policy import granted_part, verify_grant
 from chain.erasure import LeftParcel
 from chain.errors import ErrorCode, PoolError
+from chain.granularity import Part
 from chain.ledger import Ledger
 from chain.primitives.encoding import decode, encode
-from chain.state.entries import RequestEntry, RequestTerms, request_key
+from chain.record_keys import split_keys
+from chain.state.entries import RequestEntry, request_key
 from chain.storage.blocks import Location
 from chain.transactions.parcel import ParcelHeader, decode_sealed_shares
 from chain.transactions.registry import decode_transaction_header
@@ -24,7 +26,7 @@ from chain.transactions.sealed import decode_envelope
 from node.api.listing import Listing
 from node.api.records import erased_at, stored_at
 from node.api.views import block_view, text_of
-from sealing import KemPrivateKey, KemPublicKey, ParcelContext, Release, open_own_share, release_share
+from sealing import KemPrivateKey, KemPublicKey, ParcelContext, Release, open_own_share, release_part
 from sealing.exchange import ShareQuery
 from tests.networks import TestNetwork
 
@@ -50,6 +52,8 @@ class LedgerNode:
     kem: dict[str, KemPrivateKey] = field(default_factory=dict)
     change: Callable[[str, Body], Body] = lambda path, body: body
     give: Give = lambda validator, share, release: share
+    parts: dict[str, Part] = field(default_factory=dict)
+    """What a validator gives instead of what was granted."""
     is_up: bool = True
     asked: list[str] = field(default_factory=list)
     """Paths."""
@@ -130,9 +134,9 @@ class LedgerNode:
         entry = self.ledger.entry(request_key(query.request), RequestEntry)
         assert entry is not None
         verify_grant(entry.decision, self.ledger.tip.header.time_ms)
-        return tuple(self._releases(query.request, entry.terms, parcel) for parcel in query.parcels)
+        return tuple(self._releases(query.request, entry, parcel) for parcel in query.parcels)
 
-    def _releases(self, request: bytes, terms: RequestTerms, parcel: bytes) -> tuple[bytes, ...]:
+    def _releases(self, request: bytes, entry: RequestEntry, parcel: bytes) -> tuple[bytes, ...]:
         stored = self.ledger.blocks.transaction(self._location(parcel.hex()))
         assert stored is not None
         header = decode_transaction_header(self.ledger.chain_id, stored.header)
@@ -140,12 +144,20 @@ class LedgerNode:
         envelope = decode_envelope(header.envelope)
         context = ParcelContext(header.chain_id, header.dataset, header.records_root)
         release = Release(header.chain_id, request, parcel)
-        given = []
+        keys, count = split_keys(header.record_keys), header.record_count
+        part = granted_part(entry, parcel, keys, count, envelope.granularity)
+        given, reader = [], KemPublicKey(entry.terms.kem_key)
         sealed_shares = decode_sealed_shares(stored.payload)
         for validator, key in self.kem.items():
             share = self.give(validator, open_own_share(envelope, sealed_shares, context, validator, key), release)
             if share is not None:
-                given.append(encode(release_share(share, validator, release, KemPublicKey(terms.kem_key))))
+                given.append(
+                    encode(
+                        release_part(
+                            share, validator, release, envelope, context, count, self.parts.get(validator, part), reader
+                        )
+                    )
+                )
         return tuple(given)
 
 

@@ -1,11 +1,13 @@
 """Key shares that are wrong, missing or refused, and reading with what is left; on a ledger in memory."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from blockpool.operations.reading import SealedReading, acknowledge, keep_fields
 from chain.errors import ErrorCode, PoolError
+from chain.granularity import WHOLE, Granularity, part_of
 from chain.limits import LIMITS
 from chain.primitives.encoding import encode
 from chain.transactions.read_report import ReadReportHeader
@@ -22,12 +24,22 @@ RECORDS = [b'{"n":%d,"name":"x"}' % number for number in range(3)]
 class SealedWorld(AccessWorld):
     """``a.flights`` with sealed parcels in blocks of their own, and a granted request of ``b``."""
 
-    def __init__(self, parcels: int = 2, fields: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self,
+        parcels: int = 2,
+        fields: tuple[str, ...] | None = None,
+        granularity: Granularity = WHOLE,
+        **asked: Any,
+    ) -> None:
         super().__init__(allow=lambda case: allow(fields=fields))
         self.parcel_ids: list[bytes] = []
+        if granularity != WHOLE:
+            changes = {"version": 2, "sharing": "conditional", "contract": "a.rule", "granularity": granularity}
+            self.accept(self.network.dataset(**changes))
         for _ in range(parcels):
-            self.parcel_ids += self.accept(self.network.sealed_parcel(RECORDS, commitments=CommitmentKind.FIELDS))
-        (self.request_id,) = self.accept(self.network.request())
+            parcel = self.network.sealed_parcel(RECORDS, commitments=CommitmentKind.FIELDS, granularity=granularity)
+            self.parcel_ids += self.accept(parcel)
+        (self.request_id,) = self.accept(self.network.request(**asked))
 
     def node(self, give: Give = lambda validator, share, release: share) -> LedgerNode:
         return LedgerNode(self.ledger, dict(self.network.kem), give=give)
@@ -228,9 +240,54 @@ def test_fields_are_kept_as_they_stand(body: bytes, kept: bytes) -> None:
 
 
 def test_the_grants_fields_bound_what_is_handed_out() -> None:
-    world = SealedWorld(1, fields=("n",))
+    world = SealedWorld(1, fields=("n",), granularity=Granularity((("n",), ("name",))))
     nodes, plan = world.reading(world.node())
     assert read(nodes, plan) == [b'{"n":0}', b'{"n":1}', b'{"n":2}']
+    assert plan.closed == []
+
+
+def test_s120_a_parcel_that_holds_more_than_was_granted_stays_closed() -> None:
+    """One that is opened whole: the fields of the grant are all that may be opened, so nothing is."""
+    world = SealedWorld(2, fields=("n",))
+    nodes, plan = world.reading(world.node())
+    assert read(nodes, plan) == []
+    assert plan.closed == world.parcel_ids
+    nodes, plan = world.reading(world.node(), parcels=[world.parcel_ids[0]])
+    with refuses(ErrorCode.NOT_COVERED):
+        read(nodes, plan)
+
+
+def test_s120_a_request_by_the_record_and_field_opens_that_and_is_reported() -> None:
+    granularity = Granularity((("n",), ("name",)), by_record=True)
+    world = SealedWorld(2, granularity=granularity)
+    first, second = world.parcel_ids
+    asked = {"parcels": (first, second), "records": ((first, 1), (second, 2)), "fields": ("name",)}
+    (world.request_id,) = world.accept(world.network.request(**asked))
+    nodes, plan = world.reading(world.node(wrong_from("a")))
+    assert read(nodes, plan) == [b'{"name":"x"}'] * 2
+    assert {member for member, _ in plan.shares.culprits} == {"a"}
+    assert plan.log is not None
+    (signed,) = plan.log.unreported(nodes.session.identity)
+    report = decode_transaction(world.network.chain_id, signed.content).header
+    assert isinstance(report, ReadReportHeader)
+    assert (report.fields, report.record_count, report.parcels) == (("name",), 2, (first, second))
+
+
+def test_s122_a_validator_that_gives_another_cell_than_granted_is_named() -> None:
+    granularity = Granularity((("n",), ("name",)), by_record=True)
+    world = SealedWorld(1, granularity=granularity)
+    (parcel,) = world.parcel_ids
+    (world.request_id,) = world.accept(world.network.request(parcels=(parcel,), records=((parcel, 1),)))
+    node = world.node()
+    true_part = part_of(granularity, 3, {1}, None)
+    node.parts["b"] = part_of(granularity, 3, {1, 2}, None)
+    node.parts["c"] = part_of(granularity, 3, {2}, None)
+    nodes, plan = world.reading(node)
+    with refuses(ErrorCode.NOT_ENOUGH_SHARES):
+        read(nodes, plan)
+    assert {member for member, _ in plan.shares.culprits} == {"b", "c"}
+    node.parts["b"] = true_part
+    assert read(*world.reading(node)) == [RECORDS[1]]
 
 
 def test_a_parcel_that_its_owner_sealed_wrongly_blames_the_owner() -> None:

@@ -62,12 +62,14 @@ def deploy(network: RunningNetwork, folder: Path) -> str:
 CATALOGUE = ("--scope", "气象部门", "--use", "防汛", "--conditions", "涉密", "--legal-basis", "保守国家秘密法")
 
 
-def define_sealed(network: RunningNetwork, contract: str, folder: Path, sharing: str = "conditional") -> str:
+def define_sealed(
+    network: RunningNetwork, contract: str, folder: Path, sharing: str = "conditional", *more: object
+) -> str:
     """Define a dataset of aviation that is not open; gives its id."""
     dataset = f"aviation.sealed-{network.new_number()}"
     (folder / "schema.json").write_text(SCHEMA)
     titles = ("--title-zh", "航班", "--title-en", "Flights", "--schema", folder / "schema.json")
-    define = ("dataset", "define", dataset, *titles, "--sharing", sharing, "--contract", contract, *CATALOGUE)
+    define = ("dataset", "define", dataset, *titles, "--sharing", sharing, "--contract", contract, *CATALOGUE, *more)
     done = as_member(network, "aviation", *define)
     assert done.code == 0, done.err
     network.network.settle()
@@ -84,10 +86,11 @@ def write_records(path: Path, count: int) -> list[bytes]:
 
 
 def share_sealed(
-    network: RunningNetwork, contract: str, folder: Path, count: int = 25, *more: object
+    network: RunningNetwork, contract: str, folder: Path, count: int = 25, *more: object, column: str = ""
 ) -> tuple[str, list[bytes]]:
     """Share sealed records in their order, ten in a parcel; gives the dataset and the records' bodies."""
-    dataset = define_sealed(network, contract, folder)
+    parts = ("--column", column) if column else ()
+    dataset = define_sealed(network, contract, folder, "conditional", *parts)
     bodies = write_records(folder / "records.ndjson", count)
     submit = ("submit", folder / "records.ndjson", "--dataset", dataset, "--batch", 10, "--in-flight", 1, *more)
     done = as_member(network, "aviation", *submit)

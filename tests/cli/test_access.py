@@ -168,7 +168,7 @@ def test_only_what_was_asked_for_is_read(running_network: RunningNetwork, contra
 def test_a_grant_for_some_fields_gives_these_alone(
     running_network: RunningNetwork, contract: str, tmp_path: Path
 ) -> None:
-    dataset, _ = share_sealed(running_network, contract, tmp_path, 2)
+    dataset, _ = share_sealed(running_network, contract, tmp_path, 2, column="name")
     done = read(running_network, dataset, "--purpose", "names", "--format", "csv")
     assert (done.code, done.out.splitlines()) == (0, ["name", "flight 0", "flight 1"])
 

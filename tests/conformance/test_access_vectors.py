@@ -98,7 +98,7 @@ def request_entry(index: int, decision: Sequence[object], height: int = 3, answe
     """A request's entry, from its header in block 3 and what was decided at a height."""
     header = blocks()[3][2][index]
     contract = blocks()[1][2][0]
-    terms = [header[2], *header[6:], 3, TIME_MS + 3000]
+    terms = [header[2], *header[6:16], 3, TIME_MS + 3000, *header[16:]]
     hash_ = mini.contract_hash(genesis().chain_id, contract[8], contract[9])
     return mini.pack([terms, list(decision), CONTRACT, 1, hash_, height, TIME_MS + height * 1000, list(answers)])
 
@@ -121,7 +121,7 @@ def expected_state() -> dict[bytes, bytes]:
     entries: dict[str, object] = {
         f"contract/{CONTRACT}": [CONTRACT, OWNER, 1, contract[8], contract[9], contract_hash, 1, 1, id_of(1, 0)],
         f"contract-state/{DATASET}/{CONTRACT}": [b'{"calls":4}'],
-        f"dataset/{DATASET}": [DATASET, OWNER, *dataset[7:], 1, 1, id_of(1, 1)],
+        f"dataset/{DATASET}": [DATASET, OWNER, *dataset[7:15], 1, 1, id_of(1, 1), dataset[15]],
         f"dataset-totals/{DATASET}": [1, 2, payload_size, 2, 0],
         f"member-totals/{OWNER}": [1, 2, 2, TIME_MS + 2000],
         f"request-totals/{asked.hex()}": [1, 2, TIME_MS + 5000],
@@ -161,5 +161,5 @@ def test_entries_are_proved_and_so_is_that_a_member_never_asked() -> None:
 def test_headers_are_those_of_the_documented_shapes() -> None:
     """What a decoder needs to know: tag and number of fields of each type."""
     sizes = {header[0]: len(header) for _, _, headers in blocks().values() for header in headers}
-    assert sizes == {1: 15, 2: 11, 3: 10, 4: 16, 5: 10, 6: 11}
+    assert sizes == {1: 16, 2: 11, 3: 10, 4: 19, 5: 10, 6: 12}
     assert value_of("request", id_of(3, 0).hex()) == blocks()[4][2][0][7]

@@ -222,7 +222,20 @@ def test_what_the_contract_was_told_has_the_hash_in_the_verdict(policy: SandboxP
     second, verdict, _ = story.ask(parcels=(story.parcel,), until_ms=TIME_MS + DAY_MS, purpose="research")
     until_ms = TIME_MS + DAY_MS
     call = [
-        [second.hex(), "research", "Flood Control Law", "2023-17", "Li Wei", [story.parcel.hex()], 0, 0, until_ms],
+        [
+            second.hex(),
+            "research",
+            "Flood Control Law",
+            "2023-17",
+            "Li Wei",
+            [story.parcel.hex()],
+            0,
+            0,
+            until_ms,
+            [],
+            [],
+            [],
+        ],
         ["a.flights", "a", "conditional", "", "航班", "Flights", 1, 1],
         [
             story.ledger.tip.height,

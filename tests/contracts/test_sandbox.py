@@ -144,7 +144,9 @@ def test_the_facts_arrive_whole(sandbox: Sandbox) -> None:
 
 def test_what_is_hashed(sandbox: Sandbox) -> None:
     call = encode_call(REQUEST, DATASET, CONTEXT)
-    assert call.startswith(b'[["' + b"ab" * 32 + b'","flood warning","Flood Control Law","","Li Wei",[],0,0,0],[')
+    assert call.startswith(
+        b'[["' + b"ab" * 32 + b'","flood warning","Flood Control Law","","Li Wei",[],0,0,0,[],[],[]],['
+    )
     chain_id = bytes(range(32))
     assert decide(sandbox, ALLOW_ALL).inputs_hash == inputs_hash(ZERO_HASH, call) != inputs_hash(chain_id, call)
     hashes = {contract_hash(ZERO_HASH, ALLOW_ALL), contract_hash(chain_id, ALLOW_ALL), contract_hash(ZERO_HASH, "")}

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from audit import store as audit_store
 from blockpool import grouping
-from chain import blocks, erasure, packages, signed_read
+from chain import blocks, erasure, granularity, packages, signed_read
 from chain.access import decision
 from chain.catalogue import Description
 from chain.contract_engine import EngineIdentity
@@ -106,7 +106,9 @@ WIRE_TYPES: tuple[type, ...] = (
     erasure.LeftParcel,
     handover.HandOver,
     receipts.Receipt,
+    sealed.Cells,
     sealed.Envelope,
+    granularity.Granularity,
     sealed.SealedShare,
     ShareQuery,
     ShareRelease,

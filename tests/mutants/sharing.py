@@ -170,6 +170,52 @@ SEALING = (
     ),
 )
 
+CELLS = "tests/sealing/test_cells.py"
+PARTS = "tests/attacks/test_parts.py"
+
+IN_PARTS = (
+    mutant(
+        "s120 a column is released if one of its fields is granted",
+        (f"{CELLS}::test_s120_what_fills_no_cell_opens_nothing",),
+        Edit("Granularity.columns_within", "allowed.issuperset(names)", "allowed.intersection(names)"),
+    ),
+    mutant(
+        "s120 a parcel that is opened whole is released for one record",
+        (f"{CELLS}::test_s120_what_fills_no_cell_opens_nothing",),
+        Edit("part_of", "tuple(sorted(set(records))) if granularity.by_record else ()", "tuple(sorted(set(records)))"),
+    ),
+    mutant(
+        "s120 the verdict's fields are not looked at",
+        ("tests/blockpool/test_shares.py::test_s120_a_parcel_that_holds_more_than_was_granted_stays_closed",),
+        Edit("granted_fields", "None if decision.fields is None else frozenset(decision.fields)", "None"),
+    ),
+    mutant(
+        "s121 all records of a column have one seed",
+        (f"{CELLS}::test_s121_two_grants_open_what_each_opens_and_nothing_more",),
+        Edit("cells._expanded", 'row.to_bytes(8, "big")', "bytes(8)"),
+    ),
+    mutant(
+        "s122 a release need not be of the granted cells",
+        (f"{CELLS}::test_s122_a_validator_that_gives_more_less_or_other_than_granted_is_named",),
+        Edit("ShareTree.is_committed", "next(left, None) is None and self._root(roots) == root", "True"),
+    ),
+    mutant(
+        "s122 releases of any size are handed on",
+        (f"{SHARES}::test_s122_what_is_longer_than_granted_is_not_handed_on",),
+        Edit("_Collection.add", "not is_sized(release, parcel.envelope, parcel.part)", "False"),
+    ),
+    mutant(
+        "s123 a parcel may be opened by other parts than the catalogue says",
+        (f"{PARTS}::test_s123_a_parcel_is_sealed_as_the_catalogue_says",),
+        Edit("parcel._execute", "envelope.granularity != entry.granularity", "False"),
+    ),
+    mutant(
+        "s123 a report may name fields that were not granted",
+        (f"{PARTS}::test_s123_a_report_names_fields_that_were_granted_and_no_others",),
+        Edit("read_report._execute", "granted is not None and name not in granted", "False"),
+    ),
+)
+
 ENTRANCE = (
     mutant(
         "s56 the gateway asks for no token",
@@ -192,4 +238,4 @@ ENTRANCE = (
     ),
 )
 
-MUTANTS = (*COST, *GRANTED, *SEALING, *ENTRANCE)
+MUTANTS = (*COST, *GRANTED, *SEALING, *IN_PARTS, *ENTRANCE)

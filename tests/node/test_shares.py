@@ -10,13 +10,17 @@ import pytest
 from msgspec.structs import replace
 
 from chain.errors import ErrorCode, PoolError
+from chain.granularity import Granularity, part_of
 from chain.limits import LIMITS
 from chain.primitives.encoding import decode, encode
+from chain.primitives.kem import KemSuite
+from chain.state.entries import RequestEntry
 from node.frames import FrameKind
+from node.key_shares import KeyShares, WantedParcel
 from sealing import ShareAnswer, ShareQuery, ShareRelease, load_kem_key
 from tests.node.cluster import MSGPACK, Network, Node, ScriptedPeer, running, scripted
 from tests.node.link_cluster import until
-from tests.node.reading import commit, givers, opened, share
+from tests.node.reading import CONTRACT, commit, givers, opened, share
 from tests.node.test_api import get
 from tests.node.test_bad_input import verify_problem
 from tests.refusals import refuses
@@ -104,6 +108,49 @@ async def test_s53_who_gets_nothing(tmp_path: Path) -> None:
         metrics = (await client.get("/metrics")).text
         assert 'blockpool_share_queries_total{code="ok"} 1.0' in metrics
         assert 'blockpool_share_queries_total{code="access_denied"} 3.0' in metrics
+
+
+GRANULARITY = Granularity((("n",), ("name",)), by_record=True)
+PEOPLE = [b'{"n":%d,"name":"x"}' % number for number in range(3)]
+
+
+async def share_in_parts(network: Network, node: Node) -> bytes:
+    """A parcel that is opened by columns and records; gives its id."""
+    await commit(node, network.contract(CONTRACT))
+    await commit(node, network.dataset(sharing="conditional", contract="a.rule", granularity=GRANULARITY))
+    return await commit(node, network.sealed_parcel(PEOPLE, granularity=GRANULARITY))
+
+
+async def test_s120_shares_of_what_was_granted_alone_are_given(tmp_path: Path) -> None:
+    async with sharing(tmp_path, *"abcd") as (network, nodes, client):
+        parcel = await share_in_parts(network, nodes[0])
+        asked = await commit(nodes[0], network.request(parcels=(parcel,), records=((parcel, 1),), fields=("n",)))
+        (found,) = await answer(client, asked, parcel)
+        assert len(found) >= 3
+        for data in found:
+            release = decode(ShareRelease, data)
+            assert len(release.sealed) == 16 + KemSuite.HYBRID.overhead_size  # one cell
+            assert len(release.proof) == 2 + 1  # its path, and the other column's root
+        nobodys = await commit(nodes[0], network.request(keys=(bytes(24),)))
+        await refused(client, ErrorCode.NOT_COVERED, nobodys, parcel)
+        beyond = await commit(nodes[0], network.request(parcels=(parcel,), records=((parcel, 7),)))
+        await refused(client, ErrorCode.NOT_COVERED, beyond, parcel)
+
+
+async def test_s122_what_is_longer_than_granted_is_not_handed_on(tmp_path: Path) -> None:
+    """A validator that would give its share of all of the parcel: no reader gets it through an honest node."""
+    async with sharing(tmp_path, *"abcd") as (network, nodes, client):
+        parcel = await share_in_parts(network, nodes[0])
+        asked = await commit(nodes[0], network.request(parcels=(parcel,), records=((parcel, 1),), fields=("n",)))
+        shares = nodes[1].service.key_shares
+
+        def give_all(entry: RequestEntry, id_: bytes) -> WantedParcel:
+            part = part_of(GRANULARITY, len(PEOPLE), None, None)
+            return KeyShares._parcel(shares, entry, id_)._replace(part=part)
+
+        shares._parcel = give_all  # type: ignore[method-assign]
+        (found,) = await answer(client, asked, parcel, scope="every")
+        assert givers(found) == ["a", "c", "d"]
 
 
 async def test_a_parcel_from_when_the_dataset_was_open_has_no_shares(tmp_path: Path) -> None:

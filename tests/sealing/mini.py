@@ -71,35 +71,31 @@ class Hpke:
 
 
 def multiply(left: int, right: int) -> int:
-    """In GF(2^128) modulo x^128 + x^7 + x^2 + x + 1, big endian integers."""
+    """In GF(2^8) modulo x^8 + x^4 + x^3 + x + 1."""
     product = 0
-    for bit in range(128):
+    for bit in range(8):
         if right >> bit & 1:
             product ^= left << bit
-    for bit in range(254, 127, -1):
+    for bit in range(14, 7, -1):
         if product >> bit & 1:
-            product ^= (1 << 128 | 0x87) << (bit - 128)
+            product ^= 0x11B << (bit - 8)
     return product
 
 
 def inverse(value: int) -> int:
-    result, square = 1, value
-    for _ in range(127):
-        square = multiply(square, square)
-        result = multiply(result, square)
-    return result
+    return next(other for other in range(256) if multiply(value, other) == 1)
 
 
 def recover(points: dict[int, bytes]) -> bytes:
-    """Lagrange interpolation at 0; points by their x."""
-    secret = 0
+    """Lagrange interpolation at 0, byte by byte; points by their x."""
+    secret = [0] * len(next(iter(points.values())))
     for x, y in points.items():
-        term = int.from_bytes(y, "big")
+        weight = 1
         for other in points:
             if other != x:
-                term = multiply(term, multiply(other, inverse(x ^ other)))
-        secret ^= term
-    return secret.to_bytes(16, "big")
+                weight = multiply(weight, multiply(other, inverse(x ^ other)))
+        secret = [known ^ multiply(weight, byte) for known, byte in zip(secret, y, strict=True)]
+    return bytes(secret)
 
 
 def tree_root(leaves: list[bytes]) -> bytes:
@@ -125,7 +121,9 @@ class Reader:
 
     def __init__(self, chain_id: bytes, dataset: str, records_root: bytes, envelope: bytes, payload: bytes) -> None:
         self.chain_id, self.dataset, self.records_root = chain_id, dataset, records_root
-        tag, self.suite, self.kind, self.threshold, self.salt, self.commitment, self.shares = msgpack.unpackb(envelope)
+        tag, self.suite, self.kind, self.threshold, self.salt, self.commitment, self.shares, self.cells = (
+            msgpack.unpackb(envelope)
+        )
         assert tag == 1
         assert all(earlier[0] < later[0] for earlier, later in pairwise(self.shares))
         self.sealed_shares, self.bodies = msgpack.unpackb(payload)
@@ -142,7 +140,8 @@ class Reader:
         return share
 
     def open_release(self, release: bytes, key: Hpke) -> bytes:
-        tag, name, request_id, parcel_id, key_id, sealed = msgpack.unpackb(release)
+        tag, name, request_id, parcel_id, key_id, sealed, proof = msgpack.unpackb(release)
+        assert proof == []
         assert tag == 1
         bound = [key.public_key[0], request_id, parcel_id, name, key_id]
         return key.open(sealed, domain("share-release", self.chain_id) + pack(bound))

@@ -183,7 +183,7 @@ def read_report_transaction(
     nonce: int, request: bytes, parcels: tuple[bytes, ...], digest: bytes, record_count: int = 2
 ) -> Transaction:
     """The university says what it has read."""
-    fields = {"nonce": bytes([nonce]) * 16, "record_count": record_count, "digest": digest}
+    fields = {"nonce": bytes([nonce]) * 16, "record_count": record_count, "digest": digest, "fields": ("flight",)}
     return _MAKER.read_report(request, parcels, READER, "aviation.flights", **fields)
 
 

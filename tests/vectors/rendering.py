@@ -5,6 +5,7 @@ from typing import Any
 
 from chain.access.decision import AccessVerdict
 from chain.catalogue import Description
+from chain.granularity import Granularity
 from chain.ledger import Ledger
 from chain.packages import read_package
 from chain.primitives.encoding import Wire, encode
@@ -19,7 +20,7 @@ def plain(value: object) -> object:
     """A value as JSON has it."""
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, AccessVerdict | Description):
+    if isinstance(value, AccessVerdict | Description | Granularity):
         return fields_of(value)
     return [plain(item) for item in value] if isinstance(value, tuple) else value
 

@@ -56,5 +56,5 @@ Refused("disclosure_fields", "bad_certificate", "since")(
 Refused("disclosure_fields", "bad_proof", "since")(
     "correction_of_another_record",
     "that it was not corrected is shown by the proof of another record",
-    put("since.correction", lambda world: world.entry_part(correction_key(world.ids["sealed"], 0))),
+    put("since.correction", lambda world: world.entry_part(correction_key(world.ids["open"], 0))),
 )
