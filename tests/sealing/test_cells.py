@@ -132,6 +132,16 @@ def test_s120_a_threshold_less_one_and_all_points_tell_nothing() -> None:
             cipher.open(1, world.parcel.bodies[1])
 
 
+def test_a_record_that_was_erased_leaves_the_others_open() -> None:
+    world = parcel(BY_BOTH)
+    part = wanted(BY_BOTH, {1, 3, 4}, {"id"})
+    shares = {name: open_one(world, name, release(world, name, part), part) for name in validators(3)}
+    left = [None if index == 3 else body for index, body in enumerate(world.parcel.bodies)]
+    cipher = sealing.part_cipher(world.envelope, world.context, shares, left, part)
+    opened = {index: cipher.open(index, body) for index, body in enumerate(left) if body is not None}
+    assert opened == {0: None, 1: b'{"id":1}', 2: None, 4: b'{"id":4}', 5: None}
+
+
 @pytest.mark.parametrize("granularity", [BY_COLUMN, BY_RECORD, BY_BOTH])
 def test_s122_a_validator_that_gives_more_less_or_other_than_granted_is_named(granularity: Granularity) -> None:
     world = parcel(granularity)
