@@ -51,7 +51,7 @@ GRANTED = (
     mutant(
         "s53 shares are given out for parcels that no grant covers",
         (f"{SHARES}::test_s53_who_gets_nothing",),
-        Edit("KeyShares._parcel", "verify_covered(terms, id_, header.dataset, location.height)", "pass"),
+        Edit("KeyShares._parcel", "verify_covered(entry.terms, id_, header.dataset, location.height)", "pass"),
     ),
     mutant(
         "s53 a revoked grant opens",
