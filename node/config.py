@@ -103,6 +103,8 @@ class GatewaySection(_Section, frozen=True):
     """Signs the member's transactions."""
     token_file: str = "gateway.token"  # noqa: S105  # a file's name
     """Holds what callers must show."""
+    webhook_url: str = ""
+    """Who is told which datasets have grown; empty for nobody."""
 
 
 class LogSection(_Section, frozen=True):

@@ -23,7 +23,8 @@ from node.api.server import ApiServer, TlsFiles, bind
 from node.config import NodeConfig, load_config, split_address
 from node.descriptors import servable_connections
 from node.engine_process import make_engine
-from node.gateway import open_gateway
+from node.gateway import open_gateway, open_webhook
+from node.gateway.webhook import Webhook
 from node.home import Home, open_home
 from node.log import set_up_logging
 from node.recovery import note_damage, open_recovered
@@ -96,9 +97,13 @@ async def _run(config: NodeConfig, resync: bool) -> int | None:
         api = config.file.api
         connections = servable_connections(api.connections)
         tls = TlsFiles.of(config)
-        servers = [ApiServer(make_app(service), sock, connections, api.connections_per_address, tls)]
+        servers: list[ApiServer | Webhook] = [
+            ApiServer(make_app(service), sock, connections, api.connections_per_address, tls)
+        ]
         if (gateway := open_gateway(service)) is not None:
             servers.append(gateway)
+        if (webhook := open_webhook(service)) is not None:
+            servers.append(webhook)
         await service.start()
         for server in servers:
             await server.start()

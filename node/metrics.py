@@ -77,6 +77,9 @@ class Metrics:
         execution = "Time to execute a block that calls contracts, beside the event loop"
         self.execution = histogram("execution_seconds", execution, buckets=_EXECUTION_S)
         self.share_queries = counter("share_queries", "Queries for key shares, by code: ok if granted", ["code"])
+        messages = "Attempts to hand a message to the webhook's receiver, by result: confirmed or failed"
+        self.webhook_messages = counter("webhook_messages", messages, ["result"])
+        self.webhook_behind = gauge("webhook_behind_blocks", "Blocks that the webhook's receiver was not told of yet")
         checked = "Own shares of committed parcels: good, dealer_fault, not_opened, or skipped for want of time"
         self.shares_checked = counter("shares_checked", checked, ["result"])
 

@@ -4,6 +4,6 @@ It signs whatever it is handed, so it is no part of the public API: a listener o
 token that only those know who may read a file of the node's, and nothing that a browser could be talked into sending.
 """
 
-from node.gateway.server import open_gateway
+from node.gateway.server import open_gateway, open_webhook
 
-__all__ = ["open_gateway"]
+__all__ = ["open_gateway", "open_webhook"]

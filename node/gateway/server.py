@@ -1,12 +1,13 @@
-"""Opening the gateway that a node's configuration asks for."""
+"""Opening the gateway and the webhook that a node's configuration asks for."""
 
 from chain.errors import ErrorCode, PoolError
-from chain.primitives.crypto import key_id
+from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.keys import load_signer
 from node.api.server import ApiServer, bind
 from node.config import GatewaySection, is_loopback, split_address
 from node.gateway.app import Gateway
 from node.gateway.posts import Posts
+from node.gateway.webhook import Webhook
 from node.service import NodeService
 from node.tokens import TokenFile
 
@@ -26,14 +27,32 @@ def open_gateway(service: NodeService) -> ApiServer | None:
         return None
     if not is_loopback(section.listen):
         raise PoolError(ErrorCode.BAD_CONFIGURATION, f"gateway.listen: {section.listen} can be reached from elsewhere")
-    signer = load_signer(config.path(section.system_key), config.passphrase)
-    member = service.home.member
-    if member.key_by_id(key_id(signer.public_key)) is None:
-        raise PoolError(ErrorCode.BAD_KEY, f"gateway.system_key: {section.system_key} is no key of {member.name}")
+    signer = _load_signer(service, section)
     tokens = TokenFile(config.path(section.token_file))
     sock = bind(*split_address(section.listen), setting="gateway.listen")
     gateway = Gateway(service, signer, tokens, _hosts(section), Posts(service.home.data / "gateway"))
     return ApiServer(gateway, sock, _CONNECTIONS, _CONNECTIONS)
+
+
+def open_webhook(service: NodeService) -> Webhook | None:
+    """The gateway's webhook, not yet started; None if the configuration names no receiver.
+
+    Raises:
+        PoolError: as ``open_gateway``, but ``port_in_use``; ``storage_failed``, ``disk_full``.
+    """
+    section = service.home.config.file.gateway
+    if section is None or not section.webhook_url:
+        return None
+    signer = _load_signer(service, section)
+    return Webhook(service, signer, section.webhook_url, service.home.data / "gateway" / "WEBHOOK")
+
+
+def _load_signer(service: NodeService, section: GatewaySection) -> Ed25519Signer:
+    config, member = service.home.config, service.home.member
+    signer = load_signer(config.path(section.system_key), config.passphrase)
+    if member.key_by_id(key_id(signer.public_key)) is None:
+        raise PoolError(ErrorCode.BAD_KEY, f"gateway.system_key: {section.system_key} is no key of {member.name}")
+    return signer
 
 
 def _hosts(section: GatewaySection) -> frozenset[str]:
