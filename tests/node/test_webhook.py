@@ -3,6 +3,9 @@
 import asyncio
 import base64
 import json
+import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -201,6 +204,28 @@ async def test_s131_a_message_is_bounded_and_the_next_goes_on(tmp_path: Path, mo
         await until(lambda: receiver.records() == 4)
         told = [(data["first_height"], data["last_height"]) for data in receiver.taken.values()]
         assert told == [(1, 2), (3, 4), (5, 5)]
+
+
+async def test_s131_the_receiver_of_the_guide_takes_what_is_signed(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "reading.md").read_text("utf-8")
+    programs = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    (program,) = [text for text in programs if "BaseHTTPRequestHandler" in text]
+    async with telling(tmp_path) as (node, receiver, make):
+        port = receiver.url.rpartition(":")[2].partition("/")[0]
+        program = program.replace("THE PUBLIC KEY", receiver.public_key.hex()).replace("9000", port)
+        guided = await asyncio.create_subprocess_exec(sys.executable, "-u", "-c", program, stdout=subprocess.PIPE)
+        try:
+            await commit(node, node.network.dataset())
+            await make().start()
+            await commit(node, node.network.parcel())
+            assert guided.stdout is not None
+            async with asyncio.timeout(20):
+                line = await guided.stdout.readline()
+            assert b"'records': 1" in line
+            await until(lambda: outcomes(node)[0] == 1)
+        finally:
+            guided.kill()
+            await guided.wait()
 
 
 async def test_a_cursor_that_is_none_stops_the_start(tmp_path: Path) -> None:
