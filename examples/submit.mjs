@@ -6,6 +6,7 @@
 //
 //   node submit.mjs --genesis genesis.json --key system.pem --member aviation --dataset aviation.flights \
 //        --url http://127.0.0.1:8000 [--batch 500] [--attempts 8] < flights.ndjson
+//   node submit.mjs ... --key-field id            of a dataset whose records have keys; repeat it as the schema names them
 //   node submit.mjs ... --offline                 sign only: one JSON line a parcel, nothing is sent
 //   node submit.mjs --genesis genesis.json --verify receipt.msgpack --transaction ID [--handovers handovers.json]
 //
@@ -211,9 +212,28 @@ function makeParcel(genesis, key, options, records) {
   const nonce = options.nonce ? Buffer.from(options.nonce, 'hex') : randomBytes(16);
   const expiry = Number(options['expiry-ms']);
   const fields = [chainId, options.member, key.id, nonce, expiry, options.dataset, records.length, root, Buffer.alloc(0), []];
-  const header = encode([2, ...fields]);
+  const names = options['key-field'];
+  const header = encode(names.length === 0 ? [2, ...fields] : [9, ...fields, recordKeys(chainId, options.dataset, names, records)]);
   const signature = sign(null, Buffer.concat([domain('transaction-signature', chainId), header]), key.secret);
   return { id: taggedHash('transaction', chainId, header), data: encode([header, signature, encode(records)]) };
+}
+
+// The keys of a parcel's records, of which no two may be the same: 24 bytes each.
+function recordKeys(chainId, dataset, names, records) {
+  const keys = records.map((body) => {
+    const record = JSON.parse(body.toString('utf8'));
+    return taggedHash('record-key', chainId, encode([dataset, names, names.map((name) => keyValue(record, name))])).subarray(0, 24);
+  });
+  if (new Set(keys.map((key) => key.toString('hex'))).size < keys.length) throw new Refused('two records of a parcel have the same key');
+  return Buffer.concat(keys);
+}
+
+// A key field is a text, or an integer in decimal digits; one that JavaScript cannot hold exactly is refused.
+function keyValue(record, name) {
+  const value = record[name];
+  if (typeof value === 'string') return value;
+  if (Number.isSafeInteger(value)) return String(value === 0 ? 0 : value);
+  throw new Refused(`the key field ${name} is no text and no integer up to 2^53: ${value}`);
 }
 
 // --- Receipts (sections 8 and 9) ---------------------------------------------------------------------------------------
@@ -353,6 +373,7 @@ const OPTIONS = {
   member: { type: 'string' },
   dataset: { type: 'string' },
   url: { type: 'string' },
+  'key-field': { type: 'string', multiple: true, default: [] },
   batch: { type: 'string', default: '500' },
   attempts: { type: 'string', default: '8' },
   'expiry-ms': { type: 'string', default: '0' },

@@ -89,6 +89,21 @@ def test_parcels_of_any_size_are_what_this_code_makes(files: Path, count: int) -
     assert json.loads(done.stdout)["transaction"] == encode(expected).hex()
 
 
+def test_records_with_keys_get_the_keys_that_the_protocol_says(files: Path) -> None:
+    records = (
+        '{"flight":1501,"dest":"北京"}'.encode(),
+        b'{"dest":"PVG","flight":1e3}',
+        b'{"flight":-0,"dest":""}',
+        b'{"flight":9007199254740991,"dest":"PVG"}',
+    )
+    options = [*signing_options(files), "--key-field", "dest", "--key-field", "flight", "--offline"]
+    done = run(*options, "--nonce", "55" * 16, lines=b"\n".join(records))
+    expected = network.keyed_transaction(0x55, records, "aviation.flights")
+    assert json.loads(done.stdout)["transaction"] == encode(expected).hex()
+    for refused in (b'{"flight":9007199254740993,"dest":"A"}', b'{"flight":1}', b'{"flight":1,"dest":"A"}\n' * 2):
+        assert run(*options, lines=refused).returncode == 1
+
+
 def test_it_cuts_the_input_into_batches_with_fresh_nonces(files: Path) -> None:
     done = run(*signing_options(files), "--offline", "--batch", "2", lines=b'{"flight":1}\n' * 5)
     results = [json.loads(line) for line in done.stdout.splitlines()]
