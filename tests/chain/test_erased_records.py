@@ -22,7 +22,7 @@ from chain.storage.head import HeadFile, MemoryHead
 from chain.storage.level import LevelDatabase
 from chain.transactions.base import CheckedTransaction, ErasedPayload
 from chain.transactions.parcel import record_leaf
-from tests.ledgers import audited, packages_of
+from tests.ledgers import audited, memory_ledger, packages_of
 from tests.networks import TestNetwork
 from tests.refusals import refuses
 
@@ -333,6 +333,24 @@ class TestFiles:
         assert ledger.blocks.purge(ledger.blocks.unpurged(9))
         assert self.bodies(ledger, id_) == (None, None, None)
         ledger.close()
+
+    def test_s118_whatever_was_left_in_between_is_purged(self, network: TestNetwork) -> None:
+        """A small database is compacted as a whole, so the files alone would not show it."""
+        purged: list[bytes] = []
+
+        class Watched(MemoryDatabase):
+            def purge(self, keys: Any) -> bool:
+                purged.extend(keys)
+                return True
+
+        story = Story(network, memory_ledger(network.genesis, blocks=Watched()))
+        assert (story.erase(1), story.erase(0)) == (["ok"], ["ok"])
+        blocks = story.ledger.blocks
+        assert blocks.purge(blocks.unpurged(9))
+        place = b"%b%b" % ((2).to_bytes(8, "big"), (1).to_bytes(4, "big"))
+        assert {b"p" + place, b"f" + place + b"\0\1"} <= set(purged)
+        assert b"f" + place + b"\0\2" not in purged, "that is what is left now"
+        assert story.left() == (None, None, RECORDS[2])
 
     def test_s118_what_is_erased_during_a_purge_has_a_mark_of_its_own(
         self, network: TestNetwork, tmp_path: Path

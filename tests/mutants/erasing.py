@@ -93,7 +93,7 @@ MUTANTS = (
     ),
     mutant(
         "s118 what was left before the next erasure stays in the files",
-        (f"{RECORDS}::TestFiles::test_s118_the_bytes_of_one_after_the_other_go_from_every_file",),
+        (f"{RECORDS}::TestFiles::test_s118_whatever_was_left_in_between_is_purged",),
         Edit("BlockStore.purge", "range(dead)", "range(0)"),
     ),
     mutant(
