@@ -47,6 +47,11 @@ class BlockHeader(Wire, frozen=True):
     next_version: Version
     """Of the protocol whose rules the next block follows, as the state after this one has it."""
 
+    @property
+    def hands_over(self) -> bool:
+        """Whether another set, or other rules, begin with the next block."""
+        return self.next_validators_hash != self.validators_hash or self.next_version != self.version
+
 
 class Outcome(Wire, frozen=True):
     """What became of one transaction; a leaf under ``result_root``."""

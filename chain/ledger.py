@@ -463,8 +463,7 @@ class Ledger(LedgerView):
 
 def handed_over(executed: ExecutedBlock, certificate: Certificate) -> HandOver | None:
     """The proof that the block after this one is made by another set, or under other rules; None if it is not."""
-    header = executed.header
-    if header.next_validators_hash == header.validators_hash and header.next_version == header.version:
+    if not executed.header.hands_over:
         return None
     return HandOver(executed.proposal.header, certificate, executed.next_validators)
 

@@ -6,11 +6,13 @@ justification of its view. A claim without proof only makes the node try to catc
 are rate-limited.
 """
 
+from dataclasses import replace
+
 from chain.blocks import Certificate
 from chain.errors import PoolError
 from chain.proofs.validators import verify_certificate
 from consensus import normal_case, view_change
-from consensus.core import Core, Tip
+from consensus.core import Core
 from consensus.effects import SuggestCatchUp
 from consensus.justification import Forged
 from consensus.messages import Committed, PrePrepare, Status
@@ -100,14 +102,16 @@ def _repeat_proposal(core: Core) -> None:
 
 
 def _raise_start_view(core: Core, certificate: Certificate) -> None:
-    """Adopt the later view in which others certified the last block. The validators of that height signed it."""
-    if core.previous_validators is None or certificate.view <= core.current.start_view:
+    """Adopt the later view in which others certified the last block. The validators of that height signed it. An epoch
+    begins in view 0, whatever views its last block was certified in.
+    """
+    if core.previous_validators is None or certificate.view <= core.current.start_view or core.tip.ends_epoch:
         return
     if core.current.vote_record.prepare is not None:
         return
     _verify(core, certificate, core.tip.block_hash, is_tip=True)
     if view_change.adopt_start_view(core, certificate):
-        core.tip = Tip(core.tip.height, core.tip.block_hash, certificate, core.validators)
+        core.tip = replace(core.tip, certificate=certificate)
 
 
 def _verify(core: Core, certificate: Certificate, hash_: bytes, is_tip: bool = False) -> None:

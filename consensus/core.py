@@ -31,9 +31,18 @@ class Tip:
     """0 for genesis."""
     block_hash: Hash
     certificate: Certificate | None
-    """None for genesis only; its view is where the next height starts."""
+    """None for genesis only."""
     validators: ValidatorSet
     """Who votes at ``height + 1``, by the state after this block."""
+    ends_epoch: bool = False
+    """Whether another set, or other rules, begin at ``height + 1``."""
+
+    @property
+    def next_start_view(self) -> int:
+        """The view that needs no justification at ``height + 1``. An epoch begins in view 0: views number the validators
+        of one set, and those who join have seen none of them.
+        """
+        return 0 if self.ends_epoch or self.certificate is None else self.certificate.view
 
 
 class Core:
@@ -43,7 +52,7 @@ class Core:
         self,
         chain_id: bytes,
         me: str,
-        signer: Signer,
+        signers: Mapping[bytes, Signer],
         tip: Tip,
         config: ConsensusConfig,
         memory: Mapping[bytes, bytes],
@@ -51,7 +60,9 @@ class Core:
     ) -> None:
         self.chain_id = chain_id
         self.me = me
-        self.signer = signer
+        self.signers = signers
+        self.signer: Signer | None = None
+        """Signs our votes at the height in flight; None if we have none there, or lack the key of it."""
         self.config = config
         self.verifier = verifier
         self.effects: list[Effect] = []
@@ -69,12 +80,18 @@ class Core:
         self.enter_height(tip)
 
     def enter_height(self, tip: Tip) -> None:
-        """Begin the height after ``tip``, with the votes that we cast there before a restart, if any."""
+        """Begin the height after ``tip``, with the votes that we cast there before a restart, if any. What was learnt of
+        the primaries of an epoch ends with it.
+        """
         self.tip = tip
         self.validators = tip.validators
-        start_view = tip.certificate.view if tip.certificate is not None else 0
+        key = tip.validators.key_of(self.me)
+        self.signer = None if key is None else self.signers.get(key)
+        if tip.ends_epoch:
+            self.doublings_carried = 0
+            self.watch.begin_epoch()
         self.current = new_height_state(
-            tip.height + 1, start_view, tip.validators, self.config, self.is_signed, self._on_forged
+            tip.height + 1, tip.next_start_view, tip.validators, self.config, self.is_signed, self._on_forged
         )
         self.view_timer.restart()
         self.suspicion = None
@@ -87,12 +104,12 @@ class Core:
 
     @property
     def can_vote(self) -> bool:
-        """Whether we are a validator here and remember all our votes at this height.
+        """Whether we are a validator here, with a key that we hold, and remember all our votes at this height.
 
         A node whose blocks were lost, but not its votes, passes again through heights in which it has voted. The vote
         record holds the latest height only, so the node does not vote until it reaches that height.
         """
-        return self._remembered is None and self.me in self.validators
+        return self._remembered is None and self.signer is not None
 
     @property
     def primary(self) -> str:
@@ -128,7 +145,13 @@ class Core:
         self.effects.append(Reject(peer, refused.reason, isinstance(refused, Forged)))
 
     def sign(self, message: bytes) -> bytes:
-        """Our signature."""
+        """Our signature.
+
+        Raises:
+            InvariantBroken: we have no vote at this height.
+        """
+        if self.signer is None:
+            raise InvariantBroken(f"{self.me} signs at height {self.current.height}, where it has no vote")
         return self.signer.sign(message)
 
     def is_signed(self, statement: Statement) -> bool:

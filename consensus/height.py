@@ -18,7 +18,7 @@ class HeightState:
 
     height: int
     start_view: int
-    """The view that needs no justification at this height: that of the parent's certificate."""
+    """The view that needs no justification at this height: that of the parent's certificate, 0 in a new epoch."""
     view: int
     """The active view, or the one we want while ``is_changing``."""
     prepares: VoteBook[Prepare]

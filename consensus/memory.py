@@ -10,7 +10,7 @@ latest prepare. A crash between the writes of one batch leaves `votes` older tha
 the proposal of an unprepared vote, never a vote. Values of an old height are overwritten later.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from chain.blocks import Proposal
@@ -66,19 +66,29 @@ def is_forgotten(record: VoteRecord | None, statement: Statement) -> bool:
     return known is None or statement.view > known.view
 
 
-def is_own_memory(memory: Mapping[bytes, bytes], chain_id: bytes, me: str, public_key: bytes) -> bool:
-    """Whether this replica signed everything in ``memory``, on this chain. True for an empty memory."""
+def is_own_memory(memory: Mapping[bytes, bytes], chain_id: bytes, me: str, public_keys: Iterable[bytes]) -> bool:
+    """Whether this replica signed everything in ``memory``, on this chain, with keys of its own. True for an empty
+    memory.
+    """
     try:
         record = load_vote_record(memory)
         load_proposals(memory)
     except InvariantBroken:
         return False
+    keys = tuple(public_keys)
     statements = (record.prepare, record.commit, record.view_change) if record is not None else ()
     return all(
-        statement.validator == me
-        and verify_signature(public_key, signed_message(chain_id, statement), statement.signature)
+        is_signed_by(statement, chain_id, me, keys)
         for statement in statements
         if statement is not None
+    )
+
+
+def is_signed_by(statement: Statement, chain_id: bytes, me: str, public_keys: Iterable[bytes]) -> bool:
+    """Whether a statement is by ``me`` and signed with one of these keys: a validator's changes at a hand-over."""
+    message = signed_message(chain_id, statement)
+    return statement.validator == me and any(
+        verify_signature(key, message, statement.signature) for key in public_keys
     )
 
 

@@ -32,7 +32,8 @@ class Replica:
     Args:
         chain_id: of the network; part of everything that is signed.
         me: this member's name. If it is no validator after ``tip``, the replica follows silently until it becomes one.
-        signer: signs this member's votes.
+        signers: of this member's votes, by public key: at each height the one signs that the set of validators names. It
+            may grow while the replica runs.
         tip: the last block that the node has stored durably.
         config: timers and bounds.
         memory: the newest value of every key that was ever persisted.
@@ -46,13 +47,13 @@ class Replica:
         self,
         chain_id: bytes,
         me: str,
-        signer: Signer,
+        signers: Mapping[bytes, Signer],
         tip: Tip,
         config: ConsensusConfig | None = None,
         memory: Mapping[bytes, bytes] | None = None,
         verifier: Verifier = verify_signature,
     ) -> None:
-        self._core = Core(chain_id, me, signer, tip, config or ConsensusConfig(), memory or {}, verifier)
+        self._core = Core(chain_id, me, signers, tip, config or ConsensusConfig(), memory or {}, verifier)
         self._future = FutureBuffer()
         self._status_ticks = 0
 
@@ -90,6 +91,11 @@ class Replica:
     def overdue_ticks(self) -> int:
         """How long before a height began a transaction must have been pending to count as overdue."""
         return self._core.watch.overdue_ticks
+
+    @property
+    def has_vote(self) -> bool:
+        """Whether this replica is a validator at this height, with a key that it holds."""
+        return self._core.signer is not None
 
     @property
     def is_changing_view(self) -> bool:

@@ -95,6 +95,14 @@ class PrimaryWatch:
         self._view = view
         self._restart()
 
+    def begin_epoch(self) -> None:
+        """Another set begins, in view 0: nothing that was seen says anything of its primaries. What waits goes on
+        waiting.
+        """
+        self._view = None
+        self._missed = self._relaxations = 0
+        self._restart()
+
     @property
     def crawl_ticks(self) -> int:
         """How long a proposal may take on average, at present."""

@@ -212,7 +212,9 @@ class Checkpoints:
 
     def _is_due(self) -> bool:
         """Whether the resting tip has not been cosigned, or so long ago that it should be said again."""
-        last = self._cosigner.last if self._cosigner is not None else None
+        if self._cosigner is None or not self._cosigner.may_sign(self._own_size):
+            return False
+        last = self._cosigner.last
         return last is None or last.size < self._own_size or self._clock_s() - (last.time_s or 0) >= REFRESH_S
 
     def _cosign(self, size: int) -> None:
@@ -220,7 +222,7 @@ class Checkpoints:
         was cosigned before.
         """
         cosigner = self._cosigner
-        if cosigner is None or not self._may_cosign():
+        if cosigner is None or not cosigner.may_sign(size) or not self._may_cosign():
             return
         if cosigner.last is not None and size < cosigner.last.size:
             return  # it is fetching again what it has held before

@@ -6,7 +6,7 @@ writes everything that must be durable in one synced batch, and only then sends.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,8 +51,8 @@ class ReplicaSettings:
 
     member: str
     """This node's member."""
-    signer: Signer
-    """Signs its votes; any key for a node that never votes."""
+    signers: Mapping[bytes, Signer]
+    """What signs its votes, by public key; empty for a node that never votes."""
     timers: ConsensusConfig
     """Timers and bounds of the core."""
     tick_s: float
@@ -410,7 +410,7 @@ class ConsensusDriver:
         return Replica(
             ledger.chain_id,
             self._settings.member if self.may_vote else "",
-            self._settings.signer,
+            self._settings.signers,
             self._tip(),
             config=self._settings.timers,
             memory=self._votes.read() if self.may_vote else {},
@@ -418,7 +418,8 @@ class ConsensusDriver:
 
     def _tip(self) -> Tip:
         ledger = self._pool.ledger
-        return Tip(ledger.tip.height, ledger.tip.block_hash, ledger.tip.certificate, ledger.validators)
+        tip = ledger.tip
+        return Tip(tip.height, tip.block_hash, tip.certificate, ledger.validators, tip.header.hands_over)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

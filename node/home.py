@@ -1,5 +1,6 @@
 """A daemon's home: opening its genesis, keys, lock and ledger, each with an error that says what is wrong."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +34,10 @@ class Home:
     config: NodeConfig
     genesis: Genesis
     member: Member
-    signer: Ed25519Signer | None
-    """Consensus key; None for an observer."""
+    signers: dict[bytes, Ed25519Signer]
+    """Consensus keys by public key: the configured one and, once its file is there, its successor. Empty for a node that
+    never votes.
+    """
     witness_signer: Ed25519Signer | None
     """Cosigns checkpoints without a vote; None for a node that is no witness."""
     kem_key: KemPrivateKey | None
@@ -44,9 +47,18 @@ class Home:
     data: Path
 
     @property
-    def checkpoint_signer(self) -> Ed25519Signer | None:
-        """What this node's member signs checkpoints with, if it signs any."""
-        return self.signer or self.witness_signer
+    def checkpoint_signers(self) -> Mapping[bytes, Ed25519Signer]:
+        """What this node's member may sign checkpoints with, by public key."""
+        witness = self.witness_signer
+        return self.signers if witness is None else {witness.public_key: witness}
+
+    def load_successor(self) -> None:
+        """Take up the consensus key that is to follow the configured one, if its file is there by now.
+
+        Raises:
+            PoolError: codes ``bad_key``, ``key_permissions``, ``wrong_passphrase``.
+        """
+        self.signers.update(_load_successor(self.config))
 
     @property
     def probation_file(self) -> Path:
@@ -74,16 +86,13 @@ def open_home(config: NodeConfig) -> Home:
         raise PoolError(ErrorCode.BAD_CONFIGURATION, f"node.member: {section.member} is no member in the genesis file")
     if member.node is None:
         raise PoolError(ErrorCode.BAD_CONFIGURATION, f"node.member: {section.member} has no node in the genesis file")
-    signer = None
-    if section.consensus_key is not None:
+    signers = {}
+    if section.consensus_key is not None:  # whether it votes, and from when on, is what the chain says
         signer = load_signer(config.path(section.consensus_key), config.passphrase)
-        if signer.public_key != member.consensus_key:
-            raise PoolError(
-                ErrorCode.BAD_KEY, f"{section.consensus_key} is not {member.name}'s key in the genesis file"
-            )
+        signers = {signer.public_key: signer} | _load_successor(config)
     witness_signer = _load_witness_signer(config, member)
     kem_key = _load_kem_key(config, member)
-    if genesis.protocol.engine is not None and signer is not None and kem_key is None:
+    if genesis.protocol.engine is not None and signers and kem_key is None:
         raise PoolError(ErrorCode.BAD_CONFIGURATION, "node.kem_key: a validator where parcels are sealed needs its key")
     certificate = _load_certificate(config.path(section.tls_certificate))
     if certificate != member.node.tls_certificate:
@@ -92,7 +101,12 @@ def open_home(config: NodeConfig) -> Home:
         )
     identity = load_identity(member.name, certificate, config.path(section.tls_key), config.passphrase)
     data = config.path(section.data)
-    return Home(config, genesis, member, signer, witness_signer, kem_key, identity, FolderLock(data), data)
+    return Home(config, genesis, member, signers, witness_signer, kem_key, identity, FolderLock(data), data)
+
+
+def successor_of(path: Path) -> Path:
+    """Where the key lies that is to follow the one at ``path``: ``consensus.next.pem`` beside ``consensus.pem``."""
+    return path.with_name(f"{path.stem}.next{path.suffix}")
 
 
 def open_ledger(home: Home, progress: Progress | None = None, policy: AccessPolicy | None = None) -> Ledger:
@@ -113,6 +127,14 @@ def open_ledger(home: Home, progress: Progress | None = None, policy: AccessPoli
             engine.close()
         raise
     return ledger
+
+
+def _load_successor(config: NodeConfig) -> dict[bytes, Ed25519Signer]:
+    name = config.file.node.consensus_key
+    if name is None or not (path := successor_of(config.path(name))).exists():
+        return {}
+    signer = load_signer(path, config.passphrase)
+    return {signer.public_key: signer}
 
 
 def _load_witness_signer(config: NodeConfig, member: Member) -> Ed25519Signer | None:

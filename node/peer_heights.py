@@ -48,6 +48,11 @@ class PeerHeights:
         """Whether blocks are being fetched that an honest validator is known to have."""
         return self._catch_up is not None and self._catch_up.is_running and self.lag_blocks > 0
 
+    @property
+    def is_pulling(self) -> bool:
+        """Whether blocks are being fetched that anybody claims to have."""
+        return self._catch_up is not None and self._catch_up.is_running
+
     def hear(self, peer: str, height: int) -> None:
         """A peer claims to have reached ``height``."""
         self._claims[peer] = max(height, self._claims.get(peer, 0))
@@ -68,9 +73,13 @@ class PeerHeights:
         self.hear(peer, height)
 
     def on_committed(self, block: CommittedBlock) -> None:
-        """Tell peers that do not vote; those that do know."""
-        news = encode(News(block.executed.header.height))
-        validators = self._pool.ledger.validators
+        """Tell peers that do not vote; those that do know. At a hand-over that is all who did not vote before it or will
+        not after it: consensus reaches the ones no more, and the others not yet.
+        """
+        height = block.executed.header.height
+        news = encode(News(height))
+        trust = self._pool.ledger.trust
+        voted, will_vote = trust.validators_at(height), trust.validators_at(height + 1)
         for member in self._links.connected:
-            if member not in validators:
+            if member not in voted or member not in will_vote:
                 self._links.send(member, FrameKind.NEWS, news)

@@ -46,7 +46,7 @@ class Readiness:
     @property
     def is_validator(self) -> bool:
         """Whether this node votes on the next block."""
-        return self._driver.may_vote and self._member in self._pool.ledger.validators
+        return self._driver.may_vote and self._driver.replica.has_vote
 
     @property
     def chain_ahead_ms(self) -> int:

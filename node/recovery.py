@@ -120,7 +120,7 @@ def open_votes(home: Home) -> VoteStore:
     Raises:
         PoolError: codes ``disk_full``, ``storage_failed``.
     """
-    if home.signer is None:
+    if not home.signers:
         return MemoryVotes()
     path = home.data / "VOTES"
     is_missing = not path.exists()
@@ -130,7 +130,7 @@ def open_votes(home: Home) -> VoteStore:
     if votes.is_doubtful:
         _log.error("the file of votes is not complete", extra={"path": str(path)})
         mark(home.probation_file)
-    if not is_own_memory(votes.read(), home.genesis.chain_id, home.member.name, home.signer.public_key):
+    if not is_own_memory(votes.read(), home.genesis.chain_id, home.member.name, home.signers):
         refused = path.with_name("VOTES.refused")
         _log.error("the file of votes is not this validator's", extra={"path": str(path), "kept_as": str(refused)})
         mark(home.probation_file)
@@ -194,7 +194,7 @@ def _is_fresh(folder: Path) -> bool:
 
 
 def _is_sole_validator(home: Home) -> bool:
-    return len(home.genesis.validators) == 1 and home.signer is not None
+    return len(home.genesis.validators) == 1 and bool(home.signers)
 
 
 def mark(path: Path) -> None:

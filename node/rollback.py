@@ -22,12 +22,12 @@ from msgspec import Meta
 from chain.blocks import Certificate
 from chain.errors import PoolError
 from chain.ledger import Ledger
-from chain.primitives.crypto import verify_signature
+from chain.primitives.crypto import Signer
 from chain.primitives.encoding import decode
 from chain.proofs.validators import ValidatorSet
 from chain.recovery import RECHECKED_BLOCKS
-from consensus.memory import is_forgotten, load_vote_record
-from consensus.messages import Commit, Statement, signed_message
+from consensus.memory import is_forgotten, is_signed_by, load_vote_record
+from consensus.messages import Commit, Statement
 from node.frames import FrameKind
 from node.links import Links
 
@@ -44,7 +44,7 @@ class RollbackCheck:
 
     Args:
         me: this member's name.
-        public_key: its consensus key.
+        signers: its consensus keys, by public key; may grow.
         ledger: of the node.
         links: to the other nodes.
         memory: what the file of votes holds.
@@ -58,7 +58,7 @@ class RollbackCheck:
     def __init__(
         self,
         me: str,
-        public_key: bytes,
+        signers: Mapping[bytes, Signer],
         ledger: Ledger,
         links: Links,
         memory: Mapping[bytes, bytes],
@@ -66,7 +66,7 @@ class RollbackCheck:
         on_forgotten: Callable[[Statement], None],
     ) -> None:
         self._me = me
-        self._public_key = public_key
+        self._signers = signers
         self._ledger = ledger
         self._links = links
         self._record = load_vote_record(memory)
@@ -117,16 +117,10 @@ class RollbackCheck:
         finally:
             del self._asking[peer]
         for statement in statements:
-            if self._is_mine(statement):
+            if is_signed_by(statement, self._ledger.chain_id, self._me, self._signers):
                 self._note(statement)
         self._heard.add(peer)
         self._on_answer()
-
-    def _is_mine(self, statement: Statement) -> bool:
-        if statement.validator != self._me:
-            return False
-        message = signed_message(self._ledger.chain_id, statement)
-        return verify_signature(self._public_key, message, statement.signature)
 
     def _note(self, statement: Statement) -> None:
         if self.forgotten is None and is_forgotten(self._record, statement):

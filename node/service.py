@@ -9,9 +9,7 @@ from typing import TypeVar
 
 from chain.errors import ErrorCode, PoolError
 from chain.ledger import Ledger
-from chain.primitives.crypto import Ed25519Signer
 from chain.primitives.encoding import decode, encode
-from chain.primitives.keys import new_seed
 from chain.state.entries import member_key
 from chain.state.members import Member
 from consensus.config import ConsensusConfig
@@ -94,6 +92,7 @@ class NodeService:
         self._engine_problem = engine.problem if engine is not None else None
         kem_key = home.kem_key if self._engine_problem is None else None
         self.pool = Pool(ledger, lambda: time.time_ns() // 1_000_000, time.monotonic)
+        self.pool.add_listener(self._take_up_successor)  # before the driver hears of the block
         self.metrics = Metrics()
         self.periodic = PeriodicWork(self.fail)
         self.misbehaviour = MisbehaviourFolder(home.data / "misbehaviour", ledger.trust, self.metrics)
@@ -122,7 +121,7 @@ class NodeService:
         self.dissemination = Dissemination(self.pool, self.links, self.intake)
         settings = ReplicaSettings(
             home.member.name,
-            home.signer or Ed25519Signer(new_seed()),  # a node that only follows signs nothing
+            home.signers,
             consensus_config(home.config),
             home.config.file.consensus.tick_ms / 1000,
         )
@@ -226,6 +225,16 @@ class NodeService:
             if not self.pool.is_closing:
                 self.fail(error)
 
+    def _take_up_successor(self, block: CommittedBlock) -> None:
+        """At a hand-over this member's key may have changed: the one that votes now lies beside the one before."""
+        key = self.ledger.validators.key_of(self.home.member.name)
+        if not block.executed.header.hands_over or key is None or key in self.home.signers or not self.home.signers:
+            return
+        try:
+            self.home.load_successor()
+        except PoolError as error:
+            self._log.error("the consensus key that follows cannot be read", extra={"reason": error.detail})
+
     def _on_committed(self, block: CommittedBlock) -> None:
         if any(key.startswith(member_key("")) for key in block.executed.update.changes):
             self.links.update_peers(self._peers())
@@ -268,7 +277,7 @@ class NodeService:
         )
 
     def _make_voting_right(self, settings: ReplicaSettings) -> VotingRight | None:
-        if self.home.signer is None or self._engine_problem is not None:
+        if not self.home.signers or self._engine_problem is not None:
             return None
         mark = ProbationFile(self.home.probation_file, self.fail)
         return VotingRight(settings, self.pool, self.links, self.heights, self.votes, self.driver, mark)
@@ -276,10 +285,10 @@ class NodeService:
     def _make_checkpoints(self) -> tuple[Checkpoints, CosigningRight | None]:
         home = self.home
         cosigner, right = None, None
-        if home.checkpoint_signer is not None:
+        if home.checkpoint_signers:
             name = home.member.name
-            cosigner = Cosigner(home.data / "COSIGNED", home.checkpoint_signer, name, self.ledger.trust)
-            voter = self.driver if home.signer is not None else None
+            cosigner = Cosigner(home.data / "COSIGNED", home.checkpoint_signers, name, self.ledger.trust)
+            voter = self.driver if home.signers else None
             right = CosigningRight(name, cosigner, self.pool, self.heights, self.readiness, voter)
         checkpoints = Checkpoints(
             self.pool,

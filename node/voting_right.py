@@ -8,6 +8,7 @@ import asyncio
 import logging
 from typing import Protocol
 
+from chain.proofs.validators import ValidatorSet
 from chain.storage.votes import VoteStore
 from consensus.messages import Statement
 from node.driver import ConsensusDriver, ReplicaSettings
@@ -16,6 +17,9 @@ from node.peer_heights import PeerHeights
 from node.pool import CommittedBlock, Pool
 from node.probation import MARGIN_BLOCKS, safe_height
 from node.rollback import RollbackCheck
+
+_LOOKING_S = 5
+"""How long a sole validator that may have lost its chain looks for others that hold one."""
 
 
 class ProbationMark(Protocol):
@@ -69,10 +73,11 @@ class VotingRight:
         self._probation = probation
         self._is_on_probation = probation.is_set
         self._safe_height: int | None = None
+        self._seconds = 0
         self._log = logging.getLogger("blockpool.node")
         self.rollback = RollbackCheck(
             settings.member,
-            settings.signer.public_key,
+            settings.signers,
             pool.ledger,
             links,
             votes.read(),
@@ -95,6 +100,7 @@ class VotingRight:
 
     def ask_all(self) -> None:
         """Ask those that have not answered; called every second."""
+        self._seconds += 1
         for member in self._links.connected:
             self._ask(member)
         self.review()
@@ -104,7 +110,7 @@ class VotingRight:
         if self._driver.may_vote or self._pool.is_closing or self._heights.is_syncing:
             return
         validators = self._pool.ledger.validators
-        if not self.rollback.is_complete(validators):
+        if not self.rollback.is_complete(validators) or self._may_be_behind_others(validators):
             return
         if self._safe_height is None:
             self._safe_height = safe_height(
@@ -120,6 +126,18 @@ class VotingRight:
             self._log.info("voting from now on", extra={"height": self._pool.height})
             self._driver.start_voting()
 
+    @property
+    def _has_peers(self) -> bool:
+        return any(member.node is not None and member.name != self._member for member in self._pool.ledger.members())
+
+    def _may_be_behind_others(self, validators: ValidatorSet) -> bool:
+        """Whether this node, which has nobody to ask in the set that it knows, may have lost a chain that has grown
+        beyond that set. So it looks first whether anybody else has blocks; one that only says so is found out by asking.
+        """
+        if not self._is_on_probation or validators.names != (self._member,):
+            return False
+        return self._heights.is_pulling or (self._seconds < _LOOKING_S and self._has_peers)
+
     async def close(self) -> None:
         """Ask no more."""
         await self.rollback.close()
@@ -130,6 +148,8 @@ class VotingRight:
 
     def _on_committed(self, block: CommittedBlock) -> None:
         if not self._driver.may_vote:
+            if block.executed.header.hands_over:  # what the others of an older set have said is worth less and less
+                self._safe_height = None
             self.rollback.note_certificate(block.certificate)
             asyncio.get_running_loop().call_soon(self.review)
 

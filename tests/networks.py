@@ -38,6 +38,7 @@ class TestNetwork(TransactionMaker[Transaction]):
         has_contracts: whether the genesis names this installation's engine and gives the validators KEM keys.
         policy: runs the contracts of ``ledger()``.
         witnesses: public keys of the members that cosign checkpoints as witnesses.
+        voters: how many of them vote from the beginning; all by default. The others have nodes.
     """
 
     __test__ = False
@@ -46,6 +47,7 @@ class TestNetwork(TransactionMaker[Transaction]):
     has_contracts: bool = False
     policy: AccessPolicy | None = None
     witnesses: Mapping[str, bytes] = field(default_factory=dict)
+    voters: int | None = None
     nonce: int = 0
     names: list[str] = field(default_factory=list)
 
@@ -76,7 +78,8 @@ class TestNetwork(TransactionMaker[Transaction]):
         return {name: KemPrivateKey.from_seed(seed(f"reader {name}")) for name in self.system}
 
     def _member(self, name: str) -> MemberObject:
-        votes = name in self.consensus
+        has_node = name in self.consensus
+        votes = name in self.names[: self.voters]
         return MemberObject(
             name=name,
             kind="government" if votes else "enterprise",
@@ -86,9 +89,14 @@ class TestNetwork(TransactionMaker[Transaction]):
             keys=(MemberKeyObject(self.system[name].public_key),),
             consensus_key=self.consensus[name].public_key if votes else None,
             kem_key=self.kem[name].public_key.encoded if votes and self.has_contracts else None,
-            node=NodeRecordObject(f"127.0.0.1:{9000 + ord(name[0])}", "", b"certificate") if votes else None,
+            node=NodeRecordObject(f"127.0.0.1:{9000 + ord(name[0])}", "", b"certificate") if has_node else None,
             witness_key=self.witnesses.get(name),
         )
+
+    @staticmethod
+    def consensus_key(name: str, generation: int) -> Ed25519Signer:
+        """The key that a validator votes with after so many rotations."""
+        return Ed25519Signer(seed(f"consensus {name} {generation}" if generation else f"consensus {name}"))
 
     def signer_of(self, member: str) -> Ed25519Signer:
         return self.system[member]

@@ -78,7 +78,7 @@ class TrustHistory:
         validators = encode(handover.validators)
         if hash_tagged("validators", self.chain_id, validators) != header.next_validators_hash:
             raise _bad("the next set is not the one that the header names")
-        if header.next_validators_hash == header.validators_hash and header.next_version == header.version:
+        if not header.hands_over:
             raise _bad(f"block {header.height} hands nothing over")
         next_set = validator_set(handover.validators)
         self._epochs += (Epoch(header.height + 1, next_set, header.next_version, handover),)

@@ -40,7 +40,7 @@ MUTANTS = (
         HAND_OVER,
         Edit(
             "TrustHistory.extend",
-            "header.next_validators_hash == header.validators_hash and header.next_version == header.version",
+            "not header.hands_over",
             "False",
         ),
     ),

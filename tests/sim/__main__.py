@@ -9,6 +9,7 @@ import time
 import traceback
 from collections import Counter
 
+from tests.sim.epochs import EpochSchedule
 from tests.sim.schedule import Result, Schedule
 
 
@@ -53,12 +54,14 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1000, help="how many seeds to run")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--size", type=int, help="validators; by default the seed chooses")
+    parser.add_argument("--epochs", action="store_true", help="change the set of validators and the rules")
     arguments = parser.parse_args()
-    options = f" --size {arguments.size}" if arguments.size else ""
+    options = (f" --size {arguments.size}" if arguments.size else "") + (" --epochs" if arguments.epochs else "")
+    kind = EpochSchedule if arguments.epochs else Schedule
     summary = Summary()
     for seed in range(arguments.first, arguments.first + arguments.seeds):
         try:
-            summary.add(Schedule(seed, arguments.size).run())
+            summary.add(kind(seed, arguments.size).run())
         except Exception:
             traceback.print_exc()
             print(f"FAILED: python -m tests.sim --seeds 1 --first {seed}{options}", flush=True)

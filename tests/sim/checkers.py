@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, NoReturn
 
 from chain.blocks import block_hash, decode_header
 from chain.errors import PoolError
-from chain.primitives.crypto import Hash
+from chain.ledger import Ledger
+from chain.primitives.crypto import Hash, verify_signature
 from chain.primitives.encoding import encode
 from chain.proofs import history
 from chain.proofs.merkle import leaf_hashes, root_of_leaves
 from chain.proofs.receipts import Receipt
-from chain.proofs.validators import verify_certificate
+from chain.proofs.trust import TrustHistory
+from chain.proofs.validators import ValidatorSet, validator_set, verify_certificate
 from chain.storage.blocks import BlockStore
 from chain.storage.state import StateStore
 from consensus.buffer import WINDOW_HEIGHTS
 from consensus.effects import Evidence
 from consensus.evidence import is_contradiction, verify_evidence
 from consensus.memory import load_proposals, load_vote_record
-from consensus.messages import Commit, Message, Prepare, PrePrepare, Statement, ViewChange, decode_message
+from consensus.messages import Commit, Message, Prepare, PrePrepare, Statement, ViewChange, decode_message, signed_message
 from node.frames import FrameKind
 from node.pool import CommittedBlock
 from tests.networks import TestNetwork
@@ -47,6 +49,9 @@ class Checkers:
         """``faulty``: Byzantine ones and those that may lose their disks, at most ``f`` together."""
         self.members = members
         self.validators = members.genesis.validators
+        """The first ones."""
+        self.sets: dict[int, ValidatorSet] = {1: self.validators}
+        """Who votes at each height, up to the one after the newest block, by what blocks have changed."""
         self.faulty = faulty
         self.nodes: dict[str, Validator] = {}
         self.chain: dict[int, Hash] = {0: members.genesis.block_hash}
@@ -83,6 +88,7 @@ class Checkers:
         height = tip.height
         if height == self.height + 1:
             self.chain[height] = tip.block_hash  # on disk, and the process died before it could say so
+            self.sets[height + 1] = node.service.ledger.validators
         if self.chain.get(height) != tip.block_hash:
             self.fail(f"{node.name} starts on another block {height} than was committed")
 
@@ -94,11 +100,14 @@ class Checkers:
         header, height = executed.header, executed.header.height
         hash_ = block_hash(self.members.chain_id, executed.proposal.header)
         try:
-            verify_certificate(self.members.chain_id, certificate, self.validators, height, hash_)
+            verify_certificate(self.members.chain_id, certificate, self.sets[height], height, hash_)
         except PoolError as error:
             self.fail(f"{node.name} committed block {height} with a bad certificate: {error}")
         if self.chain.setdefault(height, hash_) != hash_:
             self.fail(f"{node.name} committed another block {height} than an earlier node")
+        next_set = validator_set(executed.next_validators)
+        if self.sets.setdefault(height + 1, next_set) != next_set:
+            self.fail(f"{node.name} has another set after block {height} than an earlier node")
         if header.parent_hash != self.chain.get(height - 1):
             self.fail(f"block {height} does not follow block {height - 1}")
         ids = executed.proposal.transaction_ids
@@ -125,13 +134,10 @@ class Checkers:
         if self.committed.get(id_) != height:
             self.fail(f"{node.name} acknowledged a transaction at {height} that is not committed there")
         self.acknowledged[id_] = height
-        holders = [peer for peer in self.nodes.values() if not peer.is_byzantine and self._holds(peer, height)]
-        byzantine = sum(peer.is_byzantine for peer in self.nodes.values())
-        needed = (
-            self.validators.quorum
-            - byzantine
-            - sum(name in self.faulty and not self.nodes[name].is_byzantine for name in self.nodes)
-        )
+        validators = self.sets[height]
+        voters = [self.nodes[name] for name in validators.names]
+        holders = [peer for peer in voters if not peer.is_byzantine and self._holds(peer, height)]
+        needed = validators.quorum - sum(name in self.faulty for name in validators.names)
         if len(holders) < needed:
             self.fail(f"block {height} was acknowledged, but only {len(holders)} disks bind their nodes to it")
 
@@ -159,6 +165,7 @@ class Checkers:
             if is_contradiction(earlier, statement):
                 self.fail(f"{node.name} contradicts itself: {earlier} and {statement}")
         known.append(statement)
+        self._check_vote_is_its(node, statement)
         self._check_vote_durable(node, statement)
 
     def on_evidence(self, node: Validator, evidence: Evidence) -> None:
@@ -166,7 +173,7 @@ class Checkers:
         if node.is_byzantine:
             return
         try:
-            accused = verify_evidence(self.members.chain_id, self.validators, evidence.first, evidence.second)
+            accused = verify_evidence(self.members.chain_id, self.sets[evidence.first.height], evidence.first, evidence.second)
         except PoolError as error:
             self.fail(f"{node.name} gave evidence that does not hold: {error}")
         if not self.nodes[accused].is_byzantine and accused not in self.excused:
@@ -211,6 +218,7 @@ class Checkers:
             if node.is_byzantine or node.service is None:
                 continue
             ledger = node.service.ledger
+            self._check_trust(node, ledger)
             for id_, height in self.acknowledged.items():
                 location = ledger.blocks.location(id_)
                 if location is None or location.height != height:
@@ -218,6 +226,25 @@ class Checkers:
             found = ledger.states.head
             if found is None or found.root != ledger.tip.header.state_root:
                 self.fail(f"{node.name} has another state than its newest block says")
+
+    def _check_trust(self, node: Validator, ledger: Ledger) -> None:
+        """Genesis and the hand-overs that a node holds prove every set, and every block of it."""
+        trust = TrustHistory(self.members.genesis, ledger.trust.handovers_since(0))
+        for height in range(1, ledger.tip.height + 1):
+            if trust.validators_at(height) != self.sets[height]:
+                self.fail(f"{node.name} proves another set for block {height}")
+            block = ledger.block_at(height)
+            try:
+                trust.verify_header(block.header, block.certificate)
+            except PoolError as error:
+                self.fail(f"{node.name} cannot prove block {height}: {error}")
+
+    def _check_vote_is_its(self, node: Validator, statement: Statement) -> None:
+        """Nobody votes before or after the epochs that it has a vote in, nor with a key of another one."""
+        key = self.sets[statement.height].key_of(node.name)
+        message = signed_message(self.members.chain_id, statement)
+        if key is None or not verify_signature(key, message, statement.signature):
+            self.fail(f"{node.name} sent {statement}, which is no vote of the set of its height")
 
     # Disks
 

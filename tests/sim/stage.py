@@ -27,20 +27,20 @@ _ERASURE_EVERY = 5
 
 
 @cache
-def members_of(size: int) -> TestNetwork:
-    """A network of so many validators; the same for every seed."""
-    return TestNetwork(size=size)
+def members_of(size: int, voters: int | None = None) -> TestNetwork:
+    """A network of so many nodes, of which all or so many vote at first; the same for every seed."""
+    return TestNetwork(size=size, voters=voters)
 
 
 @lru_cache(maxsize=8192)
-def transaction(size: int, number: int) -> tuple[str, bytes, Hash]:
+def transaction(size: int, number: int, voters: int | None = None) -> tuple[str, bytes, Hash]:
     """The member, encoding and id of a run's transaction: each member's dataset first, then parcels, of which some are
     erased a while later.
     """
-    network = members_of(size)
+    network = members_of(size, voters)
     member = network.names[number % size]
     erased = number - 2 * size
-    target = transaction(size, erased)[2] if erased >= size and number % _ERASURE_EVERY == 0 else None
+    target = transaction(size, erased, voters)[2] if erased >= size and number % _ERASURE_EVERY == 0 else None
     network.nonce = number
     if number < size:
         made = network.dataset(member)
@@ -68,20 +68,27 @@ class Stage:
 
     Args:
         random: of the whole run.
-        size: how many validators.
+        size: how many nodes.
         kinds: class of each validator that is not an honest one.
         frail: honest ones whose disks and clocks may fail.
+        voters: how many of the nodes vote at first; all by default.
     """
 
     def __init__(
-        self, random: Random, size: int, kinds: Mapping[str, type[Validator]], frail: tuple[str, ...] = ()
+        self,
+        random: Random,
+        size: int,
+        kinds: Mapping[str, type[Validator]],
+        frail: tuple[str, ...] = (),
+        voters: int | None = None,
     ) -> None:
         self.random = random
         self.size = size
+        self.voters = voters
         self.frail = frail
         self.loop = SimLoop()
         self.loop.set_exception_handler(self._on_exception)
-        self.members = members_of(size)
+        self.members = members_of(size, voters)
         names = self.members.names
         self.network = Network(self.loop, random, names)
         self.counts: Counter[str] = Counter()
@@ -138,14 +145,18 @@ class Stage:
         """A client gives its next transaction to a node: by default half of the time to its member's own, else to
         any.
         """
-        member, data, id_ = transaction(self.size, len(self.submitted))
+        member, data, id_ = transaction(self.size, len(self.submitted), self.voters)
         self.submitted.append(id_)
         if node is None:
             node = self.nodes[member] if self.random.random() < 0.5 else self.random.choice(list(self.nodes.values()))
+        self.submit_to(node, data, id_)
+        return id_
+
+    def submit_to(self, node: Validator, data: bytes, id_: Hash) -> None:
+        """A client gives a transaction to a node."""
         process = node.processes[0]
         if process.service is not None:
             self.loop.create_task(self._submit_to(process, data, id_))
-        return id_
 
     async def _submit_to(self, node: Validator, data: bytes, id_: Hash) -> None:
         service = node.service
@@ -160,7 +171,8 @@ class Stage:
         if service is not node.service or node.is_byzantine:
             return  # the process died before it could answer, or may say anything
         self.checkers.on_acknowledged(node, receipt, id_)
-        verify_receipt(TrustHistory(self.members.genesis), id_, receipt)
+        handovers = service.ledger.trust.handovers_since(0)
+        verify_receipt(TrustHistory(self.members.genesis, handovers), id_, receipt)
 
     def is_settled(self) -> bool:
         """Whether all honest validators hold the whole chain."""

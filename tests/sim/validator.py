@@ -61,6 +61,8 @@ LIMITS = Limits(mempool_size_bytes=64 * 1024, block_transactions=8)
 """Small enough that load fills them."""
 
 
+KEY_GENERATIONS = 4
+"""How many consensus keys each validator has in store."""
 CRASH_FACTORS = {"before a packet": 1, "in a write": 12}
 """How much likelier power cuts find a process there: it waits for its disk for longer than for its links, longest in
 the write of a file."""
@@ -78,6 +80,13 @@ def shared_metrics() -> Metrics:
 def shared_execution() -> ExecutionThread:
     """Never used: without contracts every block is executed on the loop."""
     return ExecutionThread(None, lambda seconds: None)
+
+
+@cache
+def consensus_keys(name: str) -> dict[bytes, Ed25519Signer]:
+    """All keys that a validator may ever vote with, by public key."""
+    keys = (TestNetwork.consensus_key(name, generation) for generation in range(KEY_GENERATIONS))
+    return {key.public_key: key for key in keys}
 
 
 class World:
@@ -157,7 +166,7 @@ class SimService:
         self.heights = PeerHeights(pool, links, self.catch_up)
         self.intake = Intake(pool, links, self.fail, Examiners(pool.ledger, 0))
         self.dissemination = Dissemination(pool, links, self.intake)
-        settings = ReplicaSettings(owner.name, owner.signer, CONFIG, TICK_S)
+        settings = ReplicaSettings(owner.name, owner.signers, CONFIG, TICK_S)
         self.overdue = Overdue(pool, links, self.intake, CONFIG.overdue_ticks * TICK_S / 5)
         self.driver = ConsensusDriver(
             settings,
@@ -237,6 +246,7 @@ class Validator:
         self.world = world
         self.peers = tuple(peer for peer in world.members.names if peer != name)
         self.signer: Ed25519Signer = world.members.consensus[name]
+        self.signers = consensus_keys(name)
         self.disk = Disk()
         self.clock_offset_ms = 0
         self.life = Life()
