@@ -20,10 +20,12 @@ from chain.ledger import ExecutedBlock
 from chain.limits import LIMITS
 from chain.packages import BlockPackage, Packages, open_package, verify_erased
 from chain.primitives.encoding import decode, encode, encode_array
+from chain.proofs.past import ANCHOR_HANDOVERS
+from chain.proofs.trust import TrustHistory
 from chain.proofs.validators import verify_certificate
 from chain.transactions.base import CheckedTransaction
 from node.execution import ExecutionThread, is_local_fault
-from node.frames import BlockRange, FrameKind
+from node.frames import BlockRange, FrameKind, HandOverQuery, HandOvers
 from node.links import Links
 from node.pool import Pool
 from node.state_sync import StateSync
@@ -70,6 +72,7 @@ class CatchUp:
         self._failures: dict[str, int] = {}
         self._task: asyncio.Task[None] | None = None
         self._is_pulling = False
+        self._ahead: TrustHistory | None = None
         self._log = logging.getLogger("blockpool.catch_up")
         self.blocks = 0
         """Blocks taken this way since the start."""
@@ -92,6 +95,12 @@ class CatchUp:
         """Answer a peer that catches up, and say how long it took, seconds. Reading happens beside the loop."""
         began_s = time.perf_counter()
         answer = encode_array(await self._pool.read_packages(wanted.first, wanted.limit, _REPLY_BYTES))
+        return answer, time.perf_counter() - began_s
+
+    async def serve_handovers(self, wanted: HandOverQuery) -> tuple[bytes, float]:
+        """Answer a peer that needs later sets than it knows."""
+        began_s = time.perf_counter()
+        answer = encode(self._pool.ledger.trust.handovers_since(wanted.since_height)[:ANCHOR_HANDOVERS])
         return answer, time.perf_counter() - began_s
 
     async def close(self) -> None:
@@ -158,7 +167,7 @@ class CatchUp:
                 is_last = following > self._claims.get(peer, 0)
                 if not is_last and is_full:
                     request = self._request(peer, following)
-                await self._take_all(packages)
+                await self._take_all(peer, packages)
                 if self._pool.height == before:
                     self._drop(peer, "it sends blocks that are here already")
                     return
@@ -202,20 +211,20 @@ class CatchUp:
         packages = decode(Packages, reply)
         return _Reply(packages, len(packages) == LIMITS.catch_up_blocks or len(reply) > _REPLY_BYTES)
 
-    async def _take_all(self, packages: tuple[BlockPackage, ...]) -> None:
+    async def _take_all(self, peer: str, packages: tuple[BlockPackage, ...]) -> None:
         """Verify and store what one reply brought; it is made durable at once, since each sync waits for the disk."""
         try:
-            await self._store_all(packages)
+            await self._store_all(peer, packages)
         finally:
             self._pool.flush()
 
-    async def _store_all(self, packages: tuple[BlockPackage, ...]) -> None:
+    async def _store_all(self, peer: str, packages: tuple[BlockPackage, ...]) -> None:
         ledger = self._pool.ledger
         for package in packages:
             block, transactions = open_package(ledger.chain_id, package, self._pool.recognise)
             if block.certificate is not None and block.certificate.height <= self._pool.height:
                 continue  # consensus delivered it while it was under way
-            verify_erased(ledger.trust, package, block, transactions)
+            await self._verify_erased(peer, package, block, transactions)
             if self._execution.is_wanted(transactions):
                 executed = await self._check_beside(block, transactions)
             else:
@@ -224,6 +233,38 @@ class CatchUp:
                 self._pool.store(executed, block.certificate)
                 self.blocks += 1
             await asyncio.sleep(0)
+
+    async def _verify_erased(
+        self, peer: str, package: BlockPackage, block: Block, transactions: list[CheckedTransaction]
+    ) -> None:
+        """Check that what came without its payload was erased. The peer proves it by a newer block of its own, which may
+        be of a later epoch than this node knows yet: then it has to show the hand-overs up to there.
+        """
+        try:
+            verify_erased(self._trust, package, block, transactions)
+        except PoolError as error:
+            if error.code is not ErrorCode.UNKNOWN_VALIDATORS:
+                raise
+            await self._learn_of_later_sets(peer)
+            verify_erased(self._trust, package, block, transactions)
+
+    @property
+    def _trust(self) -> TrustHistory:
+        """The longer of the histories that are known: the chain's, and what peers have shown of its continuation."""
+        known, ahead = self._pool.ledger.trust, self._ahead
+        return known if ahead is None or ahead.since_height <= known.since_height else ahead
+
+    async def _learn_of_later_sets(self, peer: str) -> None:
+        trust = self._trust.copy()
+        while True:
+            since = trust.since_height
+            reply = await self._links.request(peer, FrameKind.FETCH_HANDOVERS, encode(HandOverQuery(since)))
+            for handover in decode(HandOvers, reply):
+                trust.extend(handover)
+                await asyncio.sleep(0)
+            self._ahead = trust
+            if trust.since_height == since:
+                return
 
     async def _check_beside(self, block: Block, transactions: Sequence[CheckedTransaction]) -> ExecutedBlock | None:
         """Check a block that calls contracts: its certificate and its senders here, since senders are looked up in the

@@ -10,7 +10,8 @@ from chain.limits import LIMITS
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Wire, decode
 from chain.primitives.types import Hash32, Unsigned
-from chain.proofs.past import SPAN_BLOCKS
+from chain.proofs.handover import HandOver
+from chain.proofs.past import ANCHOR_HANDOVERS, SPAN_BLOCKS
 from node.links import FIRST_MESSAGE_KIND
 
 
@@ -41,6 +42,8 @@ class FrameKind(IntEnum):
     """Request: ``ChunkQuery``. Response: ``chain.state.chunks.StateChunk``."""
     FETCH_SPAN = FIRST_MESSAGE_KIND + 22
     """Request: ``SpanQuery``. Response: ``chain.proofs.past.Span``."""
+    FETCH_HANDOVERS = FIRST_MESSAGE_KIND + 23
+    """Request: ``HandOverQuery``. Response: ``HandOvers``, the first of those that the peer knows."""
 
 
 TransactionList = Annotated[
@@ -90,6 +93,17 @@ class SpanQuery(Wire, frozen=True):
     """Height of the span's first block."""
     offset: Annotated[int, Meta(ge=0, le=SPAN_BLOCKS - 1)]
     """Place in the span of the first block whose content is wanted."""
+
+
+class HandOverQuery(Wire, frozen=True):
+    """Which hand-overs are wanted."""
+
+    since_height: Unsigned
+    """Height from which the newest set is that the asking node knows: those to later ones are wanted."""
+
+
+HandOvers = Annotated[tuple[HandOver, ...], Meta(max_length=ANCHOR_HANDOVERS)]
+"""In their order."""
 
 
 def decode_ids(body: bytes) -> tuple[Hash, ...]:

@@ -31,7 +31,7 @@ from node.engine_process import ContractEngine
 from node.erasure import Eraser
 from node.examiners import Examiners
 from node.execution import Executions, ExecutionThread
-from node.frames import AnchorQuery, BlockRange, ChunkQuery, FrameKind, SpanQuery, decode_ids
+from node.frames import AnchorQuery, BlockRange, ChunkQuery, FrameKind, HandOverQuery, SpanQuery, decode_ids
 from node.home import Home
 from node.intake import Intake
 from node.key_shares import KeyShares
@@ -318,6 +318,7 @@ class NodeService:
             requests={
                 FrameKind.FETCH_TRANSACTIONS: self._serve_transactions,
                 FrameKind.FETCH_BLOCKS: self._serving(BlockRange, self.catch_up.serve),
+                FrameKind.FETCH_HANDOVERS: self._serving(HandOverQuery, self.catch_up.serve_handovers),
                 FrameKind.FETCH_SHARES: lambda _, body: self.key_shares.serve(body),
                 FrameKind.FETCH_VOTES: self._serve_votes,
                 FrameKind.FETCH_ANCHOR: self._serving(AnchorQuery, self.state_serving.anchor),

@@ -74,6 +74,7 @@ WIRE_TYPES: tuple[type, ...] = (
     EngineIdentity,
     erasure.ErasureProofs,
     frames.AnchorQuery,
+    frames.HandOverQuery,
     frames.BlockRange,
     frames.ChunkQuery,
     frames.News,

@@ -12,7 +12,7 @@ MUTANTS = (
     mutant(
         "s57 catch-up takes parcels without payload on a peer's word",
         (f"{NODE}::test_s57_a_peer_that_holds_payloads_back_is_left_for_the_next_one",),
-        Edit("CatchUp._store_all", "verify_erased(ledger.trust, package, block, transactions)", "pass"),
+        Edit("CatchUp._store_all", "await self._verify_erased(peer, package, block, transactions)", "pass"),
     ),
     mutant(
         "s57 a proof that a parcel was not erased serves as well",

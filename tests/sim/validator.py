@@ -28,7 +28,7 @@ from node.dissemination import Dissemination
 from node.driver import ConsensusDriver, DriverEvents, ReplicaSettings
 from node.examiners import Examiners
 from node.execution import Executions, ExecutionThread
-from node.frames import BlockRange, FrameKind, decode_ids
+from node.frames import BlockRange, FrameKind, HandOverQuery, decode_ids
 from node.intake import Intake
 from node.links import Hello, Links
 from node.mempool import Mempool
@@ -221,6 +221,7 @@ class SimService:
             requests={
                 FrameKind.FETCH_TRANSACTIONS: self._serve_transactions,
                 FrameKind.FETCH_BLOCKS: self._serve_blocks,
+                FrameKind.FETCH_HANDOVERS: self._serve_handovers,
                 FrameKind.FETCH_VOTES: self._serve_votes,
             },
             connections=(self.heights.on_connect, self.voting.on_connect),
@@ -231,6 +232,9 @@ class SimService:
 
     async def _serve_blocks(self, member: str, body: bytes) -> bytes:
         return (await self.catch_up.serve(decode(BlockRange, body)))[0]
+
+    async def _serve_handovers(self, member: str, body: bytes) -> bytes:
+        return (await self.catch_up.serve_handovers(decode(HandOverQuery, body)))[0]
 
     async def _serve_votes(self, member: str, body: bytes) -> bytes:
         return encode(self.driver.replica.statements_of(member))
