@@ -39,8 +39,8 @@ class Tip:
 
     @property
     def next_start_view(self) -> int:
-        """The view that needs no justification at ``height + 1``. An epoch begins in view 0: views number the validators
-        of one set, and those who join have seen none of them.
+        """The view that needs no justification at ``height + 1``. An epoch begins in view 0: views number the
+        validators of one set, and those who join have seen none of them.
         """
         return 0 if self.ends_epoch or self.certificate is None else self.certificate.view
 
@@ -80,8 +80,8 @@ class Core:
         self.enter_height(tip)
 
     def enter_height(self, tip: Tip) -> None:
-        """Begin the height after ``tip``, with the votes that we cast there before a restart, if any. What was learnt of
-        the primaries of an epoch ends with it.
+        """Begin the height after ``tip``, with the votes that we cast there before a restart, if any. What was learnt
+        of the primaries of an epoch ends with it.
         """
         self.tip = tip
         self.validators = tip.validators

@@ -77,19 +77,13 @@ def is_own_memory(memory: Mapping[bytes, bytes], chain_id: bytes, me: str, publi
         return False
     keys = tuple(public_keys)
     statements = (record.prepare, record.commit, record.view_change) if record is not None else ()
-    return all(
-        is_signed_by(statement, chain_id, me, keys)
-        for statement in statements
-        if statement is not None
-    )
+    return all(is_signed_by(statement, chain_id, me, keys) for statement in statements if statement is not None)
 
 
 def is_signed_by(statement: Statement, chain_id: bytes, me: str, public_keys: Iterable[bytes]) -> bool:
     """Whether a statement is by ``me`` and signed with one of these keys: a validator's changes at a hand-over."""
     message = signed_message(chain_id, statement)
-    return statement.validator == me and any(
-        verify_signature(key, message, statement.signature) for key in public_keys
-    )
+    return statement.validator == me and any(verify_signature(key, message, statement.signature) for key in public_keys)
 
 
 def load_proposals(memory: Mapping[bytes, bytes]) -> tuple[Proposal | None, Proposal | None]:

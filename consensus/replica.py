@@ -32,8 +32,8 @@ class Replica:
     Args:
         chain_id: of the network; part of everything that is signed.
         me: this member's name. If it is no validator after ``tip``, the replica follows silently until it becomes one.
-        signers: of this member's votes, by public key: at each height the one signs that the set of validators names. It
-            may grow while the replica runs.
+        signers: of this member's votes, by public key: at each height the one signs that the set of validators names.
+            It may grow while the replica runs.
         tip: the last block that the node has stored durably.
         config: timers and bounds.
         memory: the newest value of every key that was ever persisted.

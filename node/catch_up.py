@@ -237,8 +237,8 @@ class CatchUp:
     async def _verify_erased(
         self, peer: str, package: BlockPackage, block: Block, transactions: list[CheckedTransaction]
     ) -> None:
-        """Check that what came without its payload was erased. The peer proves it by a newer block of its own, which may
-        be of a later epoch than this node knows yet: then it has to show the hand-overs up to there.
+        """Check that what came without its payload was erased. The peer proves it by a newer block of its own, which
+        may be of a later epoch than this node knows yet: then it has to show the hand-overs up to there.
         """
         try:
             verify_erased(self._trust, package, block, transactions)

@@ -53,9 +53,9 @@ class Cosigner:
             root_at: gives the root at an earlier size of that history.
 
         Raises:
-            PoolError: code ``history_conflict`` if ``head`` does not continue what has been cosigned; ``not_found`` if the
-                member signs no checkpoints of that size (see ``may_sign``); ``disk_full``,
-                ``storage_failed``: the process must stop.
+            PoolError: code ``history_conflict`` if ``head`` does not continue what has been cosigned; ``not_found`` if
+                the member signs no checkpoints of that size (see ``may_sign``); ``disk_full``, ``storage_failed``: the
+                process must stop.
         """
         last = self.last
         if last is not None:

@@ -164,6 +164,12 @@ class ConsensusDriver:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
+    def lacks_key(self) -> bool:
+        """Whether the next block's set names this member with a consensus key that is not here."""
+        key = self._pool.ledger.validators.key_of(self._settings.member)
+        return key is not None and key not in self._settings.signers
+
+    @property
     def _is_stopped(self) -> bool:
         """Whether the next block follows rules that this program does not know: it cannot tell right from wrong."""
         return self._pool.ledger.unknown_rules is not None

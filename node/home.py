@@ -35,8 +35,8 @@ class Home:
     genesis: Genesis
     member: Member
     signers: dict[bytes, Ed25519Signer]
-    """Consensus keys by public key: the configured one and, once its file is there, its successor. Empty for a node that
-    never votes.
+    """Consensus keys by public key: the configured one and, once its file is there, its successor. Empty for a node
+    that never votes.
     """
     witness_signer: Ed25519Signer | None
     """Cosigns checkpoints without a vote; None for a node that is no witness."""

@@ -73,8 +73,8 @@ class PeerHeights:
         self.hear(peer, height)
 
     def on_committed(self, block: CommittedBlock) -> None:
-        """Tell peers that do not vote; those that do know. At a hand-over that is all who did not vote before it or will
-        not after it: consensus reaches the ones no more, and the others not yet.
+        """Tell peers that do not vote; those that do know. At a hand-over that is all who did not vote before it or
+        will not after it: consensus reaches the ones no more, and the others not yet.
         """
         height = block.executed.header.height
         news = encode(News(height))

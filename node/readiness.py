@@ -79,6 +79,11 @@ class Readiness:
             return f"syncing {self._state_sync.percent} %: the state is being taken from the other nodes"
         if self._heights.lag_blocks > _READY_LAG_BLOCKS:
             return f"catching up from height {self._pool.height}"
+        if self._driver.lacks_key:
+            return (
+                f"{self._member} is to vote on block {self._pool.height + 1} with a consensus key that is not here: "
+                "put it where node.consensus_key says, and start again"
+            )
         if (ahead_ms := self.chain_ahead_ms) > LIMITS.clock_drift_ms:
             return (
                 f"the chain is {ahead_ms / 1000:,.0f} s ahead of this node's clock, and no block can be agreed on "

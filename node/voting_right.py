@@ -132,7 +132,7 @@ class VotingRight:
 
     def _may_be_behind_others(self, validators: ValidatorSet) -> bool:
         """Whether this node, which has nobody to ask in the set that it knows, may have lost a chain that has grown
-        beyond that set. So it looks first whether anybody else has blocks; one that only says so is found out by asking.
+        beyond that set. So it looks first whether anybody else has blocks; who only says so is found out by asking.
         """
         if not self._is_on_probation or validators.names != (self._member,):
             return False

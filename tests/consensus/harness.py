@@ -40,11 +40,11 @@ from consensus.replica import Replica, Tip
 from tests.consensus.support import (
     CHAIN_ID,
     NAMES,
-    FakeSigner,
     fake_verifier,
     genesis_tip,
     hash_of,
     make_proposal,
+    signers,
     transaction_id,
 )
 
@@ -105,7 +105,7 @@ class Table:
     def start(self, name: str) -> None:
         """Start a replica from its disk."""
         self.replicas[name] = Replica(
-            CHAIN_ID, name, FakeSigner(name), self.tip(name), self.config, dict(self.disks[name]), fake_verifier
+            CHAIN_ID, name, signers(name), self.tip(name), self.config, dict(self.disks[name]), fake_verifier
         )
         self.pending[name] = None
 

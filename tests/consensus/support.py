@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from chain.blocks import BlockHeader, Certificate, Proposal, block_hash
-from chain.primitives.crypto import ZERO_HASH, Hash, sha256
+from chain.primitives.crypto import ZERO_HASH, Hash, Signer, sha256
 from chain.primitives.encoding import encode
 from chain.proofs.merkle import root
 from chain.proofs.validators import Validator, ValidatorSet
@@ -31,6 +31,12 @@ class FakeSigner:
 
     def sign(self, message: bytes) -> bytes:
         return blake2b(message, key=self.public_key).digest()
+
+
+def signers(name: str) -> dict[bytes, Signer]:
+    """What a replica votes with."""
+    signer = FakeSigner(name)
+    return {signer.public_key: signer}
 
 
 def fake_verifier(public_key: bytes, message: bytes, signature: bytes) -> bool:

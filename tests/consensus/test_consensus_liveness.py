@@ -47,7 +47,7 @@ def test_the_normal_case_checks_no_signature_it_does_not_need() -> None:
         checked.append(signature)
         return support.fake_verifier(key, message, signature)
 
-    replica = Replica(support.CHAIN_ID, "g", support.FakeSigner("g"), Table(7).tip("a"), CONFIG, {}, counting_verifier)
+    replica = Replica(support.CHAIN_ID, "g", support.signers("g"), Table(7).tip("a"), CONFIG, {}, counting_verifier)
     x = support.block("x")
     replica.step("a", support.pre_prepare(x))
     replica.executed(support.hash_of(x), None)
@@ -366,7 +366,7 @@ def test_s45_proposals_of_many_views_take_bounded_room() -> None:
 
 def test_a_member_that_does_not_vote_follows_silently_and_may_join_later() -> None:
     tip = Tip(0, support.GENESIS_HASH, None, support.validator_set(3))
-    replica = Replica(support.CHAIN_ID, "d", support.FakeSigner("d"), tip, CONFIG, {}, support.fake_verifier)
+    replica = Replica(support.CHAIN_ID, "d", support.signers("d"), tip, CONFIG, {}, support.fake_verifier)
     replica.work_pending(support.transaction_id("t"))
     replica.step("a", support.pre_prepare(support.block("x")))
     for _ in range(10 * TIMEOUT):

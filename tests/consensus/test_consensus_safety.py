@@ -21,6 +21,7 @@ from tests.consensus.support import (
     new_view,
     pre_prepare,
     prepare,
+    signers,
     transaction_id,
     validator_set,
 )
@@ -93,7 +94,7 @@ def test_s03_lost_blocks_do_not_lead_to_votes_at_heights_voted_in_before() -> No
         table.work(label)
         table.run()
     memory = dict(table.disks["b"])
-    amnesiac = Replica(CHAIN_ID, "b", FakeSigner("b"), genesis_tip(4), CONFIG, memory, fake_verifier)
+    amnesiac = Replica(CHAIN_ID, "b", signers("b"), genesis_tip(4), CONFIG, memory, fake_verifier)
     amnesiac.step("a", pre_prepare(block("other")))
     assert not any(isinstance(effect, Execute | Persist) for effect in amnesiac.take_effects())
     for proposal, certificate_ in table.chains["a"][:2]:
@@ -107,7 +108,7 @@ def test_s03_lost_blocks_do_not_lead_to_votes_at_heights_voted_in_before() -> No
 
 def test_s03_damaged_memory_stops_the_replica() -> None:
     with pytest.raises(InvariantBroken):
-        Replica(CHAIN_ID, "b", FakeSigner("b"), genesis_tip(4), CONFIG, {b"votes": b"\x93"}, fake_verifier)
+        Replica(CHAIN_ID, "b", signers("b"), genesis_tip(4), CONFIG, {b"votes": b"\x93"}, fake_verifier)
 
 
 def test_s04_a_prepared_block_survives_view_changes_in_a_row() -> None:

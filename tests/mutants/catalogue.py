@@ -6,6 +6,7 @@ from tests.mutants import (
     certificates,
     checkpoints,
     cold,
+    epochs,
     erasing,
     evidence,
     joining,
@@ -36,6 +37,7 @@ MUTANTS = tuple(
             *payloads.MUTANTS,
             *cold.MUTANTS,
             *joining.MUTANTS,
+            *epochs.MUTANTS,
         ),
         key=lambda mutant: mutant.scenario,
     )

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from chain.errors import ErrorCode
 from chain.ledger import ExecutedBlock, Ledger
+from chain.primitives.crypto import Signer
 from chain.primitives.encoding import encode
 from chain.proofs.checkpoints import Cosignature, parse_checkpoint, sign_head, trusted_head
 from chain.proofs.history import TreeHead, root_at
@@ -68,6 +69,12 @@ class Hub:
         return sign_head(self.network.consensus[member], self.network.chain_id, member, TreeHead(size, root), time_s)
 
 
+def signers_of(hub: Hub, name: str) -> dict[bytes, Signer]:
+    """What a validator cosigns with."""
+    signer = hub.network.consensus[name]
+    return {signer.public_key: signer}
+
+
 class MemoryNode:
     """A validator's checkpoints on a ledger in memory; its own files are on disk."""
 
@@ -82,7 +89,12 @@ class MemoryNode:
         self.checkpoints = Checkpoints(
             self.pool,
             self,
-            Cosigner(self.folder / "COSIGNED", hub.network.consensus[name], name, hub.keys),
+            Cosigner(
+                self.folder / "COSIGNED",
+                signers_of(hub, name),
+                name,
+                hub.keys,
+            ),
             self.folder / "checkpoint.note",
             self.metrics,
             lambda: self.may_cosign,
@@ -215,7 +227,12 @@ def test_s22_a_restart_on_another_history_cosigns_nothing_any_more(hub: Hub, cap
     """What a member has signed binds it, whatever its database says today."""
     hub.extend(3)
     hub.rest()
-    signed = Cosigner(hub.folder / "a" / "COSIGNED", hub.network.consensus["a"], "a", hub.keys)
+    signed = Cosigner(
+        hub.folder / "a" / "COSIGNED",
+        signers_of(hub, "a"),
+        "a",
+        hub.keys,
+    )
     before = signed.last
     signed.close()
     node = hub.nodes["a"]
@@ -228,7 +245,12 @@ def test_s22_a_restart_on_another_history_cosigns_nothing_any_more(hub: Hub, cap
     assert caplog.text.count("cosigning refused") == 1
     assert node.conflicts >= 1
     assert before is not None
-    again = Cosigner(hub.folder / "a" / "COSIGNED", hub.network.consensus["a"], "a", hub.keys)
+    again = Cosigner(
+        hub.folder / "a" / "COSIGNED",
+        signers_of(hub, "a"),
+        "a",
+        hub.keys,
+    )
     assert again.last == before
     again.close()
 

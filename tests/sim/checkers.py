@@ -24,7 +24,16 @@ from consensus.buffer import WINDOW_HEIGHTS
 from consensus.effects import Evidence
 from consensus.evidence import is_contradiction, verify_evidence
 from consensus.memory import load_proposals, load_vote_record
-from consensus.messages import Commit, Message, Prepare, PrePrepare, Statement, ViewChange, decode_message, signed_message
+from consensus.messages import (
+    Commit,
+    Message,
+    Prepare,
+    PrePrepare,
+    Statement,
+    ViewChange,
+    decode_message,
+    signed_message,
+)
 from node.frames import FrameKind
 from node.pool import CommittedBlock
 from tests.networks import TestNetwork
@@ -172,8 +181,9 @@ class Checkers:
         """An honest node accuses a validator."""
         if node.is_byzantine:
             return
+        validators = self.sets[evidence.first.height]
         try:
-            accused = verify_evidence(self.members.chain_id, self.sets[evidence.first.height], evidence.first, evidence.second)
+            accused = verify_evidence(self.members.chain_id, validators, evidence.first, evidence.second)
         except PoolError as error:
             self.fail(f"{node.name} gave evidence that does not hold: {error}")
         if not self.nodes[accused].is_byzantine and accused not in self.excused:

@@ -2,8 +2,8 @@
 
 Ten nodes, of which some vote at first. Now and then a transaction names another set: validators join, leave, return,
 change their consensus keys, all at once too; or another version of the rules. Rules of the tests alone apply it at once
-(``tests.rules.Changing``), which is harsher than what two steps would let happen. A set never holds more faulty ones than
-it may; all others may crash at any time, as everywhere in here.
+(``tests.rules.Changing``), which is harsher than what two steps would let happen. A set never holds more faulty ones
+than it may; all others may crash at any time, as everywhere in here.
 """
 
 from random import Random
@@ -15,13 +15,12 @@ from chain.primitives.quorum import max_faulty
 from tests.rules import CHANGING, NEXT
 from tests.sim.misbehaviour import KINDS
 from tests.sim.schedule import Schedule
-from tests.sim.stage import Stage
+from tests.sim.stage import CHANGE_NONCES, Stage
 from tests.sim.validator import KEY_GENERATIONS, Validator
 
 SIZE = 10
 _CHANGE = 0.4
 """Chance that a client's turn changes the set too."""
-_NONCES = 10**8
 
 
 class EpochSchedule(Schedule):
@@ -64,8 +63,8 @@ class EpochSchedule(Schedule):
         self._changes += 1
         change = f"version {self.random.choice((2, NEXT))}" if self.random.random() < 0.15 else self._other_set()
         owner = self.random.choice(self.members.names)
-        self.members.nonce = _NONCES + self._changes
-        made = self.members.dataset(owner, f"e{self._changes}", legal_basis=change)
+        self.members.nonce = CHANGE_NONCES + self._changes
+        made = self.members.dataset(owner, f"change{self._changes}", legal_basis=change)
         self.submit_to(self.random.choice(nodes), encode(made), self.members.id_of(made))
 
     def _other_set(self) -> str:
@@ -93,9 +92,7 @@ class EpochSchedule(Schedule):
 
     def _generation(self, name: str, key: bytes | None) -> int:
         return next(
-            number
-            for number in range(KEY_GENERATIONS)
-            if self.members.consensus_key(name, number).public_key == key
+            number for number in range(KEY_GENERATIONS) if self.members.consensus_key(name, number).public_key == key
         )
 
     def _run_liveness_phase(self) -> int:
@@ -115,4 +112,3 @@ class EpochSchedule(Schedule):
         others = [self.nodes[name] for name in first.names if name != node.name]
         if sum(other.claimed_height() > 0 for other in others) <= max_faulty(len(first)):
             self.checkers.excused.add(node.name)
-

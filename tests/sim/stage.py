@@ -23,6 +23,7 @@ from tests.sim.signatures import verified_once
 from tests.sim.validator import Validator, World
 
 RECEIPT_TIMEOUT_S = 60.0
+CHANGE_NONCES = 10**8
 _ERASURE_EVERY = 5
 
 
@@ -173,6 +174,15 @@ class Stage:
         self.checkers.on_acknowledged(node, receipt, id_)
         handovers = service.ledger.trust.handovers_since(0)
         verify_receipt(TrustHistory(self.members.genesis, handovers), id_, receipt)
+
+    def change(self, change: str, number: int) -> Hash:
+        """A client asks for other validators or rules (``tests.rules.Changing``); ``number`` is another each time."""
+        self.members.nonce = CHANGE_NONCES + number
+        made = self.members.dataset(self.members.names[0], f"change{number}", legal_basis=change)
+        id_ = self.members.id_of(made)
+        node = self.random.choice([node for node in self.nodes.values() if node.is_up])
+        self.do(lambda: self.submit_to(node, encode(made), id_))
+        return id_
 
     def is_settled(self) -> bool:
         """Whether all honest validators hold the whole chain."""
