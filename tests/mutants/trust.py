@@ -85,7 +85,7 @@ MUTANTS = (
     mutant(
         "s12 a change of rules is not handed over",
         RECEIPTS,
-        Edit("handed_over", "and header.next_version == header.version", ""),
+        Edit("BlockHeader.hands_over", "or self.next_version != self.version", ""),
     ),
     mutant(
         "s53 keys and shares may be of any suite",

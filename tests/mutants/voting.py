@@ -96,8 +96,8 @@ RESTARTS = (
         (f"{SAFETY}::test_s03_lost_blocks_do_not_lead_to_votes_at_heights_voted_in_before",),
         Edit(
             "Core.can_vote",
-            "return self._remembered is None and self.me in self.validators",
-            "return self.me in self.validators",
+            "return self._remembered is None and self.signer is not None",
+            "return self.signer is not None",
         ),
     ),
     mutant(
