@@ -44,7 +44,7 @@ MUTANTS = (
     ),
     mutant(
         "s158 later sets are never asked for",
-        (f"{SIM}::test_s153_every_seed_with_changing_sets_is_safe_live_and_proven",),
+        (f"{SIM}::test_s158_what_was_erased_is_proven_to_a_late_node_by_an_epoch_that_it_does_not_know",),
         Edit("CatchUp._verify_erased", "await self._learn_of_later_sets(peer)", "pass"),
     ),
 )
