@@ -39,6 +39,12 @@ class SimLoop(asyncio.BaseEventLoop):
         self.run_forever()
         timer.cancel()
 
+    def end_tasks(self) -> None:
+        """End what is left of the run while the loop can still turn."""
+        for task in self._tasks:
+            task.cancel()
+        self.run_until(self._now_s + 0.01)
+
     def select(self, timeout_s: float | None) -> list[Any]:
         """What the base class asks when it has nothing to do for a while."""
         self.turns += 1

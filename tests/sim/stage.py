@@ -115,6 +115,7 @@ class Stage:
         self.loop.set_exception_handler(lambda loop, context: None)
         for node in self.nodes.values():
             node.crash()
+        self.loop.end_tasks()
         self.loop.close()
 
     def do(self, work: Callable[[], None]) -> None:

@@ -57,10 +57,10 @@ def test_s158_what_was_erased_is_proven_to_a_late_node_by_an_epoch_that_it_does_
         stage.do(stage.nodes["d"].crash)
         for _ in range(2):
             commit(stage, submit(stage, 5))  # the last of them erases the eighth
-        last = stage.change("set a b.1 c", 1)
-        commit(stage, [last])
+        commit(stage, [stage.change("set a b.1 c", 1)])
+        commit(stage, last := submit(stage, 1))  # of the new epoch: what peers prove erasures by
         stage.do(stage.nodes["d"].start)
-        settle(stage, [last])
+        settle(stage, last)
 
 
 def test_s158_a_node_that_cannot_learn_of_later_sets_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
