@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from chain.errors import ErrorCode, Refusal
 from chain.facts import BY_NAME, Facts, unpack
+from chain.granularity import Granularity
 from chain.ledger import Ledger
 from chain.limits import LIMITS
 from chain.messages import Language, sentence, title
@@ -20,6 +21,7 @@ from chain.messages.chinese import CHINESE
 from chain.messages.english import ENGLISH
 from chain.primitives.crypto import Hash
 from chain.transactions.base import Transaction
+from chain.transactions.sealed import Cells
 from contracts.engine import Engine
 from tests.attacks.test_contracts_on_the_chain import ATTACKS
 from tests.attacks.test_sealed_parcels_on_the_chain import changed_envelope
@@ -142,8 +144,24 @@ def break_what_contracts_decide(world: World) -> Reached:
         ),
     ):
         breaker.offer(changed_envelope(network, change))
+    break_parts(breaker, world)
     break_inputs(breaker, world)
     return breaker.reached
+
+
+def break_parts(breaker: Breaker, world: World) -> None:
+    """Columns and records that are named, sealed or reported otherwise than they can be opened."""
+    network = breaker.network
+    in_two = Granularity((("n",), ("n",)))
+    breaker.offer(network.dataset(name="twice", granularity=in_two))
+    breaker.offer(network.sealed_parcel([b'{"n":1}'], granularity=Granularity((("n",),))))
+    cells = Cells(Granularity((), True), (bytes(32),), b"")
+    breaker.offer(changed_envelope(network, lambda envelope: replace(envelope, cells=cells)))
+    breaker.offer(network.request(records=((bytes(32), 0),)), network.request(keys=(bytes(24),)))
+    breaker.offer(network.request(fields=("n",)), *world.share(contract("return allow(fields=['n'])"), "narrow"))
+    (granted,) = breaker.offer(network.request(dataset="a.narrow"))
+    for fields in ((), ("m",)):
+        breaker.offer(network.read_report(granted, [bytes(32)], dataset="a.narrow", fields=fields))
 
 
 def break_inputs(breaker: Breaker, world: World) -> None:
