@@ -77,6 +77,11 @@ class ErrorCode(StrEnum):
     KEYS_MISSING = "keys_missing"
     KEY_MISMATCH = "key_mismatch"
     KEY_REPEATED = "key_repeated"
+    NOT_GOVERNANCE_KEY = "not_governance_key"
+    NOT_SYSTEM_KEY = "not_system_key"
+    SUCCESSOR_MISMATCH = "successor_mismatch"
+    KEY_KNOWN = "key_known"
+    TOO_MANY_KEYS = "too_many_keys"
     KEY_SECRET_NEEDED = "key_secret_needed"  # noqa: S105  (a code, no secret)
     # Reading sealed records: why no key share is given
     ACCESS_DENIED = "access_denied"
@@ -238,6 +243,11 @@ _CODES_BY_STATUS: dict[int, tuple[ErrorCode, ...]] = {
         _C.UNKNOWN_SOURCE,
         _C.SOURCE_REPEATED,
         _C.RECORD_CORRECTED,
+        _C.NOT_GOVERNANCE_KEY,
+        _C.NOT_SYSTEM_KEY,
+        _C.SUCCESSOR_MISMATCH,
+        _C.KEY_KNOWN,
+        _C.TOO_MANY_KEYS,
         _C.KEYS_MISSING,
         _C.KEY_MISMATCH,
         _C.KEY_REPEATED,

@@ -10,21 +10,21 @@ from itertools import pairwise
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from chain.blocks import Block, BlockHeader, block_hash
 from chain.contract_engine import EngineIdentity
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
-from chain.primitives.crypto import ZERO_HASH, Hash, sha256, verify_public_key
+from chain.primitives.crypto import ZERO_HASH, Hash, key_id, sha256, verify_public_key
 from chain.primitives.encoding import encode
 from chain.primitives.json_text import decode_json_file
 from chain.primitives.kem import KemKey, KemSuite, verify_kem_key
 from chain.primitives.self_test import self_test
-from chain.primitives.types import Title, Unsigned, is_address
+from chain.primitives.types import KeyId, Title, Unsigned, is_address
 from chain.proofs.merkle import EMPTY_ROOT
 from chain.proofs.validators import ValidatorSet, Witness
-from chain.state.entries import PROTOCOL_KEY, VALIDATORS_KEY, ProtocolEntry, member_key
+from chain.state.entries import PROTOCOL_KEY, VALIDATORS_KEY, Governance, ProtocolEntry, governance_key, member_key
 from chain.state.members import Member, MemberKey, NodeRecord
 from chain.state.tree import EMPTY, MemoryNodes, StateTree, hash_of
 
@@ -41,14 +41,25 @@ class NodeRecordObject(NodeRecord, frozen=True, array_like=False, forbid_unknown
     """``NodeRecord`` as a JSON object; bytes are base64."""
 
 
+class GovernanceObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which of a member's keys may change the others, as a JSON object; ids are base64."""
+
+    key_id: KeyId
+    """The governance key."""
+    successor_id: KeyId
+    """The key that alone may take its place."""
+
+
 class MemberObject(Member, frozen=True, array_like=False, forbid_unknown_fields=True):
     """``Member`` as a JSON object: an entry of the genesis file, or the file that a member hands in to take part."""
 
-    keys: Annotated[tuple[MemberKeyObject, ...], Meta(min_length=1, max_length=64)]
+    keys: Annotated[tuple[MemberKeyObject, ...], Meta(min_length=1, max_length=LIMITS.member_keys)]
     consensus_key: Annotated[bytes, Meta(min_length=32, max_length=32)] | None = None
     kem_key: KemKey | None = None
     node: NodeRecordObject | None = None
     witness_key: Annotated[bytes, Meta(min_length=32, max_length=32)] | None = None
+    governance: GovernanceObject | UnsetType = UNSET
+    """Without it the member's keys stay as they are founded."""
 
 
 class EngineObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,7 +134,14 @@ class Genesis:
     def entries(self) -> dict[bytes, bytes]:
         """The state after block 0."""
         members = {member_key(member.name): encode(member) for member in self.founders}
-        return members | {PROTOCOL_KEY: encode(self.protocol), VALIDATORS_KEY: encode(self.validators.entry)}
+        governance = {
+            governance_key(member.name): encode(
+                Governance(member.governance.key_id, member.governance.successor_id, since_height=0, changes=0)
+            )
+            for member in self.file.members
+            if member.governance is not UNSET
+        }
+        return members | governance | {PROTOCOL_KEY: encode(self.protocol), VALIDATORS_KEY: encode(self.validators.entry)}
 
     @cached_property
     def header(self) -> bytes:
@@ -170,6 +188,8 @@ def parse_genesis(content: bytes) -> Genesis:
     file = decode_json_file(GenesisFile, content, ErrorCode.BAD_GENESIS)
     members = tuple(sorted((to_member(member) for member in file.members), key=lambda member: member.name))
     _verify_members(members)
+    for entry in file.members:
+        _verify_governance(entry)
     genesis = Genesis(content, file, members)
     validators = genesis.validators
     if len(validators) > LIMITS.validators:
@@ -215,6 +235,7 @@ def parse_member_file(content: bytes) -> MemberObject:
     """Read the file that a member hands in to take part; raises ``bad_genesis``."""
     member = decode_json_file(MemberObject, content, ErrorCode.BAD_GENESIS)
     _verify_members((to_member(member),))
+    _verify_governance(member)
     return member
 
 
@@ -230,6 +251,19 @@ def to_member(member: MemberObject) -> Member:
 
 def _suite_name(kem_key: bytes) -> SuiteName:
     return "hybrid" if verify_kem_key(kem_key) is KemSuite.HYBRID else "x25519"
+
+
+def _verify_governance(member: MemberObject) -> None:
+    """Check that a governance key and its successor are two keys of the member that never end by themselves."""
+    if member.governance is UNSET:
+        return
+    lasting = {key_id(key.public_key) for key in member.keys if key.from_height == 0 and key.until_height == 0}
+    named = {member.governance.key_id, member.governance.successor_id}
+    if len(named) < 2 or not named <= lasting:
+        raise PoolError(
+            ErrorCode.BAD_GENESIS,
+            f"member {member.name}: governance names two different keys of the member that begin at 0 and do not end",
+        )
 
 
 def _verify_members(members: tuple[Member, ...]) -> None:

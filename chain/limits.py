@@ -25,6 +25,8 @@ class Limits:
     """What each parcel counts for in a block that a transaction names as a source, to be read or as read."""
     key_size_bytes: int = 1 * KIB
     """What each record's key counts for in a block: every node changes its entry in the state."""
+    proof_size_bytes: int = 16 * KIB
+    """What each proof of a new key counts for in a block: every node checks its signature."""
     block_transactions: int = 4096
     """Transactions in one block."""
     frame_size_bytes: int = 16 * MIB
@@ -117,6 +119,12 @@ class Limits:
     """Members of one network that cosign checkpoints without a vote."""
     members: int = 10_000
     """Members of one network."""
+    member_keys: int = 64
+    """Keys of one member that sign transactions, those that have ended included."""
+    member_keys_in_service: int = 48
+    """Such keys beyond which a governance key registers none: the other places are for successors."""
+    member_change_keys: int = 8
+    """System keys that one change registers, or retires."""
     clock_drift_ms: int = 5_000
     """How far a block's time may be from a replica's clock."""
     catch_up_blocks: int = 256

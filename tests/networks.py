@@ -5,14 +5,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from msgspec import UNSET
+
 from chain.access.policy import AccessPolicy
 from chain.blocks import Certificate, commit_message
-from chain.genesis import Genesis, MemberKeyObject, MemberObject, NodeRecordObject, encode_genesis, parse_genesis
+from chain.genesis import (
+    Genesis,
+    GovernanceObject,
+    MemberKeyObject,
+    MemberObject,
+    NodeRecordObject,
+    encode_genesis,
+    parse_genesis,
+)
 from chain.ledger import ExecutedBlock, Ledger
-from chain.primitives.crypto import Ed25519Signer
+from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.encoding import decode, encode
 from chain.proofs.trust import TrustHistory
-from chain.transactions.base import CheckedTransaction, Transaction, transaction_id, verify_payload
+from chain.transactions.base import CheckedTransaction, Sender, Transaction, transaction_id, verify_payload
+from chain.transactions.member import MEMBER, prove_key
 from chain.transactions.registry import decode_transaction
 from contracts.engine import ENGINE_IDENTITY
 from sealing import KemPrivateKey
@@ -36,6 +47,7 @@ class TestNetwork(TransactionMaker[Transaction]):
     Attributes:
         size: how many validators.
         has_contracts: whether the genesis names this installation's engine and gives the validators KEM keys.
+        has_governance: whether each member has a governance key and its successor.
         policy: runs the contracts of ``ledger()``.
         witnesses: public keys of the members that cosign checkpoints as witnesses.
         voters: how many of them vote from the beginning; all by default. The others have nodes.
@@ -45,6 +57,7 @@ class TestNetwork(TransactionMaker[Transaction]):
 
     size: int = 4
     has_contracts: bool = False
+    has_governance: bool = False
     policy: AccessPolicy | None = None
     witnesses: Mapping[str, bytes] = field(default_factory=dict)
     voters: int | None = None
@@ -54,6 +67,8 @@ class TestNetwork(TransactionMaker[Transaction]):
     def __post_init__(self) -> None:
         self.names = [chr(ord("a") + index) for index in range(self.size)]
         self.system = {name: Ed25519Signer(seed(f"system {name}")) for name in [*self.names, "outsider"]}
+        self.governance = {name: Ed25519Signer(seed(f"governance {name}")) for name in self.system}
+        self.successors = {name: Ed25519Signer(seed(f"successor {name}")) for name in self.system}
         self.consensus = {name: Ed25519Signer(seed(f"consensus {name}")) for name in self.names}
         engine = ENGINE_IDENTITY if self.has_contracts else None
         self.genesis: Genesis = parse_genesis(
@@ -80,17 +95,41 @@ class TestNetwork(TransactionMaker[Transaction]):
     def _member(self, name: str) -> MemberObject:
         has_node = name in self.consensus
         votes = name in self.names[: self.voters]
+        system, governance = self.system[name].public_key, self.governance[name].public_key
+        successor = self.successors[name].public_key
         return MemberObject(
             name=name,
             kind="government" if votes else "enterprise",
             title_zh=f"部门{name}",
             title_en=f"Department {name}",
             roles=(),
-            keys=(MemberKeyObject(self.system[name].public_key),),
+            keys=tuple(
+                MemberKeyObject(key) for key in ((system, governance, successor) if self.has_governance else (system,))
+            ),
             consensus_key=self.consensus[name].public_key if votes else None,
             kem_key=self.kem[name].public_key.encoded if votes and self.has_contracts else None,
             node=NodeRecordObject(f"127.0.0.1:{9000 + ord(name[0])}", "", b"certificate") if has_node else None,
             witness_key=self.witnesses.get(name),
+            governance=GovernanceObject(key_id(governance), key_id(successor)) if self.has_governance else UNSET,
+        )
+
+    def change_keys(
+        self,
+        member: str = "a",
+        new: Sequence[Ed25519Signer] = (),
+        retired: Sequence[bytes] = (),
+        by: Ed25519Signer | None = None,
+        successor: Ed25519Signer | None = None,
+    ) -> Transaction:
+        """A ``member`` transaction, signed by the governance key unless another is given."""
+        return MEMBER.sign(
+            Sender(self.chain_id, member, by or self.governance[member]),
+            nonce=self.next_nonce(),
+            new_keys=tuple(prove_key(self.chain_id, member, signer) for signer in new),
+            retired_keys=tuple(retired),
+            successor=prove_key(self.chain_id, member, successor) if successor else None,
+            person="张三",
+            reason="the key was lost",
         )
 
     @staticmethod

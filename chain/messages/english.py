@@ -217,6 +217,31 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "Make the keys as docs/protocol.md says.",
         "the key of record {record_index} is not that of its values",
     ),
+    "not_governance_key": (
+        "This key may not change its member's keys",
+        "Sign with the member's governance key, or with its successor.",
+        "key {key_id} is neither the governance key of {member} nor its successor",
+    ),
+    "not_system_key": (
+        "A governance key is not retired like a system key",
+        "Sign with the successor: it takes the governance key's place.",
+        "key {key_id} is the governance key of {member}, or its successor",
+    ),
+    "successor_mismatch": (
+        "The successor alone names the next successor",
+        "To take over, sign with the successor and name the next one; otherwise name none.",
+        "key {key_id} of {member} signs, and names a next successor where it may not, or none where it must",
+    ),
+    "key_known": (
+        "Key registered before",
+        "Make a new key: one that was ever registered does not come back.",
+        "key {key_id} of {member} is registered already, or was",
+    ),
+    "too_many_keys": (
+        "The member has had too many keys",
+        "The successor can register some more when it takes over.",
+        "{member} would have {found} keys; at most {limit}",
+    ),
     "key_repeated": (
         "A parcel holds two records of one key",
         "Share the newest record of each key only.",

@@ -4,7 +4,8 @@
 |-----------------------------------|------------------|----------------------------------------------|
 | ``protocol``                      | ``ProtocolEntry``| genesis                                      |
 | ``validators``                    | ``ValidatorsEntry``| genesis                                    |
-| ``member/NAME``                   | ``Member``       | genesis                                      |
+| ``member/NAME``                   | ``Member``       | genesis, ``member``                          |
+| ``governance/NAME``               | ``Governance``   | genesis, ``member``                          |
 | ``dataset/OWNER.NAME``            | ``DatasetEntry`` | ``dataset``                                  |
 | ``dataset-totals/OWNER.NAME``              | ``DatasetTotals`` | ``dataset``, ``parcel``, ``correction``      |
 | ``member-totals/MEMBER``                | ``MemberTotals``| ``parcel``, ``correction``                   |
@@ -42,7 +43,7 @@ from chain.primitives.crypto import Hash, hash_tagged
 from chain.primitives.encoding import Wire
 from chain.primitives.kem import KemSuite
 from chain.primitives.places import has_place, joined, places_of
-from chain.primitives.types import Answer, Hash32, Name, SharingClass, Unsigned
+from chain.primitives.types import Answer, Hash32, KeyId, Name, SharingClass, Unsigned
 
 PROTOCOL_KEY = b"protocol"
 VALIDATORS_KEY = b"validators"
@@ -63,6 +64,19 @@ class ProtocolEntry(Wire, frozen=True):
     """What runs the access contracts; None where there are none."""
     kem_suite: KemSuite | None
     """HPKE suite of all KEM keys and key shares; None where nothing can be sealed."""
+
+
+class Governance(Wire, frozen=True):
+    """Which of a member's keys may change the others. No entry: none may."""
+
+    key_id: KeyId
+    """The governance key, kept offline."""
+    successor_id: KeyId
+    """The key that alone may take its place."""
+    since_height: Unsigned
+    """First block under this governance key; 0 as genesis has it."""
+    changes: Unsigned
+    """Changes of its keys that the member has made."""
 
 
 class DatasetEntry(Wire, frozen=True):
@@ -322,6 +336,11 @@ class RecordPlaces(Wire, frozen=True):
 def member_key(name: str) -> bytes:
     """State key of a member."""
     return b"member/" + name.encode()
+
+
+def governance_key(name: str) -> bytes:
+    """State key of which of a member's keys may change the others."""
+    return b"governance/" + name.encode()
 
 
 def dataset_key(dataset: str) -> bytes:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from chain.errors import ErrorCode, Refusal
+from chain.limits import LIMITS
 from chain.primitives.crypto import key_id
 from chain.primitives.encoding import Wire
 from chain.primitives.kem import KemKey
@@ -51,7 +52,7 @@ class Member(Wire, frozen=True):
     title_en: Title
     roles: Annotated[tuple[Name, ...], Meta(max_length=16)]
     """Functions that access contracts may refer to, such as ``statistics``."""
-    keys: Annotated[tuple[MemberKey, ...], Meta(max_length=64)]
+    keys: Annotated[tuple[MemberKey, ...], Meta(max_length=LIMITS.member_keys)]
     consensus_key: PublicKey | None
     """Ed25519 key that signs its node's votes; None for a member that does not vote."""
     kem_key: KemKey | None

@@ -135,6 +135,8 @@ class Index:
     """Parcels in whose lists of what was made from them it is, once accepted."""
     keys: int = 0
     """Keys of records that it changes the state of."""
+    proofs: int = 0
+    """Signatures that it brings besides its own."""
 
 
 HeaderType = TypeVar("HeaderType", bound=Header)
@@ -289,12 +291,13 @@ class CheckedTransaction:
     @property
     def block_size_bytes(self) -> int:
         """What it takes of a block's size. A name costs its 32 bytes, but every node several look-ups and entries, a
-        record's key the same; a schema costs compiling it."""
+        record's key the same; a schema costs compiling it, a proof checking it."""
         index = self.type.index(self.header)
         named = len(index.read_parcels) + len(index.sources)
         compiled = LIMITS.schema_block_size_bytes if self.type.schema_of(self.header) else 0
         keys = index.keys * LIMITS.key_size_bytes
-        return self.size_bytes + named * LIMITS.named_parcel_size_bytes + compiled + keys
+        proofs = index.proofs * LIMITS.proof_size_bytes
+        return self.size_bytes + named * LIMITS.named_parcel_size_bytes + compiled + keys + proofs
 
     @property
     def record_count(self) -> int:

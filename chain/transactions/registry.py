@@ -21,6 +21,7 @@ from chain.transactions.correction import CORRECTION
 from chain.transactions.dataset import DATASET
 from chain.transactions.erase import ERASE
 from chain.transactions.keyed import KEYED_PARCEL
+from chain.transactions.member import MEMBER
 from chain.transactions.parcel import PARCEL
 from chain.transactions.read_report import READ_REPORT
 from chain.transactions.request import REQUEST
@@ -31,7 +32,10 @@ TransactionTypes = Mapping[int, TransactionType[Any]]
 TRANSACTION_TYPES: TransactionTypes = MappingProxyType(
     {
         type_.tag: type_
-        for type_ in (DATASET, PARCEL, CONTRACT, REQUEST, APPROVAL, READ_REPORT, ERASE, CORRECTION, KEYED_PARCEL)
+        for type_ in (
+            *(DATASET, PARCEL, CONTRACT, REQUEST, APPROVAL, READ_REPORT, ERASE, CORRECTION, KEYED_PARCEL),
+            MEMBER,
+        )
     }
 )
 """Every type that this program knows. Which of them may be ordered at a height is a rule of the protocol's version."""

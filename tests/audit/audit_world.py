@@ -39,7 +39,7 @@ class EventfulChain:
     """
 
     def __init__(self, *, has_contracts: bool = True, blocks_more: int = 3) -> None:
-        self.network = TestNetwork(has_contracts=has_contracts, policy=policy())
+        self.network = TestNetwork(has_contracts=has_contracts, has_governance=True, policy=policy())
         self.blocks = [[self.network.dataset(), self.network.dataset(name="plain", schema="")]]
         """Their transactions, from the block at height 1 on."""
         self._happen(has_contracts)

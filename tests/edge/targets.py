@@ -39,6 +39,7 @@ from chain.transactions.base import (
     Transaction,
     verify_payload,
 )
+from chain.transactions.member import NewKey
 from chain.transactions.parcel import Records, SealedPayload
 from chain.transactions.registry import TRANSACTION_TYPES, decode_transaction, decode_transaction_header
 from consensus import messages
@@ -90,6 +91,8 @@ WIRE_TYPES: tuple[type, ...] = (
     members.Member,
     members.MemberKey,
     members.NodeRecord,
+    NewKey,
+    entries.Governance,
     messages.Commit,
     messages.Committed,
     messages.NewView,

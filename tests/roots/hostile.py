@@ -17,6 +17,7 @@ from msgspec import structs
 from chain.blocks import decode_header
 from chain.limits import LIMITS
 from chain.primitives.crypto import Ed25519Signer
+from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.encoding import encode
 from chain.primitives.types import Answer
 from chain.record_keys import open_keys
@@ -218,6 +219,24 @@ def _keyed(network: TestNetwork) -> list[list[Transaction]]:
     return blocks
 
 
+def _changed_keys(network: TestNetwork) -> list[list[Transaction]]:
+    """System keys and governance keys that follow each other, and what is signed with those that have ended."""
+    old, new, next_ = network.system["b"], Ed25519Signer(seed("new b")), Ed25519Signer(seed("next b"))
+    governance, successor = network.governance["b"], network.successors["b"]
+    old_id, governance_id = key_id(old.public_key), key_id(governance.public_key)
+    many = [Ed25519Signer(seed(f"many {number}")) for number in range(LIMITS.member_keys_in_service)]
+    return [
+        [network.change_keys("b", [new], by=old), network.change_keys("b", [old]), network.change_keys("b", [new])],
+        [network.change_keys("b", retired=[governance_id]), network.change_keys("b", retired=[bytes(16)])],
+        [network.change_keys("b", retired=[old_id]), network.dataset("b", "last"), network.change_keys("b", [new])],
+        [network.dataset("b", "late"), network.change_keys("b", retired=[old_id])],
+        [network.change_keys("b", [], by=successor, successor=next_), network.change_keys("b", many[:1])],
+        [network.change_keys("b", many[:1])],
+        *([network.change_keys("b", many[at : at + 8], by=successor)] for at in range(0, len(many), 8)),
+        [network.change_keys("b", many[-3:], by=next_)],
+    ]
+
+
 def events(blocks: int) -> RecordedChain:
     """Erasures, parcels derived from others, a schema that becomes stricter; what refers to what is not there."""
     chain = EventfulChain(blocks_more=blocks)
@@ -236,6 +255,7 @@ def events(blocks: int) -> RecordedChain:
         correction = network.correction(parcel, 0, b'{"n":1}', member, dataset=dataset)
         chain.blocks.append([correction, network.erase(parcel, member, dataset), network.request(parcels=(parcel,))])
     chain.blocks += _keyed(network)
+    chain.blocks += _changed_keys(network)
     made = [(TIME_MS + height, block) for height, block in enumerate([*chain.blocks, *_refused(network)])]
     return _recorded("events", "scripted", network, made)
 
