@@ -29,6 +29,7 @@ from blockpool.operations import (
     finding,
     history,
     key_history,
+    member_keys,
     members,
     provenance,
     queries,
@@ -49,6 +50,7 @@ from blockpool.sealing import Commitments
 from blockpool.signing import PARCEL_RECORDS, DatasetDefinition, RecordBody, RecordId, SignedTransaction
 from chain.access.decision import RequestStatus
 from chain.packages import BlockPackage
+from chain.primitives.crypto import Signer
 from chain.primitives.types import Answer as AnswerName
 from chain.proofs.history import TreeHead
 from sealing import KemPrivateKey
@@ -262,6 +264,39 @@ class Methods:
                 ``record_erased``: nothing was sent.
         """
         return erasure.erase(self._session, parcel, legal_basis, reason, records)
+
+    @declaring.result
+    def member_keys(self, name: str) -> Operation[member_keys.MemberKeys]:
+        """The keys of a member after the newest block, when each begins and ends, and which may change the others;
+        proven. Raises ``unknown_member``.
+        """
+        return member_keys.member_keys(self._session, name)
+
+    @declaring.result
+    def change_keys(
+        self,
+        new: Sequence[Signer] = (),
+        retired: Sequence[bytes] = (),
+        *,
+        person: str,
+        reason: str = "",
+        successor: Signer | None = None,
+    ) -> Operation[VerifiedReceipt]:
+        """Change the keys of this client's member. Its identity signs with the governance key, or with the successor,
+        which takes that one's place. What retired keys have signed stays valid.
+
+        Args:
+            new: system keys that sign from the next block on; each proves that it is held, so its signer is needed.
+            retired: ids (16 bytes each) of system keys that sign up to the block of this change, and never after.
+            person: who has decided it, 1 to 2,000 characters; it stays on the chain.
+            reason: at most 300 characters, which stay too.
+            successor: the next successor; given if and only if the present one signs.
+
+        Raises:
+            TransactionRejected: the validators refused it.
+            PoolError: codes ``bad_request``, ``too_large``: nothing was sent.
+        """
+        return member_keys.change_keys(self._session, new, retired, person, reason, successor)
 
     @declaring.result
     def correct(

@@ -141,7 +141,9 @@ class Genesis:
             for member in self.file.members
             if member.governance is not UNSET
         }
-        return members | governance | {PROTOCOL_KEY: encode(self.protocol), VALIDATORS_KEY: encode(self.validators.entry)}
+        return (
+            members | governance | {PROTOCOL_KEY: encode(self.protocol), VALIDATORS_KEY: encode(self.validators.entry)}
+        )
 
     @cached_property
     def header(self) -> bytes:

@@ -2,6 +2,9 @@
 
 DIR/member.json         public: handed to whoever makes the genesis file
 DIR/system.pem          secret: signs the member's transactions
+DIR/offline/            secret: to be moved off this machine, each key to a place of its own
+    governance.pem      secret: changes the member's system keys
+    successor.pem       secret: takes the governance key's place if that is lost or stolen
 DIR/reader.pem          secret: what the member is granted to read is sealed to it
 DIR/node/config.toml    the daemon's settings
 DIR/node/consensus.pem  secret: signs votes (validators only)
@@ -20,8 +23,15 @@ from pathlib import Path
 from typing import Literal
 
 from chain.errors import ErrorCode, PoolError
-from chain.genesis import MemberKeyObject, MemberObject, NodeRecordObject, encode_member_file, parse_member_file
-from chain.primitives.crypto import Ed25519Signer
+from chain.genesis import (
+    GovernanceObject,
+    MemberKeyObject,
+    MemberObject,
+    NodeRecordObject,
+    encode_member_file,
+    parse_member_file,
+)
+from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.keys import encode_private_key, new_seed, write_secret_file
 from chain.primitives.tls_certificate import make_tls_certificate
 from chain.primitives.types import verify_name
@@ -32,6 +42,8 @@ NodeRole = Literal["validator", "witness", "observer", "none"]
 
 MEMBER_FILE = "member.json"
 SYSTEM_KEY = "system.pem"
+GOVERNANCE_KEY = "offline/governance.pem"
+SUCCESSOR_KEY = "offline/successor.pem"
 READER_KEY = "reader.pem"
 KEY_SECRET = "record-keys.secret"  # noqa: S105  (a file's name)
 NODE_FOLDER = "node"
@@ -142,6 +154,7 @@ def _create_member(plan: MemberPlan, folder: Path, passphrase: str | None) -> Me
     if plan.node == "witness":
         witness_key = files.key(node_folder / NODE_WITNESS_KEY)
     files.kem_key(folder / READER_KEY)
+    system, governance, successor = (files.key(folder / name) for name in (SYSTEM_KEY, GOVERNANCE_KEY, SUCCESSOR_KEY))
     node = None if plan.node == "none" else _create_node(plan, node_folder, files)
     known_zh, known_en = TITLES.get(plan.name, ("", ""))
     member = MemberObject(
@@ -150,11 +163,12 @@ def _create_member(plan: MemberPlan, folder: Path, passphrase: str | None) -> Me
         title_zh=plan.title_zh or known_zh,
         title_en=plan.title_en or known_en or plan.name.capitalize(),
         roles=plan.roles,
-        keys=(MemberKeyObject(files.key(folder / SYSTEM_KEY)),),
+        keys=tuple(map(MemberKeyObject, (system, governance, successor))),
         consensus_key=consensus_key,
         kem_key=kem_key,
         node=node,
         witness_key=witness_key,
+        governance=GovernanceObject(key_id(governance), key_id(successor)),
     )
     content = encode_member_file(member)
     parse_member_file(content)

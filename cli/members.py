@@ -7,6 +7,7 @@ import click
 from chain.primitives.crypto import key_id
 from chain.state.members import MemberKind
 from cli.homes import MEMBER_FILE, MemberPlan, NodeRole, create_member
+from cli.member_keys import keys, rotate
 from cli.options import json_option, new_passphrase
 from cli.output import emit, facts, talk
 
@@ -15,7 +16,7 @@ _ADDRESS = r"HOST:PORT"
 
 @click.group()
 def member() -> None:
-    """Make a member's keys and public record."""
+    """Make a member's keys and public record; look at its keys, and change them."""
 
 
 @member.command()
@@ -77,3 +78,8 @@ def new(
     }
     emit(public, facts(dict(public)))
     talk().print(f"Hand in {path}. All *.pem files are secret and stay here.")
+    talk().print(f"Then move {folder / 'offline'} to two safe places: these keys are for when another one is lost.")
+
+
+member.add_command(keys)
+member.add_command(rotate)

@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import functools
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -223,6 +224,20 @@ class RecordKeyType(click.ParamType[bytes]):
         if len(key) != KEY_SIZE:
             self.fail(f"{value!r} is no key of a record: {2 * KEY_SIZE} hexadecimal digits")
         return key
+
+
+class KeyIdType(click.ParamType[bytes]):
+    """A key's id in hexadecimal, as 16 bytes."""
+
+    name = "key id"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> bytes:
+        """The id's bytes."""
+        if isinstance(value, bytes):
+            return value
+        if re.fullmatch(r"[0-9a-f]{32}", value) is None:
+            self.fail("A key's id has 32 hexadecimal digits; see: blockpool member keys")
+        return bytes.fromhex(value)
 
 
 class RecordIdType(click.ParamType[RecordId]):

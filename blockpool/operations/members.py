@@ -46,6 +46,15 @@ def sealing_keys(session: Session) -> Operation[Mapping[str, bytes]]:
     return keys
 
 
+def newest_member(session: Session, name: str, header: BlockHeader) -> Operation[Member]:
+    """A member after a block that is verified.
+
+    Raises:
+        PoolError: code ``unknown_member``; what does not verify.
+    """
+    return (yield from _learned(session, name, header)).member
+
+
 def _learned(session: Session, name: str, header: BlockHeader) -> Operation[KnownMember]:
     member = yield from state_entry(session, member_key(name), Member, header)
     if member is None:

@@ -118,6 +118,11 @@ CHINESE: dict[str, tuple[str, ...]] = {
         "请按 docs/protocol.md 的规定计算主键。",
         "第 {record_index} 条记录的主键与其内容不符",
     ),
+    "key_repeated": (
+        "同一数据包中主键重复",
+        "每个主键只提交最新的一条记录。",
+        "第 {record_index} 条记录的主键与同包前面的记录重复",
+    ),
     "not_governance_key": (
         "该密钥无权变更成员密钥",
         "请用该成员的治理密钥或其继任密钥签署。",
@@ -142,11 +147,6 @@ CHINESE: dict[str, tuple[str, ...]] = {
         "该成员登记过的密钥过多",
         "继任密钥接替时还可再登记若干。",
         "{member} 将有 {found} 个密钥，最多 {limit} 个",
-    ),
-    "key_repeated": (
-        "同一数据包中主键重复",
-        "每个主键只提交最新的一条记录。",
-        "第 {record_index} 条记录的主键与同包前面的记录重复",
     ),
     "key_secret_needed": (
         "需要主键密钥",

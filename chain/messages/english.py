@@ -217,6 +217,11 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "Make the keys as docs/protocol.md says.",
         "the key of record {record_index} is not that of its values",
     ),
+    "key_repeated": (
+        "A parcel holds two records of one key",
+        "Share the newest record of each key only.",
+        "record {record_index} has the key of one before it in the parcel",
+    ),
     "not_governance_key": (
         "This key may not change its member's keys",
         "Sign with the member's governance key, or with its successor.",
@@ -241,11 +246,6 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "The member has had too many keys",
         "The successor can register some more when it takes over.",
         "{member} would have {found} keys; at most {limit}",
-    ),
-    "key_repeated": (
-        "A parcel holds two records of one key",
-        "Share the newest record of each key only.",
-        "record {record_index} has the key of one before it in the parcel",
     ),
     "key_secret_needed": (
         "The secret for record keys is needed",

@@ -33,7 +33,7 @@ class NewKey(Wire, frozen=True):
 
 
 class MemberHeader(Header, frozen=True, tag=13):
-    """Changes the signer's own keys. Signed by its governance key, or by the successor, which takes that one's place."""
+    """Changes the signer's own keys. Signed by its governance key, or by the successor, which takes its place."""
 
     new_keys: Annotated[tuple[NewKey, ...], Meta(max_length=LIMITS.member_change_keys)]
     """System keys that sign from the next block on."""

@@ -1,7 +1,6 @@
 """Opening the gateway and the webhook that a node's configuration asks for."""
 
 from chain.errors import ErrorCode, PoolError
-from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.keys import load_signer
 from node.api.server import ApiServer, bind
 from node.config import GatewaySection, is_loopback, split_address
@@ -17,6 +16,9 @@ _CONNECTIONS = 64
 def open_gateway(service: NodeService) -> ApiServer | None:
     """The gateway's server, bound and not yet started; None if the configuration has no gateway.
 
+    Whether the key signs for the node's member is a matter of the state, which a node that joins has yet to learn: each
+    post finds out (``unknown_key``, ``revoked_key``).
+
     Raises:
         PoolError: codes ``bad_configuration``, ``bad_key``, ``key_permissions``, ``wrong_passphrase``,
             ``port_in_use``.
@@ -27,7 +29,7 @@ def open_gateway(service: NodeService) -> ApiServer | None:
         return None
     if not is_loopback(section.listen):
         raise PoolError(ErrorCode.BAD_CONFIGURATION, f"gateway.listen: {section.listen} can be reached from elsewhere")
-    signer = _load_signer(service, section)
+    signer = load_signer(config.path(section.system_key), config.passphrase)
     tokens = TokenFile(config.path(section.token_file))
     sock = bind(*split_address(section.listen), setting="gateway.listen")
     gateway = Gateway(service, signer, tokens, _hosts(section), Posts(service.home.data / "gateway"))
@@ -40,19 +42,12 @@ def open_webhook(service: NodeService) -> Webhook | None:
     Raises:
         PoolError: as ``open_gateway``, but ``port_in_use``; ``storage_failed``, ``disk_full``.
     """
-    section = service.home.config.file.gateway
+    config = service.home.config
+    section = config.file.gateway
     if section is None or not section.webhook_url:
         return None
-    signer = _load_signer(service, section)
-    return Webhook(service, signer, section.webhook_url, service.home.data / "gateway" / "WEBHOOK")
-
-
-def _load_signer(service: NodeService, section: GatewaySection) -> Ed25519Signer:
-    config, member = service.home.config, service.home.member
     signer = load_signer(config.path(section.system_key), config.passphrase)
-    if member.key_by_id(key_id(signer.public_key)) is None:
-        raise PoolError(ErrorCode.BAD_KEY, f"gateway.system_key: {section.system_key} is no key of {member.name}")
-    return signer
+    return Webhook(service, signer, section.webhook_url, service.home.data / "gateway" / "WEBHOOK")
 
 
 def _hosts(section: GatewaySection) -> frozenset[str]:

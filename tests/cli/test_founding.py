@@ -53,7 +53,7 @@ def test_members_found_a_network_from_public_files_alone(tmp_path: Path) -> None
 def test_private_keys_are_0600_and_their_bytes_are_nowhere_else(tmp_path: Path) -> None:
     desk = found(tmp_path)
     keys = sorted(tmp_path.rglob("*.pem"))
-    assert len(keys) == 5 * len(NAMES)
+    assert len(keys) == 7 * len(NAMES)
     shared = b"".join(
         path.read_bytes() for path in [*desk.iterdir(), *tmp_path.rglob("*.toml"), *tmp_path.rglob("*.crt")]
     )

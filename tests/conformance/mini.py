@@ -226,7 +226,12 @@ class MiniGenesis:
         """The state after block 0."""
         members = {b"member/" + name.encode(): pack(_member_array(member)) for name, member in self.members.items()}
         protocol = [2, 0, self.engine and self.engine_identity, self.kem_suite]
-        return members | {b"protocol": pack(protocol), b"validators": self.validators_entry}
+        governance = {
+            b"governance/" + name.encode(): pack([*map(b64decode, (ids["key_id"], ids["successor_id"])), 0, 0])
+            for name, member in self.members.items()
+            if (ids := member.get("governance"))
+        }
+        return members | governance | {b"protocol": pack(protocol), b"validators": self.validators_entry}
 
     def is_certified(self, header: bytes, certificate: Sequence[Any]) -> bool:
         height, view, hash_, votes = certificate

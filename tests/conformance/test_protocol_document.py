@@ -22,6 +22,7 @@ from chain.state import entries
 from chain.state.members import Member
 from chain.state.tree import StateProof
 from chain.transactions.base import DroppedPayload, ErasedPayload, Header, Transaction, transaction_id
+from chain.transactions.member import NewKey
 from chain.transactions.parcel import records_root
 from chain.transactions.registry import TRANSACTION_TYPES
 from consensus import messages
@@ -108,7 +109,8 @@ def array_of(type_: type[Wire]) -> list[str]:
 @pytest.mark.parametrize(
     "type_",
     [
-        Transaction, StateProof, entries.ProtocolEntry, ValidatorsEntry, Member, entries.DatasetEntry,
+        Transaction, StateProof, entries.ProtocolEntry, ValidatorsEntry, Member, entries.Governance, NewKey,
+        entries.DatasetEntry,
         entries.DatasetTotals, entries.MemberTotals, entries.ContractEntry, entries.ContractState,
         entries.RequestEntry, entries.RequestTerms, Decision, entries.RequestTotals, entries.DatasetReads,
         entries.ReaderEntry, entries.ParcelReads, entries.DerivedParcels, entries.OwnerAct,
@@ -147,7 +149,8 @@ def test_every_part_of_evidence_files_is_listed_with_its_members(type_: type[par
 
 def test_every_state_key_is_listed() -> None:
     keys = {
-        entries.member_key("NAME"), entries.dataset_key("OWNER.NAME"), entries.dataset_totals_key("OWNER.NAME"),
+        entries.member_key("NAME"), entries.governance_key("NAME"), entries.dataset_key("OWNER.NAME"),
+        entries.dataset_totals_key("OWNER.NAME"),
         entries.member_totals_key("MEMBER"), entries.contract_key("OWNER.NAME"), entries.reads_key("DATASET"),
         entries.contract_state_key("DATASET", "CONTRACT"), entries.reader_key("DATASET", "MEMBER"),
         entries.request_key(b"ID").replace(b"ID".hex().encode(), b"ID"),

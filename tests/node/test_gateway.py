@@ -47,9 +47,9 @@ def token_of(network: Network) -> str:
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[tuple[Node, httpx.AsyncClient]]:
+async def serving(folder: Path, **settings: str) -> AsyncIterator[tuple[Node, httpx.AsyncClient]]:
     """A node with its gateway, and a client that the gateway lets in."""
-    network = configured(folder)
+    network = configured(folder, **settings)
     async with running(network, "a", api=True) as (node,):
         gateway = open_gateway(node.service)
         assert gateway is not None
@@ -290,11 +290,14 @@ def test_s56_the_token_is_made_once_and_must_be_secret(tmp_path: Path) -> None:
             TokenFile(path)
 
 
-async def test_keys_and_ports_that_do_not_fit(tmp_path: Path) -> None:
-    network = configured(tmp_path, system_key="../../b/system.pem")
-    async with running(network, "a") as (node,):
-        with refuses(ErrorCode.BAD_KEY, "no key of a"):
-            open_gateway(node.service)
+async def test_a_key_that_does_not_sign_for_its_member_is_found_out_by_each_post(tmp_path: Path) -> None:
+    async with serving(tmp_path, system_key="../../b/system.pem") as (node, client):
+        await commit(node, node.network.dataset(schema=""))
+        refused = await client.post(PARCELS, json={"dataset": "a.flights", "records": ["x"]})
+        verify_problem(refused, 403, ErrorCode.UNKNOWN_KEY)
+
+
+async def test_ports_that_do_not_fit(tmp_path: Path) -> None:
     with socket.create_server((HOST, 0)) as taken:
         network = configured(tmp_path / "2", listen=f"{HOST}:{taken.getsockname()[1]}")
         async with running(network, "a") as (node,):

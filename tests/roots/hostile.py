@@ -16,7 +16,6 @@ from msgspec import structs
 
 from chain.blocks import decode_header
 from chain.limits import LIMITS
-from chain.primitives.crypto import Ed25519Signer
 from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.encoding import encode
 from chain.primitives.types import Answer
