@@ -220,19 +220,19 @@ def _keyed(network: TestNetwork) -> list[list[Transaction]]:
 
 def _changed_keys(network: TestNetwork) -> list[list[Transaction]]:
     """System keys and governance keys that follow each other, and what is signed with those that have ended."""
-    old, new, next_ = network.system["b"], Ed25519Signer(seed("new b")), Ed25519Signer(seed("next b"))
-    governance, successor = network.governance["b"], network.successors["b"]
+    old, new, next_ = network.system["d"], Ed25519Signer(seed("new d")), Ed25519Signer(seed("next d"))
+    governance, successor = network.governance["d"], network.successors["d"]
     old_id, governance_id = key_id(old.public_key), key_id(governance.public_key)
     many = [Ed25519Signer(seed(f"many {number}")) for number in range(LIMITS.member_keys_in_service)]
     return [
-        [network.change_keys("b", [new], by=old), network.change_keys("b", [old]), network.change_keys("b", [new])],
-        [network.change_keys("b", retired=[governance_id]), network.change_keys("b", retired=[bytes(16)])],
-        [network.change_keys("b", retired=[old_id]), network.dataset("b", "last"), network.change_keys("b", [new])],
-        [network.dataset("b", "late"), network.change_keys("b", retired=[old_id])],
-        [network.change_keys("b", [], by=successor, successor=next_), network.change_keys("b", many[:1])],
-        [network.change_keys("b", many[:1])],
-        *([network.change_keys("b", many[at : at + 8], by=successor)] for at in range(0, len(many), 8)),
-        [network.change_keys("b", many[-3:], by=next_)],
+        [network.change_keys("d", [new], by=old), network.change_keys("d", [old]), network.change_keys("d", [new])],
+        [network.change_keys("d", retired=[governance_id]), network.change_keys("d", retired=[bytes(16)])],
+        [network.change_keys("d", retired=[old_id]), network.dataset("d", "last"), network.change_keys("d", [new])],
+        [network.dataset("d", "late"), network.change_keys("d", retired=[old_id])],
+        [network.change_keys("d", [], by=successor, successor=next_), network.change_keys("d", many[:1])],
+        [network.change_keys("d", many[:1])],
+        *([network.change_keys("d", many[at : at + 8], by=successor)] for at in range(0, len(many), 8)),
+        [network.change_keys("d", many[-3:], by=next_)],
     ]
 
 
