@@ -19,7 +19,7 @@ from chain.limits import LIMITS
 from chain.messages import Language, sentence, title
 from chain.messages.chinese import CHINESE
 from chain.messages.english import ENGLISH
-from chain.primitives.crypto import Hash
+from chain.primitives.crypto import Ed25519Signer, Hash, key_id
 from chain.transactions.base import Transaction
 from chain.transactions.sealed import Cells
 from contracts.engine import Engine
@@ -27,7 +27,7 @@ from tests.attacks.test_contracts_on_the_chain import ATTACKS
 from tests.attacks.test_sealed_parcels_on_the_chain import changed_envelope
 from tests.attacks.world import ALLOW, World, contract
 from tests.chain.test_key_heights import LAST_HEIGHT, EndingKeys
-from tests.networks import TIME_MS, TestNetwork
+from tests.networks import TIME_MS, TestNetwork, seed
 
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = {"contract_inputs_too_large", "contract_not_text", "no_deciding_contract"}
@@ -109,6 +109,8 @@ def break_what_needs_no_contract() -> Reached:
     breaker.offer(network.dataset(name="keyed", schema=keyed), network.parcel(dataset="a.keyed"))
     for keys in ([bytes(24)], 2 * [bytes(24)]):
         breaker.offer(network.keyed_parcel([b'{"n":1}', b'{"n":2}'][: len(keys)], keys, dataset="a.keyed"))
+    (two,) = breaker.offer(network.parcel([b'{"n":1}', b'{"n":2}']))
+    breaker.offer(network.erase(two, records=(0,)), network.erase(two, records=(0,)))
     breaker.offer(network.erase(parcel), network.erase(parcel))
     breaker.offer(network.dataset(name="closed", sharing="closed"), network.sealed_parcel(dataset="a.closed"))
     while breaker.ledger.tip.height < LAST_HEIGHT:
@@ -164,6 +166,21 @@ def break_parts(breaker: Breaker, world: World) -> None:
         breaker.offer(network.read_report(granted, [bytes(32)], dataset="a.narrow", fields=fields))
 
 
+def break_members() -> Reached:
+    """Keys that are changed by whoever may not, or to what they may not become."""
+    network = TestNetwork(has_governance=True)
+    breaker = Breaker(network, network.ledger())
+    change, own, governance = network.change_keys, network.system["a"], network.governance["a"]
+    breaker.offer(
+        change(new=[Ed25519Signer(seed("mine"))], by=own), change(by=governance, successor=own), change(new=[own])
+    )
+    breaker.offer(change(retired=[key_id(governance.public_key)]))
+    for block in range(LIMITS.member_keys_in_service // LIMITS.member_change_keys + 1):
+        numbers = range(LIMITS.member_change_keys)
+        breaker.offer(change(new=[Ed25519Signer(seed(f"{block} {number}")) for number in numbers]))
+    return breaker.reached
+
+
 def break_inputs(breaker: Breaker, world: World) -> None:
     """Grants with long notes, until the contract would be told too much of them."""
     breaker.offer(*world.share(contract("return allow(note='很' * 2000)"), "wordy"))
@@ -193,7 +210,7 @@ def break_requests(breaker: Breaker) -> None:
 
 @pytest.fixture(scope="module")
 def reached(engine: Engine) -> Reached:
-    return break_what_needs_no_contract() | break_what_contracts_decide(World.create(engine))
+    return break_what_needs_no_contract() | break_members() | break_what_contracts_decide(World.create(engine))
 
 
 def test_every_code_of_execution_is_reached(reached: Reached) -> None:

@@ -114,7 +114,7 @@ MUTANTS = (
     mutant(
         "s99 what was posted before is signed anew",
         ("tests/node/test_gateway_posts.py::test_s99_after_a_restart_too",),
-        Edit("Gateway._share_once", "known is not None", "False"),
+        Edit("Gateway._share_once", "self._posts.get(name)", "None"),
     ),
     mutant(
         "s99 a parcel leaves before its post is noted",
