@@ -49,12 +49,36 @@ class ContractBudget:
         self.fuel_by_member[member] += fuel
 
 
+@dataclass
+class SchemaBudget:
+    """Which schemas the parcels of a block are checked by. It bounds how long making them ready can take."""
+
+    limits: Limits
+    texts: set[str] = field(default_factory=set)
+    size_bytes: int = 0
+
+    def has_room(self, text: str) -> bool:
+        """Whether a parcel that is checked by this schema may still stand in the block: a rule that every validator
+        checks.
+        """
+        if not text or text in self.texts:
+            return True
+        return self.size_bytes + len(text.encode()) <= self.limits.schemas_block_size_bytes
+
+    def note(self, text: str) -> None:
+        """A parcel is checked by this schema."""
+        if text and text not in self.texts:
+            self.texts.add(text)
+            self.size_bytes += len(text.encode())
+
+
 class Execution:
     """Executes the transactions of one block, in order, over the parent's state that its context holds."""
 
     def __init__(self, context: ExecutionContext) -> None:
         self._context = context
         self._budget = ContractBudget(context.limits)
+        self._schemas = SchemaBudget(context.limits)
 
     @property
     def changes(self) -> dict[bytes, bytes]:
@@ -74,13 +98,15 @@ class Execution:
         """Execute all transactions of a block that was proposed.
 
         Raises:
-            PoolError: code ``bad_block`` if it holds more contract work than a block may; a code that ``is_engine``
-                or ``is_storage`` if this machine has failed.
+            PoolError: code ``bad_block`` if it holds more contract work than a block may, or its parcels are checked by
+                more schemas; a code that ``is_engine`` or ``is_storage`` if this machine has failed.
         """
         outcomes = []
         for checked in transactions:
             if checked.type.calls_contract and self._budget.is_spent:
                 raise PoolError(ErrorCode.BAD_BLOCK, "it holds more contract work than a block may")
+            if not self._has_schema(checked):
+                raise PoolError(ErrorCode.BAD_BLOCK, "its parcels are checked by more schemas than a block's may be")
             outcomes.append(self._outcome(checked))
         return Executed(tuple(transactions), tuple(outcomes))
 
@@ -88,7 +114,8 @@ class Execution:
         """Execute what fits a block that is being made; what calls contracts beyond the budget is left out.
 
         The fuel is shared out evenly among the members that call contracts, so that one whose calls are costly leaves
-        the others theirs.
+        the others theirs. What is checked by a schema that has no room any more is left out too, and with it all that
+        its member has sent after it, which may build on it.
 
         Raises:
             PoolError: a code that ``is_engine`` or ``is_storage`` if this machine has failed.
@@ -96,7 +123,11 @@ class Execution:
         members = {checked.header.member for checked in transactions if checked.type.calls_contract}
         share = self._context.limits.block_contract_fuel // max(1, len(members))
         chosen, outcomes = [], []
+        waiting: set[str] = set()
         for checked in transactions:
+            if checked.header.member in waiting or not self._has_schema(checked):
+                waiting.add(checked.header.member)
+                continue
             if checked.type.calls_contract:
                 has_spent_share = self._budget.fuel_by_member[checked.header.member] >= share
                 if self._budget.is_spent or has_spent_share:
@@ -104,6 +135,14 @@ class Execution:
             chosen.append(checked)
             outcomes.append(self._outcome(checked))
         return Executed(tuple(chosen), tuple(outcomes))
+
+    def _has_schema(self, checked: CheckedTransaction) -> bool:
+        """Whether the schema that checks a transaction's records has room; then it is noted."""
+        text = checked.type.checked_by(checked.header, self._context.state.read)
+        if not self._schemas.has_room(text):
+            return False
+        self._schemas.note(text)
+        return True
 
     def _outcome(self, checked: CheckedTransaction) -> Outcome:
         try:

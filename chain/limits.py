@@ -45,6 +45,11 @@ class Limits:
     """One JSON Schema."""
     schema_block_size_bytes: int = 512 * KIB
     """What a schema counts for in a block besides its bytes: every validator compiles it."""
+    schemas_block_size_bytes: int = 512 * KIB
+    """Texts of all schemas that the parcels of a block are checked by, each once: every validator may have to compile
+    them."""
+    schema_subschemas: int = 512
+    """Subschemas of a schema, at any depth."""
     schema_pattern_places: int = 2048
     """Places of all patterns of a schema together."""
     schema_pattern_steps: int = 16_384

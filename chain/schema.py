@@ -8,9 +8,10 @@ them (``chain.primitives.json_reader``).
 
 from collections import OrderedDict
 from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from chain.errors import ErrorCode, Refusal
 from chain.limits import LIMITS, MIB
@@ -48,6 +49,13 @@ KEYWORDS = frozenset(
 _Place = tuple[str, ...]
 
 
+@dataclass(slots=True)
+class _Budget(PatternBudget):
+    """What one schema may cost."""
+
+    subschemas: int = LIMITS.schema_subschemas
+
+
 class RecordSchema:
     """A compiled schema. Get it through ``compile_schema``.
 
@@ -61,7 +69,7 @@ class RecordSchema:
 
     def __init__(self, text: str) -> None:
         self.hash: Hash = sha256(text.encode())
-        budget = PatternBudget()
+        budget = _Budget()
         value = _read(text)
         self.has_personal = _marks_personal(value)
         self.rule, self.key_fields = _compile(value, budget)
@@ -102,7 +110,30 @@ class NoSchema:
         return None
 
 
-RecordCheck = RecordSchema | NoSchema
+class _Facts(NamedTuple):
+    """What execution asks of every schema. It takes little, and is kept of more schemas than are kept compiled."""
+
+    hash: Hash
+    key_fields: tuple[str, ...]
+
+
+class KnownSchema:
+    """A schema that was compiled before, and is compiled again once records have to be checked."""
+
+    def __init__(self, text: str, facts: _Facts) -> None:
+        self.hash, self.key_fields = facts
+        self._text = text
+
+    def check(self, records: Sequence[bytes]) -> Refusal | None:
+        """As ``RecordSchema.check``."""
+        return self.read(records)[1]
+
+    def read(self, records: Sequence[bytes]) -> tuple[list[JsonValue], Refusal | None]:
+        """As ``RecordSchema.read``."""
+        return compile_schema(self._text).read(records)
+
+
+RecordCheck = RecordSchema | KnownSchema | NoSchema
 _NO_SCHEMA = NoSchema()
 _KNOWN_SIZE = 2 * MIB
 """Characters of all texts that are kept compiled; a compiled schema takes up to 60 times its text in memory, and more
@@ -111,6 +142,11 @@ _STEP_WEIGHT = 3
 _PATTERN_WEIGHT = 1500
 _known: OrderedDict[str, RecordSchema] = OrderedDict()
 """Compiled schemas by their texts, the one asked for last at the end."""
+_FACTS_KEPT = 16_384
+_NAMES_KEPT = 256
+"""Characters of the names of a schema's key fields; what has longer ones is compiled each time."""
+_facts: OrderedDict[Hash, _Facts] = OrderedDict()
+"""By the hash of the schema's text, the one noted last at the end."""
 _known_lock = Lock()
 """Blocks are executed in other threads too."""
 
@@ -118,7 +154,16 @@ _known_lock = Lock()
 def record_rules(text: str) -> RecordCheck:
     """What a dataset's records have to satisfy; ``text`` is that of its schema, empty for none. Raises as
     ``compile_schema``."""
-    return compile_schema(text) if text else _NO_SCHEMA
+    if not text:
+        return _NO_SCHEMA
+    if not is_compiled(text) and (facts := _facts.get(sha256(text.encode()))) is not None:
+        return KnownSchema(text, facts)
+    return compile_schema(text)
+
+
+def is_compiled(text: str) -> bool:
+    """Whether records can be checked by this schema at once."""
+    return text in _known
 
 
 def compile_schema(text: str) -> RecordSchema:
@@ -137,6 +182,10 @@ def compile_schema(text: str) -> RecordSchema:
         _known[text] = schema
         while sum(known.weight for known in _known.values()) > _KNOWN_SIZE:
             _known.popitem(last=False)
+        if sum(map(len, schema.key_fields)) <= _NAMES_KEPT:
+            _facts[schema.hash] = _Facts(schema.hash, schema.key_fields)
+            if len(_facts) > _FACTS_KEPT:
+                _facts.popitem(last=False)
     return schema
 
 
@@ -162,7 +211,7 @@ def _marks_personal(schema: JsonValue) -> bool:
     return schema.get("personal") is True or any(map(_marks_personal, below))
 
 
-def _compile(schema: dict[str, JsonValue], budget: PatternBudget) -> tuple[Rule, tuple[str, ...]]:
+def _compile(schema: dict[str, JsonValue], budget: _Budget) -> tuple[Rule, tuple[str, ...]]:
     """The rule of a schema, and its key fields, which are looked at last."""
     key_fields = schema.pop(_KEY, None)
     rule = _rule_of(schema, (), budget)
@@ -187,8 +236,11 @@ def _key_fields(names: JsonValue, schema: dict[str, JsonValue]) -> tuple[str, ..
     return tuple(found)
 
 
-def _subschema(keyword: str, schema: JsonValue, place: _Place, budget: PatternBudget) -> Rule | None:
+def _subschema(keyword: str, schema: JsonValue, place: _Place, budget: _Budget) -> Rule | None:
     """The rule of a schema under ``keyword``; None if it allows everything."""
+    budget.subschemas -= 1
+    if budget.subschemas < 0:
+        raise Refusal(ErrorCode.SCHEMA_ARGUMENT, pointer=pointer_of(place))
     if isinstance(schema, bool):
         return None if schema else Rule(frozenset(), keyword)
     if not isinstance(schema, dict):
@@ -196,7 +248,7 @@ def _subschema(keyword: str, schema: JsonValue, place: _Place, budget: PatternBu
     return _rule_of(schema, place, budget) if schema else None
 
 
-def _rule_of(schema: dict[str, JsonValue], place: _Place, budget: PatternBudget) -> Rule:
+def _rule_of(schema: dict[str, JsonValue], place: _Place, budget: _Budget) -> Rule:
     """Checks the keywords in the order of the text, so that the first that is wrong is the one that is named."""
     properties: dict[str, Rule | None] = {}
     subschemas: dict[str, Rule | None] = {}

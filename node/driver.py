@@ -12,8 +12,9 @@ from typing import Any
 
 from chain.blocks import Certificate, Proposal, decode_header
 from chain.errors import InvariantBroken, PoolError
+from chain.execution import SchemaBudget
 from chain.ledger import ExecutedBlock, verify_clock
-from chain.limits import MIB
+from chain.limits import LIMITS, MIB
 from chain.primitives.crypto import Hash, Signer
 from chain.storage.votes import VoteStore
 from chain.transactions.base import CheckedTransaction
@@ -389,7 +390,16 @@ class ConsensusDriver:
             return (self._overdue.known_s(id_) or 0.0) >= overdue_s
 
         turns.committed(ordered, is_overdue)
-        return () if self.replica.is_primary else neglected_members(ordered, mempool, is_overdue, turns.may_wait)
+        if self.replica.is_primary:
+            return ()
+        schemas, entry = SchemaBudget(LIMITS), self._pool.ledger.entry
+        for checked in ordered:
+            schemas.note(checked.type.checked_by(checked.header, entry))
+
+        def has_schema_room(checked: CheckedTransaction) -> bool:
+            return schemas.has_room(checked.type.checked_by(checked.header, entry))
+
+        return neglected_members(ordered, mempool, is_overdue, turns.may_wait, has_schema_room=has_schema_room)
 
     def _work(self) -> tuple[Hash | None, bool]:
         """The oldest waiting transaction whose turn it may be, and whether the primary has been told of it."""

@@ -20,6 +20,7 @@ def neglected_members(
     is_overdue: Callable[[Hash], bool],
     may_wait: Callable[[str], bool],
     limits: Limits = LIMITS,
+    has_schema_room: Callable[[CheckedTransaction], bool] = lambda checked: True,
 ) -> frozenset[str]:
     """Members of which a block skipped more overdue transactions than it ordered, without an excuse.
 
@@ -34,6 +35,7 @@ def neglected_members(
         is_overdue: whether a waiting transaction was known early enough to be in the block.
         may_wait: whether a member's contract calls may still have their turn.
         limits: of blocks.
+        has_schema_room: whether the block had room for the schema that checks a transaction's records.
     """
     if not mempool.members:
         return frozenset()
@@ -51,7 +53,9 @@ def neglected_members(
             continue
         if oldest.type.calls_contract and may_wait(member):
             continue
-        has_room = len(ordered) < limits.block_transactions and oldest.block_size_bytes <= room
+        has_room = (
+            len(ordered) < limits.block_transactions and oldest.block_size_bytes <= room and has_schema_room(oldest)
+        )
         has_less = counts[member] * shares < len(ordered) and sizes[member] * shares < sizes.total()
         # Such a one waits until the member's turn comes first.
         is_bulky = oldest.block_size_bytes * shares > limits.block_size_bytes

@@ -176,6 +176,11 @@ def _without_schema(header: Header) -> str:
     return ""
 
 
+def _unchecked(header: Header, read: StateReader) -> str:
+    """A type without records that a schema checks."""
+    return ""
+
+
 def _at_execution(checked: CheckedTransaction, header: Header, read: StateReader) -> None:
     """A type of which nothing can be worked out beforehand."""
 
@@ -196,6 +201,8 @@ class TransactionType(Generic[HeaderType]):
     index: Callable[[HeaderType], Index] = _nowhere
     prepare: Callable[[CheckedTransaction, HeaderType, StateReader], None] = _at_execution
     """Works out on arrival what execution will ask for, and keeps it with the transaction."""
+    checked_by: Callable[[HeaderType, StateReader], str] = _unchecked
+    """The schema that execution asks about its records; empty for none."""
     schema_of: Callable[[HeaderType], str] = _without_schema
     """The schema that executing it compiles; empty for none."""
     calls_contract: bool = False

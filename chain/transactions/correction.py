@@ -102,5 +102,6 @@ CORRECTION: TransactionType[CorrectionHeader] = TransactionType(
     check=_check,
     index=PARCEL.index,
     prepare=PARCEL.prepare,
+    checked_by=PARCEL.checked_by,
     payload=cast("Payload[CorrectionHeader]", PARCEL.payload),
 )

@@ -45,5 +45,6 @@ KEYED_PARCEL: TransactionType[KeyedParcelHeader] = TransactionType(
     check=_check,
     index=PARCEL.index,
     prepare=PARCEL.prepare,
+    checked_by=PARCEL.checked_by,
     payload=cast("Payload[KeyedParcelHeader]", PARCEL.payload),
 )

@@ -335,6 +335,11 @@ def _prepare(checked: CheckedTransaction, header: ParcelHeader, read: StateReade
         verdict_on_records(checked, record_rules(entry.schema))
 
 
+def _checked_by(header: ParcelHeader, read: StateReader) -> str:
+    entry = read(dataset_key(header.dataset), DatasetEntry)
+    return "" if entry is None else entry.schema
+
+
 PARCEL = TransactionType(
     name="parcel",
     header=ParcelHeader,
@@ -342,6 +347,7 @@ PARCEL = TransactionType(
     check=lambda header: verify_sources(header.derived_from),
     index=_index,
     prepare=_prepare,
+    checked_by=_checked_by,
     payload=Payload(
         decode=decode_content,
         encode=lambda content: encode_records(content.records, content.sealed_shares),

@@ -1,4 +1,4 @@
-"""Mutants of what keeps one member's contracts, answers and records from everybody else (scenarios 90 to 97)."""
+"""Mutants of what keeps one member's contracts, answers and records from everybody else (scenarios 90 to 97, 103)."""
 
 from tests.mutants.definition import Edit, mutant
 
@@ -8,7 +8,41 @@ CALLS = "tests/contracts/test_calls.py"
 ANSWERS = "tests/chain/test_access_answers.py"
 DEPTH = "tests/node/test_api.py::test_s94_the_deepest_record_that_is_taken_is_shown_everywhere"
 
+SCHEMAS = "tests/chain/test_schema_budget.py"
+
 MUTANTS = (
+    mutant(
+        "s103 a schema may have any number of subschemas",
+        (f"{SCHEMAS}::test_s103_a_schema_has_so_many_subschemas",),
+        Edit("_subschema", "budget.subschemas < 0", "False"),
+    ),
+    mutant(
+        "s103 schemas are compiled on arrival without a bound",
+        ("tests/node/test_pool.py::test_s103_each_member_has_a_share_of_the_time_for_schemas",),
+        Edit("Pool._may_check", "share.spend(step_s(began_s))", "pass"),
+    ),
+    mutant(
+        "s103 execution compiles what it need not",
+        (f"{SCHEMAS}::test_s103_what_was_checked_on_arrival_is_executed_without_compiling",),
+        Edit("record_rules", "(facts := _facts.get(sha256(text.encode()))) is not None", "False"),
+    ),
+    mutant(
+        "s103 a proposed block may need any number of schemas",
+        (f"{SCHEMAS}::test_s103_a_block_that_is_proposed_with_more_is_refused",),
+        Edit("Execution.run", "not self._has_schema(checked)", "False"),
+    ),
+    mutant(
+        "s103 what follows a parcel that was left out goes ahead of it",
+        (f"{SCHEMAS}::test_s103_a_block_that_is_made_has_room_for_so_many_schemas_and_keeps_each_members_order",),
+        Edit("Execution.select", "waiting.add(checked.header.member)", "pass"),
+    ),
+    mutant(
+        "s103 a primary is blamed for parcels whose schema has no room",
+        (
+            "tests/node/test_neglect.py::test_s26_s103_a_block_without_room_for_a_members_schema_need_not_hold_its_parcels",
+        ),
+        Edit("neglected_members", "and has_schema_room(oldest)", ""),
+    ),
     mutant(
         "s54 several members may fill the mempool",
         ("tests/node/test_mempool.py::test_s54_members_that_flood_together_leave_room_for_one_who_comes_later",),

@@ -55,6 +55,15 @@ def test_s26_a_block_that_orders_as_much_as_it_leaves_is_enough() -> None:
     assert neglected_members(parcels("b", 5), holding(parcels("b", 6)), ALL_OVERDUE, NO_TURN) == {"b"}
 
 
+def test_s26_s103_a_block_without_room_for_a_members_schema_need_not_hold_its_parcels() -> None:
+    waiting, full = holding(parcels("b", 9)), lambda checked: False
+    assert neglected_members(parcels("a", 2) + parcels("b", 2), waiting, ALL_OVERDUE, NO_TURN) == {"b"}
+    ordered = parcels("a", 2) + parcels("b", 2)
+    assert neglected_members(ordered, waiting, ALL_OVERDUE, NO_TURN, has_schema_room=full) == frozenset()
+    ordered = parcels("a", 12)
+    assert neglected_members(ordered, waiting, ALL_OVERDUE, NO_TURN, has_schema_room=full) == {"b"}
+
+
 def test_s26_a_full_block_owes_each_member_half_of_an_equal_share() -> None:
     limits = replace(LIMITS, block_transactions=8)
     waiting = holding(parcels("a", 9), parcels("b", 9))

@@ -2,13 +2,17 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 
 import pytest
 
+import chain.schema
 from chain.errors import ErrorCode, PoolError
 from chain.primitives.encoding import encode
 from chain.proofs.receipts import Receipt, verify_receipt
+from chain.schema import is_compiled
 from chain.transactions.base import Transaction
+from node import pool
 from node.pool import CommittedBlock, Pool
 from tests.networks import TIME_MS, TestNetwork
 from tests.node.cluster import forged
@@ -241,3 +245,25 @@ def test_a_commit_announces_what_was_stored_before_it_first() -> None:
     bench.take(network.parcel())
     bench.commit_waiting()
     assert [block.executed.header.height for block in heard] == [1, 2, 3]
+
+
+def test_s103_each_member_has_a_share_of_the_time_for_schemas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One whose records alternate among many has to wait; those whose schema is ready, and other members, do not."""
+    monkeypatch.setattr(chain.schema, "_known", OrderedDict())
+    monkeypatch.setattr(pool, "step_s", lambda began_s: 0.04)
+    bench = Bench()
+    for number in range(5):
+        bench.take(bench.network.dataset("a", f"d{number}", schema=f'{{"title":"{number}"}}'))
+    bench.take(bench.network.dataset("b", schema='{"title":"of b"}'))
+    bench.commit_waiting()
+    monkeypatch.setattr(chain.schema, "_known", OrderedDict())
+    for number in range(3):
+        bench.take(bench.network.parcel(dataset=f"a.d{number}"))
+    other = bench.network.parcel(dataset="a.d3")
+    assert refused(bench, other) == ErrorCode.QUOTA_EXCEEDED
+    bench.take(bench.network.parcel(dataset="a.d0"))
+    bench.take(bench.network.parcel(member="b"))
+    assert not is_compiled('{"title":"3"}')
+    checked = bench.pool.decode(encode(other))
+    assert bench.pool.verify(checked, is_proposed=True).checked is checked
+    assert not is_compiled('{"title":"3"}')
