@@ -29,6 +29,7 @@ from bench import (
     sealing,
     watching,
     worst_primary,
+    worst_schema,
 )
 from bench.bench import FULL, QUICK, Bench, Durations
 from bench.figures import Section
@@ -57,6 +58,7 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "growth": growth.growth,
     "failover": faults.failover,
     "worst_primary": worst_primary.worst_primary,
+    "worst_schema": worst_schema.worst_schema,
     "watching": watching.watching,
     "disk": footprint.disk,
     "catch_up": faults.catch_up,
