@@ -266,9 +266,17 @@ class Intake:
             self._examiners.examine([arrival.checked for arrival in batch], partial(self._take_back, batch))
 
     def _next_batch(self) -> list[_Arrival]:
-        """What waits and was not examined, the sources in turn; not those whose last turn came to nothing."""
+        """What waits and was not examined, the sources in turn; not those whose last turn came to nothing, nor what
+        needs a schema that is not compiled here: examiners share no time out among members.
+        """
         turns = [
-            (arrival for arrival in queue.arrivals if arrival.is_waiting and not (arrival.is_away or arrival.is_back))
+            (
+                arrival
+                for arrival in queue.arrivals
+                if arrival.is_waiting
+                and not (arrival.is_away or arrival.is_back)
+                and self._pool.has_schema(arrival.checked)
+            )
             for source, queue in self._queues.items()
             if source not in self._wasteful
         ]

@@ -143,6 +143,11 @@ class Pool:
         checked.release_records()
         return Verified(checked.id, checked, None)
 
+    def has_schema(self, checked: CheckedTransaction) -> bool:
+        """Whether the records of a transaction can be checked without compiling a schema."""
+        schema = checked.type.checked_by(checked.header, self.ledger.entry)
+        return not schema or is_compiled(schema)
+
     def _may_check(self, checked: CheckedTransaction, *, is_proposed: bool) -> bool:
         """Whether the dataset's schema is ready. Compiling it may take longer than all else, however little is checked
         by it, so each member has a share of the time for that; what is proposed is bounded by the rules of blocks.
@@ -150,16 +155,16 @@ class Pool:
         Raises:
             PoolError: code ``quota_exceeded``.
         """
-        schema, member = checked.type.checked_by(checked.header, self.ledger.entry), checked.header.member
-        if not schema or is_compiled(schema):
+        if self.has_schema(checked):
             return True
-        if is_proposed:
+        if is_proposed or checked.schema_verdicts:
             return False
+        member = checked.header.member
         share = self._compiling.setdefault(member, Allowance(_COMPILING_SHARE))
         if share.wait_s:
             raise PoolError(ErrorCode.QUOTA_EXCEEDED, f"{member} uses more schemas at a time than can be made ready")
         began_s = time.perf_counter()
-        compile_schema(schema)
+        compile_schema(checked.type.checked_by(checked.header, self.ledger.entry))
         share.spend(step_s(began_s))
         return True
 
