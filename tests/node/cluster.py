@@ -32,7 +32,7 @@ from node.api.server import ApiServer, TlsFiles, bind
 from node.config import load_config
 from node.engine_process import ContractEngine, make_engine
 from node.home import Home, open_home
-from node.links import Links, Peer
+from node.links import LinkLimits, Links, Peer
 from node.recovery import open_recovered
 from node.service import NodeService
 from sealing import KemPrivateKey, load_kem_key
@@ -224,7 +224,12 @@ class ScriptedPeer:
     """A member's node that answers as a test says."""
 
     def __init__(
-        self, network: Network, name: str, answer: Callable[[int, bytes], Awaitable[bytes]], height: int = 0
+        self,
+        network: Network,
+        name: str,
+        answer: Callable[[int, bytes], Awaitable[bytes]],
+        height: int = 0,
+        limits: LinkLimits = FAST,
     ) -> None:
         home = open_home(load_config(network.home(name), {}))
         home.lock.close()
@@ -247,7 +252,7 @@ class ScriptedPeer:
             on_request=self._on_request,
             height=lambda: height,
             software="scripted",
-            limits=FAST,
+            limits=limits,
         )
 
     async def _on_request(self, member: str, kind: int, body: bytes) -> bytes:

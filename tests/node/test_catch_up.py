@@ -14,7 +14,7 @@ from chain.primitives.encoding import decode, encode
 from node import catch_up
 from node.frames import BlockRange, FrameKind, News
 from tests.node.cluster import Network, Node, ScriptedPeer, running, scripted
-from tests.node.link_cluster import until
+from tests.node.link_cluster import limits, until
 from tests.refusals import refuses
 
 Answer = Callable[[int, bytes], Awaitable[bytes]]
@@ -162,7 +162,8 @@ async def test_s35_s43_a_peer_that_is_frozen_is_not_waited_for_while_another_has
     """
     network = Network.create(tmp_path)
     chain = await build_chain(network)
-    staller = ScriptedPeer(network, "c", no_answer, height=10**6)
+    patient = limits(ping_interval_s=60.0)  # its link stays up, however long nothing comes
+    staller = ScriptedPeer(network, "c", no_answer, 10**6, patient)
     async with scripted(staller):
         d = Node(network, "d")
         await d.start()
