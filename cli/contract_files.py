@@ -6,6 +6,7 @@ import orjson
 from rich.text import Text
 
 from chain.errors import ErrorCode, PoolError
+from chain.messages.phrases import phrase
 from cli.output import talk
 from contracts.library import expand_parts
 
@@ -15,7 +16,7 @@ def read_contract(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise PoolError(ErrorCode.BAD_CONTRACT, f"{file} is not UTF-8 text") from None
+        raise PoolError(ErrorCode.BAD_CONTRACT, phrase("{file} is not UTF-8 text", file=file)) from None
 
 
 def read_parameters(file: Path | None) -> str:
@@ -29,9 +30,9 @@ def read_parameters(file: Path | None) -> str:
     try:
         parameters = orjson.loads(file.read_bytes())
     except orjson.JSONDecodeError as error:
-        raise PoolError(ErrorCode.BAD_CONTRACT, f"{file} is not JSON: {error}") from None
+        raise PoolError(ErrorCode.BAD_CONTRACT, phrase("{file} is not JSON: {error}", file=file, error=error)) from None
     if not isinstance(parameters, dict):
-        raise PoolError(ErrorCode.BAD_CONTRACT, f"{file} is not a JSON object")
+        raise PoolError(ErrorCode.BAD_CONTRACT, phrase("{file} is not a JSON object", file=file))
     return orjson.dumps(expand_parts(parameters), option=orjson.OPT_SORT_KEYS).decode()
 
 

@@ -12,6 +12,7 @@ from blockpool import ContractAnswer
 from chain.access.policy import contract_hash
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
+from chain.messages.phrases import phrase
 from chain.primitives.crypto import ZERO_HASH
 from cli.contract_files import read_contract, read_parameters, show_line
 from cli.failures import ExitCode
@@ -84,8 +85,10 @@ def test(file: Path, cases_file: Path) -> None:
     emit([_summary(result) for result in results], table)
     for result in results:
         if result.called.printed:
-            talk().print(Text(f"printed by {result.name!r}:\n{result.called.printed}"))
-    talk().print(f"{len(results) - failed} of {len(results)} cases as expected.")
+            talk().print(
+                Text(phrase("printed by {name!r}:\n{printed}", name=result.name, printed=result.called.printed))
+            )
+    talk().print(phrase("{passed} of {count} cases as expected.", passed=len(results) - failed, count=len(results)))
     if failed:
         click.get_current_context().exit(ExitCode.FALSE)
 
@@ -133,7 +136,7 @@ def deploy(
                --parameters flights.parameters.json --key pool/aviation/system.pem --genesis pool/genesis.json
     """
     if (file is None) == (library_name is None):
-        raise click.UsageError("Give either the FILE of a contract, or --library and the name of a ready one.")
+        raise click.UsageError(phrase("Give either the FILE of a contract, or --library and the name of a ready one."))
     source = read_contract(file) if file is not None else source_of(library_name or "")
     parameters = read_parameters(parameters_file)
     _check(source, parameters)
@@ -141,9 +144,11 @@ def deploy(
         receipt = client.deploy(contract_id, source, parameters)
         deployed = client.contract(contract_id)
     if receipt is None:
-        talk().print("The same is deployed already: nothing was changed.")
+        talk().print(phrase("The same is deployed already: nothing was changed."))
     else:
-        talk().print(f"Version {deployed.version} is final at height {receipt.height}.")
+        talk().print(
+            phrase("Version {version} is final at height {height}.", version=deployed.version, height=receipt.height)
+        )
     emit(deployed, _facts(deployed))
 
 

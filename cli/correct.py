@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from blockpool import Client, PoolError, Provenance, ProvenanceBounds, RecordId, VerifiedReceipt
 from chain.errors import ErrorCode
 from chain.messages import time_text
+from chain.messages.phrases import phrase
 from chain.transactions.parcel import PARCEL
 from chain.transactions.registry import decode_transaction_header
 from cli.options import RecordIdType, Signing, WholeFile, key_secret_option, load_key_secret, signing_options
@@ -50,7 +51,10 @@ def correct(
             decode_transaction_header(genesis.chain_id, client.transaction(record.transaction_id).header)
         )
         if header is None:
-            raise PoolError(ErrorCode.UNKNOWN_PARCEL, f"{record.transaction_id.hex()} is no parcel")
+            raise PoolError(
+                ErrorCode.UNKNOWN_PARCEL,
+                phrase("{transaction_id} is no parcel", transaction_id=record.transaction_id.hex()),
+            )
         body = _only_record(file, client.dataset(header.dataset).schema, read_as, is_compact=bool(header.envelope))
         secret = load_key_secret(key_secret_file, signing.key_file)
         receipt = client.correct(record, body, legal_basis, reason, key_secret=secret)
@@ -60,7 +64,7 @@ def correct(
     corrected |= {"dataset": header.dataset, "legal_basis": legal_basis, "reason": reason}
     emit(corrected | {"readers": readers}, *_shown(corrected, receipt, readers))
     if graph.uses[record.transaction_id].counters.history.count and not readers:
-        talk().print("Too many have asked for its parcel to be listed here: see blockpool audit reads.")
+        talk().print(phrase("Too many have asked for its parcel to be listed here: see blockpool audit reads."))
 
 
 def _only_record(file: Path, schema: str, read_as: SourceOptions, *, is_compact: bool) -> bytes:
@@ -68,7 +72,9 @@ def _only_record(file: Path, schema: str, read_as: SourceOptions, *, is_compact:
     source = open_source(file, schema, read_as)
     bodies = list(record_bodies(CompactSource(source) if is_compact else source))
     if len(bodies) != 1:
-        detail = f"{file.name} holds {len(bodies):,} records; a correction is one. Nothing was sent."
+        detail = phrase(
+            "{name} holds {count:,} records; a correction is one. Nothing was sent.", name=file.name, count=len(bodies)
+        )
         raise PoolError(ErrorCode.BAD_REQUEST, detail)
     return bodies[0]
 

@@ -11,6 +11,7 @@ from rich.syntax import Syntax
 from blockpool import CatalogueEntry, Client, DatasetDefinition, ErrorCode, PoolError, load_genesis
 from blockpool.dcat import dcat_catalogue
 from chain.granularity import WHOLE, Granularity
+from chain.messages.phrases import phrase
 from chain.primitives.types import SharingClass
 from cli.catalogue_fields import DescriptionOptions, description_options
 from cli.options import (
@@ -99,7 +100,9 @@ def define(
     with signing.client() as client:
         present = find_dataset(client, dataset_id)
         if present is None and (title_zh is None or title_en is None):
-            raise click.UsageError(f"{dataset_id} is new: give --title-zh and --title-en.")
+            raise click.UsageError(
+                phrase("{dataset_id} is new: give --title-zh and --title-en.", dataset_id=dataset_id)
+            )
         definition = DatasetDefinition(
             dataset=dataset_id,
             title_zh=_first(title_zh, present.title_zh if present else None),
@@ -117,9 +120,11 @@ def define(
         receipt = client.define(definition)
         entry = client.dataset(dataset_id)
     if receipt is None:
-        talk().print("The catalogue says the same already: nothing was changed.")
+        talk().print(phrase("The catalogue says the same already: nothing was changed."))
     else:
-        talk().print(f"Version {entry.version} is final at height {receipt.height}.")
+        talk().print(
+            phrase("Version {version} is final at height {height}.", version=entry.version, height=receipt.height)
+        )
     emit(entry, _facts(entry))
 
 
@@ -178,13 +183,23 @@ def infer(file: Path, out: Path | None, read_as: SourceOptions) -> None:
     Example: blockpool dataset infer people.csv --out fields.xlsx
     """
     with progress() as bar:
-        task = bar.add_task("Reading", total=None)
+        task = bar.add_task(phrase("Reading"), total=None)
         proposal = infer_fields(file, read_as, lambda count: bar.update(task, completed=count))
-    talk().print(f"{file.name}: {proposal.description}; {proposal.records:,} records.", markup=False)
+    talk().print(
+        phrase(
+            "{name}: {description}; {records:,} records.",
+            name=file.name,
+            description=proposal.description,
+            records=proposal.records,
+        ),
+        markup=False,
+    )
     if out is not None:
         with open_output(out) as stream:
             write_fields(stream, proposal.fields, out.suffix.lower())
-        talk().print(f"Look it over, then: blockpool dataset define OWNER.NAME --schema {out}", markup=False)
+        talk().print(
+            phrase("Look it over, then: blockpool dataset define OWNER.NAME --schema {out}", out=out), markup=False
+        )
     table = grid(*COLUMNS)
     for field in proposal.fields:
         table.add_row(*field.cells)
@@ -224,7 +239,7 @@ def export(out: Path | None, nodes: tuple[str, ...], genesis_file: Path | None) 
     document = dcat_catalogue(status.network, status.chain_id, url, entries, titles)
     with open_output(out) as stream:
         stream.write(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
-    talk().print(f"{len(entries):,} datasets.")
+    talk().print(phrase("{count:,} datasets.", count=len(entries)))
 
 
 def find_dataset(client: Client, dataset_id: str) -> CatalogueEntry | None:
@@ -246,7 +261,10 @@ def _verify_contract(client: Client, definition: DatasetDefinition) -> None:
     if definition.sharing == "conditional" and not definition.contract:
         raise PoolError(
             ErrorCode.UNKNOWN_CONTRACT,
-            f"{definition.dataset} is shared conditionally: name the contract that decides with --contract",
+            phrase(
+                "{dataset} is shared conditionally: name the contract that decides with --contract",
+                dataset=definition.dataset,
+            ),
         )
     if not definition.contract:
         return
@@ -255,7 +273,9 @@ def _verify_contract(client: Client, definition: DatasetDefinition) -> None:
     except PoolError as error:
         if error.code is not ErrorCode.NOT_FOUND:
             raise
-        raise PoolError(ErrorCode.UNKNOWN_CONTRACT, f"{definition.contract} is not deployed") from None
+        raise PoolError(
+            ErrorCode.UNKNOWN_CONTRACT, phrase("{contract} is not deployed", contract=definition.contract)
+        ) from None
 
 
 def _granularity(

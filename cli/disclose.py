@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from blockpool import RecordId
+from chain.messages.phrases import phrase
 from cli.options import Signing, TransactionIdType, load_reader_key, reader_key_option, signing_options
 from cli.output import emit, talk
 from records.writers import open_output
@@ -44,4 +45,10 @@ def disclose(
         stream.write(content)
     written = {"record": str(record), "fields": fields, "file": str(out), "size_bytes": len(content)}
     emit(written, f"Wrote the disclosure {out} (JSON), {len(content):,} bytes.")
-    talk().print(f"Anyone can check it: blockpool verify {out} --genesis {signing.genesis_file}")
+    talk().print(
+        phrase(
+            "Anyone can check it: blockpool verify {out} --genesis {genesis_file}",
+            out=out,
+            genesis_file=signing.genesis_file,
+        )
+    )

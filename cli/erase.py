@@ -4,6 +4,7 @@ import click
 
 from blockpool import Client, ErrorCode, Genesis, PoolError
 from blockpool.signing import RecordId, parse_transaction_id
+from chain.messages.phrases import phrase
 from chain.transactions.base import transaction_id
 from chain.transactions.parcel import PARCEL, ParcelHeader
 from chain.transactions.registry import decode_transaction_header
@@ -35,12 +36,12 @@ def erase(
                --genesis pool/genesis.json
     """
     if not yes and is_json():
-        raise click.UsageError("Say --yes: with --json nobody is asked.")
+        raise click.UsageError(phrase("Say --yes: with --json nobody is asked."))
     parcel, records = _parsed(targets)
     urls, genesis, identity = signing.load()
     with Client(urls, genesis, identity) as client:
         if not yes and not click.confirm(_question(client, genesis, parcel, records), err=True):
-            talk().print("Nothing was erased.")
+            talk().print(phrase("Nothing was erased."))
             context.exit(ExitCode.FALSE)
         receipt = client.erase(parcel, legal_basis, reason, records)
     erased = {"parcel": parcel.hex(), "records": list(records), "legal_basis": legal_basis, "reason": reason}
@@ -48,9 +49,9 @@ def erase(
     rows: dict[str, object] = {"erased": ", ".join(targets), "legal basis": legal_basis}
     rows |= {"reason": reason or "none given", "by": receipt.transaction_id.hex(), "at height": f"{receipt.height:,}"}
     emit(found, facts(rows))
-    talk().print("The nodes drop it now. Readers' copies, parcels made from it and backups are not touched.")
+    talk().print(phrase("The nodes drop it now. Readers' copies, parcels made from it and backups are not touched."))
     record = f"{parcel.hex()}/{records[0] if records else 0}"
-    talk().print(f"Who read it, and what was made of it: blockpool provenance {record}")
+    talk().print(phrase("Who read it, and what was made of it: blockpool provenance {record}", record=record))
 
 
 def _parsed(targets: tuple[str, ...]) -> tuple[bytes, tuple[int, ...]]:
@@ -60,9 +61,11 @@ def _parsed(targets: tuple[str, ...]) -> tuple[bytes, tuple[int, ...]]:
             return parse_transaction_id(targets[0]), ()
         found = [RecordId.parse(target) for target in targets]
     except PoolError as error:
-        raise click.UsageError(f"{error.detail}. Name one parcel, or records of one parcel.") from None
+        raise click.UsageError(
+            phrase("{detail}. Name one parcel, or records of one parcel.", detail=error.detail)
+        ) from None
     if len({record.transaction_id for record in found}) != 1:
-        raise click.UsageError("Name records of one parcel; each parcel is erased from by itself.")
+        raise click.UsageError(phrase("Name records of one parcel; each parcel is erased from by itself."))
     return found[0].transaction_id, tuple(sorted({record.index for record in found}))
 
 
@@ -79,8 +82,10 @@ def _question(client: Client, genesis: Genesis, parcel: bytes, records: tuple[in
 def _header(client: Client, genesis: Genesis, parcel: bytes) -> ParcelHeader:
     data = client.transaction(parcel).header
     if transaction_id(genesis.chain_id, data) != parcel:
-        raise PoolError(ErrorCode.BAD_PROOF, f"the node gave another transaction than {parcel.hex()}")
+        raise PoolError(
+            ErrorCode.BAD_PROOF, phrase("the node gave another transaction than {parcel}", parcel=parcel.hex())
+        )
     header = PARCEL.of(decode_transaction_header(genesis.chain_id, data))
     if header is None:
-        raise PoolError(ErrorCode.UNKNOWN_PARCEL, f"{parcel.hex()} is no parcel")
+        raise PoolError(ErrorCode.UNKNOWN_PARCEL, phrase("{parcel} is no parcel", parcel=parcel.hex()))
     return header

@@ -11,6 +11,7 @@ from rich.markup import escape
 from blockpool import Client, PoolError, RecordId, Step, load_genesis
 from chain.genesis import Genesis
 from chain.messages import printable
+from chain.messages.phrases import phrase
 from chain.proofs.checkpoints import trusted_head
 from chain.proofs.history import TreeHead
 from chain.proofs.trust import TrustHistory
@@ -68,7 +69,13 @@ class Export:
         proves = summary(parse_any_evidence(content))
         written = {"about": about, "file": str(self.out), "size_bytes": len(content), "proves": proves}
         emit(written, f"Wrote {escape(str(self.out))}, {len(content):,} bytes.", escape(printable(proves)))
-        talk().print(f"Anyone can check it: blockpool verify {self.out} --genesis {self.genesis_file}")
+        talk().print(
+            phrase(
+                "Anyone can check it: blockpool verify {out} --genesis {genesis_file}",
+                out=self.out,
+                genesis_file=self.genesis_file,
+            )
+        )
 
 
 _out_option = click.option(

@@ -18,6 +18,7 @@ from rich.markup import escape
 from chain.errors import ErrorCode, PoolError
 from chain.messages import advice, title
 from chain.messages.languages import LANGUAGE
+from chain.messages.phrases import phrase
 from cli.output import is_json, print_json, talk
 
 
@@ -107,5 +108,5 @@ class PoolGroup(click.Group):
             report(PoolError(ErrorCode.STORAGE_FAILED, f"{where}{error.strerror or error}"))
             ctx.exit(ExitCode.CANNOT)
         except KeyboardInterrupt:
-            talk().print("Interrupted.")
+            talk().print(phrase("Interrupted."))
             ctx.exit(ExitCode.INTERRUPTED)

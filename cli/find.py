@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.syntax import Syntax
 
 from blockpool import Client, FoundRecord, load_genesis
+from chain.messages.phrases import phrase
 from cli.failures import ExitCode
 from cli.options import (
     genesis_option,
@@ -54,7 +55,7 @@ def find(
     emit(_view(found), *_shown(found))
     if out is not None and found.evidence is not None:
         out.write_bytes(found.evidence)
-        talk().print(f"Wrote {out}.", markup=False)
+        talk().print(phrase("Wrote {out}.", out=out), markup=False)
     if found.record is None:
         context.exit(ExitCode.FALSE)
 

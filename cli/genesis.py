@@ -14,6 +14,7 @@ from chain.errors import ErrorCode, PoolError
 from chain.genesis import MemberObject, encode_genesis, parse_genesis, parse_member_file
 from chain.limits import LIMITS
 from chain.messages import time_text
+from chain.messages.phrases import phrase
 from cli.network_policy import engine_identity
 from cli.options import READABLE_FILE, json_option
 from cli.output import emit, facts, grid, talk
@@ -43,7 +44,7 @@ def create(members: tuple[Path, ...], out: Path, name: str, no_contracts: bool) 
     Example: blockpool genesis create tax.json health.json police.json -o genesis.json --network "City pool"
     """
     if out.exists():
-        raise PoolError(ErrorCode.BAD_GENESIS, f"{out} exists already and is not overwritten")
+        raise PoolError(ErrorCode.BAD_GENESIS, phrase("{out} exists already and is not overwritten", out=out))
     engine = None if no_contracts else engine_identity()
     found = [_read_member(path) for path in members]
     verify_addresses(found)
@@ -52,7 +53,10 @@ def create(members: tuple[Path, ...], out: Path, name: str, no_contracts: bool) 
     out.write_bytes(content)
     emit(describe(made), *_shown(made))
     talk().print(
-        f"Wrote {out}. Every operator compares the chain id by another way, and copies it to node/genesis.json."
+        phrase(
+            "Wrote {out}. Every operator compares the chain id by another way, and copies it to node/genesis.json.",
+            out=out,
+        )
     )
 
 
@@ -71,8 +75,12 @@ def check(file: Path) -> None:
     if ahead_ms > LIMITS.clock_drift_ms:
         raise PoolError(
             ErrorCode.BAD_GENESIS,
-            f"its time is {ahead_ms / 1000:,.0f} s ahead of this machine's clock, and no block can be agreed on before "
-            "it: set the clock right that is wrong, and make the file again if it was the one that it was made by",
+            phrase(
+                "its time is {ahead_s:,.0f} s ahead of this machine's clock, and no block can be agreed on before it: "
+                "set the clock right that is wrong, and make the file again if it was the one that "
+                "it was made by",
+                ahead_s=ahead_ms / 1000,
+            ),
         )
 
 

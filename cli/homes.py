@@ -31,6 +31,7 @@ from chain.genesis import (
     encode_member_file,
     parse_member_file,
 )
+from chain.messages.phrases import phrase
 from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.keys import encode_private_key, new_seed, write_secret_file
 from chain.primitives.tls_certificate import make_tls_certificate
@@ -128,7 +129,9 @@ def create_member(plan: MemberPlan, folder: Path, passphrase: str | None) -> Mem
     """
     verify_name(plan.name)
     if (folder / MEMBER_FILE).exists():
-        raise PoolError(ErrorCode.BAD_KEY, f"{folder} holds a member already and is not overwritten")
+        raise PoolError(
+            ErrorCode.BAD_KEY, phrase("{folder} holds a member already and is not overwritten", folder=folder)
+        )
     with _for_owner_alone():
         return _create_member(plan, folder, passphrase)
 

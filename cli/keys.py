@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chain.messages.phrases import phrase
 from chain.primitives.crypto import Ed25519Signer, key_id
 from chain.primitives.keys import encode_private_key, load_private_keys, load_signer, new_seed, write_secret_file
 from cli.options import READABLE_FILE, json_option, new_passphrase, passphrase_for
@@ -41,7 +42,7 @@ def new(file: Path, encrypt: bool, for_reading: bool) -> None:
         seed = new_seed()
         write_secret_file(file, encode_private_key(seed, passphrase))
         key = Ed25519Signer(seed)
-    talk().print(f"Wrote {file}. Keep it secret, and keep a copy: nobody can make it again.")
+    talk().print(phrase("Wrote {file}. Keep it secret, and keep a copy: nobody can make it again.", file=file))
     _show(file, _public_part(key))
 
 

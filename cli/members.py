@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from chain.messages.phrases import phrase
 from chain.primitives.crypto import key_id
 from chain.state.members import MemberKind
 from cli.homes import MEMBER_FILE, MemberPlan, NodeRole, create_member
@@ -77,8 +78,13 @@ def new(
         "node": node,
     }
     emit(public, facts(dict(public)))
-    talk().print(f"Hand in {path}. All *.pem files are secret and stay here.")
-    talk().print(f"Then move {folder / 'offline'} to two safe places: these keys are for when another one is lost.")
+    talk().print(phrase("Hand in {path}. All *.pem files are secret and stay here.", path=path))
+    talk().print(
+        phrase(
+            "Then move {folder} to two safe places: these keys are for when another one is lost.",
+            folder=folder / "offline",
+        )
+    )
 
 
 member.add_command(keys)

@@ -10,6 +10,7 @@ import click
 from blockpool import Client, Genesis, NodeStatus, PoolError, RetryPolicy, load_genesis
 from chain.errors import ErrorCode
 from chain.genesis import encode_genesis, parse_genesis
+from chain.messages.phrases import phrase
 from chain.state.members import Member
 from cli.failures import ExitCode
 from cli.genesis import describe, no_contracts_option
@@ -57,10 +58,12 @@ def init(folder: Path, members: str, base_port: int, name: str, encrypt: bool, n
         table.add_row(member.name, str(homes[member.name]), api, str(folder / member.name / SYSTEM_KEY))
     emit(describe(made) | {"homes": {name: str(home) for name, home in homes.items()}}, table)
     console = talk()
-    console.print("\nStart each node in a terminal of its own:")
+    console.print()
+    console.print(phrase("Start each node in a terminal of its own:"))
     for home in homes.values():
-        console.print(f"  blockpool node run {home}")
-    console.print(f"Then: blockpool network status --genesis {folder / GENESIS_FILE}")
+        command = f"  blockpool node run {home}"
+        console.print(command)
+    console.print(phrase("Then: blockpool network status --genesis {file}", file=folder / GENESIS_FILE))
 
 
 def create_network(
@@ -86,9 +89,11 @@ def create_network(
         PoolError: code ``bad_genesis`` for a folder that is not empty or names that repeat; ``bad_name``.
     """
     if folder.exists() and any(folder.iterdir()):
-        raise PoolError(ErrorCode.BAD_GENESIS, f"{folder} is not empty: nothing there is overwritten")
+        raise PoolError(
+            ErrorCode.BAD_GENESIS, phrase("{folder} is not empty: nothing there is overwritten", folder=folder)
+        )
     if not members or len(set(members)) != len(members):
-        raise PoolError(ErrorCode.BAD_GENESIS, "a network has at least one member, each named once")
+        raise PoolError(ErrorCode.BAD_GENESIS, phrase("a network has at least one member, each named once"))
     engine = engine_identity() if contracts else None  # first: it may be missing, and nothing is left half made
     created = [
         create_member(
@@ -174,7 +179,13 @@ def status(context: click.Context, genesis_file: Path, wait_s: float) -> None:
     }
     emit(value, table)
     if len(ready) < genesis.validators.quorum:
-        talk().print(f"{len(ready)} validators are ready; {genesis.validators.quorum} are needed to order anything.")
+        talk().print(
+            phrase(
+                "{count} validators are ready; {quorum} are needed to order anything.",
+                count=len(ready),
+                quorum=genesis.validators.quorum,
+            )
+        )
         context.exit(ExitCode.FALSE)
 
 

@@ -22,6 +22,7 @@ from blockpool.credentials import Surroundings, surroundings
 from blockpool.signing import parse_transaction_id
 from chain.errors import ErrorCode, PoolError
 from chain.messages.languages import POOL_ZONE
+from chain.messages.phrases import phrase
 from chain.primitives.keys import read_secret_file
 from chain.record_keys import KEY_SIZE
 from cli.homes import KEY_SECRET, NODE_FOLDER, READER_KEY
@@ -53,7 +54,7 @@ class WholeFile(click.Path):
             return context.with_resource(_copy_of(sys.stdin.buffer))
         path: Any = super().convert(value, parameter, context)
         if not path.is_file():
-            self.fail(f"{str(path)!r} is no regular file: write what comes out of it to one first")
+            self.fail(phrase("{path!r} is no regular file: write what comes out of it to one first", path=str(path)))
         return path
 
 
@@ -184,12 +185,18 @@ class EndOfTime(click.ParamType[int]):
             else:
                 end = datetime.datetime.fromisoformat(value)
                 if end.tzinfo is None:
-                    self.fail(f"{value!r} has no time zone: end it with Z, or with an offset like +08:00")
+                    self.fail(
+                        phrase("{value!r} has no time zone: end it with Z, or with an offset like +08:00", value=value)
+                    )
                 end_ms = int(end.timestamp() * 1000)
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is neither a date like 2026-12-31 nor a time like 2026-12-31T12:00+08:00")
+            self.fail(
+                phrase(
+                    "{value!r} is neither a date like 2026-12-31 nor a time like 2026-12-31T12:00+08:00", value=value
+                )
+            )
         if self._is_to_come and end_ms <= time.time() * 1000:  # 0 would even mean that there is no end
-            self.fail(f"{value!r} is over already")
+            self.fail(phrase("{value!r} is over already", value=value))
         return end_ms
 
 
@@ -357,7 +364,10 @@ def load_key_secret(key_secret_file: Path | None, key_file: Path | None, *, make
         secret = b""
     if len(secret) != SECRET_SIZE:
         raise PoolError(
-            ErrorCode.BAD_KEY, f"{path} holds no secret for record keys: {2 * SECRET_SIZE} hexadecimal digits"
+            ErrorCode.BAD_KEY,
+            phrase(
+                "{path} holds no secret for record keys: {digits} hexadecimal digits", path=path, digits=2 * SECRET_SIZE
+            ),
         )
     return secret
 
@@ -381,8 +391,11 @@ def load_reader_key(reader_key_file: Path | None, key_file: Path) -> KemPrivateK
     if not path.exists():
         raise PoolError(
             ErrorCode.BAD_KEY,
-            f"{path} is not there. It opens what is read: give it with --reader-key. It is made with the member's "
-            f"folder, and a further one by: blockpool keys new --reader FILE",
+            phrase(
+                "{path} is not there. It opens what is read: give it with --reader-key. It is made with "
+                "the member's folder, and a further one by: blockpool keys new --reader FILE",
+                path=path,
+            ),
         )
     return load_kem_key(path, passphrase_for(path))
 
@@ -409,5 +422,5 @@ def environment_passphrase() -> str | None:
 
 def _ask(prompt: str, *, confirm: bool) -> str:
     if not sys.stdin.isatty():
-        raise PoolError(ErrorCode.WRONG_PASSPHRASE, "a passphrase is needed: set BLOCKPOOL_PASSPHRASE")
+        raise PoolError(ErrorCode.WRONG_PASSPHRASE, phrase("a passphrase is needed: set BLOCKPOOL_PASSPHRASE"))
     return str(click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True))

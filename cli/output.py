@@ -24,6 +24,8 @@ from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
+from chain.messages.phrases import table_word
+
 JSON_KEY = "blockpool.json"
 _PIPE_WIDTH = 200
 """Columns when there is no terminal, so that hashes are not broken."""
@@ -92,7 +94,7 @@ def facts(rows: dict[str, object], title: str | None = None) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows.items():
-        table.add_row(name, value if isinstance(value, Text) else Text(str(value)))
+        table.add_row(table_word(name), value if isinstance(value, Text) else Text(str(value)))
     return table
 
 
@@ -115,7 +117,7 @@ def grid(*columns: str, title: str | None = None, right: frozenset[str] = frozen
         title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False
     )
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        table.add_column(table_word(column), justify="right" if column in right else "left", overflow="fold")
     return table
 
 

@@ -14,6 +14,7 @@ from types import FrameType
 
 from blockpool import Client, ErrorCode, PoolError, RetryPolicy
 from blockpool.credentials import HOME_VARIABLE
+from chain.messages.phrases import phrase
 from cli.homes import NODE_FOLDER, MemberPlan
 from cli.networks import create_network
 
@@ -112,7 +113,14 @@ class NodeProcess:
 
     def _failed(self, what: str) -> PoolError:
         return PoolError(
-            ErrorCode.NOT_READY, f"the node of {self.member} {what}; the end of {self.log}:\n{self.log_tail()}"
+            ErrorCode.NOT_READY,
+            phrase(
+                "the node of {member} {what}; the end of {log}:\n{tail}",
+                member=self.member,
+                what=what,
+                log=self.log,
+                tail=self.log_tail(),
+            ),
         )
 
 
@@ -210,7 +218,10 @@ class LocalNetwork:
         deadline_s = time.monotonic() + timeout_s
         while behind := [node.member for node in running if node.height() < height]:
             if time.monotonic() > deadline_s:
-                raise PoolError(ErrorCode.TIMEOUT, f"{', '.join(behind)} did not reach height {height}")
+                raise PoolError(
+                    ErrorCode.TIMEOUT,
+                    phrase("{behind} did not reach height {height}", behind=", ".join(behind), height=height),
+                )
             time.sleep(_POLL_S)
         return height
 

@@ -21,6 +21,7 @@ import click
 from rich.text import Text
 
 from blockpool import CatalogueEntry, Client, KemPrivateKey, PoolError, Reading, Record, Records, RequestState
+from chain.messages.phrases import phrase
 from cli.options import Signing, TransactionIdType, load_reader_key, reader_key_option, reading_client, signing_options
 from cli.output import emit, facts, is_json, progress, talk
 from cli.requests import Terms, settled, terms_options, verify_granted, wait_option
@@ -137,13 +138,15 @@ def read(
                --key pool/meteorology/system.pem --genesis pool/genesis.json
     """
     if (dataset_id is None) == (request_id is None):
-        raise click.UsageError("Give either a DATASET, or the --request that is there already.")
+        raise click.UsageError(phrase("Give either a DATASET, or the --request that is there already."))
     if request_id is not None and replace(terms, parcels=()) != Terms():
-        raise click.UsageError("A --request has its terms already: only --parcel goes with it, to read a part.")
+        raise click.UsageError(phrase("A --request has its terms already: only --parcel goes with it, to read a part."))
     if out is None and is_json():
-        raise click.UsageError("--json prints a summary to standard output: give the records a file with --out.")
+        raise click.UsageError(
+            phrase("--json prints a summary to standard output: give the records a file with --out.")
+        )
     if follow and (out is not None or format_ in ("xlsx", "parquet")):
-        raise click.UsageError("--follow writes to standard output, ndjson or csv.")
+        raise click.UsageError(phrase("--follow writes to standard output, ndjson or csv."))
     urls, genesis, identity = signing.load()
     target = Target(out, format_ or format_of(out))
     with reading_client(tuple(urls), signing.genesis_file) as looking:  # gives up soon if no node can be reached
@@ -154,13 +157,15 @@ def read(
         if entry.sharing == "open":
             if terms.is_part:
                 raise click.UsageError(f"{entry.dataset} is open: --record, --record-key and --field are for requests.")
-            talk().print(f"{entry.dataset} is open: no request is needed.")
+            talk().print(phrase("{dataset} is open: no request is needed.", dataset=entry.dataset))
             with target.open() as stream:
                 taking.take(stream, lambda since: client.records(entry.dataset, since=since), is_wanted=terms.is_for)
             _show(taking.result())
             return
         if present is None and not terms.purpose:
-            raise click.UsageError(f"{entry.dataset} is not open: say with --purpose what it is read for.")
+            raise click.UsageError(
+                phrase("{dataset} is not open: say with --purpose what it is read for.", dataset=entry.dataset)
+            )
         reader_key = load_reader_key(reader_key_file, signing.key_file)
         taking.reports = not no_report
         with target.open() as stream:  # before anything is asked: what cannot be written is not asked for
@@ -237,8 +242,13 @@ class Taking:
         try:
             read_reports = self._client.acknowledge(reading)
         except PoolError as error:
-            where = f"The records are in {self._target.file}" if self._target.file else "The records were written"
-            detail = f"{error.detail}. {where}, but their read report is not committed: read them again with --request"
+            file = self._target.file
+            where = phrase("The records are in {file}", file=file) if file else phrase("The records were written")
+            detail = phrase(
+                "{detail}. {where}, but their read report is not committed: read them again with --request",
+                detail=error.detail,
+                where=where,
+            )
             raise PoolError(error.code, f"{detail} {self.request}", **error.context) from None
         self._read_reports += [report.transaction_id.hex() for report in read_reports]
 
@@ -268,7 +278,7 @@ class Taking:
         """Write what there is after the cursor. A reading tells how much that is once it has begun."""
         reading = self._reading = read_since(self._cursor)
         with closing(reading), progress() as bar:
-            task = bar.add_task("Reading", total=None)
+            task = bar.add_task(phrase("Reading"), total=None)
             for number, record in enumerate(reading):
                 if number == 0:
                     bar.update(task, total=reading.expected_records or None)
@@ -284,7 +294,13 @@ class Taking:
 
     def _wait(self) -> None:
         """Return once a block has added to the dataset."""
-        talk().print(f"{self._copied.records:,} records up to block {self._cursor:,}; waiting for more.")
+        talk().print(
+            phrase(
+                "{records:,} records up to block {cursor:,}; waiting for more.",
+                records=self._copied.records,
+                cursor=self._cursor,
+            )
+        )
         with closing(self._client.events(self._cursor + 1)) as events:
             for event in events:
                 if event.concerns(self._entry.dataset):
@@ -293,7 +309,14 @@ class Taking:
 
 def _ask(client: Client, entry: CatalogueEntry, terms: Terms, reader_key: KemPrivateKey) -> RequestState:
     view = terms.ask(client, entry.dataset, reader_key)
-    talk().print(f"Request {view.request} is final at height {view.height}: {view.status}.")
+    talk().print(
+        phrase(
+            "Request {request} is final at height {height}: {status}.",
+            request=view.request,
+            height=view.height,
+            status=view.status,
+        )
+    )
     return view
 
 
@@ -306,7 +329,15 @@ def _fields(view: RequestState) -> tuple[str, ...] | None:
 
 def _tell_culprit(member: str, fault: PoolError) -> None:
     """A validator gave a wrong share: that is said, and another one is asked."""
-    talk().print(Text(f"Key share of {member} is not used: {fault.detail}. Another validator is asked."))
+    talk().print(
+        Text(
+            phrase(
+                "Key share of {member} is not used: {detail}. Another validator is asked.",
+                member=member,
+                detail=fault.detail,
+            )
+        )
+    )
 
 
 def _show(result: ReadResult) -> None:

@@ -15,6 +15,7 @@ from rich.text import Text
 from blockpool import Client, ErrorCode, KemPrivateKey, PoolError, Record, RecordId, RequestState
 from chain.access.decision import RequestStatus
 from chain.messages import time_text
+from chain.messages.phrases import phrase
 from chain.primitives.types import Answer
 from cli.failures import ExitCode
 from cli.options import (
@@ -101,7 +102,10 @@ class Terms:
         proven = _STATUS_OF[asked.verdict.verdict]
         has_changed = proven != "denied" and view.decided_height > asked.receipt.height
         if view.status != proven and not has_changed:
-            raise PoolError(ErrorCode.BAD_RECEIPT, f"the node shows {view.status}, its receipt proves {proven}")
+            raise PoolError(
+                ErrorCode.BAD_RECEIPT,
+                phrase("the node shows {status}, its receipt proves {proven}", status=view.status, proven=proven),
+            )
         return view
 
 
@@ -183,9 +187,9 @@ def new(dataset_id: str, terms: Terms, wait_s: float, reader_key_file: Path | No
         view = settled(client, terms.ask(client, dataset_id, reader_key), wait_s)
     _emit(view)
     if view.status == "asked":
-        talk().print(f"See where it stands: blockpool request show {view.request}")
+        talk().print(phrase("See where it stands: blockpool request show {request}", request=view.request))
     if view.status == "granted":
-        talk().print(f"Read it: blockpool read --request {view.request} --out FILE")
+        talk().print(phrase("Read it: blockpool read --request {request} --out FILE", request=view.request))
     if view.status in ("denied", "revoked"):
         click.get_current_context().exit(ExitCode.FALSE)
 
@@ -242,7 +246,7 @@ def _answer(request_id: bytes, answer: Answer, reason: str, signing: Signing) ->
         present = client.request_view(request_id)
         receipt = client.answer(request_id, present.dataset, answer, reason)
         view = client.request_view(request_id)
-    talk().print(f"The answer is final at height {receipt.height}.")
+    talk().print(phrase("The answer is final at height {height}.", height=receipt.height))
     _emit(view)
 
 
@@ -304,7 +308,7 @@ def settled(client: Client, view: RequestState, wait_s: float) -> RequestState:
     """A request as it stands once nobody is asked any more, or after ``wait_s`` seconds."""
     deadline_s = time.monotonic() + wait_s
     if wait_s > 0 and view.approvers and view.status == "asked":
-        talk().print(f"Waiting up to {wait_s:,.0f} s for the {_approval(view)} ...")
+        talk().print(phrase("Waiting up to {wait_s:,.0f} s for the {view} ...", wait_s=wait_s, view=_approval(view)))
     while view.status == "asked" and (left_s := deadline_s - time.monotonic()) > 0:
         view = client.request_view(view.id, wait_s=min(left_s, _WAIT_AT_ONCE_S))
     return view
@@ -321,11 +325,19 @@ def verify_granted(view: RequestState) -> None:
     if view.status == "asked":
         raise PoolError(
             ErrorCode.APPROVAL_PENDING,
-            f"the {_approval(view)} is needed. Once it is there: blockpool read --request {view.request}",
+            phrase(
+                "the {view} is needed. Once it is there: blockpool read --request {request}",
+                view=_approval(view),
+                request=view.request,
+            ),
             request=view.request,
         )
     code = ErrorCode.ACCESS_DENIED if view.status == "denied" else ErrorCode.GRANT_REVOKED
-    raise PoolError(code, f"{view.sentence or 'no reason was given'} (request {view.request})", request=view.request)
+    raise PoolError(
+        code,
+        phrase("{reason} (request {request})", reason=view.sentence or "no reason was given", request=view.request),
+        request=view.request,
+    )
 
 
 def _who(key_file: Path | None, genesis_file: Path | None, member: str | None) -> str:
@@ -333,7 +345,7 @@ def _who(key_file: Path | None, genesis_file: Path | None, member: str | None) -
     if member is not None:
         return member
     if key_file is None or genesis_file is None:
-        raise click.UsageError("--for-me: say who you are, with --member, or with --key and --genesis.")
+        raise click.UsageError(phrase("--for-me: say who you are, with --member, or with --key and --genesis."))
     return load_identity(key_file, genesis_file, None)[1].member
 
 
@@ -377,7 +389,9 @@ def _status(view: RequestState) -> str:
 def _approval(view: RequestState) -> str:
     """Whose approval is waited for."""
     names = ", ".join(view.approvers)
-    return f"approval of {names}" if view.needed == len(view.approvers) else f"approval of {view.needed} of {names}"
+    if view.needed == len(view.approvers):
+        return phrase("approval of {names}", names=names)
+    return phrase("approval of {needed} of {names}", needed=view.needed, names=names)
 
 
 def _wanted(view: RequestState) -> str:

@@ -9,6 +9,7 @@ from rich.syntax import Syntax
 from blockpool import BlockAnswer, RecordAnswer, RecordId, TransactionAnswer
 from blockpool.signing import parse_transaction_id
 from chain.messages import time_text
+from chain.messages.phrases import phrase
 from cli.options import reading_client, reading_options
 from cli.output import emit, facts, grid
 
@@ -30,7 +31,7 @@ def block(height: str, nodes: tuple[str, ...], genesis_file: Path | None) -> Non
     Example: blockpool show block 12
     """
     if height != "latest" and not (height.isascii() and height.isdigit()):
-        raise click.BadParameter("a height is a number, or latest", param_hint="HEIGHT")
+        raise click.BadParameter(phrase("a height is a number, or latest"), param_hint="HEIGHT")
     with reading_client(nodes, genesis_file) as client:
         answer = client.block(None if height == "latest" else int(height))
     emit(answer, *_shown_block(answer))

@@ -36,6 +36,7 @@ from blockpool.signing import PARCEL_RECORDS
 from blockpool.window import IN_FLIGHT_MAX
 from chain.errors import Refusal
 from chain.limits import LIMITS
+from chain.messages.phrases import phrase
 from chain.schema import record_rules
 from cli.changes import ChangedRecords
 from cli.options import (
@@ -239,14 +240,14 @@ def submit(
         known = ChangedRecords(source, memory, maker)
     if dry_run:
         check = check_file(known or source, rules, known)
-        talk().print("Nothing was sent: --dry-run.")
+        talk().print(phrase("Nothing was sent: --dry-run."))
         found = {"dataset": dataset_id, "file": str(file), "read_as": source.description, "records": check.records}
         if has_keys:
             found["unchanged"] = unchanged_of(known)
         emit(found, facts(dict(found)))
         return
     if is_standard_input() and is_sealed and not (has_keys or journal_folder or again):
-        detail = (
+        detail = phrase(
             "cut off and sent again, what is sealed would be shared twice: name a folder with --journal, or say --again"
         )
         raise PoolError(ErrorCode.BAD_REQUEST, detail)
@@ -276,7 +277,7 @@ def verify_sources(client: Client, derived_from: tuple[RecordId, ...]) -> None:
             fields = client.transaction(source.transaction_id).fields
             counts[source.transaction_id] = fields.get("record_count", 0)
         if source.index >= counts[source.transaction_id]:
-            raise PoolError(ErrorCode.NOT_FOUND, f"there is no record {source}: nothing was sent")
+            raise PoolError(ErrorCode.NOT_FOUND, phrase("there is no record {source}: nothing was sent", source=source))
 
 
 def _share(pool: AsyncClient, source: RecordSource, plan: Plan, total: int) -> SubmissionTotals:
@@ -284,7 +285,7 @@ def _share(pool: AsyncClient, source: RecordSource, plan: Plan, total: int) -> S
     submission = SubmissionTotals(plan.dataset)
     started_s = time.monotonic()
     with progress() as bar:
-        task = bar.add_task("Sharing", total=total)
+        task = bar.add_task(phrase("Sharing"), total=total)
 
         def on_receipt(receipt: VerifiedReceipt) -> None:
             submission.add(receipt)
@@ -299,7 +300,9 @@ def _share(pool: AsyncClient, source: RecordSource, plan: Plan, total: int) -> S
         except PoolError as error:
             if error.code not in (ErrorCode.BAD_REQUEST, ErrorCode.PARCEL_ERASED):
                 raise
-            raise PoolError(error.code, f"{error.detail}. To share all of the file once more: --again") from None
+            raise PoolError(
+                error.code, phrase("{detail}. To share all of the file once more: --again", detail=error.detail)
+            ) from None
     submission.seconds = round(time.monotonic() - started_s, 3)
     return submission
 
@@ -344,7 +347,7 @@ def check_file(source: RecordSource, rules: RecordRules, known: ChangedRecords |
         PoolError: for a file with problems, or without records.
     """
     with progress() as bar:
-        task = bar.add_task("Checking", total=None)
+        task = bar.add_task(phrase("Checking"), total=None)
         check = check_records(source, rules, lambda count: bar.update(task, completed=count))
         bar.update(task, total=check.records + check.problem_count)
     if check.problems or not check.records + unchanged_of(known):
@@ -366,18 +369,25 @@ def refuse(check: Check, description: str) -> NoReturn:
         PoolError: always.
     """
     if not check.problems:
-        raise PoolError(ErrorCode.MALFORMED, f"the file ({description}) holds no records. Nothing was sent.")
+        raise PoolError(
+            ErrorCode.MALFORMED,
+            phrase("the file ({description}) holds no records. Nothing was sent.", description=description),
+        )
     if check.problem_count > 1:
-        table = grid("line", "column", "problem", title=f"{check.problem_count:,} problems")
+        table = grid(
+            "line", "column", "problem", title=phrase("{problem_count:,} problems", problem_count=check.problem_count)
+        )
         for problem in check.problems:
             table.add_row(str(problem.line), problem.column, problem.reason)
         if check.problem_count > len(check.problems):
-            table.add_row("…", "", f"and {check.problem_count - len(check.problems):,} more")
+            table.add_row("…", "", phrase("and {count:,} more", count=check.problem_count - len(check.problems)))
         talk().print(table)
     error = check.problems[0].error()
-    detail = f"{error.detail}. Nothing was sent."
+    detail = phrase("{detail}. Nothing was sent.", detail=error.detail)
     if check.problem_count > 1:
-        detail = f"{check.problem_count:,} problems, the first in {detail}"
+        detail = phrase(
+            "{problem_count:,} problems, the first in {detail}", problem_count=check.problem_count, detail=detail
+        )
     raise PoolError(error.code, detail, **error.context, problems=check.problem_count)
 
 
@@ -389,28 +399,39 @@ def locate_rejection(error: TransactionRejected, source: RecordSource, confirmed
     if isinstance(offset, int):
         index = confirmed + offset
         line = next(islice(source, index, None)).line  # the file was read to its end without a problem before
-        detail = f"line {line}: {detail} of its parcel"
+        detail = phrase("line {line}: {detail} of its parcel", line=line, detail=detail)
         context |= {"record_index": index, "line": line}
-    before = f"The {confirmed:,} records before it are shared" if confirmed else "No record before it is shared"
-    return PoolError(error.code, f"{detail}. {before}; of its parcel no node keeps any record.", **context)
+    before = phrase("The {confirmed:,} records before it are shared", confirmed=confirmed)
+    if not confirmed:
+        before = phrase("No record before it is shared")
+    return PoolError(
+        error.code,
+        phrase("{detail}. {before}; of its parcel no node keeps any record.", detail=detail, before=before),
+        **context,
+    )
 
 
 def _facts(submission: SubmissionTotals) -> RenderableType:
     rate = submission.records / submission.seconds if submission.seconds else 0
-    order = (
-        f"{submission.out_of_order:,} parcels stand before an earlier one"
-        if submission.out_of_order
-        else "as in the file"
-    )
-    earlier = f", {submission.parcels_found:,} of them by an earlier run" if submission.parcels_found else ""
+    order = phrase("as in the file")
+    if submission.out_of_order:
+        count = submission.out_of_order
+        order = phrase("{out_of_order:,} parcels stand before an earlier one", out_of_order=count)
+    counts = {"records": submission.records, "parcels": submission.parcels}
+    committed = phrase("{records:,} records in {parcels:,} parcels", **counts)
+    if submission.parcels_found:
+        earlier = "{records:,} records in {parcels:,} parcels, {parcels_found:,} of them by an earlier run"
+        committed = phrase(earlier, parcels_found=submission.parcels_found, **counts)
+    left_out = phrase("{unchanged:,} unchanged records", unchanged=submission.unchanged)
+    heights = {"first_height": submission.first_height, "last_height": submission.last_height}
     return facts(
         {
             "dataset": submission.dataset,
-            "committed": f"{submission.records:,} records in {submission.parcels:,} parcels{earlier}",
-            **({"left out": f"{submission.unchanged:,} unchanged records"} if submission.unchanged else {}),
-            "blocks": f"{submission.first_height:,} to {submission.last_height:,}",
+            "committed": committed,
+            **({"left out": left_out} if submission.unchanged else {}),
+            "blocks": phrase("{first_height:,} to {last_height:,}", **heights),
             "order": order,
             "first record": submission.first_record or "-",
-            "took": f"{submission.seconds:.1f} s, {rate:,.0f} records/s",
+            "took": phrase("{seconds:.1f} s, {rate:,.0f} records/s", seconds=submission.seconds, rate=rate),
         }
     )

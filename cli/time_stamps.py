@@ -14,6 +14,7 @@ from rfc3161_client import TimestampRequestBuilder, VerificationError, VerifierB
 from blockpool.exchange import NodeRequest, Reply, Unreachable
 from blockpool.transport import Transport
 from chain.errors import ErrorCode, PoolError
+from chain.messages.phrases import phrase
 from chain.storage.files import replace_file
 
 _TIMEOUT_S = 10.0
@@ -68,7 +69,9 @@ class TimeStamper:
             response = decode_timestamp_response(answer)
             builder.build().verify_message(response, content)
         except (ValueError, VerificationError) as error:
-            raise PoolError(ErrorCode.BAD_PROOF, f"the time stamp does not verify: {error}") from None
+            raise PoolError(
+                ErrorCode.BAD_PROOF, phrase("the time stamp does not verify: {error}", error=error)
+            ) from None
         time: datetime.datetime = response.tst_info.gen_time
         return time
 
@@ -76,9 +79,17 @@ class TimeStamper:
         headers = {"Content-Type": "application/timestamp-query"}
         answer = asyncio.run(_post(self._url, NodeRequest("POST", "", {}, headers, request, _TIMEOUT_S)))
         if isinstance(answer, Unreachable):
-            raise PoolError(ErrorCode.UNREACHABLE, f"time-stamping service {self._url}: {answer.reason}")
+            raise PoolError(
+                ErrorCode.UNREACHABLE,
+                phrase("time-stamping service {url}: {reason}", url=self._url, reason=answer.reason),
+            )
         if answer.status != 200 or len(answer.body) > _ANSWER_SIZE_BYTES_MAX:
-            detail = f"time-stamping service {self._url}: status {answer.status}, {len(answer.body)} bytes"
+            detail = phrase(
+                "time-stamping service {url}: status {status}, {count} bytes",
+                url=self._url,
+                status=answer.status,
+                count=len(answer.body),
+            )
             raise PoolError(ErrorCode.UNREACHABLE, detail)
         return answer.body
 

@@ -15,6 +15,7 @@ from blockpool.watched_node import WatchedNode
 from blockpool.watching import NodeView, Report, Watch, quorum_time_s
 from chain.errors import PoolError
 from chain.messages import printable, time_text
+from chain.messages.phrases import phrase
 from chain.proofs.checkpoints import Checkpoint, encode_checkpoint, parse_checkpoint, verify_quorum
 from chain.proofs.trust import TrustHistory
 from chain.storage.files import replace_file
@@ -89,7 +90,7 @@ def watch(
     Example: blockpool watch --genesis genesis.json --file checkpoint.note --interval 300
     """
     if (tsa is None) != (tsa_certificate is None):
-        raise click.UsageError("--tsa and --tsa-certificate go together")
+        raise click.UsageError(phrase("--tsa and --tsa-certificate go together"))
     genesis = load_genesis(genesis_file)
     trust = TrustHistory(genesis)
     stamper = TimeStamper(tsa, tsa_certificate) if tsa is not None and tsa_certificate is not None else None

@@ -10,6 +10,7 @@ from chain.facts import unpack
 from chain.granularity import WHOLE, Granularity
 from chain.limits import LIMITS
 from chain.messages import sentence
+from chain.messages.languages import LANGUAGE
 from chain.primitives.json_reader import read_records
 from chain.schema import RecordSchema, compile_schema, unreadable
 from chain.transactions.sealed import SEALED_OVERHEAD_SIZE
@@ -53,7 +54,7 @@ class RecordRules:
                 named = unpack(refusal.facts)
                 named.pop("record_index", None)
                 column = str(named.get("pointer", "")).removeprefix("/").partition("/")[0]
-                yield Problem(record.line, column, refusal.code, sentence(refusal.code, named))
+                yield Problem(record.line, column, refusal.code, sentence(refusal.code, named, LANGUAGE.get()))
 
     def _first_refusal(self, bodies: Sequence[bytes]) -> Refusal | None:
         if self.schema is not None:

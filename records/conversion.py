@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from chain.limits import LIMITS
+from chain.messages.phrases import phrase
 from chain.primitives.json_reader import BadJson, read_json
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)\Z", re.ASCII)
@@ -101,12 +102,16 @@ def _is_bounded(text: str) -> bool:
 
 def _refusal(text: str, types: frozenset[str]) -> str:
     shown = text if len(text) <= _SHOWN_LENGTH else text[:_SHOWN_LENGTH] + "…"
-    wanted = " or ".join(sorted(types - {"null"}))
+    wanted = phrase(" or ").join(map(phrase, sorted(types - {"null"})))
     if types & {"integer", "number"}:
         allowed = _NUMBER if "number" in types else _INTEGER
         if allowed.match(text):
-            return f"{shown!r} is out of bounds: a number has at most {LIMITS.number_digits} digits"
+            return phrase(
+                "{shown!r} is out of bounds: a number has at most {number_digits} digits",
+                shown=shown,
+                number_digits=LIMITS.number_digits,
+            )
         for pattern, hint in _HINTS:
             if pattern.match(text):
-                return f"{shown!r} is not {wanted}: {hint}"
-    return f"{shown!r} is not {wanted}"
+                return phrase("{shown!r} is not {wanted}: {hint}", shown=shown, wanted=wanted, hint=phrase(hint))
+    return phrase("{shown!r} is not {wanted}", shown=shown, wanted=wanted)

@@ -7,6 +7,7 @@ from typing import BinaryIO
 import openpyxl
 from openpyxl.cell import WriteOnlyCell
 
+from chain.messages.phrases import phrase
 from records.workbook import ROWS_MAX
 
 CELL_LENGTH_MAX = 32_767
@@ -38,12 +39,15 @@ class ExcelWriter:
             ValueError: a cell or the sheet would be too long, or XML cannot hold a character.
         """
         if self._count == ROWS_MAX:
-            raise ValueError(f"a sheet has at most {ROWS_MAX:,} rows")
+            raise ValueError(phrase("a sheet has at most {rows_max:,} rows", rows_max=ROWS_MAX))
         row = []
         for value in cells:
             if isinstance(value, str) and (len(value) > CELL_LENGTH_MAX or _ILLEGAL.search(value)):
                 raise ValueError(
-                    f"a cell holds at most {CELL_LENGTH_MAX:,} characters, none of them a control character"
+                    phrase(
+                        "a cell holds at most {cell_length_max:,} characters, none of them a control character",
+                        cell_length_max=CELL_LENGTH_MAX,
+                    )
                 )
             if isinstance(value, str):
                 value = _CHANGED.sub(lambda match: f"_x{ord(match[0]):04X}_", value)

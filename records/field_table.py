@@ -17,6 +17,8 @@ import msgspec
 from chain.errors import ErrorCode, PoolError, Refusal
 from chain.facts import unpack
 from chain.messages import sentence
+from chain.messages.languages import LANGUAGE
+from chain.messages.phrases import phrase
 from chain.primitives.json_reader import BadJson, JsonValue, read_json
 from chain.schema import DRAFT, compile_schema
 from chain.schema_formats import FORMATS
@@ -129,7 +131,12 @@ def read_fields(path: Path) -> tuple[list[FieldRow], Check]:
         headings = {column: _heading(cells, column) for column in COLUMNS}
         for column in ("name", "type"):
             if headings[column] is None:
-                raise malformed(1, f"the first line names no column {column} ({COLUMNS[column]})")
+                raise malformed(
+                    1,
+                    phrase(
+                        "the first line names no column {column} ({chinese})", column=column, chinese=COLUMNS[column]
+                    ),
+                )
         given = {column: cells.get(heading or "", "") for column, heading in headings.items()}
         given = {column: text if column == "name" else text.strip() for column, text in given.items()}
         if not any(given.values()):
@@ -172,21 +179,21 @@ def _heading(cells: dict[str, str], column: str) -> str | None:
 
 def _verify(field: FieldRow, names: set[str]) -> None:
     if not field.name:
-        raise _BadCell("name", "a field needs a name")
+        raise _BadCell("name", phrase("a field needs a name"))
     if field.name != field.name.strip():
-        raise _BadCell("name", f"{field.name!r} begins or ends with white space")
+        raise _BadCell("name", phrase("{name!r} begins or ends with white space", name=field.name))
     if field.name in names:
-        raise _BadCell("name", f"{field.name!r} is described twice")
+        raise _BadCell("name", phrase("{name!r} is described twice", name=field.name))
     names.add(field.name)
     is_scalar = _property(field).get("type") in ("string", "integer")  # in one form, and never null
     if _is_yes("key", field.key) and not is_scalar:
-        raise _BadCell("key", "a key field is a required text or integer")
+        raise _BadCell("key", phrase("a key field is a required text or integer"))
     text = json_text({"properties": {field.name: _property(field)}})
     try:
         compile_schema(text)
     except Refusal as refusal:
         column = "enum" if str(refusal.context.get("pointer", "")).endswith("/enum") else "format"
-        raise _BadCell(column, sentence(refusal.code, unpack(refusal.facts))) from None
+        raise _BadCell(column, sentence(refusal.code, unpack(refusal.facts), LANGUAGE.get())) from None
 
 
 def _property(field: FieldRow) -> dict[str, Any]:
@@ -195,7 +202,14 @@ def _property(field: FieldRow) -> dict[str, Any]:
     if type_ in _FORMAT_WORDS:
         type_, format_ = "string", f"{type_};{format_}"
     if type_ not in _TYPE_WORDS:
-        raise _BadCell("type", f"{field.type!r} is none of: {', '.join([*TYPES, *TYPES.values(), *_FORMAT_WORDS])}")
+        raise _BadCell(
+            "type",
+            phrase(
+                "{type!r} is none of: {words}",
+                type=field.type,
+                words=", ".join([*TYPES, *TYPES.values(), *_FORMAT_WORDS]),
+            ),
+        )
     type_ = _TYPE_WORDS[type_]
     is_required = _is_yes("required", field.required)
     described: dict[str, Any] = {} if type_ == "any" else {"type": type_ if is_required else [type_, "null"]}
@@ -235,7 +249,7 @@ def _format_part(part: str, type_: str) -> dict[str, Any]:
     if is_number and (limits := _RANGE.match(part)) and any(limits.groups()):
         ends = {"minimum": limits[1], "maximum": limits[2]}
         return {keyword: _number(end) for keyword, end in ends.items() if end}
-    raise _BadCell("format", f"{part!r} is no format for the type {type_}")
+    raise _BadCell("format", phrase("{part!r} is no format for the type {type_}", part=part, type_=type_))
 
 
 def _values(text: str, type_: str) -> list[Any]:
@@ -243,7 +257,7 @@ def _values(text: str, type_: str) -> list[Any]:
     if type_ == "string":
         return [value for value in values if value]
     if type_ not in ("integer", "number"):
-        raise _BadCell("enum", f"values cannot be listed for the type {type_}")
+        raise _BadCell("enum", phrase("values cannot be listed for the type {type_}", type_=type_))
     try:
         return [_number(value) for value in values if value]
     except _BadCell as error:
@@ -254,7 +268,7 @@ def _number(text: str) -> JsonValue:
     try:
         return read_json(text.encode())
     except BadJson:
-        raise _BadCell("format", f"{text!r} is no number as JSON writes it") from None
+        raise _BadCell("format", phrase("{text!r} is no number as JSON writes it", text=text)) from None
 
 
 def _is_yes(column: str, text: str) -> bool:
@@ -262,7 +276,7 @@ def _is_yes(column: str, text: str) -> bool:
         return True
     if text.lower() in _NO:
         return False
-    raise _BadCell(column, f"{text!r} is neither 是 (yes) nor 否 (no)")
+    raise _BadCell(column, phrase("{text!r} is neither 是 (yes) nor 否 (no)", text=text))
 
 
 def write_fields(stream: BinaryIO, described: Sequence[FieldRow], suffix: str) -> None:
@@ -284,7 +298,10 @@ def write_fields(stream: BinaryIO, described: Sequence[FieldRow], suffix: str) -
     elif suffix == ".csv":
         for row in rows:
             if formula := next((cell for cell in row if cell.startswith(FORMULA_STARTS)), None):
-                raise PoolError(ErrorCode.MALFORMED, f"{formula!r} would be a formula in CSV: write .xlsx or .json")
+                raise PoolError(
+                    ErrorCode.MALFORMED,
+                    phrase("{formula!r} would be a formula in CSV: write .xlsx or .json", formula=formula),
+                )
         text = io.StringIO()
         csv.writer(text).writerows(rows)
         stream.write(text.getvalue().encode("utf-8-sig"))
@@ -294,4 +311,4 @@ def write_fields(stream: BinaryIO, described: Sequence[FieldRow], suffix: str) -
             book.write(row)
         book.close()
     else:
-        raise PoolError(ErrorCode.BAD_REQUEST, "a file of fields ends in .xlsx, .csv or .json")
+        raise PoolError(ErrorCode.BAD_REQUEST, phrase("a file of fields ends in .xlsx, .csv or .json"))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
+from chain.messages.phrases import phrase
 from chain.primitives.json_reader import BadJson, JsonValue, is_integer, read_json
 from chain.schema_formats import FORMATS
 from records.field_table import FORMAT_NAMES, TYPES, FieldRow
@@ -180,11 +181,16 @@ def infer(
             elif value is not None and value != "":
                 column.add_json(value, item.line)
         if len(columns) > FIELDS_MAX:
-            raise malformed(item.line, f"a dataset of more than {FIELDS_MAX:,} fields cannot be proposed")
+            raise malformed(
+                item.line,
+                phrase("a dataset of more than {fields_max:,} fields cannot be proposed", fields_max=FIELDS_MAX),
+            )
         if on_progress is not None and records % 1000 == 0:
             on_progress(records)
     if not records:
-        raise PoolError(ErrorCode.MALFORMED, f"the file ({source.description}) holds no records")
+        raise PoolError(
+            ErrorCode.MALFORMED, phrase("the file ({description}) holds no records", description=source.description)
+        )
     fields = [_proposed(name, column, records) for name, column in columns.items()]
     return SchemaProposal(fields, records, source.description)
 
@@ -193,9 +199,16 @@ def _members(record: SourceRecord) -> dict[str, JsonValue]:
     try:
         value = read_json(record.body)
     except BadJson as error:
-        raise malformed(record.line, f"not JSON ({error.fault.name} at {error.pointer or 'the top level'})") from None
+        raise malformed(
+            record.line,
+            phrase(
+                "not JSON ({name} at {pointer})",
+                name=error.fault.name,
+                pointer=error.pointer or phrase("the top level"),
+            ),
+        ) from None
     if not isinstance(value, dict):
-        raise malformed(record.line, "a record is no JSON object: its fields cannot be proposed")
+        raise malformed(record.line, phrase("a record is no JSON object: its fields cannot be proposed"))
     return value
 
 

@@ -12,6 +12,7 @@ from json.encoder import encode_basestring as json_string
 
 from chain.errors import ErrorCode, PoolError
 from chain.limits import LIMITS
+from chain.messages.phrases import phrase
 
 
 def json_text(value: object) -> str:
@@ -23,7 +24,7 @@ def json_text(value: object) -> str:
     try:
         return _write(value, LIMITS.json_depth)
     except ValueError as error:
-        raise PoolError(ErrorCode.MALFORMED, f"a record is not JSON: {error}") from None
+        raise PoolError(ErrorCode.MALFORMED, phrase("a record is not JSON: {error}", error=error)) from None
 
 
 def _write(value: object, depth: int) -> str:
@@ -31,7 +32,7 @@ def _write(value: object, depth: int) -> str:
     if writer is not None:
         return writer(value)
     if isinstance(value, Mapping | list | tuple) and depth == 0:
-        raise ValueError(f"it is nested more than {LIMITS.json_depth} deep")
+        raise ValueError(phrase("it is nested more than {json_depth} deep", json_depth=LIMITS.json_depth))
     if isinstance(value, Mapping):
         return "{" + ",".join([f"{_key(key)}:{_write(item, depth - 1)}" for key, item in value.items()]) + "}"
     if isinstance(value, list | tuple):
@@ -39,24 +40,24 @@ def _write(value: object, depth: int) -> str:
     for type_, of_type in _SCALARS.items():
         if isinstance(value, type_):  # an enumeration's member, for one
             return of_type(type_(value))
-    raise ValueError(f"{type(value).__name__} is no JSON value: give its text")
+    raise ValueError(phrase("{kind} is no JSON value: give its text", kind=type(value).__name__))
 
 
 def _key(key: object) -> str:
     if not isinstance(key, str):
-        raise ValueError(f"the key {key!r} is no text")
+        raise ValueError(phrase("the key {key!r} is no text", key=key))
     return json_string(key)
 
 
 def _float(value: float) -> str:
     if not math.isfinite(value):
-        raise ValueError(f"{value} is no number of JSON")
+        raise ValueError(phrase("{value} is no number of JSON", value=value))
     return repr(value)
 
 
 def _decimal(value: Decimal) -> str:
     if not value.is_finite():
-        raise ValueError(f"{value} is no number of JSON")
+        raise ValueError(phrase("{value} is no number of JSON", value=value))
     return str(value)
 
 

@@ -20,6 +20,7 @@ import msgspec
 from chain.errors import ErrorCode
 from chain.extras import extra
 from chain.limits import LIMITS
+from chain.messages.phrases import phrase
 from chain.primitives.json_reader import BadJson, read_json
 from records.conversion import declared_properties
 from records.sources import Problem, SourceRecord, column_names
@@ -62,7 +63,7 @@ class ParquetSource:
     @property
     def description(self) -> str:
         """How many rows."""
-        return f"Parquet, {self._rows:,} rows"
+        return phrase("Parquet, {rows:,} rows", rows=self._rows)
 
     def __iter__(self) -> Iterator[SourceRecord | Problem]:
         """Raises ``malformed`` with the row from which on the file is damaged."""
@@ -77,7 +78,7 @@ class ParquetSource:
                     batch = next(batches, None)
                     columns = [] if batch is None else [_texts(column) for column in batch.columns]
                 except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-                    raise malformed(line, f"the file is damaged from here on ({error})") from None
+                    raise malformed(line, phrase("the file is damaged from here on ({error})", error=error)) from None
                 if batch is None:
                     return
                 for cells in zip(*columns, strict=True):
@@ -92,7 +93,7 @@ class ParquetSource:
                 self._path, buffer_size=_BUFFER_SIZE_BYTES, pre_buffer=False, page_checksum_verification=True
             )
         except (pyarrow.ArrowException, OSError) as error:
-            raise malformed(1, f"not a readable Parquet file ({error})") from None
+            raise malformed(1, phrase("not a readable Parquet file ({error})", error=error)) from None
 
 
 def _record(line: int, names: Sequence[str], cells: Sequence[str]) -> SourceRecord | Problem:
@@ -109,7 +110,7 @@ def _texts(array: Any, depth: int = LIMITS.json_depth) -> list[str]:
 
     types, kind = pyarrow.types, array.type
     if depth == 0:
-        return [_Refused("it is nested too deep")] * len(array)
+        return [_Refused(phrase("it is nested too deep"))] * len(array)
     if types.is_dictionary(kind):
         return _texts(array.dictionary_decode(), depth)
     if isinstance(kind, pyarrow.BaseExtensionType):
@@ -137,7 +138,10 @@ def _texts(array: Any, depth: int = LIMITS.json_depth) -> list[str]:
         return _converted(array, json_string)
     if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
         return _converted(array, _number_or_boolean)
-    return ["null" if is_null else _Refused(f"{kind} has no JSON") for is_null in array.is_null().to_pylist()]
+    return [
+        "null" if is_null else _Refused(phrase("{kind} has no JSON", kind=kind))
+        for is_null in array.is_null().to_pylist()
+    ]
 
 
 def _converted(array: Any, text_of: Callable[[Any], str]) -> list[str]:
@@ -153,7 +157,7 @@ def _one(scalar: Any, text_of: Callable[[Any], str]) -> str:
         value = scalar.as_py()
         return "null" if value is None else text_of(value)
     except OverflowError:
-        return _Refused("a time that is out of range")
+        return _Refused(phrase("a time that is out of range"))
     except ValueError as error:
         return _Refused(error)
 
@@ -189,7 +193,7 @@ def _joined(before: str, names: Sequence[str], cells: Sequence[str], after: str)
 
 def _number_or_boolean(value: float | int | bool) -> str:
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} is no number of JSON")
+        raise ValueError(phrase("{value} is no number of JSON", value=value))
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
@@ -197,7 +201,13 @@ def _checked_json(text: str) -> str:
     try:
         read_json(text.encode())
     except BadJson as error:
-        raise ValueError(f"not JSON ({error.fault.name} at {error.pointer or 'the top level'})") from None
+        raise ValueError(
+            phrase(
+                "not JSON ({name} at {pointer})",
+                name=error.fault.name,
+                pointer=error.pointer or phrase("the top level"),
+            )
+        ) from None
     return text
 
 
@@ -211,7 +221,7 @@ def _moment(value: int, per_second: int, ending: str) -> str:
 def _day_of(value_ms: int) -> str:
     days, rest = divmod(value_ms, _DAY_MS)
     if rest:
-        raise ValueError("a date that is not at the beginning of its day")
+        raise ValueError(phrase("a date that is not at the beginning of its day"))
     return f'"{(_EPOCH + datetime.timedelta(days=days)).date().isoformat()}"'
 
 
@@ -256,7 +266,9 @@ class ParquetRows:
             try:
                 row.append(None if text == b"null" else read(text))
             except (ValueError, ArithmeticError, msgspec.MsgspecError) as error:
-                raise ValueError(f"its field {name} does not fit the column's type ({error})") from None
+                raise ValueError(
+                    phrase("its field {name} does not fit the column's type ({error})", name=name, error=error)
+                ) from None
             self._size_bytes += len(text)
         for column, value in zip(self._columns, row, strict=True):
             column.append(value)
@@ -335,24 +347,24 @@ def _number(text: bytes) -> Decimal:
     try:
         return Decimal(text.decode())
     except InvalidOperation:
-        raise ValueError("no number") from None
+        raise ValueError(phrase("no number")) from None
 
 
 def _integer(text: bytes) -> int:
     number = _number(text)
     whole = int(number) if number.adjusted() < 20 else 1 << 63
     if whole != number or not -(1 << 63) <= whole < 1 << 63:
-        raise ValueError("no whole number of 64 bits")
+        raise ValueError(phrase("no whole number of 64 bits"))
     return whole
 
 
 def _decimal(text: bytes, scale: int) -> Decimal:
     number = _number(text)
     if number.adjusted() >= _DECIMAL_DIGITS - scale or int(number.as_tuple().exponent) < -_DECIMAL_DIGITS:
-        raise ValueError(f"more than {_DECIMAL_DIGITS} digits")
+        raise ValueError(phrase("more than {decimal_digits} digits", decimal_digits=_DECIMAL_DIGITS))
     shifted = number.scaleb(scale)
     if shifted != int(shifted):
-        raise ValueError(f"more than {scale} decimals")
+        raise ValueError(phrase("more than {scale} decimals", scale=scale))
     return number
 
 
@@ -360,7 +372,7 @@ def _binary64(text: bytes) -> float:
     number = _number(text)
     value = float(number)
     if Decimal(repr(value)) != number:
-        raise ValueError("binary64 would change it; say multipleOf in the schema")
+        raise ValueError(phrase("binary64 would change it; say multipleOf in the schema"))
     return value
 
 
@@ -368,5 +380,5 @@ def _date(text: bytes) -> datetime.date:
     value = _TEXT.decode(text)
     day = datetime.date.fromisoformat(value)
     if day.isoformat() != value:
-        raise ValueError("no date")
+        raise ValueError(phrase("no date"))
     return day

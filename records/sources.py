@@ -18,6 +18,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 import msgspec
 
 from chain.errors import ErrorCode, PoolError
+from chain.messages.phrases import phrase
 from records.conversion import Converter, converter, declared_properties
 from records.text import malformed, recognise_encoding
 from records.workbook import Sheet, Unreadable
@@ -99,12 +100,12 @@ def column_names(columns: Sequence[str]) -> None:
         PoolError: code ``malformed`` for columns without a name or with the same one.
     """
     if not columns or "" in columns:
-        raise malformed(1, "the first line must name every column")
+        raise malformed(1, phrase("the first line must name every column"))
     if len(set(columns)) == len(columns):
         return
     for index, column in enumerate(columns):
         if column in columns[:index]:
-            raise malformed(1, "each column needs a name of its own", column)
+            raise malformed(1, phrase("each column needs a name of its own"), column)
 
 
 class Table:
@@ -130,7 +131,9 @@ class Table:
     def record(self, cells: Sequence[str], line: int) -> SourceRecord | Problem:
         """The record of one row."""
         if len(cells) != len(self._fields):
-            reason = f"{len(cells)} cells, but the first line names {len(self._fields)} columns"
+            reason = phrase(
+                "{cells} cells, but the first line names {columns} columns", cells=len(cells), columns=len(self._fields)
+            )
             return Problem(line, "", ErrorCode.MALFORMED, reason)
         try:
             fields = [name + convert(text) for (name, convert), text in zip(self._fields, cells, strict=True)]
@@ -161,7 +164,8 @@ class CsvSource:
     def description(self) -> str:
         """Encoding and delimiter."""
         encoding = self._encoding.removesuffix("-sig").upper()
-        return f"CSV, {encoding}, {_DELIMITERS.get(self._delimiter, repr(self._delimiter))}"
+        delimiter = phrase(_DELIMITERS[self._delimiter]) if self._delimiter in _DELIMITERS else repr(self._delimiter)
+        return phrase("CSV, {encoding}, {delimiter}", encoding=encoding, delimiter=delimiter)
 
     def __iter__(self) -> Iterator[SourceRecord | Problem]:
         """Blank lines are passed over, but in a table of one column, where they are rows with an empty cell."""
@@ -199,7 +203,7 @@ class ExcelSource:
     @property
     def description(self) -> str:
         """Name of the sheet."""
-        return f"Excel, sheet {self._sheet.name}"
+        return phrase("Excel, sheet {name}", name=self._sheet.name)
 
     def __iter__(self) -> Iterator[SourceRecord | Problem]:
         """Empty rows are passed over."""
@@ -237,10 +241,13 @@ class NdjsonSource:
 class JsonArraySource:
     """A file that is one JSON array (UTF-8); its elements are the records."""
 
-    description = "JSON array, UTF-8"
-
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    @property
+    def description(self) -> str:
+        """Always the same."""
+        return phrase("JSON array, UTF-8")
 
     def __iter__(self) -> Iterator[SourceRecord]:
         with self._path.open("rb") as file:
@@ -254,7 +261,7 @@ def _elements(file: BinaryIO) -> Iterator[SourceRecord]:
     while chunk := file.read(_CHUNK_SIZE_BYTES):
         buffer, position, start = buffer[start:] + chunk, position - start, 0
         if len(buffer) > _ELEMENT_SIZE_MAX_BYTES:
-            raise malformed(line, "an element is too large for a record")
+            raise malformed(line, phrase("an element is too large for a record"))
         while token := _TOKEN.search(buffer, position):
             if token[1] is not None:  # the string's end comes with the next chunk
                 position = token.start()
@@ -262,7 +269,7 @@ def _elements(file: BinaryIO) -> Iterator[SourceRecord]:
             position = token.end()
             if depth == 0:
                 if sign or token[0] != b"[" or buffer[: token.start()].strip(_SPACE):
-                    raise malformed(line, "the file must be one JSON array")
+                    raise malformed(line, phrase("the file must be one JSON array"))
             elif token[0] in (b",", b"]") and depth == 1:
                 text = buffer[start : token.start()]
                 body = text.strip(_SPACE)
@@ -270,7 +277,7 @@ def _elements(file: BinaryIO) -> Iterator[SourceRecord]:
                 if body:
                     yield SourceRecord(line, body)
                 elif token[0] == b"," or sign == b",":
-                    raise malformed(line, "nothing stands between two commas")
+                    raise malformed(line, phrase("nothing stands between two commas"))
                 line += text.lstrip(_SPACE).count(b"\n")
             elif token[0] not in (b"[", b"{", b"]", b"}"):
                 continue
@@ -280,7 +287,7 @@ def _elements(file: BinaryIO) -> Iterator[SourceRecord]:
         else:
             position = len(buffer)
     if depth or sign != b"]" or buffer[start:].strip(_SPACE):
-        raise malformed(line, "the file must be one JSON array")
+        raise malformed(line, phrase("the file must be one JSON array"))
 
 
 class CompactSource:
@@ -324,5 +331,9 @@ def open_source(path: Path, schema: str, options: SourceOptions = SourceOptions(
 
         return ParquetSource(path)
     endings = ", ".join(f".{known}" for known in FORMATS)
-    detail = f"{path.name}: a file of records ends in one of {endings}; if it does not, say --format"
+    detail = phrase(
+        "{name}: a file of records ends in one of {endings}; if it does not, say --format",
+        name=path.name,
+        endings=endings,
+    )
     raise PoolError(ErrorCode.BAD_REQUEST, detail)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chain.errors import ErrorCode, PoolError
+from chain.messages.phrases import phrase
 
 _CHUNK_SIZE_BYTES = 1024 * 1024
 _MARKS = (
@@ -39,13 +40,13 @@ def recognise_encoding(path: Path, named: str | None = None) -> str:
             found = codecs.lookup(named).name
             "".encode(found)
         except LookupError:
-            raise PoolError(ErrorCode.BAD_REQUEST, f"there is no encoding {named!r}") from None
+            raise PoolError(ErrorCode.BAD_REQUEST, phrase("there is no encoding {named!r}", named=named)) from None
         if found == "utf-8":
             found = "utf-8-sig"  # a mark is no text
         bad = _decode_all(path, found)
         if bad is None:
             return found
-        raise malformed(bad.line, f"not {named}: {bad.reason}")
+        raise malformed(bad.line, phrase("not {named}: {reason}", named=named, reason=bad.reason))
     with path.open("rb") as file:
         start = file.read(len(codecs.BOM_UTF8))
     marked = next((encoding for mark, encoding in _MARKS if start.startswith(mark)), None)
@@ -55,14 +56,22 @@ def recognise_encoding(path: Path, named: str | None = None) -> str:
         if bad is None:
             return encoding
         faults[encoding] = bad
-    reasons = "; ".join(f"no {name} from line {bad.line} on ({bad.reason})" for name, bad in faults.items())
-    raise malformed(max(bad.line for bad in faults.values()), f"{reasons}. Name the file's encoding with --encoding")
+    reasons = "; ".join(
+        phrase("no {name} from line {line} on ({reason})", name=name, line=bad.line, reason=bad.reason)
+        for name, bad in faults.items()
+    )
+    raise malformed(
+        max(bad.line for bad in faults.values()),
+        phrase("{reasons}. Name the file's encoding with --encoding", reasons=reasons),
+    )
 
 
 def malformed(line: int, reason: str, column: str = "") -> PoolError:
     """The error for what stands in a line (from 1) of a file, and in a column if it is named."""
-    place = f"line {line}, column {column}" if column else f"line {line}"
-    return PoolError(ErrorCode.MALFORMED, f"{place}: {reason}", line=line, **({"column": column} if column else {}))
+    if not column:
+        return PoolError(ErrorCode.MALFORMED, phrase("line {line}: {reason}", line=line, reason=reason), line=line)
+    detail = phrase("line {line}, column {column}: {reason}", line=line, column=column, reason=reason)
+    return PoolError(ErrorCode.MALFORMED, detail, line=line, column=column)
 
 
 def _decode_all(path: Path, encoding: str) -> _Undecodable | None:
@@ -78,7 +87,7 @@ def _decode_all(path: Path, encoding: str) -> _Undecodable | None:
                 before = error.object[: error.start].decode(encoding, "ignore")
                 return _Undecodable(line + before.count("\n"), error.reason)
             if "\0" in text:
-                return _Undecodable(line + text[: text.index("\0")].count("\n"), "a NUL character")
+                return _Undecodable(line + text[: text.index("\0")].count("\n"), phrase("a NUL character"))
             line += text.count("\n")
             if not chunk:
                 return None

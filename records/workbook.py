@@ -25,6 +25,7 @@ from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_datetime
 from openpyxl.utils.datetime import MAC_EPOCH, WINDOWS_EPOCH, from_excel
 
 from chain.errors import ErrorCode, PoolError
+from chain.messages.phrases import phrase
 from records.text import malformed
 
 ROWS_MAX = 1_048_576
@@ -102,12 +103,14 @@ class Sheet:
                 book = _Workbook(archive)
                 filled = [title for title, part in book.sheets.items() if _is_filled(archive, part)]
         except _UNREADABLE as error:
-            raise malformed(1, f"not a readable workbook ({error})") from None
+            raise malformed(1, phrase("not a readable workbook ({error})", error=error)) from None
         if name is None and len(filled) == 1:
             name = filled[0]
         if name is None or name not in filled:
-            names = ", ".join(filled) or "none"
-            raise PoolError(ErrorCode.BAD_REQUEST, f"name the sheet with --sheet; those that hold rows: {names}")
+            names = ", ".join(filled) or phrase("none")
+            raise PoolError(
+                ErrorCode.BAD_REQUEST, phrase("name the sheet with --sheet; those that hold rows: {names}", names=names)
+            )
         self.name: str = name
 
     def __iter__(self) -> Iterator[tuple[int, list[Cell]]]:
@@ -124,7 +127,7 @@ class Sheet:
                     for line, cells in _rows(archive, book.sheets[self.name], book.reader(strings)):
                         yield line, cells
         except _UNREADABLE as error:
-            raise malformed(line + 1, f"the workbook is damaged from here on ({error})") from None
+            raise malformed(line + 1, phrase("the workbook is damaged from here on ({error})", error=error)) from None
 
 
 class _Workbook:
@@ -167,7 +170,7 @@ class _CellReader:
     def read(self, kind: str, style: str, text: str | None, is_formula: bool) -> Cell:
         """The cell with this type and style, whose value has this text, if it has one."""
         if is_formula and (text is None or (not text and kind != "str")):
-            return Unreadable("the formula has no result: open the file in Excel and save it")
+            return Unreadable(phrase("the formula has no result: open the file in Excel and save it"))
         if text is None:
             return ""
         if kind == "n":
@@ -179,30 +182,34 @@ class _CellReader:
         if kind == "b":
             return "true" if text in ("1", "true") else "false"
         if kind == "e":
-            return Unreadable(f"the cell holds the error {text}")
+            return Unreadable(phrase("the cell holds the error {text}", text=text))
         return text  # a date, as ISO 8601 writes it
 
     def _number(self, text: str, style: str) -> Cell:
         number_format = self._formats[int(style)]
         if not _NUMBER.match(text):
-            return Unreadable(f"{text[:40]!r} is no number")
+            return Unreadable(phrase("{text!r} is no number", text=text[:40]))
         value = float(text)
         if is_date_format(number_format):
             return _moment(value, number_format, self._epoch)
         if value.is_integer() or abs(value) >= 10**_DIGITS:
             if abs(value) >= 10**_DIGITS:
-                return Unreadable(f"Excel keeps {_DIGITS} digits of a number, this one has more: enter it as text")
+                return Unreadable(
+                    phrase(
+                        "Excel keeps {digits} digits of a number, this one has more: enter it as text", digits=_DIGITS
+                    )
+                )
             return str(int(value)).zfill(len(number_format) if _PADDED.match(number_format) else 0)
         return repr(value)
 
 
 def _moment(value: float, number_format: str, epoch: datetime.datetime) -> Cell:
     if is_timedelta_format(number_format):
-        return Unreadable("a duration: enter it as text")
+        return Unreadable(phrase("a duration: enter it as text"))
     try:
         moment = from_excel(value, epoch)
     except (OverflowError, ValueError):
-        return Unreadable(f"{value!r} is shown as a date, and is none")
+        return Unreadable(phrase("{value!r} is shown as a date, and is none", value=value))
     is_midnight = isinstance(moment, datetime.datetime) and moment.time() == datetime.time()
     return str((moment.date() if is_midnight and is_datetime(number_format) == "date" else moment).isoformat())
 
@@ -227,7 +234,7 @@ class _SharedStrings:
                 self._ends.append(self._ends[-1] + self._file.write(_unescaped(text).encode()))
             texts.clear()
             if len(self._ends) > _STRINGS_MAX:
-                raise ValueError("too many shared texts")
+                raise ValueError(phrase("too many shared texts"))
         self._file.flush()
         return self
 
@@ -236,7 +243,7 @@ class _SharedStrings:
 
     def __getitem__(self, index: int) -> str:
         if not 0 <= index < len(self._ends) - 1:
-            raise ValueError(f"there is no shared text {index}")
+            raise ValueError(phrase("there is no shared text {index}", index=index))
         return self._remembered(index)
 
     def _read(self, index: int) -> str:
@@ -281,7 +288,7 @@ class _Parser:
                 parser.Parse(chunk, False)
                 fed += len(chunk)
                 if fed - parser.CurrentByteIndex > _TOKEN_SIZE_MAX_BYTES:
-                    raise ValueError("one of its elements is too large")
+                    raise ValueError(phrase("one of its elements is too large"))
                 yield
             parser.Parse(b"", True)
         yield
@@ -305,7 +312,7 @@ class _Parser:
             self._texts.append(text)
             self._length += len(text)
             if self._length > _TEXT_LENGTH_MAX:
-                raise ValueError("a text is too long")
+                raise ValueError(phrase("a text is too long"))
 
     def _end(self, name: str) -> None:
         tag = _TAGS.get(name)
@@ -346,7 +353,7 @@ class _RowGatherer:
         elif tag == "row":
             line = int(attributes.get("r", self._line + 1))
             if not self._line < line <= ROWS_MAX:
-                raise ValueError(f"row {line} after row {self._line}")
+                raise ValueError(phrase("row {line} after row {before}", line=line, before=self._line))
             self._line = line
             self._cells = []
 
@@ -357,7 +364,7 @@ class _RowGatherer:
             missing = self._column - len(cells)
             if missing:
                 if missing < 0:
-                    raise ValueError("its cells are out of order")
+                    raise ValueError(phrase("its cells are out of order"))
                 cells.extend([""] * missing)
             cells.append(self._reader.read(self._kind, self._style, text, self._is_formula))
             return
@@ -433,12 +440,12 @@ def _related(archive: zipfile.ZipFile, part: str, kind: str) -> dict[str, str]:
 def _bounded(file: IO[bytes]) -> bytes:
     content = file.read(_TOKEN_SIZE_MAX_BYTES + 1)
     if len(content) > _TOKEN_SIZE_MAX_BYTES:
-        raise ValueError("it names too many parts")
+        raise ValueError(phrase("it names too many parts"))
     return content
 
 
 def _refuse_doctype(*_: object) -> None:
-    raise ValueError("a document type, which no workbook has")
+    raise ValueError(phrase("a document type, which no workbook has"))
 
 
 @lru_cache(maxsize=COLUMNS_MAX)
@@ -447,12 +454,12 @@ def _column(letters: str) -> int:
     number = 0
     for letter in letters:
         if not "A" <= letter <= "Z":
-            raise ValueError(f"there is no column {letters[:20]!r}")
+            raise ValueError(phrase("there is no column {letters!r}", letters=letters[:20]))
         number = number * 26 + ord(letter) - ord("A") + 1
         if number > COLUMNS_MAX:
             break
     if not 0 < number <= COLUMNS_MAX:
-        raise ValueError(f"there is no column {letters[:20]!r}")
+        raise ValueError(phrase("there is no column {letters!r}", letters=letters[:20]))
     return number - 1
 
 

@@ -25,6 +25,7 @@ import msgspec
 import orjson
 
 from chain.errors import ErrorCode, PoolError
+from chain.messages.phrases import phrase
 from records.conversion import declared_properties
 from records.excel import ExcelWriter
 from records.parquet import ParquetRows
@@ -81,7 +82,9 @@ class NdjsonWriter:
         try:
             orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise _unfit(record, f"it is not JSON ({error}); read it with the Python package instead") from None
+            raise _unfit(
+                record, phrase("it is not JSON ({error}); read it with the Python package instead", error=error)
+            ) from None
         if b"\n" in body or b"\r" in body:
             body = msgspec.json.format(body, indent=-1)
         self._stream.write(body + b"\n")
@@ -121,13 +124,17 @@ class TableWriter(Generic[Cell]):
         try:
             cells = {name: self._cell(bytes(value)) for name, value in _OBJECT.decode(record.body).items()}
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise _unfit(record, f"a table holds JSON objects only ({error}); use --format ndjson") from None
+            raise _unfit(
+                record, phrase("a table holds JSON objects only ({error}); use --format ndjson", error=error)
+            ) from None
         if not self._columns:
             self._columns = dict.fromkeys([*self._declared, *cells])
             self._write(record, [self._cell(msgspec.json.encode(name)) for name in self._columns])
         if unknown := cells.keys() - self._columns:
             names = ", ".join(sorted(unknown))
-            raise _unfit(record, f"the first line has no column for its field {names}; use --format ndjson")
+            raise _unfit(
+                record, phrase("the first line has no column for its field {names}; use --format ndjson", names=names)
+            )
         self._write(record, [cells.get(column, self._nothing) for column in self._columns])
 
     def close(self) -> None:
@@ -140,7 +147,7 @@ class TableWriter(Generic[Cell]):
         try:
             self._write_row(cells)
         except ValueError as error:
-            raise _unfit(record, f"{error}; use --format ndjson") from None
+            raise _unfit(record, phrase("{error}; use --format ndjson", error=error)) from None
 
 
 class _Utf8:
@@ -165,7 +172,9 @@ def format_of(path: Path | None) -> Format:
         return _SUFFIXES[path.suffix.lower()]
     except KeyError:
         endings = ", ".join(_SUFFIXES)
-        detail = f"{path}: a file of records ends in {endings}. Name it so, or say --format"
+        detail = phrase(
+            "{path}: a file of records ends in {endings}. Name it so, or say --format", path=path, endings=endings
+        )
         raise PoolError(ErrorCode.BAD_REQUEST, detail) from None
 
 
@@ -233,4 +242,6 @@ def _excel_cell(value: bytes) -> ExcelCell:
 
 
 def _unfit(record: ReadRecord, reason: str) -> PoolError:
-    return PoolError(ErrorCode.MALFORMED, f"record {record.id}: {reason}", record=str(record.id))
+    return PoolError(
+        ErrorCode.MALFORMED, phrase("record {id}: {reason}", id=record.id, reason=reason), record=str(record.id)
+    )

@@ -11,6 +11,7 @@ from blockpool import ErrorCode, PoolError, RetryPolicy
 from blockpool.exchange import NodePool, NodeRequest, expect_ok
 from blockpool.operations.session import Session
 from blockpool.runner import Runner
+from chain.messages.phrases import phrase
 
 _FILES_MAX = 512
 """As many as an honest node keeps."""
@@ -33,7 +34,10 @@ def fetch_accusations(url: str) -> Iterator[bytes]:
     with closing(Runner()) as runner:
         names = runner.run(session.get("/v1/misbehaviour", _Names)).misbehaviour
         if len(names) > _FILES_MAX:
-            raise PoolError(ErrorCode.BAD_EVIDENCE, f"{len(names):,} files; a node keeps {_FILES_MAX} at most")
+            raise PoolError(
+                ErrorCode.BAD_EVIDENCE,
+                phrase("{count:,} files; a node keeps {files_max} at most", count=len(names), files_max=_FILES_MAX),
+            )
         for file in names:
             request = NodeRequest("GET", f"/v1/misbehaviour/{quote(file.name, safe='')}")
             yield runner.run(session.exchange(request, expect_ok))

@@ -16,6 +16,7 @@ from audit.sources import ChainSource
 from audit.walk import walk
 from blockpool import Genesis, PoolError, load_genesis
 from chain.messages import printable, time_text
+from chain.messages.phrases import phrase
 from cli.audit.bar import AuditBar
 from cli.audit.sources import open_source
 from cli.failures import ExitCode, describe, exit_code
@@ -88,10 +89,10 @@ def chain(context: click.Context, source: str, genesis_file: Path, jobs: int, wo
     ):
         report, first_records = auditing.report, auditing.report.records
         try:
-            failure = auditing.run(chain_source, AuditBar(bar, "Auditing blocks", chain_source.newest))
+            failure = auditing.run(chain_source, AuditBar(bar, phrase("Auditing blocks"), chain_source.newest))
         except KeyboardInterrupt:
             if work_folder is not None:
-                bar.console.print(f"To go on, run it again with --work {work_folder}.")
+                bar.console.print(phrase("To go on, run it again with --work {folder}.", folder=work_folder))
             raise
     seconds = time.monotonic() - started_s
     described = describe_audit(source, report, failure, seconds) | {"jobs": jobs, "from_height": auditing.first_height}
@@ -113,7 +114,7 @@ def audit_in_memory(genesis: Genesis, source: ChainSource) -> tuple[AuditReport,
     """
     with progress() as bar:
         checker = ChainAudit(genesis, NetworkPolicy(genesis.chain_id, bar.console.print))
-        shown = AuditBar(bar, "Auditing blocks", source.newest)
+        shown = AuditBar(bar, phrase("Auditing blocks"), source.newest)
         failure = walk(checker, source.blocks(0), source.newest, shown)
     return checker.report, failure
 

@@ -14,6 +14,7 @@ from audit.comparison import Comparison, Difference, Holding
 from audit.sources import open_states
 from blockpool import Genesis, load_genesis
 from chain.messages import printable
+from chain.messages.phrases import phrase
 from cli.audit.sources import data_folder, is_url, open_source
 from cli.failures import ExitCode
 from cli.options import genesis_option, json_option
@@ -61,7 +62,7 @@ def compare_sources(genesis: Genesis, sources: tuple[str, str], bar: Progress) -
             None if is_url(source) else stack.enter_context(open_states(data_folder(Path(source)), chain, genesis))
             for source, chain in zip(sources, chains, strict=True)
         ]
-        task = bar.add_task("Comparing blocks", total=min(chain.newest for chain in chains) + 1)
+        task = bar.add_task(phrase("Comparing blocks"), total=min(chain.newest for chain in chains) + 1)
         first, second = map(Holding, sources, chains, states)
         return comparison.compare(genesis, first, second, lambda blocks: bar.advance(task))
 

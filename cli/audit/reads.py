@@ -12,6 +12,7 @@ from blockpool import Client, Genesis, RecordId, RetryPolicy, load_genesis
 from chain.access.decision import RequestStatus
 from chain.access.history import ReadFilter
 from chain.messages import time_text
+from chain.messages.phrases import phrase
 from cli.audit.bar import AuditBar
 from cli.audit.reads_view import describe_read, read_lines
 from cli.audit.sources import is_url, open_source
@@ -78,9 +79,9 @@ def reads(
              blockpool audit reads pool/aviation/node --reader insurer --since 2026-01-01 --genesis genesis.json
     """
     if record is not None and parcel is not None:
-        raise click.UsageError("Give either --record or --parcel.")
+        raise click.UsageError(phrase("Give either --record or --parcel."))
     if proof and not (is_url(source) and dataset):
-        raise click.UsageError("--proof takes the URL of a node and --dataset.")
+        raise click.UsageError(phrase("--proof takes the URL of a node and --dataset."))
     genesis = load_genesis(genesis_file)
     parcel_id = RecordId.parse(record).transaction_id if record is not None else parcel
     wanted = Wanted(ReadFilter(dataset, reader, None, purpose, since_ms, until_ms, verdict), parcel_id)
@@ -92,7 +93,7 @@ def collect_from(source: str, genesis: Genesis, wanted: Wanted) -> FoundReads:
     """Verify a whole chain and take the reads from it; raises as ``collect_reads``."""
     with open_source(source, genesis) as chain_source, progress() as bar:
         policy = NetworkPolicy(genesis.chain_id, bar.console.print)
-        shown = AuditBar(bar, "Verifying the chain", chain_source.newest)
+        shown = AuditBar(bar, phrase("Verifying the chain"), chain_source.newest)
         return collect_reads(genesis, chain_source, policy, wanted, shown)
 
 
@@ -104,7 +105,7 @@ def prove_reads(url: str, genesis: Genesis, wanted: Wanted) -> FoundReads:
     """
     asked = wanted.filter
     with Client(url, genesis, retry=_RETRY) as client, progress() as bar:
-        task = bar.add_task("Fetching reads")
+        task = bar.add_task(phrase("Fetching reads"))
         proven = client.read_history(
             asked.dataset,
             reader=asked.reader,

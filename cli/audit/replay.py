@@ -13,6 +13,7 @@ from blockpool import ErrorCode, PoolError, load_genesis
 from chain.access.decision import Decision
 from chain.contract_engine import EngineIdentity
 from chain.messages import printable, time_text
+from chain.messages.phrases import phrase
 from chain.primitives.types import verify_dataset_id
 from cli.audit.bar import AuditBar
 from cli.audit.sources import open_source
@@ -63,7 +64,7 @@ def replay(
              blockpool audit replay pool/aviation/node --with new.py --contract aviation.flight-readers
     """
     if (proposed_file is None) != (contract_id is None) or (parameters_file is not None and proposed_file is None):
-        raise click.UsageError("Give --with and --contract together; --parameters only with them.")
+        raise click.UsageError(phrase("Give --with and --contract together; --parameters only with them."))
     genesis = load_genesis(genesis_file)
     proposal = _proposal(proposed_file, contract_id, parameters_file)
     with open_source(source, genesis) as chain_source, progress() as bar:
@@ -71,7 +72,7 @@ def replay(
         if proposal is not None:
             _verify_deployable(policy, genesis.protocol.engine, proposal)
         replayed = Replay(genesis, policy, proposal)
-        shown = AuditBar(bar, "Replaying blocks", chain_source.newest)
+        shown = AuditBar(bar, phrase("Replaying blocks"), chain_source.newest)
         failure = walk(replayed, chain_source.blocks(0), chain_source.newest, shown)
     emit(describe_replay(source, replayed, failure), *replay_lines(replayed, failure))
     if failure is not None:
@@ -89,7 +90,7 @@ def _proposal(file: Path | None, contract_id: str | None, parameters_file: Path 
 def _verify_deployable(policy: NetworkPolicy, engine: EngineIdentity | None, proposal: ProposedContract) -> None:
     """Check that the proposal could be deployed; raises ``bad_contract`` with ``line`` in its context."""
     if engine is None:
-        raise PoolError(ErrorCode.NO_CONTRACTS, "the genesis file names no contract engine")
+        raise PoolError(ErrorCode.NO_CONTRACTS, phrase("the genesis file names no contract engine"))
     runner = policy.open_block(engine)
     try:
         runner.check(proposal.source, proposal.parameters or "{}")

@@ -9,6 +9,7 @@ from rich.text import Text
 from audit.findings import Conclusion, Findings, investigate
 from blockpool import Genesis, load_genesis
 from chain.messages import time_text
+from chain.messages.phrases import phrase
 from cli.audit.accusations import fetch_accusations
 from cli.audit.bar import AuditBar
 from cli.audit.chain import describe_audit, jobs_option
@@ -80,7 +81,7 @@ def investigate_source(source: str, genesis: Genesis, overdue_days: int, jobs: i
             fetch_accusations(source) if is_url(source) else None,
             overdue_days=overdue_days,
             jobs=jobs,
-            on_progress=AuditBar(bar, "Auditing blocks", chain_source.newest),
+            on_progress=AuditBar(bar, phrase("Auditing blocks"), chain_source.newest),
         )
 
 

@@ -9,6 +9,7 @@ import click
 
 from audit.sources import ChainSource, open_database
 from blockpool import Client, ErrorCode, Genesis, PoolError
+from chain.messages.phrases import phrase
 from cli.homes import NODE_FOLDER
 
 
@@ -41,5 +42,7 @@ def data_folder(path: Path) -> Path:
                 raise PoolError(ErrorCode.BAD_CONFIGURATION, f"{config}: {error}") from None
             if (data / "blocks").is_dir():
                 return data
-            raise PoolError(ErrorCode.BAD_CONFIGURATION, f"{data} holds no chain: the node has never run")
-    raise click.BadParameter(f"{path} is neither a node's home nor a URL", param_hint="HOME_OR_URL")
+            raise PoolError(
+                ErrorCode.BAD_CONFIGURATION, phrase("{data} holds no chain: the node has never run", data=data)
+            )
+    raise click.BadParameter(phrase("{path} is neither a node's home nor a URL", path=path), param_hint="HOME_OR_URL")

@@ -9,6 +9,7 @@ from rich.text import Text
 from blockpool import Client, Provenance, ProvenanceBounds, RecordId, RetryPolicy, load_genesis
 from blockpool.provenance import DEFAULT_BOUNDS
 from chain.messages import time_text
+from chain.messages.phrases import phrase
 from cli.failures import ExitCode
 from cli.options import RecordIdType, genesis_option, json_option, node_option, node_urls
 from cli.output import emit, talk
@@ -69,7 +70,7 @@ def provenance(
         prov_file.write_bytes(orjson.dumps(prov_document(graph, genesis), option=orjson.OPT_INDENT_2))
     emit(provenance_view(graph), ProvenanceTree(graph, genesis).tree(), "", _summary(graph))
     for path in filter(None, (svg_file, prov_file)):
-        talk().print(f"Wrote {path}.", markup=False)
+        talk().print(phrase("Wrote {path}.", path=path), markup=False)
     if graph.gaps:
         context.exit(ExitCode.FALSE)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,9 @@ class Done:
 
 
 def run(*arguments: object, environment: Mapping[str, str] | None = None) -> Done:
-    """Run a command in this process. Errors of the program itself are raised, not turned into an exit code."""
-    result = CliRunner().invoke(blockpool, list(map(str, arguments)), env=environment, catch_exceptions=False)
+    """Run a command in this process, with a language of its own. Errors of the program itself are raised, not turned
+    into an exit code.
+    """
+    invoke, line = CliRunner().invoke, list(map(str, arguments))
+    result = copy_context().run(invoke, blockpool, line, env=environment, catch_exceptions=False)
     return Done(result.exit_code, result.stdout, result.stderr)

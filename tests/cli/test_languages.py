@@ -1,6 +1,7 @@
 """Help and errors are in the reader's language: every text of the help has its Chinese."""
 
 from collections.abc import Iterator
+from contextvars import copy_context
 
 import click
 import pytest
@@ -13,7 +14,8 @@ from cli.spoken import key_of
 
 
 def run(*arguments: str, **environment: str) -> str:
-    done = CliRunner().invoke(blockpool, arguments, env={"LC_ALL": "C", "BLOCKPOOL_LANG": ""} | environment)
+    variables = {"LC_ALL": "C", "BLOCKPOOL_LANG": ""} | environment
+    done = copy_context().run(CliRunner().invoke, blockpool, arguments, env=variables)
     return done.output
 
 
