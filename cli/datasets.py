@@ -287,7 +287,7 @@ def _granularity(
     before = present.granularity.wire() if present else WHOLE
     is_by_record = before.by_record if by_record is None else by_record
     if columns and no_columns:
-        raise click.UsageError("Give --column or --no-columns, not both.")
+        raise click.UsageError(phrase("Give --column or --no-columns, not both."))
     if no_columns or not columns:
         return Granularity(() if no_columns else before.columns, is_by_record)
     groups = [tuple(name.strip() for name in column.split(",") if name.strip()) for column in columns]

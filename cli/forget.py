@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from blockpool import CatalogueEntry, Client, KeyHistory, RecordId
+from chain.messages.phrases import phrase
 from chain.schema import record_rules
 from cli.failures import ExitCode
 from cli.options import Signing, key_secret_option, load_key_secret, signing_options
@@ -60,13 +61,15 @@ def forget(
                --key pool/health/system.pem --genesis pool/genesis.json
     """
     if not (yes or dry_run) and is_json():
-        raise click.UsageError("Say --yes: with --json nobody is asked.")
+        raise click.UsageError(phrase("Say --yes: with --json nobody is asked."))
     key = _parsed(values)
     urls, genesis, identity = signing.load()
     with Client(urls, genesis, identity) as client:
         entries = [entry for entry in client.datasets() if entry.owner == identity.member]
         if unknown := set(datasets) - {entry.dataset for entry in entries}:
-            raise click.UsageError(f"{min(unknown)} is no dataset of {identity.member}.")
+            raise click.UsageError(
+                phrase("{dataset} is no dataset of {member}.", dataset=min(unknown), member=identity.member)
+            )
         chosen = [entry for entry in entries if not datasets or entry.dataset in datasets]
         found = _search(client, chosen, key, load_key_secret(key_secret_file, signing.key_file))
         _list(found)
@@ -75,14 +78,16 @@ def forget(
             _show(found, [], legal_basis, reason)
             return
         if not yes and not click.confirm(f"Erase these {count:,} records, on every node and for good?", err=True):
-            talk().print("Nothing was erased.")
+            talk().print(phrase("Nothing was erased."))
             context.exit(ExitCode.FALSE)
         erasures = [
             client.erase(parcel, legal_basis, reason, indexes).transaction_id.hex()
             for parcel, indexes in _by_parcel(found.records).items()
         ]
     _show(found, erasures, legal_basis, reason)
-    talk().print("The nodes drop them now. Readers' copies, parcels made from them and backups are not touched.")
+    talk().print(
+        phrase("The nodes drop them now. Readers' copies, parcels made from them and backups are not touched.")
+    )
 
 
 def _parsed(values: Sequence[str]) -> dict[str, str]:
@@ -91,7 +96,7 @@ def _parsed(values: Sequence[str]) -> dict[str, str]:
     for value in values:
         name, equals, text = value.partition("=")
         if not equals or not name or name in key:
-            raise click.UsageError(f"{value!r}: name each field of the key once, as FIELD=VALUE.")
+            raise click.UsageError(phrase("{value!r}: name each field of the key once, as FIELD=VALUE.", value=value))
         key[name] = text
     return key
 
@@ -125,7 +130,12 @@ def _list(found: Found) -> None:
     for record in found.records:
         talk().print(f"  {record}")
     if found.not_searched:
-        talk().print(f"Not searched, since their records have other keys or none: {', '.join(found.not_searched)}")
+        talk().print(
+            phrase(
+                "Not searched, since their records have other keys or none: {datasets}",
+                datasets=", ".join(found.not_searched),
+            )
+        )
 
 
 def _show(found: Found, erasures: list[str], legal_basis: str, reason: str) -> None:

@@ -8,6 +8,7 @@ import click
 from blockpool import Client, ErrorCode, PoolError, load_genesis
 from blockpool.operations.member_keys import MemberKeys
 from chain.limits import LIMITS
+from chain.messages.phrases import phrase
 from chain.primitives.crypto import Signer, key_id
 from chain.primitives.keys import load_signer
 from chain.state.members import MemberKey
@@ -49,7 +50,7 @@ def keys(name: str, genesis_file: Path, nodes: tuple[str, ...]) -> None:
     value = {"member": name, "height": found.height, "changes": changes, "keys": lines}
     emit(value, facts({"member": name, "at height": f"{found.height:,}", "changes so far": f"{changes:,}"}), "", table)
     if found.governance is None:
-        talk().print(f"{name} has no governance key: its keys stay as they are.")
+        talk().print(phrase("{name} has no governance key: its keys stay as they are.", name=name))
 
 
 def _line(found: MemberKeys, key: MemberKey) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def rotate(
                --reason "laptop stolen" --key offline/governance.pem --genesis pool/genesis.json
     """
     if not yes and is_json():
-        raise click.UsageError("Say --yes: with --json nobody is asked.")
+        raise click.UsageError(phrase("Say --yes: with --json nobody is asked."))
     urls, genesis, identity = signing.load()
     new = [load_signer(file, passphrase_for(file)) for file in files]
     successor = load_signer(successor_file, passphrase_for(successor_file)) if successor_file else None
@@ -106,7 +107,7 @@ def rotate(
         for line in _preview(found, new, retired, successor):
             talk().print(line)
         if not yes and not click.confirm("Do it?", err=True):
-            talk().print("Nothing was changed.")
+            talk().print(phrase("Nothing was changed."))
             context.exit(ExitCode.FALSE)
         receipt = client.change_keys(new, retired, person=person, reason=reason, successor=successor)
     new_ids, retired_ids = [key_id(signer.public_key).hex() for signer in new], [id_.hex() for id_ in retired]
@@ -123,7 +124,10 @@ def rotate(
     emit(change | committed, facts(rows))
     if new:
         talk().print(
-            f"Sign with a new key by --key FILE --member {identity.member}: the genesis file does not list it."
+            phrase(
+                "Sign with a new key by --key FILE --member {member}: the genesis file does not list it.",
+                member=identity.member,
+            )
         )
 
 
@@ -133,7 +137,7 @@ def _verify(found: MemberKeys, signing: bytes, retired: tuple[bytes, ...], succe
     if governance is None or signing not in (governance.key_id, governance.successor_id):
         raise PoolError(
             ErrorCode.NOT_GOVERNANCE_KEY,
-            f"key {signing.hex()} is neither the governance key of {name} nor its successor",
+            phrase("key {key} is neither the governance key of {name} nor its successor", key=signing.hex(), name=name),
         )
     takes_over = signing == governance.successor_id
     if takes_over != (successor is not None):
@@ -142,7 +146,10 @@ def _verify(found: MemberKeys, signing: bytes, retired: tuple[bytes, ...], succe
     signing_next = {key_id(key.public_key) for key in found.signing_next()}
     for id_ in retired:
         if id_ not in signing_next:
-            raise PoolError(ErrorCode.NOT_SYSTEM_KEY, f"{name} has no system key {id_.hex()} that still signs")
+            raise PoolError(
+                ErrorCode.NOT_SYSTEM_KEY,
+                phrase("{name} has no system key {key} that still signs", name=name, key=id_.hex()),
+            )
     return takes_over
 
 

@@ -229,7 +229,9 @@ class RecordKeyType(click.ParamType[bytes]):
         except ValueError:
             key = b""
         if len(key) != KEY_SIZE:
-            self.fail(f"{value!r} is no key of a record: {2 * KEY_SIZE} hexadecimal digits")
+            self.fail(
+                phrase("{value!r} is no key of a record: {count} hexadecimal digits", value=value, count=2 * KEY_SIZE)
+            )
         return key
 
 
@@ -243,7 +245,7 @@ class KeyIdType(click.ParamType[bytes]):
         if isinstance(value, bytes):
             return value
         if re.fullmatch(r"[0-9a-f]{32}", value) is None:
-            self.fail("A key's id has 32 hexadecimal digits; see: blockpool member keys")
+            self.fail(phrase("A key's id has 32 hexadecimal digits; see: blockpool member keys"))
         return bytes.fromhex(value)
 
 

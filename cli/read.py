@@ -156,7 +156,11 @@ def read(
         taking = Taking(client, entry, target, since, follow)
         if entry.sharing == "open":
             if terms.is_part:
-                raise click.UsageError(f"{entry.dataset} is open: --record, --record-key and --field are for requests.")
+                raise click.UsageError(
+                    phrase(
+                        "{dataset} is open: --record, --record-key and --field are for requests.", dataset=entry.dataset
+                    )
+                )
             talk().print(phrase("{dataset} is open: no request is needed.", dataset=entry.dataset))
             with target.open() as stream:
                 taking.take(stream, lambda since: client.records(entry.dataset, since=since), is_wanted=terms.is_for)

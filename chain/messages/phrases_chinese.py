@@ -1,6 +1,38 @@
 """The Chinese of ``chain.messages.phrases``, by the English. The names in braces are the same on both sides."""
 
 PHRASES = {
+    "Then move {folder} to two safe places: these keys are for when another one is lost.": (
+        "然后请将 {folder} 转存到两个安全的地方：其中的密钥在其他密钥丢失时使用。"
+    ),
+    "Give --column or --no-columns, not both.": "--column 与 --no-columns 只能指定其一。",
+    "{dataset} is no dataset of {member}.": "{dataset} 不是 {member} 的数据集。",
+    "The nodes drop them now. Readers' copies, parcels made from them and backups are not touched.": (
+        "各节点现在即予删除。读取方的副本、由这些记录生成的数据包以及备份不受影响。"
+    ),
+    "{value!r}: name each field of the key once, as FIELD=VALUE.": (
+        "{value!r}：主键的每个字段须以 字段=值 的形式各写一次。"
+    ),
+    "Not searched, since their records have other keys or none: {datasets}": (
+        "以下数据集的记录使用其他主键或没有主键，未予查找：{datasets}"
+    ),
+    "{name} has no governance key: its keys stay as they are.": "{name} 没有治理密钥：其密钥不能更换。",
+    "Nothing was changed.": "未作任何更改。",
+    "Sign with a new key by --key FILE --member {member}: the genesis file does not list it.": (
+        "使用新密钥签名时请加 --key FILE --member {member}：创世文件中没有该密钥。"
+    ),
+    "key {key} is neither the governance key of {name} nor its successor": (
+        "密钥 {key} 既不是 {name} 的治理密钥，也不是其后继密钥"
+    ),
+    "{name} has no system key {key} that still signs": "{name} 没有仍可签名的系统密钥 {key}",
+    "{value!r} is no key of a record: {count} hexadecimal digits": (
+        "{value!r} 不是记录的主键：应为 {count} 位十六进制数字"
+    ),
+    "A key's id has 32 hexadecimal digits; see: blockpool member keys": (
+        "密钥编号为 32 位十六进制数字；可用 blockpool member keys 查询"
+    ),
+    "{dataset} is open: --record, --record-key and --field are for requests.": (
+        "{dataset} 为无条件共享：--record、--record-key 和 --field 仅用于申请。"
+    ),
     # Audits
     "{count:,} files; a node keeps {files_max} at most": "{count:,} 份文件；一个节点最多保存 {files_max} 份",
     "Auditing blocks": "正在审计区块",
@@ -310,6 +342,18 @@ PHRASES = {
 """Sentences."""
 
 TABLE_WORDS = {
+    "opened by": "开放粒度",
+    "datasets": "数据集",
+    "erased before": "此前已删除",
+    "up to block": "截至区块",
+    "changes so far": "已变更次数",
+    "decided by": "决定者",
+    "key id": "密钥编号",
+    "new": "新增",
+    "retired": "停用",
+    "signs from": "起始区块",
+    "use": "用途",
+    "not opened": "未打开",
     "algorithm": "算法",
     "answer": "答复",
     "API": "接口",
