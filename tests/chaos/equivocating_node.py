@@ -33,7 +33,7 @@ class EquivocatingLinks:
         self._links = links
         self._me = settings.member
         self._pool = pool
-        self._equivocation = Equivocation(pool.ledger.chain_id, settings.member, settings.signer)
+        self._equivocation = Equivocation(pool.ledger.chain_id, settings.member, next(iter(settings.signers.values())))
 
     def send(self, member: str, kind: int, body: bytes, *, urgent: bool = False) -> bool:
         """As ``Links.send``, but for what is told to the misled."""

@@ -122,6 +122,16 @@ MUTANTS = (
         Edit("Gateway._share_once", "await asyncio.to_thread(self._posts.note, name, Post(digest, id_), data)", "pass"),
     ),
     mutant(
+        "s131 what was not confirmed is not told again",
+        ("tests/node/test_webhook.py::test_s131_a_receiver_that_fails_is_told_again_and_followed_nowhere",),
+        Edit("Webhook._deliver", "await self._send(http, id_, body)", "await self._send(http, id_, body) and None"),
+    ),
+    mutant(
+        "s131 redirects are followed",
+        ("tests/node/test_webhook.py::test_s131_a_receiver_that_fails_is_told_again_and_followed_nowhere",),
+        Edit("Webhook._send", "allow_redirects=False", "allow_redirects=True"),
+    ),
+    mutant(
         "s101 a request goes before the one before is taken in",
         ("tests/blockpool/test_grouping.py::test_s101_a_request_goes_once_the_one_before_is_taken_in",),
         Edit("Groups._depart", "and url not in self._handing_in", ""),

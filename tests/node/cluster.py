@@ -22,6 +22,7 @@ from chain.primitives.encoding import decode, encode
 from chain.primitives.keys import load_signer, new_seed
 from chain.proofs.receipts import Receipt, verify_receipt
 from chain.proofs.trust import TrustHistory
+from chain.storage.votes import VoteFile
 from chain.transactions.base import Header, Transaction, sign_transaction, transaction_id
 from chain.transactions.parcel import ParcelHeader
 from cli.homes import READER_KEY, MemberPlan, create_member
@@ -212,10 +213,18 @@ async def running(network: Network, *names: str, api: bool = False) -> AsyncIter
             await node.stop()
 
 
+def remember_nothing(network: Network, name: str) -> None:
+    """Give a validator the file of votes of one that has not voted yet: without it, it looks for its chain first."""
+    data = network.home(name) / "data"
+    data.mkdir(exist_ok=True)
+    VoteFile(data / "VOTES").close()
+
+
 @asynccontextmanager
 async def single(folder: Path) -> AsyncIterator[tuple[Network, Node, httpx.AsyncClient]]:
     """A network of one validator, `a`, with its API served; `b` is a member that only hands in transactions."""
     network = Network.create(folder, validators="a", others=("b",))
+    remember_nothing(network, "a")
     async with running(network, "a", api=True) as (node,), httpx.AsyncClient(base_url=node.api_url) as client:
         yield network, node, client
 

@@ -30,6 +30,7 @@ ROUTES = {
     "/v1/transactions/batch",
     "/v1/transactions/{transaction_id}",
     "/v1/transactions/{transaction_id}/receipt",
+    "/v1/transactions/{transaction_id}/left",
     "/v1/transactions/{transaction_id}/raw",
     "/v1/records/{transaction_id}/{index}",
     "/v1/records/{transaction_id}/{index}/raw",

@@ -61,7 +61,7 @@ def long_integer_in_header(network: Network) -> bytes:
     fields = msgpack.unpackb(decode(Transaction, network.dataset(expiry_ms=0)).header)
     packed = [msgpack.packb(field) for field in fields]
     packed[fields.index(0)] = b"\xcf" + bytes(8)
-    header = bytes([0x90 | len(fields)]) + b"".join(packed)
+    header = msgpack.Packer().pack_array_header(len(fields)) + b"".join(packed)
     return encode(Transaction(header, bytes(64), b""))
 
 

@@ -147,7 +147,7 @@ async def test_catching_up_takes_a_block_that_calls_contracts_unless_consensus_w
     async with proposed(tmp_path) as (node, block, certificate):
         catch_up = node.service.catch_up
         go_on = keep_busy(node, block)
-        taking = asyncio.create_task(catch_up._take_all((package_of(block, certificate),)))
+        taking = asyncio.create_task(catch_up._take_all("a", (package_of(block, certificate),)))
         await asyncio.sleep(0.01)
         node.service.pool.commit(block, certificate)
         go_on.set()
@@ -162,7 +162,7 @@ async def test_catching_up_refuses_a_block_whose_verdicts_are_made_up(tmp_path: 
         granted = replace(outcome, facts=(), verdict=replace(outcome.verdict, verdict="allow"))
         lie = dataclasses.replace(block, outcomes=(granted,))
         with refuses(ErrorCode.BAD_BLOCK, "outcomes differ"):
-            await node.service.catch_up._take_all((package_of(lie, certificate),))
+            await node.service.catch_up._take_all("a", (package_of(lie, certificate),))
         assert node.height == 2
-        await node.service.catch_up._take_all((package_of(block, certificate),))
+        await node.service.catch_up._take_all("a", (package_of(block, certificate),))
         assert (node.height, node.service.catch_up.blocks) == (3, 1)
