@@ -36,10 +36,10 @@ _DECODED = 16
 """Transactions of a source that are decoded in its turn before some are verified, so that a proposal finds them."""
 _VERIFIED = 4
 """Transactions of a source that are verified in its turn."""
-_BATCH_MIN, _BATCH_MAX, _BATCH_BYTES = 8, 64, MIB // 2
-"""What an examiner is given at once: the first, because fewer are verified here in less time than it takes to hand them
-over and wait; the others, because the order of a source's transactions waits for all of them.
-"""
+_BATCH_MIN, _BATCH_BYTES_MIN = 8, MIB // 16
+"""What is less than both is verified here in less time than it takes to hand it to an examiner and wait."""
+_BATCH_MAX, _BATCH_BYTES_MAX = 64, MIB // 2
+"""What an examiner is given at once: the order of a source's transactions waits for all of it."""
 OWN_API = ""
 """The source of what is handed to this node itself, one by one; no member has an empty name."""
 
@@ -243,7 +243,6 @@ class Intake:
             self._later = None
         sources = [source for source in self._queues if not self._links.wait_s(source)]
         try:
-            self._hand_over()
             while sources and time.perf_counter() < end_s:
                 sources = [source for source in sources if self._take_turn(source, end_s)]
         except PoolError as error:
@@ -260,7 +259,10 @@ class Intake:
 
     def _hand_over(self) -> None:
         """Give the examiners what comes next, if it is so much that they are worth their cost."""
-        while self._examiners.has_room and len(batch := self._next_batch()) >= _BATCH_MIN:
+        while self._examiners.has_room:
+            batch = self._next_batch()
+            if len(batch) < _BATCH_MIN and sum(arrival.checked.size_bytes for arrival in batch) < _BATCH_BYTES_MIN:
+                return
             for arrival in batch:
                 arrival.is_away = True
             self._examiners.examine([arrival.checked for arrival in batch], partial(self._take_back, batch))
@@ -282,7 +284,7 @@ class Intake:
         ]
         batch: list[_Arrival] = []
         size_bytes = 0
-        while turns and len(batch) < _BATCH_MAX and size_bytes < _BATCH_BYTES:
+        while turns and len(batch) < _BATCH_MAX and size_bytes < _BATCH_BYTES_MAX:
             turn = list(islice(turns[0], _VERIFIED))
             size_bytes += sum(arrival.checked.size_bytes for arrival in turn)
             batch += turn
@@ -300,6 +302,7 @@ class Intake:
         """
         queue, began_s = self._queues[source], time.perf_counter()
         is_worth_it = self._decode_some(source, queue)
+        self._hand_over()
         for _ in range(min(_VERIFIED, len(queue.arrivals))):
             if queue.is_away:
                 break

@@ -68,7 +68,17 @@ async def test_what_examiners_vouch_for_is_not_verified_again(
         intake.receive("b", [encode(transaction) for transaction in sent])
         await settled(intake)
         assert len(pool.mempool) == 300
-        assert len(verified) < 100, "only what was decoded before the first task, and little else"
+        assert len(verified) < 100, "little else than what came while no examiner had room"
+
+
+async def test_a_large_transaction_is_verified_beside_the_loop_though_it_is_alone(
+    network: TestNetwork, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.pool.verify_payload", lambda _: pytest.fail("it was verified on the loop"))
+    with examined(pool, 1) as (intake, _):
+        intake.receive("b", [encode(network.parcel(records=[b'{"n":"%s"}' % (b"x" * 1000)] * 100))])
+        await settled(intake)
+    assert len(pool.mempool) == 1
 
 
 async def test_the_order_of_a_source_is_kept(network: TestNetwork, pool: Pool) -> None:
