@@ -60,7 +60,7 @@ def read(folder: Path) -> Content | None:
             raise
         return None
     try:
-        return dict(database.scan(b"\x00", b"\xff\xff"))
+        return dict(database.scan(b"\x00", b"\xff" * 8))
     finally:
         database.close()
 
