@@ -10,7 +10,7 @@ from chain.transactions.parcel import PARCEL, ParcelHeader
 from chain.transactions.registry import decode_transaction_header
 from cli.failures import ExitCode
 from cli.options import Signing, signing_options
-from cli.output import emit, facts, is_json, talk
+from cli.output import emit, facts, is_agreed, talk, verify_can_ask
 
 
 @click.command()
@@ -35,13 +35,11 @@ def erase(
     Example: blockpool erase 5f0c.../17 --legal-basis "PIPL art. 47" --key pool/aviation/system.pem \\
                --genesis pool/genesis.json
     """
-    if not yes and is_json():
-        raise click.UsageError(phrase("Say --yes: with --json nobody is asked."))
+    verify_can_ask(must_ask=not yes)
     parcel, records = _parsed(targets)
     urls, genesis, identity = signing.load()
     with Client(urls, genesis, identity) as client:
-        if not yes and not click.confirm(_question(client, genesis, parcel, records), err=True):
-            talk().print(phrase("Nothing was erased."))
+        if not yes and not is_agreed(_question(client, genesis, parcel, records), phrase("Nothing was erased.")):
             context.exit(ExitCode.FALSE)
         receipt = client.erase(parcel, legal_basis, reason, records)
     erased = {"parcel": parcel.hex(), "records": list(records), "legal_basis": legal_basis, "reason": reason}

@@ -11,7 +11,7 @@ from chain.messages.phrases import phrase
 from chain.schema import record_rules
 from cli.failures import ExitCode
 from cli.options import Signing, key_secret_option, load_key_secret, signing_options
-from cli.output import emit, facts, grid, is_json, talk
+from cli.output import emit, facts, grid, is_agreed, talk, verify_can_ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,7 @@ def forget(
     Example: blockpool forget id_card=110101199003078515 --legal-basis "PIPL art. 47" \\
                --key pool/health/system.pem --genesis pool/genesis.json
     """
-    if not (yes or dry_run) and is_json():
-        raise click.UsageError(phrase("Say --yes: with --json nobody is asked."))
+    verify_can_ask(must_ask=not (yes or dry_run))
     key = _parsed(values)
     urls, genesis, identity = signing.load()
     with Client(urls, genesis, identity) as client:
@@ -77,8 +76,8 @@ def forget(
         if not count or dry_run:
             _show(found, [], legal_basis, reason)
             return
-        if not yes and not click.confirm(f"Erase these {count:,} records, on every node and for good?", err=True):
-            talk().print(phrase("Nothing was erased."))
+        question = f"Erase these {count:,} records, on every node and for good?"
+        if not yes and not is_agreed(question, phrase("Nothing was erased.")):
             context.exit(ExitCode.FALSE)
         erasures = [
             client.erase(parcel, legal_basis, reason, indexes).transaction_id.hex()

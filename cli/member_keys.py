@@ -24,7 +24,7 @@ from cli.options import (
     passphrase_for,
     signing_options,
 )
-from cli.output import emit, facts, grid, is_json, talk
+from cli.output import emit, facts, grid, is_agreed, talk, verify_can_ask
 
 
 @click.command()
@@ -96,8 +96,7 @@ def rotate(
     Example: blockpool member rotate new.pem --retire 0123456789abcdef0123456789abcdef --person "Zhang San" \\
                --reason "laptop stolen" --key offline/governance.pem --genesis pool/genesis.json
     """
-    if not yes and is_json():
-        raise click.UsageError(phrase("Say --yes: with --json nobody is asked."))
+    verify_can_ask(must_ask=not yes)
     urls, genesis, identity = signing.load()
     new = [load_signer(file, passphrase_for(file)) for file in files]
     successor = load_signer(successor_file, passphrase_for(successor_file)) if successor_file else None
@@ -106,8 +105,7 @@ def rotate(
         takes_over = _verify(found, identity.key_id, retired, successor)
         for line in _preview(found, new, retired, successor):
             talk().print(line)
-        if not yes and not click.confirm("Do it?", err=True):
-            talk().print(phrase("Nothing was changed."))
+        if not yes and not is_agreed("Do it?", phrase("Nothing was changed.")):
             context.exit(ExitCode.FALSE)
         receipt = client.change_keys(new, retired, person=person, reason=reason, successor=successor)
     new_ids, retired_ids = [key_id(signer.public_key).hex() for signer in new], [id_.hex() for id_ in retired]

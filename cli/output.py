@@ -24,7 +24,7 @@ from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
-from chain.messages.phrases import table_word
+from chain.messages.phrases import phrase, table_word
 
 JSON_KEY = "blockpool.json"
 _PIPE_WIDTH = 200
@@ -37,6 +37,20 @@ def is_json() -> bool:
     """Whether ``--json`` was given to the running command."""
     context = click.get_current_context(silent=True)
     return bool(context and context.meta.get(JSON_KEY))
+
+
+def verify_can_ask(*, must_ask: bool) -> None:
+    """Check that somebody can be asked before a command acts, where it must; raises ``click.UsageError``."""
+    if must_ask and is_json():
+        raise click.UsageError(phrase("Say --yes: with --json nobody is asked."))
+
+
+def is_agreed(question: str, refused: str) -> bool:
+    """Whether whoever runs the command says yes; otherwise says ``refused``, that nothing was done."""
+    if click.confirm(question, err=True):
+        return True
+    talk().print(refused)
+    return False
 
 
 class SanitizingConsole(Console):
