@@ -9,6 +9,7 @@ from blockpool.operations.proofs import newest_header, state_entry
 from blockpool.operations.session import Session
 from blockpool.record_keys import KeyMaker, KeyValue
 from blockpool.signing import RecordId
+from chain.blocks import BlockHeader
 from chain.errors import ErrorCode, PoolError
 from chain.state.entries import DatasetEntry, PresentRecord, dataset_key, record_key_key
 from evidence.record import parse_record_evidence
@@ -37,10 +38,10 @@ class FoundRecord:
     """The record's evidence file: it proves that, and is verified."""
 
 
-def find(
-    session: Session, dataset: str, values: Mapping[str, KeyValue] | Sequence[KeyValue], secret: bytes | None = None
-) -> Operation[FoundRecord]:
-    """The present record of a key.
+def newest_key(
+    session: Session, dataset: str, values: Mapping[str, KeyValue] | Sequence[KeyValue], secret: bytes | None
+) -> Operation[tuple[BlockHeader, bytes]]:
+    """A record's key by its values, as the newest block has the dataset, and that block's header.
 
     Raises:
         PoolError: codes ``unknown_dataset``, ``bad_request`` (records have no keys, or others), ``key_secret_needed``.
@@ -50,7 +51,18 @@ def find(
     if entry is None:
         raise PoolError(ErrorCode.UNKNOWN_DATASET, f"{dataset} is not in the catalogue up to block {header.height}")
     chain_id, is_sealed = session.genesis.chain_id, entry.sharing != "open"
-    key = KeyMaker(chain_id, dataset, entry.schema, secret, is_sealed).key(values)
+    return header, KeyMaker(chain_id, dataset, entry.schema, secret, is_sealed).key(values)
+
+
+def find(
+    session: Session, dataset: str, values: Mapping[str, KeyValue] | Sequence[KeyValue], secret: bytes | None = None
+) -> Operation[FoundRecord]:
+    """The present record of a key.
+
+    Raises:
+        PoolError: codes ``unknown_dataset``, ``bad_request`` (records have no keys, or others), ``key_secret_needed``.
+    """
+    header, key = yield from newest_key(session, dataset, values, secret)
     present = yield from state_entry(session, record_key_key(dataset, key), PresentRecord, header)
     if present is None:
         return FoundRecord(dataset, key, header.height, None)

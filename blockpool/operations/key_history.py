@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 from blockpool.exchange import Operation, UntrueAnswer, emitted
 from blockpool.operations.erasure import erased_records, erasure_of
+from blockpool.operations.finding import newest_key
 from blockpool.operations.headers import committed_header
 from blockpool.operations.listing import ParcelListing
-from blockpool.operations.proofs import header_at, newest_header, state_entry
+from blockpool.operations.proofs import header_at, state_entry
 from blockpool.operations.session import Session
-from blockpool.record_keys import KeyMaker, KeyValue
+from blockpool.record_keys import KeyValue
 from blockpool.signing import RecordId
-from chain.errors import ErrorCode, PoolError
+from chain.errors import ErrorCode
 from chain.record_keys import split_keys
-from chain.state.entries import DatasetEntry, PresentRecord, dataset_key, record_key_key
+from chain.state.entries import PresentRecord, record_key_key
 from chain.transactions.parcel import ParcelHeader
 
 
@@ -46,11 +47,7 @@ def key_history(
     Raises:
         PoolError: codes ``unknown_dataset``, ``bad_request`` (records have no keys, or others), ``key_secret_needed``.
     """
-    header = yield from newest_header(session)
-    entry = yield from state_entry(session, dataset_key(dataset), DatasetEntry, header)
-    if entry is None:
-        raise PoolError(ErrorCode.UNKNOWN_DATASET, f"{dataset} is not in the catalogue up to block {header.height}")
-    key = KeyMaker(session.genesis.chain_id, dataset, entry.schema, secret, entry.sharing != "open").key(values)
+    header, key = yield from newest_key(session, dataset, values, secret)
     place, found = record_key_key(dataset, key), list[RecordId]()
     present = yield from state_entry(session, place, PresentRecord, header)
     while present is not None:
