@@ -32,7 +32,7 @@ from chain.ledger import ExecutedBlock, Ledger
 from chain.packages import BlockPackage, open_package
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import Value, decode, encode
-from chain.primitives.places import count_of, places_of, without
+from chain.primitives.places import count_of, left_after
 from chain.recovery import stored_trust
 from chain.storage.head import MemoryHead
 from chain.transactions.base import CheckedTransaction, DroppedPayload
@@ -120,7 +120,7 @@ class AuditReport:
             self.records_by_dataset[parcel.dataset] += parcel.record_count
         for _, erasure in executed.accepted(ERASE):
             awaiting = self.awaiting_erasure.pop(erasure.parcel, b"")
-            left = without(awaiting, places_of(erasure.records)) if erasure.records else b""
+            left = left_after(awaiting, erasure.records)
             if left:
                 self.awaiting_erasure[erasure.parcel] = left
             if records := count_of(awaiting) - count_of(left):

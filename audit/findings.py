@@ -23,7 +23,7 @@ from chain.genesis import Genesis
 from chain.ledger import ExecutedBlock
 from chain.primitives.crypto import Hash
 from chain.primitives.encoding import decode
-from chain.primitives.places import count_of, places_of, without
+from chain.primitives.places import count_of, left_after
 from chain.state.entries import (
     ContractEntry,
     DatasetEntry,
@@ -139,7 +139,7 @@ class Collector:
 
     def _add_erasure(self, erase: EraseHeader, height: int, time_ms: int) -> None:
         absent = self._absent.pop(erase.parcel, None)
-        left = without(absent or b"", places_of(erase.records)) if erase.records else b""
+        left = left_after(absent or b"", erase.records)
         if left:
             self._absent[erase.parcel] = left
         records = None if absent is None else count_of(absent) - count_of(left)

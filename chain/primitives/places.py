@@ -4,7 +4,7 @@ Place ``i`` is in it if bit ``i % 8`` (1 for 0) of byte ``i // 8`` is set. It en
 that a set has one form; the empty set is no bytes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 
 def places_of(indexes: Iterable[int]) -> bytes:
@@ -45,6 +45,11 @@ def joined(one: bytes, other: bytes) -> bytes:
 def without(places: bytes, gone: bytes) -> bytes:
     """The places that are in one set and not in the other."""
     return _of_number(int.from_bytes(places, "little") & ~int.from_bytes(gone, "little"))
+
+
+def left_after(places: bytes, indexes: Sequence[int]) -> bytes:
+    """The places that are left of a set once some are gone: those that ``indexes`` names, or all if it names none."""
+    return without(places, places_of(indexes)) if indexes else b""
 
 
 def is_canonical(places: bytes) -> bool:
