@@ -392,11 +392,12 @@ class ConsensusDriver:
         turns.committed(ordered, is_overdue)
         if self.replica.is_primary:
             return ()
-        schemas, entry = SchemaBudget(LIMITS), self._pool.ledger.entry
-        for checked in ordered:
-            schemas.note(checked.type.checked_by(checked.header, entry))
+        entry = self._pool.ledger.entry
 
-        def has_schema_room(checked: CheckedTransaction) -> bool:
+        def has_schema_room(checked: CheckedTransaction) -> bool:  # asked of what is overdue, so of hardly any block
+            schemas = SchemaBudget(LIMITS)
+            for other in ordered:
+                schemas.note(other.type.checked_by(other.header, entry))
             return schemas.has_room(checked.type.checked_by(checked.header, entry))
 
         return neglected_members(ordered, mempool, is_overdue, turns.may_wait, has_schema_room=has_schema_room)
