@@ -266,7 +266,7 @@ def check_absent(
     shares = kept.sealed_shares if isinstance(kept, DroppedPayload) else verify_left(checked, kept, outcome)
     absent = AbsentPayload(kept.size_bytes, _violation(outcome), kept)
     found = checked.without_payload(absent, checked.size_bytes + kept.size_bytes)
-    found.sealed_shares = shares
+    found.keep_shares(shares)
     return found
 
 

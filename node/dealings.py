@@ -42,7 +42,7 @@ class DealingCheck:
     def on_committed(self, block: CommittedBlock) -> None:
         """Check the block's sealed parcels beside the loop."""
         for checked, header in block.executed.accepted(PARCEL):
-            if checked.sealed_shares:  # none in an erased one
+            if header.envelope and checked.sealed_shares:  # none in an erased one
                 if self._room.acquire(blocking=False):
                     self._worker.submit(self._check, checked.id, header, checked.sealed_shares)
                 else:

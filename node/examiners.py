@@ -40,7 +40,7 @@ class _Examiner:
     def __init__(self, ledger: Ledger) -> None:
         self.process = ExaminerProcess(ledger.genesis)
         self._ledger = ledger
-        self._told: dict[bytes, bytes | None] = {}
+        self._told: dict[bytes, bytes] = {}
 
     def examine(self, transactions: Sequence[CheckedTransaction]) -> None:
         """Hand over a task, with the state entries that it needs as they are now."""

@@ -20,7 +20,7 @@ from chain.primitives.encoding import encode
 from chain.proofs.receipts import Receipt, ReceiptMaker
 from chain.schema import compile_schema, is_compiled
 from chain.storage.blocks import Location
-from chain.transactions.base import CheckedTransaction, accept_payload, verify_payload
+from chain.transactions.base import CheckedTransaction, verify_payload
 from chain.transactions.registry import decode_transaction
 from node.links.allowance import Allowance, step_s
 from node.mempool import Mempool
@@ -137,7 +137,8 @@ class Pool:
         waiting = self.mempool.get(checked.id)
         if waiting is not None:
             return Verified(checked.id, waiting, None)
-        (verify_payload if facts is None else accept_payload)(checked)
+        if facts is None:
+            verify_payload(checked)
         if self._may_check(checked, is_proposed=is_proposed):
             checked.type.prepare(checked, checked.header, self.ledger.entry)
         checked.release_records()

@@ -17,6 +17,7 @@ import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
+from typing import TypeVar
 
 import msgspec
 
@@ -24,6 +25,8 @@ from chain.examination.facts import BlockFacts, Examiner, TransactionFacts
 from chain.genesis import Genesis, parse_genesis
 from chain.packages import BlockPackage
 from chain.primitives.encoding import encode
+
+Facts = TypeVar("Facts", BlockFacts, TransactionFacts)
 
 TASKS = 3
 """That a process may have at once, each in a file of its own."""
@@ -121,15 +124,11 @@ class ExaminerProcess:
 
     def block_facts(self) -> tuple[BlockFacts | None, ...]:
         """What was found of the oldest task; waits for it. None for what the parent has to look at itself."""
-        count = self._tasks.popleft()
-        reply = self._reply()
-        return (None,) * count if reply is None else _block_facts.decode(reply)
+        return self._collect(_block_facts)
 
     def transaction_facts(self) -> tuple[TransactionFacts | None, ...]:
         """The same of transactions."""
-        count = self._tasks.popleft()
-        reply = self._reply()
-        return (None,) * count if reply is None else _transaction_facts.decode(reply)
+        return self._collect(_transaction_facts)
 
     def close(self) -> None:
         """End it."""
@@ -155,13 +154,14 @@ class ExaminerProcess:
         except OSError:
             self.is_alive = False
 
-    def _reply(self) -> bytes | None:
+    def _collect(self, decoder: "msgspec.msgpack.Decoder[tuple[Facts | None, ...]]") -> tuple[Facts | None, ...]:
+        count = self._tasks.popleft()
         if self.is_alive:
             try:
-                return self._pipe.recv_bytes()
+                return decoder.decode(self._pipe.recv_bytes())
             except (EOFError, OSError):
                 self.is_alive = False
-        return None
+        return (None,) * count
 
 
 def _write(descriptor: int, content: bytes) -> None:

@@ -255,7 +255,6 @@ class CheckedTransaction:
         transaction: the bytes as received.
         size_bytes: length of the encoded transaction.
         signed_by: public key under which its signature is known to verify; empty if none is.
-        sealed_shares: of a sealed parcel, as they stand in its payload; empty until ``verify_payload``.
         schema_verdicts: verdicts on the records by schema hash, so that a schema is applied once and not again at
         execution.
         absent: stands for the payload of a parcel that was erased or dropped; the payload itself is empty then. None
@@ -264,11 +263,11 @@ class CheckedTransaction:
 
     __slots__ = (
         "_records",
+        "_sealed_shares",
         "absent",
         "header",
         "id",
         "schema_verdicts",
-        "sealed_shares",
         "signed_by",
         "size_bytes",
         "transaction",
@@ -291,7 +290,7 @@ class CheckedTransaction:
         self.size_bytes = size_bytes
         self.absent = absent
         self.signed_by = b""
-        self.sealed_shares: tuple[bytes, ...] = ()
+        self._sealed_shares: tuple[bytes, ...] | None = None
         self.schema_verdicts: dict[Hash, Refusal | None] = {}
         self._records: tuple[bytes, ...] | None = None
 
@@ -326,6 +325,16 @@ class CheckedTransaction:
         return self.type.payload.decode(self.header, self.transaction.payload).records
 
     @property
+    def sealed_shares(self) -> tuple[bytes, ...]:
+        """Of a sealed parcel, as they stand in its payload, or as they were kept of it."""
+        if self._sealed_shares is None:
+            payload = None if self.absent is not None else self.type.payload
+            shares = payload.decode(self.header, self.transaction.payload).sealed_shares if payload else ()
+            self.keep_shares(shares)
+            return shares
+        return self._sealed_shares
+
+    @property
     def records_size_bytes(self) -> int:
         """Sum of the record bodies of a parcel whose payload is there."""
         return sum(map(len, self.records))
@@ -335,6 +344,10 @@ class CheckedTransaction:
         changed = CheckedTransaction(self.id, self.type, self.header, self.transaction, size_bytes, absent)
         changed.signed_by = self.signed_by
         return changed
+
+    def keep_shares(self, sealed_shares: tuple[bytes, ...]) -> None:
+        """Hold the sealed shares, which were decoded or are kept apart from the payload."""
+        self._sealed_shares = sealed_shares
 
     def keep_records(self, records: tuple[bytes, ...]) -> None:
         """Hold the decoded records while they are being worked on."""
@@ -392,12 +405,5 @@ def verify_payload(checked: CheckedTransaction) -> None:
         return
     content = payload.decode(checked.header, checked.transaction.payload)
     payload.verify(checked.header, content)
-    checked.sealed_shares = content.sealed_shares
+    checked.keep_shares(content.sealed_shares)
     checked.keep_records(content.records)
-
-
-def accept_payload(checked: CheckedTransaction) -> None:
-    """What is left of ``verify_payload`` for a payload that is known to match its header."""
-    payload = checked.type.payload
-    if payload is not None:
-        checked.sealed_shares = payload.decode(checked.header, checked.transaction.payload).sealed_shares
